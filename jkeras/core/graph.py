@@ -1,0 +1,430 @@
+"""Symbolic tensors and the graph of calls they come from.
+
+A graph is a tuple of calls in runnable order, found by walking back from outputs. Shapes come from
+abstract evaluation of the called function, at two different sizes for each axis of unknown size: an
+axis of the result that differs between the two is unknown as well. (Symbolic sizes of `jax.export`
+were tried first: they refuse `if x.shape[1] > 3`, `range(x.shape[1])`, many reshapes and
+convolutions, so that a second mechanism is needed anyway, and this one alone covers all of it.)
+"""
+
+import functools
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import numpy as np
+
+from jkeras.core import naming, policy, scope
+from jkeras.core.arithmetic import add_operators
+
+# Sizes tried for unknown axes: (first axis, other axes). They differ from each other, so that the
+# batch axis is not taken for another one, and divide by 32, so that strided layers can undo one
+# another (a U-Net's up- and downsampling).
+_TRIAL_SIZES = ((384, 192), (640, 320))
+TRIAL_BATCH_SIZES = tuple(first for first, _ in _TRIAL_SIZES)
+
+
+class SymbolicTensor:
+    """The promise of an array in a functional model: a shape, a dtype, and where it comes from.
+
+    Args:
+        shape: The shape; None for an axis of unknown size.
+        dtype: The dtype.
+        name: A name; `keras_tensor`, `keras_tensor_1`, ... by default.
+
+    Example:
+        >>> import jkeras as keras
+        >>> x = keras.Input(shape=(3,))
+        >>> (x * 2 + 1).shape
+        (None, 3)
+    """
+
+    __array_priority__ = 2000
+
+    def __init__(
+        self,
+        shape: Iterable[int | None],
+        dtype: Any = None,
+        sparse: bool = False,
+        ragged: bool = False,
+        record_history: bool = True,
+        name: str | None = None,
+        *,
+        source: "Call | None" = None,
+    ):
+        self.shape = tuple(None if n is None else int(n) for n in shape)
+        self.dtype = policy.standardize_dtype(dtype)
+        self.name = name or naming.auto_name("keras_tensor")
+        self.source = source
+        self.sparse = self.ragged = False
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    def reshape(self, *shape: Any) -> "SymbolicTensor":
+        """Returns the tensor in another shape."""
+        given = shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
+        return _method("reshape", self, tuple(given))
+
+    def squeeze(self, axis: Any = None) -> "SymbolicTensor":
+        """Returns the tensor without axes of size 1."""
+        return _method("squeeze", self, axis=axis)
+
+    def astype(self, dtype: Any) -> "SymbolicTensor":
+        """Returns the tensor in another dtype."""
+        return _method("astype", self, policy.standardize_dtype(dtype))
+
+    @property
+    def T(self) -> "SymbolicTensor":
+        """The tensor with its axes reversed."""
+        return _method("transpose", self)
+
+    def __getitem__(self, index: Any) -> "SymbolicTensor":
+        return record(_get_item, (self, index), {})
+
+    def __repr__(self) -> str:
+        return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
+
+    def __len__(self) -> int:
+        raise TypeError(f"{self!r} is symbolic: its length is not known before the model runs.")
+
+    def __iter__(self) -> Any:
+        raise TypeError(f"{self!r} is symbolic: it cannot be iterated over. Use keras.ops.unstack.")
+
+    def __bool__(self) -> bool:
+        raise TypeError(
+            f"{self!r} is symbolic: it is neither true nor false before the model runs. "
+            "Use keras.ops.where, or write a layer or a keras.Model subclass."
+        )
+
+    def __array__(self, *_: Any, **__: Any) -> np.ndarray:
+        raise TypeError(
+            f"{self!r} is symbolic: it has no value before the model runs. Call a layer or a "
+            "function of keras.ops on it instead of a NumPy function."
+        )
+
+    @property
+    def __jax_array__(self) -> Any:
+        # A property, since JAX only asks whether the attribute is there before it gives up with a
+        # message of its own; ours tells what to do. (JAX replaces a TypeError by its own as well.)
+        raise ValueError(
+            f"{self!r} is symbolic: a function of jax.numpy cannot record itself in a model's "
+            "graph. Call the function of the same name in keras.ops (`keras.ops.sin(x)` for "
+            "`jnp.sin(x)`), or any function of arrays through `keras.ops.lift(function)(x)`."
+        )
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        function = getattr(jax.numpy, ufunc.__name__, None)
+        if method != "__call__" or function is None:
+            return NotImplemented
+        return record(function, inputs, kwargs)
+
+    def __array_function__(self, function: Any, _: Any, args: Any, kwargs: Any) -> Any:
+        own = getattr(jax.numpy, function.__name__, None)
+        if own is None or not function.__module__.startswith("numpy"):
+            return NotImplemented
+        return record(own, args, kwargs)
+
+
+def _lift_operator(function: Callable, name: str) -> Callable:
+    def method(self: SymbolicTensor, *others: Any) -> Any:
+        return record(function, (self, *others), {}, name=_OPERATOR_NAMES.get(name, name))
+
+    return method
+
+
+# Keras's names of the operations behind Python's operators.
+_OPERATOR_NAMES = {
+    "sub": "subtract",
+    "mul": "multiply",
+    "truediv": "true_divide",
+    "pow": "power",
+    "floordiv": "floor_divide",
+    "neg": "negative",
+    "abs": "absolute",
+    "lt": "less",
+    "le": "less_equal",
+    "gt": "greater",
+    "ge": "greater_equal",
+    "invert": "logical_not",
+    "and": "logical_and",
+    "or": "logical_or",
+    "xor": "logical_xor",
+    "pos": "positive",
+}
+add_operators(SymbolicTensor, _lift_operator)
+
+
+def _get_item(x: Any, index: Any) -> Any:
+    return x[index]
+
+
+_get_item.__name__ = "get_item"
+
+
+def _method(name: str, x: SymbolicTensor, *args: Any, **kwargs: Any) -> Any:
+    def call(x: Any) -> Any:
+        return getattr(x, name)(*args, **kwargs)
+
+    return record(call, (x,), {}, name=name)
+
+
+# ------------------------------------------------------------------ calls
+class Operation:
+    """A function of arrays as a step of a graph: it has a name and no weights.
+
+    Args:
+        function: The function.
+        name: Its name in graphs, such as `add`; made unique by a count.
+    """
+
+    def __init__(self, function: Callable, name: str | None = None):
+        self.function = function
+        self.kind: str = name or getattr(function, "__name__", "operation")
+        self.name = naming.auto_name(naming.to_snake_case(self.kind))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        with jax.named_scope(self.name):
+            return self.function(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<Operation {self.name}>"
+
+
+@dataclass(eq=False)
+class Call:
+    """One call of a layer or function: its arguments are structures with symbolic leaves."""
+
+    layer: Any
+    args: tuple
+    kwargs: dict[str, Any]
+    outputs: Any = None
+    inputs: list[SymbolicTensor] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.inputs = symbols((self.args, self.kwargs))
+
+    @property
+    def output_list(self) -> list[SymbolicTensor]:
+        """The symbolic tensors it makes, in order."""
+        return symbols(self.outputs)
+
+
+def is_symbolic(x: Any) -> bool:
+    """Says whether `x` is a symbolic tensor.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.utils.is_keras_tensor(keras.Input(shape=(2,)))
+        True
+    """
+    return isinstance(x, SymbolicTensor)
+
+
+def symbols(tree: Any) -> list[SymbolicTensor]:
+    """Returns the symbolic tensors in a structure, in order."""
+    return [x for x in jax.tree.leaves(tree) if isinstance(x, SymbolicTensor)]
+
+
+def replace(tree: Any, known: dict[int, Any]) -> Any:
+    """Returns the structure with each symbolic tensor replaced by its entry in `known`."""
+    return jax.tree.map(lambda x: known[id(x)] if isinstance(x, SymbolicTensor) else x, tree)
+
+
+def record(function: Callable, args: tuple, kwargs: dict[str, Any], name: str | None = None) -> Any:
+    """Records the call of a plain function on symbolic tensors; returns its symbolic outputs."""
+    return record_call(Operation(function, name), args, kwargs, abstract(function, args, kwargs))
+
+
+def record_call(layer: Any, args: tuple, kwargs: dict[str, Any], specs: Any) -> Any:
+    """Notes that calling `layer` gives symbolic tensors of these specs; returns them."""
+    call = Call(layer, args, kwargs)
+
+    def output(spec: Any) -> Any:
+        if isinstance(spec, SymbolicTensor):
+            return SymbolicTensor(spec.shape, spec.dtype, source=call)
+        return spec
+
+    call.outputs = jax.tree.map(output, specs)
+    return call.outputs
+
+
+def lift(function: Callable, name: str | None = None) -> Callable:
+    """Makes a function of arrays that also takes symbolic tensors, and then records itself.
+
+    Args:
+        function: Any function of arrays, and of structures of arrays.
+        name: The name of the operation in graphs; the function's name by default.
+
+    Returns:
+        A function with the same signature.
+
+    Example:
+        >>> import jkeras as keras, jax.numpy as jnp
+        >>> @keras.ops.lift
+        ... def wave(x):
+        ...     return jnp.sin(x) * 2
+        >>> wave(keras.Input(shape=(3,))).shape
+        (None, 3)
+    """
+
+    @functools.wraps(function)
+    def lifted(*args: Any, **kwargs: Any) -> Any:
+        if symbols((args, kwargs)):
+            return record(function, args, kwargs, name)
+        return function(*args, **kwargs)
+
+    return lifted
+
+
+# ------------------------------------------------------------------ shapes
+def abstract(function: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
+    """Returns what `function` gives for symbolic arguments, as symbolic tensors without source."""
+    unknown = any(None in x.shape for x in symbols((args, kwargs)))
+    trials = [
+        _evaluate_at(sizes, function, args, kwargs)
+        for sizes in (_TRIAL_SIZES if unknown else _TRIAL_SIZES[:1])
+    ]
+
+    def merge(first: Any, *rest: Any) -> Any:
+        if not isinstance(first, jax.ShapeDtypeStruct):
+            return first
+        for other in rest:
+            if len(other.shape) != len(first.shape):
+                raise ValueError(
+                    f"{function!r} gives outputs of {len(first.shape)} axes for some input sizes "
+                    f"and {len(other.shape)} for others. Give the inputs a static shape."
+                )
+        shape = [
+            n if all(r.shape[i] == n for r in rest) else None for i, n in enumerate(first.shape)
+        ]
+        return SymbolicTensor(shape, first.dtype)
+
+    return jax.tree.map(merge, *trials)
+
+
+def _evaluate_at(
+    sizes: tuple[int, int], function: Callable, args: tuple, kwargs: dict[str, Any]
+) -> Any:
+    inputs = list({id(x): x for x in symbols((args, kwargs))}.values())
+    specs = [jax.ShapeDtypeStruct(_fill(x.shape, sizes), x.dtype) for x in inputs]
+    static: list[Any] = []
+
+    def run(*arrays: Any) -> Any:
+        known = dict(zip(map(id, inputs), arrays, strict=True))
+        with scope.enter(scope.Scope(scope.ABSTRACT)):
+            outputs = function(*replace(args, known), **replace(kwargs, known))
+        leaves, structure = jax.tree.flatten(outputs)
+        static[:] = [structure, [None if _is_array(x) else x for x in leaves]]
+        return [x for x in leaves if _is_array(x)]
+
+    arrays = iter(jax.eval_shape(run, *specs))
+    structure, constants = static
+    return structure.unflatten(next(arrays) if c is None else c for c in constants)
+
+
+def _is_array(x: Any) -> bool:
+    return isinstance(x, (jax.Array, np.ndarray, np.generic))
+
+
+def _fill(shape: tuple, sizes: tuple[int, int]) -> tuple[int, ...]:
+    return tuple(
+        (sizes[0] if i == 0 else sizes[1]) if n is None else n for i, n in enumerate(shape)
+    )
+
+
+# ------------------------------------------------------------------ graphs
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """The calls between inputs and outputs, in an order in which they can run.
+
+    The order is Keras's, since weights in files are matched by it: a call's depth is its longest
+    distance to an output; deepest first, then by the depth-first walk from the outputs.
+    """
+
+    inputs: Any
+    outputs: Any
+    calls: tuple[Call, ...]
+    operations: tuple[Any, ...]  # layers and operations, each once
+
+    def run(self, arrays: Any) -> Any:
+        """Computes the outputs for arrays in the structure of the inputs."""
+        leaves = symbols(self.inputs)
+        known = dict(zip(map(id, leaves), jax.tree.leaves(arrays, is_leaf=_none), strict=True))
+        for call in self.calls:
+            results = call.layer(*replace(call.args, known), **replace(call.kwargs, known))
+            outputs = jax.tree.leaves(call.outputs)
+            known.update(zip(map(id, outputs), jax.tree.leaves(results), strict=True))
+        return replace(self.outputs, known)
+
+
+def _none(x: Any) -> bool:
+    return x is None
+
+
+def trace(inputs: Any, outputs: Any) -> Graph:
+    """Finds the calls that lead from `inputs` to `outputs`.
+
+    Raises:
+        ValueError: If an output does not follow from the inputs.
+    """
+    given = {id(x) for x in symbols(inputs)}
+    entered: dict[int, int] = {}  # id of a layer -> when it was first met
+    finished: dict[int, Call] = {}  # id of a call -> call, inputs before users
+    layers: dict[int, Any] = {}
+
+    def meet(call: Call) -> None:
+        entered.setdefault(id(call.layer), len(entered))
+        layers[id(call.layer)] = call.layer
+
+    def visit(tensor: SymbolicTensor) -> None:
+        # An explicit stack: graphs can be deeper than Python's recursion limit.
+        stack: list[tuple[SymbolicTensor, bool]] = [(tensor, False)]
+        while stack:
+            x, done = stack.pop()
+            call = x.source
+            if id(x) in given:
+                if call is not None and not call.inputs:  # made by Input, not cut out of a graph
+                    meet(call)
+                    finished.setdefault(id(call), call)
+                continue
+            if call is None or not call.inputs:
+                raise ValueError(_disconnected(x))
+            if done:
+                finished.setdefault(id(call), call)
+            elif id(call) not in finished:
+                meet(call)
+                stack.append((x, True))
+                stack.extend((i, False) for i in reversed(call.inputs))
+
+    for output in symbols(outputs):
+        visit(output)
+
+    depth: dict[int, int] = {}  # by call
+    layer_depth: dict[int, int] = {}
+    for call in reversed(finished.values()):  # users come before what they use
+        own = max(depth.get(id(call), 0), layer_depth.get(id(call.layer), 0))
+        depth[id(call)] = own
+        layer_depth[id(call.layer)] = own
+        for x in call.inputs:
+            if id(x.source) in finished:
+                depth[id(x.source)] = max(depth.get(id(x.source), 0), own + 1)
+    for x in symbols(inputs):  # inputs that nothing uses are layers of the model all the same
+        source = x.source
+        if source is not None and not source.inputs and id(source.layer) not in entered:
+            layers[id(source.layer)] = source.layer
+            entered[id(source.layer)] = -1
+    order = sorted(layers.values(), key=lambda v: (-layer_depth.get(id(v), 0), entered[id(v)]))
+    runnable = tuple(c for c in finished.values() if c.inputs)
+    return Graph(inputs, outputs, runnable, tuple(order))
+
+
+def _disconnected(x: SymbolicTensor) -> str:
+    maker = f", the output of {x.source.layer!r}," if x.source else ""
+    return (
+        f"The model's outputs cannot be computed from its inputs: {x!r}{maker} depends on an Input "
+        "that is not among them.\nAdd that Input to `inputs=[...]`."
+    )

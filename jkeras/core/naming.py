@@ -1,0 +1,69 @@
+"""Names: snake case, unique counters, and the nearest known word for a misspelt one."""
+
+import difflib
+import re
+from collections.abc import Iterable
+
+_counters: dict[str, int] = {}
+
+
+def to_snake_case(name: str) -> str:
+    """Turns a class name into Keras's default layer name.
+
+    Example:
+        >>> from jkeras.core.naming import to_snake_case
+        >>> [to_snake_case(n) for n in ("BatchNormalization", "PReLU", "Conv2D", "RMSprop")]
+        ['batch_normalization', 'p_re_lu', 'conv2d', 'rm_sprop']
+    """
+    name = re.sub(r"\W+", "", name)
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def auto_name(prefix: str) -> str:
+    """Returns `prefix`, then `prefix_1`, `prefix_2`, ... since the last `clear_session`."""
+    count = _counters.get(prefix, 0)
+    _counters[prefix] = count + 1
+    return f"{prefix}_{count}" if count else prefix
+
+
+def get_uid(prefix: str = "") -> int:
+    """Returns 1, 2, 3, ...: how often `prefix` has been asked for since `clear_session`.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.backend.get_uid("block"), keras.backend.get_uid("block")
+        (1, 2)
+    """
+    key = f"uid:{prefix}"
+    _counters[key] = _counters.get(key, 0) + 1
+    return _counters[key]
+
+
+def reset_names() -> None:
+    """Starts all name counters again."""
+    _counters.clear()
+
+
+def nearest(name: object, known: Iterable[str]) -> str:
+    """Returns ``": did you mean 'relu'?"`` for a misspelt `name`, or an empty string.
+
+    Example:
+        >>> from jkeras.core.naming import nearest
+        >>> nearest("rellu", ["relu", "tanh"])
+        ": did you mean 'relu'?"
+    """
+    known = list(known)
+    by_lower = {k.lower(): k for k in reversed(known)}
+    matches = difflib.get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.6)
+    return f": did you mean {by_lower[matches[0]]!r}?" if matches else ""
+
+
+def unique(name: str, taken: Iterable[str]) -> str:
+    """Returns `name`, or `name_1`, `name_2`, ... if it is already `taken`."""
+    if name not in taken:
+        return name
+    count = 1
+    while f"{name}_{count}" in taken:
+        count += 1
+    return f"{name}_{count}"

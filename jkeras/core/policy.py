@@ -1,0 +1,164 @@
+"""Dtype policies: in what a layer computes and in what it keeps its weights."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras.core import settings
+from jkeras.core.naming import nearest
+from jkeras.core.registry import Configurable, register_builtin
+
+_DTYPES = (
+    *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+    *("float16", "bfloat16", "float32", "float64", "complex64", "complex128", "string"),
+    *("float8_e4m3fn", "float8_e5m2"),
+)
+_POLICIES = ("mixed_float16", "mixed_bfloat16", *_DTYPES)
+_ALIASES = {"int": "int32", "float": "float32", "double": "float64", "half": "float16"}
+
+
+def standardize_dtype(dtype: Any) -> str:
+    """Returns the name of a dtype given as a string, a NumPy, JAX or Python type.
+
+    Args:
+        dtype: The dtype; None stands for `floatx()`.
+
+    Raises:
+        ValueError: If it names no dtype.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> keras.backend.standardize_dtype(np.float16)
+        'float16'
+    """
+    if dtype is None:
+        return settings.floatx()
+    if dtype is int:
+        return "int64" if settings.floatx() == "float64" else "int32"
+    if dtype is float:
+        return settings.floatx()
+    if isinstance(dtype, str):
+        name = _ALIASES.get(dtype, dtype)
+    elif hasattr(dtype, "name") and isinstance(dtype.name, str):
+        name = dtype.name
+    else:
+        try:
+            name = jnp.dtype(dtype).name
+        except TypeError:
+            raise ValueError(f"Not a dtype: {dtype!r}.") from None
+    if name.startswith("str") or name == "object":
+        name = "string"
+    if name not in _DTYPES:
+        raise ValueError(f"Unknown dtype {dtype!r}{nearest(name, _DTYPES)}")
+    return name
+
+
+def is_float(dtype: Any) -> bool:
+    """Says whether `dtype` is a floating one (bfloat16 included)."""
+    return jnp.issubdtype(dtype, np.floating)
+
+
+class DTypePolicy(Configurable):
+    """In which dtype a layer computes, and in which it keeps its weights.
+
+    Args:
+        name: A dtype (`"float32"`), used for both, or `"mixed_float16"` or `"mixed_bfloat16"`:
+            compute in 16 bits, keep weights in float32. None: the global policy.
+
+    Raises:
+        ValueError: If `name` is neither.
+
+    Example:
+        >>> import jkeras as keras
+        >>> policy = keras.DTypePolicy("mixed_bfloat16")
+        >>> policy.compute_dtype, policy.variable_dtype
+        ('bfloat16', 'float32')
+    """
+
+    def __init__(self, name: str | None = None):
+        name = dtype_policy().name if name is None else name
+        if not isinstance(name, str):
+            raise TypeError(f"A dtype policy is named by a string, got {name!r}.")
+        if name not in _POLICIES:
+            raise ValueError(f"Unknown dtype policy {name!r}{nearest(name, _POLICIES)}")
+        self._name = name
+        mixed = name.startswith("mixed_")
+        self._compute_dtype = name.removeprefix("mixed_")
+        self._variable_dtype = "float32" if mixed else name
+
+    @property
+    def name(self) -> str:
+        """The policy's name."""
+        return self._name
+
+    @property
+    def compute_dtype(self) -> str:
+        """The dtype of inputs, and of weights as `call` reads them."""
+        return self._compute_dtype
+
+    @property
+    def variable_dtype(self) -> str:
+        """The dtype in which weights are kept."""
+        return self._variable_dtype
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DTypePolicy) and other.name == self.name
+
+    def __hash__(self) -> int:
+        return hash(self._name)
+
+    def __repr__(self) -> str:
+        return f'<DTypePolicy "{self._name}">'
+
+
+# tf.keras files call it Policy.
+register_builtin("policy", DTypePolicy, "Policy", "PolicyV1", "FloatDTypePolicy")
+
+_global_policy: DTypePolicy | None = None
+
+
+def dtype_policy() -> DTypePolicy:
+    """Returns the policy of layers that are given no `dtype`.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.config.dtype_policy()
+        <DTypePolicy "float32">
+    """
+    return _global_policy or DTypePolicy(settings.floatx())
+
+
+def set_dtype_policy(policy: str | DTypePolicy) -> None:
+    """Sets the policy of layers that are given no `dtype`.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.config.set_dtype_policy("mixed_bfloat16")
+        >>> keras.layers.Dense(2).compute_dtype
+        'bfloat16'
+        >>> keras.config.set_dtype_policy("float32")
+    """
+    global _global_policy
+    _global_policy = get_policy(policy)
+
+
+def reset_policy() -> None:
+    """Goes back to the policy of `floatx()` (part of `clear_session`)."""
+    global _global_policy
+    _global_policy = None
+
+
+def get_policy(identifier: Any) -> DTypePolicy:
+    """Returns the policy for a dtype, a policy's name, a config, or None (the global one)."""
+    if identifier is None:
+        return dtype_policy()
+    if isinstance(identifier, DTypePolicy):
+        return identifier
+    if isinstance(identifier, dict):
+        return DTypePolicy(identifier["config"]["name"])
+    if isinstance(identifier, str) and identifier in _POLICIES:
+        return DTypePolicy(identifier)
+    if isinstance(identifier, str):
+        raise ValueError(f"Unknown dtype policy {identifier!r}{nearest(identifier, _POLICIES)}")
+    return DTypePolicy(standardize_dtype(identifier))

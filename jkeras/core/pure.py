@@ -1,0 +1,234 @@
+"""Layers as pure functions of their variables, and the two crossings between cells and pytrees."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jkeras.core import graph, naming, random, scope
+from jkeras.core.layer import Layer
+from jkeras.core.variable import Variable
+
+
+class Variables(NamedTuple):
+    """A layer's weights as two flat dicts, from paths such as `"dense/kernel"` to arrays.
+
+    `params` are what gradients reach: the trainable weights. `state` is the rest: averages of
+    BatchNormalization, frozen weights, seeds. `flax.traverse_util.unflatten_dict(params, sep="/")`
+    nests them.
+    """
+
+    params: dict[str, Any]
+    state: dict[str, Any]
+
+
+class Effects(NamedTuple):
+    """What a pure call did besides returning: the new state, and the losses that were added."""
+
+    state: dict[str, Any]
+    losses: list[Any]
+
+
+# ------------------------------------------------------------------ names
+def walk(layer: Layer) -> Iterator[tuple[str, Layer]]:
+    """Yields (path, layer) for a layer (whose path is empty) and all layers below it, each once.
+
+    A layer is called by its name in the layer that holds it; one without a name of its own by its
+    class, counted in that layer. So paths depend neither on other models nor on what ran before.
+    """
+    seen: set[int] = set()
+
+    def visit(prefix: str, layer: Layer) -> Iterator[tuple[str, Layer]]:
+        if id(layer) in seen:
+            return
+        seen.add(id(layer))
+        yield prefix, layer
+        taken: set[str] = set()
+        for child in layer._layers:
+            name = child.name
+            if not child._has_own_name:
+                name = naming.to_snake_case(type(child).__name__)
+            name = naming.unique(name, taken)
+            taken.add(name)
+            yield from visit(f"{prefix}/{name}" if prefix else name, child)
+
+    yield from visit("", layer)
+
+
+def named_variables(layer: Layer) -> dict[str, Variable]:
+    """Returns all variables of a layer by path, in order of definition."""
+    named: dict[str, Variable] = {}
+    seen: set[int] = set()
+    for prefix, part in walk(layer):
+        for variable in part._own_variables():
+            if id(variable) not in seen:
+                seen.add(id(variable))
+                name = variable.name if variable.has_own_name else "variable"
+                path = f"{prefix}/{name}" if prefix else name
+                named[naming.unique(path, named)] = variable
+    return named
+
+
+def _paths(layer: Layer) -> Callable[[], dict[Layer, str]]:
+    return lambda: {part: path for path, part in walk(layer)}
+
+
+# ------------------------------------------------------------------ the two crossings
+def read(layer: Layer) -> Variables:
+    """Returns the arrays that the cells of a layer's variables hold."""
+    named = named_variables(layer)
+    return Variables(
+        {path: v.cell() for path, v in named.items() if v.trainable},
+        {path: v.cell() for path, v in named.items() if not v.trainable},
+    )
+
+
+def write(layer: Layer, variables: Variables) -> None:
+    """Makes the cells of a layer's variables hold these arrays; no data is copied.
+
+    Raises:
+        ValueError: If a path is unknown or missing, or a shape differs.
+    """
+    named = named_variables(layer)
+    values = _checked(named, variables)
+    for path, variable in named.items():
+        variable.set_cell(values[path])
+
+
+def _checked(named: Mapping[str, Variable], variables: Any) -> dict[str, Any]:
+    params, state = variables
+    values = {**params, **state}
+    if values.keys() != named.keys():
+        unknown, missing = values.keys() - named.keys(), named.keys() - values.keys()
+        hints = "".join(naming.nearest(path, missing) for path in sorted(unknown)[:1])
+        raise ValueError(
+            "The variables do not fit the layer. "
+            f"Unknown: {sorted(unknown)}{hints}. Missing: {sorted(missing)}."
+        )
+    for path, variable in named.items():
+        shape = np.shape(values[path])
+        if shape != variable.shape:
+            raise ValueError(
+                f"The variable {path!r} has shape {variable.shape}, but got an array of shape "
+                f"{shape}." + (" To run many sets of weights, use jax.vmap." if shape else "")
+            )
+    return values
+
+
+# ------------------------------------------------------------------ init and apply
+def init(layer: Layer, key: jax.Array, *specs: Any, **kwargs: Any) -> Variables:
+    """Draws new weights for a layer; the layer's own weights stay as they are.
+
+    Args:
+        layer: The layer or model; it is built if it is not yet.
+        key: A key of `jax.random.key`. Each weight's draw follows from the key and its path.
+        *specs: What the layer is called on: arrays, `jax.ShapeDtypeStruct`s, shapes (with None for
+            an axis of any size), or structures of these. May be left out if the layer is built.
+        **kwargs: Likewise, by name.
+
+    Returns:
+        The variables.
+
+    Raises:
+        ValueError: If the layer is not built and no specs are given.
+
+    Example:
+        >>> import jax, jkeras as keras
+        >>> dense = keras.layers.Dense(2)
+        >>> variables = keras.pure.init(dense, jax.random.key(0), (None, 3))
+        >>> {path: array.shape for path, array in variables.params.items()}
+        {'kernel': (3, 2), 'bias': (2,)}
+    """
+    ensure_built(layer, *specs, **kwargs)
+    params: dict[str, Any] = {}
+    state: dict[str, Any] = {}
+    for path, variable in named_variables(layer).items():
+        value = variable.initial_value(random.fold_path(key, path))
+        (params if variable.trainable else state)[path] = value
+    return Variables(params, state)
+
+
+def ensure_built(layer: Layer, *specs: Any, **kwargs: Any) -> None:
+    """Builds a layer for inputs of these specs, by abstract evaluation: nothing is computed."""
+    if specs or kwargs:
+        symbolic = jax.tree.map(_symbol, (specs, kwargs), is_leaf=_is_spec)
+        layer.compute_output_spec(*symbolic[0], **symbolic[1])
+    elif not layer.built:
+        raise ValueError(
+            f"The layer {layer.name!r} is not built: say what it is called on, for example "
+            "model.init(key, (None, 8)) for batches of 8 features."
+        )
+
+
+def _is_spec(x: Any) -> bool:
+    return isinstance(x, (tuple, list)) and all(n is None or isinstance(n, int) for n in x)
+
+
+def _symbol(spec: Any) -> Any:
+    if isinstance(spec, graph.SymbolicTensor) or spec is None:
+        return spec
+    if _is_spec(spec):
+        return graph.SymbolicTensor(spec)
+    if hasattr(spec, "shape") and hasattr(spec, "dtype"):
+        return graph.SymbolicTensor(spec.shape, spec.dtype)
+    return spec
+
+
+def apply(
+    layer: Layer,
+    variables: Any,
+    *inputs: Any,
+    training: bool = False,
+    rng: jax.Array | None = None,
+    **kwargs: Any,
+) -> tuple[Any, Effects]:
+    """Calls a layer with `variables` for weights: a pure function of its arguments.
+
+    Args:
+        layer: The layer or model.
+        variables: A `Variables`, or a pair of dicts like it.
+        *inputs: What the layer is called on.
+        training: Whether dropout is on, and averages are updated.
+        rng: The key from which all draws follow; needed if anything is drawn.
+        **kwargs: Further arguments of the call.
+
+    Returns:
+        The outputs, and the `Effects`: the new state and the added losses.
+
+    Raises:
+        ValueError: If the variables do not fit, a weight is read that is not the layer's, or a
+            random number is drawn without a key.
+
+    Example:
+        >>> import jax, jax.numpy as jnp, jkeras as keras
+        >>> dense = keras.layers.Dense(1, use_bias=False)
+        >>> variables = keras.pure.init(dense, jax.random.key(0), (None, 2))
+        >>> x = jnp.ones((4, 2))
+        >>> def loss(params):
+        ...     outputs, _ = keras.pure.apply(dense, (params, variables.state), x)
+        ...     return outputs.sum()
+        >>> jax.grad(loss)(variables.params)["kernel"].tolist()
+        [[4.0], [4.0]]
+    """
+    named = named_variables(layer)
+    values = _checked(named, variables)
+    here = scope.Scope(
+        scope.PURE,
+        {variable: values[path] for path, variable in named.items()},
+        training=training,
+        rng=rng,
+        paths=_paths(layer),
+    )
+    with scope.enter(here):
+        outputs = layer(*inputs, **kwargs)
+    _, state = variables
+    return outputs, Effects({path: here.values[named[path]] for path in state}, here.losses)
+
+
+def regularization_losses(layer: Layer, variables: Any) -> list[Any]:
+    """Returns the regularizers' losses of the trainable weights, as a pure function of them."""
+    params, _ = variables
+    named = named_variables(layer)
+    regularizers = ((named[path].regularizer, value) for path, value in params.items())
+    return [regularizer(value) for regularizer, value in regularizers if regularizer]

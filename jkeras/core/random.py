@@ -1,0 +1,101 @@
+"""The global seed, and generators of keys for users who hold their own."""
+
+import random as python_random
+import zlib
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+class _GlobalSeed:
+    """A seed and how many keys were drawn from it."""
+
+    def __init__(self) -> None:
+        self.seed: int | None = None  # None: fresh entropy at the first draw
+        self.count = 0
+        self.chosen = False
+
+    def draw(self) -> tuple[int, int]:
+        if self.seed is None:
+            self.seed = int(np.random.SeedSequence().generate_state(1)[0])
+        self.count += 1
+        return self.seed, self.count
+
+
+_global = _GlobalSeed()
+
+
+def set_random_seed(seed: int) -> None:
+    """Fixes everything random: Python's and NumPy's generators, and every draw of this library.
+
+    The same seed gives bit-identical weights on the same machine.
+
+    Args:
+        seed: A non-negative integer.
+
+    Raises:
+        ValueError: If `seed` is not an integer.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.utils.set_random_seed(42)
+    """
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
+        raise ValueError(f"The seed must be an integer, got {seed!r}.")
+    seed = int(seed)
+    python_random.seed(seed)
+    np.random.seed(seed % 2**32)
+    _global.seed, _global.count, _global.chosen = seed % 2**32, 0, True
+
+
+def reset_global_seed() -> None:
+    """Starts the draws of a chosen seed again (part of `clear_session`)."""
+    _global.count = 0
+    if not _global.chosen:
+        _global.seed = None
+
+
+def draw_seed() -> tuple[int, int]:
+    """Returns (seed, count): a cheap name for a key, made into one by `key_from`."""
+    return _global.draw()
+
+
+def key_from(seed: tuple[int, int]) -> jax.Array:
+    """Returns the key that `draw_seed` named."""
+    return jax.random.fold_in(jax.random.key(seed[0]), seed[1])
+
+
+def next_global_key() -> jax.Array:
+    """Returns the next key of the global seed."""
+    return key_from(draw_seed())
+
+
+def fold_path(key: jax.Array, path: str) -> jax.Array:
+    """Returns a key that follows from `key` and a path."""
+    return jax.random.fold_in(key, zlib.crc32(path.encode()))
+
+
+def draw_integer_seed() -> int:
+    """Returns an integer seed that follows from the global seed."""
+    return int(np.random.SeedSequence(draw_seed()).generate_state(1)[0] >> 1)
+
+
+def as_key(seed: Any) -> jax.Array:
+    """Returns a key for what Keras accepts as a seed: None, an integer, a generator, or a key."""
+    if seed is None:
+        from jkeras.core.scope import draw_key
+
+        return draw_key()
+    if hasattr(seed, "next_key"):
+        return seed.next_key()
+    if isinstance(seed, (int, np.integer)):
+        return jax.random.key(int(seed))
+    if isinstance(seed, (jax.Array, np.ndarray)):
+        if jax.dtypes.issubdtype(seed.dtype, jax.dtypes.prng_key):
+            return jnp.asarray(seed)
+        return jax.random.fold_in(jax.random.key(seed[0]), seed[1])
+    raise ValueError(
+        f"A seed is None, an integer, a keras.random.SeedGenerator or a JAX key, got {seed!r}."
+    )

@@ -1,0 +1,66 @@
+"""SeedGenerator: a seed that a layer holds, and how often it was drawn from."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras.core import random
+from jkeras.core.naming import auto_name
+from jkeras.core.variable import Variable
+
+
+class SeedGenerator:
+    """A sequence of random keys that starts from a seed.
+
+    Its state is a variable of the layer whose attribute it is, so that a pure call takes and
+    returns it with the layer's other state.
+
+    Args:
+        seed: An integer; drawn from the global seed by default.
+        name: A name.
+
+    Example:
+        >>> import jkeras as keras
+        >>> a, b = keras.random.SeedGenerator(7), keras.random.SeedGenerator(7)
+        >>> bool((keras.random.normal((2,), seed=a) == keras.random.normal((2,), seed=b)).all())
+        True
+    """
+
+    def __init__(self, seed: int | None = None, name: str | None = None, **kwargs: Any):
+        if kwargs:
+            raise ValueError(f"SeedGenerator got unknown arguments: {sorted(kwargs)}.")
+        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, (int, np.integer))):
+            raise ValueError(f"A seed is an integer or None, got {seed!r}.")
+        self.name = name or auto_name("seed_generator")
+        self._given_seed = None if seed is None else int(seed)
+        start = random.draw_integer_seed() if seed is None else int(seed) % 2**32
+        self.state = Variable(
+            np.array([start, 0], "uint32"),
+            trainable=False,
+            autocast=False,
+            name="seed_generator_state",
+        )
+        self.state.is_weight = False
+
+    def next_key(self) -> jax.Array:
+        """Returns the next key."""
+        state = self.state.value
+        self.state.assign(state + jnp.array([0, 1], "uint32"))
+        return jax.random.fold_in(jax.random.key(state[0]), state[1])
+
+    def next(self, ordered: bool = True) -> jax.Array:
+        """Returns the state as two uint32 numbers, which any `seed=` takes; and goes on."""
+        state = self.state.value
+        self.state.assign(state + jnp.array([0, 1], "uint32"))
+        return state
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the seed it was made with."""
+        return {"seed": self._given_seed}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "SeedGenerator":
+        """Makes a generator from the dict that `get_config` returned."""
+        return cls(**config)

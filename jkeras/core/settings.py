@@ -1,0 +1,97 @@
+"""The three numbers and words every layer falls back to: float type, epsilon, image layout."""
+
+from typing import Any
+
+_FLOATS = ("float16", "bfloat16", "float32", "float64")
+_values: dict[str, Any] = {
+    "floatx": "float32",
+    "epsilon": 1e-7,
+    "image_data_format": "channels_last",
+}
+
+
+def floatx() -> str:
+    """Returns the default float dtype, such as ``'float32'``.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.config.floatx()
+        'float32'
+    """
+    return _values["floatx"]
+
+
+def set_floatx(value: str) -> None:
+    """Sets the default float dtype.
+
+    Args:
+        value: ``'float16'``, ``'bfloat16'``, ``'float32'`` or ``'float64'`` (which needs JAX's
+            ``jax_enable_x64``).
+
+    Raises:
+        ValueError: If `value` is none of these.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.config.set_floatx("float32")
+    """
+    if value not in _FLOATS:
+        raise ValueError(f"Unknown float type {value!r}: expected one of {_FLOATS}.")
+    _values["floatx"] = value
+
+
+def epsilon() -> float:
+    """Returns the small number that keeps divisions and logarithms finite.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.config.epsilon()
+        1e-07
+    """
+    return _values["epsilon"]
+
+
+def set_epsilon(value: float) -> None:
+    """Sets the small number that keeps divisions and logarithms finite.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.config.set_epsilon(1e-7)
+    """
+    _values["epsilon"] = float(value)
+
+
+def image_data_format() -> str:
+    """Returns where images carry their channels: ``'channels_last'`` or ``'channels_first'``.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.config.image_data_format()
+        'channels_last'
+    """
+    return _values["image_data_format"]
+
+
+def set_image_data_format(data_format: str) -> None:
+    """Sets the default place of the channel axis of images.
+
+    Raises:
+        ValueError: If `data_format` is neither ``'channels_last'`` nor ``'channels_first'``.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.config.set_image_data_format("channels_last")
+    """
+    _values["image_data_format"] = standardize_data_format(data_format)
+
+
+def standardize_data_format(data_format: str | None) -> str:
+    """Returns `data_format`, or the default for None; refuses any other word."""
+    if data_format is None:
+        return image_data_format()
+    name = str(data_format).lower()
+    if name not in ("channels_last", "channels_first"):
+        raise ValueError(
+            f"Unknown data_format {data_format!r}: expected 'channels_last' or 'channels_first'."
+        )
+    return name

@@ -1,0 +1,291 @@
+"""Variable: a named weight; a cell outside of a pure call, an array inside."""
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras.core import policy, random, scope
+from jkeras.core.arithmetic import add_operators
+from jkeras.core.naming import auto_name
+
+_creation = itertools.count()
+
+
+class Variable:
+    """A named weight.
+
+    Outside of a pure call it is a cell that holds an array; inside, it reads as the array that the
+    call was given. It takes part in arithmetic and in `jax.numpy` as that array; pass `.value` to
+    `jax.lax` functions. As an argument of `jax.jit`, `jax.grad` or `jax.vmap` it is a pytree of one
+    leaf.
+
+    Args:
+        initializer: An array, or a function of (shape, dtype), such as an initializer.
+        shape: The shape; needed with a function.
+        dtype: The dtype; that of the array, or `floatx()`.
+        trainable: Whether optimizers may change it.
+        autocast: Whether a float weight reads in its layer's compute dtype.
+        aggregation: Accepted for Keras's sake.
+        synchronization: Accepted for Keras's sake.
+        name: The name; `variable`, `variable_1`, ... by default.
+
+    Raises:
+        ValueError: If a function is given without a shape.
+
+    Example:
+        >>> import jkeras as keras
+        >>> v = keras.Variable([1.0, 2.0], name="gain")
+        >>> v.assign_add([1.0, 1.0])
+        >>> (v * 2).tolist()
+        [4.0, 6.0]
+    """
+
+    # Eager arithmetic `numpy_array * variable` must come to our __rmul__, not to NumPy's loop.
+    __array_priority__ = 1000
+
+    def __init__(
+        self,
+        initializer: Any,
+        shape: tuple[int, ...] | None = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        aggregation: str = "none",
+        synchronization: str = "auto",
+        name: str | None = None,
+        **kwargs: Any,
+    ):
+        if kwargs:
+            raise TypeError(f"Variable got unknown arguments: {sorted(kwargs)}.")
+        if name is not None and (not isinstance(name, str) or "/" in name):
+            raise ValueError(f"A variable's name is a string without '/', got {name!r}.")
+        self.name = name or auto_name("variable")
+        self.has_own_name = name is not None
+        self.path = "/".join((*scope.current_names(), self.name))
+        self.autocast = autocast
+        self.aggregation = aggregation
+        self.synchronization = synchronization
+        self.overwrite_with_gradient = False
+        self.regularizer: Callable | None = None
+        self.constraint: Callable | None = None
+        self.order = next(_creation)
+        self.made_trainable = self._trainable = bool(trainable)
+        self.is_weight = True  # seeds are variables, but no weights
+        self._array: jax.Array | None = None
+        self._initializer: Callable | None = None
+        if callable(initializer):
+            if shape is None:
+                raise ValueError(
+                    f"The variable {self.path!r} is made by a function: give its `shape`."
+                )
+            self._shape = tuple(int(n) for n in shape)
+            self._dtype = policy.standardize_dtype(dtype)
+            self._initializer = initializer
+            self._seed = random.draw_seed()
+        else:
+            with jax.ensure_compile_time_eval():
+                self._array = _as_array(initializer, dtype)
+            self._shape, self._dtype = self._array.shape, self._array.dtype.name
+
+    # -------------------------------------------------------------- the cell
+    def cell(self) -> jax.Array:
+        """Returns the array outside of pure calls; draws it at the first read."""
+        if self._array is None:
+            # Weights are concrete even when first read inside somebody's trace.
+            with jax.ensure_compile_time_eval():
+                self._array = self.initial_value(random.key_from(self._seed))
+        return self._array
+
+    def set_cell(self, array: Any) -> None:
+        """Makes the cell hold `array`."""
+        if isinstance(array, jax.core.Tracer):
+            raise ValueError(
+                f"The weight {self.path!r} was assigned a traced value, which would not outlive "
+                "the traced function.\nInside jit, grad or vmap call the layer purely: "
+                "`outputs, effects = model.apply(variables, x, training=True)`; the new values "
+                "are in `effects.state`."
+            )
+        self._array = array
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether the cell holds an array yet."""
+        return self._array is not None
+
+    def initial_value(self, key: jax.Array | None = None) -> jax.Array:
+        """Returns a new initial value; random initializers without their own seed use `key`."""
+        if self._initializer is None:
+            return self.cell()
+        if hasattr(self._initializer, "draw"):
+            value = self._initializer.draw(self._shape, self._dtype, key)
+        else:
+            value = self._initializer(self._shape, dtype=self._dtype)
+        value = jnp.asarray(value, self._dtype)
+        if value.shape != self._shape:
+            raise ValueError(
+                f"The initializer of {self.path!r} made an array of shape {value.shape}, "
+                f"but the weight has shape {self._shape}."
+            )
+        return value
+
+    # -------------------------------------------------------------- reading and writing
+    @property
+    def value(self) -> jax.Array:
+        """The array this weight reads as here: the call's in a pure call, else the cell's."""
+        here = scope.current()
+        if here is None:
+            return self.cell()
+        array = here.read(self)
+        if here.autocast and self.autocast and policy.is_float(self._dtype):
+            array = jnp.asarray(array, here.autocast)
+        return array
+
+    def assign(self, value: Any) -> None:
+        """Sets the value; in a pure call, the new value is among the call's effects.
+
+        Args:
+            value: An array of the variable's shape; cast to its dtype.
+
+        Raises:
+            ValueError: If the shape differs.
+        """
+        if isinstance(value, Variable):
+            value = value.value
+        array = value if isinstance(value, jax.Array) else np.asarray(value)
+        if array.shape != self._shape:
+            raise ValueError(
+                f"Cannot assign an array of shape {array.shape} to the weight {self.path!r} "
+                f"of shape {self._shape}."
+            )
+        here = scope.current()
+        array = jnp.asarray(array, self._dtype)
+        if here is None:
+            self.set_cell(array)
+        else:
+            here.write(self, array)
+
+    def assign_add(self, value: Any) -> None:
+        """Adds `value` to the variable."""
+        self.assign(self._uncast() + jnp.asarray(value))
+
+    def assign_sub(self, value: Any) -> None:
+        """Subtracts `value` from the variable."""
+        self.assign(self._uncast() - jnp.asarray(value))
+
+    def _uncast(self) -> jax.Array:
+        here = scope.current()
+        return self.cell() if here is None else here.read(self)
+
+    def numpy(self) -> np.ndarray:
+        """Returns the value as a NumPy array."""
+        return np.asarray(self.value)
+
+    # -------------------------------------------------------------- description
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape."""
+        return self._shape
+
+    @property
+    def dtype(self) -> str:
+        """The name of the dtype in which it reads here."""
+        here = scope.current()
+        if here is not None and here.autocast and self.autocast and policy.is_float(self._dtype):
+            return here.autocast
+        return self._dtype
+
+    @property
+    def variable_dtype(self) -> str:
+        """The name of the dtype in which it is kept."""
+        return self._dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self._shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return int(np.prod(self._shape, dtype=np.int64))
+
+    @property
+    def trainable(self) -> bool:
+        """Whether optimizers may change it."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+
+    def __repr__(self) -> str:
+        value = f", value={self._array}" if self._array is not None else ""
+        return f"<Variable path={self.path}, shape={self._shape}, dtype={self._dtype}{value}>"
+
+    # -------------------------------------------------------------- an array to others
+    def __jax_array__(self) -> jax.Array:
+        return self.value
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self.value, dtype)
+
+    def __getitem__(self, index: Any) -> jax.Array:
+        return self.value[index]
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def __iter__(self) -> Any:
+        return iter(self.value)
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+    def __int__(self) -> int:
+        return int(self.value)
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+    def __index__(self) -> int:
+        return self.value.__index__()
+
+    def __getattr__(self, name: str) -> Any:
+        # Array methods (`kernel.T`, `kernel.astype`, `kernel.at[...]`); never our own attributes.
+        if name.startswith("_") or name not in _ARRAY_ATTRIBUTES:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(self.value, name)
+
+
+_ARRAY_ATTRIBUTES = frozenset(
+    n for n in dir(jax.Array) if not n.startswith("_") and n not in dir(Variable)
+)
+
+
+def _as_array(value: Any, dtype: Any) -> jax.Array:
+    if isinstance(value, Variable):
+        value = value.value
+    if dtype is None:
+        kind = np.asarray(value).dtype if not isinstance(value, jax.Array) else value.dtype
+        dtype = policy.standardize_dtype(None) if kind == np.float64 else None
+    else:
+        dtype = policy.standardize_dtype(dtype)
+    return jnp.array(value, dtype)
+
+
+def _lift(function: Callable, _: str) -> Callable:
+    def method(self: Variable, *others: Any) -> Any:
+        return function(self.value, *(o.value if isinstance(o, Variable) else o for o in others))
+
+    return method
+
+
+add_operators(Variable, _lift)
+
+jax.tree_util.register_pytree_node(
+    Variable, lambda variable: ((variable.value,), None), lambda _, children: children[0]
+)

@@ -1,0 +1,389 @@
+"""Initializers: distributions from which weights start."""
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras.core import registry, settings
+from jkeras.core.random import as_key, draw_integer_seed
+
+
+class Initializer(registry.Configurable):
+    """The base of initializers.
+
+    A subclass writes `__call__(self, shape, dtype=None)`, as in Keras; or, so that an explicit key
+    reaches it, `sample(self, key, shape, dtype)`.
+
+    Example:
+        >>> import jkeras as keras
+        >>> class Halves(keras.initializers.Initializer):
+        ...     def __call__(self, shape, dtype=None):
+        ...         return keras.ops.full(shape, 0.5, dtype)
+        >>> keras.layers.Dense(1, kernel_initializer=Halves())(keras.ops.ones((1, 4))).tolist()
+        [[2.0]]
+    """
+
+    seed: Any = None
+    _own_seed: int | None = None
+
+    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+        """Draws an array with a key."""
+        raise NotImplementedError(f"{type(self).__name__} has neither __call__ nor sample.")
+
+    def __call__(self, shape: Any, dtype: Any = None) -> jax.Array:
+        """Returns an array; the same at each call, unless `seed` is a `SeedGenerator`.
+
+        Args:
+            shape: The shape.
+            dtype: The dtype; `floatx()` by default.
+        """
+        shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+        if self.seed is None and self._own_seed is None:
+            self._own_seed = draw_integer_seed()
+        key = as_key(self._own_seed if self.seed is None else self.seed)
+        return self.sample(key, shape, dtype or settings.floatx())
+
+    def draw(self, shape: tuple[int, ...], dtype: Any, key: jax.Array) -> jax.Array:
+        """Returns a weight's initial value: follows from `key`, unless it has a seed of its own."""
+        if type(self).__call__ is not Initializer.__call__:
+            return self(shape, dtype=dtype)
+        return self.sample(key if self.seed is None else as_key(self.seed), shape, dtype)
+
+
+class Zeros(Initializer):
+    """Zeros.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.initializers.Zeros()((2,)).tolist()
+        [0.0, 0.0]
+    """
+
+    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+        return jnp.zeros(shape, dtype)
+
+
+class Ones(Initializer):
+    """Ones.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.initializers.Ones()((2,)).tolist()
+        [1.0, 1.0]
+    """
+
+    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+        return jnp.ones(shape, dtype)
+
+
+class Constant(Initializer):
+    """The same value everywhere.
+
+    Args:
+        value: A number, or an array that broadcasts to the weight's shape.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.initializers.Constant(3.0)((2,)).tolist()
+        [3.0, 3.0]
+    """
+
+    def __init__(self, value: Any = 0.0):
+        self.value = value
+
+    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+        return jnp.broadcast_to(jnp.asarray(self.value, dtype), shape)
+
+
+class Identity(Initializer):
+    """The identity matrix times `gain`; for 2-D weights only.
+
+    Args:
+        gain: The factor.
+
+    Raises:
+        ValueError: If the weight has not two axes.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.initializers.Identity(gain=2.0)((2, 2)).tolist()
+        [[2.0, 0.0], [0.0, 2.0]]
+    """
+
+    def __init__(self, gain: float = 1.0):
+        self.gain = gain
+
+    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+        if len(shape) != 2:
+            raise ValueError(
+                "Identity matrix initializer can only be used for 2D matrices. "
+                f"Received: shape={shape} of rank {len(shape)}."
+            )
+        return self.gain * jnp.eye(*shape, dtype=dtype)
+
+
+class RandomNormal(Initializer):
+    """A normal distribution.
+
+    Args:
+        mean: The mean.
+        stddev: The standard deviation.
+        seed: An integer or a `SeedGenerator`; each weight draws its own numbers by default.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.initializers.RandomNormal(stddev=0.1, seed=1)((2, 3)).shape
+        (2, 3)
+    """
+
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Any = None):
+        self.mean, self.stddev, self.seed = mean, stddev, seed
+
+    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+        return self.mean + self.stddev * jax.random.normal(key, shape, dtype)
+
+
+class TruncatedNormal(RandomNormal):
+    """A normal distribution without what lies more than two standard deviations from the mean.
+
+    Args:
+        mean: The mean.
+        stddev: The standard deviation before truncation.
+        seed: An integer or a `SeedGenerator`; each weight draws its own numbers by default.
+
+    Example:
+        >>> import jkeras as keras
+        >>> bool(abs(keras.initializers.TruncatedNormal(stddev=1.0, seed=1)((99,))).max() <= 2.0)
+        True
+    """
+
+    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+        return self.mean + self.stddev * jax.random.truncated_normal(key, -2.0, 2.0, shape, dtype)
+
+
+class RandomUniform(Initializer):
+    """A uniform distribution.
+
+    Args:
+        minval: The lower end.
+        maxval: The upper end.
+        seed: An integer or a `SeedGenerator`; each weight draws its own numbers by default.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.initializers.RandomUniform(-1.0, 1.0, seed=1)((2, 3)).shape
+        (2, 3)
+    """
+
+    def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: Any = None):
+        self.minval, self.maxval, self.seed = minval, maxval, seed
+
+    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+        return jax.random.uniform(key, shape, dtype, self.minval, self.maxval)
+
+
+class VarianceScaling(Initializer):
+    """A distribution whose variance follows from the weight's shape.
+
+    Args:
+        scale: The variance is `scale / n`.
+        mode: What n is: `"fan_in"`, `"fan_out"` or `"fan_avg"`.
+        distribution: `"truncated_normal"`, `"untruncated_normal"` or `"uniform"`.
+        seed: An integer or a `SeedGenerator`; each weight draws its own numbers by default.
+        input_axes: The axes that count into fan-in; all but the last by default.
+        output_axes: The axes that count into fan-out.
+
+    Raises:
+        ValueError: If `scale` is not positive, or a word is unknown.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.initializers.VarianceScaling(2.0, "fan_in", "uniform")((2, 3)).shape
+        (2, 3)
+    """
+
+    def __init__(
+        self,
+        scale: float = 1.0,
+        mode: str = "fan_in",
+        distribution: str = "truncated_normal",
+        seed: Any = None,
+        input_axes: Any = None,
+        output_axes: Any = None,
+    ):
+        if scale <= 0.0:
+            raise ValueError(f"Argument `scale` must be positive float. Received: scale={scale}")
+        distribution = distribution.lower()
+        distribution = "truncated_normal" if distribution == "normal" else distribution
+        for name, value, allowed in (
+            ("mode", mode, ("fan_in", "fan_out", "fan_avg")),
+            ("distribution", distribution, ("uniform", "truncated_normal", "untruncated_normal")),
+        ):
+            if value not in allowed:
+                raise ValueError(
+                    f"Invalid `{name}` argument: {value!r}. Expected one of {allowed}."
+                )
+        self.scale, self.mode, self.distribution, self.seed = scale, mode, distribution, seed
+        self.input_axes, self.output_axes = input_axes, output_axes
+
+    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+        fan_in, fan_out = compute_fans(shape, self.input_axes, self.output_axes)
+        n = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
+        variance = self.scale / max(1.0, n)
+        if self.distribution == "uniform":
+            limit = math.sqrt(3.0 * variance)
+            return jax.random.uniform(key, shape, dtype, -limit, limit)
+        if self.distribution == "untruncated_normal":
+            return math.sqrt(variance) * jax.random.normal(key, shape, dtype)
+        # Cutting a normal distribution at two standard deviations leaves it with 0.8796 of one.
+        stddev = math.sqrt(variance) / 0.87962566103423978
+        return stddev * jax.random.truncated_normal(key, -2.0, 2.0, shape, dtype)
+
+
+def compute_fans(
+    shape: tuple[int, ...], input_axes: Any = None, output_axes: Any = None
+) -> tuple[int, int]:
+    """Returns how many inputs and outputs a weight of this shape connects."""
+    if input_axes is not None or output_axes is not None:
+        axes = set(range(len(shape)))
+        inputs, outputs = _axes(input_axes, len(shape)), _axes(output_axes, len(shape))
+        inputs = axes - outputs if input_axes is None else inputs
+        outputs = axes - inputs if output_axes is None else outputs
+        return math.prod(shape[i] for i in inputs), math.prod(shape[i] for i in outputs)
+    if len(shape) < 2:
+        n = shape[0] if shape else 1
+        return n, n
+    field = math.prod(shape[:-2])
+    return shape[-2] * field, shape[-1] * field
+
+
+def _axes(axes: Any, ndim: int) -> set[int]:
+    return {int(a) % ndim for a in np.atleast_1d([] if axes is None else axes)}
+
+
+def _scaled(scale: float, mode: str, distribution: str, name: str, paper: str) -> type:
+    """Makes the class of a variance scaling that has a name of its own."""
+
+    def __init__(
+        self: Any, seed: Any = None, input_axes: Any = None, output_axes: Any = None
+    ) -> None:
+        VarianceScaling.__init__(self, scale, mode, distribution, seed, input_axes, output_axes)
+
+    doc = f"""{paper}.
+
+    `VarianceScaling(scale={scale}, mode={mode!r}, distribution={distribution!r})`.
+
+    Args:
+        seed: An integer or a `SeedGenerator`; each weight draws its own numbers by default.
+        input_axes: The axes that count into fan-in; all but the last by default.
+        output_axes: The axes that count into fan-out.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.initializers.{name}(seed=1)((2, 3)).shape
+        (2, 3)
+    """
+    return type(
+        name,
+        (VarianceScaling,),
+        {"__init__": __init__, "__doc__": doc, "__module__": __name__, "__qualname__": name},
+    )
+
+
+_GLOROT = "Glorot and Bengio (2010), also called Xavier {} initialization"
+_LECUN = "LeCun et al. (1998), {} distribution"
+_HE = "He et al. (2015), {} distribution"
+_normal, _uniform = "truncated_normal", "uniform"
+GlorotUniform = _scaled(1.0, "fan_avg", _uniform, "GlorotUniform", _GLOROT.format("uniform"))
+GlorotNormal = _scaled(1.0, "fan_avg", _normal, "GlorotNormal", _GLOROT.format("normal"))
+LecunUniform = _scaled(1.0, "fan_in", _uniform, "LecunUniform", _LECUN.format("uniform"))
+LecunNormal = _scaled(1.0, "fan_in", _normal, "LecunNormal", _LECUN.format("normal"))
+HeUniform = _scaled(2.0, "fan_in", _uniform, "HeUniform", _HE.format("uniform"))
+HeNormal = _scaled(2.0, "fan_in", _normal, "HeNormal", _HE.format("normal"))
+
+
+class Orthogonal(Initializer):
+    """An orthogonal matrix (Saxe et al., 2013); of more axes, all but the last are flattened.
+
+    Args:
+        gain: A factor.
+        seed: An integer or a `SeedGenerator`; each weight draws its own numbers by default.
+
+    Raises:
+        ValueError: If the weight has fewer than two axes.
+
+    Example:
+        >>> import jkeras as keras
+        >>> q = keras.initializers.Orthogonal(seed=1)((3, 3))
+        >>> bool(abs(q @ q.T - keras.ops.eye(3)).max() < 1e-5)
+        True
+    """
+
+    def __init__(self, gain: float = 1.0, seed: Any = None):
+        self.gain, self.seed = gain, seed
+
+    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+        if len(shape) < 2:
+            raise ValueError(
+                "The tensor to initialize must be at least two-dimensional. "
+                f"Received: shape={shape} of rank {len(shape)}."
+            )
+        matrix = (math.prod(shape[:-1]), shape[-1])
+        q = jax.nn.initializers.orthogonal(self.gain)(key, matrix, jnp.float32)
+        return q.reshape(shape).astype(dtype)
+
+
+for _name in (
+    *("Zeros", "Ones", "Constant", "Identity", "RandomNormal", "TruncatedNormal", "RandomUniform"),
+    *("VarianceScaling", "GlorotUniform", "GlorotNormal", "LecunUniform", "LecunNormal"),
+    *("HeUniform", "HeNormal", "Orthogonal"),
+):
+    registry.register_builtin("initializers", globals()[_name])
+registry.register_builtin("initializers", Zeros, "zero")
+registry.register_builtin("initializers", Ones, "one")
+registry.register_builtin("initializers", RandomNormal, "normal")
+registry.register_builtin("initializers", RandomUniform, "uniform")
+registry.register_builtin("initializers", Identity, "IdentityInitializer")
+registry.register_builtin("initializers", Orthogonal, "OrthogonalInitializer")
+
+zeros, ones, constant, identity = Zeros, Ones, Constant, Identity
+random_normal, random_uniform, truncated_normal = RandomNormal, RandomUniform, TruncatedNormal
+glorot_uniform, glorot_normal, he_uniform, he_normal = (
+    GlorotUniform,
+    GlorotNormal,
+    HeUniform,
+    HeNormal,
+)
+lecun_uniform, lecun_normal = LecunUniform, LecunNormal
+orthogonal, variance_scaling = Orthogonal, VarianceScaling
+IdentityInitializer, OrthogonalInitializer = Identity, Orthogonal
+
+
+def get(identifier: Any) -> Any:
+    """Returns an initializer for a name, a config, an array, a function or an initializer.
+
+    Raises:
+        ValueError: If the name is unknown.
+
+    Example:
+        >>> import jkeras as keras
+        >>> type(keras.initializers.get("he_normal")).__name__
+        'HeNormal'
+    """
+    if identifier is None:
+        return None
+    if isinstance(identifier, (np.ndarray, jax.Array)):
+        value = identifier
+        return lambda shape, dtype=None: jnp.asarray(value, dtype)
+    return registry.resolve(identifier, "initializers", "initializer")
+
+
+serialize = registry.serialize_keras_object
+
+
+def deserialize(config: Any, custom_objects: Any = None) -> Any:
+    """Returns the initializer that a config describes."""
+    return registry.deserialize_keras_object(config, custom_objects, area="initializers")
