@@ -183,7 +183,7 @@ class Operation:
 
     def __init__(self, function: Callable, name: str | None = None):
         self.function = function
-        self.kind: str = name or getattr(function, "__name__", "operation")
+        self.kind = str(name or getattr(function, "__name__", "operation"))
         self.name = naming.auto_name(naming.to_snake_case(self.kind))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -530,7 +530,7 @@ class Layer(registry.Configurable):
         """Adds this call to the graph that the symbolic arguments come from."""
         outputs = graph.record_call(self, args, kwargs, self.compute_output_spec(*args, **kwargs))
         if graph.symbols(outputs):
-            self._calls.append(graph.symbols(outputs)[0].source)
+            self._calls.extend(x.source for x in graph.symbols(outputs)[:1] if x.source)
         return outputs
 
     @property
