@@ -192,7 +192,9 @@ class Layer(registry.Configurable):
         base: dict[str, Any] = {"name": self.name, "trainable": self.trainable}
         base["dtype"] = registry.serialize_keras_object(self._dtype_policy)
         arguments = registry.constructor_arguments(self)
-        for common in ("name", "trainable", "dtype", *_INPUT_SHAPE_ARGUMENTS):
+        own = inspect.signature(type(self).__init__).parameters
+        legacy = [k for k in _INPUT_SHAPE_ARGUMENTS if k not in own]
+        for common in ("name", "trainable", "dtype", *legacy):
             arguments.pop(common, None)
         if arguments.get("activity_regularizer", 0) is None:
             del arguments["activity_regularizer"]
