@@ -90,6 +90,7 @@ class Layer(registry.Configurable):
     _built: bool
     _building: bool
     input_spec: InputSpec | list | None = None
+    supports_masking: bool = False
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
@@ -129,7 +130,6 @@ class Layer(registry.Configurable):
         self._trainable = bool(trainable)
         self._dtype_policy = policy.get_policy(dtype)
         self.autocast = autocast
-        self.supports_masking = False
         self._build_shapes: dict[str, Any] | None = None
         self._path: str | None = None
 
@@ -192,7 +192,9 @@ class Layer(registry.Configurable):
         base: dict[str, Any] = {"name": self.name, "trainable": self.trainable}
         base["dtype"] = registry.serialize_keras_object(self._dtype_policy)
         arguments = registry.constructor_arguments(self)
-        for common in ("name", "trainable", "dtype", *_INPUT_SHAPE_ARGUMENTS):
+        own = inspect.signature(type(self).__init__).parameters
+        legacy = [k for k in _INPUT_SHAPE_ARGUMENTS if k not in own]
+        for common in ("name", "trainable", "dtype", *legacy):
             arguments.pop(common, None)
         if arguments.get("activity_regularizer", 0) is None:
             del arguments["activity_regularizer"]
@@ -601,8 +603,9 @@ class Layer(registry.Configurable):
             outputs = self._call_in(here, training, bound)
         self._built = True
         if self.activity_regularizer is not None:
-            for output in jax.tree.leaves(outputs):
-                self.add_loss(self.activity_regularizer(output))
+            for output in jax.tree.leaves(outputs):  # a loss per sample, as in Keras
+                batch_size = output.shape[0] if output.ndim else 1
+                self.add_loss(self.activity_regularizer(output) / batch_size)
         self._mask_outputs(here, bound, masks, outputs)
         return outputs
 
