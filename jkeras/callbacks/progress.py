@@ -131,7 +131,9 @@ class Progress:
     def _draw(self, line: str) -> None:
         """Redraws the line; one longer than the terminal would leave a trail, so it is cut."""
         columns = shutil.get_terminal_size((0, 0)).columns if sys.stdout.isatty() else 0
-        visible = len(line) - (line.count(_GREEN) * 5 + line.count(_GRAY) * 5 + line.count(_RESET) * 4)
+        visible = len(line) - (
+            line.count(_GREEN) * 5 + line.count(_GRAY) * 5 + line.count(_RESET) * 4
+        )
         if columns and visible >= columns:
             line = line[: len(line) - (visible - columns) - 2] + "…"
             visible = columns - 1

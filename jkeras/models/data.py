@@ -42,7 +42,9 @@ def as_array(value: Any, argument: str) -> Any:
         try:
             array = np.asarray(value)
         except ValueError as error:
-            raise TypeError(f"`{argument}` is a list whose parts differ in length: {error}") from None
+            raise TypeError(
+                f"`{argument}` is a list whose parts differ in length: {error}"
+            ) from None
     else:
         raise TypeError(
             f"`{argument}` is a {type(value).__name__}, and not an array. Pass NumPy or JAX arrays, "
@@ -223,7 +225,10 @@ class ArrayData:
         rows = rows if limit is None else min(rows, limit * size)
         full = 0 if single or rows < 2 * size else rows // size
         if full:
-            yield jax.tree.map(lambda a: a[: full * size].reshape(full, size, *a.shape[1:]), x), full
+            yield (
+                jax.tree.map(lambda a: a[: full * size].reshape(full, size, *a.shape[1:]), x),
+                full,
+            )
         for start in range(full * size, rows, size):
             stop = min(start + size, rows)
             yield jax.tree.map(lambda a: a[start:stop], x), None  # noqa: B023

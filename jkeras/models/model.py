@@ -1,24 +1,16 @@
-"""Model: a layer that can be compiled, trained, evaluated, saved."""
+"""Model: layers put together, by a graph of symbolic tensors or by a subclass."""
 
-import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras import optimizers
-from jkeras.callbacks.callback import CallbackList, History
-from jkeras.callbacks.progress import Progress, resolve_verbose
-from jkeras.core import graph, naming, pure, random, registry
+from jkeras.core import graph, naming, pure
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
-from jkeras.models import data as data_module
-from jkeras.models.trainer import Trainer, check_labels, describe
-from jkeras.training import loop, steps
-from jkeras.training.feeds import ArrayFeed
-from jkeras.training.state import Batch, batch_size as size_of
+from jkeras.models.trainable import Trainable
 
 
 def functional_arguments(args: tuple, kwargs: Mapping[str, Any]) -> bool:
@@ -30,7 +22,7 @@ def functional_arguments(args: tuple, kwargs: Mapping[str, Any]) -> bool:
     )
 
 
-class Model(Layer):
+class Model(Trainable):
     """A layer that can be compiled, trained, evaluated and saved.
 
     There are three ways to make one: `keras.Sequential([...])`, `keras.Model(inputs, outputs)` of
@@ -53,6 +45,7 @@ class Model(Layer):
         ...         super().__init__()
         ...         self.hidden = keras.layers.Dense(4, activation="relu")
         ...         self.out = keras.layers.Dense(1)
+        ...
         ...     def call(self, inputs):
         ...         return self.out(self.hidden(inputs))
         >>> Net()(keras.ops.ones((2, 3))).shape
@@ -70,21 +63,14 @@ class Model(Layer):
         inputs = outputs = None
         if functional_arguments(args, kwargs):
             given = dict(zip(("inputs", "outputs", "name"), args, strict=False))
-            inputs = given.pop("inputs", None) or kwargs.pop("inputs", None)
-            outputs = given.pop("outputs", None) or kwargs.pop("outputs", None)
             kwargs = {**given, **kwargs}
-            args = ()
+            inputs, outputs, args = kwargs.pop("inputs"), kwargs.pop("outputs"), ()
         if args:
             raise TypeError(
                 f"{type(self).__name__} takes keras.Model's arguments by name (or `inputs` and "
                 f"`outputs`), got {args!r}."
             )
         super().__init__(**kwargs)
-        self._trainer: Trainer | None = None
-        self._programs_without_compile: Any = None
-        self._output_names: list[str] | None = None
-        self.stop_training = False
-        self.history: History | None = None
         if inputs is not None:
             self._set_graph(inputs, outputs)
 
@@ -102,8 +88,9 @@ class Model(Layer):
         _check_unique_names(layers, self.name)
         self._graph = found
         self._built = True
+        self._layers_changed()
 
-    def _children(self) -> Any:
+    def _children(self) -> Iterator[tuple[str, Layer]]:
         if self._graph is not None:
             for operation in self._graph.operations:
                 if isinstance(operation, Layer):
@@ -185,11 +172,7 @@ class Model(Layer):
     @property
     def output_names(self) -> list[str]:
         """The names of the outputs: the keys of a dict, else of the layers that make them."""
-        if self._graph is None:
-            if self._output_names is None:
-                self._require_graph("output names")
-            return list(self._output_names or [])
-        outputs = self._graph.outputs
+        outputs = self._require_graph("output names").outputs
         if isinstance(outputs, Mapping):
             return [str(k) for k in outputs]
         names: list[str] = []
@@ -233,11 +216,8 @@ class Model(Layer):
                 f"Layer {self.name!r} expects {len(symbols)} input(s) with names {names}, but it "
                 f"received {len(leaves)} input tensors."
             )
-        fitted = [
-            self._fit_input(i, x, array)
-            for i, (x, array) in enumerate(zip(symbols, leaves, strict=True))
-        ]
-        return fitted
+        pairs = zip(symbols, leaves, strict=True)
+        return [self._fit_input(i, x, array) for i, (x, array) in enumerate(pairs)]
 
     def _fit_input(self, index: int, x: graph.SymbolicTensor, array: Any) -> Any:
         if array is None:
@@ -353,6 +333,13 @@ class ModelVariables(list):
 
 class Functional(Model):
     """A model made of symbolic inputs and outputs: what `keras.Model(inputs, outputs)` returns."""
+
+
+jax.tree_util.register_pytree_node(
+    ModelVariables,
+    lambda v: (tuple(pure.read(v._model)), None),
+    lambda _, children: pure.Variables(*children),
+)
 
 
 def _both_float(a: Any, b: Any) -> bool:

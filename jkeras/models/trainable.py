@@ -212,7 +212,9 @@ class Trainable(Layer):
         """
         trainer = self._require_compiled("fit")
         if not 0.0 <= validation_split < 1.0:
-            raise ValueError(f"`validation_split` is a fraction from 0 to 1, got {validation_split}.")
+            raise ValueError(
+                f"`validation_split` is a fraction from 0 to 1, got {validation_split}."
+            )
         if data_module.is_stream(x) and validation_split:
             raise ValueError(
                 "`validation_split` needs arrays: pass `validation_data` with batches of its own."
@@ -269,7 +271,7 @@ class Trainable(Layer):
             )
         finally:
             trainer.step = cells.step
-            programs.publish(cells)
+            programs.publish(training.metrics)
         self.optimizer.finalize_variable_values(self.trainable_variables)
         called.on_train_end(logs)
         return called.history
@@ -458,7 +460,7 @@ class Trainable(Layer):
         state = run(cells.read(programs.fresh_metrics()), None, slots, 0, 1)
         cells.write(state)
         trainer.step = cells.step
-        programs.publish(cells)
+        programs.publish(state.metrics)
         logs = loop.fetch(programs.compute(state.metrics))
         return logs if return_dict else programs.as_list(logs)
 

@@ -10,6 +10,7 @@ import numpy as np
 from jkeras import losses as losses_module
 from jkeras.core import graph, pure, random
 from jkeras.core.variable import Variable
+from jkeras.metrics import Mean
 from jkeras.training import engine, steps
 from jkeras.training.objective import CompiledObjective, flatten_outputs
 from jkeras.training.state import Batch, TrainState
@@ -121,17 +122,32 @@ class Programs:
         written: The paths of variables that inference writes.
     """
 
-    def __init__(self, model: Any, objective: CompiledObjective, optimizer: Any, written: list[str]):
+    def __init__(
+        self, model: Any, objective: CompiledObjective, optimizer: Any, written: list[str]
+    ):
         self.objective = objective
         self.written = written
         self._model, self._optimizer = model, optimizer
         self._runs: dict[Any, Any] = {}
         self.compute = jax.jit(objective.compute)
+        self._metrics = {
+            name: objective.metrics[name][1] if name in objective.metrics else Mean(name=name)
+            for name in objective.result_names
+        }
         self._zero = jax.tree.map(np.asarray, jax.device_get(objective.init()))
 
     def fresh_metrics(self) -> Any:
         """Returns the metrics' states over no data; on the host, since chunks destroy theirs."""
         return self._zero
+
+    def metric_objects(self) -> list[Any]:
+        """Returns the metrics, the mean loss first."""
+        return list(self._metrics.values())
+
+    def publish(self, metrics: Any) -> None:
+        """Makes the metric objects show these states, so that `metric.result()` is current."""
+        for name, metric in self._metrics.items():
+            metric.state = metrics[name]
 
     def as_list(self, logs: Mapping[str, Any]) -> Any:
         """Returns logs in the order of `evaluate`'s list; a single value by itself."""
@@ -250,9 +266,7 @@ class Trainer:
                 output_shapes=_shapes(flatten_outputs(described.outputs, names)),
                 target_shapes=targets or [None] * len(names),
             )
-            self._programs[key] = Programs(
-                self.model, objective, self.optimizer, described.written
-            )
+            self._programs[key] = Programs(self.model, objective, self.optimizer, described.written)
         self.last = self._programs[key]
         return self.last
 

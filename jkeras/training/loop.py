@@ -109,6 +109,7 @@ class TrainLoop:
         self.fresh_metrics, self.compute = fresh_metrics, compute
         self.callbacks, self.progress, self.pace = callbacks, progress, pace
         self.validate, self.should_stop = validate, should_stop
+        self.metrics: Any = fresh_metrics()  # of the epoch so far, or of the last one
 
     def run(
         self,
@@ -143,7 +144,7 @@ class TrainLoop:
 
     def run_epoch(self, steps: int | None) -> Mapping[str, Any]:
         """Runs one epoch; returns its logs, still on the device."""
-        metrics = self.fresh_metrics()
+        self.metrics = self.fresh_metrics()
         by_batch = self.callbacks.wants_batches("train")
         done = 0
         late: tuple[int, Mapping[str, Any]] | None = None  # a chunk's end, to be shown a chunk late
@@ -152,13 +153,13 @@ class TrainLoop:
             if by_batch:
                 self.callbacks.on_train_batch_begin(done)
             state = self.run_chunk(
-                self.cells.read(metrics), chunk.resident, chunk.slots, chunk.start, chunk.count
+                self.cells.read(self.metrics), chunk.resident, chunk.slots, chunk.start, chunk.count
             )
             self.cells.write(state)
-            metrics = state.metrics
+            self.metrics = state.metrics
             done += chunk.steps
             if by_batch:
-                logs = fetch(self.compute(metrics))
+                logs = fetch(self.compute(self.metrics))
                 self.callbacks.on_train_batch_end(done - 1, logs)
                 if self.progress is not None:
                     self.progress.update(done, logs)
@@ -167,7 +168,7 @@ class TrainLoop:
             elif self.progress is not None:
                 if late is not None:
                     self._show(*late)
-                late = (done, self.compute(metrics))
+                late = (done, self.compute(self.metrics))
         if late is not None:
             self._show(*late)
         if done == 0:
@@ -175,7 +176,7 @@ class TrainLoop:
                 "The training data gave no batches: it is empty, or the generator has ended. "
                 "Pass data with at least one sample (and a new generator for each fit)."
             )
-        return self.compute(metrics)
+        return self.compute(self.metrics)
 
     def _show(self, done: int, logs: Mapping[str, Any]) -> None:
         values = fetch(logs)

@@ -100,7 +100,9 @@ class CompiledObjective:
                         entry, self.losses[i], shapes[i] if i < len(shapes) else None
                     )
                     name = f"{self.output_names[i]}_{name}" if several else name
-                    name = unique(f"weighted_{name}" if name in self.metrics else name, self.metrics)
+                    name = unique(
+                        f"weighted_{name}" if name in self.metrics else name, self.metrics
+                    )
                     self.metrics[name] = (i, metric, weighted)
         with_loss = [i for i, value in enumerate(self.losses) if value is not None]
         # The parts of the total are shown when there is more than one.

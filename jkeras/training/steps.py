@@ -190,4 +190,3 @@ def describe(layer: Layer, variables: pure.Variables, x: Any) -> tuple[Any, list
         return outputs
 
     return jax.eval_shape(run, variables, x), written
-
