@@ -338,7 +338,7 @@ class Functional(Model):
 jax.tree_util.register_pytree_node(
     ModelVariables,
     lambda v: (tuple(pure.read(v._model)), None),
-    lambda _, children: pure.Variables(*children),
+    lambda _, children: pure.Variables(*children),  # type: ignore[arg-type, return-value]
 )
 
 

@@ -13,7 +13,7 @@ from jkeras.training.state import Batch, EvalState, TrainState
 
 
 class Objective(Protocol):
-    """What a step needs to know of losses and metrics; `CompiledObjective` is what compile makes."""
+    """What a step needs to know of losses and metrics; see `CompiledObjective`."""
 
     def loss(self, batch: Batch, outputs: Any, masks: Any) -> tuple[Any, dict[str, Any]]:
         """Returns the loss, and its parts by name."""
