@@ -10,6 +10,7 @@ import numpy as np
 from jkeras.core import graph, naming, pure
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
+from jkeras.models.summary import print_summary
 from jkeras.models.trainable import Trainable
 
 
@@ -257,6 +258,39 @@ class Model(Trainable):
         """
         if self._graph is None and input_shape is not None:
             pure.ensure_built(self, input_shape)
+
+    # -------------------------------------------------------------- description
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Any = None,
+        print_fn: Any = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: Any = None,
+    ) -> None:
+        """Prints a table of the layers: names, output shapes, numbers of parameters.
+
+        Args:
+            line_length: The width of the table in characters.
+            positions: The right ends of the columns, as parts of the width.
+            print_fn: A function that gets the text; standard output by default.
+            expand_nested: Whether to show the layers of models inside.
+            show_trainable: Whether to show which layers are trainable.
+            layer_range: The names (or patterns) of the first and the last layer to show.
+
+        Raises:
+            ValueError: If the model is not built: its shapes are not known yet.
+        """
+        if not self.built:
+            raise ValueError(
+                f"This model ({self.name!r}) has not yet been built, so its shapes are not known. "
+                "Build it by calling it on data, by `model.build(input_shape)`, or with `fit()`; "
+                "or begin with keras.Input(shape=...)."
+            )
+        print_summary(
+            self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range
+        )
 
     # -------------------------------------------------------------- the pure core
     @property
