@@ -76,6 +76,7 @@ class Variable:
         self.made_trainable = self._trainable = bool(trainable)
         self.is_weight = True  # seeds are variables, but no weights
         self._array: jax.Array | None = None
+        self._shown = False  # whether somebody else may hold the array
         self._initializer: Callable | None = None
         self._seed: tuple[int, int] | None = None
         if callable(initializer):
@@ -112,7 +113,22 @@ class Variable:
                 "`outputs, effects = model.apply(variables, x, training=True)`; the new values "
                 "are in `effects.state`."
             )
-        self._array = array
+        self._array, self._shown = array, False
+
+    def hand_over(self) -> jax.Array:
+        """Returns the array to one who will destroy it (donate it to a compiled step).
+
+        What somebody else may hold as well is copied first: nothing of the user's is ever deleted.
+        """
+        array = self.cell()
+        if self._shown:
+            self._array, self._shown = jnp.copy(array), False
+        return self._array  # type: ignore[return-value]
+
+    def show(self) -> jax.Array:
+        """Returns the array to one who may keep it."""
+        self._shown = True
+        return self.cell()
 
     @property
     def is_drawn(self) -> bool:
@@ -141,7 +157,7 @@ class Variable:
         """The array this weight reads as here: the call's in a pure call, else the cell's."""
         here = scope.current()
         if here is None:
-            return self.cell()
+            return self.show()
         array = here.read(self)
         if here.autocast and self.autocast and policy.is_float(self._dtype):
             array = jnp.asarray(array, here.autocast)
@@ -165,11 +181,10 @@ class Variable:
                 f"of shape {self._shape}."
             )
         here = scope.current()
-        array = jnp.asarray(array, self._dtype)
         if here is None:
-            self.set_cell(array)
+            self.set_cell(jnp.array(array, self._dtype))  # a copy: the caller's array stays his
         else:
-            here.write(self, array)
+            here.write(self, jnp.asarray(array, self._dtype))
 
     def assign_add(self, value: Any) -> None:
         """Adds `value` to the variable."""
