@@ -469,12 +469,14 @@ class Layer(registry.Configurable):
 
     @property
     def losses(self) -> list[jax.Array]:
-        """Losses added in the last eager call, and the regularizers' losses of the weights."""
-        added = [loss for layer in self._flatten_layers() for loss in layer._added_losses]
-        return added + self._regularization_losses()
-
-    def _regularization_losses(self) -> list[jax.Array]:
-        return [v.regularizer(v.value) for v in self.trainable_weights if v.regularizer is not None]
+        """Losses added in this (or the last eager) call, and the regularizers' of the weights."""
+        here = scope.current()
+        if here is not None and here.kind != scope.EAGER:
+            added = list(here.losses)
+        else:
+            added = [loss for layer in self._flatten_layers() for loss in layer._added_losses]
+        weights = (v for v in self.trainable_weights if v.regularizer is not None)
+        return added + [v.regularizer(v.value) for v in weights]  # type: ignore[misc]
 
     def _clear_losses(self) -> None:
         for layer in self._flatten_layers():
