@@ -20,7 +20,10 @@ from jkeras.core.variable import Variable
 
 # Attributes in which a layer keeps its own records; the walk for weights and sub-layers skips them.
 _RECORDS = frozenset(
-    {"_arguments", "_own_weights", "_calls", "_added_losses", "_build_shapes", "_dtype_policy"}
+    {
+        *("_arguments", "_own_weights", "_calls", "_added_losses", "_build_shapes"),
+        *("_dtype_policy", "_seen_shapes"),
+    }
 )
 
 
@@ -90,6 +93,7 @@ class Layer(registry.Configurable):
     _built: bool
     _building: bool
     input_spec: InputSpec | list | None = None
+    supports_masking: bool = False
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
@@ -129,9 +133,9 @@ class Layer(registry.Configurable):
         self._trainable = bool(trainable)
         self._dtype_policy = policy.get_policy(dtype)
         self.autocast = autocast
-        self.supports_masking = False
         self._build_shapes: dict[str, Any] | None = None
         self._path: str | None = None
+        self._seen_shapes: Any = None  # of the outputs of the last call outside of compiled code
 
     # -------------------------------------------------------------- to be written by a subclass
     def build(self, *input_shape: Any) -> None:
@@ -192,7 +196,9 @@ class Layer(registry.Configurable):
         base: dict[str, Any] = {"name": self.name, "trainable": self.trainable}
         base["dtype"] = registry.serialize_keras_object(self._dtype_policy)
         arguments = registry.constructor_arguments(self)
-        for common in ("name", "trainable", "dtype", *_INPUT_SHAPE_ARGUMENTS):
+        own = inspect.signature(type(self).__init__).parameters
+        legacy = [k for k in _INPUT_SHAPE_ARGUMENTS if k not in own]
+        for common in ("name", "trainable", "dtype", *legacy):
             arguments.pop(common, None)
         if arguments.get("activity_regularizer", 0) is None:
             del arguments["activity_regularizer"]
@@ -600,9 +606,12 @@ class Layer(registry.Configurable):
                     given[name] = masks[source]
             outputs = self._call_in(here, training, bound)
         self._built = True
+        if here.kind != scope.PURE:
+            self._seen_shapes = jax.tree.map(_known_size, _shapes(outputs), is_leaf=_is_shape)
         if self.activity_regularizer is not None:
-            for output in jax.tree.leaves(outputs):
-                self.add_loss(self.activity_regularizer(output))
+            for output in jax.tree.leaves(outputs):  # a loss per sample, as in Keras
+                batch_size = output.shape[0] if output.ndim else 1
+                self.add_loss(self.activity_regularizer(output) / batch_size)
         self._mask_outputs(here, bound, masks, outputs)
         return outputs
 

@@ -24,10 +24,15 @@ class Variables(NamedTuple):
 
 
 class Effects(NamedTuple):
-    """What a pure call did besides returning: the new state, and the losses that were added."""
+    """What a pure call did besides returning.
+
+    `state` is the new state, `losses` are the losses that layers added, `masks` are the masks of
+    the outputs, in their structure, None where there is none.
+    """
 
     state: dict[str, Any]
     losses: list[Any]
+    masks: Any
 
 
 # ------------------------------------------------------------------ names
@@ -79,8 +84,8 @@ def read(layer: Layer) -> Variables:
     """Returns the arrays that the cells of a layer's variables hold."""
     named = named_variables(layer)
     return Variables(
-        {path: v.cell() for path, v in named.items() if v.trainable},
-        {path: v.cell() for path, v in named.items() if not v.trainable},
+        {path: v.show() for path, v in named.items() if v.trainable},
+        {path: v.show() for path, v in named.items() if not v.trainable},
     )
 
 
@@ -94,6 +99,7 @@ def write(layer: Layer, variables: Variables) -> None:
     values = _checked(named, variables)
     for path, variable in named.items():
         variable.set_cell(values[path])
+        variable.show()
 
 
 def _checked(named: Mapping[str, Variable], variables: Any) -> dict[str, Any]:
@@ -223,7 +229,11 @@ def apply(
     with scope.enter(here):
         outputs = layer(*inputs, **kwargs)
     _, state = variables
-    return outputs, Effects({path: here.values[named[path]] for path in state}, here.losses)
+    return outputs, Effects(
+        {path: here.values[named[path]] for path in state},
+        here.losses,
+        jax.tree.map(here.get_mask, outputs),
+    )
 
 
 def regularization_losses(layer: Layer, variables: Any) -> list[Any]:

@@ -1,0 +1,1 @@
+"""Functions of arrays, which also take the symbolic tensors of functional models."""
