@@ -11,4 +11,9 @@ from jkeras import constraints as constraints
 from jkeras import initializers as initializers
 from jkeras import regularizers as regularizers
 
+
+from jkeras import ops as ops
+from jkeras.core.variable import Variable as Variable
+from jkeras.core.graph import SymbolicTensor as KerasTensor
+
 __version__ = "0.1.0"
