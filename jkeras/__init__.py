@@ -7,13 +7,32 @@ Example:
 """
 
 from jkeras import activations as activations
+from jkeras import callbacks as callbacks
 from jkeras import constraints as constraints
 from jkeras import initializers as initializers
+from jkeras import layers as layers
+from jkeras import losses as losses
+from jkeras import metrics as metrics
+from jkeras import models as models
+from jkeras import optimizers as optimizers
 from jkeras import regularizers as regularizers
-
-
-from jkeras import ops as ops
+from jkeras import training as training
+from jkeras.core import pure as pure
+from jkeras.core.graph import SymbolicTensor as KerasTensor  # noqa: F401
+from jkeras.core.input_spec import InputSpec as InputSpec
+from jkeras.core.layer import Layer as Layer
+from jkeras.core.policy import DTypePolicy as DTypePolicy
+from jkeras.core.scope import name_scope as name_scope
 from jkeras.core.variable import Variable as Variable
-from jkeras.core.graph import SymbolicTensor as KerasTensor
+from jkeras.initializers import Initializer as Initializer
+from jkeras.layers import Input as Input
+from jkeras.models import Model as Model
+from jkeras.models import Sequential as Sequential
+from jkeras.regularizers import Regularizer as Regularizer
 
 __version__ = "0.1.0"
+
+
+def version() -> str:
+    """Returns the version of this library."""
+    return __version__

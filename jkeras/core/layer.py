@@ -90,6 +90,7 @@ class Layer(registry.Configurable):
     _built: bool
     _building: bool
     input_spec: InputSpec | list | None = None
+    supports_masking: bool = False
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
@@ -117,6 +118,9 @@ class Layer(registry.Configurable):
         **kwargs: Any,
     ):
         self._batch_input_shape = _input_shape_argument(kwargs)
+        for argument in _KERAS_ONLY_ARGUMENTS:
+            if not kwargs.get(argument):
+                kwargs.pop(argument, None)
         if kwargs:
             raise ValueError(_unknown_arguments(type(self), kwargs))
         if name is not None and not isinstance(name, str):
@@ -129,7 +133,6 @@ class Layer(registry.Configurable):
         self._trainable = bool(trainable)
         self._dtype_policy = policy.get_policy(dtype)
         self.autocast = autocast
-        self.supports_masking = False
         self._build_shapes: dict[str, Any] | None = None
         self._path: str | None = None
 
@@ -190,14 +193,20 @@ class Layer(registry.Configurable):
     def get_config(self) -> dict[str, Any]:
         """Returns a JSON-able dict from which `from_config` makes an equal, unbuilt layer."""
         base: dict[str, Any] = {"name": self.name, "trainable": self.trainable}
+        if self.trainable and not registry.accepts(type(self).__init__, "trainable"):
+            del base["trainable"]
         base["dtype"] = registry.serialize_keras_object(self._dtype_policy)
         arguments = registry.constructor_arguments(self)
-        for common in ("name", "trainable", "dtype", *_INPUT_SHAPE_ARGUMENTS):
+        own = inspect.signature(type(self).__init__).parameters
+        legacy = [k for k in _INPUT_SHAPE_ARGUMENTS if k not in own]
+        for common in ("name", "trainable", "dtype", *legacy, *_KERAS_ONLY_ARGUMENTS):
             arguments.pop(common, None)
         if arguments.get("activity_regularizer", 0) is None:
             del arguments["activity_regularizer"]
         elif self.activity_regularizer is not None:
             arguments["activity_regularizer"] = self.activity_regularizer
+        if arguments.get("autocast", False):  # the default
+            del arguments["autocast"]
         return {**base, **{k: registry.serialize_keras_object(v) for k, v in arguments.items()}}
 
     @classmethod
@@ -601,8 +610,9 @@ class Layer(registry.Configurable):
             outputs = self._call_in(here, training, bound)
         self._built = True
         if self.activity_regularizer is not None:
-            for output in jax.tree.leaves(outputs):
-                self.add_loss(self.activity_regularizer(output))
+            for output in jax.tree.leaves(outputs):  # a loss per sample, as in Keras
+                batch_size = output.shape[0] if output.ndim else 1
+                self.add_loss(self.activity_regularizer(output) / batch_size)
         self._mask_outputs(here, bound, masks, outputs)
         return outputs
 
@@ -813,6 +823,11 @@ def _describe(x: Any) -> str:
     return repr(x)
 
 
+# In configs that Keras wrote; at their defaults they mean nothing.
+_KERAS_ONLY_ARGUMENTS = (
+    *("quantization_config", "lora_rank", "lora_alpha", "gptq_unpacked_column_size"),
+    "rms_scaling",
+)
 _INPUT_SHAPE_ARGUMENTS = ("input_shape", "batch_input_shape", "input_dim", "input_length")
 
 

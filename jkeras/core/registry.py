@@ -233,8 +233,9 @@ def constructor_arguments(obj: Configurable) -> dict[str, Any]:
             values.update(bound.arguments[name])
         else:
             values[name] = bound.arguments[name]
-    if initialize.__module__.split(".")[0] == "jkeras":
-        values = {k: getattr(obj, k, v) for k, v in values.items()}
+    if getattr(initialize, "__module__", "").split(".")[0] == "jkeras":
+        # Initial `weights=` are values, no configuration.
+        values = {k: getattr(obj, k, v) for k, v in values.items() if k != "weights"}
     return values
 
 

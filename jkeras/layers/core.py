@@ -1,0 +1,499 @@
+"""The layers nearly every model has."""
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras import activations, regularizers
+from jkeras.core import policy
+from jkeras.core.graph import Call, SymbolicTensor
+from jkeras.core.input_spec import InputSpec
+from jkeras.core.layer import Layer
+from jkeras.layers.arguments import add_weight, keep_weight_options, positive_integer
+
+
+# ------------------------------------------------------------------ inputs
+class InputLayer(Layer):
+    """Where data enters a functional or Sequential model; `Input` makes it.
+
+    Args:
+        shape: The shape of one sample; None for an axis of any size.
+        batch_size: The number of samples, if it is fixed.
+        dtype: The dtype of the data; `floatx()` by default.
+        sparse: Sparse data is not supported.
+        ragged: Ragged data is not supported.
+        batch_shape: The shape of a batch, instead of `shape` and `batch_size`.
+        input_tensor: A symbolic tensor to use, instead of a new one.
+        optional: Whether the model may be called with None for this input.
+        name: The name.
+
+    Raises:
+        ValueError: If no shape is given, or two, or it is none.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.layers.InputLayer(shape=(3,), name="features").output.shape
+        (None, 3)
+    """
+
+    def __init__(
+        self,
+        shape: Any = None,
+        batch_size: int | None = None,
+        dtype: Any = None,
+        sparse: bool | None = None,
+        ragged: bool | None = None,
+        batch_shape: Any = None,
+        input_tensor: Any = None,
+        optional: bool = False,
+        name: str | None = None,
+        **kwargs: Any,
+    ):
+        if input_tensor is not None and not isinstance(input_tensor, SymbolicTensor):
+            raise ValueError(
+                "Argument `input_tensor` must be a KerasTensor. "
+                f"Received invalid type: {input_tensor=} (of type {type(input_tensor)})"
+            )
+        tensor_dtype = input_tensor.dtype if dtype is None and input_tensor is not None else dtype
+        super().__init__(name=name, dtype=policy.standardize_dtype(tensor_dtype), **kwargs)
+        if sparse or ragged:
+            word = "sparse" if sparse else "ragged"
+            raise ValueError(f"`{word}=True` is not supported: pass dense arrays.")
+        if input_tensor is not None:
+            batch_shape = input_tensor.shape
+        elif shape is None and batch_shape is None:
+            batch_shape = self._batch_input_shape
+        if shape is not None and batch_shape is not None:
+            raise ValueError("You cannot pass both `shape` and `batch_shape` at the same time.")
+        if batch_size is not None and batch_shape is not None and input_tensor is None:
+            raise ValueError("You cannot pass both `batch_size` and `batch_shape`.")
+        if shape is not None:
+            batch_shape = (batch_size, *_as_shape(shape))
+        if batch_shape is None:
+            raise ValueError("You must pass a `shape` argument.")
+        self.batch_shape = _as_shape(batch_shape)
+        self.sparse, self.ragged, self.optional = False, False, bool(optional)
+        output = input_tensor
+        if output is None:
+            output = SymbolicTensor(self.batch_shape, self.dtype, name=name)
+        output.source = Call(self, (), {}, output)
+        self._calls.append(output.source)
+
+    def call(self) -> None:
+        """Computes nothing."""
+
+    def get_config(self) -> dict[str, Any]:
+        names = ("batch_shape", "dtype", "sparse", "ragged", "name", "optional")
+        return {name: getattr(self, name) for name in names}
+
+
+def _as_shape(shape: Any) -> tuple[int | None, ...]:
+    """Returns a tuple of sizes; refuses what is none."""
+    if isinstance(shape, (str, bytes)) or not isinstance(shape, Iterable):
+        raise ValueError(
+            f"Cannot convert {shape!r} to a shape: it is a tuple of sizes, such as (28, 28)."
+        )
+    sizes = tuple(shape)
+    for n in sizes:
+        if n is not None and (isinstance(n, bool) or not isinstance(n, (int, np.integer))):
+            raise ValueError(
+                f"Cannot convert {shape!r} to a shape. Found invalid dimension {n!r} of type "
+                f"{type(n)}."
+            )
+        if n is not None and n < 0:
+            raise ValueError(
+                f"Cannot convert {shape!r} to a shape. Negative dimensions are not allowed."
+            )
+    return sizes
+
+
+def Input(
+    shape: Any = None,
+    batch_size: int | None = None,
+    dtype: Any = None,
+    sparse: bool | None = None,
+    ragged: bool | None = None,
+    batch_shape: Any = None,
+    name: str | None = None,
+    tensor: Any = None,
+    optional: bool = False,
+) -> Any:
+    """Returns the symbolic tensor with which a functional model begins.
+
+    Args:
+        shape: The shape of one sample; None for an axis of any size.
+        batch_size: The number of samples, if it is fixed.
+        dtype: The dtype of the data; `floatx()` by default.
+        sparse: Sparse data is not supported.
+        ragged: Ragged data is not supported.
+        batch_shape: The shape of a batch, instead of `shape` and `batch_size`.
+        name: The name of the input.
+        tensor: A symbolic tensor to use, instead of a new one.
+        optional: Whether the model may be called with None for this input.
+
+    Raises:
+        ValueError: If no shape is given, or two, or it is none.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.Input(shape=(28, 28)).shape
+        (None, 28, 28)
+    """
+    return InputLayer(
+        shape, batch_size, dtype, sparse, ragged, batch_shape, tensor, optional, name
+    ).output
+
+
+# ------------------------------------------------------------------ weights
+class Dense(Layer):
+    """`activation(inputs @ kernel + bias)`, on the last axis of the inputs.
+
+    Weights: `kernel` (features, units), `bias` (units,).
+
+    Args:
+        units: The size of the outputs' last axis.
+        activation: A name of `keras.activations`, or a function; None for none.
+        use_bias: Whether there is a bias.
+        kernel_initializer: The initializer of the kernel.
+        bias_initializer: The initializer of the bias.
+        kernel_regularizer: A function of the kernel (or its name) that gives a loss.
+        bias_regularizer: A function of the bias (or its name) that gives a loss.
+        activity_regularizer: A function of the outputs (or its name) that gives a loss.
+        kernel_constraint: A function (or its name) applied to the kernel after each update.
+        bias_constraint: A function (or its name) applied to the bias after each update.
+
+    Raises:
+        ValueError: If `units` is not a positive integer.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> layer = keras.layers.Dense(2, activation="relu", kernel_initializer="ones")
+        >>> layer(np.ones((1, 3))).tolist()
+        [[3.0, 3.0]]
+    """
+
+    supports_masking = True
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self.units = positive_integer(self, "units", units)
+        self.activation, self.use_bias = activations.get(activation), use_bias
+        keep_weight_options(self, locals())
+        self.input_spec = InputSpec(min_ndim=2)
+
+    def build(self, input_shape: Any) -> None:
+        self.kernel = add_weight(self, "kernel", (input_shape[-1], self.units))
+        self.bias = add_weight(self, "bias", (self.units,)) if self.use_bias else None
+        self.input_spec = InputSpec(min_ndim=2, axes={-1: input_shape[-1]})
+
+    def call(self, inputs: Any) -> Any:
+        outputs = inputs @ self.kernel
+        return self.activation(outputs if self.bias is None else outputs + self.bias)
+
+
+class EinsumDense(Layer):
+    """`activation(einsum(equation, inputs, kernel) + bias)`.
+
+    Weights: `kernel` (as the equation's second term says), `bias` (as `bias_axes` says).
+
+    Args:
+        equation: An equation of two terms, such as `"abc,cd->abd"`; the inputs' and outputs' terms
+            may begin or end with `...`.
+        output_shape: The shape of one sample of the outputs, without the axes that `...` stands
+            for; None for a size that the inputs give.
+        activation: A name of `keras.activations`, or a function; None for none.
+        bias_axes: The letters of the axes that have a bias; None for no bias.
+        kernel_initializer: The initializer of the kernel.
+        bias_initializer: The initializer of the bias.
+        kernel_regularizer: A function of the kernel (or its name) that gives a loss.
+        bias_regularizer: A function of the bias (or its name) that gives a loss.
+        kernel_constraint: A function (or its name) applied to the kernel after each update.
+        bias_constraint: A function (or its name) applied to the bias after each update.
+
+    Raises:
+        ValueError: If the equation is no such equation, or does not fit the shapes.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> layer = keras.layers.EinsumDense("abc,cd->abd", output_shape=(None, 64), bias_axes="d")
+        >>> layer(np.ones((2, 32, 128))).shape
+        (2, 32, 64)
+    """
+
+    def __init__(
+        self,
+        equation: str,
+        output_shape: Any,
+        activation: Any = None,
+        bias_axes: str | None = None,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.equation, self.bias_axes = equation, bias_axes
+        self.output_shape = (output_shape,) if isinstance(output_shape, int) else output_shape
+        self.activation = activations.get(activation)
+        keep_weight_options(self, locals())
+
+    def build(self, input_shape: Any) -> None:
+        kernel_shape, bias_shape = self._shapes(input_shape)
+        self.kernel = add_weight(self, "kernel", kernel_shape)
+        self.bias = None if bias_shape is None else add_weight(self, "bias", bias_shape)
+
+    def call(self, inputs: Any) -> Any:
+        outputs = jnp.einsum(self.equation, inputs, self.kernel)
+        return self.activation(outputs if self.bias is None else outputs + self.bias.value)
+
+    def _shapes(self, input_shape: Any) -> tuple[list, list | None]:
+        """Returns the shapes of kernel and bias."""
+        pattern = r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]*)(\.\.\.)?"
+        terms = re.fullmatch(pattern, self.equation.replace(" ", ""))
+        if not terms or terms[1] != terms[5] or terms[3] != terms[7] or (terms[1] and terms[3]):
+            raise ValueError(
+                f"Invalid einsum equation {self.equation!r}. Equations must be in the form "
+                "[X],[Y]->[Z], ...[X],[Y]->...[Z], or [X]...,[Y]->[Z]...."
+            )
+        # The axes that "..." stands for get digits for letters.
+        hidden = "".join(chr(ord("0") + i) for i in range(len(input_shape) - len(terms[2])))
+        left, right = (hidden, "") if terms[1] else ("", hidden)
+        sizes = dict(zip(left + terms[2] + right, input_shape, strict=True))
+        outputs = left + terms[6] + right
+        free = [letter for letter in outputs[1:] if letter not in hidden] if not left else terms[6]
+        if len(free) != len(self.output_shape):
+            raise ValueError(
+                f"The `output_shape` {self.output_shape} of the layer {self.name!r} must name the "
+                f"sizes of {list(free)} in {self.equation!r}."
+            )
+        for letter, size in zip(free, self.output_shape, strict=True):
+            known = sizes.get(letter)
+            if None not in (size, known) and size != known:
+                raise ValueError(
+                    f"Input shape and output shape do not match at shared dimension {letter!r}. "
+                    f"Input shape is {known}, and output shape is {size} (layer {self.name!r})."
+                )
+            sizes[letter] = known if size is None else size
+        for letter in outputs:
+            if letter not in left + terms[2] + right + terms[4]:
+                raise ValueError(
+                    f"Dimension {letter!r} was specified in the output {terms[6]!r} but has no "
+                    f"corresponding dim in the input spec {terms[2]!r} or weight spec {terms[4]!r}"
+                )
+        if self.bias_axes is None:
+            return [sizes.get(letter) for letter in terms[4]], None
+        for letter in self.bias_axes:
+            if letter not in terms[6]:
+                raise ValueError(
+                    f"Bias dimension {letter!r} was requested, but is not part of the output spec "
+                    f"{terms[6]!r}"
+                )
+        first = min(outputs.index(letter) for letter in self.bias_axes)
+        bias = [sizes[letter] if letter in self.bias_axes else 1 for letter in outputs[first:]]
+        return [sizes.get(letter) for letter in terms[4]], bias
+
+
+class Embedding(Layer):
+    """Looks integers up in a table of vectors.
+
+    Weights: `embeddings` (input_dim, output_dim). An index outside of the table gives NaN.
+
+    Args:
+        input_dim: The number of vectors.
+        output_dim: Their length.
+        embeddings_initializer: The initializer of the table.
+        embeddings_regularizer: A function of the table (or its name) that gives a loss.
+        embeddings_constraint: A function (or its name) applied to the table after each update.
+        mask_zero: Whether 0 stands for padding, which the layers after this one skip.
+        weights: `[table]`: initial values.
+
+    Raises:
+        ValueError: If a size is not a positive integer.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> keras.layers.Embedding(10, 4)(np.array([[1, 2, 3]])).shape
+        (1, 3, 4)
+    """
+
+    def __init__(
+        self,
+        input_dim: int,
+        output_dim: int,
+        embeddings_initializer: Any = "uniform",
+        embeddings_regularizer: Any = None,
+        embeddings_constraint: Any = None,
+        mask_zero: bool = False,
+        weights: Any = None,
+        **kwargs: Any,
+    ):
+        # Indices given as floats stay exact: they are not cast to 16 bits.
+        super().__init__(autocast=False, **kwargs)
+        self.input_dim = positive_integer(self, "input_dim", input_dim)
+        self.output_dim = positive_integer(self, "output_dim", output_dim)
+        keep_weight_options(self, locals())
+        self.mask_zero = self.supports_masking = mask_zero
+        self._initial_weights = weights
+
+    def build(self, input_shape: Any = None) -> None:
+        self.embeddings = add_weight(self, "embeddings", (self.input_dim, self.output_dim))
+        if self._initial_weights is not None:
+            values = self._initial_weights
+            self.embeddings.assign(values[0] if isinstance(values, (list, tuple)) else values)
+
+    def call(self, inputs: Any) -> Any:
+        indices = inputs if jnp.issubdtype(inputs.dtype, jnp.integer) else inputs.astype("int32")
+        return jnp.take(self.embeddings.value, indices, axis=0).astype(self.compute_dtype)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        return jnp.not_equal(inputs, 0) if self.mask_zero else None
+
+
+class Masking(Layer):
+    """Hides the time steps whose features all equal a value from the layers after this one.
+
+    Args:
+        mask_value: The value.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> x = np.array([[[1.0], [2.0], [0.0]]])
+        >>> keras.layers.Masking().compute_mask(x).tolist()
+        [[True, True, False]]
+    """
+
+    supports_masking = True
+
+    def __init__(self, mask_value: Any = 0.0, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.mask_value = mask_value
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        return jnp.any(jnp.not_equal(inputs, self.mask_value), axis=-1)
+
+    def call(self, inputs: Any) -> Any:
+        return inputs * self.compute_mask(inputs)[..., None].astype(inputs.dtype)
+
+
+# ------------------------------------------------------------------ functions of the inputs
+class Lambda(Layer):
+    """Any function as a layer.
+
+    A config names the function; to load it, register it or pass it in `custom_objects`. Code in
+    files is never executed, so that a `lambda` without a name cannot be loaded.
+
+    Args:
+        function: A function of the inputs, which may also take `mask` and `training`.
+        output_shape: The shape of one sample of the outputs, or a function of the inputs' shape;
+            found by evaluating `function` abstractly by default.
+        mask: The mask of the outputs, or a function of the inputs and their mask.
+        arguments: Further arguments of `function`, by name.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> keras.layers.Lambda(lambda x: x**2)(np.array([[3.0]])).tolist()
+        [[9.0]]
+    """
+
+    def __init__(
+        self,
+        function: Callable,
+        output_shape: Any = None,
+        mask: Any = None,
+        arguments: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        if not callable(function):
+            raise TypeError(f"Lambda takes a function, got {function!r}.")
+        self.function, self.output_shape, self.mask = function, output_shape, mask
+        self.arguments = dict(arguments or {})
+        try:
+            self._parameters = frozenset(inspect.signature(function).parameters)
+        except ValueError:  # some functions written in C do not tell
+            self._parameters = frozenset()
+
+    def call(self, inputs: Any, mask: Any = None, training: Any = None) -> Any:
+        given = {"mask": mask, "training": training}
+        extra = {k: v for k, v in given.items() if k in self._parameters}
+        return self.function(inputs, **{**extra, **self.arguments})
+
+    def compute_output_spec(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        if self.output_shape is None:
+            return super().compute_output_spec(inputs, *args, **kwargs)
+        if callable(self.output_shape):
+            shape = self.output_shape(jax.tree.map(lambda x: x.shape, inputs))
+        else:
+            shape = (jax.tree.leaves(inputs)[0].shape[0], *_as_shape(self.output_shape))
+        return SymbolicTensor(shape, self.compute_dtype)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        return self.mask(inputs, previous_mask) if callable(self.mask) else self.mask
+
+
+class Identity(Layer):
+    """Returns its inputs.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> keras.layers.Identity()(np.array([[3.0]])).tolist()
+        [[3.0]]
+    """
+
+    supports_masking = True
+
+    def call(self, inputs: Any) -> Any:
+        return inputs
+
+
+class ActivityRegularization(Layer):
+    """Returns its inputs, and adds a loss of them: `l1 * sum(abs(x)) + l2 * sum(square(x))`.
+
+    The sums are divided by the number of samples.
+
+    Args:
+        l1: The factor of absolute values.
+        l2: The factor of squares.
+
+    Raises:
+        ValueError: If a factor is negative.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> layer = keras.layers.ActivityRegularization(l2=1.0)
+        >>> _ = layer(np.array([[1.0], [3.0]]))
+        >>> layer.losses[0].item()
+        5.0
+    """
+
+    supports_masking = True
+
+    def __init__(self, l1: float = 0.0, l2: float = 0.0, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.l1, self.l2 = l1, l2
+        self._regularizer = regularizers.L1L2(l1, l2)
+
+    def call(self, inputs: Any) -> Any:
+        self.add_loss(self._regularizer(inputs) / inputs.shape[0])
+        return inputs

@@ -1,0 +1,173 @@
+"""Layers that prepare numbers."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras.core import settings
+from jkeras.core.layer import Layer
+from jkeras.layers.arguments import positive_axis
+
+
+class Rescaling(Layer):
+    """`inputs * scale + offset`, in the layer's compute dtype.
+
+    Args:
+        scale: The factor, or one a channel.
+        offset: What is added, or one a channel.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> layer = keras.layers.Rescaling(1 / 255)
+        >>> layer(np.array([[0, 255]], dtype="uint8")).tolist()
+        [[0.0, 1.0]]
+    """
+
+    supports_masking = True
+
+    def __init__(self, scale: Any, offset: Any = 0.0, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.scale, self.offset = scale, offset
+
+    def call(self, inputs: Any) -> Any:
+        dtype = self.compute_dtype
+        scale, offset = jnp.asarray(self.scale, dtype), jnp.asarray(self.offset, dtype)
+        return inputs.astype(dtype) * scale + offset
+
+
+class Normalization(Layer):
+    """`(inputs - mean) / sqrt(variance)`, with statistics that are given or found by `adapt`.
+
+    Weights, unless `mean` and `variance` are given (none is trainable): `mean`, `variance` (sizes
+    of the kept axes), `count`.
+
+    Args:
+        axis: The axis, or several, each index of which has its own mean and variance; None for one
+            mean and variance of everything.
+        mean: The mean, broadcastable to the kept axes.
+        variance: The variance, likewise.
+        invert: Whether to go back: `inputs * sqrt(variance) + mean`.
+
+    Raises:
+        ValueError: If only one of `mean` and `variance` is given, or the inputs lack an axis.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> layer = keras.layers.Normalization()
+        >>> layer.adapt(np.array([[1.0], [3.0]]))
+        >>> layer(np.array([[5.0]])).tolist()
+        [[3.0]]
+    """
+
+    supports_masking = True
+
+    def __init__(
+        self,
+        axis: Any = -1,
+        mean: Any = None,
+        variance: Any = None,
+        invert: bool = False,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        if (mean is None) != (variance is None):
+            raise ValueError(
+                "When setting values directly, both `mean` and `variance` must be set. "
+                f"Received: {mean=} and {variance=}"
+            )
+        self.axis = () if axis is None else tuple(axis) if isinstance(axis, Iterable) else (axis,)
+        self.invert = invert
+        self._given = None if mean is None else (np.asarray(mean), np.asarray(variance))
+
+    def build(self, input_shape: Any) -> None:
+        ndim = len(input_shape)
+        kept = sorted(positive_axis(self, axis, ndim) for axis in self.axis)
+        for axis in kept:
+            if input_shape[axis] is None:
+                raise ValueError(
+                    "All `axis` values to be kept must have a known shape. Received "
+                    f"axis={self.axis}, inputs.shape={input_shape}, with unknown axis at index "
+                    f"{axis} (layer {self.name!r})"
+                )
+        self._reduced = tuple(i for i in range(ndim) if i not in kept)
+        self._broadcast_shape = tuple(input_shape[i] if i in kept else 1 for i in range(ndim))
+        if self._given is None:
+            sizes = tuple(input_shape[i] for i in kept)
+            options: dict[str, Any] = {"trainable": False, "autocast": False}
+            self.adapt_mean = self.add_weight(sizes, initializer="zeros", name="mean", **options)
+            self.adapt_variance = self.add_weight(
+                sizes, initializer="ones", name="variance", **options
+            )
+            self.count = self.add_weight(
+                initializer="zeros", dtype="int32", name="count", **options
+            )
+        else:
+            for name, value in zip(("mean", "variance"), self._given, strict=True):
+                if value.size not in (1, math.prod(self._broadcast_shape)):
+                    raise ValueError(
+                        f"`{name}` of the layer {self.name!r} has shape {value.shape}, which does "
+                        f"not fit inputs of shape {input_shape} with axis={self.axis}."
+                    )
+
+    @property
+    def mean(self) -> Any:
+        """The mean, broadcastable to the inputs; None before it is known."""
+        return self._statistic(0, "adapt_mean")
+
+    @property
+    def variance(self) -> Any:
+        """The variance, broadcastable to the inputs; None before it is known."""
+        return self._statistic(1, "adapt_variance")
+
+    def _statistic(self, index: int, weight: str) -> Any:
+        if not self.built:
+            return None
+        value = self._given[index] if self._given else getattr(self, weight).value
+        shape = self._broadcast_shape if value.size > 1 else (1,) * len(self._broadcast_shape)
+        return jnp.asarray(value, self.compute_dtype).reshape(shape)
+
+    def adapt(self, data: Any) -> None:
+        """Finds mean and variance of `data`; what was found before is forgotten.
+
+        Args:
+            data: An array, or an iterable of batches.
+
+        Raises:
+            ValueError: If `mean` and `variance` were given.
+        """
+        if self._given is not None:
+            raise ValueError(
+                f"The layer {self.name!r} was given `mean` and `variance`: it cannot `adapt`."
+            )
+        if isinstance(data, (list, tuple)):
+            data = np.asarray(data)
+        count, mean, variance = 0, np.zeros(()), np.zeros(())
+        for batch in [data] if hasattr(data, "shape") else data:
+            x = np.asarray(batch, "float64")
+            if not self.built:
+                self.build((None, *x.shape[1:]) if x.ndim > 1 else x.shape)
+            # Two sets' statistics give their union's (Chan et al., 1979).
+            n = math.prod(x.shape[i] for i in self._reduced)
+            share = n / (count + n)
+            step = x.mean(self._reduced) - mean
+            variance = variance + share * (x.var(self._reduced) - variance)
+            variance = variance + share * (1 - share) * np.square(step)
+            mean, count = mean + share * step, count + n
+        self.adapt_mean.assign(mean)
+        self.adapt_variance.assign(variance)
+        self.count.assign(count)
+
+    def call(self, inputs: Any) -> Any:
+        inputs = inputs.astype(self.compute_dtype)
+        mean = self.mean
+        stddev = jnp.maximum(jnp.sqrt(self.variance), settings.epsilon())
+        return inputs * stddev + mean if self.invert else (inputs - mean) / stddev
+
+    def get_config(self) -> dict[str, Any]:
+        mean, variance = self._given or (None, None)
+        values = {"mean": mean, "variance": variance}
+        lists = {k: None if v is None else v.tolist() for k, v in values.items()}
+        return {**super().get_config(), **lists}
