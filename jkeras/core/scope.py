@@ -64,7 +64,7 @@ class Scope:
         if variable in self.values:
             return self.values[variable]
         if self.kind == EAGER:
-            return variable.cell()
+            return variable.show()
         if self.kind == ABSTRACT:
             stand_in = jnp.zeros(variable.shape, variable.dtype)
             self.values[variable] = stand_in

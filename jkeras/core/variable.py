@@ -76,7 +76,9 @@ class Variable:
         self.made_trainable = self._trainable = bool(trainable)
         self.is_weight = True  # seeds are variables, but no weights
         self._array: jax.Array | None = None
+        self._shown = False  # whether somebody else may hold the array
         self._initializer: Callable | None = None
+        self._seed: tuple[int, int] | None = None
         if callable(initializer):
             if shape is None:
                 raise ValueError(
@@ -85,7 +87,8 @@ class Variable:
             self._shape = tuple(int(n) for n in shape)
             self._dtype = policy.standardize_dtype(dtype)
             self._initializer = initializer
-            self._seed = random.draw_seed()
+            # A plain function gets no key, so it must not move the draws of what comes after.
+            self._seed = random.draw_seed() if hasattr(initializer, "draw") else None
         else:
             with jax.ensure_compile_time_eval():
                 self._array = _as_array(initializer, dtype)
@@ -97,7 +100,8 @@ class Variable:
         if self._array is None:
             # Weights are concrete even when first read inside somebody's trace.
             with jax.ensure_compile_time_eval():
-                self._array = self.initial_value(random.key_from(self._seed))
+                key = None if self._seed is None else random.key_from(self._seed)
+                self._array = self.initial_value(key)
         return self._array
 
     def set_cell(self, array: Any) -> None:
@@ -109,7 +113,22 @@ class Variable:
                 "`outputs, effects = model.apply(variables, x, training=True)`; the new values "
                 "are in `effects.state`."
             )
-        self._array = array
+        self._array, self._shown = array, False
+
+    def hand_over(self) -> jax.Array:
+        """Returns the array to one who will destroy it (donate it to a compiled step).
+
+        What somebody else may hold as well is copied first: nothing of the user's is ever deleted.
+        """
+        array = self.cell()
+        if self._shown:
+            self._array, self._shown = jnp.copy(array), False
+        return self._array  # type: ignore[return-value]
+
+    def show(self) -> jax.Array:
+        """Returns the array to one who may keep it."""
+        self._shown = True
+        return self.cell()
 
     @property
     def is_drawn(self) -> bool:
@@ -138,7 +157,7 @@ class Variable:
         """The array this weight reads as here: the call's in a pure call, else the cell's."""
         here = scope.current()
         if here is None:
-            return self.cell()
+            return self.show()
         array = here.read(self)
         if here.autocast and self.autocast and policy.is_float(self._dtype):
             array = jnp.asarray(array, here.autocast)
@@ -162,11 +181,10 @@ class Variable:
                 f"of shape {self._shape}."
             )
         here = scope.current()
-        array = jnp.asarray(array, self._dtype)
         if here is None:
-            self.set_cell(array)
+            self.set_cell(jnp.array(array, self._dtype))  # a copy: the caller's array stays his
         else:
-            here.write(self, array)
+            here.write(self, jnp.asarray(array, self._dtype))
 
     def assign_add(self, value: Any) -> None:
         """Adds `value` to the variable."""

@@ -1,0 +1,281 @@
+"""Callback, and the list that calls them."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+_BATCH_HOOKS = {
+    "train": ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end"),
+    "test": ("on_test_batch_begin", "on_test_batch_end"),
+    "predict": ("on_predict_batch_begin", "on_predict_batch_end"),
+}
+
+
+class Callback:
+    """The base of callbacks: a subclass overrides the hooks it wants.
+
+    While training, `self.model` is the model, `self.params` a dict with `verbose`, `epochs` and
+    `steps`. Logs are dicts of floats; what a hook puts into an epoch's logs is recorded. Setting
+    `self.model.stop_training = True` ends training.
+
+    A callback that overrides one of the batch hooks makes the host look at every step: training is
+    then compiled step by step, and no longer in chunks of many steps.
+
+    Example:
+        >>> import numpy as np, jkeras as keras
+        >>> class Names(keras.callbacks.Callback):
+        ...     def on_epoch_end(self, epoch, logs=None):
+        ...         print(epoch, sorted(logs))
+        >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        >>> model.compile(loss="mse")
+        >>> history = model.fit(np.ones((4, 1)), np.ones(4), verbose=0, callbacks=[Names()])
+        0 ['loss']
+    """
+
+    params: dict[str, Any] | None = None
+    _model: Any = None
+
+    @property
+    def model(self) -> Any:
+        """The model that is trained, evaluated or asked for predictions."""
+        return self._model
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        """Gets the run's `verbose`, `epochs` and `steps`."""
+        self.params = params
+
+    def set_model(self, model: Any) -> None:
+        """Gets the model."""
+        self._model = model
+
+    def wants_batches(self, mode: str) -> bool:
+        """Says whether the batch hooks of `"train"`, `"test"` or `"predict"` must be called."""
+        return any(
+            getattr(type(self), hook) is not getattr(Callback, hook) for hook in _BATCH_HOOKS[mode]
+        )
+
+    def on_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Another name of `on_train_batch_begin`."""
+
+    def on_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Another name of `on_train_batch_end`."""
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Called before an epoch."""
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Called after an epoch and its validation, with the logs of both."""
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Called before a training step."""
+        self.on_batch_begin(batch, logs=logs)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Called after a training step, with the means over the epoch so far."""
+        self.on_batch_end(batch, logs=logs)
+
+    def on_test_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Called before a step of evaluation (also of validation)."""
+
+    def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Called after a step of evaluation (also of validation)."""
+
+    def on_predict_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Called before a step of prediction."""
+
+    def on_predict_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Called after a step of prediction, with its `outputs`."""
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Called once, before training."""
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Called once, after training, with the last epoch's logs."""
+
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Called before evaluation or validation."""
+
+    def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Called after evaluation or validation, with its logs."""
+
+    def on_predict_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Called before prediction."""
+
+    def on_predict_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Called after prediction."""
+
+
+class History(Callback):
+    """Records every epoch's logs; `fit` returns it.
+
+    Attributes:
+        history: A list of values for each name in the logs.
+        epoch: The numbers of the recorded epochs, from zero.
+
+    Example:
+        >>> import numpy as np, jkeras as keras
+        >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        >>> model.compile(loss="mse")
+        >>> history = model.fit(np.ones((4, 1)), np.ones(4), epochs=2, verbose=0)
+        >>> history.epoch, len(history.history["loss"])
+        ([0, 1], 2)
+    """
+
+    def __init__(self) -> None:
+        self.history: dict[str, list[Any]] = {}
+        self.epoch: list[int] = []
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self.epoch = []
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.epoch.append(epoch)
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(value)
+        self.model.history = self
+
+
+class CallbackList:
+    """Calls the hooks of several callbacks, in order.
+
+    Args:
+        callbacks: The callbacks; a `CallbackList` is taken as it is.
+        add_history: Whether to add a `History` if there is none.
+        add_progbar: Accepted for Keras's sake: `fit` draws the progress bar itself.
+        model: The model.
+        **params: What callbacks get as `params`.
+
+    Raises:
+        TypeError: If something is not a callback.
+    """
+
+    def __init__(
+        self,
+        callbacks: Any = None,
+        add_history: bool = False,
+        add_progbar: bool = False,
+        model: Any = None,
+        **params: Any,
+    ):
+        given = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
+        for callback in given:
+            if isinstance(callback, type) or not hasattr(callback, "set_model"):
+                hint = f" Did you mean {callback.__name__}()?" if isinstance(callback, type) else ""
+                raise TypeError(
+                    f"`callbacks` must hold keras.callbacks.Callback objects, got {callback!r}."
+                    + hint
+                )
+        self.callbacks: list[Any] = given
+        self.history: History | None = next((c for c in given if isinstance(c, History)), None)
+        if add_history and self.history is None:
+            self.history = History()
+            self.callbacks.append(self.history)
+        if model is not None:
+            self.set_model(model)
+        if params:
+            self.set_params(params)
+
+    def __iter__(self) -> Any:
+        return iter(self.callbacks)
+
+    def append(self, callback: Any) -> None:
+        """Adds a callback."""
+        self.callbacks.append(callback)
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        """Hands the run's parameters to all callbacks."""
+        self.params = params
+        for callback in self.callbacks:
+            callback.set_params(params)
+
+    def set_model(self, model: Any) -> None:
+        """Hands the model to all callbacks."""
+        self.model = model
+        for callback in self.callbacks:
+            callback.set_model(model)
+
+    def wants_batches(self, mode: str) -> bool:
+        """Says whether a callback must see every step."""
+        return any(
+            c.wants_batches(mode) if hasattr(c, "wants_batches") else True for c in self.callbacks
+        )
+
+    @property
+    def wants_epochs(self) -> bool:
+        """Whether a callback other than `History` must see an epoch's logs at its end."""
+        return any(type(c) is not History for c in self.callbacks)
+
+
+def _make_hook(name: str) -> Any:
+    def by_index(self: CallbackList, index: int, logs: Mapping[str, Any] | None = None) -> None:
+        values = dict(logs or {}) if not isinstance(logs, dict) else logs
+        for callback in self.callbacks:
+            getattr(callback, name)(index, values)
+
+    def plain(self: CallbackList, logs: Mapping[str, Any] | None = None) -> None:
+        values = dict(logs or {}) if not isinstance(logs, dict) else logs
+        for callback in self.callbacks:
+            getattr(callback, name)(values)
+
+    hook = by_index if "_batch_" in name or "_epoch_" in name else plain
+    hook.__name__ = name
+    hook.__doc__ = f"Calls `{name}` of all callbacks."
+    return hook
+
+
+def _hooks() -> Iterable[str]:
+    return (name for name in vars(Callback) if name.startswith("on_"))
+
+
+for _name in _hooks():
+    setattr(CallbackList, _name, _make_hook(_name))
+
+
+class LambdaCallback(Callback):
+    """A callback made of functions.
+
+    Args:
+        on_epoch_begin: A function of (epoch, logs).
+        on_epoch_end: A function of (epoch, logs).
+        on_train_begin: A function of (logs).
+        on_train_end: A function of (logs).
+        on_train_batch_begin: A function of (batch, logs).
+        on_train_batch_end: A function of (batch, logs).
+        **kwargs: Any other hook by name.
+
+    Raises:
+        ValueError: If a name is not that of a hook.
+
+    Example:
+        >>> import jkeras as keras
+        >>> log = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch))
+    """
+
+    def __init__(
+        self,
+        on_epoch_begin: Any = None,
+        on_epoch_end: Any = None,
+        on_train_begin: Any = None,
+        on_train_end: Any = None,
+        on_train_batch_begin: Any = None,
+        on_train_batch_end: Any = None,
+        **kwargs: Any,
+    ):
+        given = {
+            "on_epoch_begin": on_epoch_begin,
+            "on_epoch_end": on_epoch_end,
+            "on_train_begin": on_train_begin,
+            "on_train_end": on_train_end,
+            "on_train_batch_begin": on_train_batch_begin,
+            "on_train_batch_end": on_train_batch_end,
+            **kwargs,
+        }
+        known = set(_hooks())
+        for name, function in given.items():
+            if name not in known:
+                raise ValueError(f"LambdaCallback got an unknown hook {name!r}: {sorted(known)}.")
+            if function is not None:
+                setattr(self, name, function)
+        self._given = {name for name, function in given.items() if function is not None}
+
+    def wants_batches(self, mode: str) -> bool:
+        return bool(self._given.intersection(_BATCH_HOOKS[mode]))

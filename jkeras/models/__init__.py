@@ -1,0 +1,5 @@
+"""Models: Sequential, functional, subclassed."""
+
+from jkeras.models.model import Functional as Functional
+from jkeras.models.model import Model as Model
+from jkeras.models.sequential import Sequential as Sequential

@@ -1,0 +1,303 @@
+"""What users pass as data, made into batches of arrays: NumPy, JAX, pandas, lists, dicts."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from jkeras.core.naming import nearest
+from jkeras.training.feeds import ArrayFeed, Feed, StreamFeed
+from jkeras.training.objective import per_output
+from jkeras.training.state import Batch
+
+
+def is_array(value: Any) -> bool:
+    """Says whether `value` is an array, or becomes one (pandas, torch)."""
+    return (hasattr(value, "shape") and hasattr(value, "dtype")) or hasattr(value, "iloc")
+
+
+def is_stream(value: Any) -> bool:
+    """Says whether `value` gives batches, and is not itself an array or a structure of arrays."""
+    if value is None or is_array(value) or isinstance(value, (list, tuple, Mapping, str, bytes)):
+        return False
+    return hasattr(value, "__iter__") or hasattr(value, "__next__") or hasattr(value, "__getitem__")
+
+
+def as_array(value: Any, argument: str) -> Any:
+    """Makes an array of what a user passes as one.
+
+    Raises:
+        TypeError: If it cannot be one.
+    """
+    if isinstance(value, (jax.Array, np.ndarray)):
+        array: Any = value
+    elif hasattr(value, "iloc"):  # pandas
+        array = value.to_numpy()
+    elif hasattr(value, "detach"):  # torch
+        array = value.detach().cpu().numpy()
+    elif hasattr(value, "__array__"):
+        array = np.asarray(value)
+    elif isinstance(value, (list, tuple)):
+        try:
+            array = np.asarray(value)
+        except ValueError as error:
+            raise TypeError(
+                f"`{argument}` is a list whose parts differ in length: {error}"
+            ) from None
+    else:
+        raise TypeError(
+            f"`{argument}` is a {type(value).__name__}, and not an array. Pass NumPy or JAX "
+            "arrays, pandas objects, lists of numbers, lists or dicts of arrays, or a generator "
+            "of batches."
+        )
+    if array.dtype == object:
+        raise TypeError(
+            f"`{argument}` is an array of Python objects (dtype object): its rows differ in "
+            "length, or some entries are not numbers. Make it numeric first (pandas: select the "
+            "numeric columns, `.astype('float32')`)."
+        )
+    if array.ndim == 0:
+        raise ValueError(f"`{argument}` is a single number: data needs an axis of samples.")
+    return array
+
+
+def as_structure(value: Any, argument: str) -> Any:
+    """Makes arrays of the leaves of a structure; a list of numbers is one array."""
+    if isinstance(value, Mapping):
+        return {k: as_structure(v, f"{argument}[{k!r}]") for k, v in value.items()}
+    if isinstance(value, (list, tuple)) and any(_is_part(v) for v in value):
+        parts = [as_structure(v, f"{argument}[{i}]") for i, v in enumerate(value)]
+        return parts if isinstance(value, list) else tuple(parts)
+    return as_array(value, argument)
+
+
+def _is_part(value: Any) -> bool:
+    return is_array(value) or isinstance(value, Mapping)
+
+
+def as_targets(value: Any, names: Sequence[str], argument: str) -> list[Any] | None:
+    """Makes a list of targets (or sample weights), one an output.
+
+    A single array for several outputs goes to each of them, as in tf.keras. A dict goes by output
+    name; outputs that it leaves out get None.
+    """
+    if value is None:
+        return None
+    if isinstance(value, Mapping):
+        if len(names) == 1 and len(value) == 1 and next(iter(value)) not in names:
+            raise ValueError(
+                f"`{argument}` names an output {next(iter(value))!r}"
+                f"{nearest(next(iter(value)), names)} The model's output is {names[0]!r}."
+            )
+        entries = per_output(value, names, argument)
+    elif isinstance(value, (list, tuple)) and any(_is_part(v) or v is None for v in value):
+        entries = per_output(value, names, argument)
+    elif isinstance(value, (list, tuple)) and len(names) > 1 and len(value) == len(names):
+        entries = list(value)
+    else:
+        entries = [as_array(value, argument)] * len(names)
+    parts = [f"{argument}[{n!r}]" if len(names) > 1 else argument for n in names]
+    return [None if e is None else as_array(e, p) for e, p in zip(entries, parts, strict=True)]
+
+
+def check_lengths(batch: Batch) -> int:
+    """Returns the number of samples.
+
+    Raises:
+        ValueError: If arrays differ in length, or there is no sample.
+    """
+    sizes = {
+        name: [int(a.shape[0]) for a in jax.tree.leaves(part)]
+        for name, part in zip(("x", "y", "sample_weight"), batch, strict=True)
+    }
+    if len({size for values in sizes.values() for size in values}) > 1:
+        lines = [f"'{k}' sizes: {', '.join(map(str, v))}" for k, v in sizes.items() if v]
+        raise ValueError(
+            "Data cardinality is ambiguous. Make sure all arrays contain the same number of "
+            "samples (rows).\n" + "\n".join(lines)
+        )
+    count = next((v[0] for v in sizes.values() if v), 0)
+    if count == 0:
+        raise ValueError("The data is empty: `x` has no samples (its first axis has length 0).")
+    return count
+
+
+def split(batch: Batch, fraction: float) -> tuple[Batch, Batch]:
+    """Cuts the last `fraction` of the rows off, for validation.
+
+    Raises:
+        ValueError: If nothing would be left on one side.
+    """
+    count = check_lengths(batch)
+    cut = int(np.floor(count * (1.0 - fraction)))
+    if not 0 < cut < count:
+        raise ValueError(
+            f"validation_split={fraction} leaves no samples for "
+            f"{'training' if cut == 0 else 'validation'}: there are {count} in all."
+        )
+    return (
+        Batch(*jax.tree.map(lambda a: a[:cut], tuple(batch))),
+        Batch(*jax.tree.map(lambda a: a[cut:], tuple(batch))),
+    )
+
+
+def class_weights(
+    weights: Mapping[Any, Any], batch: Batch, names: Sequence[str]
+) -> list[Any] | None:
+    """Makes sample weights of class weights, and of those that are there already (a product).
+
+    Args:
+        weights: From class numbers to weights; or, for several outputs, a dict of these by output
+            name. A class that is left out has weight 1.
+        batch: Targets as class numbers or one-hot vectors.
+        names: The outputs' names.
+    """
+    if not isinstance(weights, Mapping):
+        raise ValueError(f"`class_weight` is a dict {{class: weight}}, got {weights!r}.")
+    by_output = weights if any(isinstance(v, Mapping) for v in weights.values()) else None
+    if by_output is None and len(names) > 1:
+        raise ValueError(
+            "`class_weight` of a model with several outputs goes by output name: "
+            f"{{{names[0]!r}: {{0: 1.0, 1: 2.0}}}}. The outputs are {list(names)}."
+        )
+    tables = [weights] if by_output is None else per_output(by_output, names, "class_weight")
+    if batch.y is None:
+        raise ValueError("`class_weight` needs targets: pass `y`.")
+    given = batch.sample_weight or [None] * len(names)
+    result = []
+    for table, y, weight in zip(tables, batch.y, given, strict=True):
+        if table is None or y is None:
+            result.append(weight)
+            continue
+        y = np.asarray(y)
+        one_hot = y.ndim > 1 and y.shape[-1] > 1
+        classes = (y.argmax(-1) if one_hot else y.reshape(y.shape[0], -1)[:, 0]).astype(np.int64)
+        size = max(int(classes.max(initial=0)), *(int(k) for k in table)) + 1
+        lookup = np.ones(size, np.float32)
+        for label, factor in table.items():
+            lookup[int(label)] = factor
+        own = lookup[classes.reshape(classes.shape[0], -1)[:, 0]]
+        result.append(own if weight is None else own * np.asarray(weight).reshape(own.shape))
+    return result
+
+
+def unpack(item: Any) -> tuple[Any, Any, Any]:
+    """Returns (x, y, sample_weight) of what a stream gives: x, (x,), (x, y) or all three."""
+    if not isinstance(item, (tuple, list)) or (isinstance(item, list) and not 2 <= len(item) <= 3):
+        return item, None, None
+    if len(item) > 3:
+        raise ValueError(
+            "A batch is `x`, `(x, y)` or `(x, y, sample_weight)`, but the data gives tuples of "
+            f"{len(item)}. Put several inputs into one tuple or dict: `((a, b), y)`."
+        )
+    return (*item, None, None)[:3]  # type: ignore[return-value]
+
+
+class ArrayData:
+    """Arrays to train on, evaluate or predict.
+
+    Args:
+        batch: All samples as one batch.
+        batch_size: Samples a step.
+    """
+
+    def __init__(self, batch: Batch, batch_size: int):
+        self.batch, self.batch_size = batch, batch_size
+
+    @property
+    def example(self) -> Batch:
+        """A batch, for its shapes."""
+        return self.batch
+
+    def feed(self, seed: int | None = None) -> Feed:
+        """Returns a new feed; in random order, if a seed is given."""
+        return ArrayFeed(self.batch, self.batch_size, seed)
+
+    def slots(self, limit: int | None, single: bool) -> Iterator[tuple[Any, int | None]]:
+        """Yields inputs in order: full batches stacked with their number, others with None.
+
+        Args:
+            limit: The largest number of batches.
+            single: Whether to yield batch by batch.
+        """
+        x, size = self.batch.x, self.batch_size
+        rows = check_lengths(Batch(x))
+        rows = rows if limit is None else min(rows, limit * size)
+        full = 0 if single or rows < 2 * size else rows // size
+        if full:
+            yield (
+                jax.tree.map(lambda a: a[: full * size].reshape(full, size, *a.shape[1:]), x),
+                full,
+            )
+        for start in range(full * size, rows, size):
+            stop = min(start + size, rows)
+            yield jax.tree.map(lambda a: a[start:stop], x), None  # noqa: B023
+
+
+class StreamData:
+    """Something that gives batches: a generator, a sequence of batches, a loader.
+
+    Args:
+        source: An iterator; an iterable; or an object with `__len__` and `__getitem__`.
+        to_batch: Makes a `Batch` of what it gives.
+
+    Raises:
+        ValueError: If it gives nothing at all.
+    """
+
+    def __init__(self, source: Any, to_batch: Callable[[Any], Batch]):
+        self._source, self._to_batch = source, to_batch
+        self._endless = hasattr(source, "__next__")
+        self._peeked: Iterator[Any] | None = self._open()
+        try:
+            first = next(self._peeked)
+        except StopIteration:
+            raise ValueError("The data gives no batches: the generator is empty.") from None
+        self.example = to_batch(first)
+        self._first: Any = first
+
+    def _open(self) -> Iterator[Any]:
+        source = self._source
+        if self._endless:
+            return source
+        if hasattr(source, "as_numpy_iterator"):  # tf.data
+            return source.as_numpy_iterator()
+        if hasattr(source, "__getitem__") and hasattr(source, "__len__"):
+            return (source[i] for i in range(len(source)))
+        return iter(source)
+
+    def _pass(self) -> Iterator[Batch]:
+        # The batch that was looked at is not lost: it is the first of the first pass.
+        if self._peeked is not None:
+            items, first, self._peeked = self._peeked, self._first, None
+            self._first = None
+            yield self._to_batch(first)
+        else:
+            items = self._open()
+        for item in items:
+            yield self._to_batch(item)
+        if hasattr(self._source, "on_epoch_end"):
+            self._source.on_epoch_end()
+
+    @property
+    def steps(self) -> int | None:
+        """How many batches a pass gives; None if that is not known."""
+        try:
+            count: int | None = len(self._source)
+        except TypeError:
+            count = getattr(self._source, "num_batches", None)
+        return None if count is None or count < 0 else count
+
+    def slots(self, limit: int | None, single: bool) -> Iterator[tuple[Any, int | None]]:
+        """Yields the inputs of each batch; the second value is None."""
+        del single
+        for count, batch in enumerate(self._pass()):
+            if limit is not None and count >= limit:
+                return
+            yield batch.x, None
+
+    def feed(self, seed: int | None = None) -> Feed:
+        """Returns a feed; the source chooses the order itself."""
+        del seed
+        return StreamFeed(self._pass, self.steps, self._endless)

@@ -1,0 +1,151 @@
+"""Sequential: a stack of layers."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from jkeras.core import graph, scope
+from jkeras.core.layer import Layer
+from jkeras.layers.core import InputLayer
+from jkeras.models.model import Model
+
+
+class Sequential(Model):
+    """A stack of layers, each called on what the one before gives.
+
+    If the first entry is an `Input` (or the first layer is given `input_shape=`), the model is
+    built as layers are added; else when it is first called, or by `build(input_shape)`.
+
+    Args:
+        layers: The layers.
+        trainable: Whether optimizers may change the weights.
+        name: The name.
+
+    Raises:
+        ValueError: If something is no layer, or two layers have the same name.
+
+    Example:
+        >>> import jkeras as keras
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+        >>> model.add(keras.layers.Dense(1))
+        >>> model.output_shape
+        (None, 1)
+    """
+
+    def __init__(
+        self, layers: Iterable[Any] | None = None, trainable: bool = True, name: str | None = None
+    ):
+        super().__init__(trainable=trainable, name=name)
+        self._stack: list[Layer] = []  # with the InputLayer, if there is one
+        for layer in layers or ():
+            self.add(layer)
+
+    # -------------------------------------------------------------- layers
+    def add(self, layer: Any, rebuild: bool = True) -> None:
+        """Adds a layer on top.
+
+        Args:
+            layer: The layer, or a symbolic tensor made by `keras.Input`.
+            rebuild: Accepted for Keras's sake.
+
+        Raises:
+            ValueError: If it is no layer, or its name is taken.
+        """
+        if graph.is_symbolic(layer) and layer.source is not None and not layer.source.inputs:
+            layer = layer.source.layer
+        if not isinstance(layer, Layer):
+            raise ValueError(
+                "Only instances of `keras.Layer` can be added to a Sequential model. "
+                f"Received: {layer!r} (of type {type(layer)})"
+            )
+        if any(layer.name == other.name for other in self._stack):
+            raise ValueError(
+                "All layers added to a Sequential model should have unique names. Name "
+                f"{layer.name!r} is already the name of a layer in this model. Update the `name` "
+                "argument to pass a unique name."
+            )
+        if isinstance(layer, InputLayer) and self._stack:
+            raise ValueError(
+                f"The Sequential model {self.name!r} already has layers or an Input: an Input can "
+                "only come first."
+            )
+        if not self._stack and not isinstance(layer, InputLayer):
+            shape = layer._batch_input_shape
+            if shape is None and getattr(layer, "_graph", None) is not None:
+                shape = layer.input_shape  # type: ignore[attr-defined]
+            if isinstance(shape, tuple):
+                self._stack.append(InputLayer(batch_shape=shape, dtype=_input_dtype(layer)))
+        self._stack.append(layer)
+        self._rewire()
+
+    def pop(self, rebuild: bool = True) -> Layer | None:
+        """Removes the top layer and returns it; None if there is none."""
+        if not self.layers:
+            return None
+        layer = self._stack.pop()
+        self._rewire()
+        return layer
+
+    def _rewire(self) -> None:
+        """Makes the graph anew, as far as the input shape is known."""
+        self._graph, self._built = None, False
+        self._layers_changed()
+        if not self._stack or not isinstance(self._stack[0], InputLayer) or not self.layers:
+            return
+        inputs = outputs = self._stack[0].output
+        with scope.name_scope(self.name):
+            for layer in self.layers:
+                known = [c for c in layer._calls if len(c.inputs) == 1 and c.inputs[0] is outputs]
+                outputs = known[0].outputs if known else layer(outputs)
+        self._graph = graph.trace(inputs, outputs)
+        self._built = True
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers, without the Input."""
+        return [layer for layer in self._stack if not isinstance(layer, InputLayer)]
+
+    def _children(self) -> Iterator[tuple[str, Layer]]:
+        for layer in self.layers:
+            yield layer.name, layer
+
+    # -------------------------------------------------------------- building and calling
+    def build(self, input_shape: Any = None) -> None:
+        """Makes the weights for inputs of a shape, such as `(None, 8)`."""
+        if self._graph is not None or input_shape is None:
+            return
+        if not self.layers:
+            raise ValueError(
+                f"Sequential model {self.name!r} cannot be built because it has no layers. "
+                "Call `model.add(layer)`."
+            )
+        if isinstance(input_shape, (list, tuple)) and any(
+            isinstance(n, (list, tuple, dict)) for n in input_shape
+        ):
+            return  # several inputs: the layers are built as they are called
+        shape = (None, *tuple(input_shape)[1:])
+        self._stack.insert(0, InputLayer(batch_shape=shape, dtype=_input_dtype(self.layers[0])))
+        self._rewire()
+
+    def _prepare(self, args: tuple, kwargs: dict[str, Any]) -> None:
+        if self._graph is None and not self._building and args:
+            shape = getattr(args[0], "shape", None)
+            if shape is not None:
+                self.build(tuple(shape))
+
+    def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+        """Calls the layers one after the other."""
+        here = scope.current()
+        outputs = inputs
+        if self._graph is not None:
+            outputs = self._arrange_inputs(inputs)[0]
+        if mask is not None and here is not None:
+            here.set_mask(outputs, mask)
+        for layer in self.layers:
+            outputs = layer(outputs)
+        return outputs
+
+
+def _input_dtype(layer: Layer) -> str | None:
+    """Returns the dtype of data for a first layer that says so (Embedding: int32)."""
+    dtype = layer.input_dtype
+    return dtype if dtype != layer.compute_dtype else None

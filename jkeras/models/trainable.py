@@ -1,0 +1,645 @@
+"""compile, fit, evaluate, predict: the half of a model that is about data."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras import losses, metrics, optimizers
+from jkeras.callbacks.callback import CallbackList, History
+from jkeras.callbacks.progress import Progress, is_terminal, resolve_verbose
+from jkeras.core import pure, random, registry
+from jkeras.core.layer import Layer
+from jkeras.models import data as data_module
+from jkeras.models.trainer import (
+    ModelCells,
+    Predictor,
+    Programs,
+    Trainer,
+    check_labels,
+    describe,
+    model_variables,
+)
+from jkeras.training import engine, loop
+from jkeras.training.feeds import Feed
+from jkeras.training.state import Batch
+
+
+class Trainable(Layer):
+    """A layer with `compile`, `fit`, `evaluate` and `predict`; the base of `Model`."""
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(**kwargs)
+        self._trainer: Trainer | None = None
+        self._forward: Predictor | None = None
+        self._descriptions: dict[Any, Any] = {}
+        self._compile_arguments: dict[str, Any] | None = None
+        self.run_eagerly, self.steps_per_execution = False, 1
+        self.stop_training = False
+        self.history: History | None = None
+
+    # -------------------------------------------------------------- compile
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: Any = "auto",
+        auto_scale_loss: bool = True,
+    ) -> None:
+        """Says how to train.
+
+        Args:
+            optimizer: A name, a `jkeras.optimizers.Optimizer`, or any
+                `optax.GradientTransformation`.
+            loss: A name, a function of (y_true, y_pred) or a `Loss`. For a model with several
+                outputs: one for all, a list, or a dict by output name.
+            loss_weights: Factors of the outputs' losses: a list, or a dict by output name.
+            metrics: A list of names, functions or `Metric`s. For several outputs also a list of
+                lists, or a dict by output name.
+            weighted_metrics: Likewise; these are weighted by `sample_weight`.
+            run_eagerly: Whether to run step by step without compiling, for debugging: values can
+                be printed and breakpoints set in `call`.
+            steps_per_execution: How many steps one compiled program takes; 1 leaves the choice to
+                `fit`, which takes as many as callbacks and the progress bar allow.
+            jit_compile: Accepted for Keras's sake; steps are always compiled, unless `run_eagerly`.
+            auto_scale_loss: Whether to scale the loss under the policy `"mixed_float16"`.
+
+        Raises:
+            ValueError: If a name is unknown; the nearest known one is suggested.
+
+        Example:
+            >>> import jkeras as keras
+            >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+            >>> model.compile(optimizer="adam", loss="mse", metrics=["mae"])
+            >>> model.optimizer.name
+            'adam'
+        """
+        if (
+            isinstance(steps_per_execution, bool)
+            or not isinstance(steps_per_execution, (int, np.integer))
+            or steps_per_execution < 1
+        ):
+            raise ValueError(
+                f"`steps_per_execution` must be a positive integer, got {steps_per_execution!r}."
+            )
+        chosen = optimizers.get(optimizer)
+        if (
+            auto_scale_loss
+            and self.dtype_policy.name == "mixed_float16"
+            and not isinstance(chosen, optimizers.LossScaleOptimizer)
+        ):
+            chosen = optimizers.LossScaleOptimizer(chosen, name="loss_scale_optimizer")
+        settings = {
+            "loss": loss,
+            "loss_weights": loss_weights,
+            "metrics": metrics,
+            "weighted_metrics": weighted_metrics,
+        }
+        _check_names(settings)
+        self.optimizer, self.loss = chosen, loss
+        self.run_eagerly, self.steps_per_execution = run_eagerly, int(steps_per_execution)
+        self.jit_compile = jit_compile
+        self._compile_arguments = {
+            "optimizer": chosen,
+            **settings,
+            "run_eagerly": run_eagerly,
+            "steps_per_execution": steps_per_execution,
+            "jit_compile": jit_compile,
+        }
+        self._trainer = Trainer(self, chosen, settings)
+        self.stop_training = False
+
+    @property
+    def compiled(self) -> bool:
+        """Whether `compile` was called."""
+        return self._trainer is not None
+
+    def _require_compiled(self, method: str) -> Trainer:
+        if self._trainer is None:
+            raise ValueError(
+                f"You must call `compile()` before `{method}()`: for example "
+                'model.compile(optimizer="adam", loss="mse").'
+            )
+        return self._trainer
+
+    def _layers_changed(self) -> None:
+        """Drops what was compiled for the layers as they were."""
+        self._forward = None
+        self._descriptions.clear()
+        if self._trainer is not None:
+            self._trainer.forget()
+
+    def get_compile_config(self) -> dict[str, Any] | None:
+        """Returns the arguments of `compile` as JSON-able values; None before `compile`."""
+        if self._compile_arguments is None:
+            return None
+        return {k: registry.serialize_keras_object(v) for k, v in self._compile_arguments.items()}
+
+    def compile_from_config(self, config: Mapping[str, Any]) -> None:
+        """Calls `compile` with what `get_compile_config` returned."""
+        values = registry.deserialize_values(config)
+        known = inspect.signature(self.compile).parameters
+        self.compile(**{k: v for k, v in values.items() if k in known})
+
+    # -------------------------------------------------------------- fit
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: Any = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: Any = 1,
+    ) -> History:
+        """Trains the model for a number of epochs.
+
+        Arrays are kept on the device, and many steps run in one compiled program: up to the whole
+        epoch, if no callback wants to see every batch.
+
+        Args:
+            x: The inputs: an array (NumPy, JAX, pandas, a list of numbers) with one row a sample;
+                a list, tuple or dict of arrays for several inputs; or something that gives
+                batches `(x, y)` or `(x, y, sample_weight)`: a generator, a `PyDataset`, a loader.
+            y: The targets, likewise. One array for several outputs goes to each of them.
+            batch_size: Samples a step; 32 by default. The last step of an epoch has what is left.
+            epochs: The number of the epoch to stop before.
+            verbose: 0: silent; 1: a live line; 2: a line an epoch; `"auto"`: 1 in a terminal or
+                notebook, else 2.
+            callbacks: `keras.callbacks.Callback` objects.
+            validation_split: **The LAST rows, before any shuffling,** are kept for validation:
+                this fraction of them. Data sorted by class must be shuffled by yourself first.
+            validation_data: `(x, y)` or `(x, y, sample_weight)`; or something that gives batches.
+            shuffle: Whether each epoch takes the samples in a new random order (arrays only).
+            class_weight: From class numbers to factors of their samples' losses.
+            sample_weight: A factor for each sample's loss; for several outputs one array for all,
+                a list, or a dict by output name.
+            initial_epoch: The number of the first epoch.
+            steps_per_epoch: Steps an epoch; a pass over the data by default. The next epoch goes
+                on where the last one stopped.
+            validation_steps: Likewise, for validation.
+            validation_batch_size: Samples a step of validation; `batch_size` by default.
+            validation_freq: Validate after every n-th epoch; or a collection of epochs, counted
+                from one.
+
+        Returns:
+            A `History`: `.history` has a list of values for each name.
+
+        Raises:
+            ValueError: If `compile` was not called, the data is empty or its parts differ in
+                length, a shape does not fit a layer, or a label is out of range.
+
+        Example:
+            >>> import numpy as np, jkeras as keras
+            >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+            >>> model.compile(optimizer="sgd", loss="mse")
+            >>> x = np.linspace(0, 1, 64)[:, None]
+            >>> history = model.fit(x, 2 * x, epochs=3, verbose=0, validation_split=0.25)
+            >>> sorted(history.history)
+            ['loss', 'val_loss']
+        """
+        trainer = self._require_compiled("fit")
+        if not 0.0 <= validation_split < 1.0:
+            raise ValueError(
+                f"`validation_split` is a fraction from 0 to 1, got {validation_split}."
+            )
+        if data_module.is_stream(x) and validation_split:
+            raise ValueError(
+                "`validation_split` needs arrays: pass `validation_data` with batches of its own."
+            )
+        train = self._data(x, y, sample_weight, batch_size, class_weight)
+        valid: Any = None
+        if validation_data is not None:
+            valid = self._validation_data(validation_data, validation_batch_size or batch_size)
+        elif validation_split:
+            rows = data_module.split(train.batch, validation_split)
+            train = data_module.ArrayData(rows[0], train.batch_size)
+            valid = data_module.ArrayData(rows[1], validation_batch_size or train.batch_size)
+        programs = trainer.programs(train.example)
+        self._check_labels(programs, train)
+        feed = train.feed(random.draw_integer_seed() if shuffle else None)
+        cells = trainer.cells()
+        verbose = resolve_verbose(verbose)
+        steps_an_epoch = steps_per_epoch or feed.steps_per_pass
+        called = CallbackList(callbacks, add_history=True, model=self)
+        called.set_params({"verbose": verbose, "epochs": epochs, "steps": steps_an_epoch})
+        validate = None
+        if valid is not None:
+            validate = self._validator(trainer, cells, valid, called, validation_steps)
+        progress = EpochProgress(verbose, epochs, steps_an_epoch) if verbose else None
+        logs: dict[str, Any] = {}
+
+        def finish_epoch(epoch: int, values: dict[str, Any]) -> None:
+            nonlocal logs
+            logs = values
+            called.on_epoch_end(epoch, logs)
+            if progress is not None:
+                progress.finish(logs)
+
+        training = loop.TrainLoop(
+            cells=cells,
+            feed=feed,
+            run_chunk=self._run(programs.train(feed.select)),
+            fresh_metrics=programs.fresh_metrics,
+            compute=programs.compute,
+            callbacks=called,
+            progress=progress,
+            pace=self._pace(called.wants_batches("train"), verbose),
+            validate=validate,
+            should_stop=lambda: self.stop_training,
+        )
+        self.stop_training = False
+        called.on_train_begin()
+        try:
+            training.run(
+                range(initial_epoch, epochs),
+                steps_per_epoch,
+                lambda epoch: _validates(validation_freq, epoch),
+                finish_epoch,
+            )
+        finally:
+            trainer.step = cells.step
+            programs.publish(training.metrics)
+        self.optimizer.finalize_variable_values(self.trainable_variables)
+        called.on_train_end(logs)
+        return called.history  # type: ignore[return-value]
+
+    def _validator(
+        self, trainer: Trainer, cells: ModelCells, valid: Any, called: CallbackList, steps: Any
+    ) -> Callable[[], Mapping[str, Any]]:
+        programs = trainer.programs(valid.example)
+        self._check_labels(programs, valid)
+        feed = valid.feed()  # one for all epochs: arrays are sent to the device once
+
+        def validate() -> Mapping[str, Any]:
+            return self._evaluate(programs, cells.variables(), feed, called, None, steps)
+
+        return validate
+
+    def _evaluate(
+        self,
+        programs: Programs,
+        variables: pure.Variables,
+        feed: Feed,
+        called: CallbackList,
+        progress: Any,
+        steps: int | None,
+    ) -> Mapping[str, Any]:
+        """Runs one evaluation, with its callbacks; returns the logs, still on the device."""
+        called.on_test_begin()
+        by_batch = called.wants_batches("test")
+        logs, written = loop.evaluate(
+            feed=feed,
+            run_chunk=self._run(programs.test(feed.select)),
+            variables=variables,
+            written=programs.written,
+            fresh_metrics=programs.fresh_metrics(),
+            compute=programs.compute,
+            callbacks=called if by_batch else None,
+            progress=progress,
+            pace=self._pace(by_batch, 1 if progress is not None else 0),
+            steps=steps,
+        )
+        if written:
+            named = pure.named_variables(self)
+            for path, value in written.items():
+                named[path].set_cell(value)
+        if called.wants_epochs:
+            logs = loop.fetch(logs)
+        called.on_test_end(logs)
+        return logs
+
+    # -------------------------------------------------------------- evaluate
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Any = None,
+        return_dict: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """Returns the loss and the metrics over some data.
+
+        Args:
+            x: The inputs; see `fit`.
+            y: The targets.
+            batch_size: Samples a step; 32 by default.
+            verbose: 0, 1, 2 or `"auto"`; see `fit`.
+            sample_weight: A factor for each sample's loss.
+            steps: How many steps to take; one pass over the data by default.
+            callbacks: `keras.callbacks.Callback` objects.
+            return_dict: Whether to return a dict by name.
+            **kwargs: Nothing else; `_use_cached_eval_dataset` is accepted and ignored.
+
+        Returns:
+            The loss; with metrics or several outputs a list: the total loss, each output's loss,
+            the metrics. Or a dict.
+
+        Example:
+            >>> import numpy as np, jkeras as keras
+            >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+            >>> model.compile(loss="mse", metrics=["mae"])
+            >>> len(model.evaluate(np.ones((4, 1)), np.ones(4), verbose=0))
+            2
+        """
+        kwargs.pop("_use_cached_eval_dataset", None)
+        if kwargs:
+            raise ValueError(f"evaluate() got unknown arguments: {sorted(kwargs)}.")
+        trainer = self._require_compiled("evaluate")
+        data = self._data(x, y, sample_weight, batch_size)
+        programs = trainer.programs(data.example)
+        self._check_labels(programs, data)
+        feed = data.feed()
+        verbose = resolve_verbose(verbose)
+        called = CallbackList(callbacks, model=self)
+        count = steps or feed.steps_per_pass
+        called.set_params({"verbose": verbose, "epochs": 1, "steps": count})
+        progress = Progress(count, verbose) if verbose else None
+        variables = model_variables(self)
+        logs = self._evaluate(programs, variables, feed, called, progress, steps)
+        logs = loop.fetch(logs)
+        if progress is not None:
+            progress.finish(logs)
+        return logs if return_dict else programs.as_list(logs)
+
+    # -------------------------------------------------------------- predict
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
+    ) -> Any:
+        """Returns the model's outputs for some data, as NumPy arrays.
+
+        Args:
+            x: The inputs; see `fit`.
+            batch_size: Samples a step; 32 by default.
+            verbose: 0, 1, 2 or `"auto"`; see `fit`.
+            steps: How many steps to take; one pass over the data by default.
+            callbacks: `keras.callbacks.Callback` objects.
+
+        Returns:
+            The outputs, in the model's structure.
+
+        Example:
+            >>> import numpy as np, jkeras as keras
+            >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2)])
+            >>> model.predict(np.ones((4, 1)), verbose=0).shape
+            (4, 2)
+        """
+        data = self._data(x, None, None, batch_size)
+        _, described = describe(self, data.example.x)
+        verbose = resolve_verbose(verbose)
+        count = steps or (data.feed().steps_per_pass if verbose or callbacks else None)
+        called = CallbackList(callbacks, model=self)
+        called.set_params({"verbose": verbose, "epochs": 1, "steps": count})
+        progress = Progress(count, verbose) if verbose else None
+        named = pure.named_variables(self)
+        called.on_predict_begin()
+        outputs, written = self._predictor().run(
+            data, model_variables(self), described.written, called, progress, steps
+        )
+        for path, value in written.items():
+            named[path].set_cell(value)
+        if progress is not None:
+            progress.finish({})
+        called.on_predict_end()
+        return outputs
+
+    def _predictor(self) -> Predictor:
+        if self._forward is None:
+            self._forward = Predictor(self)
+        return self._forward
+
+    # -------------------------------------------------------------- one batch
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """Takes one training step on all of the given samples.
+
+        Args:
+            x: The inputs; see `fit`.
+            y: The targets.
+            sample_weight: A factor for each sample's loss.
+            class_weight: From class numbers to factors of their samples' losses.
+            return_dict: Whether to return a dict by name.
+
+        Returns:
+            The loss (and the metrics) before the step; see `evaluate`.
+        """
+        trainer = self._require_compiled("train_on_batch")
+        data = self._data(x, y, sample_weight, None, class_weight)
+        programs = trainer.programs(data.example)
+        self._check_labels(programs, data)
+        cells = trainer.cells()
+        slots = jax.tree.map(lambda a: jnp.asarray(a)[None], data.batch)
+        run = self._run(programs.train(engine.take_slot))
+        state = run(cells.read(programs.fresh_metrics()), None, slots, 0, 1)
+        cells.write(state)
+        trainer.step = cells.step
+        programs.publish(state.metrics)
+        logs = loop.fetch(programs.compute(state.metrics))
+        return logs if return_dict else programs.as_list(logs)
+
+    def test_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+    ) -> Any:
+        """Returns the loss and the metrics over all of the given samples, as one batch.
+
+        Args:
+            x: The inputs; see `fit`.
+            y: The targets.
+            sample_weight: A factor for each sample's loss.
+            return_dict: Whether to return a dict by name.
+        """
+        size = len(jax.tree.leaves(data_module.as_structure(x, "x"))[0])
+        return self.evaluate(
+            x,
+            y,
+            batch_size=max(size, 1),
+            verbose=0,
+            sample_weight=sample_weight,
+            return_dict=return_dict,
+        )
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """Returns the outputs for all of the given samples, computed as one batch."""
+        size = len(jax.tree.leaves(data_module.as_structure(x, "x"))[0])
+        return self.predict(x, batch_size=max(size, 1), verbose=0)
+
+    # -------------------------------------------------------------- metrics
+    @property
+    def metrics(self) -> list[Any]:
+        """The metrics: the mean loss, those of `compile`, and those in layers' attributes."""
+        compiled = self._trainer.metric_objects() if self._trainer is not None else []
+        return [*compiled, *(m for m in super().metrics if m not in compiled)]
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of what `evaluate` returns, in order; known after the first batch."""
+        last = self._require_compiled("metrics_names").last
+        return list(last.objective.result_names) if last is not None else ["loss"]
+
+    def reset_metrics(self) -> None:
+        """Starts all metrics again."""
+        for metric in self.metrics:
+            metric.reset_state()
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """Returns the values of all metrics by name."""
+        return {metric.name: metric.result() for metric in self.metrics}
+
+    # -------------------------------------------------------------- data
+    def _data(
+        self, x: Any, y: Any, sample_weight: Any, batch_size: int | None, class_weight: Any = None
+    ) -> Any:
+        """Makes arrays or a stream of batches of what the user passed."""
+        if batch_size is not None and (
+            isinstance(batch_size, bool)
+            or not isinstance(batch_size, (int, np.integer))
+            or batch_size < 1
+        ):
+            raise ValueError(f"`batch_size` must be a positive integer, got {batch_size!r}.")
+        if x is None:
+            raise ValueError("The data is missing: `x` is None.")
+        if data_module.is_stream(x):
+            for name, value in (("y", y), ("sample_weight", sample_weight)):
+                if value is not None:
+                    raise ValueError(
+                        f"`{name}` must not be passed when `x` gives batches: let it give "
+                        "`(x, y)` or `(x, y, sample_weight)`."
+                    )
+            return data_module.StreamData(
+                x, lambda item: self._batch(*data_module.unpack(item), class_weight)
+            )
+        batch = self._batch(x, y, sample_weight, class_weight)
+        return data_module.ArrayData(batch, batch_size or 32)
+
+    def _batch(self, x: Any, y: Any, sample_weight: Any, class_weight: Any = None) -> Batch:
+        x = data_module.as_structure(x, "x")
+        data_module.check_lengths(Batch(x))
+        names = describe(self, x)[1].names
+        batch = Batch(
+            x,
+            data_module.as_targets(y, names, "y"),
+            data_module.as_targets(sample_weight, names, "sample_weight"),
+        )
+        data_module.check_lengths(batch)
+        if class_weight is not None:
+            weights = data_module.class_weights(class_weight, batch, names)
+            batch = batch._replace(sample_weight=weights)
+        return batch
+
+    def _validation_data(self, given: Any, batch_size: int | None) -> Any:
+        if data_module.is_stream(given):
+            return self._data(given, None, None, batch_size)
+        if not isinstance(given, (tuple, list)) or not 2 <= len(given) <= 3:
+            raise ValueError(
+                "`validation_data` is `(x, y)`, `(x, y, sample_weight)`, or something that gives "
+                f"batches, got {type(given).__name__}."
+            )
+        x, y, weight = data_module.unpack(tuple(given))
+        return self._data(x, y, weight, batch_size)
+
+    def _check_labels(self, programs: Programs, data: Any) -> None:
+        if isinstance(data, data_module.ArrayData):
+            check_labels(programs.objective, data.batch, describe(self, data.example.x)[1].outputs)
+
+    def _pace(self, by_batch: bool, verbose: int) -> loop.Pace:
+        if by_batch or self.run_eagerly:
+            return loop.Pace(1 if self.steps_per_execution == 1 else self.steps_per_execution)
+        if self.steps_per_execution > 1:
+            return loop.Pace(self.steps_per_execution)
+        return loop.Pace(refresh=0.1 if verbose == 1 and is_terminal() else None)
+
+    def _run(self, run_chunk: Callable[..., Any]) -> Callable[..., Any]:
+        """Returns the compiled chunk, or one that runs in Python for debugging."""
+        if not self.run_eagerly:
+            return run_chunk
+
+        def run(*args: Any) -> Any:
+            with jax.disable_jit():
+                return run_chunk(*args)
+
+        return run
+
+
+class EpochProgress:
+    """A `Progress` for each epoch in turn, as the training loop wants one."""
+
+    def __init__(self, verbose: int, epochs: int, steps: int | None):
+        self._verbose, self._epochs, self._steps = verbose, epochs, steps
+        self._progress: Progress | None = None
+
+    def start(self, epoch: int) -> None:
+        """Starts the line of an epoch."""
+        title = f"Epoch {epoch + 1}/{self._epochs}" if self._epochs > 1 else None
+        self._progress = Progress(self._steps, self._verbose, title)
+
+    @property
+    def done(self) -> int:
+        """How many steps have been shown."""
+        return self._progress.done if self._progress else 0
+
+    def update(self, done: int, logs: Mapping[str, Any]) -> None:
+        """Shows that `done` steps have ended."""
+        if self._progress is not None:
+            self._progress.update(done, logs)
+
+    def finish(self, logs: Mapping[str, Any]) -> None:
+        """Ends the line."""
+        if self._progress is not None:
+            self._progress.finish(logs)
+            self._steps = self._progress.steps
+
+
+def _validates(frequency: Any, epoch: int) -> bool:
+    if isinstance(frequency, (int, np.integer)):
+        return (epoch + 1) % frequency == 0
+    return (epoch + 1) in frequency
+
+
+def _check_names(settings: Mapping[str, Any]) -> None:
+    """Resolves every name once, so that a misspelt one is an error of `compile`."""
+
+    def visit(value: Any, resolve: Callable[[Any], Any]) -> None:
+        if isinstance(value, Mapping):
+            for entry in value.values():
+                visit(entry, resolve)
+        elif isinstance(value, (list, tuple)):
+            for entry in value:
+                visit(entry, resolve)
+        elif isinstance(value, str):
+            resolve(value)
+
+    visit(settings["loss"], losses.as_loss)
+    visit(settings["metrics"], metrics.get)
+    visit(settings["weighted_metrics"], metrics.get)

@@ -1,0 +1,307 @@
+"""Trainer: the compiled programs behind one `compile`, and what moves arrays in and out of them."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras import losses as losses_module
+from jkeras.core import graph, pure, random
+from jkeras.core.variable import Variable
+from jkeras.metrics import Mean
+from jkeras.training import engine, steps
+from jkeras.training.objective import CompiledObjective, flatten_outputs
+from jkeras.training.state import Batch, TrainState
+
+
+def spec_of(tree: Any) -> Any:
+    """Returns symbolic tensors for arrays, their first axis of any size."""
+    return jax.tree.map(lambda a: graph.SymbolicTensor((None, *a.shape[1:]), _dtype(a)), tree)
+
+
+def _dtype(array: Any) -> Any:
+    return jax.dtypes.canonicalize_dtype(array.dtype)
+
+
+class Description(NamedTuple):
+    """What a model gives for inputs of some shapes.
+
+    Attributes:
+        outputs: The specs of the outputs.
+        names: The outputs' names: those of a graph's layers, a dict's keys, or numbers.
+        written: The paths of the variables that inference writes.
+    """
+
+    outputs: Any
+    names: list[str]
+    written: list[str]
+
+
+def describe(model: Any, x: Any) -> tuple[Any, Description]:
+    """Builds the model if needed, and describes what it gives for arrays like `x`.
+
+    Returns:
+        A key, which is equal for inputs that share compiled programs, and the description.
+    """
+    specs = spec_of(x)
+    if not model.built:
+        pure.ensure_built(model, specs)
+    frozen = tuple(layer.trainable for layer in model._flatten_layers())
+    key = (str(jax.tree.map(lambda s: (s.shape[1:], s.dtype), specs)), frozen)
+    if key not in model._descriptions:
+        named = pure.named_variables(model)
+        kept = {p: jax.ShapeDtypeStruct(v.shape, v.variable_dtype) for p, v in named.items()}
+        variables = pure.Variables(
+            {p: s for p, s in kept.items() if named[p].trainable},
+            {p: s for p, s in kept.items() if not named[p].trainable},
+        )
+        rows = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, _dtype(a)), x)
+        outputs, written = steps.describe(model, variables, rows)
+        model._descriptions[key] = Description(outputs, _output_names(model, outputs), written)
+    return key, model._descriptions[key]
+
+
+def _output_names(model: Any, outputs: Any) -> list[str]:
+    if getattr(model, "_graph", None) is not None:
+        return list(model.output_names)
+    if isinstance(outputs, Mapping):
+        return [str(k) for k in outputs]
+    count = len(jax.tree.leaves(outputs))
+    return ["output"] if count == 1 else [f"output_{i + 1}" for i in range(count)]
+
+
+class ModelCells:
+    """The objects that hold the training state between chunks, read and written as one pytree."""
+
+    def __init__(self, model: Any, optimizer: Any, step: Any, rng: jax.Array):
+        named = pure.named_variables(model)
+        self._params = {path: v for path, v in named.items() if v.trainable}
+        self._state = {path: v for path, v in named.items() if not v.trainable}
+        self._names: dict[Variable, str] = {v: path for path, v in self._params.items()}
+        self._optimizer = optimizer
+        self.step, self._rng = step, rng
+        optimizer.build(list(self._params.values()))
+
+    def read(self, metrics: Any) -> TrainState:
+        """Returns the state for a chunk, which will destroy its arrays."""
+        return TrainState(
+            step=self.step,
+            params={path: v.hand_over() for path, v in self._params.items()},
+            state={path: v.hand_over() for path, v in self._state.items()},
+            opt_state=self._optimizer.read(self._names),
+            metrics=metrics,
+            rng=self._rng,
+        )
+
+    def write(self, state: TrainState) -> None:
+        """Keeps the arrays that a chunk has made; only references move."""
+        for path, variable in self._params.items():
+            variable.set_cell(state.params[path])
+        for path, variable in self._state.items():
+            variable.set_cell(state.state[path])
+        self._optimizer.write(state.opt_state, self._names)
+        self.step, self._rng = state.step, state.rng
+
+    def variables(self) -> pure.Variables:
+        """Returns the current arrays, for reading only."""
+        return pure.Variables(
+            {path: v.cell() for path, v in self._params.items()},
+            {path: v.cell() for path, v in self._state.items()},
+        )
+
+
+class Programs:
+    """Compiled steps for one structure of inputs, outputs and targets.
+
+    Args:
+        model: The model, built.
+        objective: Losses and metrics.
+        optimizer: The optimizer; None if there is nothing to train.
+        written: The paths of variables that inference writes.
+    """
+
+    def __init__(
+        self, model: Any, objective: CompiledObjective, optimizer: Any, written: list[str]
+    ):
+        self.objective = objective
+        self.written = written
+        self._model, self._optimizer = model, optimizer
+        self._runs: dict[Any, Any] = {}
+        self.compute = jax.jit(objective.compute)
+        self._metrics = {
+            name: objective.metrics[name][1] if name in objective.metrics else Mean(name=name)
+            for name in objective.result_names
+        }
+        self._zero = jax.tree.map(np.asarray, jax.device_get(objective.init()))
+
+    def fresh_metrics(self) -> Any:
+        """Returns the metrics' states over no data; on the host, since chunks destroy theirs."""
+        return self._zero
+
+    def metric_objects(self) -> list[Any]:
+        """Returns the metrics, the mean loss first."""
+        return list(self._metrics.values())
+
+    def publish(self, metrics: Any) -> None:
+        """Makes the metric objects show these states, so that `metric.result()` is current."""
+        for name, metric in self._metrics.items():
+            metric.state = metrics[name]
+
+    def as_list(self, logs: Mapping[str, Any]) -> Any:
+        """Returns logs in the order of `evaluate`'s list; a single value by itself."""
+        names = self.objective.result_names
+        # A metric that gives several values has names of its own.
+        values = [logs[n] for n in names if n in logs]
+        values += [v for n, v in logs.items() if n not in names]
+        return values[0] if len(values) == 1 else values
+
+    def train(self, select: Any) -> Any:
+        """Returns the compiled chunk of training steps for a feed's `select`."""
+        if ("train", select) not in self._runs:
+            optimizer = self._optimizer
+            step = steps.make_train_step(
+                self._model,
+                self.objective,
+                optimizer.transform(),
+                optimizer.loss_scale,
+            )
+            self._runs["train", select] = engine.make_chunk(step, select)
+        return self._runs["train", select]
+
+    def test(self, select: Any) -> Any:
+        """Returns the compiled chunk of evaluation steps for a feed's `select`."""
+        if ("test", select) not in self._runs:
+
+            def with_variables(resident: Any, slot: Any) -> Any:
+                variables, data = resident
+                return variables, Batch(*select(data, slot))
+
+            step = steps.make_test_step(self._model, self.objective)
+            self._runs["test", select] = engine.make_chunk(step, with_variables)
+        return self._runs["test", select]
+
+
+class Predictor:
+    """The compiled forward pass of a model.
+
+    Args:
+        model: The model, built.
+    """
+
+    def __init__(self, model: Any):
+        step = steps.make_predict_step(model)
+        self._one = jax.jit(step)
+        self._many = engine.make_map(step)
+
+    def run(
+        self,
+        data: Any,
+        variables: pure.Variables,
+        written: list[str],
+        called: Any,
+        progress: Any,
+        limit: int | None,
+    ) -> tuple[Any, Mapping[str, Any]]:
+        """Returns the outputs for all data, as NumPy arrays, and the state that was written.
+
+        Full batches of arrays run in one program, unless a callback must see each of them.
+        """
+        carry = {path: variables.state[path] for path in written}
+        by_batch = called.wants_batches("predict")
+        parts: list[Any] = []
+        done = 0
+        for slots, count in data.slots(limit, single=by_batch or progress is not None):
+            if by_batch:
+                called.on_predict_batch_begin(done)
+            if count is None:
+                carry, outputs = self._one(carry, variables, slots)
+                done += 1
+            else:
+                carry, outputs = self._many(carry, variables, slots)
+                outputs = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), outputs)
+                done += count
+            parts.append(outputs)
+            if by_batch:
+                shown = jax.tree.map(np.asarray, outputs)
+                called.on_predict_batch_end(done - 1, {"outputs": shown})
+            if progress is not None:
+                progress.update(done, {})
+        parts = [jax.tree.map(np.asarray, part) for part in parts]
+        if len(parts) == 1:
+            return parts[0], carry
+        return jax.tree.map(lambda *arrays: np.concatenate(arrays), *parts), carry
+
+
+class Trainer:
+    """What one `compile` says, and the programs made of it.
+
+    Args:
+        model: The model.
+        optimizer: A `jkeras.optimizers.Optimizer`.
+        settings: The other arguments of `compile`.
+    """
+
+    def __init__(self, model: Any, optimizer: Any, settings: Mapping[str, Any]):
+        self.model, self.optimizer, self.settings = model, optimizer, dict(settings)
+        self.step: Any = jnp.zeros((), jnp.int32)
+        self._programs: dict[Any, Programs] = {}
+        self.last: Programs | None = None
+
+    def forget(self) -> None:
+        """Drops the compiled programs: the model's layers have changed."""
+        self._programs.clear()
+
+    def programs(self, batch: Batch) -> Programs:
+        """Returns the programs for batches like this one; builds the model if needed."""
+        key, described = describe(self.model, batch.x)
+        targets = _shapes(batch.y)
+        key = (*key, str(targets))
+        if key not in self._programs:
+            names = described.names
+            objective = CompiledObjective(
+                **self.settings,
+                output_names=names,
+                output_shapes=_shapes(flatten_outputs(described.outputs, names)),
+                target_shapes=targets or [None] * len(names),
+            )
+            self._programs[key] = Programs(self.model, objective, self.optimizer, described.written)
+        self.last = self._programs[key]
+        return self.last
+
+    def metric_objects(self) -> list[Any]:
+        """Returns the metrics of the programs that were used last, the mean loss first."""
+        return self.last.metric_objects() if self.last is not None else []
+
+    def cells(self) -> ModelCells:
+        """Returns the cells of a new run; its random draws follow from the global seed."""
+        return ModelCells(self.model, self.optimizer, self.step, random.next_global_key())
+
+
+def model_variables(model: Any) -> pure.Variables:
+    """Returns a model's arrays for a program that only reads them."""
+    named = pure.named_variables(model)
+    return pure.Variables(
+        {p: v.cell() for p, v in named.items() if v.trainable},
+        {p: v.cell() for p, v in named.items() if not v.trainable},
+    )
+
+
+def _shapes(arrays: Any) -> list[Any] | None:
+    if arrays is None:
+        return None
+    return [None if a is None else (None, *a.shape[1:]) for a in arrays]
+
+
+def check_labels(objective: CompiledObjective, batch: Batch, outputs: Any) -> None:
+    """Looks for targets that a loss cannot take, such as labels out of range.
+
+    Compiled code cannot raise: it would wrap the label around silently.
+    """
+    if batch.y is None:
+        return
+    predictions = flatten_outputs(outputs, objective.output_names)
+    for loss, y, prediction in zip(objective.losses, batch.y, predictions, strict=True):
+        if loss is not None and y is not None and prediction.ndim:
+            losses_module.check_labels(loss, y, prediction.shape[-1])

@@ -1,0 +1,88 @@
+"""Many steps in one compiled program."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from jax import lax
+
+
+def take_rows(resident: Any, index: jax.Array) -> Any:
+    """Gathers the rows `index` of each array in a structure: a batch of data on the device."""
+    return jax.tree.map(
+        lambda array: array.at[index].get(mode="promise_in_bounds", unique_indices=False), resident
+    )
+
+
+def take_slot(resident: Any, slot: Any) -> Any:
+    """Takes the slot itself as the batch: for streamed data."""
+    del resident
+    return slot
+
+
+def make_chunk(
+    step: Callable[[Any, Any], Any], select: Callable[[Any, Any], Any] = take_rows
+) -> Callable[..., Any]:
+    """Compiles many steps into one call.
+
+    Args:
+        step: A pure function `(state, batch) -> state`.
+        select: Makes a batch, on the device, of what stays there and of one slot: by default a
+            slot is an array of row numbers.
+
+    Returns:
+        `run(state, resident, slots, start=0, count=None) -> state`. `slots` is a structure of
+        arrays whose first axis counts the slots; `count` of them are run, from `start` on; all of
+        them by default. `state` is donated: its arrays must not be used afterwards. A given count
+        is dynamic, so that all lengths share one program; without one, the compiler knows the
+        length, which saves a GPU a round trip a step.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jkeras.training import make_chunk
+        >>> run = make_chunk(lambda total, batch: total + batch.sum())
+        >>> rows = jnp.arange(6.0)
+        >>> run(jnp.zeros(()), rows, jnp.array([[0, 1], [2, 3]])).item()
+        6.0
+    """
+
+    def run(state: Any, resident: Any, slots: Any, start: Any, count: Any) -> Any:
+        def body(i: Any, state: Any) -> Any:
+            slot = jax.tree.map(
+                lambda s: lax.dynamic_index_in_dim(s, start + i, keepdims=False), slots
+            )
+            return step(state, select(resident, slot))
+
+        return lax.fori_loop(0, count, body, state)
+
+    dynamic = jax.jit(run, donate_argnums=0)
+    static = jax.jit(run, donate_argnums=0, static_argnums=4)
+
+    def run_chunk(
+        state: Any, resident: Any, slots: Any, start: int = 0, count: int | None = None
+    ) -> Any:
+        length = int(jax.tree.leaves(slots)[0].shape[0]) - start
+        if count is None and jax.default_backend() != "cpu":
+            return static(state, resident, slots, np.int32(start), length)
+        count = length if count is None else count
+        return dynamic(state, resident, slots, np.int32(start), np.int32(count))
+
+    return run_chunk
+
+
+def make_map(step: Callable[..., tuple[Any, Any]]) -> Callable[..., tuple[Any, Any]]:
+    """Compiles a step with outputs over stacked batches into one call.
+
+    Args:
+        step: A pure function `(carry, variables, batch) -> (carry, outputs)`.
+
+    Returns:
+        `run(carry, variables, slots) -> (carry, stacked outputs)`.
+    """
+
+    @jax.jit
+    def run(carry: Any, variables: Any, slots: Any) -> tuple[Any, Any]:
+        return lax.scan(lambda c, slot: step(c, variables, slot), carry, slots)
+
+    return run

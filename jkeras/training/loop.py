@@ -1,0 +1,223 @@
+"""Epochs: chunks of steps, validation, logs and callbacks.
+
+The loop is handed cells (which read and write the training state), a feed, compiled chunks and a
+list of callbacks; it knows no model and no callback class.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
+
+import jax
+import numpy as np
+
+from jkeras.training.feeds import Feed
+from jkeras.training.state import EvalState, TrainState
+
+
+class Cells(Protocol):
+    """Where the training state lives between chunks: the model's and the optimizer's objects."""
+
+    def read(self, metrics: Any) -> TrainState:
+        """Returns the state that the next chunk starts from."""
+
+    def write(self, state: TrainState) -> None:
+        """Keeps the state that a chunk has ended with."""
+
+
+class Callbacks(Protocol):
+    """What the loop asks of a list of callbacks."""
+
+    def wants_batches(self, mode: str) -> bool:
+        """Says whether a callback must be called before and after every step."""
+
+    @property
+    def wants_epochs(self) -> bool:
+        """Whether a callback must see an epoch's logs before the next epoch starts."""
+
+
+class Pace:
+    """Chooses how many steps a chunk holds, from what needs the host.
+
+    Args:
+        fixed: A number of steps; None for as many as there are.
+        refresh: Seconds between two refreshes of a progress bar: the length is then found by
+            measuring. Takes precedence over an open `fixed`.
+    """
+
+    def __init__(self, fixed: int | None = None, refresh: float | None = None):
+        self._length = fixed
+        self._refresh = None if fixed is not None else refresh
+        self._mark: float | None = None
+        if self._refresh is not None:
+            self._length = 1
+
+    def length(self) -> int | None:
+        """Returns the number of steps of the next chunk."""
+        return self._length
+
+    def note(self, steps: int) -> None:
+        """Says that `steps` steps have ended since the last note."""
+        now = time.perf_counter()
+        if self._refresh is not None and self._mark is not None and steps and self._length:
+            wanted = int(self._refresh * steps / max(now - self._mark, 1e-9))
+            # Grow by steps, since the first chunks' times hold compilation.
+            self._length = max(1, min(wanted, 8 * self._length))
+        self._mark = now
+
+    def restart(self) -> None:
+        """Forgets the last note: what comes next is not time spent in steps."""
+        self._mark = None
+
+
+def fetch(logs: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns logs as Python numbers; waits for the device."""
+    values = jax.device_get(dict(logs))
+    return {k: float(v) if np.ndim(v) == 0 else v for k, v in values.items()}
+
+
+class TrainLoop:
+    """Runs epochs.
+
+    Args:
+        cells: Where the state lives between chunks.
+        feed: Where batches come from.
+        run_chunk: `engine.make_chunk` of a training step.
+        fresh_metrics: Returns the metrics' states over no data.
+        compute: Makes logs (on the device) of the metrics' states.
+        callbacks: The callbacks.
+        progress: Called with (steps done, logs) as chunks end, to show them; None for nothing.
+        pace: Chooses the chunks' lengths.
+        validate: Evaluates; returns logs on the device.
+        should_stop: Says whether a callback asked to stop.
+    """
+
+    def __init__(
+        self,
+        cells: Cells,
+        feed: Feed,
+        run_chunk: Callable[..., TrainState],
+        fresh_metrics: Callable[[], Any],
+        compute: Callable[[Any], Mapping[str, Any]],
+        callbacks: Any,
+        progress: Any,
+        pace: Pace,
+        validate: Callable[[], Mapping[str, Any]] | None,
+        should_stop: Callable[[], bool],
+    ):
+        self.cells, self.feed, self.run_chunk = cells, feed, run_chunk
+        self.fresh_metrics, self.compute = fresh_metrics, compute
+        self.callbacks, self.progress, self.pace = callbacks, progress, pace
+        self.validate, self.should_stop = validate, should_stop
+        self.metrics: Any = fresh_metrics()  # of the epoch so far, or of the last one
+
+    def run(
+        self,
+        epochs: Iterable[int],
+        steps_per_epoch: int | None,
+        validates: Callable[[int], bool],
+        finish_epoch: Callable[[int, dict[str, Any]], None],
+    ) -> None:
+        """Runs epochs; `finish_epoch` gets each one's logs, as numbers.
+
+        Where nothing needs an epoch's logs at once, they are fetched when the next epoch has been
+        dispatched, so that the device never waits for the host.
+        """
+        waiting: list[tuple[int, dict[str, Any]]] = []
+        at_once = self.callbacks.wants_epochs or self.progress is not None
+        for epoch in epochs:
+            self.callbacks.on_epoch_begin(epoch)
+            if self.progress is not None:
+                self.progress.start(epoch)
+            logs = dict(self.run_epoch(steps_per_epoch))
+            if self.validate is not None and validates(epoch):
+                val_logs = self.validate()
+                logs.update({f"val_{name}": value for name, value in val_logs.items()})
+            waiting.append((epoch, logs))
+            while len(waiting) > (0 if at_once else 1):
+                number, values = waiting.pop(0)
+                finish_epoch(number, fetch(values))
+            if self.should_stop():
+                break
+        for number, values in waiting:
+            finish_epoch(number, fetch(values))
+
+    def run_epoch(self, steps: int | None) -> Mapping[str, Any]:
+        """Runs one epoch; returns its logs, still on the device."""
+        self.metrics = self.fresh_metrics()
+        by_batch = self.callbacks.wants_batches("train")
+        done = 0
+        late: tuple[int, Mapping[str, Any]] | None = None  # a chunk's end, to be shown a chunk late
+        self.pace.restart()
+        for chunk in self.feed.chunks(self.pace.length, steps):
+            if by_batch:
+                self.callbacks.on_train_batch_begin(done)
+            state = self.run_chunk(
+                self.cells.read(self.metrics),
+                chunk.resident,
+                chunk.slots,
+                chunk.start,
+                None if chunk.whole else chunk.steps,
+            )
+            self.cells.write(state)
+            self.metrics = state.metrics
+            done += chunk.steps
+            if by_batch:
+                logs = fetch(self.compute(self.metrics))
+                self.callbacks.on_train_batch_end(done - 1, logs)
+                if self.progress is not None:
+                    self.progress.update(done, logs)
+                if self.should_stop():
+                    break
+            elif self.progress is not None:
+                if late is not None:
+                    self._show(*late)
+                late = (done, self.compute(self.metrics))
+        if late is not None:
+            self._show(*late)
+        if done == 0:
+            raise ValueError(
+                "The training data gave no batches: it is empty, or the generator has ended. "
+                "Pass data with at least one sample (and a new generator for each fit)."
+            )
+        return self.compute(self.metrics)
+
+    def _show(self, done: int, logs: Mapping[str, Any]) -> None:
+        values = fetch(logs)
+        self.pace.note(done - self.progress.done if done > self.progress.done else 0)
+        self.progress.update(done, values)
+
+
+def evaluate(
+    feed: Feed,
+    run_chunk: Callable[..., EvalState],
+    variables: Any,
+    written: list[str],
+    fresh_metrics: Any,
+    compute: Callable[[Any], Mapping[str, Any]],
+    callbacks: Any,
+    progress: Any = None,
+    pace: Pace | None = None,
+    steps: int | None = None,
+) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Runs one evaluation; returns its logs, on the device, and the state that was written."""
+    pace = pace or Pace()
+    carry = EvalState({path: variables.state[path] + 0 for path in written}, fresh_metrics)
+    by_batch = callbacks is not None
+    done = 0
+    for chunk in feed.chunks(pace.length, steps):
+        if by_batch:
+            callbacks.on_test_batch_begin(done)
+        resident = (variables, chunk.resident)
+        count = None if chunk.whole else chunk.steps
+        carry = run_chunk(carry, resident, chunk.slots, chunk.start, count)
+        done += chunk.steps
+        if by_batch:
+            callbacks.on_test_batch_end(done - 1, fetch(compute(carry.metrics)))
+        if progress is not None:
+            values = fetch(compute(carry.metrics))
+            pace.note(chunk.steps)
+            progress.update(done, values)
+    if done == 0:
+        raise ValueError("The evaluation data gave no batches: pass at least one sample.")
+    return compute(carry.metrics), carry.state

@@ -1,0 +1,187 @@
+"""One step of training, evaluation or prediction, as a pure function."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jkeras.core import pure
+from jkeras.core.layer import Layer
+from jkeras.training.state import Batch, EvalState, TrainState
+
+
+class Objective(Protocol):
+    """What a step needs to know of losses and metrics; see `CompiledObjective`."""
+
+    def loss(self, batch: Batch, outputs: Any) -> tuple[Any, dict[str, Any]]:
+        """Returns the loss, and its parts by name; run where the layer's weights can be read."""
+
+    def init(self) -> Any:
+        """Returns the metrics' states over no data."""
+
+    def update(
+        self, metrics: Any, batch: Batch, outputs: Any, masks: Any, losses: dict[str, Any]
+    ) -> Any:
+        """Returns the metrics' states with one more batch."""
+
+    def compute(self, metrics: Any) -> dict[str, Any]:
+        """Returns the metrics' values by name."""
+
+
+def run_layer(layer: Layer, objective: Objective, batch: Batch) -> tuple[Any, Any, dict[str, Any]]:
+    """Calls a layer on a batch, in the current scope.
+
+    Returns:
+        The outputs; the objective's loss plus what layers and regularizers add; and that loss and
+        its parts by name.
+    """
+    outputs = layer(batch.x)
+    total, parts = objective.loss(batch, outputs)
+    for extra in layer.losses:
+        total = total + jnp.sum(extra).astype(total.dtype)
+    return outputs, total, {"loss": total, **parts}
+
+
+def make_train_step(
+    layer: Layer,
+    objective: Objective,
+    tx: optax.GradientTransformation,
+    loss_scale: Callable[[Any], Any] | None = None,
+) -> Callable[[TrainState, Batch], TrainState]:
+    """Makes the pure function that takes a `TrainState` and a `Batch` to the next `TrainState`.
+
+    Args:
+        layer: The layer or model.
+        objective: Losses and metrics.
+        tx: The optimizer, as an optax transformation (`optimizer.transform()`).
+        loss_scale: Returns, for an optimizer state, the factor by which the loss is multiplied
+            before differentiation, and by which `tx` divides (mixed_float16); or None.
+
+    Returns:
+        The step: gradients of the loss, the optimizer's update, the weights' constraints, the new
+        state, the metrics.
+
+    Example:
+        >>> import jax, jax.numpy as jnp, optax, jkeras as keras
+        >>> from jkeras import training
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        >>> objective = training.CompiledObjective("mse")
+        >>> tx = optax.sgd(0.1)
+        >>> step = training.make_train_step(model, objective, tx)
+        >>> state = training.init_state(model, objective, tx, jax.random.key(0))
+        >>> batch = training.Batch(jnp.ones((4, 2)), [jnp.ones((4, 1))])
+        >>> int(jax.jit(step)(state, batch).step)
+        1
+    """
+    constraints = {
+        path: variable.constraint
+        for path, variable in pure.named_variables(layer).items()
+        if variable.constraint is not None
+    }
+
+    def scaled_loss(params: Any, state: TrainState, batch: Batch) -> tuple[Any, tuple]:
+        (outputs, loss, losses), effects = pure.run(
+            layer,
+            pure.Variables(params, state.state),
+            lambda: run_layer(layer, objective, batch),
+            training=True,
+            rng=jax.random.fold_in(state.rng, state.step),
+        )
+        factor = None if loss_scale is None else loss_scale(state.opt_state)
+        return loss if factor is None else loss * factor, (outputs, effects, losses)
+
+    def train_step(state: TrainState, batch: Batch) -> TrainState:
+        gradient = jax.grad(scaled_loss, has_aux=True)
+        grads, (outputs, effects, losses) = gradient(state.params, state, batch)
+        updates, opt_state = tx.update(grads, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        for path in constraints.keys() & params.keys():
+            params[path] = constraints[path](params[path])
+        metrics = objective.update(state.metrics, batch, outputs, effects.masks[0], losses)
+        return TrainState(
+            step=state.step + 1,
+            params=params,
+            state=effects.state,
+            opt_state=opt_state,
+            metrics=metrics,
+            rng=state.rng,
+        )
+
+    return train_step
+
+
+def init_state(
+    layer: Layer,
+    objective: Objective,
+    tx: optax.GradientTransformation,
+    rng: jax.Array,
+    variables: pure.Variables | None = None,
+) -> TrainState:
+    """Returns the `TrainState` before the first step.
+
+    Args:
+        layer: The layer or model; built, unless `variables` are given.
+        objective: Losses and metrics.
+        tx: The optimizer, as an optax transformation.
+        rng: The key from which weights and all later draws follow.
+        variables: The weights to start from; drawn by default.
+    """
+    init_key, step_key = jax.random.split(rng)
+    if variables is None:
+        variables = pure.init(layer, init_key)
+    return TrainState(
+        step=jnp.zeros((), jnp.int32),
+        params=dict(variables.params),
+        state=dict(variables.state),
+        opt_state=tx.init(variables.params),
+        metrics=objective.init(),
+        rng=step_key,
+    )
+
+
+def make_test_step(
+    layer: Layer, objective: Objective
+) -> Callable[[EvalState, tuple[pure.Variables, Batch]], EvalState]:
+    """Makes the pure function that takes an `EvalState`, variables and a batch to the next one."""
+
+    def test_step(carry: EvalState, given: tuple[pure.Variables, Batch]) -> EvalState:
+        variables, batch = given
+        variables = pure.Variables(variables.params, {**variables.state, **carry.state})
+        (outputs, _, losses), effects = pure.run(
+            layer, variables, lambda: run_layer(layer, objective, batch)
+        )
+        return EvalState(
+            state={path: effects.state[path] for path in carry.state},
+            metrics=objective.update(carry.metrics, batch, outputs, effects.masks[0], losses),
+        )
+
+    return test_step
+
+
+def make_predict_step(layer: Layer) -> Callable:
+    """Makes the pure function `(written_state, variables, x) -> (written_state, outputs)`."""
+
+    def predict_step(written: Mapping[str, Any], variables: pure.Variables, x: Any) -> tuple:
+        variables = pure.Variables(variables.params, {**variables.state, **written})
+        outputs, effects = pure.apply(layer, variables, x)
+        return {path: effects.state[path] for path in written}, outputs
+
+    return predict_step
+
+
+def describe(layer: Layer, variables: pure.Variables, x: Any) -> tuple[Any, list[str]]:
+    """Returns the specs of a layer's outputs for inputs of some specs, and the paths it writes.
+
+    Nothing is computed. The paths are those of variables that inference changes (the states of
+    stateful recurrent layers); evaluation carries them from batch to batch.
+    """
+    written: list[str] = []
+
+    def run(variables: pure.Variables, x: Any) -> Any:
+        outputs, effects = pure.apply(layer, variables, x)
+        written.extend(p for p, v in effects.state.items() if v is not variables.state[p])
+        return outputs
+
+    return jax.eval_shape(run, variables, x), written
