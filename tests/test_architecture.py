@@ -9,15 +9,16 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "jkeras"
 
-ARRAYS = {"initializers", "activations", "regularizers", "constraints", "ops.nn"}
-NAMES = {"core", "ops", "layers", "losses", "metrics", "optimizers", "training"}
+ARRAYS = {"initializers", "regularizers", "constraints", "ops.nn"}
+NAMES = {"core", "activations", "ops", "layers", "losses", "metrics", "optimizers", "training"}
 # What the arrays ring uses of the core: configs, settings and keys; no layers, no scope.
 LEAVES = {"core.registry", "core.settings", "core.naming", "core.random"}
 # A folder of the names ring may import these (besides itself and the arrays ring).
 ALLOWED = {
     "core": {"core"},
-    "ops": {"core"},
-    "layers": {"core", "ops"},
+    "activations": {"core"},
+    "ops": {"core", "activations"},
+    "layers": {"core", "activations", "ops"},
     "losses": {"core", "ops"},
     "metrics": {"core", "ops", "losses"},
     "optimizers": {"core"},
