@@ -200,6 +200,8 @@ class Layer(registry.Configurable):
             del arguments["activity_regularizer"]
         elif self.activity_regularizer is not None:
             arguments["activity_regularizer"] = self.activity_regularizer
+        if arguments.get("autocast", False):  # the default
+            del arguments["autocast"]
         return {**base, **{k: registry.serialize_keras_object(v) for k, v in arguments.items()}}
 
     @classmethod

@@ -77,7 +77,9 @@ class InputLayer(Layer):
             raise ValueError("You must pass a `shape` argument.")
         self.batch_shape = _as_shape(batch_shape)
         self.sparse, self.ragged, self.optional = False, False, bool(optional)
-        output = input_tensor or SymbolicTensor(self.batch_shape, self.dtype, name=name)
+        output = input_tensor
+        if output is None:
+            output = SymbolicTensor(self.batch_shape, self.dtype, name=name)
         output.source = Call(self, (), {}, output)
         self._calls.append(output.source)
 

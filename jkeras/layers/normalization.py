@@ -91,7 +91,7 @@ class BatchNormalization(Layer):
                 "Received invalid keys for `renorm_clipping` argument: "
                 f"{sorted(unknown)}. Supported values: ['rmax', 'rmin', 'dmax']."
             )
-        self.renorm_clipping = renorm_clipping
+        self.renorm_clipping = dict(renorm_clipping or {}) if renorm else renorm_clipping
         keep_weight_options(self, locals())
 
     def build(self, input_shape: Any) -> None:
@@ -137,6 +137,7 @@ class BatchNormalization(Layer):
         if "dmax" in limits:
             d = jnp.clip(d, -limits["dmax"], limits["dmax"])
         _move_average(self.moving_stddev, stddev, self.momentum)
+        self.moving_variance.assign(jnp.square(self.moving_stddev.value) - self.epsilon)
         _move_average(self.renorm_mean, mean, self.renorm_momentum)
         _move_average(self.renorm_stddev, stddev, self.renorm_momentum)
         if self.gamma is not None:

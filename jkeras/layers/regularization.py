@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from jkeras.core.layer import Layer
 from jkeras.layers.arguments import seed_generator
@@ -88,7 +87,7 @@ class Dropout(_Random):
             inputs.shape[i] if n is None else n
             for i, n in enumerate(self.noise_shape, start=offset)
         )
-        if offset < 0 or jnp.broadcast_shapes(shape, inputs.shape) != inputs.shape:
+        if offset < 0 or any(n not in (1, m) for n, m in zip(shape, inputs.shape[offset:])):
             raise ValueError(
                 f"The `noise_shape` {self.noise_shape} of the layer {self.name!r} does not "
                 f"broadcast to inputs of shape {inputs.shape}."

@@ -1,0 +1,306 @@
+"""Layers against Keras's: same weights in; outputs, gradients, state, shapes and configs out."""
+
+import inspect
+import json
+import warnings
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+import pytest
+
+from jkeras import layers
+from jkeras.core import graph, pure
+
+FLOATS = np.random.default_rng(0)
+
+
+def floats(*shape, scale=1.0):
+    return FLOATS.normal(0.0, scale, shape).astype("float32")
+
+
+def integers(limit, *shape):
+    return FLOATS.integers(0, limit, shape).astype("int32")
+
+
+def pair(name, args=(), kwargs=None):
+    """Returns our layer and Keras's, made with the same arguments."""
+    made = []
+    for module in (layers, keras.layers):
+        given = (args, kwargs or {})
+        made.append(getattr(module, name)(*_own(given[0], module), **_own(given[1], module)))
+    return made
+
+
+class Nested:
+    """A layer as an argument: made anew in each library."""
+
+    def __init__(self, name, *args, **kwargs):
+        self.name, self.args, self.kwargs = name, args, kwargs
+
+    def make(self, module):
+        return getattr(module, self.name)(*_own(self.args, module), **_own(self.kwargs, module))
+
+
+def _own(tree, module):
+    is_nested = lambda x: isinstance(x, Nested)
+    make = lambda x: x.make(module) if is_nested(x) else x
+    return jax.tree.map(make, tree, is_leaf=lambda x: is_nested(x) or x is None)
+
+
+def same_weights(ours, theirs):
+    """Gives both layers the same random weights; checks names, shapes and order."""
+    assert [w.name for w in ours.weights] == [w.name for w in theirs.weights]
+    assert [w.shape for w in ours.weights] == [tuple(w.shape) for w in theirs.weights]
+    assert [w.trainable for w in ours.weights] == [w.trainable for w in theirs.weights]
+    values = [
+        np.abs(floats(*w.shape)) + 0.5 if "variance" in w.name or "stddev" in w.name
+        # Integer weights are counts.
+        else np.zeros(w.shape, "int32") if "int" in str(w.dtype)
+        else floats(*w.shape, scale=0.5)
+        for w in theirs.weights
+    ]  # fmt: skip
+    ours.set_weights(values)
+    theirs.set_weights(values)
+
+
+def outputs_and_gradients(run, params, inputs):
+    """Returns outputs and state, and gradients of a scalar of the outputs."""
+    floating = [jnp.issubdtype(x.dtype, np.floating) for x in jax.tree.leaves(inputs)]
+    structure = jax.tree.structure(inputs)
+
+    def loss(params, arrays):
+        given = iter(arrays)
+        leaves = [
+            next(given) if is_float else x
+            for x, is_float in zip(jax.tree.leaves(inputs), floating, strict=True)
+        ]
+        outputs, state = run(params, structure.unflatten(leaves))
+        total = sum(
+            jnp.sum(jnp.sin(x.astype("float32") + i))
+            for i, x in enumerate(jax.tree.leaves(outputs))
+        )
+        return total, (outputs, state)
+
+    arrays = [x for x, f in zip(jax.tree.leaves(inputs), floating, strict=True) if f]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        gradients, found = jax.jit(jax.grad(loss, argnums=(0, 1), has_aux=True))(params, arrays)
+    return found, gradients
+
+
+def check(compare, name, args=(), kwargs=None, inputs=None, call=None, training=(False, True)):
+    """Compares one configuration of a layer on the given inputs (a tuple of arguments)."""
+    ours, theirs = pair(name, args, kwargs)
+    inputs = inputs if isinstance(inputs, tuple) else (inputs,)
+    call = call or {}
+    ours(*inputs, **call)
+    theirs(*inputs, **call)
+    same_weights(ours, theirs)
+    variables = pure.read(ours)
+    paths = list(pure.named_variables(ours))
+    takes_training = "training" in inspect.signature(theirs.call).parameters
+
+    for flag in training if takes_training else (False,):
+
+        def run_ours(params, arrays, flag=flag):
+            outputs, effects = pure.apply(
+                ours, (params, variables.state), *arrays, training=flag, **call
+            )
+            return outputs, [effects.state[p] for p in paths if p in effects.state]
+
+        def run_theirs(params, arrays, flag=flag):
+            state = [v.value for v in theirs.non_trainable_variables]
+            extra = {"training": flag} if takes_training else {}
+            return theirs.stateless_call(params, state, *arrays, **call, **extra)
+
+        found = outputs_and_gradients(run_ours, variables.params, inputs)
+        expected = outputs_and_gradients(
+            run_theirs, [v.value for v in theirs.trainable_variables], inputs
+        )
+        (a, a_state), a_gradients = found
+        (b, b_state), b_gradients = expected
+        compare(f"{name}: outputs", a, b)
+        in_order = [a_gradients[0][path] for path in variables.params]  # JAX sorts dicts
+        compare(f"{name}: gradients", in_order, b_gradients[0])
+        compare(f"{name}: input gradients", a_gradients[1], b_gradients[1])
+        compare(f"{name}: state", a_state, b_state)
+    ours(*inputs, **call)
+    theirs(*inputs, **call)
+    compare(f"{name}: losses", ours.losses, theirs.losses)
+    same_symbols(ours, theirs, inputs, call)
+    same_config(ours, theirs)
+
+
+def same_symbols(ours, theirs, inputs, call):
+    """Symbolic calls with an unknown batch size give the same shapes."""
+    ours_in, theirs_in = (
+        jax.tree.map(lambda x, make=make: make((None, *x.shape[1:]), x.dtype.name), inputs)
+        for make in (graph.SymbolicTensor, keras.KerasTensor)
+    )
+    call = {k: v for k, v in call.items() if k != "mask"}
+    found = jax.tree.leaves(ours.compute_output_spec(*ours_in, **call))
+    expected = jax.tree.leaves(theirs.compute_output_spec(*theirs_in, **call))
+    assert [x.shape for x in found] == [tuple(x.shape) for x in expected]
+
+
+# Arguments of ours that Keras takes, but leaves out of its configs; or that mean nothing here.
+NOT_IN_CONFIG = {"use_cudnn", "flash_attention", "activity_regularizer", "zero_output_for_mask"}
+NOT_OURS = {"quantization_config", "rms_scaling"}
+
+
+def same_config(ours, theirs):
+    """Each library's config makes the other's layer, and the values are the same."""
+    ours_config = json.loads(json.dumps(ours.get_config()))
+    theirs_config = json.loads(json.dumps(theirs.get_config()))
+    for config in (ours_config, theirs_config):
+        config.pop("name"), config.pop("batch_shape", None)
+    clean = lambda tree: {k: _clean(v) for k, v in tree.items()}
+    common = ours_config.keys() & theirs_config.keys()
+    missing = theirs_config.keys() - common - NOT_OURS - NOT_IN_CONFIG
+    extra = ours_config.keys() - common - NOT_IN_CONFIG
+    assert not missing
+    assert all(ours_config[k] is None for k in extra), extra
+    assert clean({k: ours_config[k] for k in common}) == clean(
+        {k: theirs_config[k] for k in common}
+    )
+    type(ours).from_config({k: v for k, v in theirs_config.items() if k not in NOT_OURS})
+    type(theirs).from_config({k: v for k, v in ours_config.items() if k not in extra})
+
+
+def _clean(value):
+    """Leaves out of nested configs what differs without meaning: names, seeds' places, builds."""
+    drop = ("name", "build_config", "shared_object_id", *NOT_IN_CONFIG, *NOT_OURS)
+    if isinstance(value, dict):
+        return {k: _clean(v) for k, v in value.items() if k not in drop}
+    if isinstance(value, float):
+        return float(f"{value:.5g}")  # regularizers round to float32
+    return [_clean(v) for v in value] if isinstance(value, list) else value
+
+
+X2, X3, X4 = (6, 4), (3, 5, 4), (2, 8, 7, 3)
+
+SIMPLE = [
+    ("Dense", (3,), {"activation": "tanh"}, X2),
+    ("Dense", (3,), {"use_bias": False, "kernel_regularizer": "l2"}, X3),
+    ("Dense", (3,), {"activity_regularizer": "l1", "bias_initializer": "ones"}, X4),
+    ("Flatten", (), {}, X3),
+    ("Flatten", (), {"data_format": "channels_first"}, X4),
+    ("Reshape", ((2, 10),), {}, X3),
+    ("Reshape", ((-1, 2),), {}, X3),
+    ("Permute", ((2, 1),), {}, X3),
+    ("Permute", ((2, 3, 1),), {}, X4),
+    ("RepeatVector", (3,), {}, X2),
+    ("Activation", ("gelu",), {}, X3),
+    ("Activation", (None,), {}, X3),
+    ("ReLU", (), {}, X3),
+    ("ReLU", (), {"max_value": 0.5, "negative_slope": 0.1, "threshold": 0.2}, X3),
+    ("LeakyReLU", (0.1,), {}, X3),
+    ("PReLU", (), {}, X3),
+    ("PReLU", (), {"shared_axes": [1, 2]}, X4),
+    ("ELU", (0.5,), {}, X3),
+    ("Softmax", (), {}, X3),
+    ("Softmax", ((1, 2),), {}, X3),
+    ("Identity", (), {}, X3),
+    ("ActivityRegularization", (0.1, 0.2), {}, X3),
+    ("Masking", (), {}, X3),
+    ("Rescaling", (0.1,), {"offset": 2.0}, X3),
+    ("Rescaling", ([1.0, 2.0, 3.0, 4.0],), {}, X3),
+    ("Normalization", (), {"mean": [1.0, 2.0, 3.0, 4.0], "variance": [1.0, 2.0, 3.0, 4.0]}, X3),
+    ("Normalization", (), {"mean": 1.0, "variance": 2.0, "invert": True, "axis": None}, X3),
+    ("BatchNormalization", (), {}, X2),
+    ("BatchNormalization", (), {"axis": 1, "momentum": 0.5}, X4),
+    ("BatchNormalization", (), {"center": False, "epsilon": 0.1}, X3),
+    ("BatchNormalization", (), {"scale": False, "gamma_initializer": "ones"}, X4),
+    ("BatchNormalization", (), {"renorm": True}, X4),
+    (
+        "BatchNormalization",
+        (),
+        {
+            "renorm": True,
+            "renorm_clipping": {"rmax": 1.2, "rmin": 0.8, "dmax": 0.1},
+            "renorm_momentum": 0.7,
+            "momentum": 0.6,
+        },
+        X3,
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "kwargs", "shape"), SIMPLE, ids=[f"{c[0]}-{i}" for i, c in enumerate(SIMPLE)]
+)
+def test_layer_of_one_input(compare, name, args, kwargs, shape):
+    check(compare, name, args, kwargs, floats(*shape))
+
+
+MERGES = [
+    ("Add", {}, [X3, X3, X3]),
+    ("Add", {}, [(3, 4), X3]),
+    ("Subtract", {}, [X3, (3, 1, 4)]),
+    ("Multiply", {}, [X3, X3]),
+    ("Average", {}, [X3, X3, X3]),
+    ("Maximum", {}, [X3, X3]),
+    ("Minimum", {}, [X3, X3]),
+    ("Concatenate", {}, [X3, (3, 5, 2)]),
+    ("Concatenate", {"axis": 1}, [X3, (3, 2, 4)]),
+    ("Dot", {"axes": 2}, [X3, X3]),
+    ("Dot", {"axes": (1, 2)}, [X3, (3, 2, 5)]),
+    ("Dot", {"axes": 1, "normalize": True}, [X2, X2]),
+    ("Dot", {"axes": (1, 2)}, [(3, 4), X3]),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "kwargs", "shapes"), MERGES, ids=[f"{c[0]}-{i}" for i, c in enumerate(MERGES)]
+)
+def test_merge(compare, name, kwargs, shapes):
+    check(compare, name, (), kwargs, ([floats(*shape) for shape in shapes],))
+
+
+@pytest.mark.parametrize("mask_zero", [True, False])
+def test_embedding(compare, mask_zero):
+    check(compare, "Embedding", (9, 3), {"mask_zero": mask_zero}, integers(9, 4, 5))
+
+
+@pytest.mark.parametrize("renorm", [True, False])
+def test_batch_normalization_with_a_mask(compare, renorm):
+    mask = np.arange(5) < np.array([[5], [3], [0]])
+    check(compare, "BatchNormalization", (), {"renorm": renorm}, floats(*X3), {"mask": mask})
+
+
+def test_softmax_with_a_mask(compare):
+    mask = np.array([[True, False, True, True], [False, False, False, False]])
+    check(compare, "Softmax", (), {}, floats(2, 4), {"mask": mask})
+
+
+@pytest.mark.parametrize("axis", [-1, None, 1, (1, 2)])
+@pytest.mark.parametrize("batches", [True, False])
+def test_normalization_adapts(compare, axis, batches):
+    data, x = floats(12, 5, 4) * 3 + 2, floats(*X3)
+    found = []
+    for module in (layers, keras.layers):
+        layer = module.Normalization(axis=axis)
+        layer.adapt(data)
+        found.append(
+            (layer(x), layer.mean, layer.variance, [np.asarray(w.value) for w in layer.weights[:2]])
+        )
+    if batches:
+        layer = layers.Normalization(axis=axis)
+        layer.adapt(iter([data[:5], data[5:]]))
+        found[0] = (layer(x), layer.mean, layer.variance, [w.value for w in layer.weights[:2]])
+    compare("Normalization.adapt", *found)
+
+
+@pytest.mark.parametrize("name", ["Add", "Multiply", "Average", "Concatenate"])
+def test_masks_of_merges(compare, name):
+    x, masks = floats(2, 3, 4), [np.array([[1, 0, 1], [1, 1, 0]], bool)] * 2
+    masks[1] = np.array([[1, 1, 0], [1, 1, 0]], bool)
+    for axis in (-1, 1) if name == "Concatenate" else (None,):
+        ours, theirs = pair(name, () if axis is None else (axis,))
+        for given in (masks, [masks[0], None], [None, None]):
+            given = [None if m is None else jnp.asarray(m) for m in given]
+            found = [layer.compute_mask([jnp.asarray(x)] * 2, given) for layer in (ours, theirs)]
+            assert (found[0] is None) == (found[1] is None)
+            compare(f"{name}: masks", *found)
