@@ -3,3 +3,5 @@
 from jkeras.models.model import Functional as Functional
 from jkeras.models.model import Model as Model
 from jkeras.models.sequential import Sequential as Sequential
+from jkeras.saving import load_model as load_model
+from jkeras.saving import save_model as save_model

@@ -94,7 +94,7 @@ class Trainable(Layer):
             raise ValueError(
                 f"`steps_per_execution` must be a positive integer, got {steps_per_execution!r}."
             )
-        chosen = optimizers.get(optimizer)
+        chosen = given = optimizers.get(optimizer)
         if auto_scale_loss and self.dtype_policy.name == "mixed_float16" and not chosen.scales_loss:
             chosen = optimizers.LossScaleOptimizer(chosen, name="loss_scale_optimizer")
         settings = {
@@ -106,8 +106,10 @@ class Trainable(Layer):
         _check_names(settings)
         self.optimizer, self.loss = chosen, loss
         self.run_eagerly, self.steps_per_execution = run_eagerly, int(steps_per_execution)
+        if jit_compile == "auto":
+            jit_compile = not run_eagerly
         self.jit_compile = jit_compile
-        values = (chosen, loss, loss_weights, metrics, weighted_metrics)
+        values = (given, loss, loss_weights, metrics, weighted_metrics)
         values = (*values, run_eagerly, steps_per_execution, jit_compile)
         self._compile_arguments = dict(zip(_COMPILE_ARGUMENTS, values, strict=True))
         self._trainer = Trainer(self, chosen, settings)
