@@ -86,7 +86,7 @@ class Progress:
         self._first_done = 0
         self._drawn = 0
         if title:
-            print(title, flush=True)
+            pass
 
     def update(self, done: int, logs: Mapping[str, Any]) -> None:
         """Shows that `done` steps have ended."""
@@ -104,9 +104,8 @@ class Progress:
         line = self._line(logs, time.perf_counter(), running=False)
         if self._live:
             self._draw(line)
-            print(flush=True)
         else:
-            print(line, flush=True)
+            pass
 
     def _line(self, logs: Mapping[str, Any], now: float, running: bool) -> str:
         elapsed = now - self._start

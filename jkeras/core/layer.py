@@ -20,7 +20,10 @@ from jkeras.core.variable import Variable
 
 # Attributes in which a layer keeps its own records; the walk for weights and sub-layers skips them.
 _RECORDS = frozenset(
-    {"_arguments", "_own_weights", "_calls", "_added_losses", "_build_shapes", "_dtype_policy"}
+    {
+        *("_arguments", "_own_weights", "_calls", "_added_losses", "_build_shapes"),
+        *("_dtype_policy", "_seen_shapes"),
+    }
 )
 
 
@@ -136,6 +139,7 @@ class Layer(registry.Configurable):
         self.autocast = autocast
         self._build_shapes: dict[str, Any] | None = None
         self._path: str | None = None
+        self._seen_shapes: Any = None  # of the outputs of the last call outside of compiled code
 
     # -------------------------------------------------------------- to be written by a subclass
     def build(self, *input_shape: Any) -> None:
@@ -511,12 +515,14 @@ class Layer(registry.Configurable):
 
     @property
     def losses(self) -> list[jax.Array]:
-        """Losses added in the last eager call, and the regularizers' losses of the weights."""
-        added = [loss for layer in self._flatten_layers() for loss in layer._added_losses]
-        return added + self._regularization_losses()
-
-    def _regularization_losses(self) -> list[jax.Array]:
-        return [v.regularizer(v.value) for v in self.trainable_weights if v.regularizer is not None]
+        """Losses added in this (or the last eager) call, and the regularizers' of the weights."""
+        here = scope.current()
+        if here is not None and here.kind != scope.EAGER:
+            added = list(here.losses)
+        else:
+            added = [loss for layer in self._flatten_layers() for loss in layer._added_losses]
+        weights = (v for v in self.trainable_weights if v.regularizer is not None)
+        return added + [v.regularizer(v.value) for v in weights]  # type: ignore[misc]
 
     def _clear_losses(self) -> None:
         for layer in self._flatten_layers():
@@ -649,6 +655,8 @@ class Layer(registry.Configurable):
                     given[name] = masks[source]
             outputs = self._call_in(here, training, bound)
         self._built = True
+        if here.kind != scope.PURE:
+            self._seen_shapes = jax.tree.map(_known_size, _shapes(outputs), is_leaf=_is_shape)
         if self.activity_regularizer is not None:
             for output in jax.tree.leaves(outputs):  # a loss per sample, as in Keras
                 batch_size = output.shape[0] if output.ndim else 1

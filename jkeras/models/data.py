@@ -14,7 +14,7 @@ from jkeras.training.state import Batch
 
 def is_array(value: Any) -> bool:
     """Says whether `value` is an array, or becomes one (pandas, torch)."""
-    return hasattr(value, "shape") and hasattr(value, "dtype") or hasattr(value, "iloc")
+    return (hasattr(value, "shape") and hasattr(value, "dtype")) or hasattr(value, "iloc")
 
 
 def is_stream(value: Any) -> bool:
@@ -47,13 +47,13 @@ def as_array(value: Any, argument: str) -> Any:
             ) from None
     else:
         raise TypeError(
-            f"`{argument}` is a {type(value).__name__}, and not an array. Pass NumPy or JAX arrays, "
-            "pandas objects, lists of numbers, lists or dicts of arrays, or a generator of batches."
+            f"`{argument}` is a {type(value).__name__}, and not an array. Pass NumPy or JAX "
+            "arrays, pandas objects, lists of numbers, lists or dicts of arrays, or a generator of batches."
         )
     if array.dtype == object:
         raise TypeError(
-            f"`{argument}` is an array of Python objects (dtype object): its rows differ in length, "
-            "or some entries are not numbers. Make it numeric first (pandas: select the numeric "
+            f"`{argument}` is an array of Python objects (dtype object): its rows differ in "
+            "length, or some entries are not numbers. Make it numeric first (pandas: select the numeric "
             "columns, `.astype('float32')`)."
         )
     if array.ndim == 0:
@@ -183,7 +183,7 @@ def class_weights(
 
 def unpack(item: Any) -> tuple[Any, Any, Any]:
     """Returns (x, y, sample_weight) of what a stream gives: x, (x,), (x, y) or all three."""
-    if not isinstance(item, (tuple, list)) or isinstance(item, list) and not 2 <= len(item) <= 3:
+    if not isinstance(item, (tuple, list)) or (isinstance(item, list) and not 2 <= len(item) <= 3):
         return item, None, None
     if len(item) > 3:
         raise ValueError(
@@ -283,10 +283,10 @@ class StreamData:
     def steps(self) -> int | None:
         """How many batches a pass gives; None if that is not known."""
         try:
-            count = len(self._source)
+            count: int | None = len(self._source)
         except TypeError:
             count = getattr(self._source, "num_batches", None)
-        return count if count is None or count >= 0 else None
+        return None if count is None or count < 0 else count
 
     def slots(self, limit: int | None, single: bool) -> Iterator[tuple[Any, int | None]]:
         """Yields the inputs of each batch; the second value is None."""

@@ -156,7 +156,9 @@ class Sequential(Model):
 
     def get_build_config(self) -> dict[str, Any] | None:
         """Returns the shape of the inputs the model was built for; None if it is not."""
-        return super().get_build_config() if self._graph is None else {"input_shape": self.input_shape}
+        return (
+            super().get_build_config() if self._graph is None else {"input_shape": self.input_shape}
+        )
 
     # -------------------------------------------------------------- building and calling
     def build(self, input_shape: Any = None) -> None:

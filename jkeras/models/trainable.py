@@ -1,5 +1,6 @@
 """compile, fit, evaluate, predict: the half of a model that is about data."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -25,11 +26,6 @@ from jkeras.models.trainer import (
 from jkeras.training import engine, loop
 from jkeras.training.feeds import Feed
 from jkeras.training.state import Batch
-
-_COMPILE_ARGUMENTS = (
-    *("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics"),
-    *("run_eagerly", "steps_per_execution", "jit_compile"),
-)
 
 
 class Trainable(Layer):
@@ -95,7 +91,11 @@ class Trainable(Layer):
                 f"`steps_per_execution` must be a positive integer, got {steps_per_execution!r}."
             )
         chosen = given = optimizers.get(optimizer)
-        if auto_scale_loss and self.dtype_policy.name == "mixed_float16" and not chosen.scales_loss:
+        if (
+            auto_scale_loss
+            and self.dtype_policy.name == "mixed_float16"
+            and not isinstance(chosen, optimizers.LossScaleOptimizer)
+        ):
             chosen = optimizers.LossScaleOptimizer(chosen, name="loss_scale_optimizer")
         settings = {
             "loss": loss,
@@ -109,9 +109,13 @@ class Trainable(Layer):
         if jit_compile == "auto":
             jit_compile = not run_eagerly
         self.jit_compile = jit_compile
-        values = (given, loss, loss_weights, metrics, weighted_metrics)
-        values = (*values, run_eagerly, steps_per_execution, jit_compile)
-        self._compile_arguments = dict(zip(_COMPILE_ARGUMENTS, values, strict=True))
+        self._compile_arguments = {
+            "optimizer": given,  # the wrapper that scales losses is made anew
+            **settings,
+            "run_eagerly": run_eagerly,
+            "steps_per_execution": steps_per_execution,
+            "jit_compile": jit_compile,
+        }
         self._trainer = Trainer(self, chosen, settings)
         self.stop_training = False
 
@@ -144,7 +148,8 @@ class Trainable(Layer):
     def compile_from_config(self, config: Mapping[str, Any]) -> None:
         """Calls `compile` with what `get_compile_config` returned."""
         values = registry.deserialize_values(config)
-        self.compile(**{k: v for k, v in values.items() if k in _COMPILE_ARGUMENTS})
+        known = inspect.signature(self.compile).parameters
+        self.compile(**{k: v for k, v in values.items() if k in known})
 
     # -------------------------------------------------------------- fit
     def fit(
@@ -276,7 +281,7 @@ class Trainable(Layer):
             programs.publish(training.metrics)
         self.optimizer.finalize_variable_values(self.trainable_variables)
         called.on_train_end(logs)
-        return called.history
+        return called.history  # type: ignore[return-value]
 
     def _validator(
         self, trainer: Trainer, cells: ModelCells, valid: Any, called: CallbackList, steps: Any

@@ -168,7 +168,12 @@ class _Converter:
         """
         config = entry["config"]
         bare = set(config) & {"trainable", "dtype"} == set() and entry["class_name"] != "InputLayer"
-        return bare and "module" not in entry and "inbound_nodes" in entry and "registered_name" not in entry
+        return (
+            bare
+            and "module" not in entry
+            and "inbound_nodes" in entry
+            and "registered_name" not in entry
+        )
 
     def _arguments(self, old_name: str, name: str, config: Config) -> Config:
         for old, new in _RENAMED.get(name, {}).items():
@@ -179,7 +184,9 @@ class _Converter:
             if key in config and (_ANY in values or config[key] in values):
                 del config[key]
         if config.get("time_major"):
-            raise ValueError(f"The layer {config.get('name')!r} has time_major=True: not supported.")
+            raise ValueError(
+                f"The layer {config.get('name')!r} has time_major=True: not supported."
+            )
         if name == "BatchNormalization" and isinstance(config.get("axis"), list):
             (config["axis"],) = config["axis"]
         if name == "GRU" and self._is_old:
@@ -422,7 +429,9 @@ def _name_function(config: Config) -> None:
     if isinstance(function, str):
         function = {"class_name": "function", "config": function, "registered_name": "function"}
     config["function"] = function
-    if config.get("output_shape") is not None and not isinstance(config["output_shape"], (list, tuple)):
+    if config.get("output_shape") is not None and not isinstance(
+        config["output_shape"], (list, tuple)
+    ):
         config.pop("output_shape")
     if isinstance(config.get("mask"), Mapping):
         config.pop("mask")
@@ -540,9 +549,11 @@ def _complete(entry: Mapping[str, Any], module: str) -> Any:
     if entry.get("module") is not None or entry.get("registered_name") is not None:
         return _known_module(entry)
     is_registered = ">" in entry["class_name"]
-    extra = {"module": None, "registered_name": entry["class_name"]} if is_registered else {
-        "module": module, "registered_name": None
-    }
+    extra = (
+        {"module": None, "registered_name": entry["class_name"]}
+        if is_registered
+        else {"module": module, "registered_name": None}
+    )
     return {**entry, **extra}
 
 
@@ -582,7 +593,9 @@ def to_legacy(entry: Mapping[str, Any]) -> Config:
     result.update({k: entry[k] for k in ("name", "inbound_nodes") if k in entry})
     config = entry["config"]
     if isinstance(config.get("layers"), list):
-        layers = [to_legacy(layer) if "class_name" in layer else layer for layer in config["layers"]]
+        layers = [
+            to_legacy(layer) if "class_name" in layer else layer for layer in config["layers"]
+        ]
         result["config"] = {**config, "layers": layers}
     return for_older_readers(result)
 

@@ -71,7 +71,9 @@ def _write_weights(group: Any, variables: Sequence[Variable]) -> None:
     for name, variable in zip(names, variables, strict=True):
         array = np.asarray(variable.cell())
         # This layout has no mark for bfloat16; every such number is a float32 as well.
-        group.create_dataset(name, data=array.astype("float32") if array.dtype.kind == "V" else array)
+        group.create_dataset(
+            name, data=array.astype("float32") if array.dtype.kind == "V" else array
+        )
 
 
 def ordered_weights(layer: Layer) -> list[Variable]:
@@ -162,9 +164,7 @@ def _plan(model: Any, group: Group | None, version: str, by_name: bool = False) 
     return plan
 
 
-def _matched(
-    model: Any, saved: dict[str, list[Dataset]], by_name: bool
-) -> list[tuple[Layer, str]]:
+def _matched(model: Any, saved: dict[str, list[Dataset]], by_name: bool) -> list[tuple[Layer, str]]:
     if not model.built:
         raise ValueError(
             "Unable to load weights saved in HDF5 format into a model that has not created its "

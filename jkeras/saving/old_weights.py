@@ -56,9 +56,7 @@ _CUDNN: dict[str, Any] = {
 def _from_cudnn(arrays: list[np.ndarray], gates: int, bias_shape: tuple) -> list[np.ndarray]:
     """Undoes how CuDNNLSTM and CuDNNGRU of Keras 2 kept weights: transposed, with two biases."""
     kernel, recurrent, bias = arrays
-    kernels = [
-        k.T.reshape(k.shape, order="F") for k in np.split(kernel, gates, axis=1)
-    ]
+    kernels = [k.T.reshape(k.shape, order="F") for k in np.split(kernel, gates, axis=1)]
     recurrents = [r.T for r in np.split(recurrent, gates, axis=1)]
     biases = bias.reshape(2, -1)
     return [

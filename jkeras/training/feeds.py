@@ -1,6 +1,6 @@
 """Where batches come from: arrays on the device, or a stream prepared while the device works.
 
-A feed gives chunks: `(resident, slots, start, count)`, of which the engine's `select` makes batches.
+A feed gives chunks: what stays on the device, and slots, of which `select` makes batches.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,19 +14,29 @@ from jkeras.training import engine
 
 
 class Chunk(NamedTuple):
-    """Some steps of one shape: `count` slots from `start` on (None: all of them)."""
+    """Some steps of one shape: slots from `start` on.
+
+    Attributes:
+        resident: What stays on the device.
+        slots: A structure of arrays whose first axis counts the slots.
+        start: The first slot to run.
+        steps: How many slots to run.
+        whole: Whether that is all of them.
+    """
 
     resident: Any
     slots: Any
     start: int
-    count: int | None
     steps: int
+    whole: bool = False
 
 
 class Feed(Protocol):
     """What the loop asks of a source of batches."""
 
-    select: Callable[[Any, Any], Any]
+    @property
+    def select(self) -> Callable[[Any, Any], Any]:
+        """Makes a batch, on the device, of what stays there and of one slot."""
 
     @property
     def steps_per_pass(self) -> int | None:
@@ -50,7 +60,7 @@ class ArrayFeed:
         0.3 ms, and it is drawn while the previous epoch runs.
     """
 
-    select = staticmethod(engine.take_rows)
+    select: Callable[[Any, Any], Any] = staticmethod(engine.take_rows)
 
     def __init__(self, data: Any, batch_size: int, seed: int | None = None):
         self.size = int(jax.tree.leaves(data)[0].shape[0])
@@ -100,9 +110,9 @@ class ArrayFeed:
                 start, wanted = self._offset, length()
                 count = min(full - start, left, wanted or full)
                 whole = start == 0 and count == full
-                chunk = Chunk(self.resident, batches, start, None if whole else count, count)
+                chunk = Chunk(self.resident, batches, start, count, whole)
             else:
-                chunk = Chunk(self.resident, rest, 0, 1, 1)
+                chunk = Chunk(self.resident, rest, 0, 1)
             self._offset += chunk.steps
             left -= chunk.steps
             if self._offset >= self.steps_per_pass:
@@ -123,7 +133,7 @@ class StreamFeed:
         budget: The largest size of a chunk in bytes.
     """
 
-    select = staticmethod(engine.take_slot)
+    select: Callable[[Any, Any], Any] = staticmethod(engine.take_slot)
 
     def __init__(
         self,
@@ -181,7 +191,7 @@ class StreamFeed:
                     self._held = batch
                     break
                 batches.append(batch)
-            yield Chunk(None, self._stack(batches), 0, len(batches), len(batches))
+            yield Chunk(None, self._stack(batches), 0, len(batches))
             left = None if left is None else left - len(batches)
 
     def _stack(self, batches: list[Any]) -> Any:

@@ -153,7 +153,11 @@ class TrainLoop:
             if by_batch:
                 self.callbacks.on_train_batch_begin(done)
             state = self.run_chunk(
-                self.cells.read(self.metrics), chunk.resident, chunk.slots, chunk.start, chunk.count
+                self.cells.read(self.metrics),
+                chunk.resident,
+                chunk.slots,
+                chunk.start,
+                None if chunk.whole else chunk.steps,
             )
             self.cells.write(state)
             self.metrics = state.metrics
@@ -205,7 +209,8 @@ def evaluate(
         if by_batch:
             callbacks.on_test_batch_begin(done)
         resident = (variables, chunk.resident)
-        carry = run_chunk(carry, resident, chunk.slots, chunk.start, chunk.count)
+        count = None if chunk.whole else chunk.steps
+        carry = run_chunk(carry, resident, chunk.slots, chunk.start, count)
         done += chunk.steps
         if by_batch:
             callbacks.on_test_batch_end(done - 1, fetch(compute(carry.metrics)))

@@ -1,0 +1,212 @@
+"""summary: a table of a model's layers, shapes and parameter counts."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from io import StringIO
+from typing import Any
+
+import jax
+
+from jkeras.core import graph
+from jkeras.core.layer import Layer
+
+
+def print_summary(
+    model: Any,
+    line_length: int | None = None,
+    positions: Sequence[float] | None = None,
+    print_fn: Callable[..., Any] | None = None,
+    expand_nested: bool = False,
+    show_trainable: bool = False,
+    layer_range: Sequence[str] | None = None,
+) -> None:
+    """Prints the table; see `Model.summary`."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    connected = _is_branched(model)
+    columns = ["Layer (type)", "Output Shape", "Param #"]
+    if connected:
+        columns.append("Connected to")
+    if show_trainable:
+        columns.append("Trainable")
+    width = line_length or (100 if len(columns) > 4 else 80)
+    shares = _shares(columns, positions)
+    table = Table(show_lines=True, width=width - 2 if line_length is None else width)
+    for column, share in zip(columns, shares, strict=True):
+        align = "right" if column == "Param #" else "left"
+        table.add_column(
+            Text(column),
+            justify=align,
+            ratio=round(100 * share),
+            overflow="fold",
+            min_width=len(column),
+        )
+    calls = _calls_by_layer(model)
+    for layer, depth in _rows(model, expand_nested, layer_range):
+        kind = layer.kind.title().replace("_", "") if not isinstance(layer, Layer) else None
+        title = f"{layer.name} ({kind or type(layer).__name__})"
+        if depth:
+            title = "   " * depth + "└ " + title
+        row = [Text(title), Text(_output_shape(layer, calls)), Text(_count(layer))]
+        if connected:
+            row.append(Text(_sources(calls.get(id(layer), []), calls) if not depth else "-"))
+        if show_trainable:
+            row.append(Text(_trainable_mark(layer)))
+        table.add_row(*row)
+    lines = [*_totals(model)]
+    if print_fn is None:
+        console = Console(width=width, highlight=False, soft_wrap=True)
+        console.print(Text(f'Model: "{model.name}"', style="bold"))
+        console.print(table)
+        for line in lines:
+            console.print(Text(line))
+    else:
+        buffer = StringIO()
+        console = Console(file=buffer, width=width, highlight=False, force_terminal=False)
+        console.print(f'Model: "{model.name}"')
+        console.print(table)
+        for line in lines:
+            console.print(line)
+        print_fn(buffer.getvalue())
+
+
+def _shares(columns: list[str], positions: Sequence[float] | None) -> list[float]:
+    """Returns the part of the width that each column takes; `positions` are Keras's right ends."""
+    if positions is None:
+        base = {"Output Shape": 0.33, "Param #": 0.2, "Connected to": 0.33, "Trainable": 0.16}
+        return [base.get(column, 0.45) for column in columns]
+    ends = [float(p) for p in positions[: len(columns)]]
+    scale = ends[-1]
+    return [(b - a) / scale for a, b in zip([0.0, *ends], ends, strict=False)]
+
+
+def _is_branched(model: Any) -> bool:
+    """Says whether the layers do not simply follow one another."""
+    found = model._graph
+    if found is None or not hasattr(model, "inputs") or type(model).__name__ == "Sequential":
+        return False
+    return (
+        len(model.inputs) > 1
+        or len(model.outputs) > 1
+        or any(
+            len(calls) > 1 or any(len(c.inputs) > 1 for c in calls)
+            for calls in _calls_by_layer(model).values()
+        )
+    )
+
+
+def _calls_by_layer(model: Any) -> dict[int, list[graph.Call]]:
+    calls: dict[int, list[graph.Call]] = {}
+    if model._graph is not None:
+        for call in model._graph.calls:
+            calls.setdefault(id(call.layer), []).append(call)
+    return calls
+
+
+def _rows(
+    model: Any, expand_nested: bool, layer_range: Sequence[str] | None
+) -> Iterator[tuple[Any, int]]:
+    found = model._graph
+    if found is not None and type(model).__name__ != "Sequential":
+        top: list[Any] = list(found.operations)
+    else:
+        top = list(model.layers)
+    if layer_range is not None:
+        if len(layer_range) != 2:
+            raise ValueError(
+                f"`layer_range` is the names of the first and the last layer, got {layer_range!r}."
+            )
+        ends = [
+            [i for i, layer in enumerate(top) if re.match(pattern, layer.name)]
+            for pattern in layer_range
+        ]
+        for pattern, matches in zip(layer_range, ends, strict=True):
+            if not matches:
+                raise ValueError(
+                    f"`layer_range` names {pattern!r}, which no layer of {model.name!r} matches: "
+                    f"{[layer.name for layer in top]}."
+                )
+        first, last = min(ends[0][0], ends[1][-1]), max(ends[0][0], ends[1][-1])
+        top = top[first : last + 1]
+
+    def visit(layers: list[Any], depth: int) -> Iterator[tuple[Any, int]]:
+        for layer in layers:
+            yield layer, depth
+            if expand_nested and hasattr(layer, "layers"):
+                yield from visit(list(layer.layers), depth + 1)
+
+    yield from visit(top, 0)
+
+
+def _output_shape(layer: Any, calls: dict[int, list[graph.Call]]) -> str:
+    own = calls.get(id(layer)) or list(getattr(layer, "_calls", []))
+    if own:
+        outputs = own[0].outputs
+        shapes = jax.tree.map(lambda x: getattr(x, "shape", None), outputs)
+    elif getattr(layer, "_graph", None) is not None:
+        shapes = layer.output_shape
+    else:
+        shapes = getattr(layer, "_seen_shapes", None)
+    if shapes is None:
+        return "?"
+    leaves = jax.tree.leaves(shapes, is_leaf=lambda s: isinstance(s, tuple))
+    return ", ".join(str(s) for s in leaves) if isinstance(shapes, list) else str(shapes)
+
+
+def _count(layer: Any) -> str:
+    if not isinstance(layer, Layer):
+        return "0"
+    return f"{layer.count_params():,}" if layer.built else "0 (unbuilt)"
+
+
+def _sources(own: list[graph.Call], calls: dict[int, list[graph.Call]]) -> str:
+    words = []
+    for call in own:
+        for x in call.inputs:
+            source = x.source
+            if source is None:
+                continue
+            siblings = calls.get(id(source.layer), [source])
+            node = next((i for i, c in enumerate(siblings) if c is source), 0)
+            place = next((i for i, y in enumerate(source.output_list) if y is x), 0)
+            words.append(f"{source.layer.name}[{node}][{place}]")
+    return ", ".join(words) or "-"
+
+
+def _trainable_mark(layer: Any) -> str:
+    if not isinstance(layer, Layer) or not layer.weights:
+        return "-"
+    return "Y" if layer.trainable else "N"
+
+
+def _totals(model: Any) -> Iterator[str]:
+    trainable = _size(model.trainable_weights)
+    frozen = _size(model.non_trainable_weights)
+    optimizer = getattr(model, "optimizer", None)
+    slots = _size(optimizer.variables) if optimizer is not None and optimizer.built else (0, 0)
+    total = tuple(sum(parts) for parts in zip(trainable, frozen, slots, strict=True))
+    yield f" Total params: {_readable(total)}"
+    yield f" Trainable params: {_readable(trainable)}"
+    yield f" Non-trainable params: {_readable(frozen)}"
+    if slots[0]:
+        yield f" Optimizer params: {_readable(slots)}"
+
+
+def _size(variables: Any) -> tuple[int, int]:
+    """Returns how many numbers the variables hold, and in how many bytes."""
+    unique = {id(v): v for v in variables}.values()
+    bytes_each = [jax.numpy.dtype(v.variable_dtype).itemsize for v in unique]
+    return (
+        sum(v.size for v in unique),
+        sum(v.size * n for v, n in zip(unique, bytes_each, strict=True)),
+    )
+
+
+def _readable(size: tuple[int, ...]) -> str:
+    count, memory = size
+    value, units = float(memory), ["B", "KB", "MB", "GB", "TB", "PB"]
+    while value >= 1024 and len(units) > 1:
+        value, units = value / 1024, units[1:]
+    return f"{count:,} ({value:.2f} {units[0]})"

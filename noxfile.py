@@ -1,0 +1,83 @@
+"""The project's checks: `nox -s tests` is the one to run before a change is handed in."""
+
+import os
+from pathlib import Path
+
+import nox
+
+nox.options.sessions = ["tests", "lint", "types", "docs", "examples"]
+nox.options.default_venv_backend = "venv"
+nox.needs_version = ">=2024.4"
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+# JAX's choice of device, and its thread pools, are the same on every machine that runs the checks.
+ENV = {"JAX_PLATFORMS": os.environ.get("JAX_PLATFORMS", "cpu")}
+
+
+def group(name):
+    """Returns the requirements of a dependency group of pyproject.toml."""
+    return nox.project.dependency_groups(PYPROJECT, name)
+
+
+@nox.session
+def tests(session):
+    """Runs the tests and measures coverage; the rest of the arguments goes to pytest."""
+    session.install("-e", ".[plot,pandas]", *group("test"))
+    arguments = session.posargs or ["-n", "auto", "--dist", "worksteal"]
+    if not session.posargs:
+        arguments += ["--cov", "--cov-report=term:skip-covered", "--cov-fail-under=90"]
+    session.run("pytest", *arguments, env=ENV)
+
+
+@nox.session(python=["3.11", "3.12", "3.13"], tags=["versions"])
+def versions(session):
+    """Runs the tests on every supported Python that is installed."""
+    session.install("-e", ".[plot,pandas]", *group("test"))
+    session.run("pytest", "-n", "auto", "--dist", "worksteal", *session.posargs, env=ENV)
+
+
+@nox.session
+def lint(session):
+    """Checks style and format."""
+    session.install(*group("lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session):
+    """Checks the types of the package."""
+    session.install("-e", ".", *group("types"))
+    session.run("mypy")
+
+
+@nox.session
+def docs(session):
+    """Builds the documentation, warnings being errors, and runs its examples."""
+    session.install("-e", ".[plot,pandas]", *group("docs"))
+    build = Path("docs/_build")
+    common = ["-W", "--keep-going", "-q", "docs"]
+    session.run("sphinx-build", "-b", "html", *common, str(build / "html"), env=ENV)
+    session.run("sphinx-build", "-b", "doctest", *common, str(build / "doctest"), env=ENV)
+
+
+@nox.session
+def examples(session):
+    """Runs every example, small."""
+    session.install("-e", ".[examples]")
+    session.run("python", "examples/run_all.py", env={**ENV, "MPLBACKEND": "agg"})
+
+
+@nox.session
+def interop(session):
+    """Compares with real Keras on its JAX backend, live."""
+    session.install("-e", ".[plot,pandas]", *group("test"), *group("interop"))
+    arguments = session.posargs or ["-n", "auto", "tests/interop"]
+    session.run("pytest", "-o", "addopts=", "-q", *arguments, env={**ENV, "KERAS_BACKEND": "jax"})
+
+
+@nox.session
+def bench(session):
+    """Measures speed against other programs in the same run; see tests/benchmarks."""
+    session.install("-e", ".", *group("interop"))
+    session.run("python", "-m", "tests.benchmarks", *session.posargs, env=ENV)

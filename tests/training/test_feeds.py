@@ -1,0 +1,124 @@
+"""Feeds: every row once a pass, in an order that follows from the seed, in chunks of any length."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jkeras.training import ArrayFeed, StreamFeed, take_rows
+
+
+def rows_of(chunks):
+    """Returns the rows that each step of some chunks takes."""
+    steps = []
+    for chunk in chunks:
+        slots = np.asarray(chunk.slots)
+        for i in range(chunk.start, chunk.start + chunk.steps):
+            steps.append(np.asarray(take_rows(chunk.resident, jnp.asarray(slots[i]))))
+    return steps
+
+
+@given(
+    size=st.integers(1, 40),
+    batch_size=st.integers(1, 16),
+    length=st.one_of(st.none(), st.integers(1, 9)),
+    seed=st.one_of(st.none(), st.integers(0, 2**31)),
+)
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_a_pass_takes_every_row_once(size, batch_size, length, seed):
+    feed = ArrayFeed(np.arange(size), batch_size, seed)
+    for _ in range(2):
+        steps = rows_of(feed.chunks(lambda: length))
+        assert len(steps) == feed.steps_per_pass == -(-size // batch_size)
+        assert all(len(s) == batch_size for s in steps[:-1])
+        taken = np.concatenate(steps)
+        assert sorted(taken) == list(range(size))
+        if seed is None:
+            assert list(taken) == list(range(size))
+
+
+def test_the_order_follows_from_the_seed_and_changes_with_the_pass():
+    def passes(seed):
+        feed = ArrayFeed(np.arange(50), 8, seed)
+        return [np.concatenate(rows_of(feed.chunks(lambda: None))).tolist() for _ in range(2)]
+
+    assert passes(3) == passes(3)
+    assert passes(3) != passes(4)
+    first, second = passes(3)
+    assert first != second
+
+
+@given(steps=st.integers(1, 11), length=st.one_of(st.none(), st.integers(1, 4)))
+@settings(max_examples=30, deadline=None, derandomize=True)
+def test_with_a_number_of_steps_the_next_call_goes_on(steps, length):
+    feed = ArrayFeed(np.arange(20), 4)  # five steps a pass
+    taken = []
+    for _ in range(5):
+        taken += rows_of(feed.chunks(lambda: length, steps))
+    assert len(taken) == 5 * steps
+    np.testing.assert_array_equal(np.concatenate(taken), np.tile(np.arange(20), steps))
+
+
+def test_data_is_sent_to_the_device_once():
+    feed = ArrayFeed(np.arange(6.0), 2)
+    first = [c.resident for c in feed.chunks(lambda: None)]
+    second = [c.resident for c in feed.chunks(lambda: 1)]
+    assert all(r is first[0] for r in first + second)
+
+
+def batches(*sizes):
+    start = 0
+    for size in sizes:
+        yield {"x": np.arange(start, start + size, dtype="float32")}
+        start += size
+
+
+def streamed(chunks):
+    return [
+        np.asarray(c.slots["x"])[i].tolist()
+        for c in chunks
+        for i in range(c.start, c.start + c.steps)
+    ]
+
+
+@given(
+    sizes=st.lists(st.integers(1, 3), min_size=1, max_size=12),
+    length=st.one_of(st.none(), st.integers(1, 5)),
+)
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_a_stream_gives_its_batches_in_order_whatever_their_sizes(sizes, length):
+    feed = StreamFeed(lambda: batches(*sizes), None)
+    for _ in range(2):
+        got = streamed(feed.chunks(lambda: length))
+        assert [len(g) for g in got] == sizes
+        assert sum(got, []) == list(range(sum(sizes)))
+
+
+def test_a_stream_starts_over_when_more_steps_are_asked_for():
+    feed = StreamFeed(lambda: batches(2, 2, 2), 3)
+    got = [streamed(feed.chunks(lambda: None, 2)) for _ in range(3)]
+    assert got == [[[0, 1], [2, 3]], [[4, 5], [0, 1]], [[2, 3], [4, 5]]]
+
+
+def test_a_generator_goes_on_and_ends():
+    generator = batches(2, 2, 2)
+    feed = StreamFeed(lambda: generator, None, endless=True)
+    assert streamed(feed.chunks(lambda: None, 2)) == [[0, 1], [2, 3]]
+    assert streamed(feed.chunks(lambda: None, 2)) == [[4, 5]]
+    assert streamed(feed.chunks(lambda: None, 2)) == []
+
+
+def test_chunks_of_a_stream_have_one_shape():
+    feed = StreamFeed(lambda: batches(*[2] * 7), 7)
+    shapes = {c.slots["x"].shape for c in feed.chunks(lambda: 3)}
+    assert shapes == {(3, 2)}
+
+
+def test_an_error_in_a_stream_comes_out_as_it_is():
+    def broken():
+        yield {"x": np.zeros(2)}
+        raise KeyError("no such file")
+
+    with pytest.raises(KeyError, match="no such file"):
+        list(StreamFeed(broken, None).chunks(lambda: 1))
