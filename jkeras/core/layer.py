@@ -125,6 +125,9 @@ class Layer(registry.Configurable):
         **kwargs: Any,
     ):
         self._batch_input_shape = _input_shape_argument(kwargs)
+        for argument in _KERAS_ONLY_ARGUMENTS:
+            if not kwargs.get(argument):
+                kwargs.pop(argument, None)
         if kwargs:
             raise ValueError(_unknown_arguments(type(self), kwargs))
         if name is not None and not isinstance(name, str):
@@ -198,11 +201,13 @@ class Layer(registry.Configurable):
     def get_config(self) -> dict[str, Any]:
         """Returns a JSON-able dict from which `from_config` makes an equal, unbuilt layer."""
         base: dict[str, Any] = {"name": self.name, "trainable": self.trainable}
+        if self.trainable and not registry.accepts(type(self).__init__, "trainable"):
+            del base["trainable"]
         base["dtype"] = registry.serialize_keras_object(self._dtype_policy)
         arguments = registry.constructor_arguments(self)
         own = inspect.signature(type(self).__init__).parameters
         legacy = [k for k in _INPUT_SHAPE_ARGUMENTS if k not in own]
-        for common in ("name", "trainable", "dtype", *legacy):
+        for common in ("name", "trainable", "dtype", *legacy, *_KERAS_ONLY_ARGUMENTS):
             arguments.pop(common, None)
         if arguments.get("activity_regularizer", 0) is None:
             del arguments["activity_regularizer"]
@@ -866,6 +871,11 @@ def _describe(x: Any) -> str:
     return repr(x)
 
 
+# In configs that Keras wrote; at their defaults they mean nothing.
+_KERAS_ONLY_ARGUMENTS = (
+    *("quantization_config", "lora_rank", "lora_alpha", "gptq_unpacked_column_size"),
+    "rms_scaling",
+)
 _INPUT_SHAPE_ARGUMENTS = ("input_shape", "batch_input_shape", "input_dim", "input_length")
 
 

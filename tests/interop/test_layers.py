@@ -147,7 +147,7 @@ def same_symbols(ours, theirs, inputs, call):
 
 # Arguments of ours that Keras takes, but leaves out of its configs; or that mean nothing here.
 NOT_IN_CONFIG = {"use_cudnn", "flash_attention", "activity_regularizer", "zero_output_for_mask"}
-NOT_OURS = {"quantization_config", "rms_scaling"}
+NOT_OURS = {"quantization_config", "rms_scaling"}  # theirs, always at their defaults
 
 
 def same_config(ours, theirs):
@@ -165,7 +165,7 @@ def same_config(ours, theirs):
     assert clean({k: ours_config[k] for k in common}) == clean(
         {k: theirs_config[k] for k in common}
     )
-    type(ours).from_config({k: v for k, v in theirs_config.items() if k not in NOT_OURS})
+    type(ours).from_config(theirs_config)
     type(theirs).from_config({k: v for k, v in ours_config.items() if k not in extra})
 
 
@@ -233,6 +233,113 @@ SIMPLE = [
 )
 def test_layer_of_one_input(compare, name, args, kwargs, shape):
     check(compare, name, args, kwargs, floats(*shape))
+
+
+X5 = (2, 5, 6, 4, 2)
+FIRST = {"data_format": "channels_first"}
+CONVOLUTIONS = [
+    ("Conv1D", (5, 3), {"activation": "relu"}, X3),
+    ("Conv1D", (5, 3), {"padding": "causal", "dilation_rate": 2}, (2, 9, 4)),
+    ("Conv1D", (6, 2), {"padding": "same", "strides": 2, "groups": 2}, (2, 9, 4)),
+    ("Conv1D", (6, 2), {"padding": "causal", **FIRST}, (2, 4, 9)),
+    ("Conv2D", (5, 3), {}, X4),
+    ("Conv2D", (5, (2, 3)), {"strides": (2, 1), "padding": "same"}, X4),
+    ("Conv2D", (5, 3), {"dilation_rate": (1, 2), "use_bias": False}, X4),
+    ("Conv2D", (6, 3), {"groups": 3, "kernel_regularizer": "l2"}, X4),
+    ("Conv2D", (5, 3), {"padding": "same", **FIRST}, X4),
+    ("Conv3D", (3, 2), {}, X5),
+    ("Conv3D", (3, 3), {"padding": "same", "strides": 2}, X5),
+    ("Conv1DTranspose", (5, 3), {"strides": 2, "padding": "same"}, X3),
+    ("Conv1DTranspose", (5, 3), {"strides": 2, "output_padding": 1}, X3),
+    ("Conv1DTranspose", (5, 4), {"strides": 3, "padding": "same", "output_padding": 2}, X3),
+    ("Conv1DTranspose", (5, 2), {"dilation_rate": 2, "padding": "same"}, X3),
+    ("Conv2DTranspose", (5, 3), {}, X4),
+    ("Conv2DTranspose", (5, 2), {"strides": 3}, X4),
+    ("Conv2DTranspose", (5, (4, 3)), {"strides": (3, 2), "padding": "same"}, X4),
+    ("Conv2DTranspose", (5, 3), {"strides": 2, **FIRST}, X4),
+    ("Conv3DTranspose", (2, 2), {"strides": 2, "padding": "same"}, X5),
+    ("DepthwiseConv1D", (3,), {"depth_multiplier": 2}, X3),
+    ("DepthwiseConv2D", (3,), {"padding": "same", "strides": 2, "activation": "tanh"}, X4),
+    ("DepthwiseConv2D", (2,), {"depth_multiplier": 2, **FIRST}, X4),
+    ("SeparableConv1D", (5, 3), {"depth_multiplier": 2}, X3),
+    ("SeparableConv2D", (5, 3), {"padding": "same", "strides": 2, "use_bias": False}, X4),
+    ("SeparableConv2D", (5, 3), {"dilation_rate": 2}, X4),
+]
+POOLINGS = [
+    ("MaxPooling1D", (), {}, X3),
+    ("MaxPooling1D", (3, 2, "same"), {}, X3),
+    ("MaxPooling2D", (), {}, X4),
+    ("MaxPooling2D", ((3, 2), 1), {"padding": "same"}, X4),
+    ("MaxPooling2D", (2,), FIRST, X4),
+    ("MaxPooling3D", (), {}, X5),
+    ("AveragePooling1D", (2,), {"padding": "same"}, X3),
+    ("AveragePooling2D", (3, 2), {"padding": "same"}, X4),
+    ("AveragePooling2D", (2,), FIRST, X4),
+    ("AveragePooling3D", (2,), {}, X5),
+    ("GlobalMaxPooling1D", (), {}, X3),
+    ("GlobalMaxPooling2D", (), {"keepdims": True}, X4),
+    ("GlobalMaxPooling3D", (), FIRST, X5),
+    ("GlobalAveragePooling1D", (), {"keepdims": True}, X3),
+    ("GlobalAveragePooling2D", (), FIRST, X4),
+    ("GlobalAveragePooling3D", (), {}, X5),
+    ("AdaptiveAveragePooling1D", (3,), {}, X3),
+    ("AdaptiveAveragePooling2D", ((3, 5),), {}, X4),
+    ("AdaptiveAveragePooling3D", (2,), {}, X5),
+    ("AdaptiveMaxPooling1D", (3,), {}, X3),
+    ("AdaptiveMaxPooling2D", ((3, 5),), FIRST, (2, 3, 8, 7)),
+    ("AdaptiveMaxPooling3D", (2,), {}, X5),
+]
+RESHAPING = [
+    ("Cropping1D", ((1, 2),), {}, X3),
+    ("Cropping2D", (((1, 2), (0, 3)),), {}, X4),
+    ("Cropping2D", ((1, 2),), {}, X4),
+    ("Cropping3D", (1,), FIRST, (2, 3, 4, 5, 4)),
+    ("ZeroPadding1D", (2,), {}, X3),
+    ("ZeroPadding1D", ((1, 2),), FIRST, X3),
+    ("ZeroPadding2D", ((1, 2),), {}, X4),
+    ("ZeroPadding2D", (((1, 0), (2, 3)),), FIRST, X4),
+    ("ZeroPadding3D", (), {}, X5),
+    ("UpSampling1D", (3,), {}, X3),
+    ("UpSampling2D", ((2, 3),), {}, X4),
+    ("UpSampling2D", (2,), {"interpolation": "bilinear"}, X4),
+    ("UpSampling2D", (2,), {"interpolation": "bicubic", **FIRST}, X4),
+    ("UpSampling3D", (2,), {}, X5),
+]
+NORMALIZATIONS = [
+    ("LayerNormalization", (), {}, X3),
+    ("LayerNormalization", (), {"axis": [1, 2], "center": False}, X4),
+    ("LayerNormalization", (1,), {"scale": False, "epsilon": 0.1}, X3),
+    ("GroupNormalization", (2,), {}, X3),
+    ("GroupNormalization", (3,), {"axis": 1, "epsilon": 0.1}, (2, 6, 5, 4)),
+    ("GroupNormalization", (-1,), {"center": False}, X4),
+    ("GroupNormalization", (2,), {}, X2),
+    ("RMSNormalization", (), {}, X3),
+    ("RMSNormalization", (), {"axis": 2, "epsilon": 0.1}, X3),
+    ("UnitNormalization", (), {}, X3),
+    ("UnitNormalization", (), {"axis": [1, 2]}, X4),
+]
+EINSUMS = [
+    ("EinsumDense", ("abc,cd->abd", (None, 6)), {"bias_axes": "d"}, X3),
+    ("EinsumDense", ("abc,cde->abde", (None, 6, 2)), {"bias_axes": "de"}, X3),
+    ("EinsumDense", ("...x,xy->...y", 6), {"bias_axes": "y", "activation": "relu"}, X4),
+    ("EinsumDense", ("ab...,bc->ac...", 6), {"bias_axes": "c"}, X3),
+    ("EinsumDense", ("abc,cbd->ad", 6), {"kernel_regularizer": "l1"}, X3),
+]
+SPATIAL = [*CONVOLUTIONS, *POOLINGS, *RESHAPING, *NORMALIZATIONS, *EINSUMS]
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "kwargs", "shape"), SPATIAL, ids=[f"{c[0]}-{i}" for i, c in enumerate(SPATIAL)]
+)
+def test_spatial_layer(compare, name, args, kwargs, shape):
+    check(compare, name, args, kwargs, floats(*shape))
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_average_over_a_mask(compare, data_format):
+    mask = np.arange(5) < np.array([[5], [3], [1]])
+    x = floats(3, 5, 4) if data_format == "channels_last" else floats(3, 4, 5)
+    check(compare, "GlobalAveragePooling1D", (data_format,), {}, x, {"mask": mask})
 
 
 MERGES = [
