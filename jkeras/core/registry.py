@@ -445,7 +445,7 @@ def find_class(config: Mapping[str, Any], area: str | None = None) -> Any:
         # What the user registered under a built-in's name is another class.
         if inspect.isclass(found) and not (is_builtin and found in _registered_names):
             return found
-    words = [w for w in module.split(".") if w not in ("keras", "src", "tensorflow")]
+    words = [w for w in module.split(".") if w not in ("", "keras", "src", "tensorflow")]
     areas = [".".join(words), words[0] if words else None, area, *(() if words else _builtins)]
     for candidate in areas:
         found = find_builtin(candidate, name.rsplit(">", 1)[-1]) if candidate else None
@@ -453,8 +453,8 @@ def find_class(config: Mapping[str, Any], area: str | None = None) -> Any:
             return found
     known = [n for table in _builtins.values() for n in table]
     raise ValueError(
-        f"Unknown class {name!r} in a config{nearest(name, known)}. If it is yours, register it "
-        "with @keras.saving.register_keras_serializable() or pass it in `custom_objects`."
+        f"Unknown class {name!r} in a config{nearest(name, known) or '.'} If it is yours, register "
+        "it with @keras.saving.register_keras_serializable() or pass it in `custom_objects`."
     )
 
 

@@ -180,8 +180,7 @@ class _Reader:
             if isinstance(target, Layer):
                 outputs = target(*args, **_given(target, kwargs))
             else:
-                config = registry.deserialize_values(target["config"])
-                outputs = repeat_call(target["class_name"], config, args, kwargs)
+                outputs = _call_operation(target, args, kwargs)
             self._made[key] = graph.symbols(outputs)
             self._announce(key)
         left = [key for key, wanted in self._missing.items() if wanted]
@@ -233,6 +232,17 @@ class _Reader:
 def is_operation(entry: Mapping[str, Any]) -> bool:
     """Says whether an entry of a config is a function of `keras.ops`, and not a layer."""
     return str(entry.get("module") or "").startswith(("keras.src.ops.", "keras.ops."))
+
+
+def _call_operation(entry: Mapping[str, Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
+    config = registry.deserialize_values(entry["config"])
+    if entry["class_name"] == "GetItem":  # JSON has no tuples, and an index is none as a list
+        args, kwargs = [_as_index(a) for a in args], {k: _as_index(v) for k, v in kwargs.items()}
+    return repeat_call(entry["class_name"], config, args, kwargs)
+
+
+def _as_index(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def make_layer(entry: Mapping[str, Any]) -> Layer:

@@ -151,7 +151,7 @@ class _Converter:
             result["config"] = self._functional(config)
         elif name in ("TFOpLambda", "SlicingOpLambda"):
             return self._tensorflow_function(result)
-        elif self._is_operation(result):
+        elif _is_operation(entry):
             result["module"] = "keras.src.ops.numpy"
         else:
             result["config"] = self._arguments(old_name, name, dict(config))
@@ -160,20 +160,6 @@ class _Converter:
         if self._is_old:  # the shapes of the calls say it, too; Keras 2 noted other ones
             result.pop("build_config", None)
         return result
-
-    def _is_operation(self, entry: Mapping[str, Any]) -> bool:
-        """Says whether a layer of an `.h5` file, where the module is missing, is none.
-
-        `Add` is a layer and an operation; only layers have a dtype.
-        """
-        config = entry["config"]
-        bare = set(config) & {"trainable", "dtype"} == set() and entry["class_name"] != "InputLayer"
-        return (
-            bare
-            and "module" not in entry
-            and "inbound_nodes" in entry
-            and "registered_name" not in entry
-        )
 
     def _arguments(self, old_name: str, name: str, config: Config) -> Config:
         for old, new in _RENAMED.get(name, {}).items():
@@ -258,6 +244,19 @@ class _Converter:
         config = {"name": entry["config"]["name"]}
         module = "keras.src.ops.numpy"
         return {**entry, "class_name": class_name, "config": config, "module": module}
+
+
+def _is_operation(entry: Mapping[str, Any]) -> bool:
+    """Says whether an entry of an `.h5` file, where the module is missing, is no layer.
+
+    `Add` is a layer and an operation; only layers have a dtype.
+    """
+    return (
+        "inbound_nodes" in entry
+        and not {"module", "registered_name"} & set(entry)
+        and not {"trainable", "dtype", "layers"} & set(entry["config"])
+        and ">" not in entry["class_name"]
+    )
 
 
 def _input_shape(config: Any) -> Any:
