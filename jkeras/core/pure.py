@@ -34,7 +34,7 @@ class Effects(NamedTuple):
     state: dict[str, Any]
     losses: list[Any]
     masks: Any
-    others: dict[Variable, Any] = {}  # noqa: RUF012
+    others: dict[Variable, Any] = {}
 
 
 # ------------------------------------------------------------------ names
