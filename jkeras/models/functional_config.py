@@ -1,5 +1,6 @@
 """The config of a functional model: its layers, and the calls that connect them."""
 
+import re
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -49,8 +50,10 @@ class _Writer:
         # A graph may begin at a tensor inside of another graph: then files need an Input for it.
         self.cut_inputs: list[dict[str, Any]] = []
         for x in graph.symbols(model_graph.inputs):
-            name = x.source.layer.name if _is_input(x) else naming.unique(x.name, names)
-            if not _is_input(x):
+            if x.source is not None and isinstance(x.source.layer, InputLayer):
+                name = x.source.layer.name
+            else:
+                name = naming.unique(x.name, names)
                 names.add(name)
                 self.cut_inputs.append(_input_entry(name, x))
             self._history[id(x)] = [name, 0, 0]
@@ -104,10 +107,6 @@ def _output_shift(layer: Any) -> int:
     There, and nowhere else, a nested functional model's call on its own inputs counts.
     """
     return getattr(layer, "_first_output_call", 0)
-
-
-def _is_input(x: SymbolicTensor) -> bool:
-    return x.source is not None and isinstance(x.source.layer, InputLayer)
 
 
 def _input_entry(name: str, x: SymbolicTensor) -> dict[str, Any]:
@@ -251,6 +250,10 @@ def make_layer(entry: Mapping[str, Any]) -> Layer:
     layer = registry.deserialize_keras_object(config, area="layers")
     if not isinstance(layer, Layer):
         raise ValueError(f"The config's entry {entry['class_name']!r} is no layer.")
+    # A name such as dense_3 was counted where the model was made: it is none of its own, so that
+    # the paths of variables are those of the model that was saved.
+    counted = rf"{naming.to_snake_case(type(layer).__name__)}(_\d+)?"
+    layer._has_own_name = re.fullmatch(counted, layer.name) is None
     return layer
 
 

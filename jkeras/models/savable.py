@@ -98,7 +98,7 @@ class Savable(Layer):
         return self._graph is not None
 
     def _saved_attributes(self) -> dict[str, Any]:
-        return {**super()._saved_attributes(), "layers": self.layers}
+        return {**super()._saved_attributes(), "layers": self._layers}
 
     # -------------------------------------------------------------- files
 
@@ -198,7 +198,7 @@ class Savable(Layer):
 
 
 def _specs_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns symbolic tensors like the arrays among a call's arguments, for batches of any size."""
+    """Returns symbolic tensors like the arrays among a call's arguments, for any batch size."""
 
     def spec(x: Any) -> graph.SymbolicTensor:
         return graph.SymbolicTensor((None, *x.shape[1:]), x.dtype)

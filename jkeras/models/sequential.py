@@ -117,7 +117,7 @@ class Sequential(Model):
 
     # -------------------------------------------------------------- configuration
     def get_config(self) -> dict[str, Any]:
-        """Returns a JSON-able dict from which `from_config` makes an equal model, without weights."""
+        """Returns a JSON-able dict from which `from_config` makes an equal, new model."""
         if type(self).__init__ is not Sequential.__init__:  # its own arguments describe it
             return super().get_config()
         config: dict[str, Any] = {

@@ -1,6 +1,7 @@
 """compile, fit, evaluate, predict: the half of a model that is about data."""
 
 import inspect
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -147,6 +148,14 @@ class Trainable(Layer):
 
     def compile_from_config(self, config: Mapping[str, Any]) -> None:
         """Calls `compile` with what `get_compile_config` returned."""
+        if type(self).compile is not Trainable.compile:
+            warnings.warn(
+                f"`compile()` was not called as part of model loading because "
+                f"{type(self).__name__} has a `compile()` method of its own. Override "
+                "`get_compile_config()` and `compile_from_config(config)` as well.",
+                stacklevel=2,
+            )
+            return
         values = registry.deserialize_values(config)
         known = inspect.signature(self.compile).parameters
         self.compile(**{k: v for k, v in values.items() if k in known})

@@ -1,8 +1,8 @@
 """The only door to HDF5 files: reads groups, attributes and arrays, and nothing they point to.
 
-A file cannot make this reader open another file, load a plugin, or allocate more than it holds: links,
-external storage, virtual datasets and unusual filters are refused at every depth, and an array is
-only read into the shape that its reader expects.
+A file cannot make this reader open another file, load a plugin, or allocate more than it holds:
+links, external storage, virtual datasets and unusual filters are refused at every depth, and an
+array is only read into the shape that its reader expects.
 """
 
 import math

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from jkeras.core import registry
-from jkeras.saving import dialects, h5_writer, weights
+from jkeras.saving import compile_configs, dialects, h5_writer, weights
 from jkeras.saving.archive import Archive, parse_json
 from jkeras.saving.h5_reader import H5Reader
 
@@ -76,8 +76,9 @@ def read(members: Archive, compile: bool = True) -> Any:
         find = weights.finder(file.root)
         weights.plan(model, find).run()
         if compile and compile_config:
-            dialects.compile_model(model, compile_config)
-            weights.load_optimizer(model.optimizer, find)
+            optimizer = compile_configs.compile_model(model, compile_config)
+            if optimizer is not None:
+                weights.load_optimizer(optimizer, find)
     return model
 
 

@@ -1,4 +1,4 @@
-"""The `.h5` layout that Keras has written since its beginning: one group a layer, weights by order."""
+"""The `.h5` layout that Keras has had since its beginning: one group a layer, weights by order."""
 
 import json
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import numpy as np
 from jkeras.core import naming, registry
 from jkeras.core.layer import Layer
 from jkeras.core.variable import Variable
-from jkeras.saving import dialects, h5_writer, old_weights, optimizer_state
+from jkeras.saving import compile_configs, dialects, h5_writer, old_weights, optimizer_state
 from jkeras.saving.archive import parse_json
 from jkeras.saving.h5_reader import Dataset, Group
 from jkeras.saving.keras_format import KERAS_VERSION
@@ -50,7 +50,7 @@ def write(model: Any, file: IO[bytes], include_optimizer: bool = True) -> None:
         _write_layers(root.create_group("model_weights"), model)
         if training is not None:
             optimizer = registry.serialize_keras_object(model.optimizer)
-            settings = dialects.to_legacy_training(training, optimizer)
+            settings = compile_configs.to_legacy(training, optimizer)
             root.attrs["training_config"] = json.dumps(settings).encode("ascii")
             _write_weights(root.create_group("optimizer_weights"), model.optimizer.variables)
 
@@ -101,8 +101,10 @@ def read(root: Group, compile: bool = True) -> Any:
     _plan(model, root.group("model_weights"), version).run()
     training = root.text("training_config")
     if compile and training is not None:
-        dialects.compile_model(model, parse_json(training, "training_config"))
-        _load_optimizer(model, root)
+        settings = parse_json(training, "training_config")
+        optimizer = compile_configs.compile_model(model, settings)
+        if optimizer is not None:
+            _load_optimizer(optimizer, root)
     return model
 
 
@@ -112,7 +114,7 @@ def load_weights(model: Any, root: Group, skip_mismatch: bool, by_name: bool) ->
     _plan(model, group, _version(root), by_name).run(skip_mismatch)
     optimizer = getattr(model, "optimizer", None)
     if optimizer is not None and optimizer.built and not by_name:
-        _load_optimizer(model, root)
+        _load_optimizer(optimizer, root)
 
 
 def _version(root: Group) -> str:
@@ -120,13 +122,11 @@ def _version(root: Group) -> str:
     return root.text("keras_version") or (group and group.text("keras_version")) or "1"
 
 
-def _load_optimizer(model: Any, root: Group) -> None:
+def _load_optimizer(optimizer: Any, root: Group) -> None:
     group = root.group("optimizer_weights")
-    names = group.texts("weight_names") if group is not None else None
-    if group is None or not names:
-        return
-    saved = [(name, dataset) for name, dataset in zip(names, _datasets(group), strict=True)]
-    optimizer_state.load(model.optimizer, saved)
+    if group is not None:
+        names = group.texts("weight_names") or []
+        optimizer_state.load(optimizer, list(zip(names, _datasets(group), strict=True)))
 
 
 def _datasets(group: Group) -> list[Dataset]:

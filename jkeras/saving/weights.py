@@ -1,5 +1,6 @@
 """The `.weights.h5` layout: each layer's own weights, at the path on which the model holds it."""
 
+import functools
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -106,8 +107,7 @@ def plan(model: Layer, find: Any) -> Plan:
     for path, layer in layer_paths(model):
         group = find(f"{path}/vars" if path else "vars")
         if type(layer).load_own_variables is not Layer.load_own_variables:
-            store = StoredArrays(group)
-            result.call(lambda layer=layer, store=store: layer.load_own_variables(store))
+            result.call(functools.partial(layer.load_own_variables, StoredArrays(group)))
             continue
         variables = layer._saved_variables()
         datasets = numbered(group)
