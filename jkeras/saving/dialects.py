@@ -1,8 +1,8 @@
 """Configs of all Keras versions in the words of today's: what was called or meant otherwise.
 
-A file says which version wrote it. `modernize` makes of its config one that today's `from_config`
-takes; `to_legacy` and `for_older_readers` are the way back. What another dialect needs goes into the
-tables here; calls between layers are in `old_calls`, `compile` is in `compile_configs`, weights are in
+A file says which version wrote it. `modernize` makes a config that today's `from_config` takes;
+`to_legacy` and `for_older_readers` are the way back. What another dialect needs goes into the tables
+here; calls between layers are in `old_calls`, `compile` is in `compile_configs`, weights are in
 `old_weights`.
 """
 
