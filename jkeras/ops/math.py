@@ -358,7 +358,7 @@ def istft(
         sequence_length: As for `stft`.
         sequence_stride: As for `stft`.
         fft_length: As for `stft`.
-        length: The length of the result; that of the pieces laid out by default.
+        length: The length of the result, if shorter than the pieces laid out.
         window: As for `stft`.
         center: As for `stft`.
     """
@@ -374,7 +374,4 @@ def istft(
     result = jnp.where(weight > 1e-11, total / jnp.where(weight > 1e-11, weight, 1), total)
     start = fft_length // 2 if center else 0
     end = size - start if length is None else min(start + length, size)
-    result = result[..., start:end]
-    if length is None or result.shape[-1] == length:
-        return result
-    return jnp.pad(result, [(0, 0)] * (result.ndim - 1) + [(0, length - result.shape[-1])])
+    return result[..., start:end]

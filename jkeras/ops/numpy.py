@@ -7,9 +7,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jkeras.core import policy, settings
 from jkeras.core.operations import as_array, as_arrays, define
+from jkeras.ops.core import ndim as ndim
+from jkeras.ops.core import size as size
 
 op = partial(define, module="ops.numpy")
 
@@ -33,7 +36,7 @@ def _diagonal_like(x: Any, k: int = 0) -> Any: ...
 
 # ------------------------------------------------------------------ element by element
 absolute = op(jnp.absolute, _unary)
-abs = absolute
+abs = op(jnp.abs, _unary)
 angle = op(jnp.angle, _unary)
 arccos = op(jnp.arccos, _unary)
 arccosh = op(jnp.arccosh, _unary)
@@ -44,7 +47,6 @@ arctanh = op(jnp.arctanh, _unary)
 bitwise_invert = op(jnp.bitwise_invert, _unary)
 bitwise_not = op(jnp.bitwise_not, _unary)
 cbrt = op(jnp.cbrt, _unary)
-ceil = op(jnp.ceil, _unary)
 conjugate = op(jnp.conjugate, _unary)
 conj = op(jnp.conj, _unary)
 copy = op(jnp.copy, _unary)
@@ -55,7 +57,6 @@ exp = op(jnp.exp, _unary)
 exp2 = op(jnp.exp2, _unary)
 expm1 = op(jnp.expm1, _unary)
 fabs = op(jnp.fabs, _unary)
-floor = op(jnp.floor, _unary)
 i0 = op(jnp.i0, _unary)
 imag = op(jnp.imag, _unary)
 isfinite = op(jnp.isfinite, _unary)
@@ -149,6 +150,23 @@ def clip(x: Any, x_min: Any, x_max: Any) -> Any:
     x = jnp.asarray(x)
     x = x.astype("int32") if x.dtype == bool else x
     return jnp.clip(x, as_array(x_min), as_array(x_max))
+
+
+def _as_float(x: Any) -> jax.Array:
+    x = jnp.asarray(x)
+    return x if jnp.issubdtype(x.dtype, jnp.inexact) else x.astype(settings.floatx())
+
+
+@op
+def ceil(x: Any) -> Any:
+    """Returns the next integers that are not smaller, as floats."""
+    return jnp.ceil(_as_float(x))
+
+
+@op
+def floor(x: Any) -> Any:
+    """Returns the next integers that are not larger, as floats."""
+    return jnp.floor(_as_float(x))
 
 
 @op
@@ -457,7 +475,7 @@ def _static(x: Any) -> Any:
 @op
 def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
     """Repeats each value along `axis`; without one, flattened."""
-    return jnp.repeat(x, as_array(repeats), axis)
+    return jnp.repeat(x, repeats if isinstance(repeats, jax.Array) else np.asarray(repeats), axis)
 
 
 @op
@@ -524,7 +542,7 @@ def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     return jnp.trace(x, offset, axis1, axis2)
 
 
-@op
+@partial(op, called_with="x")
 def meshgrid(*x: Any, indexing: str = "xy") -> Any:
     """Returns the coordinates of a grid, an array for each vector given."""
     return jnp.meshgrid(*as_arrays(x), indexing=indexing)
