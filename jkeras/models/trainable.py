@@ -257,7 +257,7 @@ class Trainable(Layer):
             compute=programs.compute,
             callbacks=called,
             progress=progress,
-            pace=self._pace(called.wants_batches("train"), verbose),
+            pace=self._pace(verbose),
             validate=validate,
             should_stop=lambda: self.stop_training,
         )
@@ -310,7 +310,7 @@ class Trainable(Layer):
             compute=programs.compute,
             callbacks=called if by_batch else None,
             progress=progress,
-            pace=self._pace(by_batch, 1 if progress is not None else 0),
+            pace=self._pace(1 if progress is not None else 0),
             steps=steps,
         )
         if written:
@@ -569,10 +569,8 @@ class Trainable(Layer):
         if isinstance(data, data_module.ArrayData):
             check_labels(programs.objective, data.batch, describe(self, data.example.x)[1].outputs)
 
-    def _pace(self, by_batch: bool, verbose: int) -> loop.Pace:
-        if by_batch or self.run_eagerly:
-            return loop.Pace(1 if self.steps_per_execution == 1 else self.steps_per_execution)
-        if self.steps_per_execution > 1:
+    def _pace(self, verbose: int) -> loop.Pace:
+        if self.run_eagerly or self.steps_per_execution > 1:
             return loop.Pace(self.steps_per_execution)
         return loop.Pace(refresh=0.1 if verbose == 1 and is_terminal() else None)
 
