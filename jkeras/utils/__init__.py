@@ -1,0 +1,3 @@
+"""Tools around models: files, data sets in folders, pictures of models."""
+
+from jkeras.utils.files import get_file as get_file
