@@ -17,9 +17,9 @@ class Callback:
     `steps`. Logs are dicts of floats; what a hook puts into an epoch's logs is recorded. Setting
     `self.model.stop_training = True` ends training.
 
-    A callback that overrides one of the batch hooks makes the host look at every step: training then
-    runs step by step, and no longer in chunks of many steps, unless the class says in `steps_ahead`
-    which batches it needs.
+    A callback that overrides one of the batch hooks makes the host look at every step: training
+    then runs step by step, and no longer in chunks of many steps, unless the class says in
+    `steps_ahead` which batches it needs.
 
     Example:
         >>> import numpy as np, jkeras as keras
@@ -160,8 +160,8 @@ class History(Callback):
         self.model.history = self
 
 
-class CallbackList:
-    """Calls the hooks of several callbacks, in order.
+class CallbackList(Callback):
+    """A callback that calls the hooks of several callbacks, in order.
 
     Args:
         callbacks: The callbacks; a `CallbackList` is taken as it is.
@@ -209,22 +209,17 @@ class CallbackList:
 
     def set_params(self, params: dict[str, Any]) -> None:
         """Hands the run's parameters to all callbacks."""
-        self.params = params
+        super().set_params(params)
         for callback in self.callbacks:
             callback.set_params(params)
 
     def set_model(self, model: Any) -> None:
         """Hands the model to all callbacks."""
-        self.model = model
+        super().set_model(model)
         for callback in self.callbacks:
             callback.set_model(model)
 
-    def wants_batches(self, mode: str) -> bool:
-        """Says whether a callback's batch hooks must be called."""
-        return self.steps_ahead(mode, 0) is not None
-
     def steps_ahead(self, mode: str, batch: int) -> int | None:
-        """Returns how many steps may be taken at once from `batch` on; None: all."""
         ahead = [_steps_ahead(c, mode, batch) for c in self.callbacks]
         return min((n for n in ahead if n is not None), default=None)
 

@@ -18,6 +18,7 @@ from jkeras.models.trainer import (
     ModelCells,
     Predictor,
     Programs,
+    Run,
     Trainer,
     check_labels,
     describe,
@@ -40,6 +41,7 @@ class Trainable(Layer):
         self.run_eagerly, self.steps_per_execution = False, 1
         self.stop_training = False
         self.history: History | None = None
+        self._run: Run | None = None  # the fit under way
 
     # -------------------------------------------------------------- compile
     def compile(
@@ -252,7 +254,7 @@ class Trainable(Layer):
         training = loop.TrainLoop(
             cells=cells,
             feed=feed,
-            run_chunk=self._run(programs.train(feed.select)),
+            run_chunk=self._compiled_or_eager(programs.train(feed.select)),
             fresh_metrics=programs.fresh_metrics,
             compute=programs.compute,
             callbacks=called,
@@ -262,20 +264,47 @@ class Trainable(Layer):
             should_stop=lambda: self.stop_training,
         )
         self.stop_training = False
+        run = self._run = Run(cells, feed, initial_epoch)
         called.on_train_begin()
         try:
             training.run(
-                range(initial_epoch, epochs),
+                range(run.epoch, epochs),
                 steps_per_epoch,
                 lambda epoch: _validates(validation_freq, epoch),
                 finish_epoch,
             )
         finally:
+            self._run = None
             trainer.step = cells.step
             programs.publish(training.metrics)
         self.optimizer.finalize_variable_values(self.trainable_variables)
         called.on_train_end(logs)
         return called.history  # type: ignore[return-value]
+
+    def get_training_state(self, epoch: int) -> dict[str, Any]:
+        """Returns, during `fit`, what another process needs to go on from the start of `epoch`.
+
+        That is the weights, the optimizer's state, the number of steps taken, the random key and
+        the order of the data: dicts of numbers and NumPy arrays. `callbacks.BackupAndRestore`
+        writes them to a file.
+        """
+        return self._running("get_training_state").read(epoch)
+
+    def set_training_state(self, state: Mapping[str, Any]) -> None:
+        """Makes `fit` go on from a state; to be called by a callback, in `on_train_begin`.
+
+        Args:
+            state: What `get_training_state` has returned, in this or in another process.
+
+        Raises:
+            ValueError: If it is the state of another model or optimizer.
+        """
+        self._running("set_training_state").write(state)
+
+    def _running(self, method: str) -> Run:
+        if self._run is None:
+            raise ValueError(f"`{method}` works while `fit` is running: call it in a callback.")
+        return self._run
 
     def _validator(
         self, trainer: Trainer, cells: ModelCells, valid: Any, called: CallbackList, steps: Any
@@ -303,7 +332,7 @@ class Trainable(Layer):
         by_batch = called.wants_batches("test")
         logs, written = loop.evaluate(
             feed=feed,
-            run_chunk=self._run(programs.test(feed.select)),
+            run_chunk=self._compiled_or_eager(programs.test(feed.select)),
             variables=variables,
             written=programs.written,
             fresh_metrics=programs.fresh_metrics(),
@@ -457,7 +486,7 @@ class Trainable(Layer):
         self._check_labels(programs, data)
         cells = trainer.cells()
         slots = jax.tree.map(lambda a: jnp.asarray(a)[None], data.batch)
-        run = self._run(programs.train(engine.take_slot))
+        run = self._compiled_or_eager(programs.train(engine.take_slot))
         state = run(cells.read(programs.fresh_metrics()), None, slots, 0, 1)
         cells.write(state)
         trainer.step = cells.step
@@ -574,7 +603,7 @@ class Trainable(Layer):
             return loop.Pace(self.steps_per_execution)
         return loop.Pace(refresh=0.1 if verbose == 1 and is_terminal() else None)
 
-    def _run(self, run_chunk: Callable[..., Any]) -> Callable[..., Any]:
+    def _compiled_or_eager(self, run_chunk: Callable[..., Any]) -> Callable[..., Any]:
         """Returns the compiled chunk, or one that runs in Python for debugging."""
         if not self.run_eagerly:
             return run_chunk

@@ -6,12 +6,14 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import serialization
 
 from jkeras import losses as losses_module
 from jkeras.core import graph, pure, random
 from jkeras.core.variable import Variable
 from jkeras.metrics import Mean
 from jkeras.training import engine, steps
+from jkeras.training.feeds import Feed
 from jkeras.training.objective import CompiledObjective, flatten_outputs
 from jkeras.training.state import Batch, TrainState
 
@@ -110,6 +112,57 @@ class ModelCells:
             {path: v.cell() for path, v in self._params.items()},
             {path: v.cell() for path, v in self._state.items()},
         )
+
+
+class Run:
+    """One `fit`: what another process needs to go on with it.
+
+    Args:
+        cells: Where the training state lives.
+        feed: Where batches come from.
+        epoch: The number of the first epoch.
+    """
+
+    def __init__(self, cells: ModelCells, feed: Feed, epoch: int):
+        self._cells, self._feed, self.epoch = cells, feed, epoch
+
+    def read(self, epoch: int) -> dict[str, Any]:
+        """Returns the state from which `epoch` starts: dicts of numbers and NumPy arrays."""
+        state = self._cells.read(None)
+        state = state.replace(rng=jax.random.key_data(state.rng))
+        arrays = serialization.to_state_dict(state)
+        return {
+            "epoch": epoch,
+            "arrays": jax.tree.map(np.array, arrays),  # copies: the cells' arrays will be destroyed
+            "feed": self._feed.position,
+        }
+
+    def write(self, saved: Mapping[str, Any]) -> None:
+        """Goes on from what `read` has returned.
+
+        Raises:
+            ValueError: If it is the state of another model or optimizer.
+        """
+        now = self._cells.read(None)
+        target = now.replace(rng=jax.random.key_data(now.rng))
+        try:
+            state = serialization.from_state_dict(target, saved["arrays"])
+            state = jax.tree.map(_fitting, target, state)
+        except (KeyError, ValueError) as error:
+            raise ValueError(
+                "The saved state is not one of this model and optimizer: build and compile the "
+                f"model as it was when the state was saved. ({error})"
+            ) from error
+        rng = jax.random.wrap_key_data(state.rng, impl=jax.random.key_impl(now.rng))
+        self._cells.write(state.replace(rng=rng))
+        self._feed.position = saved["feed"]
+        self.epoch = saved["epoch"]
+
+
+def _fitting(array: Any, saved: Any) -> Any:
+    if np.shape(saved) != array.shape:
+        raise ValueError(f"An array of shape {array.shape} was saved as {np.shape(saved)}.")
+    return jnp.asarray(saved, array.dtype)
 
 
 class Programs:
