@@ -78,6 +78,7 @@ class Variable:
         self._array: jax.Array | None = None
         self._shown = False  # whether somebody else may hold the array
         self._initializer: Callable | None = None
+        self._seed: tuple[int, int] | None = None
         if callable(initializer):
             if shape is None:
                 raise ValueError(
@@ -86,7 +87,8 @@ class Variable:
             self._shape = tuple(int(n) for n in shape)
             self._dtype = policy.standardize_dtype(dtype)
             self._initializer = initializer
-            self._seed = random.draw_seed()
+            # A plain function gets no key, so it must not move the draws of what comes after.
+            self._seed = random.draw_seed() if hasattr(initializer, "draw") else None
         else:
             with jax.ensure_compile_time_eval():
                 self._array = _as_array(initializer, dtype)
@@ -98,7 +100,8 @@ class Variable:
         if self._array is None:
             # Weights are concrete even when first read inside somebody's trace.
             with jax.ensure_compile_time_eval():
-                self._array = self.initial_value(random.key_from(self._seed))
+                key = None if self._seed is None else random.key_from(self._seed)
+                self._array = self.initial_value(key)
         return self._array
 
     def set_cell(self, array: Any) -> None:

@@ -1,0 +1,285 @@
+"""Schedules: learning rates as functions of the step."""
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.core import registry
+
+
+class LearningRateSchedule(registry.Configurable):
+    """The base of schedules: a subclass writes `__call__(self, step)`, in `jax.numpy` or `ops`.
+
+    Example:
+        >>> import jkeras as keras
+        >>> class Linear(keras.optimizers.schedules.LearningRateSchedule):
+        ...     def __init__(self, slope):
+        ...         self.slope = slope
+        ...
+        ...     def __call__(self, step):
+        ...         return self.slope * step
+        >>> optimizer = keras.optimizers.SGD(Linear(0.5))
+        >>> float(optimizer.learning_rate)
+        0.0
+    """
+
+    def __call__(self, step: Any) -> Any:
+        """Returns the learning rate at `step`, an integer scalar that counts from 0."""
+        raise NotImplementedError(f"{type(self).__name__} has no __call__.")
+
+
+class ExponentialDecay(LearningRateSchedule):
+    """`initial_learning_rate * decay_rate ** (step / decay_steps)`.
+
+    Args:
+        initial_learning_rate: The learning rate at step 0.
+        decay_steps: After how many steps the rate has been multiplied by `decay_rate`.
+        decay_rate: The factor.
+        staircase: Whether the rate changes only at multiples of `decay_steps`.
+        name: A name.
+
+    Example:
+        >>> import jkeras as keras
+        >>> schedule = keras.optimizers.schedules.ExponentialDecay(0.5, 10, 0.5)
+        >>> float(schedule(20))
+        0.125
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        decay_rate: float,
+        staircase: bool = False,
+        name: str = "ExponentialDecay",
+    ):
+        _require_positive(decay_steps=decay_steps)
+        self.initial_learning_rate, self.decay_steps = initial_learning_rate, decay_steps
+        self.decay_rate, self.staircase, self.name = decay_rate, staircase, name
+
+    def __call__(self, step: Any) -> jax.Array:
+        return self.initial_learning_rate * self.decay_rate ** self._periods(step)
+
+    def _periods(self, step: Any) -> jax.Array:
+        periods = _as_float(step) / self.decay_steps
+        return jnp.floor(periods) if self.staircase else periods
+
+
+class InverseTimeDecay(ExponentialDecay):
+    """`initial_learning_rate / (1 + decay_rate * step / decay_steps)`.
+
+    Args:
+        initial_learning_rate: The learning rate at step 0.
+        decay_steps: After how many steps the divisor has grown by `decay_rate`.
+        decay_rate: How fast the divisor grows.
+        staircase: Whether the rate changes only at multiples of `decay_steps`.
+        name: A name.
+
+    Example:
+        >>> import jkeras as keras
+        >>> schedule = keras.optimizers.schedules.InverseTimeDecay(1.0, 10, 0.5)
+        >>> float(schedule(20))
+        0.5
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        decay_rate: float,
+        staircase: bool = False,
+        name: str = "InverseTimeDecay",
+    ):
+        super().__init__(initial_learning_rate, decay_steps, decay_rate, staircase, name)
+
+    def __call__(self, step: Any) -> jax.Array:
+        return self.initial_learning_rate / (1 + self.decay_rate * self._periods(step))
+
+
+class PiecewiseConstantDecay(LearningRateSchedule):
+    """`values[0]` up to and including step `boundaries[0]`, then `values[1]`, and so on.
+
+    Args:
+        boundaries: Increasing steps.
+        values: The learning rates: one more than there are boundaries.
+        name: A name.
+
+    Raises:
+        ValueError: If the lengths do not fit.
+
+    Example:
+        >>> import jkeras as keras
+        >>> schedule = keras.optimizers.schedules.PiecewiseConstantDecay([5, 9], [1.0, 0.5, 0.25])
+        >>> [float(schedule(step)) for step in (0, 5, 6, 100)]
+        [1.0, 1.0, 0.5, 0.25]
+    """
+
+    def __init__(self, boundaries: Any, values: Any, name: str = "PiecewiseConstant"):
+        if len(boundaries) != len(values) - 1:
+            raise ValueError(
+                "The length of boundaries should be 1 less than the length of values. "
+                f"Received: boundaries={boundaries} of length {len(boundaries)}, and "
+                f"values={values} of length {len(values)}."
+            )
+        self.boundaries, self.values, self.name = boundaries, values, name
+
+    def __call__(self, step: Any) -> jax.Array:
+        index = jnp.searchsorted(_as_float(self.boundaries), _as_float(step), side="left")
+        return _as_float(self.values)[index]
+
+
+class PolynomialDecay(LearningRateSchedule):
+    """From one learning rate to another along `(1 - step / decay_steps) ** power`.
+
+    Args:
+        initial_learning_rate: The learning rate at step 0.
+        decay_steps: When the end is reached.
+        end_learning_rate: The learning rate from then on.
+        power: The exponent; 1 for a straight line.
+        cycle: Whether to start again, over a period twice (then three times, ...) as long, instead
+            of staying at the end.
+        name: A name.
+
+    Example:
+        >>> import jkeras as keras
+        >>> schedule = keras.optimizers.schedules.PolynomialDecay(1.0, 10, end_learning_rate=0.5)
+        >>> [float(schedule(step)) for step in (0, 5, 10, 11)]
+        [1.0, 0.75, 0.5, 0.5]
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        end_learning_rate: float = 0.0001,
+        power: float = 1.0,
+        cycle: bool = False,
+        name: str = "PolynomialDecay",
+    ):
+        _require_positive(decay_steps=decay_steps)
+        self.initial_learning_rate, self.decay_steps = initial_learning_rate, decay_steps
+        self.end_learning_rate, self.power = end_learning_rate, power
+        self.cycle, self.name = cycle, name
+
+    def __call__(self, step: Any) -> jax.Array:
+        periods = _as_float(step) / self.decay_steps
+        if self.cycle:
+            done = periods / jnp.maximum(1.0, jnp.ceil(periods))
+        else:
+            done = jnp.minimum(1.0, periods)
+        span = self.initial_learning_rate - self.end_learning_rate
+        return span * (1.0 - done) ** self.power + self.end_learning_rate
+
+
+class CosineDecay(LearningRateSchedule):
+    """A linear warmup, if wanted, then half a cosine down (Loshchilov and Hutter, 2016).
+
+    Args:
+        initial_learning_rate: The learning rate at step 0.
+        decay_steps: How long the cosine lasts.
+        alpha: The final learning rate, as a part of the highest.
+        name: A name.
+        warmup_target: The highest learning rate, to which the warmup leads; None for no warmup.
+        warmup_steps: How long the warmup lasts.
+
+    Example:
+        >>> import jkeras as keras
+        >>> schedule = keras.optimizers.schedules.CosineDecay(
+        ...     0.0, decay_steps=10, warmup_target=1.0, warmup_steps=4
+        ... )
+        >>> [round(float(schedule(step)), 2) for step in (0, 2, 4, 9, 14)]
+        [0.0, 0.5, 1.0, 0.5, 0.0]
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        alpha: float = 0.0,
+        name: str = "CosineDecay",
+        warmup_target: float | None = None,
+        warmup_steps: int = 0,
+    ):
+        _require_positive(decay_steps=decay_steps)
+        self.initial_learning_rate, self.decay_steps = initial_learning_rate, decay_steps
+        self.alpha, self.name = alpha, name
+        self.warmup_target, self.warmup_steps = warmup_target, warmup_steps
+
+    def __call__(self, step: Any) -> jax.Array:
+        step, start = _as_float(step), self.initial_learning_rate
+        if self.warmup_target is None:
+            return start * _half_cosine(step / self.decay_steps, self.alpha)
+        top, warm = self.warmup_target, self.warmup_steps
+        decayed = top * _half_cosine((step - warm) / self.decay_steps, self.alpha)
+        warming = start + (top - start) * step / max(warm, 1)
+        return jnp.where(step < warm, warming, decayed)
+
+
+class CosineDecayRestarts(LearningRateSchedule):
+    """Half a cosine down, again and again: SGDR (Loshchilov and Hutter, 2016).
+
+    Args:
+        initial_learning_rate: The learning rate at step 0.
+        first_decay_steps: How long the first cosine lasts.
+        t_mul: How many times longer each period is than the one before.
+        m_mul: How many times higher each period starts than the one before.
+        alpha: The learning rate at the end of a period, as a part of that at its start.
+        name: A name.
+
+    Example:
+        >>> import jkeras as keras
+        >>> schedule = keras.optimizers.schedules.CosineDecayRestarts(1.0, 10, m_mul=0.5)
+        >>> [round(float(schedule(step)), 2) for step in (0, 5, 10, 20, 30)]
+        [1.0, 0.5, 0.5, 0.25, 0.25]
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        first_decay_steps: int,
+        t_mul: float = 2.0,
+        m_mul: float = 1.0,
+        alpha: float = 0.0,
+        name: str = "SGDRDecay",
+    ):
+        _require_positive(first_decay_steps=first_decay_steps)
+        self.initial_learning_rate, self.first_decay_steps = initial_learning_rate, first_decay_steps
+        self.t_mul, self.m_mul, self.alpha, self.name = t_mul, m_mul, alpha, name
+
+    def __call__(self, step: Any) -> jax.Array:
+        periods = _as_float(step) / self.first_decay_steps
+        if self.t_mul == 1.0:
+            restarts = jnp.floor(periods)
+            done = periods - restarts
+        else:  # a geometric series: period i has length t_mul ** i
+            grown = 1.0 - periods * (1.0 - self.t_mul)
+            restarts = jnp.floor(jnp.log(grown) / math.log(self.t_mul))
+            length = self.t_mul**restarts
+            done = (periods - (1.0 - length) / (1.0 - self.t_mul)) / length
+        start = self.initial_learning_rate * self.m_mul**restarts
+        return start * _half_cosine(done, self.alpha)
+
+
+def _half_cosine(done: jax.Array, alpha: float) -> jax.Array:
+    cosine = 0.5 * (1.0 + jnp.cos(math.pi * jnp.minimum(1.0, done)))
+    return (1.0 - alpha) * cosine + alpha
+
+
+def _as_float(x: Any) -> jax.Array:
+    return jnp.asarray(x).astype(float)
+
+
+def _require_positive(**steps: float) -> None:
+    for name, value in steps.items():
+        if value <= 0:
+            raise ValueError(f"Argument `{name}` must be > 0. Received: {name}={value}")
+
+
+serialize = registry.serialize_keras_object
+
+
+def deserialize(config: Any, custom_objects: Any = None) -> Any:
+    """Returns the schedule that a config describes."""
+    return registry.deserialize_keras_object(config, custom_objects, area="optimizers.schedules")
