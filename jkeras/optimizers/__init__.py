@@ -1,16 +1,17 @@
 """Optimizers: Keras's, and any optax transformation in their place."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import optax
 
 from jkeras.core import registry
 from jkeras.optimizers import schedules as schedules
-from jkeras.optimizers.adagrad import RMSprop as RMSprop
 from jkeras.optimizers.adagrad import Adadelta as Adadelta
 from jkeras.optimizers.adagrad import Adafactor as Adafactor
 from jkeras.optimizers.adagrad import Adagrad as Adagrad
 from jkeras.optimizers.adagrad import Ftrl as Ftrl
+from jkeras.optimizers.adagrad import RMSprop as RMSprop
 from jkeras.optimizers.adam import Adam as Adam
 from jkeras.optimizers.adam import Adamax as Adamax
 from jkeras.optimizers.adam import AdamW as AdamW
@@ -18,6 +19,51 @@ from jkeras.optimizers.adam import Lamb as Lamb
 from jkeras.optimizers.adam import Nadam as Nadam
 from jkeras.optimizers.adam import ScheduleFreeAdamW as ScheduleFreeAdamW
 from jkeras.optimizers.base import Optimizer as Optimizer
+from jkeras.optimizers.loss_scale import LossScaleOptimizer as LossScaleOptimizer
+from jkeras.optimizers.multi import MultiOptimizer as MultiOptimizer
+from jkeras.optimizers.multi import OptimizerMap as OptimizerMap
 from jkeras.optimizers.muon import Muon as Muon
+from jkeras.optimizers.optax_optimizer import OptaxOptimizer as OptaxOptimizer
 from jkeras.optimizers.sgd import SGD as SGD
 from jkeras.optimizers.sgd import Lion as Lion
+
+# Keras knows them in lower case: "rmsprop", not "rm_sprop".
+for _cls in (
+    *(Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, Ftrl, Lamb, Lion, LossScaleOptimizer),
+    *(MultiOptimizer, Muon, Nadam, RMSprop, SGD, ScheduleFreeAdamW),
+):
+    registry.register_builtin("optimizers", _cls, _cls.__name__.lower())
+
+
+def get(identifier: Any) -> Any:
+    """Returns an optimizer for a name, a config, a class, an optimizer or an optax transformation.
+
+    Args:
+        identifier: One of these; a name in any case. None gives None.
+
+    Raises:
+        ValueError: If it is none of these, or the name is unknown.
+
+    Example:
+        >>> import jkeras as keras
+        >>> type(keras.optimizers.get("rmsprop")).__name__
+        'RMSprop'
+    """
+    if identifier is None:
+        return None
+    if isinstance(identifier, optax.GradientTransformation):
+        return OptaxOptimizer(identifier)
+    found = identifier
+    if isinstance(identifier, (str, Mapping, type)):
+        found = registry.resolve(identifier, "optimizers", "optimizer")
+    if not isinstance(found, Optimizer):
+        raise ValueError(f"Could not interpret optimizer identifier: {identifier}")
+    return found
+
+
+serialize = registry.serialize_keras_object
+
+
+def deserialize(config: Any, custom_objects: Any = None) -> Any:
+    """Returns the optimizer that a config describes."""
+    return registry.deserialize_keras_object(config, custom_objects, area="optimizers")

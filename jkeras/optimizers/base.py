@@ -1,9 +1,9 @@
 """Optimizer: a pure rule of arrays, and Keras's spelling over the variables it trains.
 
-What an optimizer remembers, it holds in variables: those of the whole optimizer (`iteration`,
-`learning_rate`), and slots of each trained variable (`momentum`, `velocity`). A *state* is a dict of
-the arrays they hold, in which the slots of one name are a dict by names of the trained variables.
-A step is a pure function of gradients, state and parameters; all else here moves arrays.
+An optimizer remembers in variables: those of the whole optimizer (`iteration`, `learning_rate`),
+and slots of each trained variable (`momentum`, `velocity`). A *state* is a dict of the arrays they
+hold, in which the slots of one name are a dict by names of the trained variables. A step is a pure
+function of gradients, state and parameters (`update.py`); all else here moves arrays.
 """
 
 import copy
@@ -25,7 +25,7 @@ from jkeras.core.deprecation import warn_deprecated
 from jkeras.core.variable import Variable
 from jkeras.optimizers import arguments, transformation, update
 
-State = dict[str, Any]
+State = dict[Any, Any]  # arrays by names; slots are dicts by names of trained variables
 Key = tuple[str, Variable | None]  # a name, and the trained variable whose slot it is
 Init = TypeVar("Init", bound=Callable)
 
@@ -77,7 +77,7 @@ class Optimizer(registry.Configurable):
         ...     def update_step(self, gradient, variable, learning_rate):
         ...         self.assign_sub(variable, learning_rate * gradient)
         >>> weight = keras.Variable([1.0, 2.0])
-        >>> _ = Plain(0.5).apply_gradients([(keras.ops.full((2,), 2.0), weight)])
+        >>> _ = Plain(0.5).apply_gradients([([2.0, 2.0], weight)])
         >>> weight.value.tolist()
         [0.0, 1.0]
     """
@@ -122,12 +122,15 @@ class Optimizer(registry.Configurable):
         self._known: dict[Key, Variable] = {}
         self._iteration = self.add_variable((), dtype="int32", name="iteration")
         self._learning_rate: Any = None
-        self.learning_rate = learning_rate
+        self._set_learning_rate(learning_rate)
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
         if name in self.__dict__:  # not a property, such as the learning rate
             self.__dict__.pop("_compiled_step", None)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in vars(self).items() if k != "_compiled_step"}  # cannot be copied
 
     # -------------------------------------------------------------- to be overridden
     def build(self, variables: Sequence[Variable]) -> None:
@@ -174,7 +177,7 @@ class Optimizer(registry.Configurable):
             ...
             ...         return update
             >>> weight = keras.Variable([1.0, 2.0])
-            >>> _ = HeavyBall(0.5).apply_gradients([(keras.ops.full((2,), 2.0), weight)])
+            >>> _ = HeavyBall(0.5).apply_gradients([([2.0, 2.0], weight)])
             >>> weight.value.tolist()
             [0.0, 1.0]
         """
@@ -309,9 +312,7 @@ class Optimizer(registry.Configurable):
     @property
     def iterations(self) -> Any:
         """How many updates were made."""
-        if self.gradient_accumulation_steps:
-            return self.updates_before(self._iteration.value)
-        return self._iteration
+        return self.updates_before(self._iteration)
 
     @property
     def learning_rate(self) -> Any:
@@ -327,6 +328,9 @@ class Optimizer(registry.Configurable):
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
+        self._set_learning_rate(value)
+
+    def _set_learning_rate(self, value: Any) -> None:
         value = arguments.standardize_learning_rate(value)
         if isinstance(self._learning_rate, Variable) and not callable(value):
             self._learning_rate.assign(value)
@@ -361,7 +365,7 @@ class Optimizer(registry.Configurable):
     def transform(
         self, names: Mapping[Variable, str] | None = None
     ) -> optax.GradientTransformation:
-        """Returns it as a pair of pure functions, `init(params)` and `update(grads, state, params)`.
+        """Returns two pure functions: `init(params)` and `update(grads, state, params)`.
 
         The state is a dict: `"iteration"`, `"learning_rate"` (if no schedule gives it), and for
         each slot a dict by the parameters' paths. What this object's variables hold is not touched.
@@ -433,7 +437,8 @@ class Optimizer(registry.Configurable):
 
     def updates_before(self, iteration: Any) -> Any:
         """Returns how many updates there are in `iteration` steps, some of which only add up."""
-        return iteration // (self.gradient_accumulation_steps or 1)
+        steps = self.gradient_accumulation_steps
+        return iteration // steps if steps else iteration
 
     def loss_scale(self, state: State) -> Any:
         """Returns what to multiply the loss with before taking gradients, or None.
@@ -498,8 +503,10 @@ class Optimizer(registry.Configurable):
         new, state = self.stateless_apply(
             [v.value for v in self.variables], grads, [v.value for v in self._trainable_variables]
         )
+        here = scope.current()
+        write = Variable.set_cell if here is None else here.write
         for variable, value in zip((*self._trainable_variables, *self.variables), (*new, *state)):
-            variable.assign(value)
+            write(variable, value)
 
     def _matched(self, grads: list[Any], variables: list[Variable]) -> list[Any]:
         """Returns the gradients of the variables it was built on, None where there is none."""
@@ -548,7 +555,7 @@ class Optimizer(registry.Configurable):
         arguments.check_length(
             "trainable_variables", trainable_variables, "the trained variables", trained
         )
-        given = {i: g for i, g in enumerate(grads) if g is not None}
+        given = {i: _as_array(g) for i, g in enumerate(grads) if g is not None}
         if not given:
             raise ValueError("No gradients provided for any variable.")
         cells = self.cells({v: i for i, v in enumerate(trained)})
@@ -556,7 +563,7 @@ class Optimizer(registry.Configurable):
         params, state = self._compiled_step(
             given,
             update.map_cells(values.__getitem__, cells),
-            {i: jnp.asarray(p) for i, p in enumerate(trainable_variables)},
+            {i: _as_array(p) for i, p in enumerate(trainable_variables)},
         )
         values.update(zip(update.cell_leaves(cells), jax.tree.leaves(state)))
         return [params[i] for i in range(len(trained))], [values[v] for v in mine]
@@ -565,14 +572,16 @@ class Optimizer(registry.Configurable):
     def _compiled_step(self) -> Callable[[State, State, State], tuple[State, State]]:
         known = dict(enumerate(self._trainable_variables))
 
+        @jax.jit
         def step(grads: State, state: State, params: State) -> tuple[State, State]:
             updates, state = self.advance_state(known, grads, state, params)
             for i, change in updates.items():
-                constraint = known[i].constraint or (lambda w: w)
-                params[i] = constraint(optax.apply_updates(params[i], change))
+                new = optax.apply_updates(params[i], change)
+                constraint = known[i].constraint
+                params[i] = constraint(new) if constraint else new
             return params, state
 
-        return jax.jit(step)
+        return step
 
     def check_known(self, variables: Iterable[Variable]) -> None:
         """Raises a ValueError if it was not built for one of the variables."""
@@ -622,7 +631,8 @@ class Optimizer(registry.Configurable):
         """
         if self.built:
             raise ValueError(
-                "`exclude_from_weight_decay()` can only be configured before the optimizer is built."
+                "`exclude_from_weight_decay()` can only be configured before the optimizer is "
+                "built."
             )
         self._not_decayed |= set(var_list or ())
         self._not_decayed_names += list(var_names or ())
@@ -668,9 +678,11 @@ class Optimizer(registry.Configurable):
         self.set_weights([store[str(i)] for i in range(len(store))])
 
     def get_config(self) -> dict[str, Any]:
-        values = {**registry.constructor_arguments(self), "name": self.name}
-        rate = self._learning_rate
-        values["learning_rate"] = float(rate.value) if isinstance(rate, Variable) else rate
+        values, rate = registry.constructor_arguments(self), self._learning_rate
+        rate = float(rate.value) if isinstance(rate, Variable) else rate
+        values.update(
+            {k: v for k, v in (("name", self.name), ("learning_rate", rate)) if k in values}
+        )
         return {k: registry.serialize_keras_object(v) for k, v in values.items()}
 
     @classmethod
@@ -717,3 +729,7 @@ def _starting_from(initializer: Any) -> Callable[..., Any]:
     if isinstance(initializer, initializers.Initializer):
         return lambda shape, dtype: initializer.draw(shape, dtype, jax.random.key(0))
     return initializer
+
+
+def _as_array(x: Any) -> jax.Array:
+    return x if isinstance(x, jax.Array) else jnp.asarray(x)

@@ -23,7 +23,7 @@ class SGD(Optimizer):
     Example:
         >>> import jkeras as keras
         >>> weight = keras.Variable([1.0])
-        >>> _ = keras.optimizers.SGD(0.5).apply_gradients([(keras.ops.ones((1,)), weight)])
+        >>> _ = keras.optimizers.SGD(0.5).apply_gradients([([1.0], weight)])
         >>> weight.value.tolist()
         [0.5]
     """
@@ -68,7 +68,7 @@ class Lion(Optimizer):
     Example:
         >>> import jkeras as keras
         >>> weight = keras.Variable([1.0])
-        >>> _ = keras.optimizers.Lion(0.25).apply_gradients([(keras.ops.ones((1,)), weight)])
+        >>> _ = keras.optimizers.Lion(0.25).apply_gradients([([1.0], weight)])
         >>> weight.value.tolist()
         [0.75]
     """

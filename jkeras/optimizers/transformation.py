@@ -1,6 +1,5 @@
 """An optimizer as an optax transformation: a pair of pure functions of any pytree."""
 
-import copy
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 

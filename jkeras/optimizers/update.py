@@ -75,7 +75,9 @@ def _update(
     moved = optimizer.advance(optimizer.step_of(state))
     state = {**state, **{name: x.astype(state[name].dtype) for name, x in moved.items()}}
     rate = optimizer.step_of(state).learning_rate
-    factors = {k: optimizer.weight_decay_of(known[k]) for k in grads if optimizer.is_decayed(known[k])}
+    factors = {
+        k: optimizer.weight_decay_of(known[k]) for k in grads if optimizer.is_decayed(known[k])
+    }
     decay = {k: (-rate * f * params[k]).astype(params[k].dtype) for k, f in factors.items() if f}
     params = {**params, **{k: params[k] + change for k, change in decay.items()}}
     follow = _run_update_steps if optimizer.assigns else _apply_rule
