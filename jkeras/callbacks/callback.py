@@ -182,7 +182,8 @@ class CallbackList(Callback):
         model: Any = None,
         **params: Any,
     ):
-        given = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
+        single = isinstance(callbacks, Callback) and not isinstance(callbacks, CallbackList)
+        given = [callbacks] if single else list(callbacks or ())
         for callback in given:
             if isinstance(callback, type) or not hasattr(callback, "set_model"):
                 hint = f" Did you mean {callback.__name__}()?" if isinstance(callback, type) else ""

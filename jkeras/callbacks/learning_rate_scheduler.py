@@ -8,7 +8,6 @@ import numpy as np
 
 from jkeras.callbacks.callback import Callback
 from jkeras.callbacks.console import say
-from jkeras.callbacks.learning_rate import get_learning_rate, set_learning_rate
 
 
 class LearningRateScheduler(Callback):
@@ -40,19 +39,19 @@ class LearningRateScheduler(Callback):
         self.schedule, self.verbose = schedule, verbose
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        rate = get_learning_rate(self.model)
+        rate = float(self.model.optimizer.learning_rate)
         rate = self.schedule(epoch, rate) if _takes_two(self.schedule) else self.schedule(epoch)
         if np.ndim(rate) or not np.issubdtype(np.asarray(rate).dtype, np.number):
             raise ValueError(
                 f"The output of the `schedule` function should be a float. Got: {rate}"
             )
-        set_learning_rate(self.model, float(rate))
+        self.model.optimizer.learning_rate = float(rate)
         if self.verbose > 0:
             say(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is not None:
-            logs["learning_rate"] = get_learning_rate(self.model)
+            logs["learning_rate"] = float(self.model.optimizer.learning_rate)
 
 
 def _takes_two(schedule: Callable[..., float]) -> bool:

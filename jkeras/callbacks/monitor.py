@@ -52,11 +52,11 @@ class MonitorCallback(Callback):
         direction = self.mode if self.mode != "auto" else direction_of(self.model, self.monitor)
         if direction is None:
             raise ValueError(
-                f"{type(self).__name__} callback received monitor={self.monitor}, but it isn't "
-                "possible to automatically determine whether that metric should be maximized or "
+                f"{type(self).__name__} callback received monitor={self.monitor}, but jkeras isn't "
+                "able to automatically determine whether that metric should be maximized or "
                 "minimized. Pass `mode='max'` in order to monitor based on the highest metric "
-                "value, or pass `mode='min'` in order to use the lowest value. The metrics of the "
-                f"model are: {[m.name for m in self.model.metrics]}."
+                "value, or pass `mode='min'` in order to use the lowest value. The model's metrics "
+                f"are: {[metric.name for metric in self.model.metrics]}."
             )
         self.monitor_op = np.less if direction == "min" else np.greater
 

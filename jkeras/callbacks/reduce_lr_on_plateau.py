@@ -4,7 +4,6 @@ import warnings
 from typing import Any
 
 from jkeras.callbacks.console import say
-from jkeras.callbacks.learning_rate import get_learning_rate, set_learning_rate
 from jkeras.callbacks.monitor import MonitorCallback, available
 from jkeras.core.deprecation import warn_deprecated
 
@@ -72,7 +71,7 @@ class ReduceLROnPlateau(MonitorCallback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         logs = {} if logs is None else logs
-        rate = logs["learning_rate"] = get_learning_rate(self.model)
+        rate = logs["learning_rate"] = float(self.model.optimizer.learning_rate)
         current = logs.get(self.monitor)
         if current is None:
             warnings.warn(
@@ -93,7 +92,7 @@ class ReduceLROnPlateau(MonitorCallback):
 
     def _reduce(self, epoch: int, rate: float) -> None:
         rate = max(rate * self.factor, self.min_lr)
-        set_learning_rate(self.model, rate)
+        self.model.optimizer.learning_rate = rate
         if self.verbose > 0:
             say(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {rate}.")
         self.cooldown_counter, self.wait = self.cooldown, 0

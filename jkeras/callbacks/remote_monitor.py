@@ -46,6 +46,4 @@ class RemoteMonitor(Callback):
         try:
             urllib.request.urlopen(request, timeout=10).close()
         except (urllib.error.URLError, TimeoutError):
-            warnings.warn(
-                f"Could not reach RemoteMonitor root server at {self.root}", stacklevel=2
-            )
+            warnings.warn(f"Could not reach RemoteMonitor root server at {self.root}", stacklevel=2)

@@ -28,20 +28,46 @@ class SwapEMAWeights(Callback):
 
     def __init__(self, swap_on_epoch: bool = False):
         self.swap_on_epoch = swap_on_epoch
-        self._swapped_at_epoch = False
+        self._own: list[Any] | None = None  # the weights' own values while averages are in place
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._swap_back_after_epoch()
+        self._put_back()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if self.swap_on_epoch:
-            self._swap()
-            self._swapped_at_epoch = True
+            self._put_averages()
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self._swap()
+        self._put_averages()
 
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
-        self._swap()
+        self._put_back()
 
-    on_predict_begin, on_predict_end = on_test_begin, on_test_end
+    def on_predict_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._put_averages()
+
+    def on_predict_end(self, logs: dict[str, Any] | None = None) -> None:
+        self._put_back()
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        self._own = None  # at the end of `fit` the averages take the place of the weights for good
+
+    def _put_averages(self) -> None:
+        optimizer = self.model.optimizer
+        if not optimizer.use_ema:
+            raise ValueError(
+                "SwapEMAWeights must be used when `use_ema=True` is set on the optimizer. Received: "
+                f"use_ema={optimizer.use_ema}"
+            )
+        weights = self.model.trainable_variables
+        averages = optimizer.cells({w: w for w in weights}).get("average", {})
+        self._own = [weight.value for weight in weights]
+        for weight in weights:
+            if weight in averages:  # there are none before the first training step
+                weight.assign(averages[weight].value)
+
+    def _put_back(self) -> None:
+        if self._own is not None:
+            for weight, value in zip(self.model.trainable_variables, self._own, strict=True):
+                weight.assign(value)
+        self._own = None

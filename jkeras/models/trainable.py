@@ -314,14 +314,14 @@ class Trainable(Layer):
         feed = valid.feed()  # one for all epochs: arrays are sent to the device once
 
         def validate() -> Mapping[str, Any]:
-            return self._evaluate(programs, cells.variables(), feed, called, None, steps)
+            return self._evaluate(programs, cells.variables, feed, called, None, steps)
 
         return validate
 
     def _evaluate(
         self,
         programs: Programs,
-        variables: pure.Variables,
+        read: Callable[[], pure.Variables],
         feed: Feed,
         called: CallbackList,
         progress: Any,
@@ -333,7 +333,7 @@ class Trainable(Layer):
         logs, written = loop.evaluate(
             feed=feed,
             run_chunk=self._compiled_or_eager(programs.test(feed.select)),
-            variables=variables,
+            variables=read(),  # now: a callback may have set weights
             written=programs.written,
             fresh_metrics=programs.fresh_metrics(),
             compute=programs.compute,
@@ -348,7 +348,7 @@ class Trainable(Layer):
                 named[path].set_cell(value)
         if called.wants_epochs:
             logs = loop.fetch(logs)
-        called.on_test_end(logs)
+        called.on_test_end(dict(logs))
         return logs
 
     # -------------------------------------------------------------- evaluate
@@ -401,8 +401,9 @@ class Trainable(Layer):
         count = steps or feed.steps_per_pass
         called.set_params({"verbose": verbose, "epochs": 1, "steps": count})
         progress = Progress(count, verbose) if verbose else None
-        variables = model_variables(self)
-        logs = self._evaluate(programs, variables, feed, called, progress, steps)
+        logs = self._evaluate(
+            programs, lambda: model_variables(self), feed, called, progress, steps
+        )
         logs = loop.fetch(logs)
         if progress is not None:
             progress.finish(logs)

@@ -1,5 +1,6 @@
 """Trainer: the compiled programs behind one `compile`, and what moves arrays in and out of them."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -129,7 +130,7 @@ class Run:
     def read(self, epoch: int) -> dict[str, Any]:
         """Returns the state from which `epoch` starts: dicts of numbers and NumPy arrays."""
         state = self._cells.read(None)
-        state = state.replace(rng=jax.random.key_data(state.rng))
+        state = dataclasses.replace(state, rng=jax.random.key_data(state.rng))
         arrays = serialization.to_state_dict(state)
         return {
             "epoch": epoch,
@@ -144,7 +145,7 @@ class Run:
             ValueError: If it is the state of another model or optimizer.
         """
         now = self._cells.read(None)
-        target = now.replace(rng=jax.random.key_data(now.rng))
+        target = dataclasses.replace(now, rng=jax.random.key_data(now.rng))
         try:
             state = serialization.from_state_dict(target, saved["arrays"])
             state = jax.tree.map(_fitting, target, state)
@@ -154,7 +155,7 @@ class Run:
                 f"model as it was when the state was saved. ({error})"
             ) from error
         rng = jax.random.wrap_key_data(state.rng, impl=jax.random.key_impl(now.rng))
-        self._cells.write(state.replace(rng=rng))
+        self._cells.write(dataclasses.replace(state, rng=rng))
         self._feed.position = saved["feed"]
         self.epoch = saved["epoch"]
 
