@@ -93,7 +93,11 @@ class Trainable(Layer):
                 f"`steps_per_execution` must be a positive integer, got {steps_per_execution!r}."
             )
         chosen = optimizers.get(optimizer)
-        if auto_scale_loss and self.dtype_policy.name == "mixed_float16" and not chosen.scales_loss:
+        if (
+            auto_scale_loss
+            and self.dtype_policy.name == "mixed_float16"
+            and not isinstance(chosen, optimizers.LossScaleOptimizer)
+        ):
             chosen = optimizers.LossScaleOptimizer(chosen, name="loss_scale_optimizer")
         settings = {
             "loss": loss,

@@ -219,7 +219,7 @@ class Programs:
                 self._model,
                 self.objective,
                 optimizer.transform(),
-                optimizer.loss_scale if optimizer.scales_loss else None,
+                optimizer.loss_scale,
             )
             self._runs["train", select] = engine.make_chunk(step, select)
         return self._runs["train", select]

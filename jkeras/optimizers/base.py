@@ -450,7 +450,8 @@ class Optimizer(registry.Configurable):
 
     # -------------------------------------------------------------- between variables and states
     def read(self, names: Mapping[Variable, Any]) -> State:
-        """Returns the state; its arrays are those that the variables hold, not copies.
+        """Returns the state, to one who may destroy its arrays: they are those that the variables
+        hold, and copies only of what somebody else may hold as well.
 
         Args:
             names: The trained variables, and what to call them in the state.
@@ -459,7 +460,7 @@ class Optimizer(registry.Configurable):
             ValueError: If it was not built for one of them.
         """
         self.check_known(names)
-        return update.map_cells(Variable.cell, self.cells(names))
+        return update.map_cells(Variable.hand_over, self.cells(names))
 
     def write(self, state: State, names: Mapping[Variable, Any]) -> None:
         """Makes the variables hold the arrays of a state; no data is copied."""

@@ -1,13 +1,22 @@
 """TrainState: everything that a training step reads and writes, as one pytree."""
 
-from typing import Any, NamedTuple
+import dataclasses
+from typing import Any, NamedTuple, Self
 
 import jax
-from flax import struct
+
+# Not flax.struct: importing it loads linen, a tenth of a second of every `import jkeras`.
 
 
-@struct.dataclass
-class TrainState:
+class _Record:
+    def replace(self, **changes: Any) -> Self:
+        """Returns a copy with some fields changed."""
+        return dataclasses.replace(self, **changes)  # type: ignore[type-var]
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class TrainState(_Record):
     """Everything a step reads and writes: save it, shard it, vmap it, donate it.
 
     Attributes:
@@ -27,8 +36,9 @@ class TrainState:
     rng: Any
 
 
-@struct.dataclass
-class EvalState:
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class EvalState(_Record):
     """What evaluation carries from batch to batch.
 
     Attributes:

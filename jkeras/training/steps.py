@@ -65,7 +65,7 @@ def make_train_step(
         objective: Losses and metrics.
         tx: The optimizer, as an optax transformation (`optimizer.transform()`).
         loss_scale: Returns, for an optimizer state, the factor by which the loss is multiplied
-            before differentiation, and by which `tx` divides (mixed_float16).
+            before differentiation, and by which `tx` divides (mixed_float16); or None.
 
     Returns:
         The step: gradients of the loss, the optimizer's update, the weights' constraints, the new
@@ -94,9 +94,8 @@ def make_train_step(
         rng = jax.random.fold_in(state.rng, state.step)
         outputs, effects = forward(layer, variables, batch.x, training=True, rng=rng)
         loss, losses = total_loss(layer, objective, variables, batch, outputs, effects)
-        if loss_scale is not None:
-            loss = loss * loss_scale(state.opt_state)
-        return loss, (outputs, effects, losses)
+        factor = None if loss_scale is None else loss_scale(state.opt_state)
+        return loss if factor is None else loss * factor, (outputs, effects, losses)
 
     def train_step(state: TrainState, batch: Batch) -> TrainState:
         gradient = jax.grad(scaled_loss, has_aux=True)

