@@ -5,8 +5,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from flax import serialization
-
 from jkeras.callbacks.callback import Callback
 from jkeras.callbacks.every_batches import EveryBatches, check_frequency
 from jkeras.utils.files import atomic_path
@@ -99,6 +97,8 @@ class BackupAndRestore(Callback):
             shutil.rmtree(self.backup_dir, ignore_errors=True)
 
     def _write(self, epoch: int) -> None:
+        from flax import serialization
+
         data = serialization.msgpack_serialize(self.model.get_training_state(epoch))
         self._latest.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(self._latest) as part:
@@ -112,11 +112,16 @@ class BackupAndRestore(Callback):
         Raises:
             ValueError: If there are files, but none can be read.
         """
+        from flax import serialization
+
         problem: Exception | None = None
         for path in (self._latest, self._previous):
             if path.exists():
                 try:
-                    return serialization.msgpack_restore(path.read_bytes())
+                    state = serialization.msgpack_restore(path.read_bytes())
+                    if isinstance(state, dict) and {"epoch", "arrays", "feed"} <= state.keys():
+                        return state
+                    problem = ValueError(f"{path.name} is not a backup")
                 except Exception as error:  # whatever a damaged file leads to
                     problem = error
         if problem is not None:

@@ -36,41 +36,26 @@ class CSVLogger(Callback):
 
     def __init__(self, filename: str | os.PathLike, separator: str = ",", append: bool = False):
         self.filename, self.sep, self.append = os.fspath(filename), separator, append
-        self._file: Any = None
-        self._writer: csv.DictWriter | None = None
-        self._with_header = True
+        self._columns: list[str] | None = None  # known from the first epoch
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self._with_header = not (self.append and _has_text(self.filename))
-        mode = "a" if self.append else "w"
-        self._file = open(self.filename, mode, newline="")  # noqa: SIM115
-        self._writer = None
+        self._columns = None
+        if not self.append:
+            open(self.filename, "w").close()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         row = {name: _as_cell(value) for name, value in sorted((logs or {}).items())}
-        if self._writer is None:
-            columns = list(row)
-            if not any(name.startswith("val_") for name in columns):
-                columns += [f"val_{name}" for name in columns]
-            self._writer = csv.DictWriter(
-                self._file,
-                ["epoch", *columns],
-                restval="NA",
-                extrasaction="ignore",
-                delimiter=self.sep,
+        with open(self.filename, "a", newline="") as file:
+            if self._columns is None:
+                self._columns = list(row)
+                if not any(name.startswith("val_") for name in row):
+                    self._columns += [f"val_{name}" for name in row]
+            writer = csv.DictWriter(
+                file, ["epoch", *self._columns], "NA", extrasaction="ignore", delimiter=self.sep
             )
-            if self._with_header:
-                self._writer.writeheader()
-        self._writer.writerow({"epoch": epoch, **row})
-        self._file.flush()
-
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        self._file.close()
-        self._writer = None
-
-
-def _has_text(path: str) -> bool:
-    return os.path.exists(path) and os.path.getsize(path) > 0
+            if file.tell() == 0:
+                writer.writeheader()
+            writer.writerow({"epoch": epoch, **row})
 
 
 def _as_cell(value: Any) -> Any:

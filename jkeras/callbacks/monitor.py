@@ -1,5 +1,6 @@
 """What callbacks that watch one value of the logs have in common."""
 
+import re
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -8,18 +9,12 @@ import numpy as np
 
 from jkeras.callbacks.callback import Callback
 
-_HIGHER_IS_BETTER = frozenset(
-    "AUC Accuracy BinaryAccuracy BinaryIoU CategoricalAccuracy ConcordanceCorrelation "
-    "CosineSimilarity F1Score FBetaScore IoU MeanIoU OneHotIoU OneHotMeanIoU PearsonCorrelation "
-    "Precision PrecisionAtRecall R2Score Recall RecallAtPrecision SensitivityAtSpecificity "
-    "SparseCategoricalAccuracy SparseTopKCategoricalAccuracy SpecificityAtSensitivity "
-    "TopKCategoricalAccuracy".split()
+# Names of metric classes, of which a metric's class is one or a subclass.
+_HIGHER_IS_BETTER = re.compile(
+    r"AUC|\w*Accuracy|\w*IoU|\w*Correlation|CosineSimilarity|F1Score|FBetaScore|R2Score"
+    r"|Precision(AtRecall)?|Recall(AtPrecision)?|SensitivityAtSpecificity|SpecificityAtSensitivity"
 )
-_LOWER_IS_BETTER = frozenset(
-    "BinaryCrossentropy CategoricalCrossentropy CategoricalHinge Hinge KLDivergence LogCoshError "
-    "MeanAbsoluteError MeanAbsolutePercentageError MeanSquaredError MeanSquaredLogarithmicError "
-    "Poisson RootMeanSquaredError SparseCategoricalCrossentropy SquaredHinge".split()
-)
+_LOWER_IS_BETTER = re.compile(r"\w*Crossentropy|\w*Hinge|\w*Error|KLDivergence|Poisson")
 
 
 class MonitorCallback(Callback):
@@ -86,10 +81,10 @@ def direction_of(model: Any, name: str) -> str | None:
 
 
 def _direction_of_kind(kind: type) -> str | None:
-    names = {c.__name__ for c in kind.__mro__}
-    if names & _HIGHER_IS_BETTER:
+    names = [c.__name__ for c in kind.__mro__]
+    if any(_HIGHER_IS_BETTER.fullmatch(name) for name in names):
         return "max"
-    return "min" if names & _LOWER_IS_BETTER else None
+    return "min" if any(_LOWER_IS_BETTER.fullmatch(name) for name in names) else None
 
 
 def available(logs: Mapping[str, Any]) -> str:

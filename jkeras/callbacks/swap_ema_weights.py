@@ -56,8 +56,8 @@ class SwapEMAWeights(Callback):
         optimizer = self.model.optimizer
         if not optimizer.use_ema:
             raise ValueError(
-                "SwapEMAWeights must be used when `use_ema=True` is set on the optimizer. Received: "
-                f"use_ema={optimizer.use_ema}"
+                "SwapEMAWeights must be used when `use_ema=True` is set on the optimizer. "
+                f"Received: use_ema={optimizer.use_ema}"
             )
         weights = self.model.trainable_variables
         averages = optimizer.cells({w: w for w in weights}).get("average", {})

@@ -10,7 +10,8 @@ import numpy as np
 
 from jkeras import losses, metrics, optimizers
 from jkeras.callbacks.callback import CallbackList, History
-from jkeras.callbacks.progress import Progress, is_terminal, resolve_verbose
+from jkeras.callbacks.console import is_terminal
+from jkeras.callbacks.progress import Progress, resolve_verbose
 from jkeras.core import pure, random, registry
 from jkeras.core.layer import Layer
 from jkeras.models import data as data_module
