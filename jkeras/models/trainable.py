@@ -1,6 +1,7 @@
 """compile, fit, evaluate, predict: the half of a model that is about data."""
 
 import inspect
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -93,7 +94,7 @@ class Trainable(Layer):
             raise ValueError(
                 f"`steps_per_execution` must be a positive integer, got {steps_per_execution!r}."
             )
-        chosen = optimizers.get(optimizer)
+        chosen = given = optimizers.get(optimizer)
         if (
             auto_scale_loss
             and self.dtype_policy.name == "mixed_float16"
@@ -109,9 +110,11 @@ class Trainable(Layer):
         _check_names(settings)
         self.optimizer, self.loss = chosen, loss
         self.run_eagerly, self.steps_per_execution = run_eagerly, int(steps_per_execution)
+        if jit_compile == "auto":
+            jit_compile = not run_eagerly
         self.jit_compile = jit_compile
         self._compile_arguments = {
-            "optimizer": chosen,
+            "optimizer": given,  # the wrapper that scales losses is made anew
             **settings,
             "run_eagerly": run_eagerly,
             "steps_per_execution": steps_per_execution,
@@ -148,6 +151,14 @@ class Trainable(Layer):
 
     def compile_from_config(self, config: Mapping[str, Any]) -> None:
         """Calls `compile` with what `get_compile_config` returned."""
+        if type(self).compile is not Trainable.compile:
+            warnings.warn(
+                f"`compile()` was not called as part of model loading because "
+                f"{type(self).__name__} has a `compile()` method of its own. Override "
+                "`get_compile_config()` and `compile_from_config(config)` as well.",
+                stacklevel=2,
+            )
+            return
         values = registry.deserialize_values(config)
         known = inspect.signature(self.compile).parameters
         self.compile(**{k: v for k, v in values.items() if k in known})

@@ -64,7 +64,7 @@ class CompiledObjective:
         >>> from jkeras.training import Batch, CompiledObjective
         >>> objective = CompiledObjective("mse")
         >>> batch = Batch(None, [jnp.zeros((2, 1))])
-        >>> loss, _ = objective.loss(batch, jnp.ones((2, 1)), None)
+        >>> loss, _ = objective.loss(batch, jnp.ones((2, 1)))
         >>> loss.item()
         1.0
     """
@@ -117,13 +117,11 @@ class CompiledObjective:
         return ["loss", *self._parts.values(), *names]
 
     # -------------------------------------------------------------- pure functions
-    def loss(
-        self, batch: Batch, outputs: Any, masks: Any
-    ) -> tuple[jax.Array, dict[str, jax.Array]]:
+    def loss(self, batch: Batch, outputs: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
         """Returns the weighted sum of the outputs' losses, and each of them by name."""
         total = jnp.zeros(())
         parts = {}
-        for i, (y_true, y_pred, weight, mask) in enumerate(self._by_output(batch, outputs, masks)):
+        for i, (y_true, y_pred, weight, _) in enumerate(self._by_output(batch, outputs)):
             loss = self.losses[i]
             if loss is None:
                 continue
@@ -132,7 +130,7 @@ class CompiledObjective:
                     f"The output {self.output_names[i]!r} has a loss, but no target was given: "
                     "pass `y`, or compile without a loss for this output."
                 )
-            value = loss(y_true, y_pred, sample_weight=weight, mask=mask)
+            value = loss(y_true, y_pred, sample_weight=weight)  # finds the output's mask itself
             total = total + self.loss_weights[i] * value
             if i in self._parts:
                 parts[self._parts[i]] = value
@@ -179,9 +177,10 @@ class CompiledObjective:
                 values[name] = state["total"] / jnp.maximum(state["count"], 1)
         return dict(sorted(values.items()))
 
-    def _by_output(self, batch: Batch, outputs: Any, masks: Any) -> list[tuple]:
+    def _by_output(self, batch: Batch, outputs: Any, masks: Any = None) -> list[tuple]:
         predictions = flatten_outputs(outputs, self.output_names)
         masks = flatten_outputs(masks, self.output_names)
+        masks = masks if len(masks) == len(predictions) else [None] * len(predictions)
         targets = batch.y if batch.y is not None else [None] * len(predictions)
         weights = batch.sample_weight
         weights = weights if weights is not None else [None] * len(predictions)

@@ -27,7 +27,11 @@ def check(made):
         if hasattr(program, "model"):
             value = program.model.evaluate(x, y, verbose=0)
             value = value[0] if isinstance(value, list) else value
-            assert abs(value - expected) < 1e-3 * max(1, abs(expected)), (program.name, value, expected)
+            assert abs(value - expected) < 1e-3 * max(1, abs(expected)), (
+                program.name,
+                value,
+                expected,
+            )
 
 
 def run(workload, rounds, quick):
@@ -35,7 +39,13 @@ def run(workload, rounds, quick):
     rows = workload.rows // 4 if quick and workload.rows > 20_000 else workload.rows
     x, y = workload.make_data(rng, rows)
     weights = programs.initial_weights(workload)
-    kinds = [programs.HandScan, programs.JKeras, programs.HandSteps, programs.Keras, programs.KerasTuned]
+    kinds = [
+        programs.HandScan,
+        programs.JKeras,
+        programs.HandSteps,
+        programs.Keras,
+        programs.KerasTuned,
+    ]
     try:
         import keras  # noqa: F401
     except ImportError:

@@ -61,7 +61,11 @@ class HandScan(Program):
             params, opt, total = carry
             value, grads = jax.value_and_grad(loss)(params, *batch)
             updates, opt = tx.update(grads, opt, params)
-            return (optax.apply_updates(params, updates), opt, total + value * len(jax.tree.leaves(batch)[0])), None
+            return (
+                optax.apply_updates(params, updates),
+                opt,
+                total + value * len(jax.tree.leaves(batch)[0]),
+            ), None
 
         @functools.partial(jax.jit, donate_argnums=0)
         def run(state, data, order):
@@ -128,16 +132,14 @@ class FitProgram(Program):
         self.model = workload.build(keras)
         self.model.set_weights(self.weights)
         rate = 0.01 if workload.optimizer == "sgd" else 1e-3
-        optimizer = (keras.optimizers.SGD if workload.optimizer == "sgd" else keras.optimizers.Adam)(
-            rate
-        )
+        optimizer = (
+            keras.optimizers.SGD if workload.optimizer == "sgd" else keras.optimizers.Adam
+        )(rate)
         self.model.compile(loss=workload.loss, optimizer=optimizer, **self.compile_options)
 
     def epoch(self, count=1):
         size = self.workload.batch_size
-        self.model.fit(
-            self.x, self.y, epochs=count, batch_size=size, verbose=0, **self.options
-        )
+        self.model.fit(self.x, self.y, epochs=count, batch_size=size, verbose=0, **self.options)
 
 
 class JKeras(FitProgram):

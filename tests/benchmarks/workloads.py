@@ -137,7 +137,9 @@ def build_convnet(keras):
 
 def conv(weights, x):
     kernel, bias = weights
-    y = lax.conv_general_dilated(x, kernel, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    y = lax.conv_general_dilated(
+        x, kernel, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
     return y + bias
 
 
@@ -216,9 +218,15 @@ def transformer_forward(w, x):
 CLASSES = "sparse_categorical_crossentropy"
 WORKLOADS = [
     Workload("regression", 11_610, regression_data, build_regression, regression_forward),
-    Workload("wide and deep", 11_610, wide_and_deep_data, build_wide_and_deep, wide_and_deep_forward),
+    Workload(
+        "wide and deep", 11_610, wide_and_deep_data, build_wide_and_deep, wide_and_deep_forward
+    ),
     Workload("Fashion-MNIST MLP", 55_000, image_data((28, 28)), build_mlp, mlp_forward, CLASSES),
-    Workload("convnet", 2_000, image_data((28, 28, 1)), build_convnet, convnet_forward, CLASSES, "adam"),
+    Workload(
+        "convnet", 2_000, image_data((28, 28, 1)), build_convnet, convnet_forward, CLASSES, "adam"
+    ),
     Workload("LSTM", 4_000, sequence_data, build_lstm, lstm_forward, CLASSES, "adam"),
-    Workload("transformer", 4_000, sequence_data, build_transformer, transformer_forward, CLASSES, "adam"),
+    Workload(
+        "transformer", 4_000, sequence_data, build_transformer, transformer_forward, CLASSES, "adam"
+    ),
 ]
