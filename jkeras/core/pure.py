@@ -142,7 +142,7 @@ def stateless_call(
     params, state = (
         {paths[v]: value for v, value in zip(own, values, strict=True)} for own, values in lists
     )
-    training = kwargs.get("training")
+    training = bool(kwargs.get("training"))
     outputs, effects = run(
         layer, (params, state), lambda: (layer(*args, **kwargs), layer.losses), training=training
     )

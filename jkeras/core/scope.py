@@ -158,7 +158,7 @@ def outside() -> Iterator[None]:
 
 @contextmanager
 def default_key(key: jax.Array) -> Iterator[None]:
-    """Gives pure calls without a key of their own, while a block runs, keys that follow from one."""
+    """Gives pure calls without a key of their own keys that follow from one, while a block runs."""
     token = _default_key.set([key, 0])
     try:
         yield

@@ -739,8 +739,10 @@ class Trainable(Layer):
         if class_weight is not None:
             flat = Batch(x, *(data_module.as_targets(v, names, "y") for v in batch[1:]))
             weights = data_module.class_weights(class_weight, flat, names)
-            single = self._hooks and len(names) == 1 and weights is not None
-            batch = batch._replace(sample_weight=weights[0] if single else weights)
+            if self._hooks and len(names) == 1 and weights is not None:
+                batch = batch._replace(sample_weight=weights[0])
+            else:
+                batch = batch._replace(sample_weight=weights)
         return batch
 
     def _validation_data(self, given: Any, batch_size: int | None) -> Any:
