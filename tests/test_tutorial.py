@@ -57,9 +57,7 @@ def trained(fashion):
         optimizer=keras.optimizers.SGD(learning_rate=0.05),
         metrics=["accuracy"],
     )
-    history = model.fit(
-        X_train, y_train, epochs=12, validation_data=(X_valid, y_valid), verbose=0
-    )
+    history = model.fit(X_train, y_train, epochs=12, validation_data=(X_valid, y_valid), verbose=0)
     return model, history
 
 
@@ -73,7 +71,11 @@ def test_load_the_data():
         pytest.skip(f"the files of Fashion-MNIST are not on this machine: {error}")
     assert X_train_full.shape == (60000, 28, 28)
     assert X_train_full.dtype == "uint8"
-    assert [CLASS_NAMES[i] for i in y_train_full[:3]] == ["Ankle boot", "T-shirt/top", "T-shirt/top"]
+    assert [CLASS_NAMES[i] for i in y_train_full[:3]] == [
+        "Ankle boot",
+        "T-shirt/top",
+        "T-shirt/top",
+    ]
     assert X_test.shape == (10000, 28, 28)
     assert y_test.shape == (10000,)
 
@@ -138,9 +140,7 @@ def test_layers_and_weights():
 # ------------------------------------------------------------------ compile, fit, look, use
 def test_compile():
     model = mlp()
-    model.compile(
-        loss="sparse_categorical_crossentropy", optimizer="sgd", metrics=["accuracy"]
-    )
+    model.compile(loss="sparse_categorical_crossentropy", optimizer="sgd", metrics=["accuracy"])
     assert float(model.optimizer.learning_rate) == pytest.approx(0.01)
     model.compile(
         loss=keras.losses.sparse_categorical_crossentropy,
@@ -205,9 +205,7 @@ def test_regression_with_sequential(housing):
         ]
     )
     model.compile(loss="mean_squared_error", optimizer=keras.optimizers.SGD(learning_rate=1e-2))
-    history = model.fit(
-        X_train, y_train, epochs=10, validation_data=(X_valid, y_valid), verbose=0
-    )
+    history = model.fit(X_train, y_train, epochs=10, validation_data=(X_valid, y_valid), verbose=0)
     mse_test = model.evaluate(X_test, y_test, verbose=0)
     assert history.history["val_loss"][-1] < history.history["val_loss"][0]
     assert mse_test < 0.5 * y_test.var()
@@ -224,9 +222,7 @@ def test_functional_with_one_input(housing):
     output = keras.layers.Dense(1)(concat)
     model = keras.models.Model(inputs=[input_], outputs=[output])
     model.compile(loss="mean_squared_error", optimizer=keras.optimizers.SGD(learning_rate=1e-2))
-    history = model.fit(
-        X_train, y_train, epochs=8, validation_data=(X_valid, y_valid), verbose=0
-    )
+    history = model.fit(X_train, y_train, epochs=8, validation_data=(X_valid, y_valid), verbose=0)
     assert history.history["loss"][-1] < history.history["loss"][0]
 
 
@@ -473,9 +469,7 @@ def test_tensorboard_with_a_profile(fashion, tmp_path):
     X_train, y_train, X_valid, y_valid, _, _ = fashion
     model = mlp()
     model.compile(loss="sparse_categorical_crossentropy", optimizer="sgd", metrics=["accuracy"])
-    tensorboard_cb = keras.callbacks.TensorBoard(
-        run_logdir, histogram_freq=1, profile_batch=(2, 4)
-    )
+    tensorboard_cb = keras.callbacks.TensorBoard(run_logdir, histogram_freq=1, profile_batch=(2, 4))
     model.fit(
         X_train[:640],
         y_train[:640],

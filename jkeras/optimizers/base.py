@@ -97,6 +97,8 @@ class Optimizer(registry.Configurable):
         name: str | None = None,
         **kwargs: Any,
     ):
+        for name_of_old in kwargs.keys() & {"lr", "decay"}:
+            self._arguments[1].pop(name_of_old, None)  # not to be found in the config
         learning_rate = arguments.take_old_arguments(learning_rate, kwargs)
         if kwargs:
             known = inspect.signature(type(self)).parameters
@@ -440,6 +442,11 @@ class Optimizer(registry.Configurable):
         steps = self.gradient_accumulation_steps
         return iteration // steps if steps else iteration
 
+    @property
+    def scales_loss(self) -> bool:
+        """Whether `loss_scale` gives a number."""
+        return self.loss_scale_factor is not None
+
     def loss_scale(self, state: State) -> Any:
         """Returns what to multiply the loss with before taking gradients, or None.
 
@@ -450,7 +457,9 @@ class Optimizer(registry.Configurable):
 
     # -------------------------------------------------------------- between variables and states
     def read(self, names: Mapping[Variable, Any]) -> State:
-        """Returns the state; its arrays are those that the variables hold, not copies.
+        """Returns the state, which may be donated: `write` has to follow.
+
+        Its arrays are those that the variables hold; only what the user may hold too is copied.
 
         Args:
             names: The trained variables, and what to call them in the state.
@@ -459,7 +468,7 @@ class Optimizer(registry.Configurable):
             ValueError: If it was not built for one of them.
         """
         self.check_known(names)
-        return update.map_cells(Variable.cell, self.cells(names))
+        return update.map_cells(Variable.hand_over, self.cells(names))
 
     def write(self, state: State, names: Mapping[Variable, Any]) -> None:
         """Makes the variables hold the arrays of a state; no data is copied."""
@@ -500,13 +509,16 @@ class Optimizer(registry.Configurable):
             )
         if not grads:
             return
-        new, state = self.stateless_apply(
-            [v.value for v in self.variables], grads, [v.value for v in self._trainable_variables]
-        )
+        trained, mine = self._trainable_variables, self.variables
+        old_trained, old_mine = [v.value for v in trained], [v.value for v in mine]
+        new_trained, new_mine = self.stateless_apply(old_mine, grads, old_trained)
         here = scope.current()
         write = Variable.set_cell if here is None else here.write
-        for variable, value in zip((*self._trainable_variables, *self.variables), (*new, *state)):
-            write(variable, value)
+        for variable, old, new in zip(
+            trained + mine, old_trained + old_mine, new_trained + new_mine
+        ):
+            if new is not old:  # which the user may hold as well
+                write(variable, new)
 
     def _matched(self, grads: list[Any], variables: list[Variable]) -> list[Any]:
         """Returns the gradients of the variables it was built on, None where there is none."""

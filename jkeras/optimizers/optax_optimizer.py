@@ -49,7 +49,7 @@ class OptaxOptimizer(Optimizer):
     def _graft(self, variables: Sequence[Variable]) -> None:
         """Makes the variables of the state, keeping those that were there before."""
         known = dict(enumerate(variables))
-        fresh = self.transformation.init({i: v.value for i, v in known.items()})
+        fresh = self.transformation.init({i: v.cell() for i, v in known.items()})
         old, self._leaves, self._arranged = self._leaves, {}, {}
         for path, leaf in jax.tree_util.tree_leaves_with_path(fresh):
             key, array = _key(path, known), jnp.asarray(leaf)

@@ -57,9 +57,7 @@ def test_with_a_number_of_steps_the_next_call_goes_on(steps, length):
     for _ in range(5):
         taken += rows_of(feed.chunks(lambda: length, steps))
     assert len(taken) == 5 * steps
-    np.testing.assert_array_equal(
-        np.concatenate(taken), np.tile(np.arange(20), steps)
-    )
+    np.testing.assert_array_equal(np.concatenate(taken), np.tile(np.arange(20), steps))
 
 
 def test_data_is_sent_to_the_device_once():
