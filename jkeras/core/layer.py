@@ -45,6 +45,10 @@ class CallSignature:
         if "mask" in parameters and len(self.names) > 1:
             self.mask_sources["mask"] = self.names[0]
 
+    def named(self, args: tuple, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the given arguments by name."""
+        return {**dict(zip(self.names, args, strict=False)), **kwargs}
+
     def bind(self, layer: Any, args: tuple, kwargs: dict[str, Any]) -> inspect.BoundArguments:
         """Returns the given arguments by name; raises TypeError where they do not fit."""
         try:
@@ -121,6 +125,9 @@ class Layer(registry.Configurable):
         **kwargs: Any,
     ):
         self._batch_input_shape = _input_shape_argument(kwargs)
+        for argument in _KERAS_ONLY_ARGUMENTS:
+            if not kwargs.get(argument):
+                kwargs.pop(argument, None)
         if kwargs:
             raise ValueError(_unknown_arguments(type(self), kwargs))
         if name is not None and not isinstance(name, str):
@@ -194,16 +201,20 @@ class Layer(registry.Configurable):
     def get_config(self) -> dict[str, Any]:
         """Returns a JSON-able dict from which `from_config` makes an equal, unbuilt layer."""
         base: dict[str, Any] = {"name": self.name, "trainable": self.trainable}
+        if self.trainable and not registry.accepts(type(self).__init__, "trainable"):
+            del base["trainable"]
         base["dtype"] = registry.serialize_keras_object(self._dtype_policy)
         arguments = registry.constructor_arguments(self)
         own = inspect.signature(type(self).__init__).parameters
         legacy = [k for k in _INPUT_SHAPE_ARGUMENTS if k not in own]
-        for common in ("name", "trainable", "dtype", *legacy):
+        for common in ("name", "trainable", "dtype", *legacy, *_KERAS_ONLY_ARGUMENTS):
             arguments.pop(common, None)
         if arguments.get("activity_regularizer", 0) is None:
             del arguments["activity_regularizer"]
         elif self.activity_regularizer is not None:
             arguments["activity_regularizer"] = self.activity_regularizer
+        if arguments.get("autocast", False):  # the default
+            del arguments["autocast"]
         return {**base, **{k: registry.serialize_keras_object(v) for k, v in arguments.items()}}
 
     @classmethod
@@ -457,6 +468,46 @@ class Layer(registry.Configurable):
         for weight, array in zip(own, arrays, strict=True):
             weight.assign(array)
 
+    # -------------------------------------------------------------- what files hold
+    # Whether files have a container's `layers` before what is in its other attributes.
+    _saves_layers_first: bool = False
+
+    def _saved_attributes(self) -> dict[str, Any]:
+        """Returns the attributes in which files look for sub-layers, by the names they use."""
+        return {k: v for k, v in self.__dict__.items() if k not in _RECORDS}
+
+    def _saved_variables(self) -> list[Variable]:
+        """Returns the layer's own weights (not its sub-layers') in the order of files."""
+        own = [v for v in self._own_variables() if v.is_weight]
+        return sorted(own, key=lambda v: not v.made_trainable)
+
+    def save_own_variables(self, store: Any) -> None:
+        """Puts the layer's own weights into a file; a subclass may store others.
+
+        Args:
+            store: Like a dict, from strings to arrays.
+        """
+        for i, variable in enumerate(self._saved_variables()):
+            store[str(i)] = np.asarray(variable.cell())
+
+    def load_own_variables(self, store: Any) -> None:
+        """Sets the layer's own weights to what `save_own_variables` has stored.
+
+        Args:
+            store: Like a dict, from strings to arrays.
+
+        Raises:
+            ValueError: If the number of arrays, or a shape, differs.
+        """
+        own = self._saved_variables()
+        if len(own) != len(store):
+            raise ValueError(
+                f"Layer {self.name!r} expected {len(own)} variables, but received {len(store)} "
+                "variables during loading." + ("" if self.built else " It is not built.")
+            )
+        for i, variable in enumerate(own):
+            variable.assign(store[str(i)])
+
     # -------------------------------------------------------------- losses
     def add_loss(self, loss: Any) -> None:
         """Adds a scalar (or a list of them) to the loss that training minimizes."""
@@ -469,12 +520,14 @@ class Layer(registry.Configurable):
 
     @property
     def losses(self) -> list[jax.Array]:
-        """Losses added in the last eager call, and the regularizers' losses of the weights."""
-        added = [loss for layer in self._flatten_layers() for loss in layer._added_losses]
-        return added + self._regularization_losses()
-
-    def _regularization_losses(self) -> list[jax.Array]:
-        return [v.regularizer(v.value) for v in self.trainable_weights if v.regularizer is not None]
+        """Losses added in this (or the last eager) call, and the regularizers' of the weights."""
+        here = scope.current()
+        if here is not None and here.kind != scope.EAGER:
+            added = list(here.losses)
+        else:
+            added = [loss for layer in self._flatten_layers() for loss in layer._added_losses]
+        weights = (v for v in self.trainable_weights if v.regularizer is not None)
+        return added + [v.regularizer(v.value) for v in weights]  # type: ignore[misc]
 
     def _clear_losses(self) -> None:
         for layer in self._flatten_layers():
@@ -590,7 +643,8 @@ class Layer(registry.Configurable):
             training = None
         with self._noted(args):
             # Masks go by array, and casting makes new arrays: look them up first.
-            masks = {k: jax.tree.map(here.get_mask, v) for k, v in _named(signature, args, kwargs)}
+            named = signature.named(args, kwargs)
+            masks = {k: jax.tree.map(here.get_mask, v) for k, v in named.items()}
             args, kwargs = self._cast((args, kwargs))
             self._prepare(args, kwargs)
             bound = signature.bind(self, args, kwargs)
@@ -658,7 +712,7 @@ class Layer(registry.Configurable):
             for p in inspect.signature(method).parameters.values()
             if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
         ]
-        named = dict(_named(self._signature, args, kwargs))
+        named = self._signature.named(args, kwargs)
         if len(parameters) == 1:
             first = args[0] if args else next(iter(named.values()), None)
             return {parameters[0]: _shapes(first)}
@@ -754,11 +808,6 @@ def _find(value: Any, kind: Any) -> Iterator[Any]:
         yield value.state
 
 
-def _named(signature: CallSignature, args: tuple, kwargs: dict[str, Any]) -> Iterator:
-    yield from zip(signature.names, args, strict=False)
-    yield from kwargs.items()
-
-
 def _is_none(x: Any) -> bool:
     return x is None
 
@@ -822,6 +871,11 @@ def _describe(x: Any) -> str:
     return repr(x)
 
 
+# In configs that Keras wrote; at their defaults they mean nothing.
+_KERAS_ONLY_ARGUMENTS = (
+    *("quantization_config", "lora_rank", "lora_alpha", "gptq_unpacked_column_size"),
+    "rms_scaling",
+)
 _INPUT_SHAPE_ARGUMENTS = ("input_shape", "batch_input_shape", "input_dim", "input_length")
 
 

@@ -27,12 +27,14 @@ class Effects(NamedTuple):
     """What a pure call did besides returning.
 
     `state` is the new state, `losses` are the losses that layers added, `masks` are the masks of
-    the outputs, in their structure, None where there is none.
+    the outputs, in their structure, None where there is none; `others` the new values of the
+    variables that were passed to `run` besides the layer's.
     """
 
     state: dict[str, Any]
     losses: list[Any]
     masks: Any
+    others: dict[Variable, Any] = {}
 
 
 # ------------------------------------------------------------------ names
@@ -200,7 +202,7 @@ def apply(
         **kwargs: Further arguments of the call.
 
     Returns:
-        The outputs, and the `Effects`: the new state and the added losses.
+        The outputs, and the `Effects`: the new state, the added losses, the outputs' masks.
 
     Raises:
         ValueError: If the variables do not fit, a weight is read that is not the layer's, or a
@@ -217,28 +219,65 @@ def apply(
         >>> jax.grad(loss)(variables.params)["kernel"].tolist()
         [[4.0], [4.0]]
     """
+    return run(layer, variables, lambda: layer(*inputs, **kwargs), training=training, rng=rng)
+
+
+def run(
+    layer: Layer,
+    variables: Any,
+    function: Callable[[], Any],
+    *,
+    training: bool = False,
+    rng: jax.Array | None = None,
+    others: Mapping[Variable, Any] | None = None,
+) -> tuple[Any, Effects]:
+    """Runs a function that uses a layer's weights, with `variables` for their values.
+
+    `apply` is `run` of the layer's call; with `run`, a model can have several methods that compute
+    (`encode`, `decode`), and each of them is pure.
+
+    Args:
+        layer: The layer or model.
+        variables: A `Variables`, or a pair of dicts like it.
+        function: What to run.
+        training: Whether dropout is on, and averages are updated.
+        rng: The key from which all draws follow; needed if anything is drawn.
+        others: Values of other variables that the function may read and write; the new ones are in
+            `effects.others`.
+
+    Returns:
+        What the function returned, and the `Effects`.
+
+    Example:
+        >>> import jax, jax.numpy as jnp, jkeras as keras
+        >>> class Pair(keras.layers.Layer):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.down, self.up = keras.layers.Dense(1), keras.layers.Dense(2)
+        ...
+        ...     def call(self, x):
+        ...         return self.up(self.down(x))
+        >>> pair = Pair()
+        >>> variables = keras.pure.init(pair, jax.random.key(0), (None, 2))
+        >>> code, _ = keras.pure.run(pair, variables, lambda: pair.down(jnp.ones((4, 2))))
+        >>> code.shape
+        (4, 1)
+    """
     named = named_variables(layer)
     values = _checked(named, variables)
     here = scope.Scope(
         scope.PURE,
-        {variable: values[path] for path, variable in named.items()},
+        {**(others or {}), **{variable: values[path] for path, variable in named.items()}},
         training=training,
         rng=rng,
         paths=_paths(layer),
     )
     with scope.enter(here):
-        outputs = layer(*inputs, **kwargs)
+        outputs = function()
     _, state = variables
     return outputs, Effects(
-        {path: here.values[named[path]] for path in state},
-        here.losses,
-        jax.tree.map(here.get_mask, outputs),
+        state={path: here.values[named[path]] for path in state},
+        losses=here.losses,
+        masks=jax.tree.map(here.get_mask, outputs),
+        others={variable: here.values[variable] for variable in others or ()},
     )
-
-
-def regularization_losses(layer: Layer, variables: Any) -> list[Any]:
-    """Returns the regularizers' losses of the trainable weights, as a pure function of them."""
-    params, _ = variables
-    named = named_variables(layer)
-    regularizers = ((named[path].regularizer, value) for path, value in params.items())
-    return [regularizer(value) for regularizer, value in regularizers if regularizer]

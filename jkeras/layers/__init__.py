@@ -1,5 +1,8 @@
-"""Layers."""
+"""Layers: weights declared in `build`, a computation in `call`."""
 
+from typing import Any
+
+from jkeras.core import registry
 from jkeras.core.input_spec import InputSpec as InputSpec
 from jkeras.core.layer import Layer as Layer
 from jkeras.layers.activation import ELU as ELU
@@ -8,8 +11,27 @@ from jkeras.layers.activation import LeakyReLU as LeakyReLU
 from jkeras.layers.activation import PReLU as PReLU
 from jkeras.layers.activation import ReLU as ReLU
 from jkeras.layers.activation import Softmax as Softmax
+from jkeras.layers.convolutional import Conv1D as Conv1D
+from jkeras.layers.convolutional import Conv1DTranspose as Conv1DTranspose
+from jkeras.layers.convolutional import Conv2D as Conv2D
+from jkeras.layers.convolutional import Conv2DTranspose as Conv2DTranspose
+from jkeras.layers.convolutional import Conv3D as Conv3D
+from jkeras.layers.convolutional import Conv3DTranspose as Conv3DTranspose
+from jkeras.layers.convolutional import Convolution1D as Convolution1D
+from jkeras.layers.convolutional import Convolution1DTranspose as Convolution1DTranspose
+from jkeras.layers.convolutional import Convolution2D as Convolution2D
+from jkeras.layers.convolutional import Convolution2DTranspose as Convolution2DTranspose
+from jkeras.layers.convolutional import Convolution3D as Convolution3D
+from jkeras.layers.convolutional import Convolution3DTranspose as Convolution3DTranspose
+from jkeras.layers.convolutional import DepthwiseConv1D as DepthwiseConv1D
+from jkeras.layers.convolutional import DepthwiseConv2D as DepthwiseConv2D
+from jkeras.layers.convolutional import SeparableConv1D as SeparableConv1D
+from jkeras.layers.convolutional import SeparableConv2D as SeparableConv2D
+from jkeras.layers.convolutional import SeparableConvolution1D as SeparableConvolution1D
+from jkeras.layers.convolutional import SeparableConvolution2D as SeparableConvolution2D
 from jkeras.layers.core import ActivityRegularization as ActivityRegularization
 from jkeras.layers.core import Dense as Dense
+from jkeras.layers.core import EinsumDense as EinsumDense
 from jkeras.layers.core import Embedding as Embedding
 from jkeras.layers.core import Identity as Identity
 from jkeras.layers.core import Input as Input
@@ -33,10 +55,73 @@ from jkeras.layers.merging import minimum as minimum
 from jkeras.layers.merging import multiply as multiply
 from jkeras.layers.merging import subtract as subtract
 from jkeras.layers.normalization import BatchNormalization as BatchNormalization
+from jkeras.layers.normalization import GroupNormalization as GroupNormalization
+from jkeras.layers.normalization import LayerNormalization as LayerNormalization
+from jkeras.layers.normalization import RMSNormalization as RMSNormalization
+from jkeras.layers.normalization import UnitNormalization as UnitNormalization
+from jkeras.layers.pooling import AdaptiveAveragePooling1D as AdaptiveAveragePooling1D
+from jkeras.layers.pooling import AdaptiveAveragePooling2D as AdaptiveAveragePooling2D
+from jkeras.layers.pooling import AdaptiveAveragePooling3D as AdaptiveAveragePooling3D
+from jkeras.layers.pooling import AdaptiveMaxPooling1D as AdaptiveMaxPooling1D
+from jkeras.layers.pooling import AdaptiveMaxPooling2D as AdaptiveMaxPooling2D
+from jkeras.layers.pooling import AdaptiveMaxPooling3D as AdaptiveMaxPooling3D
+from jkeras.layers.pooling import AveragePooling1D as AveragePooling1D
+from jkeras.layers.pooling import AveragePooling2D as AveragePooling2D
+from jkeras.layers.pooling import AveragePooling3D as AveragePooling3D
+from jkeras.layers.pooling import AvgPool1D as AvgPool1D
+from jkeras.layers.pooling import AvgPool2D as AvgPool2D
+from jkeras.layers.pooling import AvgPool3D as AvgPool3D
+from jkeras.layers.pooling import GlobalAveragePooling1D as GlobalAveragePooling1D
+from jkeras.layers.pooling import GlobalAveragePooling2D as GlobalAveragePooling2D
+from jkeras.layers.pooling import GlobalAveragePooling3D as GlobalAveragePooling3D
+from jkeras.layers.pooling import GlobalAvgPool1D as GlobalAvgPool1D
+from jkeras.layers.pooling import GlobalAvgPool2D as GlobalAvgPool2D
+from jkeras.layers.pooling import GlobalAvgPool3D as GlobalAvgPool3D
+from jkeras.layers.pooling import GlobalMaxPool1D as GlobalMaxPool1D
+from jkeras.layers.pooling import GlobalMaxPool2D as GlobalMaxPool2D
+from jkeras.layers.pooling import GlobalMaxPool3D as GlobalMaxPool3D
+from jkeras.layers.pooling import GlobalMaxPooling1D as GlobalMaxPooling1D
+from jkeras.layers.pooling import GlobalMaxPooling2D as GlobalMaxPooling2D
+from jkeras.layers.pooling import GlobalMaxPooling3D as GlobalMaxPooling3D
+from jkeras.layers.pooling import MaxPool1D as MaxPool1D
+from jkeras.layers.pooling import MaxPool2D as MaxPool2D
+from jkeras.layers.pooling import MaxPool3D as MaxPool3D
+from jkeras.layers.pooling import MaxPooling1D as MaxPooling1D
+from jkeras.layers.pooling import MaxPooling2D as MaxPooling2D
+from jkeras.layers.pooling import MaxPooling3D as MaxPooling3D
 from jkeras.layers.preprocessing.numeric import Normalization as Normalization
 from jkeras.layers.preprocessing.numeric import Rescaling as Rescaling
+from jkeras.layers.regularization import AlphaDropout as AlphaDropout
 from jkeras.layers.regularization import Dropout as Dropout
+from jkeras.layers.regularization import GaussianDropout as GaussianDropout
+from jkeras.layers.regularization import GaussianNoise as GaussianNoise
+from jkeras.layers.regularization import SpatialDropout1D as SpatialDropout1D
+from jkeras.layers.regularization import SpatialDropout2D as SpatialDropout2D
+from jkeras.layers.regularization import SpatialDropout3D as SpatialDropout3D
+from jkeras.layers.reshaping import Cropping1D as Cropping1D
+from jkeras.layers.reshaping import Cropping2D as Cropping2D
+from jkeras.layers.reshaping import Cropping3D as Cropping3D
 from jkeras.layers.reshaping import Flatten as Flatten
 from jkeras.layers.reshaping import Permute as Permute
 from jkeras.layers.reshaping import RepeatVector as RepeatVector
 from jkeras.layers.reshaping import Reshape as Reshape
+from jkeras.layers.reshaping import UpSampling1D as UpSampling1D
+from jkeras.layers.reshaping import UpSampling2D as UpSampling2D
+from jkeras.layers.reshaping import UpSampling3D as UpSampling3D
+from jkeras.layers.reshaping import ZeroPadding1D as ZeroPadding1D
+from jkeras.layers.reshaping import ZeroPadding2D as ZeroPadding2D
+from jkeras.layers.reshaping import ZeroPadding3D as ZeroPadding3D
+
+serialize = registry.serialize_keras_object
+
+
+def deserialize(config: Any, custom_objects: Any = None) -> Any:
+    """Returns the layer that a config describes.
+
+    Example:
+        >>> import jkeras as keras
+        >>> config = keras.layers.serialize(keras.layers.Dense(3))
+        >>> keras.layers.deserialize(config).units
+        3
+    """
+    return registry.deserialize_keras_object(config, custom_objects, area="layers")

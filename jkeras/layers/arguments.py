@@ -94,3 +94,23 @@ def seed_generator(seed: Any) -> SeedGenerator | None:
     if seed is None or isinstance(seed, SeedGenerator):
         return seed
     return SeedGenerator(seed)
+
+
+def size_tuple(layer: Layer, name: str, value: Any, n: int, least: int = 1) -> tuple[int, ...]:
+    """Returns one size for each of `n` axes.
+
+    Raises:
+        ValueError: If `value` is neither an integer nor `n` of them, or one is too small.
+    """
+    sizes = (value,) * n if isinstance(value, (int, np.integer)) else value
+    is_tuple = isinstance(sizes, Iterable) and not isinstance(sizes, (str, bytes))
+    sizes = tuple(sizes) if is_tuple else ()
+    integers = all(isinstance(k, (int, np.integer)) and not isinstance(k, bool) for k in sizes)
+    if len(sizes) != n or not integers or min(sizes) < least:
+        bad = {k for k in sizes if integers and k < least}
+        detail = f", including values {bad} that do not satisfy `value >= {least}`" if bad else ""
+        raise ValueError(
+            f"The `{name}` argument must be a tuple of {n} integers. "
+            f"Received {name}={value!r}{detail} (layer {layer.name!r})"
+        )
+    return tuple(int(k) for k in sizes)

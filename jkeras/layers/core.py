@@ -1,6 +1,7 @@
 """The layers nearly every model has."""
 
 import inspect
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -77,7 +78,9 @@ class InputLayer(Layer):
             raise ValueError("You must pass a `shape` argument.")
         self.batch_shape = _as_shape(batch_shape)
         self.sparse, self.ragged, self.optional = False, False, bool(optional)
-        output = input_tensor or SymbolicTensor(self.batch_shape, self.dtype, name=name)
+        output = input_tensor
+        if output is None:
+            output = SymbolicTensor(self.batch_shape, self.dtype, name=name)
         output.source = Call(self, (), {}, output)
         self._calls.append(output.source)
 
@@ -204,6 +207,111 @@ class Dense(Layer):
     def call(self, inputs: Any) -> Any:
         outputs = inputs @ self.kernel
         return self.activation(outputs if self.bias is None else outputs + self.bias)
+
+
+class EinsumDense(Layer):
+    """`activation(einsum(equation, inputs, kernel) + bias)`.
+
+    Weights: `kernel` (as the equation's second term says), `bias` (as `bias_axes` says).
+
+    Args:
+        equation: An equation of two terms, such as `"abc,cd->abd"`; the inputs' and outputs' terms
+            may begin or end with `...`.
+        output_shape: The shape of one sample of the outputs, without the axes that `...` stands
+            for; None for a size that the inputs give.
+        activation: A name of `keras.activations`, or a function; None for none.
+        bias_axes: The letters of the axes that have a bias; None for no bias.
+        kernel_initializer: The initializer of the kernel.
+        bias_initializer: The initializer of the bias.
+        kernel_regularizer: A function of the kernel (or its name) that gives a loss.
+        bias_regularizer: A function of the bias (or its name) that gives a loss.
+        kernel_constraint: A function (or its name) applied to the kernel after each update.
+        bias_constraint: A function (or its name) applied to the bias after each update.
+
+    Raises:
+        ValueError: If the equation is no such equation, or does not fit the shapes.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> layer = keras.layers.EinsumDense("abc,cd->abd", output_shape=(None, 64), bias_axes="d")
+        >>> layer(np.ones((2, 32, 128))).shape
+        (2, 32, 64)
+    """
+
+    def __init__(
+        self,
+        equation: str,
+        output_shape: Any,
+        activation: Any = None,
+        bias_axes: str | None = None,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.equation, self.bias_axes = equation, bias_axes
+        self.output_shape = (output_shape,) if isinstance(output_shape, int) else output_shape
+        self.activation = activations.get(activation)
+        keep_weight_options(self, locals())
+
+    def build(self, input_shape: Any) -> None:
+        kernel_shape, bias_shape = self._shapes(input_shape)
+        self.kernel = add_weight(self, "kernel", kernel_shape)
+        self.bias = None if bias_shape is None else add_weight(self, "bias", bias_shape)
+
+    def call(self, inputs: Any) -> Any:
+        outputs = jnp.einsum(self.equation, inputs, self.kernel)
+        return self.activation(outputs if self.bias is None else outputs + self.bias.value)
+
+    def _shapes(self, input_shape: Any) -> tuple[list, list | None]:
+        """Returns the shapes of kernel and bias."""
+        pattern = r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]*)(\.\.\.)?"
+        terms = re.fullmatch(pattern, self.equation.replace(" ", ""))
+        if not terms or terms[1] != terms[5] or terms[3] != terms[7] or (terms[1] and terms[3]):
+            raise ValueError(
+                f"Invalid einsum equation {self.equation!r}. Equations must be in the form "
+                "[X],[Y]->[Z], ...[X],[Y]->...[Z], or [X]...,[Y]->[Z]...."
+            )
+        # The axes that "..." stands for get digits for letters.
+        hidden = "".join(chr(ord("0") + i) for i in range(len(input_shape) - len(terms[2])))
+        left, right = (hidden, "") if terms[1] else ("", hidden)
+        sizes = dict(zip(left + terms[2] + right, input_shape, strict=True))
+        outputs = left + terms[6] + right
+        free = [letter for letter in outputs[1:] if letter not in hidden] if not left else terms[6]
+        if len(free) != len(self.output_shape):
+            raise ValueError(
+                f"The `output_shape` {self.output_shape} of the layer {self.name!r} must name the "
+                f"sizes of {list(free)} in {self.equation!r}."
+            )
+        for letter, size in zip(free, self.output_shape, strict=True):
+            known = sizes.get(letter)
+            if None not in (size, known) and size != known:
+                raise ValueError(
+                    f"Input shape and output shape do not match at shared dimension {letter!r}. "
+                    f"Input shape is {known}, and output shape is {size} (layer {self.name!r})."
+                )
+            sizes[letter] = known if size is None else size
+        for letter in outputs:
+            if letter not in left + terms[2] + right + terms[4]:
+                raise ValueError(
+                    f"Dimension {letter!r} was specified in the output {terms[6]!r} but has no "
+                    f"corresponding dim in the input spec {terms[2]!r} or weight spec {terms[4]!r}"
+                )
+        if self.bias_axes is None:
+            return [sizes.get(letter) for letter in terms[4]], None
+        for letter in self.bias_axes:
+            if letter not in terms[6]:
+                raise ValueError(
+                    f"Bias dimension {letter!r} was requested, but is not part of the output spec "
+                    f"{terms[6]!r}"
+                )
+        first = min(outputs.index(letter) for letter in self.bias_axes)
+        bias = [sizes[letter] if letter in self.bias_axes else 1 for letter in outputs[first:]]
+        return [sizes.get(letter) for letter in terms[4]], bias
 
 
 class Embedding(Layer):

@@ -224,6 +224,8 @@ class Dot(_Merge):
         [[12.0]]
     """
 
+    number_of_inputs = 2
+
     def __init__(self, axes: Any, normalize: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
         if not isinstance(axes, (int, list, tuple)):

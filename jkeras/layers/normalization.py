@@ -91,7 +91,7 @@ class BatchNormalization(Layer):
                 "Received invalid keys for `renorm_clipping` argument: "
                 f"{sorted(unknown)}. Supported values: ['rmax', 'rmin', 'dmax']."
             )
-        self.renorm_clipping = renorm_clipping
+        self.renorm_clipping = dict(renorm_clipping or {}) if renorm else renorm_clipping
         keep_weight_options(self, locals())
 
     def build(self, input_shape: Any) -> None:
@@ -137,6 +137,7 @@ class BatchNormalization(Layer):
         if "dmax" in limits:
             d = jnp.clip(d, -limits["dmax"], limits["dmax"])
         _move_average(self.moving_stddev, stddev, self.momentum)
+        self.moving_variance.assign(jnp.square(self.moving_stddev.value) - self.epsilon)
         _move_average(self.renorm_mean, mean, self.renorm_momentum)
         _move_average(self.renorm_stddev, stddev, self.renorm_momentum)
         if self.gamma is not None:
@@ -146,3 +147,221 @@ class BatchNormalization(Layer):
 
 def _move_average(average: Variable, value: Any, momentum: float) -> None:
     average.assign(average.value * momentum + value * (1.0 - momentum))
+
+
+class _SampleNormalization(Layer):
+    """Statistics of each sample, then `gamma` and `beta`."""
+
+    supports_masking = True
+
+    def __init__(
+        self, axis: Any, epsilon: float, center: bool, scale: bool, options: Any, **kwargs: Any
+    ):
+        super().__init__(**kwargs)
+        self.axis, self.epsilon, self.center, self.scale = axis, epsilon, center, scale
+        keep_weight_options(self, options)
+
+    def _add_affine(self, input_shape: Any, axis: Any) -> list[int]:
+        axes = _axes(self, axis, len(input_shape))
+        sizes = [input_shape[i] for i in axes]
+        self.gamma = add_weight(self, "gamma", sizes, autocast=False) if self.scale else None
+        self.beta = add_weight(self, "beta", sizes, autocast=False) if self.center else None
+        return axes
+
+
+def _axes(layer: Layer, axis: Any, ndim: int) -> list[int]:
+    """Returns one or several axes, counted from the front, in order."""
+    axes = axis if isinstance(axis, (list, tuple)) else [axis]
+    return sorted({positive_axis(layer, a, ndim) for a in axes})
+
+
+class LayerNormalization(_SampleNormalization):
+    """Normalizes each sample to mean 0 and variance 1 along some axes (Ba et al., 2016).
+
+    Weights: `gamma`, `beta` (sizes of the axes).
+
+    Args:
+        axis: The axis, or several.
+        epsilon: What is added to variances.
+        center: Whether `beta` is added.
+        scale: Whether `gamma` is multiplied with.
+        beta_initializer: The initializer of `beta`.
+        gamma_initializer: The initializer of `gamma`.
+        beta_regularizer: A function of `beta` (or its name) that gives a loss.
+        gamma_regularizer: A function of `gamma` (or its name) that gives a loss.
+        beta_constraint: A function (or its name) applied to `beta` after each update.
+        gamma_constraint: A function (or its name) applied to `gamma` after each update.
+
+    Raises:
+        ValueError: If the inputs lack an axis.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> layer = keras.layers.LayerNormalization(epsilon=0.0)
+        >>> layer(np.array([[1.0, 3.0], [20.0, 60.0]])).tolist()
+        [[-1.0, 1.0], [-1.0, 1.0]]
+    """
+
+    def __init__(
+        self,
+        axis: Any = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(axis, epsilon, center, scale, locals(), **kwargs)
+        axes = axis if isinstance(axis, (list, tuple)) else [axis]
+        if not all(isinstance(a, int) for a in axes):
+            raise TypeError(
+                "Expected an int or a list/tuple of ints for the argument 'axis', but received: "
+                f"{axis!r}"
+            )
+
+    def build(self, input_shape: Any) -> None:
+        self._add_affine(input_shape, self.axis)
+
+    def call(self, inputs: Any) -> Any:
+        return nn.layer_normalization(
+            inputs, _value(self.gamma), _value(self.beta), self.axis, self.epsilon
+        )
+
+
+def _value(weight: Variable | None) -> Any:
+    return None if weight is None else weight.value
+
+
+class GroupNormalization(_SampleNormalization):
+    """Normalizes groups of channels of each sample to mean 0 and variance 1 (Wu and He, 2018).
+
+    Weights: `gamma`, `beta` (channels,).
+
+    Args:
+        groups: The number of groups: 1 normalizes all channels together, -1 each by itself.
+        axis: The axis of the channels.
+        epsilon: What is added to variances.
+        center: Whether `beta` is added.
+        scale: Whether `gamma` is multiplied with.
+        beta_initializer: The initializer of `beta`.
+        gamma_initializer: The initializer of `gamma`.
+        beta_regularizer: A function of `beta` (or its name) that gives a loss.
+        gamma_regularizer: A function of `gamma` (or its name) that gives a loss.
+        beta_constraint: A function (or its name) applied to `beta` after each update.
+        gamma_constraint: A function (or its name) applied to `gamma` after each update.
+
+    Raises:
+        ValueError: If `groups` does not divide the channels.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> layer = keras.layers.GroupNormalization(groups=2, epsilon=0.0)
+        >>> layer(np.array([[1.0, 3.0, 20.0, 60.0]])).tolist()
+        [[-1.0, 1.0, -1.0, 1.0]]
+    """
+
+    def __init__(
+        self,
+        groups: int = 32,
+        axis: int = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(axis, epsilon, center, scale, locals(), **kwargs)
+        self.groups = groups
+
+    def build(self, input_shape: Any) -> None:
+        axis = positive_axis(self, self.axis, len(input_shape))
+        channels = input_shape[axis]
+        if channels is None:
+            raise ValueError(
+                f"Axis {self.axis} of input tensor should have a defined dimension but the layer "
+                f"{self.name!r} received an input with shape {input_shape}."
+            )
+        if self.groups == -1:
+            self.groups = channels
+        if self.groups > channels:
+            raise ValueError(
+                f"Number of groups ({self.groups}) cannot be more than the number of channels "
+                f"({channels}). (layer {self.name!r}, input shape {input_shape})"
+            )
+        if channels % self.groups:
+            raise ValueError(
+                f"The number of channels ({channels}) must be a multiple of the number of groups "
+                f"({self.groups}). (layer {self.name!r}, input shape {input_shape})"
+            )
+        self._add_affine(input_shape, axis)
+
+    def call(self, inputs: Any) -> Any:
+        gamma, beta = _value(self.gamma), _value(self.beta)
+        return nn.group_normalization(inputs, self.groups, self.axis, gamma, beta, self.epsilon)
+
+
+class RMSNormalization(Layer):
+    """Divides each sample by its root mean square (Zhang and Sennrich, 2019).
+
+    Weights: `scale` (sizes of the axes).
+
+    Args:
+        axis: The axis, or several.
+        epsilon: What is added to the mean square.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> keras.layers.RMSNormalization(epsilon=0.0)(np.array([[2.0, -2.0]])).tolist()
+        [[1.0, -1.0]]
+    """
+
+    supports_masking = True
+
+    def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.axis, self.epsilon = axis, epsilon
+
+    def build(self, input_shape: Any) -> None:
+        sizes = [input_shape[i] for i in _axes(self, self.axis, len(input_shape))]
+        self.scale = self.add_weight(sizes, initializer="ones", autocast=False, name="scale")
+
+    def call(self, x: Any) -> Any:
+        return nn.rms_normalization(x, self.scale.value, self.axis, self.epsilon)
+
+
+class UnitNormalization(Layer):
+    """Scales each sample to norm 1.
+
+    Args:
+        axis: The axis, or several, along which the norm is taken.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> keras.layers.UnitNormalization()(np.ones((1, 4))).tolist()
+        [[0.5, 0.5, 0.5, 0.5]]
+    """
+
+    supports_masking = True
+
+    def __init__(self, axis: Any = -1, **kwargs: Any):
+        super().__init__(**kwargs)
+        axes = axis if isinstance(axis, (list, tuple)) else [axis]
+        if not all(isinstance(a, int) for a in axes):
+            raise TypeError(
+                "Invalid value for `axis` argument: expected an int or a list/tuple of ints. "
+                f"Received: axis={axis!r}"
+            )
+        self.axis = axis
+
+    def call(self, inputs: Any) -> Any:
+        return nn.normalize(inputs, axis=tuple(_axes(self, self.axis, inputs.ndim)))

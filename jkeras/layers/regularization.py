@@ -1,25 +1,27 @@
 """Layers that are random in training, and do nothing else."""
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from jkeras.core import settings
+from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
 from jkeras.layers.arguments import seed_generator
 from jkeras.ops import nn
 
 
-def _rate(layer: Layer, rate: Any, closed: bool = True) -> Any:
-    """Returns the rate, if it is one."""
-    is_number = isinstance(rate, (int, float))
-    if not is_number or not (0 <= rate <= 1 if closed else 0 <= rate < 1):
+def _share(layer: Layer, name: str, value: Any) -> Any:
+    """Returns a number between 0 and 1; refuses anything else."""
+    if not isinstance(value, (int, float)) or not 0 <= value <= 1:
         raise ValueError(
-            "Invalid value received for argument `rate`. Expected a float value between 0 and 1. "
-            f"Received: rate={rate!r} (layer {layer.name!r})"
+            f"Invalid value received for argument `{name}`. Expected a float value between 0 and 1."
+            f" Received: {name}={value!r} (layer {layer.name!r})"
         )
-    return rate
+    return value
 
 
 class _Random(Layer):
@@ -67,7 +69,7 @@ class Dropout(_Random):
 
     def __init__(self, rate: float, noise_shape: Any = None, seed: Any = None, **kwargs: Any):
         super().__init__(seed, **kwargs)
-        self.rate = _rate(self, rate)
+        self.rate = _share(self, "rate", rate)
         if noise_shape is not None and (
             isinstance(noise_shape, str) or not isinstance(noise_shape, Iterable)
         ):
@@ -88,9 +90,176 @@ class Dropout(_Random):
             inputs.shape[i] if n is None else n
             for i, n in enumerate(self.noise_shape, start=offset)
         )
-        if offset < 0 or jnp.broadcast_shapes(shape, inputs.shape) != inputs.shape:
+        if offset < 0 or any(n not in (1, m) for n, m in zip(shape, inputs.shape[offset:])):
             raise ValueError(
                 f"The `noise_shape` {self.noise_shape} of the layer {self.name!r} does not "
                 f"broadcast to inputs of shape {inputs.shape}."
             )
         return shape
+
+
+class SpatialDropout1D(Dropout):
+    """Drops whole channels of sequences in training (Tompson et al., 2014).
+
+    Args:
+        rate: The share, between 0 and 1.
+        seed: An integer, for a sequence of draws of the layer's own.
+        name: The name.
+        dtype: The dtype or policy.
+
+    Raises:
+        ValueError: If `rate` is not between 0 and 1.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> y = keras.layers.SpatialDropout1D(0.5)(np.ones((2, 9, 4)), training=True)
+        >>> bool((y == y[:, :1]).all())
+        True
+    """
+
+    def __init__(
+        self,
+        rate: float,
+        seed: Any = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ):
+        super().__init__(rate, (None, 1, None), seed, name=name, dtype=dtype)
+        self.input_spec = InputSpec(ndim=3)
+
+
+class _SpatialDropout(Dropout):
+    rank: int
+
+    def __init__(
+        self,
+        rate: float,
+        data_format: str | None = None,
+        seed: Any = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ):
+        self.data_format = settings.standardize_data_format(data_format)
+        space = (1,) * self.rank
+        is_first = self.data_format == "channels_first"
+        noise_shape = (None, None, *space) if is_first else (None, *space, None)
+        super().__init__(rate, noise_shape, seed, name=name, dtype=dtype)
+        self.input_spec = InputSpec(ndim=self.rank + 2)
+
+
+class SpatialDropout2D(_SpatialDropout):
+    """Drops whole channels of images in training (Tompson et al., 2014).
+
+    Args:
+        rate: The share, between 0 and 1.
+        data_format: `"channels_last"` or `"channels_first"`.
+        seed: An integer, for a sequence of draws of the layer's own.
+        name: The name.
+        dtype: The dtype or policy.
+
+    Raises:
+        ValueError: If `rate` is not between 0 and 1.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> y = keras.layers.SpatialDropout2D(0.5)(np.ones((2, 3, 3, 4)), training=True)
+        >>> bool((y == y[:, :1, :1]).all())
+        True
+    """
+
+    rank = 2
+
+
+class SpatialDropout3D(_SpatialDropout):
+    """Drops whole channels of volumes in training; see `SpatialDropout2D`.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> y = keras.layers.SpatialDropout3D(0.5)(np.ones((2, 3, 3, 3, 4)), training=True)
+        >>> bool((y == y[:, :1, :1, :1]).all())
+        True
+    """
+
+    rank = 3
+
+
+class AlphaDropout(Dropout):
+    """Dropout that keeps mean and variance, for networks of SELUs (Klambauer et al., 2017).
+
+    Dropped inputs become SELU's lower limit; then all are scaled and moved.
+
+    Args:
+        rate: The share, between 0 and 1.
+        noise_shape: The shape of what is drawn; None in it for the inputs' own size.
+        seed: An integer, for a sequence of draws of the layer's own.
+
+    Raises:
+        ValueError: If `rate` is not between 0 and 1.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> x = np.random.default_rng(0).normal(size=(1000, 10))
+        >>> y = keras.layers.AlphaDropout(0.2)(x, training=True)
+        >>> bool(abs(y.std() - x.std()) < 0.05)
+        True
+    """
+
+    def disturb(self, inputs: Any, key: jax.Array) -> Any:
+        if self.rate >= 1:
+            return jnp.zeros_like(inputs)
+        least = -1.7580993408473766  # of SELU
+        keep = jax.random.bernoulli(key, 1.0 - self.rate, self._noise_shape(inputs))
+        scale = ((1 - self.rate) * (1 + self.rate * least**2)) ** -0.5
+        offset = -scale * least * self.rate
+        return jnp.where(keep, inputs, least).astype(inputs.dtype) * scale + offset
+
+
+class GaussianDropout(_Random):
+    """Multiplies by normal noise of mean 1 in training (Srivastava et al., 2014).
+
+    Args:
+        rate: The noise's variance is `rate / (1 - rate)`, that of dropout with this rate.
+        seed: An integer, for a sequence of draws of the layer's own.
+
+    Raises:
+        ValueError: If `rate` is not between 0 and 1.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> y = keras.layers.GaussianDropout(0.5, seed=0)(np.ones((1000, 10)), training=True)
+        >>> round(y.std().item(), 1)
+        1.0
+    """
+
+    def __init__(self, rate: float, seed: Any = None, **kwargs: Any):
+        super().__init__(seed, **kwargs)
+        self.rate = _share(self, "rate", rate)
+
+    def disturb(self, inputs: Any, key: jax.Array) -> Any:
+        stddev = math.sqrt(self.rate / (1.0 - self.rate)) if self.rate < 1 else math.inf
+        return inputs * (1.0 + stddev * jax.random.normal(key, inputs.shape, inputs.dtype))
+
+
+class GaussianNoise(_Random):
+    """Adds normal noise in training.
+
+    Args:
+        stddev: The noise's standard deviation, between 0 and 1.
+        seed: An integer, for a sequence of draws of the layer's own.
+
+    Raises:
+        ValueError: If `stddev` is not between 0 and 1.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> y = keras.layers.GaussianNoise(0.5, seed=0)(np.ones((1000, 10)), training=True)
+        >>> round(y.std().item(), 1)
+        0.5
+    """
+
+    def __init__(self, stddev: float, seed: Any = None, **kwargs: Any):
+        super().__init__(seed, **kwargs)
+        self.stddev = _share(self, "stddev", stddev)
+
+    def disturb(self, inputs: Any, key: jax.Array) -> Any:
+        return inputs + self.stddev * jax.random.normal(key, inputs.shape, inputs.dtype)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -11,7 +12,8 @@ from jkeras.core import settings
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
-from jkeras.layers.arguments import positive_integer
+from jkeras.layers.arguments import one_of, positive_integer, size_tuple
+from jkeras.layers.spatial import SpatialLayer
 
 
 class Flatten(Layer):
@@ -145,3 +147,269 @@ class RepeatVector(Layer):
     def call(self, inputs: Any) -> Any:
         batch, features = inputs.shape
         return jnp.broadcast_to(inputs[:, None], (batch, self.n, features))
+
+
+# ------------------------------------------------------------------ borders
+class _Bordered(SpatialLayer):
+    """Acts on the borders of space."""
+
+    def _pairs(self, name: str, value: Any) -> Any:
+        """Returns (front, back), or a pair for each axis, of any form in which they are given."""
+        if self.rank == 1:
+            return size_tuple(self, name, value, 2, 0)
+        if isinstance(value, (int, np.integer)):
+            value = (value,) * self.rank
+        if not isinstance(value, (list, tuple)) or len(value) != self.rank:
+            words = {2: "two elements", 3: "three elements"}[self.rank]
+            raise ValueError(
+                f"`{name}` should have {words}. Received: {name}={value!r} (layer {self.name!r})"
+            )
+        return tuple(size_tuple(self, f"{name}[{i}]", v, 2, 0) for i, v in enumerate(value))
+
+    def _around(self, pairs: Any) -> list[tuple[int, int]]:
+        """Returns (front, back) for all axes of the inputs."""
+        around = [(0, 0)] * (self.rank + 2)
+        for axis, pair in zip(self.spatial_axes, [pairs] if self.rank == 1 else pairs, strict=True):
+            around[axis] = pair
+        return around
+
+
+class _Cropping(_Bordered):
+    def __init__(self, cropping: Any, data_format: str | None = None, **kwargs: Any):
+        super().__init__(data_format, **kwargs)
+        self.cropping = self._pairs("cropping", cropping)
+
+    def call(self, inputs: Any) -> Any:
+        around = self._around(self.cropping)
+        if any(inputs.shape[i] <= sum(around[i]) for i in self.spatial_axes):
+            raise ValueError(
+                "Values in `cropping` argument should be smaller than the corresponding spatial "
+                f"dimension of the input. Received: inputs.shape={inputs.shape}, "
+                f"cropping={self.cropping} (layer {self.name!r})"
+            )
+        sizes = zip(inputs.shape, around, strict=True)
+        return inputs[tuple(slice(front, n - back) for n, (front, back) in sizes)]
+
+
+class Cropping1D(_Cropping):
+    """Cuts steps off sequences: inputs (batch, steps, channels).
+
+    Args:
+        cropping: How many at both ends, or `(front, back)`.
+
+    Raises:
+        ValueError: If nothing would be left.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> keras.layers.Cropping1D((1, 2))(np.ones((2, 10, 4))).shape
+        (2, 7, 4)
+    """
+
+    rank = 1
+
+    def __init__(self, cropping: Any = (1, 1), **kwargs: Any):
+        super().__init__(cropping, "channels_last", **kwargs)
+
+
+class Cropping2D(_Cropping):
+    """Cuts borders off images: inputs (batch, rows, columns, channels).
+
+    Args:
+        cropping: How much on all sides; or `(rows, columns)`; or pairs `((top, bottom), (left,
+            right))`.
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Raises:
+        ValueError: If nothing would be left.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> keras.layers.Cropping2D(((1, 2), (3, 0)))(np.ones((2, 10, 10, 4))).shape
+        (2, 7, 7, 4)
+    """
+
+    rank = 2
+
+    def __init__(
+        self, cropping: Any = ((0, 0), (0, 0)), data_format: str | None = None, **kwargs: Any
+    ):
+        super().__init__(cropping, data_format, **kwargs)
+
+
+class Cropping3D(_Cropping):
+    """Cuts borders off volumes: inputs (batch, depth, rows, columns, channels).
+
+    Args:
+        cropping: How much on all sides; or a number for each axis; or a pair for each axis.
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Raises:
+        ValueError: If nothing would be left.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> keras.layers.Cropping3D(1)(np.ones((2, 4, 5, 6, 3))).shape
+        (2, 2, 3, 4, 3)
+    """
+
+    rank = 3
+
+    def __init__(
+        self,
+        cropping: Any = ((1, 1), (1, 1), (1, 1)),
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(cropping, data_format, **kwargs)
+
+
+class _ZeroPadding(_Bordered):
+    def __init__(self, padding: Any = 1, data_format: str | None = None, **kwargs: Any):
+        super().__init__(data_format, **kwargs)
+        self.padding = self._pairs("padding", padding)
+
+    def call(self, inputs: Any) -> Any:
+        return jnp.pad(inputs, self._around(self.padding))
+
+
+class ZeroPadding1D(_ZeroPadding):
+    """Adds zeros to sequences: inputs (batch, steps, channels).
+
+    Args:
+        padding: How many at both ends, or `(front, back)`.
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> keras.layers.ZeroPadding1D((1, 2))(np.ones((2, 10, 4))).shape
+        (2, 13, 4)
+    """
+
+    rank = 1
+
+
+class ZeroPadding2D(_ZeroPadding):
+    """Adds zeros around images: inputs (batch, rows, columns, channels).
+
+    Args:
+        padding: How much on all sides; or `(rows, columns)`; or pairs `((top, bottom), (left,
+            right))`.
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> keras.layers.ZeroPadding2D(((1, 2), (3, 0)))(np.ones((2, 10, 10, 4))).shape
+        (2, 13, 13, 4)
+    """
+
+    rank = 2
+
+
+class ZeroPadding3D(_ZeroPadding):
+    """Adds zeros around volumes: inputs (batch, depth, rows, columns, channels).
+
+    Args:
+        padding: How much on all sides; or a number for each axis; or a pair for each axis.
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> keras.layers.ZeroPadding3D(1)(np.ones((2, 4, 5, 6, 3))).shape
+        (2, 6, 7, 8, 3)
+    """
+
+    rank = 3
+
+
+# ------------------------------------------------------------------ enlarging
+class UpSampling1D(Layer):
+    """Repeats each step of sequences: inputs (batch, steps, channels).
+
+    Args:
+        size: How often.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> keras.layers.UpSampling1D(2)(np.array([[[1.0], [2.0]]])).tolist()
+        [[[1.0], [1.0], [2.0], [2.0]]]
+    """
+
+    def __init__(self, size: int = 2, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.size = positive_integer(self, "size", size)
+        self.input_spec = InputSpec(ndim=3)
+
+    def call(self, inputs: Any) -> Any:
+        return jnp.repeat(inputs, self.size, axis=1)
+
+
+class _UpSampling(SpatialLayer):
+    def __init__(self, size: Any = 2, data_format: str | None = None, **kwargs: Any):
+        super().__init__(data_format, **kwargs)
+        self.size = size_tuple(self, "size", size, self.rank)
+
+    def call(self, inputs: Any) -> Any:
+        for axis, size in zip(self.spatial_axes, self.size, strict=True):
+            inputs = jnp.repeat(inputs, size, axis=axis)
+        return inputs
+
+
+class UpSampling2D(_UpSampling):
+    """Enlarges images: inputs (batch, rows, columns, channels).
+
+    Args:
+        size: How many times, or one number for each axis.
+        data_format: `"channels_last"` or `"channels_first"`.
+        interpolation: `"nearest"`, which repeats, `"bilinear"`, `"bicubic"`, `"lanczos3"` or
+            `"lanczos5"`.
+
+    Raises:
+        ValueError: If the interpolation is unknown.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> keras.layers.UpSampling2D(2)(np.ones((1, 4, 5, 3))).shape
+        (1, 8, 10, 3)
+    """
+
+    rank = 2
+
+    def __init__(
+        self,
+        size: Any = 2,
+        data_format: str | None = None,
+        interpolation: str = "nearest",
+        **kwargs: Any,
+    ):
+        super().__init__(size, data_format, **kwargs)
+        self.interpolation = one_of(
+            self,
+            "interpolation",
+            interpolation,
+            ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"),
+        )
+
+    def call(self, inputs: Any) -> Any:
+        if self.interpolation == "nearest":
+            return super().call(inputs)
+        shape = list(inputs.shape)
+        for axis, size in zip(self.spatial_axes, self.size, strict=True):
+            shape[axis] *= size
+        return jax.image.resize(inputs, shape, self.interpolation)
+
+
+class UpSampling3D(_UpSampling):
+    """Repeats the elements of volumes: inputs (batch, depth, rows, columns, channels).
+
+    Args:
+        size: How often, or one number for each axis.
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> keras.layers.UpSampling3D(2)(np.ones((1, 2, 2, 2, 3))).shape
+        (1, 4, 4, 4, 3)
+    """
+
+    rank = 3

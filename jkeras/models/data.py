@@ -48,13 +48,14 @@ def as_array(value: Any, argument: str) -> Any:
     else:
         raise TypeError(
             f"`{argument}` is a {type(value).__name__}, and not an array. Pass NumPy or JAX "
-            "arrays, pandas objects, lists of numbers, lists or dicts of arrays, or a generator of batches."
+            "arrays, pandas objects, lists of numbers, lists or dicts of arrays, or a generator "
+            "of batches."
         )
     if array.dtype == object:
         raise TypeError(
             f"`{argument}` is an array of Python objects (dtype object): its rows differ in "
-            "length, or some entries are not numbers. Make it numeric first (pandas: select the numeric "
-            "columns, `.astype('float32')`)."
+            "length, or some entries are not numbers. Make it numeric first (pandas: select the "
+            "numeric columns, `.astype('float32')`)."
         )
     if array.ndim == 0:
         raise ValueError(f"`{argument}` is a single number: data needs an axis of samples.")

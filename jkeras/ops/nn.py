@@ -3,10 +3,16 @@
 They know neither layers nor symbolic tensors: `keras.ops` lifts them, the layers call them.
 """
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jkeras.core import settings
 
 
 def _float(x: Any) -> jax.Array:
@@ -33,7 +39,7 @@ def normalize(x: Any, axis: Any = -1, order: Any = 2, epsilon: float = 1e-12) ->
     x = _float(x)
     if order == 2:
         squares = jnp.sum(jnp.square(x), axis=axis, keepdims=True)
-        return x * jax.lax.rsqrt(jnp.maximum(squares, epsilon))
+        return x * lax.rsqrt(jnp.maximum(squares, epsilon))
     norm = jnp.linalg.norm(x, ord=order, axis=axis, keepdims=True)
     return x / jnp.maximum(norm, epsilon)
 
@@ -90,7 +96,7 @@ def batch_normalization(
     x = _float(x)
     shape = [1] * x.ndim
     shape[axis] = x.shape[axis]
-    factor = jax.lax.rsqrt(jnp.asarray(variance) + epsilon)
+    factor = lax.rsqrt(jnp.asarray(variance) + epsilon)
     if scale is not None:
         factor = factor * scale
     shift = -mean * factor if offset is None else offset - mean * factor
@@ -111,3 +117,371 @@ def dropout(x: Any, rate: float, key: jax.Array, shape: Any = None) -> jax.Array
         return jnp.zeros_like(x)
     keep = jax.random.bernoulli(key, 1.0 - rate, x.shape if shape is None else shape)
     return jnp.where(keep, x / (1.0 - rate), 0).astype(x.dtype)
+
+
+# ------------------------------------------------------------------ normalization
+def layer_normalization(
+    x: Any, gamma: Any = None, beta: Any = None, axis: Any = -1, epsilon: float | None = None
+) -> jax.Array:
+    """Normalizes each sample to mean 0 and variance 1 along some axes (Ba et al., 2016).
+
+    Args:
+        x: The inputs.
+        gamma: What is multiplied with; its shape is that of the axes, in order.
+        beta: What is added, likewise.
+        axis: The axis, or several.
+        epsilon: What is added to the variance; `keras.config.epsilon()` by default.
+    """
+    x = _float(x)
+    axes = _positive_axes(axis, x.ndim)
+    wide = _at_least_float32(x)
+    mean, variance = moments(wide, axes, keepdims=True)
+    epsilon = settings.epsilon() if epsilon is None else epsilon
+    outputs = (wide - mean) * lax.rsqrt(variance + epsilon)
+    return _affine(outputs, gamma, beta, axes).astype(x.dtype)
+
+
+def rms_normalization(
+    x: Any, scale: Any = None, axis: Any = -1, epsilon: float | None = None
+) -> jax.Array:
+    """Divides each sample by its root mean square along an axis (Zhang and Sennrich, 2019).
+
+    Args:
+        x: The inputs.
+        scale: What is multiplied with; its shape is that of the axes, in order.
+        axis: The axis, or several.
+        epsilon: What is added to the mean square; `keras.config.epsilon()` by default.
+    """
+    x = _float(x)
+    axes = _positive_axes(axis, x.ndim)
+    wide = _at_least_float32(x)
+    epsilon = settings.epsilon() if epsilon is None else epsilon
+    outputs = wide * lax.rsqrt(jnp.mean(jnp.square(wide), axes, keepdims=True) + epsilon)
+    return _affine(outputs, scale, None, axes).astype(x.dtype)
+
+
+def group_normalization(
+    x: Any,
+    groups: int,
+    axis: int = -1,
+    gamma: Any = None,
+    beta: Any = None,
+    epsilon: float = 1e-3,
+) -> jax.Array:
+    """Normalizes groups of channels of each sample to mean 0, variance 1 (Wu and He, 2018).
+
+    Args:
+        x: The inputs.
+        groups: The number of groups.
+        axis: The axis of the channels.
+        gamma: What is multiplied with, one for each channel.
+        beta: What is added, likewise.
+        epsilon: What is added to variances.
+    """
+    x = _float(x)
+    (axis,) = _positive_axes(axis, x.ndim)
+    shape = (*x.shape[:axis], groups, x.shape[axis] // groups, *x.shape[axis + 1 :])
+    grouped = _at_least_float32(x).reshape(shape)
+    others = tuple(i for i in range(1, grouped.ndim) if i != axis)
+    mean, variance = moments(grouped, others, keepdims=True)
+    outputs = ((grouped - mean) * lax.rsqrt(variance + epsilon)).reshape(x.shape)
+    return _affine(outputs, gamma, beta, (axis,)).astype(x.dtype)
+
+
+def _positive_axes(axis: Any, ndim: int) -> tuple[int, ...]:
+    return tuple(sorted(int(a) % ndim for a in np.atleast_1d(axis)))
+
+
+def _affine(x: jax.Array, scale: Any, offset: Any, axes: Sequence[int]) -> jax.Array:
+    """Returns `x * scale + offset`, where these lie along `axes`."""
+    shape = [n if i in axes else 1 for i, n in enumerate(x.shape)]
+    if scale is not None:
+        x = x * jnp.reshape(scale, shape)
+    return x if offset is None else x + jnp.reshape(offset, shape)
+
+
+# ------------------------------------------------------------------ convolution
+def _sizes(value: Any, n: int) -> tuple[int, ...]:
+    """Returns one size for each of `n` spatial axes."""
+    return (int(value),) * n if isinstance(value, (int, np.integer)) else tuple(value)
+
+
+def _dimension_numbers(ndim: int, data_format: str | None) -> lax.ConvDimensionNumbers:
+    """Says where batch, channels and space lie; kernels are (*space, inputs, outputs)."""
+    space = tuple(range(1, ndim - 1))
+    if settings.standardize_data_format(data_format) == "channels_first":
+        inputs = (0, 1, *(i + 1 for i in space))
+    else:
+        inputs = (0, ndim - 1, *space)
+    return lax.ConvDimensionNumbers(inputs, (ndim - 1, ndim - 2, *(i - 1 for i in space)), inputs)
+
+
+def conv(
+    inputs: Any,
+    kernel: Any,
+    strides: Any = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Any = 1,
+) -> jax.Array:
+    """Convolution (cross-correlation) over one, two or three axes.
+
+    Args:
+        inputs: An array of shape (batch, *space, channels), or (batch, channels, *space).
+        kernel: An array of shape (*window, channels / groups, filters): the number of groups
+            follows from the shapes.
+        strides: The step, or one for each axis.
+        padding: `"valid"`; `"same"`: as many outputs as inputs, divided by the strides; or
+            `"causal"`: likewise, without looking ahead (one axis).
+        data_format: `"channels_last"` or `"channels_first"`.
+        dilation_rate: The distance between the window's elements, or one for each axis.
+
+    Returns:
+        An array of shape (batch, *space, filters), or (batch, filters, *space).
+    """
+    inputs, kernel = jnp.asarray(inputs), jnp.asarray(kernel)
+    numbers = _dimension_numbers(inputs.ndim, data_format)
+    n = inputs.ndim - 2
+    dilation = _sizes(dilation_rate, n)
+    pads: Any = padding.upper()
+    if padding == "causal":
+        pads = [((k - 1) * d, 0) for k, d in zip(kernel.shape[:n], dilation, strict=True)]
+    dtype = jnp.result_type(inputs.dtype, kernel.dtype)
+    return lax.conv_general_dilated(
+        inputs.astype(dtype),
+        kernel.astype(dtype),
+        _sizes(strides, n),
+        pads,
+        rhs_dilation=dilation,
+        dimension_numbers=numbers,
+        feature_group_count=inputs.shape[numbers.lhs_spec[1]] // kernel.shape[-2],
+    )
+
+
+def depthwise_conv(
+    inputs: Any,
+    kernel: Any,
+    strides: Any = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Any = 1,
+) -> jax.Array:
+    """Convolution of each channel by itself.
+
+    Args:
+        inputs: An array of shape (batch, *space, channels), or (batch, channels, *space).
+        kernel: An array of shape (*window, channels, multiplier).
+        strides: The step, or one for each axis.
+        padding: `"valid"` or `"same"`.
+        data_format: `"channels_last"` or `"channels_first"`.
+        dilation_rate: The distance between the window's elements, or one for each axis.
+
+    Returns:
+        An array with `channels * multiplier` channels.
+    """
+    *window, channels, multiplier = kernel.shape
+    kernel = jnp.reshape(kernel, (*window, 1, channels * multiplier))
+    return conv(inputs, kernel, strides, padding, data_format, dilation_rate)
+
+
+def separable_conv(
+    inputs: Any,
+    depthwise_kernel: Any,
+    pointwise_kernel: Any,
+    strides: Any = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Any = 1,
+) -> jax.Array:
+    """A depthwise convolution, then one of window size 1 (Chollet, 2017).
+
+    Args:
+        inputs: An array of shape (batch, *space, channels), or (batch, channels, *space).
+        depthwise_kernel: An array of shape (*window, channels, multiplier).
+        pointwise_kernel: An array of shape (1, ..., channels * multiplier, filters).
+        strides: The step, or one for each axis.
+        padding: `"valid"` or `"same"`.
+        data_format: `"channels_last"` or `"channels_first"`.
+        dilation_rate: The distance between the window's elements, or one for each axis.
+    """
+    outputs = depthwise_conv(inputs, depthwise_kernel, strides, padding, data_format, dilation_rate)
+    return conv(outputs, pointwise_kernel, data_format=data_format)
+
+
+def conv_transpose(
+    inputs: Any,
+    kernel: Any,
+    strides: Any = 1,
+    padding: str = "valid",
+    output_padding: Any = None,
+    data_format: str | None = None,
+    dilation_rate: Any = 1,
+) -> jax.Array:
+    """The transpose of a convolution: what leads from its outputs' shape back to its inputs'.
+
+    Args:
+        inputs: An array of shape (batch, *space, channels), or (batch, channels, *space).
+        kernel: An array of shape (*window, filters, channels).
+        strides: The step, or one for each axis.
+        padding: `"valid"`, or `"same"`: as many outputs as inputs times the strides.
+        output_padding: How many outputs there are beyond the fewest possible, or one number for
+            each axis.
+        data_format: `"channels_last"` or `"channels_first"`.
+        dilation_rate: The distance between the window's elements, or one for each axis.
+
+    Returns:
+        An array of shape (batch, *space, filters), or (batch, filters, *space).
+    """
+    inputs, kernel = jnp.asarray(inputs), jnp.asarray(kernel)
+    n = inputs.ndim - 2
+    strides, dilation = _sizes(strides, n), _sizes(dilation_rate, n)
+    extra = (None,) * n if output_padding is None else _sizes(output_padding, n)
+    pads = [
+        _transposed_padding(*sizes, padding)
+        for sizes in zip(kernel.shape[:n], strides, dilation, extra, strict=True)
+    ]
+    dtype = jnp.result_type(inputs.dtype, kernel.dtype)
+    return lax.conv_transpose(
+        inputs.astype(dtype),
+        kernel.astype(dtype),
+        strides,
+        pads,
+        rhs_dilation=dilation,
+        dimension_numbers=_dimension_numbers(inputs.ndim, data_format),
+        transpose_kernel=True,
+    )
+
+
+def _transposed_padding(
+    size: int, stride: int, dilation: int, extra: int | None, padding: str
+) -> tuple[int, int]:
+    """Returns how far the stretched inputs are padded in front and behind."""
+    size = (size - 1) * dilation + 1
+    if padding == "same":  # what is cut off the full outputs
+        cut = size - stride if extra is None else 2 * (size // 2) - extra
+    else:
+        cut = min(size - stride, 0) if extra is None else -extra
+    front = max(cut, 0) // 2
+    return size - 1 - front, size - 1 - (cut - front)
+
+
+# ------------------------------------------------------------------ pooling
+def _pool(
+    x: jax.Array,
+    initial: Any,
+    function: Any,
+    pool_size: Any,
+    strides: Any,
+    padding: str,
+    data_format: str | None,
+) -> jax.Array:
+    """Reduces windows by a function of two elements."""
+    n = x.ndim - 2
+    window = _sizes(pool_size, n)
+    steps = window if strides is None else _sizes(strides, n)
+    if settings.standardize_data_format(data_format) == "channels_first":
+        window, steps = (1, 1, *window), (1, 1, *steps)
+    else:
+        window, steps = (1, *window, 1), (1, *steps, 1)
+    return lax.reduce_window(x, initial, function, window, steps, padding.upper())
+
+
+def max_pool(
+    inputs: Any,
+    pool_size: Any,
+    strides: Any = None,
+    padding: str = "valid",
+    data_format: str | None = None,
+) -> jax.Array:
+    """The largest values of windows over one, two or three axes.
+
+    Args:
+        inputs: An array of shape (batch, *space, channels), or (batch, channels, *space).
+        pool_size: The windows' size, or one for each axis.
+        strides: The step, or one for each axis; the windows' size by default.
+        padding: `"valid"` or `"same"`.
+        data_format: `"channels_last"` or `"channels_first"`.
+    """
+    x = jnp.asarray(inputs)
+    floating = jnp.issubdtype(x.dtype, jnp.floating)
+    least = -jnp.inf if floating else jnp.iinfo(x.dtype).min
+    initial = np.array(least, x.dtype)
+    return _pool(x, initial, lax.max, pool_size, strides, padding, data_format)
+
+
+def average_pool(
+    inputs: Any,
+    pool_size: Any,
+    strides: Any = None,
+    padding: str = "valid",
+    data_format: str | None = None,
+) -> jax.Array:
+    """The means of windows over one, two or three axes; padding does not count.
+
+    Args:
+        inputs: An array of shape (batch, *space, channels), or (batch, channels, *space).
+        pool_size: The windows' size, or one for each axis.
+        strides: The step, or one for each axis; the windows' size by default.
+        padding: `"valid"` or `"same"`.
+        data_format: `"channels_last"` or `"channels_first"`.
+    """
+    x = _float(inputs)
+    zero = np.array(0, x.dtype)
+    totals = _pool(x, zero, lax.add, pool_size, strides, padding, data_format)
+    if padding == "valid":
+        return totals / math.prod(_sizes(pool_size, x.ndim - 2))
+    ones = jnp.ones((1, *x.shape[1:]), x.dtype)
+    return totals / _pool(ones, zero, lax.add, pool_size, strides, padding, data_format)
+
+
+def _adaptive_windows(size: int, output_size: int) -> list[range]:
+    """Returns the indices of as many windows as asked for, which cover an axis evenly."""
+    starts = [i * size // output_size for i in range(output_size)]
+    ends = [-(-(i + 1) * size // output_size) for i in range(output_size)]
+    return [range(start, end) for start, end in zip(starts, ends, strict=True)]
+
+
+def _spatial_axes(ndim: int, data_format: str | None) -> range:
+    first = settings.standardize_data_format(data_format) == "channels_first"
+    return range(2, ndim) if first else range(1, ndim - 1)
+
+
+def adaptive_average_pool(
+    inputs: Any, output_size: Any, data_format: str | None = None
+) -> jax.Array:
+    """The means of as many windows as asked for, which cover the axes evenly.
+
+    Args:
+        inputs: An array of shape (batch, *space, channels), or (batch, channels, *space).
+        output_size: The number of windows, or one for each axis.
+        data_format: `"channels_last"` or `"channels_first"`.
+    """
+    x = _float(inputs)
+    for axis, n in _each_axis(x.ndim, output_size, data_format):
+        matrix = np.zeros((x.shape[axis], n), x.dtype)
+        for i, window in enumerate(_adaptive_windows(x.shape[axis], n)):
+            matrix[window, i] = 1.0 / len(window)
+        x = jnp.moveaxis(jnp.tensordot(x, matrix, (axis, 0)), -1, axis)
+    return x
+
+
+def adaptive_max_pool(inputs: Any, output_size: Any, data_format: str | None = None) -> jax.Array:
+    """The largest values of as many windows as asked for, which cover the axes evenly.
+
+    Args:
+        inputs: An array of shape (batch, *space, channels), or (batch, channels, *space).
+        output_size: The number of windows, or one for each axis.
+        data_format: `"channels_last"` or `"channels_first"`.
+    """
+    x = jnp.asarray(inputs)
+    for axis, n in _each_axis(x.ndim, output_size, data_format):
+        windows = _adaptive_windows(x.shape[axis], n)
+        longest = max(map(len, windows))
+        # A shorter window repeats its last element.
+        indices = [[min(w[0] + i, w[-1]) for i in range(longest)] for w in windows]
+        x = jnp.max(jnp.take(x, np.array(indices), axis=axis), axis=axis + 1)
+    return x
+
+
+def _each_axis(ndim: int, output_size: Any, data_format: str | None) -> Any:
+    return zip(_spatial_axes(ndim, data_format), _sizes(output_size, ndim - 2), strict=True)

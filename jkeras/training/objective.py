@@ -53,8 +53,9 @@ class CompiledObjective:
             by output name.
         weighted_metrics: Likewise; these are weighted by `sample_weight`.
         output_names: The outputs' names; one output by default.
-        output_shapes: The outputs' shapes, from which `"accuracy"` finds out which one is meant.
-        target_shapes: The targets' shapes, likewise.
+        outputs: The outputs' specs (`jax.ShapeDtypeStruct`), from which `"accuracy"` finds out
+            which one is meant, and some metrics the shapes of their states.
+        targets: The targets' specs, likewise; None for an output without a target.
 
     Raises:
         ValueError: If a name is unknown, or a structure does not fit the outputs.
@@ -64,7 +65,7 @@ class CompiledObjective:
         >>> from jkeras.training import Batch, CompiledObjective
         >>> objective = CompiledObjective("mse")
         >>> batch = Batch(None, [jnp.zeros((2, 1))])
-        >>> loss, _ = objective.loss(batch, jnp.ones((2, 1)), None)
+        >>> loss, _ = objective.loss(batch, jnp.ones((2, 1)))
         >>> loss.item()
         1.0
     """
@@ -76,8 +77,8 @@ class CompiledObjective:
         metrics: Any = None,
         weighted_metrics: Any = None,
         output_names: Sequence[str] | None = None,
-        output_shapes: Sequence[tuple] | None = None,
-        target_shapes: Sequence[tuple | None] | None = None,
+        outputs: Sequence[Any] | None = None,
+        targets: Sequence[Any] | None = None,
     ):
         self.output_names = list(output_names or ["output"])
         several = len(self.output_names) > 1
@@ -89,16 +90,21 @@ class CompiledObjective:
         ]
         factors = per_output(loss_weights, self.output_names, "loss_weights")
         self.loss_weights = [1.0 if f is None else f for f in factors]
-        shapes = list(zip(output_shapes or [], target_shapes or [], strict=False))
+        self._specs = [
+            None if y_true is None else (y_true, y_pred)
+            for y_true, y_pred in zip(targets or [], outputs or [], strict=False)
+        ] or [None] * len(self.output_names)
         # log name -> (output's position, metric, whether it is weighted)
         self.metrics: dict[str, tuple[int, metrics_module.Metric, bool]] = {}
         for given, weighted in ((metrics, False), (weighted_metrics, True)):
             argument = "weighted_metrics" if weighted else "metrics"
             for i, entries in enumerate(_metrics_per_output(given, self.output_names, argument)):
+                shapes = [spec.shape for spec in self._specs[i] or ()] or [None, None]
                 for entry in entries:
-                    name, metric = _resolve_metric(
-                        entry, self.losses[i], shapes[i] if i < len(shapes) else None
-                    )
+                    metric = metrics_module.as_metric(entry, *shapes, self.losses[i])
+                    if metric is None:
+                        continue
+                    name = metric.name
                     name = f"{self.output_names[i]}_{name}" if several else name
                     name = unique(
                         f"weighted_{name}" if name in self.metrics else name, self.metrics
@@ -117,13 +123,11 @@ class CompiledObjective:
         return ["loss", *self._parts.values(), *names]
 
     # -------------------------------------------------------------- pure functions
-    def loss(
-        self, batch: Batch, outputs: Any, masks: Any
-    ) -> tuple[jax.Array, dict[str, jax.Array]]:
+    def loss(self, batch: Batch, outputs: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
         """Returns the weighted sum of the outputs' losses, and each of them by name."""
         total = jnp.zeros(())
         parts = {}
-        for i, (y_true, y_pred, weight, mask) in enumerate(self._by_output(batch, outputs, masks)):
+        for i, (y_true, y_pred, weight, _) in enumerate(self._by_output(batch, outputs)):
             loss = self.losses[i]
             if loss is None:
                 continue
@@ -132,7 +136,7 @@ class CompiledObjective:
                     f"The output {self.output_names[i]!r} has a loss, but no target was given: "
                     "pass `y`, or compile without a loss for this output."
                 )
-            value = loss(y_true, y_pred, sample_weight=weight, mask=mask)
+            value = loss(y_true, y_pred, sample_weight=weight)  # finds the output's mask itself
             total = total + self.loss_weights[i] * value
             if i in self._parts:
                 parts[self._parts[i]] = value
@@ -141,7 +145,11 @@ class CompiledObjective:
     def init(self) -> dict[str, Any]:
         """Returns the metrics' states over no data."""
         trackers = {name: _zero_mean() for name in ("loss", *self._parts.values())}
-        return trackers | {name: metric.init() for name, (_, metric, _) in self.metrics.items()}
+        states = {
+            name: metric.init(*(self._specs[i] or ()))
+            for name, (i, metric, _) in self.metrics.items()
+        }
+        return trackers | states
 
     def update(
         self,
@@ -179,9 +187,10 @@ class CompiledObjective:
                 values[name] = state["total"] / jnp.maximum(state["count"], 1)
         return dict(sorted(values.items()))
 
-    def _by_output(self, batch: Batch, outputs: Any, masks: Any) -> list[tuple]:
+    def _by_output(self, batch: Batch, outputs: Any, masks: Any = None) -> list[tuple]:
         predictions = flatten_outputs(outputs, self.output_names)
         masks = flatten_outputs(masks, self.output_names)
+        masks = masks if len(masks) == len(predictions) else [None] * len(predictions)
         targets = batch.y if batch.y is not None else [None] * len(predictions)
         weights = batch.sample_weight
         weights = weights if weights is not None else [None] * len(predictions)
@@ -223,19 +232,3 @@ def _metrics_per_output(given: Any, names: Sequence[str], argument: str) -> list
         [] if entry is None else list(entry) if isinstance(entry, (list, tuple)) else [entry]
         for entry in spread
     ]
-
-
-def _resolve_metric(
-    identifier: Any, loss: Any, shapes: tuple | None
-) -> tuple[str, metrics_module.Metric]:
-    """Returns the name in logs and the metric that an entry of `metrics` stands for."""
-    if identifier in ("accuracy", "acc", "crossentropy", "ce"):
-        if shapes is None:
-            raise ValueError(
-                f"Which {identifier!r} is meant depends on the shapes of targets and outputs, "
-                "which are not known here: name the metric, such as 'binary_accuracy'."
-            )
-        output_shape, target_shape = shapes
-        return identifier, metrics_module.resolve(identifier, target_shape, output_shape, loss)
-    metric = metrics_module.as_metric(identifier)
-    return identifier if isinstance(identifier, str) else metric.name, metric

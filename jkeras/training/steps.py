@@ -15,8 +15,8 @@ from jkeras.training.state import Batch, EvalState, TrainState
 class Objective(Protocol):
     """What a step needs to know of losses and metrics; see `CompiledObjective`."""
 
-    def loss(self, batch: Batch, outputs: Any, masks: Any) -> tuple[Any, dict[str, Any]]:
-        """Returns the loss, and its parts by name."""
+    def loss(self, batch: Batch, outputs: Any) -> tuple[Any, dict[str, Any]]:
+        """Returns the loss, and its parts by name; run where the layer's weights can be read."""
 
     def init(self) -> Any:
         """Returns the metrics' states over no data."""
@@ -30,26 +30,18 @@ class Objective(Protocol):
         """Returns the metrics' values by name."""
 
 
-def forward(
-    layer: Layer, variables: Any, x: Any, training: bool = False, rng: Any = None
-) -> tuple[Any, pure.Effects]:
-    """Calls a layer purely on a batch's inputs: a structure is one argument, as in `fit`."""
-    return pure.apply(layer, variables, x, training=training, rng=rng)
+def run_layer(layer: Layer, objective: Objective, batch: Batch) -> tuple[Any, Any, dict[str, Any]]:
+    """Calls a layer on a batch, in the current scope.
 
-
-def total_loss(
-    layer: Layer,
-    objective: Objective,
-    variables: pure.Variables,
-    batch: Batch,
-    outputs: Any,
-    effects: pure.Effects,
-) -> tuple[jax.Array, dict[str, Any]]:
-    """Returns the objective's loss plus what layers and regularizers add; and the parts."""
-    total, parts = objective.loss(batch, outputs, effects.masks)
-    for extra in (*effects.losses, *pure.regularization_losses(layer, variables)):
+    Returns:
+        The outputs; the objective's loss plus what layers and regularizers add; and that loss and
+        its parts by name.
+    """
+    outputs = layer(batch.x)
+    total, parts = objective.loss(batch, outputs)
+    for extra in layer.losses:
         total = total + jnp.sum(extra).astype(total.dtype)
-    return total, {"loss": total, **parts}
+    return outputs, total, {"loss": total, **parts}
 
 
 def make_train_step(
@@ -65,7 +57,7 @@ def make_train_step(
         objective: Losses and metrics.
         tx: The optimizer, as an optax transformation (`optimizer.transform()`).
         loss_scale: Returns, for an optimizer state, the factor by which the loss is multiplied
-            before differentiation, and by which `tx` divides (mixed_float16).
+            before differentiation, and by which `tx` divides (mixed_float16); or None.
 
     Returns:
         The step: gradients of the loss, the optimizer's update, the weights' constraints, the new
@@ -90,13 +82,15 @@ def make_train_step(
     }
 
     def scaled_loss(params: Any, state: TrainState, batch: Batch) -> tuple[Any, tuple]:
-        variables = pure.Variables(params, state.state)
-        rng = jax.random.fold_in(state.rng, state.step)
-        outputs, effects = forward(layer, variables, batch.x, training=True, rng=rng)
-        loss, losses = total_loss(layer, objective, variables, batch, outputs, effects)
-        if loss_scale is not None:
-            loss = loss * loss_scale(state.opt_state)
-        return loss, (outputs, effects, losses)
+        (outputs, loss, losses), effects = pure.run(
+            layer,
+            pure.Variables(params, state.state),
+            lambda: run_layer(layer, objective, batch),
+            training=True,
+            rng=jax.random.fold_in(state.rng, state.step),
+        )
+        factor = None if loss_scale is None else loss_scale(state.opt_state)
+        return loss if factor is None else loss * factor, (outputs, effects, losses)
 
     def train_step(state: TrainState, batch: Batch) -> TrainState:
         gradient = jax.grad(scaled_loss, has_aux=True)
@@ -105,7 +99,7 @@ def make_train_step(
         params = optax.apply_updates(state.params, updates)
         for path in constraints.keys() & params.keys():
             params[path] = constraints[path](params[path])
-        metrics = objective.update(state.metrics, batch, outputs, effects.masks, losses)
+        metrics = objective.update(state.metrics, batch, outputs, effects.masks[0], losses)
         return TrainState(
             step=state.step + 1,
             params=params,
@@ -155,11 +149,12 @@ def make_test_step(
     def test_step(carry: EvalState, given: tuple[pure.Variables, Batch]) -> EvalState:
         variables, batch = given
         variables = pure.Variables(variables.params, {**variables.state, **carry.state})
-        outputs, effects = forward(layer, variables, batch.x)
-        _, losses = total_loss(layer, objective, variables, batch, outputs, effects)
+        (outputs, _, losses), effects = pure.run(
+            layer, variables, lambda: run_layer(layer, objective, batch)
+        )
         return EvalState(
             state={path: effects.state[path] for path in carry.state},
-            metrics=objective.update(carry.metrics, batch, outputs, effects.masks, losses),
+            metrics=objective.update(carry.metrics, batch, outputs, effects.masks[0], losses),
         )
 
     return test_step
@@ -170,7 +165,7 @@ def make_predict_step(layer: Layer) -> Callable:
 
     def predict_step(written: Mapping[str, Any], variables: pure.Variables, x: Any) -> tuple:
         variables = pure.Variables(variables.params, {**variables.state, **written})
-        outputs, effects = forward(layer, variables, x)
+        outputs, effects = pure.apply(layer, variables, x)
         return {path: effects.state[path] for path in written}, outputs
 
     return predict_step
@@ -185,7 +180,7 @@ def describe(layer: Layer, variables: pure.Variables, x: Any) -> tuple[Any, list
     written: list[str] = []
 
     def run(variables: pure.Variables, x: Any) -> Any:
-        outputs, effects = forward(layer, variables, x)
+        outputs, effects = pure.apply(layer, variables, x)
         written.extend(p for p, v in effects.state.items() if v is not variables.state[p])
         return outputs
 

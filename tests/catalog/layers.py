@@ -31,7 +31,7 @@ class Integers:
         return generator.integers(0, self.limit, self.shape).astype("int32")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
     """A layer and its inputs.
 
@@ -77,10 +77,16 @@ class Case:
 VECTORS = Floats((3, 4))
 SEQUENCES = Floats((3, 5, 4))
 IMAGES = Floats((2, 8, 6, 3))
+VOLUMES = Floats((2, 4, 5, 6, 2))
 PAIR = [Floats((3, 5, 4)), Floats((3, 5, 4), 1.0, 2.0)]
 
 _CORE = [
     Case(layers.Dense, {"units": 2, "activation": "tanh"}, SEQUENCES, sequences=True),
+    Case(
+        layers.EinsumDense,
+        {"equation": "abc,cd->abd", "output_shape": (None, 6), "bias_axes": "d"},
+        SEQUENCES,
+    ),
     Case(layers.Embedding, {"input_dim": 9, "output_dim": 3}, Integers((3, 5), 9)),
     Case(layers.Masking, {}, SEQUENCES, sequences=True),
     Case(layers.Lambda, {"function": abs}, VECTORS),
@@ -102,6 +108,47 @@ _RESHAPING = [
     Case(layers.Reshape, {"target_shape": (2, -1)}, SEQUENCES),
     Case(layers.Permute, {"dims": (2, 1)}, SEQUENCES),
     Case(layers.RepeatVector, {"n": 3}, VECTORS),
+    Case(layers.Cropping1D, {"cropping": (1, 2)}, SEQUENCES),
+    Case(layers.Cropping2D, {"cropping": 1}, IMAGES),
+    Case(layers.Cropping3D, {"cropping": ((1, 0), (1, 1), (0, 2))}, VOLUMES),
+    Case(layers.ZeroPadding1D, {"padding": (1, 2)}, SEQUENCES),
+    Case(layers.ZeroPadding2D, {"padding": (1, 2)}, IMAGES),
+    Case(layers.ZeroPadding3D, {"padding": 1}, VOLUMES),
+    Case(layers.UpSampling1D, {"size": 3}, SEQUENCES),
+    Case(layers.UpSampling2D, {"size": (2, 3), "interpolation": "bilinear"}, IMAGES),
+    Case(layers.UpSampling3D, {"size": 2}, VOLUMES),
+]
+_CONVOLUTIONS = [
+    Case(layers.Conv1D, {"filters": 2, "kernel_size": 3, "padding": "causal"}, SEQUENCES),
+    Case(layers.Conv2D, {"filters": 4, "kernel_size": 3, "strides": 2}, IMAGES),
+    Case(layers.Conv3D, {"filters": 2, "kernel_size": 2, "padding": "same"}, VOLUMES),
+    Case(layers.Conv1DTranspose, {"filters": 2, "kernel_size": 3, "strides": 2}, SEQUENCES),
+    Case(layers.Conv2DTranspose, {"filters": 2, "kernel_size": 3, "padding": "same"}, IMAGES),
+    Case(layers.Conv3DTranspose, {"filters": 2, "kernel_size": 2}, VOLUMES),
+    Case(layers.DepthwiseConv1D, {"kernel_size": 2, "depth_multiplier": 2}, SEQUENCES),
+    Case(layers.DepthwiseConv2D, {"kernel_size": (2, 3)}, IMAGES),
+    Case(layers.SeparableConv1D, {"filters": 2, "kernel_size": 3}, SEQUENCES),
+    Case(layers.SeparableConv2D, {"filters": 2, "kernel_size": 3, "padding": "same"}, IMAGES),
+]
+_POOLINGS = [
+    Case(layers.MaxPooling1D, {}, SEQUENCES),
+    Case(layers.MaxPooling2D, {"pool_size": 3, "strides": 2, "padding": "same"}, IMAGES),
+    Case(layers.MaxPooling3D, {}, VOLUMES),
+    Case(layers.AveragePooling1D, {"pool_size": 2}, SEQUENCES),
+    Case(layers.AveragePooling2D, {"pool_size": 3, "padding": "same"}, IMAGES),
+    Case(layers.AveragePooling3D, {"pool_size": 2}, VOLUMES),
+    Case(layers.GlobalMaxPooling1D, {}, SEQUENCES),
+    Case(layers.GlobalMaxPooling2D, {}, IMAGES),
+    Case(layers.GlobalMaxPooling3D, {"keepdims": True}, VOLUMES),
+    Case(layers.GlobalAveragePooling1D, {}, SEQUENCES),
+    Case(layers.GlobalAveragePooling2D, {"keepdims": True}, IMAGES),
+    Case(layers.GlobalAveragePooling3D, {}, VOLUMES),
+    Case(layers.AdaptiveMaxPooling1D, {"output_size": 3}, SEQUENCES),
+    Case(layers.AdaptiveMaxPooling2D, {"output_size": (3, 2)}, IMAGES),
+    Case(layers.AdaptiveMaxPooling3D, {"output_size": 2}, VOLUMES),
+    Case(layers.AdaptiveAveragePooling1D, {"output_size": 3}, SEQUENCES),
+    Case(layers.AdaptiveAveragePooling2D, {"output_size": (3, 2)}, IMAGES),
+    Case(layers.AdaptiveAveragePooling3D, {"output_size": 2}, VOLUMES),
 ]
 _MERGES = [
     Case(layers.Add, {}, PAIR, sequences=True),
@@ -122,17 +169,37 @@ _NORMALIZATIONS = [
         "BatchNormalization renorm",
         trains=True,
     ),
+    Case(layers.LayerNormalization, {}, SEQUENCES, sequences=True),
+    Case(layers.GroupNormalization, {"groups": 2}, SEQUENCES, sequences=True),
+    Case(layers.RMSNormalization, {}, SEQUENCES, sequences=True),
+    Case(layers.UnitNormalization, {}, SEQUENCES, sequences=True),
     Case(layers.Normalization, {"mean": [0.0] * 4, "variance": [2.0] * 4}, VECTORS),
     Case(layers.Rescaling, {"scale": 0.1, "offset": 1.0}, VECTORS),
 ]
 _REGULARIZATIONS = [
     Case(layers.Dropout, {"rate": 0.5}, SEQUENCES, sequences=True, trains=True),
+    Case(
+        layers.Dropout,
+        {"rate": 0.5, "seed": 3, "noise_shape": (None, 1, None)},
+        SEQUENCES,
+        "Dropout with a seed",
+        sequences=True,
+        trains=True,
+    ),
+    Case(layers.AlphaDropout, {"rate": 0.5}, SEQUENCES, sequences=True, trains=True),
+    Case(layers.GaussianDropout, {"rate": 0.5}, SEQUENCES, sequences=True, trains=True),
+    Case(layers.GaussianNoise, {"stddev": 0.5}, SEQUENCES, sequences=True, trains=True),
+    Case(layers.SpatialDropout1D, {"rate": 0.5}, SEQUENCES, sequences=True, trains=True),
+    Case(layers.SpatialDropout2D, {"rate": 0.5}, IMAGES, trains=True),
+    Case(layers.SpatialDropout3D, {"rate": 0.5}, VOLUMES, trains=True),
 ]
 
 LAYERS = [
     *_CORE,
     *_ACTIVATIONS,
     *_RESHAPING,
+    *_CONVOLUTIONS,
+    *_POOLINGS,
     *_MERGES,
     *_NORMALIZATIONS,
     *_REGULARIZATIONS,

@@ -38,7 +38,7 @@ def compare(record_property):
             x, y = x.astype("float64"), y.astype("float64")
             assert (np.isfinite(x) == np.isfinite(y)).all(), f"{name}: {x} vs Keras's {y}"
             finite = np.isfinite(y)
-            error = np.abs(x - y)[finite] / np.maximum(1.0, np.abs(y[finite]))
+            error = np.abs(x[finite] - y[finite]) / np.maximum(1.0, np.abs(y[finite]))
             error = float(error.max(initial=0.0))
             worst[name] = max(worst[name], error)
             assert error <= tolerance, f"{name}: off by {error:.3g}\nours {x}\nKeras {y}"

@@ -1,0 +1,249 @@
+"""Operations: functions of arrays under Keras's names, which symbolic tensors record by name.
+
+An operation takes lists, numbers, NumPy arrays and variables for arrays. Called on symbolic
+tensors, it becomes a step of their graph; a model's file names it, and it is found again in a fixed
+table.
+"""
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras.core import policy
+from jkeras.core.graph import Call, lift, symbols
+from jkeras.core.naming import nearest
+from jkeras.core.variable import Variable
+
+# The names that Keras's signatures give to arrays; `xs` are lists of them.
+_ARRAYS = frozenset(
+    (
+        *("x", "x1", "x2", "xs", "y", "a", "b", "q", "inputs", "images", "image1", "image2"),
+        *("kernel", "depthwise_kernel", "pointwise_kernel", "bias", "gamma", "beta", "scale"),
+        *("mean", "variance", "query", "value", "target", "output", "targets", "predictions"),
+        *("target_length", "output_length", "sequence_lengths", "data", "segment_ids", "indices"),
+        *("values", "updates", "condition", "sorted_sequence", "abs_", "angle", "array"),
+        *("variable", "coordinates", "transform", "start_points", "end_points", "translation"),
+    )
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known of an operation besides what it computes.
+
+    Attributes:
+        name: Its name in graphs: `"top_k"`.
+        class_name: What model files call it: `"TopK"`.
+        module: The module in which Keras's files say it is.
+        signature: What it takes.
+        called_with: The parameters that files keep with each call; the others are its config.
+        function: The operation.
+    """
+
+    name: str
+    class_name: str
+    module: str
+    signature: inspect.Signature
+    called_with: tuple[str, ...]
+    function: Callable[..., Any]
+
+
+def define(
+    function: Callable[..., Any],
+    like: Callable | None = None,
+    *,
+    module: str,
+    name: str | None = None,
+    class_name: str | None = None,
+    arrays: str | None = None,
+    called_with: str | None = None,
+) -> Callable[..., Any]:
+    """Makes an operation of a function of arrays, and enters it into the table.
+
+    Args:
+        function: The function; with `like`, one of JAX's that takes the same: what has no default
+            by position, the rest by name.
+        like: A function whose signature the operation has, if not that of `function`.
+        module: The module in which Keras has it: `"ops.numpy"`, `"ops.nn"`, ...
+        name: Its name, if not that of `function`.
+        class_name: What files call it; the name in camel case by default.
+        arrays: The parameters that are made into arrays, in one string; by default those that have
+            a name which Keras gives to arrays.
+        called_with: The parameters that files keep with each call; `arrays` by default.
+
+    Returns:
+        A function of arrays and of symbolic tensors.
+    """
+    name = name or function.__name__
+    signature = inspect.signature(like or function)
+    parameters = signature.parameters.values()
+    positional = [p.name for p in parameters if p.default is p.empty]
+    words = _ARRAYS if arrays is None else arrays.split()
+    converted = tuple(
+        p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD and p.name in words
+    )
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{name}(): {error}.") from None
+        given = bound.arguments
+        for key in converted:
+            if key in given:
+                given[key] = as_arrays(given[key]) if key == "xs" else as_array(given[key])
+        if like is None:
+            return function(*bound.args, **bound.kwargs)
+        bound.apply_defaults()
+        return function(*[given.pop(key) for key in positional], **given)
+
+    run.__name__ = run.__qualname__ = function.__name__
+    run.__module__ = function.__module__ if like is None else f"jkeras.{module}"
+    run.__doc__ = function.__doc__ if like is None else _describe(function)
+    run.__signature__ = signature  # type: ignore[attr-defined]
+    lifted = lift(run, name)
+    entry = Entry(
+        name,
+        class_name or "".join(word.capitalize() for word in name.split("_")),
+        f"keras.src.{module}",
+        signature,
+        converted if called_with is None else tuple(called_with.split()),
+        lifted,
+    )
+    run.entry = lifted.entry = entry  # type: ignore[attr-defined]
+    _table[entry.name] = _table[entry.class_name] = entry
+    return lifted
+
+
+_table: dict[str, Entry] = {}  # by name, and by class name
+
+
+def entry(name: str) -> Entry | None:
+    """Returns the entry of the operation with this name or class name; None if there is none.
+
+    Example:
+        >>> import jkeras as keras
+        >>> from jkeras.core.operations import entry
+        >>> entry("TopK").name, entry("top_k").class_name
+        ('top_k', 'TopK')
+    """
+    return _table.get(name)
+
+
+def entries() -> list[Entry]:
+    """Returns the entries of all operations, each once."""
+    return list({id(e): e for e in _table.values()}.values())
+
+
+# ------------------------------------------------------------------ calls in model files
+def describe_call(call: Call) -> dict[str, Any]:
+    """Returns how Keras's files describe the call of an operation.
+
+    Args:
+        call: A call in a graph, of an operation rather than of a layer.
+
+    Returns:
+        A dict of `module`, `class_name`, `config`, and of the call's `args` and `kwargs`, which
+        hold symbolic tensors.
+
+    Raises:
+        ValueError: If the function is none of `keras.ops`: a file could not name it.
+    """
+    found = getattr(call.layer.function, "entry", None) or entry(call.layer.kind)
+    if found is None:
+        raise ValueError(
+            f"The model calls the function {call.layer.kind!r}, which is none of keras.ops: a file "
+            "cannot name it. Put it into a layer of your own, or a Lambda layer."
+        )
+    bound = found.signature.bind(*call.args, **call.kwargs)
+    bound.apply_defaults()
+    config: dict[str, Any] = {"name": call.layer.name}
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+    for name, parameter in found.signature.parameters.items():
+        value = bound.arguments[name]
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            args.extend(value)
+        elif parameter.kind is parameter.VAR_KEYWORD:
+            (kwargs if name in found.called_with else config).update(value)
+        elif name not in found.called_with:
+            config[name] = value
+        elif parameter.default is parameter.empty:
+            args.append(value)
+        else:
+            kwargs[name] = value
+    return {
+        "module": found.module,
+        "class_name": found.class_name,
+        "config": config,
+        "args": args,
+        "kwargs": kwargs,
+    }
+
+
+def repeat_call(class_name: str, config: Mapping[str, Any], args: Any, kwargs: Any) -> Any:
+    """Calls an operation as a file describes it; see `describe_call`.
+
+    Raises:
+        ValueError: If there is no such operation.
+    """
+    found = entry(class_name)
+    if found is None:
+        raise ValueError(f"Unknown operation {class_name!r}{nearest(class_name, _table)}")
+    given = {k: v for k, v in config.items() if k != "name"} | dict(kwargs)
+    rest = list(args)
+    bound = found.signature.bind_partial()
+    for name, parameter in found.signature.parameters.items():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            bound.arguments[name], rest = tuple(rest), []
+        elif parameter.kind is parameter.VAR_KEYWORD:
+            bound.arguments[name], given = given, {}
+        elif name in given:
+            bound.arguments[name] = given.pop(name)
+        elif rest:
+            bound.arguments[name] = rest.pop(0)
+    unknown = sorted([*given.keys() - {"trainable", "dtype"}, *map(str, rest)])
+    if unknown:
+        raise ValueError(f"The operation {class_name!r} takes {found.signature}; got {unknown}.")
+    outputs = found.function(*bound.args, **bound.kwargs)
+    for output in symbols(outputs)[:1]:
+        if output.source is not None and "name" in config:
+            output.source.layer.name = config["name"]
+    return outputs
+
+
+def _describe(function: Callable) -> str:
+    first = (inspect.getdoc(function) or "").split("\n\n")[0].replace("\n", " ")
+    return f"{first}\n\nComputed by JAX's function `{function.__name__}`, which says more."
+
+
+# ------------------------------------------------------------------ what stands for an array
+def as_array(x: Any) -> Any:
+    """Returns the array that `x` stands for; a number stays one, since its dtype gives way."""
+    if isinstance(x, Variable):
+        return x.value
+    if isinstance(x, (list, tuple)):
+        return from_list(x)
+    if isinstance(x, (np.ndarray, np.generic)):
+        return jnp.asarray(x)
+    return x
+
+
+def as_arrays(xs: Any) -> list[Any]:
+    """Returns the arrays that the members of `xs` stand for."""
+    return [as_array(x) for x in xs]
+
+
+def from_list(values: Iterable[Any]) -> jax.Array:
+    """Returns an array of nested lists of numbers and arrays; Python's floats become `floatx()`."""
+    values = jax.tree.map(lambda v: v, values)  # variables, as pytrees, become their arrays
+    kinds = {type(v) for v in jax.tree.leaves(values)}
+    dtype = None
+    if kinds <= {bool, int, float} and kinds != {bool}:
+        dtype = policy.standardize_dtype(float if float in kinds else int)
+    return jnp.asarray(values, dtype)

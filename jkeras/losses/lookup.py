@@ -1,0 +1,98 @@
+"""Losses by name, by config, and from the user's functions."""
+
+from collections.abc import Callable
+from typing import Any
+
+from jkeras.core import naming, registry
+from jkeras.losses import crossentropy, margins, overlap, probabilistic, regression, structured
+from jkeras.losses.loss import Loss, LossFunctionWrapper
+
+FUNCTIONS: dict[Callable, tuple[str, ...]] = {
+    regression.mean_squared_error: ("mse", "MSE"),
+    regression.mean_absolute_error: ("mae", "MAE"),
+    regression.mean_absolute_percentage_error: ("mape", "MAPE"),
+    regression.mean_squared_logarithmic_error: ("msle", "MSLE"),
+    regression.huber: (),
+    regression.log_cosh: ("logcosh",),
+    regression.cosine_similarity: (),
+    margins.hinge: (),
+    margins.squared_hinge: (),
+    margins.categorical_hinge: (),
+    crossentropy.binary_crossentropy: ("bce", "BCE"),
+    crossentropy.binary_focal_crossentropy: (),
+    crossentropy.categorical_crossentropy: (),
+    crossentropy.categorical_focal_crossentropy: (),
+    crossentropy.categorical_generalized_cross_entropy: (),
+    crossentropy.sparse_categorical_crossentropy: (),
+    probabilistic.kl_divergence: ("kld", "KLD", "kullback_leibler_divergence"),
+    probabilistic.poisson: (),
+    overlap.dice: (),
+    overlap.tversky: (),
+    structured.circle: (),
+    structured.ctc: (),
+}
+
+# A function has the snake case of its class's name: "huber" is the function, "Huber" the class.
+_CLASSES: dict[Callable, Any] = {
+    function: next(
+        registry.find_builtin("losses", name)
+        for name in registry.builtin_names("losses")
+        if naming.to_snake_case(name) == function.__name__ != name
+    )
+    for function in FUNCTIONS
+}
+
+for _function, _aliases in FUNCTIONS.items():
+    registry.register_builtin("losses", _function, *_aliases)
+
+
+def get(identifier: Any) -> Any:
+    """Returns a loss for a name, a config, a function or a loss; None for None.
+
+    A name in snake case, or an alias such as `"mse"`, gives the function; a class's name gives an
+    object.
+
+    Raises:
+        ValueError: If the name is unknown; the nearest known one is suggested.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.losses.get("mse").__name__
+        'mean_squared_error'
+        >>> keras.losses.get("Huber")
+        <Huber name=huber_loss>
+    """
+    return None if identifier is None else registry.resolve(identifier, "losses", "loss")
+
+
+def as_loss(identifier: Any) -> Loss | None:
+    """Returns the loss that an argument of `compile` stands for; None for None.
+
+    Args:
+        identifier: What `get` takes. A function becomes a loss of the function's name.
+
+    Raises:
+        ValueError: If the name is unknown.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.losses.as_loss("mse")
+        <MeanSquaredError name=mean_squared_error>
+        >>> keras.losses.as_loss(lambda y_true, y_pred: (y_true - y_pred) ** 4).name
+        'lambda'
+    """
+    loss = get(identifier)
+    if loss is None or isinstance(loss, Loss):
+        return loss
+    if loss in _CLASSES:
+        return _CLASSES[loss](name=loss.__name__)
+    return LossFunctionWrapper(loss)
+
+
+serialize = registry.serialize_keras_object
+
+
+def deserialize(name: Any, custom_objects: Any = None) -> Any:
+    """Returns the loss that a name or a config stands for."""
+    with registry.CustomObjectScope(custom_objects):
+        return get(name)

@@ -1,0 +1,175 @@
+"""Linear algebra by Keras's names; axes before the last two are batches."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import jax.scipy.linalg
+
+from jkeras.core.operations import define
+from jkeras.ops.numpy import slogdet as slogdet
+
+op = partial(define, module="ops.linalg")
+
+
+def _float(x: Any) -> jax.Array:
+    x = jnp.asarray(x)
+    return x if jnp.issubdtype(x.dtype, jnp.inexact) else x.astype("float32")
+
+
+def _square(x: Any) -> jax.Array:
+    x = _float(x)
+    if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
+        raise ValueError(
+            f"Expected a square matrix. Received non-square input with shape {x.shape}"
+        )
+    return x
+
+
+@op
+def cholesky(x: Any, upper: bool = False) -> jax.Array:
+    """Returns the triangular factor of symmetric positive definite matrices.
+
+    Args:
+        x: Matrices of shape `(..., n, n)`.
+        upper: Whether to return the upper factor rather than the lower one.
+
+    Returns:
+        `L` such that `L @ L.T` is `x`, or its transpose; NaN where `x` is not positive definite.
+    """
+    return jnp.linalg.cholesky(_square(x), upper=upper)
+
+
+@op
+def cholesky_inverse(x: Any, upper: bool = False) -> jax.Array:
+    """Returns the inverse of the matrix whose triangular factor is `x`."""
+    x = _square(x)
+    identity = jnp.broadcast_to(jnp.eye(x.shape[-1], dtype=x.dtype), x.shape)
+    return jax.scipy.linalg.cho_solve((x, not upper), identity)
+
+
+@op
+def det(x: Any) -> jax.Array:
+    """Returns the determinants of square matrices."""
+    return jnp.linalg.det(_square(x))
+
+
+@op
+def eig(x: Any) -> Any:
+    """Returns the complex eigenvalues and eigenvectors of square matrices; on CPU only."""
+    return jnp.linalg.eig(_square(x))
+
+
+@op
+def eigh(x: Any) -> Any:
+    """Returns the ascending eigenvalues, and the eigenvectors, of symmetric matrices."""
+    return jnp.linalg.eigh(_square(x))
+
+
+@op
+def inv(x: Any) -> jax.Array:
+    """Returns the inverses of square matrices."""
+    return jnp.linalg.inv(_square(x))
+
+
+@op
+def lstsq(a: Any, b: Any, rcond: float | None = None) -> jax.Array:
+    """Returns the `x` for which `a @ x` is nearest to `b`, and which is shortest.
+
+    Args:
+        a: A matrix of shape `(m, n)`.
+        b: A vector or matrix of `m` rows.
+        rcond: The ratio to the largest below which singular values count as zero.
+    """
+    return jnp.linalg.lstsq(_float(a), _float(b), rcond)[0]
+
+
+@op
+def lu_factor(x: Any) -> tuple[jax.Array, jax.Array]:
+    """Returns the triangular factors of a square matrix in one matrix, and the exchanged rows."""
+    return jax.scipy.linalg.lu_factor(_float(x))
+
+
+@op
+def matrix_rank(x: Any, tol: Any = None) -> jax.Array:
+    """Returns how many singular values of `x` are larger than `tol`."""
+    return jnp.linalg.matrix_rank(_float(x), tol)
+
+
+@op
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> jax.Array:
+    """Returns norms: Euclidean by default.
+
+    Args:
+        x: The array.
+        ord: `"fro"`, `"nuc"`, an integer or infinity.
+        axis: One axis for vectors' norms, two for matrices', None for all.
+        keepdims: Whether the axes stay, with size 1.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.norm([[3.0, 4.0]], axis=-1).tolist()
+        [5.0]
+    """
+    return jnp.linalg.norm(_float(x), ord, axis, keepdims)
+
+
+@op
+def pinv(x: Any, rcond: Any = None) -> jax.Array:
+    """Returns the pseudo-inverses of matrices."""
+    return jnp.linalg.pinv(_float(x), rtol=rcond)
+
+
+@op
+def qr(x: Any, mode: str = "reduced") -> Any:
+    """Returns `q`, of orthonormal columns, and the upper triangular `r`; their product is `x`.
+
+    Args:
+        x: Matrices of shape `(..., m, n)`.
+        mode: `"reduced"`: of `min(m, n)` columns and rows; `"complete"`: of `m`.
+    """
+    if mode not in ("reduced", "complete"):
+        raise ValueError(
+            '`mode` argument value not supported. Expected one of {"reduced", "complete"}. '
+            f"Received: mode={mode}"
+        )
+    return jnp.linalg.qr(_float(x), mode)
+
+
+@op
+def solve(a: Any, b: Any) -> jax.Array:
+    """Returns the `x` for which `a @ x` is `b`, a vector if it has one axis less than `a`."""
+    a, b = _square(a), _float(b)
+    if b.ndim == a.ndim - 1:
+        return jnp.linalg.solve(a, b[..., None])[..., 0]
+    return jnp.linalg.solve(a, b)
+
+
+@op
+def solve_triangular(a: Any, b: Any, lower: bool = False) -> jax.Array:
+    """Returns the `x` for which `a @ x` is `b`, if `a` is triangular."""
+    a, b = _square(a), _float(b)
+    vector = b.ndim == a.ndim - 1
+    solution = jax.scipy.linalg.solve_triangular(a, b[..., None] if vector else b, lower=lower)
+    return solution[..., 0] if vector else solution
+
+
+@partial(op, class_name="SVD")
+def svd(x: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
+    """Returns `u`, `s` and `v`, with `x = u @ diag(s) @ v`; only `s` without `compute_uv`."""
+    return jnp.linalg.svd(_float(x), full_matrices, compute_uv)
+
+
+@partial(op, class_name="JVP", arrays="", called_with="fun primals tangents")
+def jvp(fun: Callable, primals: Any, tangents: Any, has_aux: bool = False) -> Any:
+    """Returns `fun(*primals)`, and how it changes in the direction of `tangents`.
+
+    Example:
+        >>> import jkeras as keras
+        >>> value, change = keras.ops.jvp(lambda x: x**2, (3.0,), (1.0,))
+        >>> value.item(), change.item()
+        (9.0, 6.0)
+    """
+    return jax.jvp(fun, tuple(primals), tuple(tangents), has_aux=has_aux)

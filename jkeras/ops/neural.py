@@ -1,0 +1,579 @@
+"""The functions that neural networks are made of, by Keras's names."""
+
+import math
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jkeras import activations
+from jkeras.core import policy, settings
+from jkeras.core.operations import define
+from jkeras.ops import nn
+from jkeras.ops.numpy import tanh as tanh
+
+op = partial(define, module="ops.nn")
+
+# ------------------------------------------------------------------ activation functions
+celu = activations.celu
+elu = activations.elu
+glu = activations.glu
+hard_shrink = activations.hard_shrink
+hard_sigmoid = activations.hard_sigmoid
+hard_silu = hard_swish = activations.hard_silu
+hard_tanh = activations.hard_tanh
+leaky_relu = activations.leaky_relu
+log_sigmoid = activations.log_sigmoid
+log_softmax = activations.log_softmax
+relu6 = activations.relu6
+selu = activations.selu
+sigmoid = activations.sigmoid
+silu = swish = activations.silu
+soft_shrink = activations.soft_shrink
+softmax = activations.softmax
+softplus = activations.softplus
+softsign = activations.softsign
+sparse_plus = activations.sparse_plus
+sparse_sigmoid = activations.sparse_sigmoid
+sparsemax = activations.sparsemax
+squareplus = activations.squareplus
+tanh_shrink = activations.tanh_shrink
+threshold = activations.threshold
+
+
+@op
+def relu(x: Any) -> jax.Array:
+    """`max(x, 0)`.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.relu([-1.0, 2.0]).tolist()
+        [0.0, 2.0]
+    """
+    return jax.nn.relu(x)
+
+
+@op
+def gelu(x: Any, approximate: bool = True) -> jax.Array:
+    """The Gaussian error linear unit; approximated by default, unlike `keras.activations.gelu`.
+
+    Example:
+        >>> import jkeras as keras
+        >>> round(keras.ops.gelu(1.0).item(), 4), round(keras.activations.gelu(1.0).item(), 4)
+        (0.8412, 0.8413)
+    """
+    return jax.nn.gelu(x, approximate)
+
+
+# ------------------------------------------------------------------ what layers compute
+adaptive_average_pool = op(nn.adaptive_average_pool)
+adaptive_max_pool = op(nn.adaptive_max_pool)
+average_pool = op(nn.average_pool)
+batch_normalization = op(
+    nn.batch_normalization, class_name="BatchNorm", called_with="x mean variance offset scale"
+)
+conv = op(nn.conv)
+conv_transpose = op(nn.conv_transpose)
+depthwise_conv = op(nn.depthwise_conv)
+max_pool = op(nn.max_pool)
+rms_normalization = op(nn.rms_normalization, class_name="RMSNorm")
+separable_conv = op(nn.separable_conv)
+
+
+@partial(op, class_name="LayerNorm")
+def layer_normalization(
+    x: Any,
+    gamma: Any = None,
+    beta: Any = None,
+    axis: Any = -1,
+    epsilon: float | None = None,
+    rms_scaling: bool = False,
+) -> jax.Array:
+    """Normalizes each sample to mean 0 and variance 1 along some axes (Ba et al., 2016).
+
+    Args:
+        x: The inputs.
+        gamma: What is multiplied with; its shape is that of the axes.
+        beta: What is added, likewise.
+        axis: The axis, or several.
+        epsilon: What is added to the variance; `keras.config.epsilon()` by default.
+        rms_scaling: False: use `rms_normalization` instead.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.layer_normalization([1.0, 3.0], epsilon=0.0).tolist()
+        [-1.0, 1.0]
+    """
+    if rms_scaling:
+        raise ValueError(
+            "Use rms_normalization(x, scale) for layer_normalization(rms_scaling=True)"
+        )
+    return nn.layer_normalization(x, gamma, beta, axis, epsilon)
+
+
+@op
+def moments(
+    x: Any, axes: Any, keepdims: bool = False, synchronized: bool = False
+) -> tuple[jax.Array, jax.Array]:
+    """Returns the mean and the variance along some axes.
+
+    Args:
+        x: The inputs.
+        axes: The axis, or several.
+        keepdims: Whether the axes stay, with size 1.
+        synchronized: Accepted for Keras's sake: sharded arrays have one mean anyway.
+
+    Example:
+        >>> import jkeras as keras
+        >>> [value.item() for value in keras.ops.moments([1.0, 3.0], axes=0)]
+        [2.0, 1.0]
+    """
+    return nn.moments(x, tuple(axes) if isinstance(axes, list) else axes, keepdims)
+
+
+@op
+def normalize(x: Any, axis: Any = -1, order: int = 2, epsilon: float | None = None) -> jax.Array:
+    """Scales `x` to norm 1 along an axis.
+
+    Args:
+        x: The inputs.
+        axis: The axis.
+        order: Which norm: 2 for the Euclidean one.
+        epsilon: The least norm that is divided by; `keras.config.epsilon()` by default.
+
+    Example:
+        >>> import jkeras as keras
+        >>> [round(v, 3) for v in keras.ops.normalize([3.0, 4.0]).tolist()]
+        [0.6, 0.8]
+    """
+    if not isinstance(order, int) or order < 1:
+        raise ValueError(f"Argument `order` must be an int >= 1. Received: order={order}")
+    least = settings.epsilon() if epsilon is None else epsilon
+    return nn.normalize(x, axis, order, least**2 if order == 2 else least)
+
+
+@partial(op, arrays="query key value", called_with="query key value bias mask scale")
+def dot_product_attention(
+    query: Any,
+    key: Any,
+    value: Any,
+    bias: Any = None,
+    mask: Any = None,
+    scale: Any = None,
+    is_causal: bool = False,
+    flash_attention: bool | None = None,
+    attn_logits_soft_cap: float | None = None,
+) -> jax.Array:
+    """Returns the means of values, weighted by how well keys fit queries (Vaswani et al., 2017).
+
+    Args:
+        query: An array of shape `(batch, queries, heads, size)`.
+        key: An array of shape `(batch, keys, key_heads, size)`; `heads` is a multiple of
+            `key_heads`.
+        value: An array of shape `(batch, keys, key_heads, size)`.
+        bias: What is added to the logits: broadcastable to `(batch, heads, queries, keys)`.
+        mask: Where it is False, a key does not count; of the same shape.
+        scale: What the logits are multiplied with; `1 / sqrt(size)` by default.
+        is_causal: Whether a query sees only keys up to its own place.
+        flash_attention: Whether to use cuDNN's kernel; by default what
+            `keras.config.is_flash_attention_enabled()` says.
+        attn_logits_soft_cap: None.
+
+    Returns:
+        An array of shape `(batch, queries, heads, size)`.
+
+    Raises:
+        ValueError: If an array has not four axes, or `attn_logits_soft_cap` is given.
+
+    Example:
+        >>> import jkeras as keras
+        >>> query, keys = keras.ops.ones((1, 2, 4, 8)), keras.ops.ones((1, 3, 4, 8))
+        >>> keras.ops.dot_product_attention(query, keys, keys).shape
+        (1, 2, 4, 8)
+    """
+    shapes = [jnp.shape(x) for x in (query, key, value)]
+    if any(len(shape) != 4 for shape in shapes):
+        raise ValueError(
+            "`dot_product_attention` only supports 4D inputs. Received: "
+            "query.shape={}, key.shape={}, value.shape={}.".format(*shapes)
+        )
+    if attn_logits_soft_cap is not None:
+        raise ValueError("attn_logits_soft_cap is not supported: set attn_logits_soft_cap=None.")
+    if flash_attention is None:
+        flash_attention = settings.get("flash_attention")
+    return jax.nn.dot_product_attention(
+        *(jnp.asarray(x) for x in (query, key, value)),
+        bias=None if bias is None else jnp.asarray(bias),
+        mask=None if mask is None else jnp.asarray(mask, bool),
+        scale=scale,
+        is_causal=is_causal,
+        implementation="cudnn" if flash_attention else "xla",
+    )
+
+
+# ------------------------------------------------------------------ classes
+def _classes(x: Any, num_classes: int, axis: int, dtype: Any) -> jax.Array:
+    classes = jnp.asarray(x).astype("int32")
+    return jax.nn.one_hot(classes, num_classes, axis=axis, dtype=policy.standardize_dtype(dtype))
+
+
+@op
+def one_hot(
+    x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False
+) -> jax.Array:
+    """Returns 1 at the place of each class in a new axis, 0 elsewhere.
+
+    Args:
+        x: Classes, from 0 to `num_classes - 1`; others become zeros.
+        num_classes: The size of the new axis.
+        axis: Where the new axis is.
+        dtype: The dtype; `floatx()` by default.
+        sparse: Accepted for Keras's sake: the result is never sparse.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.one_hot([1, 0], 3).tolist()
+        [[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]
+    """
+    return _classes(x, num_classes, axis, dtype)
+
+
+@op
+def multi_hot(
+    inputs: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False
+) -> jax.Array:
+    """Returns 1 at the place of each class that a row has, 0 elsewhere.
+
+    Args:
+        inputs: Classes of shape `(n,)` or `(batch, n, ...)`.
+        num_classes: The size of the new axis.
+        axis: Where the new axis is.
+        dtype: The dtype; `floatx()` by default.
+        sparse: Accepted for Keras's sake: the result is never sparse.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.multi_hot([[1, 0], [2, 2]], 3).tolist()
+        [[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    """
+    return jnp.max(_classes(inputs, num_classes, axis, dtype), axis=min(jnp.ndim(inputs) - 1, 1))
+
+
+# ------------------------------------------------------------------ losses
+def _same_shape(target: jax.Array, output: jax.Array) -> None:
+    if target.shape != output.shape:
+        raise ValueError(
+            "Arguments `target` and `output` must have the same shape. "
+            f"Received: target.shape={target.shape}, output.shape={output.shape}"
+        )
+
+
+def _log_probabilities(output: jax.Array, from_logits: bool, axis: int) -> jax.Array:
+    if from_logits:
+        return jax.nn.log_softmax(output, axis)
+    output = output / jnp.sum(output, axis, keepdims=True)
+    return jnp.log(jnp.clip(output, settings.epsilon(), 1.0 - settings.epsilon()))
+
+
+@op
+def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> jax.Array:
+    """Returns the cross-entropy of each probability.
+
+    Args:
+        target: 0 or 1, or between.
+        output: Probabilities, of the same shape.
+        from_logits: Whether `output` holds logits instead.
+
+    Example:
+        >>> import jkeras as keras
+        >>> round(keras.ops.binary_crossentropy([1.0], [0.5]).item(), 4)
+        0.6931
+    """
+    target, output = jnp.asarray(target), jnp.asarray(output)
+    _same_shape(target, output)
+    if from_logits:
+        positive, negative = jax.nn.log_sigmoid(output), jax.nn.log_sigmoid(-output)
+    else:
+        output = jnp.clip(output, settings.epsilon(), 1.0 - settings.epsilon())
+        positive, negative = jnp.log(output), jnp.log(1.0 - output)
+    return -(target * positive + (1.0 - target) * negative)
+
+
+@op
+def categorical_crossentropy(
+    target: Any, output: Any, from_logits: bool = False, axis: int = -1
+) -> jax.Array:
+    """Returns the cross-entropy of each distribution.
+
+    Args:
+        target: Distributions along `axis`, such as one-hot classes.
+        output: Probabilities, of the same shape; they are scaled to sum 1.
+        from_logits: Whether `output` holds logits instead.
+        axis: The axis of classes.
+
+    Example:
+        >>> import jkeras as keras
+        >>> round(keras.ops.categorical_crossentropy([[0.0, 1.0]], [[0.5, 0.5]]).item(), 4)
+        0.6931
+    """
+    target, output = jnp.asarray(target), jnp.asarray(output)
+    _same_shape(target, output)
+    return -jnp.sum(target * _log_probabilities(output, from_logits, axis), axis)
+
+
+@op
+def sparse_categorical_crossentropy(
+    target: Any, output: Any, from_logits: bool = False, axis: int = -1
+) -> jax.Array:
+    """Returns the cross-entropy of each distribution with a class.
+
+    Args:
+        target: Classes, of the shape of `output` without `axis`, or with size 1 there.
+        output: Probabilities; they are scaled to sum 1.
+        from_logits: Whether `output` holds logits instead.
+        axis: The axis of classes.
+
+    Example:
+        >>> import jkeras as keras
+        >>> round(keras.ops.sparse_categorical_crossentropy([1], [[0.5, 0.5]]).item(), 4)
+        0.6931
+    """
+    target, output = jnp.asarray(target).astype("int32"), jnp.asarray(output)
+    if target.ndim == output.ndim and target.shape[axis] == 1:
+        target = jnp.squeeze(target, axis)
+    rest = list(output.shape)
+    classes = rest.pop(axis)
+    if target.shape != tuple(rest):
+        raise ValueError(
+            "Arguments `target` and `output` must have the same shape up until the last "
+            f"dimension: target.shape={target.shape}, output.shape={output.shape}"
+        )
+    chosen = jax.nn.one_hot(target, classes, axis=axis, dtype=output.dtype)
+    return -jnp.sum(chosen * _log_probabilities(output, from_logits, axis), axis)
+
+
+@partial(op, class_name="CTCLoss")
+def ctc_loss(
+    target: Any, output: Any, target_length: Any, output_length: Any, mask_index: int = 0
+) -> jax.Array:
+    """Returns the loss of each sequence by connectionist temporal classification.
+
+    Graves et al. (2006). Computed by `optax.ctc_loss`.
+
+    Args:
+        target: Classes of shape `(batch, max_target_length)`.
+        output: Logits of shape `(batch, max_output_length, num_classes)`.
+        target_length: How many classes of each row count.
+        output_length: How many steps of each row count.
+        mask_index: The class that stands for "none".
+    """
+    target, output = jnp.asarray(target), jnp.asarray(output)
+
+    def beyond(lengths: Any, size: int) -> jax.Array:
+        return (jnp.arange(size) >= jnp.asarray(lengths)[:, None]).astype(output.dtype)
+
+    return optax.ctc_loss(
+        output,
+        beyond(output_length, output.shape[1]),
+        target,
+        beyond(target_length, target.shape[1]),
+        blank_id=mask_index,
+    )
+
+
+@partial(op, class_name="CTCDecode")
+def ctc_decode(
+    inputs: Any,
+    sequence_lengths: Any,
+    strategy: str = "greedy",
+    beam_width: int = 100,
+    top_paths: int = 1,
+    merge_repeated: bool = True,
+    mask_index: int = 0,
+) -> tuple[jax.Array, jax.Array]:
+    """Returns the classes that the outputs of a CTC network spell.
+
+    Args:
+        inputs: Logits of shape `(batch, max_length, num_classes)`.
+        sequence_lengths: How many steps of each row count.
+        strategy: `"greedy"`: the best class of each step.
+        beam_width: Accepted for Keras's sake.
+        top_paths: 1.
+        merge_repeated: Whether a class that comes several times in a row counts once.
+        mask_index: The class that stands for "none".
+
+    Returns:
+        The classes, of shape `(1, batch, max_length)`, -1 after the last; and less the sum of the
+        best logits, of shape `(batch, 1)`.
+
+    Raises:
+        NotImplementedError: For `strategy="beam_search"`.
+    """
+    if strategy == "beam_search":
+        raise NotImplementedError("ctc_decode() knows no beam search: use strategy='greedy'.")
+    if strategy != "greedy":
+        raise ValueError(
+            f"Invalid strategy {strategy}. Supported values are 'greedy' and 'beam_search'."
+        )
+    inputs = jnp.asarray(inputs)
+    size = inputs.shape[1]
+    inside = jnp.arange(size) < jnp.asarray(sequence_lengths)[:, None]
+    best = jnp.argmax(inputs, axis=-1)
+    keep = inside & (best != mask_index)
+    if merge_repeated:
+        keep &= jnp.pad(best[:, 1:] != best[:, :-1], ((0, 0), (1, 0)), constant_values=True)
+    # A stable sort brings the classes that are kept to the front.
+    order = jnp.argsort(~keep, axis=-1, stable=True)
+    classes = jnp.take_along_axis(jnp.where(keep, best, -1), order, axis=-1)
+    scores = -jnp.sum(jnp.where(inside, jnp.max(inputs, axis=-1), 0), axis=1, keepdims=True)
+    return classes[None], scores
+
+
+@partial(op, class_name="PSNR")
+def psnr(x1: Any, x2: Any, max_val: float) -> jax.Array:
+    """Returns the peak signal-to-noise ratio of two arrays, in decibels.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.psnr([0.0], [1.0], max_val=10.0).item()
+        20.0
+    """
+    x1, x2 = jnp.asarray(x1), jnp.asarray(x2)
+    if x1.shape != x2.shape:
+        raise ValueError(f"Input shapes {x1.shape} and {x2.shape} must match for PSNR calculation.")
+    return 20 * jnp.log10(max_val) - 10 * jnp.log10(jnp.mean(jnp.square(x1 - x2)))
+
+
+@op
+def polar(abs_: Any, angle: Any) -> jax.Array:
+    """Returns the complex numbers of these sizes and angles."""
+    return jax.lax.complex(abs_ * jnp.cos(angle), abs_ * jnp.sin(angle))
+
+
+# ------------------------------------------------------------------ images as blocks
+@op
+def depth_to_space(x: Any, block_size: int, data_format: str = "channels_last") -> jax.Array:
+    """Makes blocks of pixels of groups of channels.
+
+    Args:
+        x: Images of shape `(batch, height, width, channels)`; or with `channels` second.
+        block_size: The height and width of a block.
+        data_format: Where the channels are.
+
+    Returns:
+        Images `block_size` times as high and wide, with `channels / block_size**2` channels.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.depth_to_space(keras.ops.ones((1, 2, 3, 8)), 2).shape
+        (1, 4, 6, 2)
+    """
+    x, b = jnp.asarray(x), block_size
+    if settings.standardize_data_format(data_format) == "channels_first":
+        n, c, h, w = x.shape
+        x = x.reshape(n, c // b**2, b, b, h, w).transpose(0, 1, 4, 2, 5, 3)
+        return x.reshape(n, c // b**2, h * b, w * b)
+    n, h, w, c = x.shape
+    x = x.reshape(n, h, w, b, b, c // b**2).transpose(0, 1, 3, 2, 4, 5)
+    return x.reshape(n, h * b, w * b, c // b**2)
+
+
+@op
+def space_to_depth(x: Any, block_size: int, data_format: str = "channels_last") -> jax.Array:
+    """Makes groups of channels of blocks of pixels: the inverse of `depth_to_space`.
+
+    Args:
+        x: Images of shape `(batch, height, width, channels)`; or with `channels` second.
+        block_size: The height and width of a block.
+        data_format: Where the channels are.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.space_to_depth(keras.ops.ones((1, 4, 6, 2)), 2).shape
+        (1, 2, 3, 8)
+    """
+    x, b = jnp.asarray(x), block_size
+    if settings.standardize_data_format(data_format) == "channels_first":
+        n, c, h, w = x.shape
+        x = x.reshape(n, c, h // b, b, w // b, b).transpose(0, 1, 3, 5, 2, 4)
+        return x.reshape(n, c * b**2, h // b, w // b)
+    n, h, w, c = x.shape
+    x = x.reshape(n, h // b, b, w // b, b, c).transpose(0, 1, 3, 2, 4, 5)
+    return x.reshape(n, h // b, w // b, c * b**2)
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else tuple(value)
+
+
+def _unfold(x: Any, kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> jax.Array:
+    patches = jax.lax.conv_general_dilated_patches(
+        x,
+        _pair(kernel_size),
+        _pair(stride),
+        [(p, p) for p in _pair(padding)],
+        rhs_dilation=_pair(dilation),
+    )
+    return patches.reshape(*patches.shape[:2], -1)
+
+
+@op
+def unfold(
+    x: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
+) -> jax.Array:
+    """Returns the patches of images as columns.
+
+    Args:
+        x: Images of shape `(batch, channels, height, width)`.
+        kernel_size: The height and width of a patch.
+        dilation: The distance between two pixels of a patch.
+        padding: How many zeros are put around the images.
+        stride: The distance between two patches.
+
+    Returns:
+        An array of shape `(batch, channels * kernel_height * kernel_width, patches)`.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.unfold(keras.ops.ones((1, 2, 4, 4)), 2, stride=2).shape
+        (1, 8, 4)
+    """
+    return _unfold(x, kernel_size, dilation, padding, stride)
+
+
+@op
+def fold(
+    x: Any,
+    output_size: Any,
+    kernel_size: Any,
+    dilation: Any = 1,
+    padding: Any = 0,
+    stride: Any = 1,
+) -> jax.Array:
+    """Lays columns out as the patches of images, and adds them where they overlap.
+
+    Args:
+        x: Columns, as `unfold` returns.
+        output_size: The height and width of the images.
+        kernel_size: As for `unfold`.
+        dilation: As for `unfold`.
+        padding: As for `unfold`.
+        stride: As for `unfold`.
+
+    Returns:
+        Images of shape `(batch, channels, height, width)`.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.fold(keras.ops.ones((1, 8, 4)), (4, 4), 2, stride=2).shape
+        (1, 2, 4, 4)
+    """
+    x = jnp.asarray(x)
+    channels = x.shape[1] // math.prod(_pair(kernel_size))
+    images = jax.ShapeDtypeStruct((x.shape[0], channels, *_pair(output_size)), x.dtype)
+    options = {"dilation": dilation, "padding": padding, "stride": stride}
+    # Adding patches up is the transpose of cutting them out.
+    cut = partial(_unfold, kernel_size=kernel_size, **options)
+    return jax.linear_transpose(cut, images)(x)[0]

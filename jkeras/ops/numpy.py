@@ -1,0 +1,871 @@
+"""NumPy's functions by Keras's names: `keras.ops.sum` and 200 others, over `jax.numpy`."""
+
+import builtins
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras.core import policy, settings
+from jkeras.core.operations import as_array, as_arrays, define
+from jkeras.ops.core import ndim as ndim
+from jkeras.ops.core import size as size
+
+op = partial(define, module="ops.numpy")
+
+
+# ------------------------------------------------------------------ common signatures
+def _unary(x: Any) -> Any: ...
+def _binary(x1: Any, x2: Any) -> Any: ...
+def _bitwise(x: Any, y: Any) -> Any: ...
+def _reduction(x: Any, axis: Any = None, keepdims: bool = False) -> Any: ...
+def _extreme(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None) -> Any: ...
+def _quantiles(
+    x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False
+) -> Any: ...
+def _cumulative(x: Any, axis: Any = None, dtype: Any = None) -> Any: ...
+def _sorting(x: Any, axis: int | None = -1) -> Any: ...
+def _splitting(x: Any, indices_or_sections: Any, axis: int = 0) -> Any: ...
+def _splitting_one(x: Any, indices_or_sections: Any) -> Any: ...
+def _joining(xs: Any) -> Any: ...
+def _diagonal_like(x: Any, k: int = 0) -> Any: ...
+
+
+# ------------------------------------------------------------------ element by element
+absolute = op(jnp.absolute, _unary)
+abs = op(jnp.abs, _unary)
+angle = op(jnp.angle, _unary)
+arccos = op(jnp.arccos, _unary)
+arccosh = op(jnp.arccosh, _unary)
+arcsin = op(jnp.arcsin, _unary)
+arcsinh = op(jnp.arcsinh, _unary)
+arctan = op(jnp.arctan, _unary)
+arctanh = op(jnp.arctanh, _unary)
+bitwise_invert = op(jnp.bitwise_invert, _unary)
+bitwise_not = op(jnp.bitwise_not, _unary)
+cbrt = op(jnp.cbrt, _unary)
+conjugate = op(jnp.conjugate, _unary)
+conj = op(jnp.conj, _unary)
+copy = op(jnp.copy, _unary)
+cos = op(jnp.cos, _unary)
+cosh = op(jnp.cosh, _unary)
+deg2rad = op(jnp.deg2rad, _unary)
+exp = op(jnp.exp, _unary)
+exp2 = op(jnp.exp2, _unary)
+expm1 = op(jnp.expm1, _unary)
+fabs = op(jnp.fabs, _unary)
+i0 = op(jnp.i0, _unary)
+imag = op(jnp.imag, _unary)
+isfinite = op(jnp.isfinite, _unary)
+isinf = op(jnp.isinf, _unary)
+isnan = op(jnp.isnan, _unary)
+isneginf = op(jnp.isneginf, _unary)
+isposinf = op(jnp.isposinf, _unary)
+isreal = op(jnp.isreal, _unary)
+log = op(jnp.log, _unary)
+log10 = op(jnp.log10, _unary)
+log1p = op(jnp.log1p, _unary)
+log2 = op(jnp.log2, _unary)
+logical_not = op(jnp.logical_not, _unary)
+negative = op(jnp.negative, _unary)
+rad2deg = op(jnp.rad2deg, _unary)
+real = op(jnp.real, _unary)
+reciprocal = op(jnp.reciprocal, _unary)
+sign = op(jnp.sign, _unary)
+signbit = op(jnp.signbit, _unary)
+sin = op(jnp.sin, _unary)
+sinc = op(jnp.sinc, _unary)
+sinh = op(jnp.sinh, _unary)
+sqrt = op(jnp.sqrt, _unary)
+square = op(jnp.square, _unary)
+tan = op(jnp.tan, _unary)
+tanh = op(jnp.tanh, _unary)
+trunc = op(jnp.trunc, _unary)
+
+add = op(jnp.add, _binary)
+arctan2 = op(jnp.arctan2, _binary)
+bitwise_and = op(jnp.bitwise_and, _bitwise)
+bitwise_left_shift = op(jnp.bitwise_left_shift, _bitwise)
+bitwise_or = op(jnp.bitwise_or, _bitwise)
+bitwise_right_shift = op(jnp.bitwise_right_shift, _bitwise)
+bitwise_xor = op(jnp.bitwise_xor, _bitwise)
+divide = op(jnp.divide, _binary)
+equal = op(jnp.equal, _binary)
+floor_divide = op(jnp.floor_divide, _binary)
+fmax = op(jnp.fmax, _binary)
+fmin = op(jnp.fmin, _binary)
+fmod = op(jnp.fmod, _binary)
+gcd = op(jnp.gcd, _binary)
+greater = op(jnp.greater, _binary)
+greater_equal = op(jnp.greater_equal, _binary)
+heaviside = op(jnp.heaviside, _binary)
+hypot = op(jnp.hypot, _binary)
+lcm = op(jnp.lcm, _binary)
+ldexp = op(jnp.ldexp, _binary)
+left_shift = op(jnp.left_shift, _bitwise)
+less = op(jnp.less, _binary)
+less_equal = op(jnp.less_equal, _binary)
+logaddexp = op(jnp.logaddexp, _binary)
+logaddexp2 = op(jnp.logaddexp2, _binary)
+logical_and = op(jnp.logical_and, _binary)
+logical_or = op(jnp.logical_or, _binary)
+logical_xor = op(jnp.logical_xor, _binary)
+maximum = op(jnp.maximum, _binary)
+minimum = op(jnp.minimum, _binary)
+mod = op(jnp.mod, _binary)
+multiply = op(jnp.multiply, _binary)
+nextafter = op(jnp.nextafter, _binary)
+not_equal = op(jnp.not_equal, _binary)
+power = op(jnp.power, _binary)
+right_shift = op(jnp.right_shift, _bitwise)
+subtract = op(jnp.subtract, _binary)
+true_divide = op(jnp.true_divide, _binary)
+
+
+@op
+def divide_no_nan(x1: Any, x2: Any) -> Any:
+    """Returns `x1 / x2`, and 0 where `x2` is 0.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.divide_no_nan([1.0, 1.0], [2.0, 0.0]).tolist()
+        [0.5, 0.0]
+    """
+    zero = jnp.equal(x2, 0)
+    return jnp.where(zero, 0, jnp.divide(x1, jnp.where(zero, 1, x2)))
+
+
+@op
+def clip(x: Any, x_min: Any, x_max: Any) -> Any:
+    """Returns `x` with each value moved into the range from `x_min` to `x_max`.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.clip([-1.0, 0.5, 2.0], 0, 1).tolist()
+        [0.0, 0.5, 1.0]
+    """
+    x = jnp.asarray(x)
+    x = x.astype("int32") if x.dtype == bool else x
+    return jnp.clip(x, as_array(x_min), as_array(x_max))
+
+
+def _as_float(x: Any) -> jax.Array:
+    x = jnp.asarray(x)
+    return x if jnp.issubdtype(x.dtype, jnp.inexact) else x.astype(settings.floatx())
+
+
+@op
+def ceil(x: Any) -> Any:
+    """Returns the next integers that are not smaller, as floats."""
+    return jnp.ceil(_as_float(x))
+
+
+@op
+def floor(x: Any) -> Any:
+    """Returns the next integers that are not larger, as floats."""
+    return jnp.floor(_as_float(x))
+
+
+@op
+def round(x: Any, decimals: int = 0) -> Any:
+    """Rounds to a number of decimals; halves go to the even neighbour."""
+    return jnp.round(x, decimals)
+
+
+@op
+def nan_to_num(x: Any, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
+    """Replaces NaN by `nan`, and infinities by `posinf` and `neginf` (the largest numbers)."""
+    return jnp.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf)
+
+
+@partial(op, called_with="x1 x2 rtol atol")
+def isclose(
+    x1: Any, x2: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> Any:
+    """Says where `abs(x1 - x2) <= atol + rtol * abs(x2)`."""
+    return jnp.isclose(x1, x2, rtol, atol, equal_nan)
+
+
+@partial(op, class_name="AllClose")
+def allclose(
+    x1: Any, x2: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> Any:
+    """Says whether `isclose` holds everywhere."""
+    return jnp.allclose(x1, x2, rtol, atol, equal_nan)
+
+
+@partial(op, class_name="IsIn")
+def isin(x1: Any, x2: Any, assume_unique: bool = False, invert: bool = False) -> Any:
+    """Says which values of `x1` are among those of `x2`."""
+    return jnp.isin(x1, x2, assume_unique=assume_unique, invert=invert)
+
+
+@op
+def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
+    """Returns `x1` where `condition` holds, else `x2`; without these, where it holds.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.where([True, False], 1.0, [5.0, 6.0]).tolist()
+        [1.0, 6.0]
+    """
+    if (x1 is None) != (x2 is None):
+        raise ValueError("`x1` and `x2` either both should be `None` or both should be given.")
+    return jnp.where(condition) if x1 is None else jnp.where(condition, x1, x2)
+
+
+@partial(op, called_with="condlist choicelist default")
+def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
+    """Returns, at each place, the first choice whose condition holds, else `default`."""
+    return jnp.select(as_arrays(condlist), as_arrays(choicelist), as_array(default))
+
+
+# ------------------------------------------------------------------ reductions
+all = op(jnp.all, _reduction)
+amax = op(jnp.amax, _reduction)
+amin = op(jnp.amin, _reduction)
+any = op(jnp.any, _reduction)
+argmax = op(jnp.argmax, _reduction)
+argmin = op(jnp.argmin, _reduction)
+max = op(jnp.max, _extreme)
+mean = op(jnp.mean, _reduction)
+median = op(jnp.median, _reduction)
+min = op(jnp.min, _extreme)
+nanargmax = op(jnp.nanargmax, _reduction)
+nanargmin = op(jnp.nanargmin, _reduction)
+nanmax = op(jnp.nanmax, _reduction)
+nanmean = op(jnp.nanmean, _reduction)
+nanmedian = op(jnp.nanmedian, _reduction)
+nanmin = op(jnp.nanmin, _reduction)
+nanpercentile = op(jnp.nanpercentile, _quantiles)
+nanprod = op(jnp.nanprod, _reduction)
+nanquantile = op(jnp.nanquantile, _quantiles)
+nanstd = op(jnp.nanstd, _reduction)
+nansum = op(jnp.nansum, _reduction)
+nanvar = op(jnp.nanvar, _reduction)
+percentile = op(jnp.percentile, _quantiles)
+ptp = op(jnp.ptp, _reduction)
+std = op(jnp.std, _reduction)
+sum = op(jnp.sum, _reduction)
+var = op(jnp.var, _reduction)
+cumprod = op(jnp.cumprod, _cumulative)
+cumsum = op(jnp.cumsum, _cumulative)
+nancumprod = op(jnp.nancumprod, _cumulative)
+nancumsum = op(jnp.nancumsum, _cumulative)
+quantile = op(jnp.quantile, _quantiles)
+
+
+@op
+def prod(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Any:
+    """Returns the product along `axis`."""
+    return jnp.prod(x, axis, dtype, keepdims=keepdims)
+
+
+@partial(op, called_with="x weights")
+def average(x: Any, axis: Any = None, weights: Any = None) -> Any:
+    """Returns the mean along `axis`, in which each value counts by its weight.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.average([1.0, 5.0], weights=[3, 1]).item()
+        2.0
+    """
+    return jnp.average(x, axis, as_array(weights))
+
+
+@op
+def count_nonzero(x: Any, axis: Any = None) -> Any:
+    """Returns how many values along `axis` are not zero."""
+    return jnp.count_nonzero(x, axis)
+
+
+@op
+def diff(a: Any, n: int = 1, axis: int = -1) -> Any:
+    """Returns the differences of neighbours along `axis`, taken `n` times."""
+    return jnp.diff(a, n, axis)
+
+
+@partial(op, arrays="y")
+def trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
+    """Integrates `y` along `axis` by the trapezoidal rule, at points `x` or `dx` apart."""
+    return jnp.trapezoid(y, as_array(x), dx, axis)
+
+
+# ------------------------------------------------------------------ products
+@op
+def matmul(x1: Any, x2: Any) -> Any:
+    """Returns the matrix product; axes before the last two are batches.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.matmul([[1.0, 2.0]], [[3.0], [4.0]]).tolist()
+        [[11.0]]
+    """
+    x1, x2 = jnp.asarray(x1), jnp.asarray(x2)
+    # Products of 8-bit integers would overflow in 8 bits.
+    wide = "int32" if x1.dtype == x2.dtype == "int8" else None
+    return jnp.matmul(x1, x2, preferred_element_type=wide)
+
+
+dot = op(jnp.dot, _binary)
+inner = op(jnp.inner, _binary)
+kron = op(jnp.kron, _binary)
+outer = op(jnp.outer, _binary)
+vdot = op(jnp.vdot, _binary)
+
+
+@op
+def cross(
+    x1: Any, x2: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
+) -> Any:
+    """Returns the cross product of vectors of three (or two) components."""
+    return jnp.cross(x1, x2, axisa, axisb, axisc, axis)
+
+
+@op
+def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
+    """Multiplies and sums over pairs of axes: so many last of `x1` and first of `x2`, or `axes`."""
+    return jnp.tensordot(x1, x2, axes)
+
+
+@partial(op, called_with="operands")
+def einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Any:
+    """Multiplies and sums as `subscripts` say: `"ij,jk->ik"` is the matrix product.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.einsum("ij->j", [[1.0, 2.0], [3.0, 4.0]]).tolist()
+        [4.0, 6.0]
+    """
+    return jnp.einsum(subscripts, *as_arrays(operands), **kwargs)
+
+
+@op
+def correlate(x1: Any, x2: Any, mode: str = "valid") -> Any:
+    """Returns the cross-correlation of two vectors."""
+    return jnp.correlate(x1, x2, mode)
+
+
+@op
+def corrcoef(x: Any) -> Any:
+    """Returns the correlation coefficients of the rows of `x`."""
+    return jnp.corrcoef(x)
+
+
+@op
+def slogdet(x: Any) -> Any:
+    """Returns the signs, and the logarithms of the sizes, of the determinants of matrices."""
+    return jnp.linalg.slogdet(x)
+
+
+# ------------------------------------------------------------------ shapes
+fliplr = op(jnp.fliplr, _unary)
+flipud = op(jnp.flipud, _unary)
+ravel = op(jnp.ravel, _unary)
+dstack = op(jnp.dstack, _joining)
+hstack = op(jnp.hstack, _joining)
+vstack = op(jnp.vstack, _joining)
+array_split = op(jnp.array_split, _splitting)
+dsplit = op(jnp.dsplit, _splitting_one)
+hsplit = op(jnp.hsplit, _splitting_one)
+vsplit = op(jnp.vsplit, _splitting_one)
+diag = op(jnp.diag, _diagonal_like)
+diagflat = op(jnp.diagflat, _diagonal_like)
+tril = op(jnp.tril, _diagonal_like)
+triu = op(jnp.triu, _diagonal_like)
+
+
+@op
+def reshape(x: Any, newshape: Any) -> Any:
+    """Gives `x` another shape; one size may be -1.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.reshape(keras.ops.zeros((2, 6)), (4, -1)).shape
+        (4, 3)
+    """
+    return jnp.reshape(x, newshape)
+
+
+@op
+def transpose(x: Any, axes: Any = None) -> Any:
+    """Reorders the axes; reverses them by default."""
+    return jnp.transpose(x, axes)
+
+
+@op
+def expand_dims(x: Any, axis: Any) -> Any:
+    """Inserts axes of size 1, at the places that `axis` names in the result."""
+    return jnp.expand_dims(x, axis)
+
+
+@op
+def squeeze(x: Any, axis: Any = None) -> Any:
+    """Takes out axes of size 1: those that `axis` names, or all."""
+    return jnp.squeeze(x, axis)
+
+
+@op
+def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
+    """Exchanges two axes."""
+    return jnp.swapaxes(x, axis1, axis2)
+
+
+@op
+def moveaxis(x: Any, source: Any, destination: Any) -> Any:
+    """Moves axes to other places."""
+    return jnp.moveaxis(x, source, destination)
+
+
+@op
+def broadcast_to(x: Any, shape: Any) -> Any:
+    """Repeats `x` along axes of size 1 until it has this shape."""
+    return jnp.broadcast_to(x, shape)
+
+
+@op
+def concatenate(xs: Any, axis: int | None = 0) -> Any:
+    """Joins arrays along an axis that they have.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.concatenate([[[1.0], [2.0]], [[3.0], [4.0]]], axis=1).tolist()
+        [[1.0, 3.0], [2.0, 4.0]]
+    """
+    return jnp.concatenate(xs, axis)
+
+
+@partial(op, arrays="", called_with="x")
+def stack(x: Any, axis: int = 0) -> Any:
+    """Joins arrays along a new axis.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.stack([[1.0, 2.0], [3.0, 4.0]], axis=1).tolist()
+        [[1.0, 3.0], [2.0, 4.0]]
+    """
+    return jnp.stack(as_arrays(x), axis)
+
+
+@op
+def append(x1: Any, x2: Any, axis: int | None = None) -> Any:
+    """Joins two arrays along `axis`; without one, flattened."""
+    return jnp.append(x1, x2, axis)
+
+
+@op
+def split(x: Any, indices_or_sections: Any, axis: int = 0) -> Any:
+    """Cuts `x` along `axis` into so many equal parts, or at these places.
+
+    Example:
+        >>> import jkeras as keras
+        >>> [part.tolist() for part in keras.ops.split([1, 2, 3, 4], [1, 3])]
+        [[1], [2, 3], [4]]
+    """
+    return jnp.split(x, _static(indices_or_sections), axis)
+
+
+def _static(x: Any) -> Any:
+    return x if isinstance(x, int) else tuple(int(i) for i in x)
+
+
+@op
+def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
+    """Repeats each value along `axis`; without one, flattened."""
+    return jnp.repeat(x, repeats if isinstance(repeats, jax.Array) else np.asarray(repeats), axis)
+
+
+@op
+def tile(x: Any, repeats: Any) -> Any:
+    """Lays copies of `x` one after another along each axis."""
+    return jnp.tile(x, repeats)
+
+
+@op
+def flip(x: Any, axis: Any = None) -> Any:
+    """Reverses the order along `axis`, or along all axes."""
+    return jnp.flip(x, axis)
+
+
+@op
+def roll(x: Any, shift: Any, axis: Any = None) -> Any:
+    """Shifts values along `axis`; what leaves at the end comes in at the start."""
+    return jnp.roll(x, shift, axis)
+
+
+@op
+def rot90(array: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
+    """Turns `array` by `k` times 90 degrees in the plane of two axes."""
+    return jnp.rot90(array, k, axes)
+
+
+@partial(op, called_with="x constant_values")
+def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = None) -> Any:
+    """Puts values before and after each axis.
+
+    Args:
+        x: The array.
+        pad_width: A number, a pair of numbers (before, after), or a pair for each axis.
+        mode: `"constant"`, or another mode of `jax.numpy.pad`: `"reflect"`, `"edge"`, ...
+        constant_values: The value in the mode `"constant"`; 0 by default.
+
+    Raises:
+        ValueError: If `constant_values` is given in another mode.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.pad([1.0, 2.0], (0, 2), constant_values=9).tolist()
+        [1.0, 2.0, 9.0, 9.0]
+    """
+    if constant_values is None:
+        return jnp.pad(x, pad_width, mode)
+    if mode != "constant":
+        raise ValueError(
+            "Argument `constant_values` can only be provided when `mode == 'constant'`. "
+            f"Received: mode={mode}"
+        )
+    return jnp.pad(x, pad_width, mode, constant_values=as_array(constant_values))
+
+
+@op
+def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """Returns the diagonals of the matrices in two axes."""
+    return jnp.diagonal(x, offset, axis1, axis2)
+
+
+@op
+def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """Returns the sums of the diagonals of the matrices in two axes."""
+    return jnp.trace(x, offset, axis1, axis2)
+
+
+@partial(op, called_with="x")
+def meshgrid(*x: Any, indexing: str = "xy") -> Any:
+    """Returns the coordinates of a grid, an array for each vector given."""
+    return jnp.meshgrid(*as_arrays(x), indexing=indexing)
+
+
+@op
+def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
+    """Returns the powers of the values of a vector, a row for each."""
+    return jnp.vander(x, N, increasing)
+
+
+@op
+def view(x: Any, dtype: Any = None) -> Any:
+    """Returns the same bytes read as another dtype."""
+    return jnp.asarray(x).view(policy.standardize_dtype(dtype) if dtype else None)
+
+
+# ------------------------------------------------------------------ places and order
+sort = op(jnp.sort, _sorting)
+argsort = op(jnp.argsort, _sorting)
+
+
+@op
+def argpartition(x: Any, kth: int, axis: int = -1) -> Any:
+    """Returns the places in an order in which the `kth` smallest value is at its place."""
+    return jnp.argpartition(x, kth, axis)
+
+
+@op
+def take(x: Any, indices: Any, axis: int | None = None) -> Any:
+    """Returns the parts of `x` at `indices` along `axis`; without one, of the flattened `x`.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.take([[1, 2], [3, 4]], [1, 0], axis=1).tolist()
+        [[2, 1], [4, 3]]
+    """
+    return jnp.take(x, indices, axis)
+
+
+@op
+def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
+    """Returns the values at `indices`, which has the axes of `x`: what `argsort` goes with."""
+    return jnp.take_along_axis(x, indices, axis)
+
+
+@partial(op, arrays="x", called_with="x key")
+def get_item(x: Any, key: Any) -> Any:
+    """Returns `x[key]`."""
+    return x[key]
+
+
+@op
+def nonzero(x: Any) -> Any:
+    """Returns where `x` is not zero, an array of places for each axis; not for `jax.jit`."""
+    return jnp.nonzero(x)
+
+
+@op
+def unique(
+    x: Any,
+    sorted: bool = True,
+    return_index: bool = False,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    axis: int | None = None,
+    size: int | None = None,
+    fill_value: Any = None,
+) -> Any:
+    """Returns the different values of `x`.
+
+    Args:
+        x: The array.
+        sorted: Accepted for Keras's sake: they always are.
+        return_index: Whether to add where each comes first.
+        return_inverse: Whether to add which of them each value of `x` is.
+        return_counts: Whether to add how often each comes.
+        axis: Compare the parts along this axis; by default the values of the flattened `x`.
+        size: How many to return: needed under `jax.jit`.
+        fill_value: What follows if there are fewer than `size`.
+    """
+    return jnp.unique(
+        x, return_index, return_inverse, return_counts, axis, size=size, fill_value=fill_value
+    )
+
+
+@partial(op, class_name="SearchSorted")
+def searchsorted(sorted_sequence: Any, values: Any, side: str = "left") -> Any:
+    """Returns where `values` belong in a sorted vector."""
+    return jnp.searchsorted(sorted_sequence, values, side)
+
+
+@partial(op, called_with="x bins")
+def digitize(x: Any, bins: Any) -> Any:
+    """Returns the number of the bin in which each value lies; `bins` are its left edges."""
+    return jnp.digitize(x, as_array(bins))
+
+
+@op
+def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = False) -> Any:
+    """Counts how often 0, 1, 2, ... occur along the last axis of integers; not for `jax.jit`.
+
+    Args:
+        x: The integers, of one axis or with one of batches before it.
+        weights: What each counts for; 1 by default.
+        minlength: The least number of counts.
+        sparse: Accepted for Keras's sake: the result is never sparse.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.bincount([0, 2, 2]).tolist()
+        [1, 0, 2]
+    """
+    x = jnp.asarray(x)
+    length = builtins.max(int(x.max(initial=-1)) + 1, minlength)
+    count = partial(jnp.bincount, length=length)
+    weights = as_array(weights)
+    if x.ndim == 1:
+        return count(x, weights)
+    return jax.vmap(count)(x) if weights is None else jax.vmap(count)(x, weights)
+
+
+@op
+def histogram(x: Any, bins: int = 10, range: Any = None) -> Any:
+    """Counts how many values of a vector lie in each of `bins` equal parts of a range.
+
+    Returns:
+        The counts, and the edges of the parts.
+
+    Raises:
+        ValueError: If `x` has not one axis, or the arguments make no sense.
+    """
+    x = jnp.asarray(x)
+    if x.ndim != 1:
+        raise ValueError(f"Input tensor must be 1-dimensional. Received: input.shape={x.shape}")
+    if not isinstance(bins, int) or bins <= 0:
+        raise ValueError(f"Argument `bins` must be a positive integer. Received: bins={bins}")
+    if range is not None and (len(range) != 2 or range[0] > range[1]):
+        raise ValueError(f"Argument `range` must be a pair (low, high). Received: range={range}")
+    return jnp.histogram(x, bins, range)
+
+
+@op
+def unravel_index(indices: Any, shape: Any) -> Any:
+    """Returns the places along each axis of `shape` of places in the flattened array."""
+    return jnp.unravel_index(indices, shape)
+
+
+# ------------------------------------------------------------------ new arrays
+def _made(function: Callable) -> Callable:
+    """Makes a function of a shape, whose dtype is `floatx()` by default, public."""
+    return op(function, arrays="")
+
+
+@op
+def array(x: Any, dtype: Any = None) -> Any:
+    """Returns `x` as an array; see `convert_to_tensor`."""
+    return jnp.asarray(x, None if dtype is None else policy.standardize_dtype(dtype))
+
+
+@_made
+def zeros(shape: Any, dtype: Any = None) -> Any:
+    """Returns zeros."""
+    return jnp.zeros(shape, policy.standardize_dtype(dtype))
+
+
+@_made
+def ones(shape: Any, dtype: Any = None) -> Any:
+    """Returns ones."""
+    return jnp.ones(shape, policy.standardize_dtype(dtype))
+
+
+@_made
+def empty(shape: Any, dtype: Any = None) -> Any:
+    """Returns an array that waits to be filled: zeros."""
+    return jnp.empty(shape, policy.standardize_dtype(dtype))
+
+
+@partial(op, called_with="fill_value")
+def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
+    """Returns an array filled with a value."""
+    return jnp.full(shape, as_array(fill_value), policy.standardize_dtype(dtype))
+
+
+@_made
+def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
+    """Returns ones on a diagonal, zeros elsewhere."""
+    return jnp.eye(N, M, k, policy.standardize_dtype(dtype))
+
+
+@_made
+def identity(n: int, dtype: Any = None) -> Any:
+    """Returns the identity matrix."""
+    return jnp.identity(n, policy.standardize_dtype(dtype))
+
+
+@_made
+def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
+    """Returns ones on and below a diagonal, zeros above."""
+    return jnp.tri(N, M, k, policy.standardize_dtype(dtype))
+
+
+@op
+def zeros_like(x: Any, dtype: Any = None) -> Any:
+    """Returns zeros of the shape and dtype of `x`."""
+    return jnp.zeros_like(x, dtype)
+
+
+@op
+def ones_like(x: Any, dtype: Any = None) -> Any:
+    """Returns ones of the shape and dtype of `x`."""
+    return jnp.ones_like(x, dtype)
+
+
+@op
+def empty_like(x: Any, dtype: Any = None) -> Any:
+    """Returns an array like `x` that waits to be filled: zeros."""
+    return jnp.empty_like(x, dtype)
+
+
+@partial(op, called_with="x fill_value")
+def full_like(x: Any, fill_value: Any, dtype: Any = None) -> Any:
+    """Returns an array of the shape and dtype of `x` filled with a value."""
+    return jnp.full_like(x, as_array(fill_value), dtype)
+
+
+@partial(op, called_with="start stop step")
+def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) -> Any:
+    """Returns the numbers from `start` to before `stop`; integers unless one given is a float.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.arange(1, 7, 2).tolist()
+        [1, 3, 5]
+    """
+    if dtype is None:
+        floats = builtins.any(
+            jnp.issubdtype(jnp.result_type(n), jnp.floating)
+            for n in (start, stop, step)
+            if n is not None
+        )
+        dtype = settings.floatx() if floats else "int32"
+    return jnp.arange(start, stop, step, policy.standardize_dtype(dtype))
+
+
+@partial(op, arrays="start stop")
+def linspace(
+    start: Any,
+    stop: Any,
+    num: int = 50,
+    endpoint: bool = True,
+    retstep: bool = False,
+    dtype: Any = None,
+    axis: int = 0,
+) -> Any:
+    """Returns `num` numbers at equal distances from `start` to `stop`."""
+    return jnp.linspace(start, stop, num, endpoint, retstep, dtype, axis)
+
+
+@partial(op, arrays="start stop")
+def logspace(
+    start: Any,
+    stop: Any,
+    num: int = 50,
+    endpoint: bool = True,
+    base: float = 10,
+    dtype: Any = None,
+    axis: int = 0,
+) -> Any:
+    """Returns `base` to the power of `linspace(start, stop, num)`."""
+    return jnp.logspace(start, stop, num, endpoint, base, dtype, axis)
+
+
+@partial(op, arrays="start stop")
+def geomspace(
+    start: Any,
+    stop: Any,
+    num: int = 50,
+    endpoint: bool = True,
+    dtype: Any = None,
+    axis: int = 0,
+) -> Any:
+    """Returns `num` numbers from `start` to `stop`, each the same multiple of the one before."""
+    return jnp.geomspace(start, stop, num, endpoint, dtype, axis)
+
+
+@_made
+def bartlett(x: int) -> Any:
+    """Returns the triangular window of Bartlett, of `x` points."""
+    return jnp.bartlett(x)
+
+
+@_made
+def blackman(x: int) -> Any:
+    """Returns the window of Blackman, of `x` points."""
+    return jnp.blackman(x)
+
+
+@_made
+def hamming(x: int) -> Any:
+    """Returns the window of Hamming, of `x` points."""
+    return jnp.hamming(x)
+
+
+@_made
+def hanning(x: int) -> Any:
+    """Returns the window of von Hann, of `x` points."""
+    return jnp.hanning(x)
+
+
+@_made
+def kaiser(x: int, beta: float) -> Any:
+    """Returns the window of Kaiser, of `x` points."""
+    return jnp.kaiser(x, beta)
+
+
+def vectorize(pyfunc: Callable, *, excluded: Any = None, signature: str | None = None) -> Callable:
+    """Makes a function of scalars (or of what `signature` says) one of arrays: `jnp.vectorize`.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.vectorize(lambda a, b: a + b)([1, 2], 3).tolist()
+        [4, 5]
+    """
+    function = jnp.vectorize(pyfunc, excluded=excluded or (), signature=signature)
+    return lambda *args: function(*as_arrays(args))

@@ -1,0 +1,416 @@
+"""Layers against Keras's: same weights in; outputs, gradients, state, shapes and configs out."""
+
+import inspect
+import json
+import warnings
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+import pytest
+
+from jkeras import layers
+from jkeras.core import graph, pure
+
+jax.config.update("jax_disable_most_optimizations", True)  # compiling takes most of the time
+FLOATS = np.random.default_rng(0)
+
+
+def floats(*shape, scale=1.0):
+    return FLOATS.normal(0.0, scale, shape).astype("float32")
+
+
+def integers(limit, *shape):
+    return FLOATS.integers(0, limit, shape).astype("int32")
+
+
+def pair(name, args=(), kwargs=None):
+    """Returns our layer and Keras's, made with the same arguments."""
+    made = []
+    for module in (layers, keras.layers):
+        given = (args, kwargs or {})
+        made.append(getattr(module, name)(*_own(given[0], module), **_own(given[1], module)))
+    return made
+
+
+class Nested:
+    """A layer as an argument: made anew in each library."""
+
+    def __init__(self, name, *args, **kwargs):
+        self.name, self.args, self.kwargs = name, args, kwargs
+
+    def make(self, module):
+        return getattr(module, self.name)(*_own(self.args, module), **_own(self.kwargs, module))
+
+
+def _own(tree, module):
+    is_nested = lambda x: isinstance(x, Nested)
+    make = lambda x: x.make(module) if is_nested(x) else x
+    return jax.tree.map(make, tree, is_leaf=lambda x: is_nested(x) or x is None)
+
+
+def same_weights(ours, theirs):
+    """Gives both layers the same random weights; checks names, shapes and order."""
+    assert [w.name for w in ours.weights] == [w.name for w in theirs.weights]
+    assert [w.shape for w in ours.weights] == [tuple(w.shape) for w in theirs.weights]
+    assert [w.trainable for w in ours.weights] == [w.trainable for w in theirs.weights]
+    values = [
+        np.abs(floats(*w.shape)) + 0.5 if "variance" in w.name or "stddev" in w.name
+        # Integer weights are counts.
+        else np.zeros(w.shape, "int32") if "int" in str(w.dtype)
+        else floats(*w.shape, scale=0.5)
+        for w in theirs.weights
+    ]  # fmt: skip
+    ours.set_weights(values)
+    theirs.set_weights(values)
+
+
+def outputs_and_gradients(run, params, inputs):
+    """Returns outputs and state, and gradients of a scalar of the outputs."""
+    leaves, structure = jax.tree.flatten(inputs)
+    is_float = [jnp.issubdtype(x.dtype, np.floating) for x in leaves]
+
+    def loss(params, arrays):
+        given = iter(arrays)
+        used = [next(given) if f else x for x, f in zip(leaves, is_float, strict=True)]
+        outputs, state = run(params, structure.unflatten(used))
+        wide = [x.astype("float32") for x in jax.tree.leaves(outputs)]
+        return sum(jnp.sum(jnp.sin(x + i)) for i, x in enumerate(wide)), (outputs, state)
+
+    arrays = [x for x, f in zip(leaves, is_float, strict=True) if f]
+    gradients, found = jax.grad(loss, argnums=(0, 1), has_aux=True)(params, arrays)
+    return *found, *gradients
+
+
+def check(compare, name, args=(), kwargs=None, inputs=None, call=None, training=(False, True)):
+    """Compares one configuration of a layer on the given inputs (a tuple of arguments)."""
+    ours, theirs = pair(name, args, kwargs)
+    inputs = inputs if isinstance(inputs, tuple) else (inputs,)
+    call = call or {}
+    same_symbols(ours, theirs, inputs, call)
+    same_weights(ours, theirs)
+    names = list(pure.named_variables(ours))
+    takes_training = "training" in inspect.signature(theirs.call).parameters
+    flags = training if takes_training else (False,)
+
+    def run_ours(params, state, inputs, flag):
+        def run(params, arrays):
+            outputs, effects = pure.apply(ours, (params, state), *arrays, training=flag, **call)
+            return outputs, [effects.state[n] for n in names if n in state]
+
+        outputs, state, gradients, more = outputs_and_gradients(run, params, inputs)
+        return outputs, state, [gradients[n] for n in names if n in params], more
+
+    def run_theirs(params, state, inputs, flag):
+        def run(params, arrays):
+            extra = {"training": flag} if takes_training else {}
+            return theirs.stateless_call(params, state, *arrays, **call, **extra)
+
+        return outputs_and_gradients(run, params, inputs)
+
+    @jax.jit
+    def both(our_variables, their_variables, inputs):
+        return [
+            (run_ours(*our_variables, inputs, flag), run_theirs(*their_variables, inputs, flag))
+            for flag in flags
+        ]
+
+    their_variables = [
+        [v.value for v in variables]
+        for variables in (theirs.trainable_variables, theirs.non_trainable_variables)
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        results = both(pure.read(ours), their_variables, inputs)
+    for found, expected in results:
+        parts = ("outputs", "state", "gradients", "input gradients")
+        for part, a, b in zip(parts, found, expected, strict=True):
+            compare(f"{name}: {part}", a, b)
+    if ours.activity_regularizer is not None or name == "ActivityRegularization":
+        ours(*inputs), theirs(*inputs)
+        compare(f"{name}: losses", ours.losses, theirs.losses)
+    same_config(*pair(name, args, kwargs))
+
+
+def same_symbols(ours, theirs, inputs, call):
+    """Builds both layers by symbolic calls, which give the same shapes."""
+    ours_in, theirs_in = (
+        jax.tree.map(lambda x, make=make: make((None, *x.shape[1:]), x.dtype.name), inputs)
+        for make in (graph.SymbolicTensor, keras.KerasTensor)
+    )
+    call = {k: v for k, v in call.items() if k != "mask"}
+    found = jax.tree.leaves(ours.compute_output_spec(*ours_in, **call))
+    expected = jax.tree.leaves(theirs(*theirs_in, **call))
+    for x, y in zip(found, expected, strict=True):
+        assert len(x.shape) == len(y.shape)
+        # EinsumDense knows less of its outputs' shape in Keras.
+        assert all(n == m or m is None for n, m in zip(x.shape, y.shape, strict=True))
+
+
+# Arguments of ours that Keras takes, but leaves out of its configs; or that mean nothing here.
+NOT_IN_CONFIG = {"use_cudnn", "flash_attention", "activity_regularizer", "zero_output_for_mask"}
+NOT_OURS = {"quantization_config", "rms_scaling"}  # theirs, always at their defaults
+
+
+def same_config(ours, theirs):
+    """Each library's config makes the other's layer, and the values are the same."""
+    ours_config = json.loads(json.dumps(ours.get_config()))
+    theirs_config = json.loads(json.dumps(theirs.get_config()))
+    for config in (ours_config, theirs_config):
+        config.pop("name"), config.pop("batch_shape", None)
+    clean = lambda tree: {k: _clean(v) for k, v in tree.items()}
+    common = ours_config.keys() & theirs_config.keys()
+    missing = theirs_config.keys() - common - NOT_OURS - NOT_IN_CONFIG
+    extra = ours_config.keys() - common - NOT_IN_CONFIG
+    assert not missing
+    assert all(ours_config[k] is None for k in extra), extra
+    assert clean({k: ours_config[k] for k in common}) == clean(
+        {k: theirs_config[k] for k in common}
+    )
+    type(ours).from_config(theirs_config)
+    type(theirs).from_config({k: v for k, v in ours_config.items() if k not in extra})
+
+
+def _clean(value):
+    """Leaves out of nested configs what differs without meaning: names, seeds' places, builds."""
+    drop = ("name", "build_config", "shared_object_id", *NOT_IN_CONFIG, *NOT_OURS)
+    if isinstance(value, dict):
+        return {k: _clean(v) for k, v in value.items() if k not in drop}
+    if isinstance(value, float):
+        return float(f"{value:.5g}")  # regularizers round to float32
+    return [_clean(v) for v in value] if isinstance(value, list) else value
+
+
+X2, X3, X4 = (6, 4), (3, 5, 4), (2, 8, 7, 3)
+
+SIMPLE = [
+    ("Dense", (3,), {"activation": "tanh"}, X2),
+    ("Dense", (3,), {"use_bias": False, "kernel_regularizer": "l2"}, X3),
+    ("Dense", (3,), {"activity_regularizer": "l1", "bias_initializer": "ones"}, X4),
+    ("Flatten", (), {}, X3),
+    ("Flatten", (), {"data_format": "channels_first"}, X4),
+    ("Reshape", ((2, 10),), {}, X3),
+    ("Reshape", ((-1, 2),), {}, X3),
+    ("Permute", ((2, 1),), {}, X3),
+    ("Permute", ((2, 3, 1),), {}, X4),
+    ("RepeatVector", (3,), {}, X2),
+    ("Activation", ("gelu",), {}, X3),
+    ("Activation", (None,), {}, X3),
+    ("ReLU", (), {}, X3),
+    ("ReLU", (), {"max_value": 0.5, "negative_slope": 0.1, "threshold": 0.2}, X3),
+    ("LeakyReLU", (0.1,), {}, X3),
+    ("PReLU", (), {}, X3),
+    ("PReLU", (), {"shared_axes": [1, 2]}, X4),
+    ("ELU", (0.5,), {}, X3),
+    ("Softmax", (), {}, X3),
+    ("Softmax", ((1, 2),), {}, X3),
+    ("Identity", (), {}, X3),
+    ("ActivityRegularization", (0.1, 0.2), {}, X3),
+    ("Masking", (), {}, X3),
+    ("Rescaling", (0.1,), {"offset": 2.0}, X3),
+    ("Rescaling", ([1.0, 2.0, 3.0, 4.0],), {}, X3),
+    ("Normalization", (), {"mean": [1.0, 2.0, 3.0, 4.0], "variance": [1.0, 2.0, 3.0, 4.0]}, X3),
+    ("Normalization", (), {"mean": 1.0, "variance": 2.0, "invert": True, "axis": None}, X3),
+    ("BatchNormalization", (), {}, X2),
+    ("BatchNormalization", (), {"axis": 1, "momentum": 0.5}, X4),
+    ("BatchNormalization", (), {"center": False, "epsilon": 0.1}, X3),
+    ("BatchNormalization", (), {"scale": False, "gamma_initializer": "ones"}, X4),
+    ("BatchNormalization", (), {"renorm": True}, X4),
+    (
+        "BatchNormalization",
+        (),
+        {
+            "renorm": True,
+            "renorm_clipping": {"rmax": 1.2, "rmin": 0.8, "dmax": 0.1},
+            "renorm_momentum": 0.7,
+            "momentum": 0.6,
+        },
+        X3,
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "kwargs", "shape"), SIMPLE, ids=[f"{c[0]}-{i}" for i, c in enumerate(SIMPLE)]
+)
+def test_layer_of_one_input(compare, name, args, kwargs, shape):
+    check(compare, name, args, kwargs, floats(*shape))
+
+
+X5 = (2, 5, 6, 4, 2)
+FIRST = {"data_format": "channels_first"}
+CONVOLUTIONS = [
+    ("Conv1D", (5, 3), {"activation": "relu"}, X3),
+    ("Conv1D", (5, 3), {"padding": "causal", "dilation_rate": 2}, (2, 9, 4)),
+    ("Conv1D", (6, 2), {"padding": "same", "strides": 2, "groups": 2}, (2, 9, 4)),
+    ("Conv1D", (6, 2), {"padding": "causal", **FIRST}, (2, 4, 9)),
+    ("Conv2D", (5, 3), {}, X4),
+    ("Conv2D", (5, (2, 3)), {"strides": (2, 1), "padding": "same"}, X4),
+    ("Conv2D", (5, 3), {"dilation_rate": (1, 2), "use_bias": False}, X4),
+    ("Conv2D", (6, 3), {"groups": 3, "kernel_regularizer": "l2"}, X4),
+    ("Conv2D", (5, 3), {"padding": "same", **FIRST}, X4),
+    ("Conv3D", (3, 2), {}, X5),
+    ("Conv3D", (3, 3), {"padding": "same", "strides": 2}, X5),
+    ("Conv1DTranspose", (5, 3), {"strides": 2, "padding": "same"}, X3),
+    ("Conv1DTranspose", (5, 3), {"strides": 2, "output_padding": 1}, X3),
+    ("Conv1DTranspose", (5, 4), {"strides": 3, "padding": "same", "output_padding": 2}, X3),
+    ("Conv1DTranspose", (5, 2), {"dilation_rate": 2, "padding": "same"}, X3),
+    ("Conv2DTranspose", (5, 3), {}, X4),
+    ("Conv2DTranspose", (5, 2), {"strides": 3}, X4),
+    ("Conv2DTranspose", (5, (4, 3)), {"strides": (3, 2), "padding": "same"}, X4),
+    ("Conv2DTranspose", (5, 3), {"strides": 2, **FIRST}, X4),
+    ("Conv3DTranspose", (2, 2), {"strides": 2, "padding": "same"}, X5),
+    ("DepthwiseConv1D", (3,), {"depth_multiplier": 2}, X3),
+    ("DepthwiseConv2D", (3,), {"padding": "same", "strides": 2, "activation": "tanh"}, X4),
+    ("DepthwiseConv2D", (2,), {"depth_multiplier": 2, **FIRST}, X4),
+    ("SeparableConv1D", (5, 3), {"depth_multiplier": 2}, X3),
+    ("SeparableConv2D", (5, 3), {"padding": "same", "strides": 2, "use_bias": False}, X4),
+    ("SeparableConv2D", (5, 3), {"dilation_rate": 2}, X4),
+]
+POOLINGS = [
+    ("MaxPooling1D", (), {}, X3),
+    ("MaxPooling1D", (3, 2, "same"), {}, X3),
+    ("MaxPooling2D", (), {}, X4),
+    ("MaxPooling2D", ((3, 2), 1), {"padding": "same"}, X4),
+    ("MaxPooling2D", (2,), FIRST, X4),
+    ("MaxPooling3D", (), {}, X5),
+    ("AveragePooling1D", (2,), {"padding": "same"}, X3),
+    ("AveragePooling2D", (3, 2), {"padding": "same"}, X4),
+    ("AveragePooling2D", (2,), FIRST, X4),
+    ("AveragePooling3D", (2,), {}, X5),
+    ("GlobalMaxPooling1D", (), {}, X3),
+    ("GlobalMaxPooling2D", (), {"keepdims": True}, X4),
+    ("GlobalMaxPooling3D", (), FIRST, X5),
+    ("GlobalAveragePooling1D", (), {"keepdims": True}, X3),
+    ("GlobalAveragePooling2D", (), FIRST, X4),
+    ("GlobalAveragePooling3D", (), {}, X5),
+    ("AdaptiveAveragePooling1D", (3,), {}, X3),
+    ("AdaptiveAveragePooling2D", ((3, 5),), {}, X4),
+    ("AdaptiveAveragePooling3D", (2,), {}, X5),
+    ("AdaptiveMaxPooling1D", (3,), {}, X3),
+    ("AdaptiveMaxPooling2D", ((3, 5),), FIRST, (2, 3, 8, 7)),
+    ("AdaptiveMaxPooling3D", (2,), {}, X5),
+]
+RESHAPING = [
+    ("Cropping1D", ((1, 2),), {}, X3),
+    ("Cropping2D", (((1, 2), (0, 3)),), {}, X4),
+    ("Cropping2D", ((1, 2),), {}, X4),
+    ("Cropping3D", (1,), FIRST, (2, 3, 4, 5, 4)),
+    ("ZeroPadding1D", (2,), {}, X3),
+    ("ZeroPadding1D", ((1, 2),), FIRST, X3),
+    ("ZeroPadding2D", ((1, 2),), {}, X4),
+    ("ZeroPadding2D", (((1, 0), (2, 3)),), FIRST, X4),
+    ("ZeroPadding3D", (), {}, X5),
+    ("UpSampling1D", (3,), {}, X3),
+    ("UpSampling2D", ((2, 3),), {}, X4),
+    ("UpSampling2D", (2,), {"interpolation": "bilinear"}, X4),
+    ("UpSampling2D", (2,), {"interpolation": "bicubic", **FIRST}, X4),
+    ("UpSampling3D", (2,), {}, X5),
+]
+NORMALIZATIONS = [
+    ("LayerNormalization", (), {}, X3),
+    ("LayerNormalization", (), {"axis": [1, 2], "center": False}, X4),
+    ("LayerNormalization", (1,), {"scale": False, "epsilon": 0.1}, X3),
+    ("GroupNormalization", (2,), {}, X3),
+    ("GroupNormalization", (3,), {"axis": 1, "epsilon": 0.1}, (2, 6, 5, 4)),
+    ("GroupNormalization", (-1,), {"center": False}, X4),
+    ("GroupNormalization", (2,), {}, X2),
+    ("RMSNormalization", (), {}, X3),
+    ("RMSNormalization", (), {"axis": 2, "epsilon": 0.1}, X3),
+    ("UnitNormalization", (), {}, X3),
+    ("UnitNormalization", (), {"axis": [1, 2]}, X4),
+]
+EINSUMS = [
+    ("EinsumDense", ("abc,cd->abd", (None, 6)), {"bias_axes": "d"}, X3),
+    ("EinsumDense", ("abc,cde->abde", (None, 6, 2)), {"bias_axes": "de"}, X3),
+    ("EinsumDense", ("...x,xy->...y", 6), {"bias_axes": "y", "activation": "relu"}, (2, 4, 4, 3)),
+    ("EinsumDense", ("ab...,bc->ac...", 6), {"bias_axes": "c"}, X3),
+    ("EinsumDense", ("abc,cbd->ad", 6), {"kernel_regularizer": "l1"}, X3),
+]
+SPATIAL = [*CONVOLUTIONS, *POOLINGS, *RESHAPING, *NORMALIZATIONS, *EINSUMS]
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "kwargs", "shape"), SPATIAL, ids=[f"{c[0]}-{i}" for i, c in enumerate(SPATIAL)]
+)
+def test_spatial_layer(compare, name, args, kwargs, shape):
+    check(compare, name, args, kwargs, floats(*shape))
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_average_over_a_mask(compare, data_format):
+    mask = np.arange(5) < np.array([[5], [3], [1]])
+    x = floats(3, 5, 4) if data_format == "channels_last" else floats(3, 4, 5)
+    check(compare, "GlobalAveragePooling1D", (data_format,), {}, x, {"mask": mask})
+
+
+MERGES = [
+    ("Add", {}, [X3, X3, X3]),
+    ("Add", {}, [(3, 4), X3]),
+    ("Subtract", {}, [X3, (3, 1, 4)]),
+    ("Multiply", {}, [X3, X3]),
+    ("Average", {}, [X3, X3, X3]),
+    ("Maximum", {}, [X3, X3]),
+    ("Minimum", {}, [X3, X3]),
+    ("Concatenate", {}, [X3, (3, 5, 2)]),
+    ("Concatenate", {"axis": 1}, [X3, (3, 2, 4)]),
+    ("Dot", {"axes": 2}, [X3, X3]),
+    ("Dot", {"axes": (1, 2)}, [X3, (3, 2, 5)]),
+    ("Dot", {"axes": 1, "normalize": True}, [X2, X2]),
+    ("Dot", {"axes": (1, 2)}, [(3, 4), X3]),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "kwargs", "shapes"), MERGES, ids=[f"{c[0]}-{i}" for i, c in enumerate(MERGES)]
+)
+def test_merge(compare, name, kwargs, shapes):
+    check(compare, name, (), kwargs, ([floats(*shape) for shape in shapes],))
+
+
+@pytest.mark.parametrize("mask_zero", [True, False])
+def test_embedding(compare, mask_zero):
+    check(compare, "Embedding", (9, 3), {"mask_zero": mask_zero}, integers(9, 4, 5))
+
+
+@pytest.mark.parametrize("renorm", [True, False])
+def test_batch_normalization_with_a_mask(compare, renorm):
+    mask = np.arange(5) < np.array([[5], [3], [0]])
+    check(compare, "BatchNormalization", (), {"renorm": renorm}, floats(*X3), {"mask": mask})
+
+
+def test_softmax_with_a_mask(compare):
+    mask = np.array([[True, False, True, True], [False, False, False, False]])
+    check(compare, "Softmax", (), {}, floats(2, 4), {"mask": mask})
+
+
+@pytest.mark.parametrize("axis", [-1, None, 1, (1, 2)])
+@pytest.mark.parametrize("batches", [True, False])
+def test_normalization_adapts(compare, axis, batches):
+    data, x = floats(12, 5, 4) * 3 + 2, floats(*X3)
+    found = []
+    for module in (layers, keras.layers):
+        layer = module.Normalization(axis=axis)
+        layer.adapt(data)
+        found.append(
+            (layer(x), layer.mean, layer.variance, [np.asarray(w.value) for w in layer.weights[:2]])
+        )
+    if batches:
+        layer = layers.Normalization(axis=axis)
+        layer.adapt(iter([data[:5], data[5:]]))
+        found[0] = (layer(x), layer.mean, layer.variance, [w.value for w in layer.weights[:2]])
+    compare("Normalization.adapt", *found)
+
+
+@pytest.mark.parametrize("name", ["Add", "Multiply", "Average", "Concatenate"])
+def test_masks_of_merges(compare, name):
+    x, masks = floats(2, 3, 4), [np.array([[1, 0, 1], [1, 1, 0]], bool)] * 2
+    masks[1] = np.array([[1, 1, 0], [1, 1, 0]], bool)
+    for axis in (-1, 1) if name == "Concatenate" else (None,):
+        ours, theirs = pair(name, () if axis is None else (axis,))
+        for given in (masks, [masks[0], None], [None, None]):
+            given = [None if m is None else jnp.asarray(m) for m in given]
+            found = [layer.compute_mask([jnp.asarray(x)] * 2, given) for layer in (ours, theirs)]
+            assert (found[0] is None) == (found[1] is None)
+            compare(f"{name}: masks", *found)
