@@ -373,12 +373,12 @@ class Optimizer(registry.Configurable):
         each slot a dict by the parameters' paths. What this object's variables hold is not touched.
 
         Args:
-            names: What the variables it was built on are called in `params`; needed if a setting
-                names variables themselves.
+            names: What variables are called in `params`; needed if a setting names variables
+                themselves. The optimizer must be built on those that are in `params`.
 
         Raises:
-            ValueError: If it was not built for one of `names`; or if variables were excluded from
-                weight decay, and `names` is not given.
+            ValueError: By the functions, if it is not; or if variables were excluded from weight
+                decay, and `names` is not given.
 
         Example:
             >>> import jax.numpy as jnp, jkeras as keras, optax
@@ -441,11 +441,6 @@ class Optimizer(registry.Configurable):
         """Returns how many updates there are in `iteration` steps, some of which only add up."""
         steps = self.gradient_accumulation_steps
         return iteration // steps if steps else iteration
-
-    @property
-    def scales_loss(self) -> bool:
-        """Whether `loss_scale` gives a number."""
-        return self.loss_scale_factor is not None
 
     def loss_scale(self, state: State) -> Any:
         """Returns what to multiply the loss with before taking gradients, or None.

@@ -107,10 +107,6 @@ class LossScaleOptimizer(Optimizer):
         updates, new = jax.lax.cond(finite, apply, skip)
         return updates, {**state, **new}
 
-    @property
-    def scales_loss(self) -> bool:
-        return True
-
     def loss_scale(self, state: State) -> Any:
         return state.get("dynamic_scale", self.initial_scale)
 

@@ -339,6 +339,6 @@ def test_assigning_helpers():
     optimizer.assign_add(weight, [2.0])
     optimizer.assign_sub(weight, [1.0])
     assert weight.numpy().item() == 5.0
-    assert optimizer.scale_loss(3.0) == 3.0 and not optimizer.scales_loss
+    assert optimizer.scale_loss(3.0) == 3.0 and optimizer.loss_scale({}) is None
     optimizer.finalize_variable_values([weight])
     assert weight.numpy().item() == 5.0

@@ -78,7 +78,7 @@ def test_inner_options_are_kept():
 
 def test_variables_learning_rate_and_config():
     w, optimizer = weight(), make(optimizers.SGD(0.5, momentum=0.9))
-    assert optimizer.scales_loss and float(optimizer.scale_loss(2.0)) == 16.0
+    assert float(optimizer.scale_loss(2.0)) == 16.0
     optimizer.build([w])
     paths = ["iteration", "learning_rate", "step_counter", "dynamic_scale"]
     paths = [f"loss_scale_optimizer/{p}" for p in paths]

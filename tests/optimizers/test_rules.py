@@ -295,7 +295,7 @@ def test_loss_scale_factor_is_divided_out():
     weight = Variable(np.zeros(2, "f4"), name="w")
     optimizer = optimizers.SGD(1.0, loss_scale_factor=4.0, clipvalue=0.5)
     assert optimizer.scale_loss(3.0) == 12.0
-    assert optimizer.scales_loss and optimizer.loss_scale({}) == 4.0
+    assert optimizer.loss_scale({}) == 4.0
     optimizer.apply([np.array([8.0, 1.0])], [weight])
     assert weight.numpy().tolist() == [-0.5, -0.25]
 

@@ -177,9 +177,12 @@ def test_excluded_variables_need_their_names():
     with pytest.raises(ValueError, match=r"transform\(names\)"):
         optimizer.transform().init(params)
     optimizer.build([a, b])
-    tx = optimizer.transform({a: "x", b: "y"})
+    c = Variable(np.ones(1), name="c")
+    tx = optimizer.transform({a: "x", b: "y", c: "z"})
     updates, _ = tx.update(jax.tree.map(jnp.zeros_like, params), tx.init(params), params)
     assert (updates["x"].item(), updates["y"].item()) == (-0.5, 0.0)
     assert scope.current() is None
     with pytest.raises(ValueError, match="Unknown variable"):
-        optimizer.transform({Variable(1.0, name="c"): "x"})
+        tx.init({"z": jnp.ones(1)})
+    with pytest.raises(ValueError, match=r"No variables are called \['w'\]"):
+        tx.init({"w": jnp.ones(1)})
