@@ -219,10 +219,11 @@ class Programs:
         """Returns the compiled chunk of training steps for a feed's `select`."""
         if ("train", select) not in self._runs:
             optimizer = self._optimizer
+            names = {v: path for path, v in pure.named_variables(self._model).items()}
             step = steps.make_train_step(
                 self._model,
                 self.objective,
-                optimizer.transform(),
+                optimizer.transform(names),
                 optimizer.loss_scale,
             )
             self._runs["train", select] = engine.make_chunk(step, select)
