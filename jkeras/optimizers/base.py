@@ -147,7 +147,8 @@ class Optimizer(registry.Configurable):
         self._trainable_variables = list(variables)
         self._made = {}
         if self.use_ema:
-            self.add_optimizer_variables(variables, "average")
+            for v in variables:  # the average of one that comes later starts from what it is then
+                self.add_variable_from_reference(v, "average", initializer=v)
         if self.gradient_accumulation_steps:
             self.add_optimizer_variables(variables, "gradient_accumulator")
 

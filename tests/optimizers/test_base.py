@@ -234,6 +234,16 @@ def test_building_again_keeps_slots():
     assert int(optimizer.iterations) == 3
 
 
+def test_averages_of_variables_that_come_later_start_from_them():
+    a, b = weights(a=[1.0], b=[5.0])
+    optimizer = optimizers.SGD(0.0, use_ema=True)
+    optimizer.apply([np.ones(1)], [a])
+    optimizer.build([a, b])
+    optimizer.apply([np.ones(1)] * 2, [a, b])
+    optimizer.finalize_variable_values([a, b])
+    assert (a.numpy().item(), b.numpy().item()) == (1.0, 5.0)
+
+
 def test_added_variables_may_share_a_name():
     a, b = weights(a=[[0.0]], b=[0.0])
     optimizer = optimizers.SGD()

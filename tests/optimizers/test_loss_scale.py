@@ -62,6 +62,20 @@ def test_pure_form_in_a_donated_scan():
     np.testing.assert_allclose(params["w"], w.numpy(), rtol=1e-6)
 
 
+@pytest.mark.parametrize("tx", [optax.adam(0.5), optax.inject_hyperparams(optax.adam)(0.5)])
+def test_an_optax_transformation_inside(tx):
+    w, optimizer = weight(), make(optimizers.get(tx))
+    pure = make(optimizers.get(tx)).transform()
+    params = {"w": jnp.ones(1)}
+    state = pure.init(params)
+    for g in (8.0, np.inf, 8.0):
+        optimizer.apply([np.array([g])], [w])
+        updates, state = jax.jit(pure.update)({"w": jnp.array([g])}, state, params)
+        params = optax.apply_updates(params, updates)
+    np.testing.assert_allclose([w.numpy().item(), params["w"].item()], [0.0, 0.0], atol=0.05)
+    assert int(optimizer.iterations) == int(state["inner_optimizer"]["iteration"]) == 2
+
+
 def test_inner_options_are_kept():
     w = weight()
     optimizer = make(optimizers.SGD(1.0, gradient_accumulation_steps=2, use_ema=True))
