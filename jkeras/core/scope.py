@@ -106,7 +106,8 @@ class Scope:
             return jax.random.key(0)
         if self.rng is None:
             if self.kind == EAGER:
-                self.rng = random.next_global_key()
+                with jax.ensure_compile_time_eval():  # it outlives a loop whose body draws first
+                    self.rng = random.next_global_key()
             else:
                 caller = f" in {self.callers[-1]!r}" if self.callers else ""
                 raise ValueError(
