@@ -47,7 +47,7 @@ def pad_sequences(
             raise ValueError(
                 f"`sequences` must be a list of iterables. Found non-iterable: {sequence}"
             )
-    if isinstance(value, str) and np.dtype(dtype) != object:
+    if isinstance(value, str) and np.dtype(dtype).kind not in "OU":
         raise ValueError(
             f"`dtype` {dtype} is not compatible with `value`'s type: {type(value)} "
             "You should set `dtype=object` for variable length strings."
@@ -58,7 +58,11 @@ def pad_sequences(
     item = shapes[0] if shapes else ()
     result = np.full((len(sequences), maxlen, *item), value, dtype)
     for index, sequence in enumerate(sequences):
-        kept = sequence[:maxlen] if truncating == "post" else sequence[max(len(sequence) - maxlen, 0) :]
+        kept = (
+            sequence[:maxlen]
+            if truncating == "post"
+            else sequence[max(len(sequence) - maxlen, 0) :]
+        )
         if not len(kept):
             continue
         items = np.asarray(kept, dtype)
