@@ -45,6 +45,10 @@ class CallSignature:
         if "mask" in parameters and len(self.names) > 1:
             self.mask_sources["mask"] = self.names[0]
 
+    def named(self, args: tuple, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the given arguments by name."""
+        return {**dict(zip(self.names, args, strict=False)), **kwargs}
+
     def bind(self, layer: Any, args: tuple, kwargs: dict[str, Any]) -> inspect.BoundArguments:
         """Returns the given arguments by name; raises TypeError where they do not fit."""
         try:
@@ -464,6 +468,46 @@ class Layer(registry.Configurable):
         for weight, array in zip(own, arrays, strict=True):
             weight.assign(array)
 
+    # -------------------------------------------------------------- what files hold
+    # Whether files have a container's `layers` before what is in its other attributes.
+    _saves_layers_first: bool = False
+
+    def _saved_attributes(self) -> dict[str, Any]:
+        """Returns the attributes in which files look for sub-layers, by the names they use."""
+        return {k: v for k, v in self.__dict__.items() if k not in _RECORDS}
+
+    def _saved_variables(self) -> list[Variable]:
+        """Returns the layer's own weights (not its sub-layers') in the order of files."""
+        own = [v for v in self._own_variables() if v.is_weight]
+        return sorted(own, key=lambda v: not v.made_trainable)
+
+    def save_own_variables(self, store: Any) -> None:
+        """Puts the layer's own weights into a file; a subclass may store others.
+
+        Args:
+            store: Like a dict, from strings to arrays.
+        """
+        for i, variable in enumerate(self._saved_variables()):
+            store[str(i)] = np.asarray(variable.cell())
+
+    def load_own_variables(self, store: Any) -> None:
+        """Sets the layer's own weights to what `save_own_variables` has stored.
+
+        Args:
+            store: Like a dict, from strings to arrays.
+
+        Raises:
+            ValueError: If the number of arrays, or a shape, differs.
+        """
+        own = self._saved_variables()
+        if len(own) != len(store):
+            raise ValueError(
+                f"Layer {self.name!r} expected {len(own)} variables, but received {len(store)} "
+                "variables during loading." + ("" if self.built else " It is not built.")
+            )
+        for i, variable in enumerate(own):
+            variable.assign(store[str(i)])
+
     # -------------------------------------------------------------- losses
     def add_loss(self, loss: Any) -> None:
         """Adds a scalar (or a list of them) to the loss that training minimizes."""
@@ -599,7 +643,8 @@ class Layer(registry.Configurable):
             training = None
         with self._noted(args):
             # Masks go by array, and casting makes new arrays: look them up first.
-            masks = {k: jax.tree.map(here.get_mask, v) for k, v in _named(signature, args, kwargs)}
+            named = signature.named(args, kwargs)
+            masks = {k: jax.tree.map(here.get_mask, v) for k, v in named.items()}
             args, kwargs = self._cast((args, kwargs))
             self._prepare(args, kwargs)
             bound = signature.bind(self, args, kwargs)
@@ -667,7 +712,7 @@ class Layer(registry.Configurable):
             for p in inspect.signature(method).parameters.values()
             if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
         ]
-        named = dict(_named(self._signature, args, kwargs))
+        named = self._signature.named(args, kwargs)
         if len(parameters) == 1:
             first = args[0] if args else next(iter(named.values()), None)
             return {parameters[0]: _shapes(first)}
@@ -761,11 +806,6 @@ def _find(value: Any, kind: Any) -> Iterator[Any]:
             yield from _find(item, kind)
     elif isinstance(value, SeedGenerator) and kind is Variable:
         yield value.state
-
-
-def _named(signature: CallSignature, args: tuple, kwargs: dict[str, Any]) -> Iterator:
-    yield from zip(signature.names, args, strict=False)
-    yield from kwargs.items()
 
 
 def _is_none(x: Any) -> bool:

@@ -21,8 +21,15 @@ _registered: dict[str, Any] = {}  # "package>Name" -> the user's class or functi
 _registered_names: dict[Any, str] = {}
 _scoped: contextvars.ContextVar[dict[str, Any]] = contextvars.ContextVar("custom_objects")
 
+# Objects written or made since a block of `object_sharing` began: the same object, the same number.
+_shared: contextvars.ContextVar[dict[Any, Any] | None] = contextvars.ContextVar(
+    "shared", default=None
+)
+
 # Where Keras exports what lives in our folder of another name.
 _PUBLIC_MODULES = {"models": "keras", "policy": "keras"}
+# Keras does not export it; its files say where it was defined.
+_UNEXPORTED = {"Functional": "keras.src.models.functional"}
 _MISSING = object()
 
 
@@ -248,9 +255,11 @@ def accepts(function: Callable, name: str) -> bool:
 
 
 def public_module(cls: type) -> str | None:
-    """Returns the module in which Keras exports a built-in class (`"keras.layers"`)."""
+    """Returns the module in which Keras's files find a built-in class (`"keras.layers"`)."""
     area = area_of(cls)
-    return None if area is None else _PUBLIC_MODULES.get(area, f"keras.{area}")
+    if area is None:
+        return None
+    return _UNEXPORTED.get(cls.__name__) or _PUBLIC_MODULES.get(area, f"keras.{area}")
 
 
 # ------------------------------------------------------------------ to and from JSON-able dicts
@@ -295,12 +304,35 @@ def serialize_keras_object(obj: Any) -> Any:
 def _envelope(obj: Any) -> dict[str, Any]:
     cls = type(obj)
     module = public_module(cls)
-    return {
+    is_public = module is not None and cls.__name__ not in _UNEXPORTED
+    envelope = {
         "module": module if module else (None if cls.__module__ == "__main__" else cls.__module__),
         "class_name": cls.__name__,
         "config": obj.get_config(),
-        "registered_name": None if module else get_registered_name(cls),
+        "registered_name": None if is_public else get_registered_name(cls),
     }
+    for name in ("build_config", "compile_config"):
+        get = getattr(obj, f"get_{name}", None)
+        value = None if get is None else get()
+        if value is not None:
+            envelope[name] = serialize_keras_object(value)
+    shared = _shared.get()
+    if shared is not None and hasattr(obj, "get_build_config"):
+        # Holding the object keeps its id from being given to another one.
+        first, number, _ = shared.setdefault(id(obj), (envelope, len(shared) + 1, obj))
+        if first is not envelope:
+            first["shared_object_id"] = envelope["shared_object_id"] = number
+    return envelope
+
+
+@contextmanager
+def object_sharing() -> Iterator[None]:
+    """Keeps layers that are met twice in the block one layer: when written, and when made."""
+    token = _shared.set({})
+    try:
+        yield
+    finally:
+        _shared.reset(token)
 
 
 def _function_envelope(function: Callable) -> Any:
@@ -356,10 +388,15 @@ def _deserialize(config: Any, area: str | None, only_complete: bool = False) -> 
         return config  # the constructor that gets it knows what kind of thing it is
     if name == "function":
         return find_function(str(inner), area)
+    shared, number = _shared.get(), config.get("shared_object_id")
+    if shared is not None and isinstance(number, int) and number in shared:
+        return shared[number]
     cls = find_class(config, area)
     if not isinstance(inner, Mapping):
         raise ValueError(f"The config of {name!r} is not a dict of arguments: {inner!r}.")
     instance = cls.from_config(dict(inner))
+    if shared is not None and isinstance(number, int):
+        shared[number] = instance
     build_config = config.get("build_config")
     if build_config and hasattr(instance, "build_from_config") and not instance.built:
         instance.build_from_config(build_config)
@@ -396,12 +433,19 @@ def find_class(config: Mapping[str, Any], area: str | None = None) -> Any:
     """
     name = config["class_name"]
     registered = config.get("registered_name")
+    module = str(config.get("module") or "")
+    is_builtin = module.split(".")[0] == "keras"
+    if is_builtin and isinstance(registered, str) and registered != name:
+        raise ValueError(
+            f"The config says that {name!r} is a class of {module}, and that it is registered as "
+            f"{registered!r}: it cannot be both."
+        )
     for candidate in (registered, name):
         found = custom_object(candidate) if isinstance(candidate, str) else None
-        if inspect.isclass(found):
+        # What the user registered under a built-in's name is another class.
+        if inspect.isclass(found) and not (is_builtin and found in _registered_names):
             return found
-    module = config.get("module")
-    words = [w for w in str(module or "").split(".") if w not in ("keras", "src", "tensorflow")]
+    words = [w for w in module.split(".") if w not in ("", "keras", "src", "tensorflow")]
     areas = [".".join(words), words[0] if words else None, area, *(() if words else _builtins)]
     for candidate in areas:
         found = find_builtin(candidate, name.rsplit(">", 1)[-1]) if candidate else None
@@ -409,8 +453,8 @@ def find_class(config: Mapping[str, Any], area: str | None = None) -> Any:
             return found
     known = [n for table in _builtins.values() for n in table]
     raise ValueError(
-        f"Unknown class {name!r} in a config{nearest(name, known)}. If it is yours, register it "
-        "with @keras.saving.register_keras_serializable() or pass it in `custom_objects`."
+        f"Unknown class {name!r} in a config{nearest(name, known) or '.'} If it is yours, register "
+        "it with @keras.saving.register_keras_serializable() or pass it in `custom_objects`."
     )
 
 

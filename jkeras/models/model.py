@@ -10,6 +10,7 @@ import numpy as np
 from jkeras.core import graph, naming, pure
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
+from jkeras.models.savable import Savable
 from jkeras.models.summary import print_summary
 from jkeras.models.trainable import Trainable
 
@@ -23,7 +24,7 @@ def functional_arguments(args: tuple, kwargs: Mapping[str, Any]) -> bool:
     )
 
 
-class Model(Trainable):
+class Model(Savable, Trainable):
     """A layer that can be compiled, trained, evaluated and saved.
 
     There are three ways to make one: `keras.Sequential([...])`, `keras.Model(inputs, outputs)` of
@@ -242,6 +243,7 @@ class Model(Trainable):
         return fitted
 
     def _prepare(self, args: tuple, kwargs: dict[str, Any]) -> None:
+        self._note_call(args, kwargs)
         # Model.build runs the model, so only a build that the user wrote is called from here.
         if not self._built and type(self).build is not Model.build and not self._building:
             super()._prepare(args, kwargs)

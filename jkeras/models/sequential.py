@@ -1,11 +1,12 @@
 """Sequential: a stack of layers."""
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Self
 
-from jkeras.core import graph, scope
+from jkeras.core import graph, registry, scope
 from jkeras.core.layer import Layer
 from jkeras.layers.core import InputLayer
+from jkeras.models import functional_config
 from jkeras.models.model import Model
 
 
@@ -107,6 +108,57 @@ class Sequential(Model):
     def _children(self) -> Iterator[tuple[str, Layer]]:
         for layer in self.layers:
             yield layer.name, layer
+
+    _first_output_call = 0
+    _saves_layers_first = True
+
+    def _saved_attributes(self) -> dict[str, Any]:
+        return {k: v for k, v in super()._saved_attributes().items() if k != "_stack"}
+
+    # -------------------------------------------------------------- configuration
+    def get_config(self) -> dict[str, Any]:
+        """Returns a JSON-able dict from which `from_config` makes an equal, new model."""
+        if type(self).__init__ is not Sequential.__init__:  # its own arguments describe it
+            return super().get_config()
+        config: dict[str, Any] = {
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": registry.serialize_keras_object(self.dtype_policy),
+            "layers": [registry.serialize_keras_object(layer) for layer in self._stack],
+        }
+        if self._graph is not None:
+            config["build_input_shape"] = self.input_shape
+        return config
+
+    @classmethod
+    def from_config(
+        cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+    ) -> Self:
+        """Makes a model from the dict that `get_config` returned.
+
+        Args:
+            config: The dict.
+            custom_objects: Names of your own classes and functions.
+        """
+        if "layers" not in config or not isinstance(config["layers"], list):
+            return super().from_config(config, custom_objects)
+        with registry.CustomObjectScope(custom_objects):
+            model = cls(name=config.get("name"))
+            if config.get("dtype") is not None:
+                model.dtype_policy = registry.deserialize_keras_object(config["dtype"])
+            layers = [functional_config.make_layer(entry) for entry in config["layers"]]
+            for layer in layers:
+                model.add(layer)
+            if config.get("build_input_shape"):
+                model.build(config["build_input_shape"])
+            model._trainable = bool(config.get("trainable", True))
+            return model
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        """Returns the shape of the inputs the model was built for; None if it is not."""
+        return (
+            super().get_build_config() if self._graph is None else {"input_shape": self.input_shape}
+        )
 
     # -------------------------------------------------------------- building and calling
     def build(self, input_shape: Any = None) -> None:

@@ -1,6 +1,7 @@
 """compile, fit, evaluate, predict: the half of a model that is about data."""
 
 import inspect
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,7 +11,8 @@ import numpy as np
 
 from jkeras import losses, metrics, optimizers
 from jkeras.callbacks.callback import CallbackList, History
-from jkeras.callbacks.progress import Progress, is_terminal, resolve_verbose
+from jkeras.callbacks.console import is_terminal
+from jkeras.callbacks.progress import Progress, resolve_verbose
 from jkeras.core import pure, random, registry
 from jkeras.core.layer import Layer
 from jkeras.models import data as data_module
@@ -18,6 +20,7 @@ from jkeras.models.trainer import (
     ModelCells,
     Predictor,
     Programs,
+    Run,
     Trainer,
     check_labels,
     describe,
@@ -40,6 +43,7 @@ class Trainable(Layer):
         self.run_eagerly, self.steps_per_execution = False, 1
         self.stop_training = False
         self.history: History | None = None
+        self._run: Run | None = None  # the fit under way
 
     # -------------------------------------------------------------- compile
     def compile(
@@ -90,7 +94,7 @@ class Trainable(Layer):
             raise ValueError(
                 f"`steps_per_execution` must be a positive integer, got {steps_per_execution!r}."
             )
-        chosen = optimizers.get(optimizer)
+        chosen = given = optimizers.get(optimizer)
         if (
             auto_scale_loss
             and self.dtype_policy.name == "mixed_float16"
@@ -106,9 +110,11 @@ class Trainable(Layer):
         _check_names(settings)
         self.optimizer, self.loss = chosen, loss
         self.run_eagerly, self.steps_per_execution = run_eagerly, int(steps_per_execution)
+        if jit_compile == "auto":
+            jit_compile = not run_eagerly
         self.jit_compile = jit_compile
         self._compile_arguments = {
-            "optimizer": chosen,
+            "optimizer": given,  # the wrapper that scales losses is made anew
             **settings,
             "run_eagerly": run_eagerly,
             "steps_per_execution": steps_per_execution,
@@ -145,6 +151,14 @@ class Trainable(Layer):
 
     def compile_from_config(self, config: Mapping[str, Any]) -> None:
         """Calls `compile` with what `get_compile_config` returned."""
+        if type(self).compile is not Trainable.compile:
+            warnings.warn(
+                f"`compile()` was not called as part of model loading because "
+                f"{type(self).__name__} has a `compile()` method of its own. Override "
+                "`get_compile_config()` and `compile_from_config(config)` as well.",
+                stacklevel=2,
+            )
+            return
         values = registry.deserialize_values(config)
         known = inspect.signature(self.compile).parameters
         self.compile(**{k: v for k, v in values.items() if k in known})
@@ -256,30 +270,57 @@ class Trainable(Layer):
         training = loop.TrainLoop(
             cells=cells,
             feed=feed,
-            run_chunk=self._run(programs.train(feed.select)),
+            run_chunk=self._compiled_or_eager(programs.train(feed.select)),
             fresh_metrics=programs.fresh_metrics,
             compute=programs.compute,
             callbacks=called,
             progress=progress,
-            pace=self._pace(called.wants_batches("train"), verbose),
+            pace=self._pace(verbose),
             validate=validate,
             should_stop=lambda: self.stop_training,
         )
         self.stop_training = False
+        run = self._run = Run(cells, feed, initial_epoch)
         called.on_train_begin()
         try:
             training.run(
-                range(initial_epoch, epochs),
+                range(run.epoch, epochs),
                 steps_per_epoch,
                 lambda epoch: _validates(validation_freq, epoch),
                 finish_epoch,
             )
         finally:
+            self._run = None
             trainer.step = cells.step
             programs.publish(training.metrics)
         self.optimizer.finalize_variable_values(self.trainable_variables)
         called.on_train_end(logs)
         return called.history  # type: ignore[return-value]
+
+    def get_training_state(self, epoch: int) -> dict[str, Any]:
+        """Returns, during `fit`, what another process needs to go on from the start of `epoch`.
+
+        That is the weights, the optimizer's state, the number of steps taken, the random key and
+        the order of the data: dicts of numbers and NumPy arrays. `callbacks.BackupAndRestore`
+        writes them to a file.
+        """
+        return self._running("get_training_state").read(epoch)
+
+    def set_training_state(self, state: Mapping[str, Any]) -> None:
+        """Makes `fit` go on from a state; to be called by a callback, in `on_train_begin`.
+
+        Args:
+            state: What `get_training_state` has returned, in this or in another process.
+
+        Raises:
+            ValueError: If it is the state of another model or optimizer.
+        """
+        self._running("set_training_state").write(state)
+
+    def _running(self, method: str) -> Run:
+        if self._run is None:
+            raise ValueError(f"`{method}` works while `fit` is running: call it in a callback.")
+        return self._run
 
     def _validator(
         self, trainer: Trainer, cells: ModelCells, valid: Any, called: CallbackList, steps: Any
@@ -289,14 +330,14 @@ class Trainable(Layer):
         feed = valid.feed()  # one for all epochs: arrays are sent to the device once
 
         def validate() -> Mapping[str, Any]:
-            return self._evaluate(programs, cells.variables(), feed, called, None, steps)
+            return self._evaluate(programs, cells.variables, feed, called, None, steps)
 
         return validate
 
     def _evaluate(
         self,
         programs: Programs,
-        variables: pure.Variables,
+        read: Callable[[], pure.Variables],
         feed: Feed,
         called: CallbackList,
         progress: Any,
@@ -307,14 +348,14 @@ class Trainable(Layer):
         by_batch = called.wants_batches("test")
         logs, written = loop.evaluate(
             feed=feed,
-            run_chunk=self._run(programs.test(feed.select)),
-            variables=variables,
+            run_chunk=self._compiled_or_eager(programs.test(feed.select)),
+            variables=read(),  # now: a callback may have set weights
             written=programs.written,
             fresh_metrics=programs.fresh_metrics(),
             compute=programs.compute,
             callbacks=called if by_batch else None,
             progress=progress,
-            pace=self._pace(by_batch, 1 if progress is not None else 0),
+            pace=self._pace(1 if progress is not None else 0),
             steps=steps,
         )
         if written:
@@ -323,7 +364,7 @@ class Trainable(Layer):
                 named[path].set_cell(value)
         if called.wants_epochs:
             logs = loop.fetch(logs)
-        called.on_test_end(logs)
+        called.on_test_end(dict(logs))
         return logs
 
     # -------------------------------------------------------------- evaluate
@@ -376,8 +417,9 @@ class Trainable(Layer):
         count = steps or feed.steps_per_pass
         called.set_params({"verbose": verbose, "epochs": 1, "steps": count})
         progress = Progress(count, verbose) if verbose else None
-        variables = model_variables(self)
-        logs = self._evaluate(programs, variables, feed, called, progress, steps)
+        logs = self._evaluate(
+            programs, lambda: model_variables(self), feed, called, progress, steps
+        )
         logs = loop.fetch(logs)
         if progress is not None:
             progress.finish(logs)
@@ -461,7 +503,7 @@ class Trainable(Layer):
         self._check_labels(programs, data)
         cells = trainer.cells()
         slots = jax.tree.map(lambda a: jnp.asarray(a)[None], data.batch)
-        run = self._run(programs.train(engine.take_slot))
+        run = self._compiled_or_eager(programs.train(engine.take_slot))
         state = run(cells.read(programs.fresh_metrics()), None, slots, 0, 1)
         cells.write(state)
         trainer.step = cells.step
@@ -573,14 +615,12 @@ class Trainable(Layer):
         if isinstance(data, data_module.ArrayData):
             check_labels(programs.objective, data.batch, describe(self, data.example.x)[1].outputs)
 
-    def _pace(self, by_batch: bool, verbose: int) -> loop.Pace:
-        if by_batch or self.run_eagerly:
-            return loop.Pace(1 if self.steps_per_execution == 1 else self.steps_per_execution)
-        if self.steps_per_execution > 1:
+    def _pace(self, verbose: int) -> loop.Pace:
+        if self.run_eagerly or self.steps_per_execution > 1:
             return loop.Pace(self.steps_per_execution)
         return loop.Pace(refresh=0.1 if verbose == 1 and is_terminal() else None)
 
-    def _run(self, run_chunk: Callable[..., Any]) -> Callable[..., Any]:
+    def _compiled_or_eager(self, run_chunk: Callable[..., Any]) -> Callable[..., Any]:
         """Returns the compiled chunk, or one that runs in Python for debugging."""
         if not self.run_eagerly:
             return run_chunk

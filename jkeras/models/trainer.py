@@ -12,6 +12,7 @@ from jkeras.core import graph, pure, random
 from jkeras.core.variable import Variable
 from jkeras.metrics import Mean
 from jkeras.training import engine, steps
+from jkeras.training.feeds import Feed
 from jkeras.training.objective import CompiledObjective, flatten_outputs
 from jkeras.training.state import Batch, TrainState
 
@@ -81,7 +82,7 @@ class ModelCells:
         self._state = {path: v for path, v in named.items() if not v.trainable}
         self._names: dict[Variable, str] = {v: path for path, v in self._params.items()}
         self._optimizer = optimizer
-        self.step, self._rng = step, rng
+        self.step, self.rng = step, rng
         optimizer.build(list(self._params.values()))
 
     def read(self, metrics: Any) -> TrainState:
@@ -92,7 +93,7 @@ class ModelCells:
             state={path: v.hand_over() for path, v in self._state.items()},
             opt_state=self._optimizer.read(self._names),
             metrics=metrics,
-            rng=self._rng,
+            rng=self.rng,
         )
 
     def write(self, state: TrainState) -> None:
@@ -102,7 +103,7 @@ class ModelCells:
         for path, variable in self._state.items():
             variable.set_cell(state.state[path])
         self._optimizer.write(state.opt_state, self._names)
-        self.step, self._rng = state.step, state.rng
+        self.step, self.rng = state.step, state.rng
 
     def variables(self) -> pure.Variables:
         """Returns the current arrays, for reading only."""
@@ -110,6 +111,63 @@ class ModelCells:
             {path: v.cell() for path, v in self._params.items()},
             {path: v.cell() for path, v in self._state.items()},
         )
+
+
+class Run:
+    """One `fit`: what another process needs to go on with it.
+
+    Args:
+        cells: Where the training state lives.
+        feed: Where batches come from.
+        epoch: The number of the first epoch.
+    """
+
+    def __init__(self, cells: ModelCells, feed: Feed, epoch: int):
+        self._cells, self._feed, self.epoch = cells, feed, epoch
+
+    def read(self, epoch: int) -> dict[str, Any]:
+        """Returns the state from which `epoch` starts: dicts of numbers and NumPy arrays."""
+        arrays = _by_path(self._state())
+        # Copies, because the next step destroys the cells' arrays.
+        copies = {path: np.array(array) for path, array in arrays.items()}
+        return {"epoch": epoch, "arrays": copies, "feed": self._feed.position}
+
+    def write(self, saved: Mapping[str, Any]) -> None:
+        """Goes on from what `read` has returned.
+
+        Raises:
+            ValueError: If it is the state of another model or optimizer.
+        """
+        state, arrays = self._state(), saved["arrays"]
+        shapes = {path: array.shape for path, array in _by_path(state).items()}
+        if shapes != {path: np.shape(array) for path, array in arrays.items()}:
+            differing = sorted(
+                path
+                for path in shapes.keys() | arrays.keys()
+                if path not in arrays or shapes.get(path) != np.shape(arrays[path])
+            )
+            raise ValueError(
+                "The saved state is not one of this model and optimizer: these arrays are missing "
+                f"on one side, or differ in shape: {', '.join(differing)}. Build and compile the "
+                "model as it was when the state was saved."
+            )
+        state = jax.tree_util.tree_map_with_path(
+            lambda path, array: jnp.array(arrays[jax.tree_util.keystr(path)], array.dtype), state
+        )
+        implementation = jax.random.key_impl(self._cells.rng)
+        rng = jax.random.wrap_key_data(state.rng, impl=implementation)
+        self._cells.write(state.replace(rng=rng))
+        self._feed.position = saved["feed"]
+        self.epoch = saved["epoch"]
+
+    def _state(self) -> TrainState:
+        state = self._cells.read(None)
+        return state.replace(rng=jax.random.key_data(state.rng))
+
+
+def _by_path(tree: Any) -> dict[str, Any]:
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {jax.tree_util.keystr(path): leaf for path, leaf in leaves}
 
 
 class Programs:
@@ -212,7 +270,9 @@ class Predictor:
         by_batch = called.wants_batches("predict")
         parts: list[Any] = []
         done = 0
-        for slots, count in data.slots(limit, single=by_batch or progress is not None):
+        for slots, count in data.slots(
+            limit, single=by_batch or (progress is not None and progress.live)
+        ):
             if by_batch:
                 called.on_predict_batch_begin(done)
             if count is None:

@@ -25,6 +25,7 @@ from jkeras.utils.numerical import normalize as normalize
 from jkeras.utils.numerical import to_categorical as to_categorical
 from jkeras.utils.plotting import model_to_dot as model_to_dot
 from jkeras.utils.plotting import plot_model as plot_model
+from jkeras.utils.progbar import Progbar as Progbar
 from jkeras.utils.py_dataset import PyDataset as PyDataset
 from jkeras.utils.py_dataset import pack_x_y_sample_weight as pack_x_y_sample_weight
 from jkeras.utils.py_dataset import unpack_x_y_sample_weight as unpack_x_y_sample_weight

@@ -1,0 +1,166 @@
+"""New models with the architecture of others."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+
+from jkeras.core import graph, registry
+from jkeras.core.layer import Layer
+from jkeras.layers.core import Input, InputLayer
+from jkeras.models.model import Model
+from jkeras.models.sequential import Sequential
+from jkeras.saving import archive, dialects
+
+
+def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """Makes a model, with new weights, from what `model.to_json()` returned.
+
+    Args:
+        json_string: The string; Keras 2's and 3's are read as well.
+        custom_objects: Your own classes and functions by name.
+
+    Raises:
+        ValueError: If it is no JSON of a model, or a class is unknown.
+
+    Example:
+        >>> import jkeras as keras
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+        >>> keras.models.model_from_json(model.to_json()).output_shape
+        (None, 2)
+    """
+    config = archive.parse_json(json_string, "JSON of the model")
+    if not isinstance(config, dict):
+        raise ValueError(f"The JSON describes no model: {config!r:.200}")
+    config = dialects.modernize(config, str(config.get("keras_version") or "3"))
+    with registry.object_sharing():
+        return registry.deserialize_keras_object(config, custom_objects, area="models")
+
+
+def clone_model(
+    model: Any,
+    input_tensors: Any = None,
+    clone_function: Callable[[Layer], Layer] | None = None,
+    call_function: Callable[..., Any] | None = None,
+    recursive: bool = False,
+    **kwargs: Any,
+) -> Any:
+    """Makes a model of new layers with the same configs; its weights are drawn anew.
+
+    Args:
+        model: The model.
+        input_tensors: Symbolic tensors for the new model to begin with; new Inputs by default.
+        clone_function: Gives the new layer for a layer, which may be another one; a layer with the
+            same config by default. It is not called for Inputs.
+        call_function: Called as `call_function(layer, *args, **kwargs)` where the new layer would
+            be called (functional models only).
+        recursive: Whether layers of models inside are cloned by `clone_function`, too.
+        **kwargs: Nothing else; `cache` is accepted and ignored.
+
+    Raises:
+        ValueError: If a subclassed model is cloned otherwise than by its config, or
+            `clone_function` returns no layer.
+
+    Example:
+        >>> import jkeras as keras
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="head")])
+        >>> copy = keras.models.clone_model(model)
+        >>> copy.layers[0].name, copy.layers[0] is model.layers[0]
+        ('head', False)
+    """
+    kwargs.pop("cache", None)
+    if kwargs:
+        raise ValueError(f"clone_model() got unknown arguments: {sorted(kwargs)}.")
+
+    def clone(layer: Layer) -> Layer:
+        if (
+            recursive
+            and isinstance(layer, Model)
+            and (layer._graph is not None or _is_stack(layer))
+        ):
+            return clone_model(layer, None, clone_function, call_function, recursive=True)
+        if clone_function is None:
+            return _same(layer)
+        new = clone_function(layer)
+        if not isinstance(new, Layer):
+            raise ValueError(
+                f"`clone_function` must return a layer; for {layer!r} it gave {new!r}."
+            )
+        return new
+
+    if _is_stack(model):
+        if call_function is not None:
+            raise ValueError("`call_function` is for functional models; this one is Sequential.")
+        return _clone_stack(model, input_tensors, clone)
+    if model._graph is None:
+        if input_tensors is not None or clone_function is not None or call_function is not None:
+            raise ValueError(
+                f"{type(model).__name__} {model.name!r} is a subclassed model: clone_model() can "
+                "only make another one with the same config, without further arguments."
+            )
+        return _same(model)
+    return _clone_graph(model, input_tensors, clone, call_function)
+
+
+def _is_stack(model: Any) -> bool:
+    return isinstance(model, Sequential) and type(model).__init__ is Sequential.__init__
+
+
+def _same(layer: Layer) -> Layer:
+    """Returns a layer like this one; a custom class need not be registered, since it is there."""
+    with registry.CustomObjectScope({type(layer).__name__: type(layer)}):
+        return type(layer).from_config(layer.get_config())
+
+
+def _clone_stack(
+    model: Sequential, input_tensors: Any, clone: Callable[[Layer], Layer]
+) -> Sequential:
+    tensors = graph.symbols(input_tensors)
+    if input_tensors is not None and len(tensors) != 1:
+        raise ValueError(f"A Sequential model has one input; `input_tensors` is {input_tensors!r}.")
+    begin = [layer for layer in model._stack if isinstance(layer, InputLayer)]
+    start: list[Any] = tensors or [_same(layer) for layer in begin]
+    return Sequential([*start, *map(clone, model.layers)], name=model.name)
+
+
+def _clone_graph(
+    model: Any,
+    input_tensors: Any,
+    clone: Callable[[Layer], Layer],
+    call_function: Callable[..., Any] | None,
+) -> Any:
+    old = graph.symbols(model._graph.inputs)
+    if input_tensors is None:
+        names = [x.source.layer.name if x.source is not None else x.name for x in old]
+        new = [
+            Input(batch_shape=x.shape, dtype=x.dtype, name=name)
+            for x, name in zip(old, names, strict=True)
+        ]
+    else:
+        new = graph.symbols(input_tensors)
+    if len(new) != len(old):
+        raise ValueError(f"The model has {len(old)} inputs; `input_tensors` has {len(new)}.")
+    known = dict(zip(map(id, old), new, strict=True))
+    layers = {
+        id(layer): clone(layer)
+        for layer in model._graph.operations
+        if isinstance(layer, Layer) and not isinstance(layer, InputLayer)
+    }
+    for call in model._graph.calls:
+        args, kwargs = graph.replace(call.args, known), graph.replace(call.kwargs, known)
+        layer = layers.get(id(call.layer))
+        if layer is None:  # a function of keras.ops
+            function = call.layer.function
+            outputs = graph.record(function, args, kwargs, name=call.layer.kind)
+        elif call_function is not None:
+            outputs = call_function(layer, *args, **kwargs)
+        else:
+            outputs = layer(*args, **kwargs)
+        pairs = zip(jax.tree.leaves(call.outputs), jax.tree.leaves(outputs), strict=True)
+        known.update((id(before), after) for before, after in pairs)
+    tensors = (
+        graph.replace(model._graph.inputs, known),
+        graph.replace(model._graph.outputs, known),
+    )
+    cls = type(model) if model._is_made_of_tensors else Model
+    return cls(*tensors, name=model.name)

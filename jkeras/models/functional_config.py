@@ -1,0 +1,286 @@
+"""The config of a functional model: its layers, and the calls that connect them."""
+
+import re
+from collections import defaultdict, deque
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import jax
+
+from jkeras.core import graph, naming, registry
+from jkeras.core.graph import SymbolicTensor
+from jkeras.core.layer import Layer
+from jkeras.core.operations import describe_call, repeat_call
+from jkeras.layers.core import InputLayer
+
+Key = tuple[str, int]  # a layer's name, and which of its calls
+
+
+# ------------------------------------------------------------------ from a model to a config
+def describe(model: Any) -> dict[str, Any]:
+    """Returns the config of a model with a graph."""
+    writer = _Writer(model._graph)
+    return {
+        "name": model.name,
+        "trainable": model.trainable,
+        "layers": [*writer.cut_inputs, *map(writer.entry, model._graph.operations)],
+        "input_layers": jax.tree.map(writer.input_history, model._graph.inputs),
+        "output_layers": jax.tree.map(writer.output_history, model._graph.outputs),
+    }
+
+
+class _Writer:
+    """Names the tensors of one graph by the calls that make them."""
+
+    def __init__(self, model_graph: graph.Graph):
+        inside = {id(call) for call in model_graph.calls}
+        names = {op.name for op in model_graph.operations}
+        self._calls: dict[int, list[graph.Call]] = defaultdict(list)
+        for call in model_graph.calls:
+            self._calls[id(call.layer)].append(call)
+        for layer in model_graph.operations:
+            if isinstance(layer, Layer):  # in the order of the calls, not of the graph
+                calls = [c for c in layer._calls if id(c) in inside]
+                self._calls[id(layer)] = calls or self._calls[id(layer)]
+        self._history: dict[int, list[Any]] = {}
+        for calls in self._calls.values():
+            for index, call in enumerate(calls):
+                for position, x in enumerate(call.output_list):
+                    self._history[id(x)] = [call.layer.name, index, position]
+        # A graph may begin at a tensor inside of another graph: then files need an Input for it.
+        self.cut_inputs: list[dict[str, Any]] = []
+        for x in graph.symbols(model_graph.inputs):
+            if x.source is not None and isinstance(x.source.layer, InputLayer):
+                name = x.source.layer.name
+            else:
+                name = naming.unique(x.name, names)
+                names.add(name)
+                self.cut_inputs.append(_input_entry(name, x))
+            self._history[id(x)] = [name, 0, 0]
+
+    def entry(self, operation: Any) -> dict[str, Any]:
+        """Returns a layer's or operation's part of the config."""
+        calls = self._calls[id(operation)]
+        if isinstance(operation, Layer):
+            nodes = [self._node(c.args, c.kwargs) for c in calls]
+            described = registry.serialize_keras_object(operation)
+        else:
+            found = describe_call(calls[0])
+            nodes = [self._node(found.pop("args"), found.pop("kwargs"))]
+            found["config"] = registry.serialize_keras_object(found["config"])
+            described = {**found, "registered_name": found["class_name"]}
+        return {**described, "name": operation.name, "inbound_nodes": nodes}
+
+    def _node(self, args: Any, kwargs: Any) -> dict[str, Any]:
+        values = jax.tree.map(self._tensor, (list(args), dict(kwargs)))
+        return {
+            "args": [registry.serialize_keras_object(v) for v in values[0]],
+            "kwargs": {k: registry.serialize_keras_object(v) for k, v in values[1].items()},
+        }
+
+    def _tensor(self, x: Any) -> Any:
+        if not isinstance(x, SymbolicTensor):
+            return x
+        return {
+            "class_name": "__keras_tensor__",
+            "config": {
+                "shape": list(x.shape),
+                "dtype": x.dtype,
+                "keras_history": self._history[id(x)],
+            },
+        }
+
+    def input_history(self, x: SymbolicTensor) -> list[Any]:
+        """Returns the layer, call and position that make an input of the model."""
+        return self._history[id(x)]
+
+    def output_history(self, x: SymbolicTensor) -> list[Any]:
+        """Returns the layer, call and position that make an output of the model."""
+        name, index, position = self._history[id(x)]
+        shift = 0 if x.source is None else _output_shift(x.source.layer)
+        return [name, index + shift, position]
+
+
+def _output_shift(layer: Any) -> int:
+    """Returns how Keras numbers the first call of a layer, where a model's outputs are named.
+
+    There, and nowhere else, a nested functional model's call on its own inputs counts.
+    """
+    return getattr(layer, "_first_output_call", 0)
+
+
+def _input_entry(name: str, x: SymbolicTensor) -> dict[str, Any]:
+    config = {"batch_shape": list(x.shape), "dtype": x.dtype, "name": name}
+    return {
+        "module": "keras.layers",
+        "class_name": "InputLayer",
+        "config": config,
+        "registered_name": None,
+        "name": name,
+        "inbound_nodes": [],
+    }
+
+
+# ------------------------------------------------------------------ from a config to tensors
+def rebuild(config: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Makes the layers of a config and calls them; returns the symbolic inputs and outputs.
+
+    Raises:
+        ValueError: If calls refer to tensors that none of the layers makes.
+    """
+    reader = _Reader()
+    for entry in config["layers"]:
+        reader.add(entry)
+    reader.run()
+    return (
+        reader.tensors(config["input_layers"], is_output=False),
+        reader.tensors(config["output_layers"], is_output=True),
+    )
+
+
+class _Reader:
+    """Calls layers as soon as what they are called on has been made."""
+
+    def __init__(self) -> None:
+        self._layers: dict[str, Any] = {}
+        self._made: dict[Key, list[Any]] = {}
+        self._calls: dict[Key, tuple[Any, dict[str, Any]]] = {}
+        self._missing: dict[Key, set[Key]] = {}  # what a call still waits for
+        self._waiting: dict[Key, list[Key]] = defaultdict(list)  # the calls that wait for one
+        self._ready: deque[Key] = deque()
+
+    def add(self, entry: Mapping[str, Any]) -> None:
+        """Makes a layer, and notes its calls."""
+        name = str(entry.get("name") or entry["config"]["name"])
+        if name in self._layers:
+            raise ValueError(f"The config has two layers with the name {name!r}.")
+        layer = self._layers[name] = None if is_operation(entry) else make_layer(entry)
+        if isinstance(layer, InputLayer):
+            self._made[name, 0] = [layer.output]
+        for index, node in enumerate(entry.get("inbound_nodes") or ()):
+            key = (name, index)
+            self._calls[key] = (layer if layer is not None else entry, dict(node))
+            wanted = {(h[0], h[1]) for h in _histories(node)}
+            self._missing[key] = wanted
+            for other in wanted:
+                self._waiting[other].append(key)
+            if not wanted:
+                self._ready.append(key)
+
+    def run(self) -> None:
+        """Makes all calls."""
+        for key in list(self._made):
+            self._announce(key)
+        while self._ready:
+            key = self._ready.popleft()
+            target, node = self._calls[key]
+            args = [self._fill(a) for a in node.get("args", ())]
+            kwargs = {k: self._fill(v) for k, v in node.get("kwargs", {}).items()}
+            if isinstance(target, Layer):
+                outputs = target(*args, **_given(target, kwargs))
+            else:
+                outputs = _call_operation(target, args, kwargs)
+            self._made[key] = graph.symbols(outputs)
+            self._announce(key)
+        left = [key for key, wanted in self._missing.items() if wanted]
+        if left:
+            name, index = left[0]
+            raise ValueError(
+                f"The config's layers do not form a graph: call {index} of the layer {name!r} "
+                f"needs {sorted(self._missing[name, index])}, which nothing makes."
+            )
+
+    def _announce(self, made: Key) -> None:
+        for key in self._waiting.pop(made, ()):
+            self._missing[key].discard(made)
+            if not self._missing[key]:
+                self._ready.append(key)
+
+    def _fill(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._fill(v) for v in value]
+        if isinstance(value, Mapping):
+            if value.get("class_name") == "__keras_tensor__":
+                return self._tensor(*value["config"]["keras_history"])
+            if "class_name" in value:
+                return registry.deserialize_keras_object(value)
+            return {k: self._fill(v) for k, v in value.items()}
+        return value
+
+    def _tensor(self, name: str, index: int, position: int) -> Any:
+        made = self._made.get((name, index), ())
+        if position >= len(made):
+            raise ValueError(
+                f"The config refers to output {position} of call {index} of the layer {name!r}, "
+                "which does not exist."
+            )
+        return made[position]
+
+    def tensors(self, tree: Any, is_output: bool) -> Any:
+        """Returns the tensors that a structure of (layer, call, position) names."""
+        if isinstance(tree, Mapping):
+            return {k: self.tensors(v, is_output) for k, v in tree.items()}
+        if len(tree) == 3 and isinstance(tree[0], str) and isinstance(tree[1], int):
+            name, index, position = tree
+            if is_output and index:
+                index -= _output_shift(self._layers.get(name))
+            return self._tensor(name, index, position)
+        return [self.tensors(v, is_output) for v in tree]
+
+
+def is_operation(entry: Mapping[str, Any]) -> bool:
+    """Says whether an entry of a config is a function of `keras.ops`, and not a layer."""
+    return str(entry.get("module") or "").startswith(("keras.src.ops.", "keras.ops."))
+
+
+def _call_operation(entry: Mapping[str, Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
+    config = registry.deserialize_values(entry["config"])
+    if entry["class_name"] == "GetItem":  # JSON has no tuples, and an index is none as a list
+        args, kwargs = [_as_index(a) for a in args], {k: _as_index(v) for k, v in kwargs.items()}
+    return repeat_call(entry["class_name"], config, args, kwargs)
+
+
+def _as_index(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def make_layer(entry: Mapping[str, Any]) -> Layer:
+    """Makes the layer that an entry of a config describes; it is built when it is called."""
+    config = {k: v for k, v in entry.items() if k != "build_config"}
+    layer = registry.deserialize_keras_object(config, area="layers")
+    if not isinstance(layer, Layer):
+        raise ValueError(f"The config's entry {entry['class_name']!r} is no layer.")
+    # A name such as dense_3 was counted where the model was made: it is none of its own, so that
+    # the paths of variables are those of the model that was saved.
+    counted = rf"{naming.to_snake_case(type(layer).__name__)}(_\d+)?"
+    layer._has_own_name = re.fullmatch(counted, layer.name) is None
+    return layer
+
+
+def _histories(value: Any) -> Iterable[list[Any]]:
+    """Yields where the tensors in a call's arguments come from."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _histories(item)
+    elif isinstance(value, Mapping):
+        if value.get("class_name") == "__keras_tensor__":
+            yield value["config"]["keras_history"]
+        else:
+            for item in value.values():
+                yield from _histories(item)
+
+
+def _given(layer: Layer, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Leaves out what Keras notes of a call even if the user has not given it.
+
+    These are masks without a value, and `training=False` where that is the default: taken at its
+    word, it would turn dropout off for good.
+    """
+    parameter = layer._signature.signature.parameters.get("training")
+    notes_training = "mask" in kwargs or (parameter is not None and parameter.default is False)
+    return {
+        k: v
+        for k, v in kwargs.items()
+        if not (k == "mask" and v is None)
+        and not (k == "training" and (v is None or (v is False and notes_training)))
+    }

@@ -1,0 +1,99 @@
+"""The `.keras` format: a zip of metadata.json, config.json, model.weights.h5 and assets."""
+
+import datetime
+import json
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from jkeras.core import registry
+from jkeras.saving import compile_configs, dialects, h5_writer, weights
+from jkeras.saving.archive import Archive, parse_json
+from jkeras.saving.h5_reader import H5Reader
+
+# The Keras whose dialect is written.
+KERAS_VERSION = "3.15.1"
+
+_METADATA, _CONFIG, _WEIGHTS = "metadata.json", "config.json", "model.weights.h5"
+
+
+# ------------------------------------------------------------------ writing
+def write(model: Any, file: IO[bytes], include_optimizer: bool = True) -> None:
+    """Writes a model to an open file."""
+    with (
+        tempfile.SpooledTemporaryFile(max_size=64 * 2**20) as arrays,
+        zipfile.ZipFile(file, "w") as members,  # stored: weights hardly shrink
+    ):
+        members.writestr(_METADATA, _metadata())
+        members.writestr(_CONFIG, _config(model, include_optimizer))
+        with h5_writer.create(arrays) as root:  # type: ignore[arg-type]
+            weights.write(model, root, include_optimizer)
+        arrays.seek(0)
+        with members.open(_WEIGHTS, "w", force_zip64=True) as member:
+            while chunk := arrays.read(2**20):
+                member.write(chunk)
+
+
+def write_folder(model: Any, folder: Path, include_optimizer: bool = True) -> None:
+    """Writes the same parts as files into a folder."""
+    (folder / _METADATA).write_text(_metadata())
+    (folder / _CONFIG).write_text(_config(model, include_optimizer))
+    with h5_writer.create(folder / _WEIGHTS) as root:
+        weights.write(model, root, include_optimizer)
+
+
+def _metadata() -> str:
+    now = datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
+    return json.dumps({"keras_version": KERAS_VERSION, "date_saved": now})
+
+
+def _config(model: Any, include_optimizer: bool) -> str:
+    with registry.object_sharing():
+        config = registry.serialize_keras_object(model)
+    if not include_optimizer:
+        config.pop("compile_config", None)
+    return json.dumps(dialects.for_older_readers(config))
+
+
+# ------------------------------------------------------------------ reading
+def read(members: Archive, compile: bool = True) -> Any:
+    """Returns the model in an archive."""
+    name = str(members.path)
+    config = parse_json(members.read(_CONFIG), f"config.json of {name!r}")
+    if not isinstance(config, dict) or "class_name" not in config:
+        raise ValueError(f"The config.json of {name!r} describes no Keras object.")
+    compile_config = config.pop("compile_config", None)
+    with registry.object_sharing():
+        model = registry.deserialize_keras_object(
+            dialects.modernize(config, _version(members)), area="models"
+        )
+    if not hasattr(model, "load_weights"):
+        raise ValueError(f"The file {name!r} holds a {type(model).__name__}, and no model.")
+    with open_weights(members) as file:
+        find = weights.finder(file.root)
+        weights.plan(model, find).run()
+        if compile and compile_config:
+            optimizer = compile_configs.compile_model(model, compile_config)
+            if optimizer is not None:
+                weights.load_optimizer(optimizer, find)
+    return model
+
+
+def _version(members: Archive) -> str:
+    if _METADATA not in members:
+        return KERAS_VERSION
+    metadata = parse_json(members.read(_METADATA), "metadata.json")
+    return str(metadata.get("keras_version") or KERAS_VERSION)
+
+
+@contextmanager
+def open_weights(members: Archive) -> Iterator[H5Reader]:
+    """Opens the arrays of an archive."""
+    if _WEIGHTS not in members:
+        raise ValueError(f"The file {str(members.path)!r} has no member {_WEIGHTS!r}: no weights.")
+    name = f"{members.path}/{_WEIGHTS}"
+    with members.open(_WEIGHTS) as file, H5Reader(file, name) as reader:
+        yield reader

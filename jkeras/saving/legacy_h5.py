@@ -1,0 +1,183 @@
+"""The `.h5` layout that Keras has had since its beginning: one group a layer, weights by order."""
+
+import json
+from collections.abc import Sequence
+from typing import IO, Any
+
+import numpy as np
+
+from jkeras.core import naming, registry
+from jkeras.core.layer import Layer
+from jkeras.core.variable import Variable
+from jkeras.saving import compile_configs, dialects, h5_writer, old_weights, optimizer_state
+from jkeras.saving.archive import parse_json
+from jkeras.saving.h5_reader import Dataset, Group
+from jkeras.saving.keras_format import KERAS_VERSION
+from jkeras.saving.plan import Plan
+
+_TOP_LEVEL = "top_level_model_weights"
+
+
+def is_model(root: Group) -> bool:
+    """Says whether a file holds a whole model."""
+    return root.has("model_config") or root.group("model_weights") is not None
+
+
+def is_weights(root: Group) -> bool:
+    """Says whether a file holds weights in this layout."""
+    return root.texts("layer_names") is not None
+
+
+# ------------------------------------------------------------------ writing
+def write(model: Any, file: IO[bytes], include_optimizer: bool = True) -> None:
+    """Writes a whole model to an open file.
+
+    Raises:
+        NotImplementedError: If it is subclassed: this layout cannot say how to build it.
+    """
+    if getattr(model, "_graph", None) is None and not model._saves_layers_first:
+        raise NotImplementedError(
+            "Saving the model to HDF5 format requires the model to be a Functional model or a "
+            f"Sequential model. It does not work for subclassed models, such as "
+            f"{type(model).__name__} {model.name!r}.\nSave it as `.keras`, or its weights with "
+            "`model.save_weights('name.weights.h5')`."
+        )
+    config = dialects.to_legacy(registry.serialize_keras_object(model))
+    training = model.get_compile_config() if include_optimizer else None
+    with h5_writer.create(file) as root:
+        root.attrs["backend"], root.attrs["keras_version"] = "jax", KERAS_VERSION
+        root.attrs["model_config"] = json.dumps(config).encode("ascii")
+        _write_layers(root.create_group("model_weights"), model)
+        if training is not None:
+            optimizer = registry.serialize_keras_object(model.optimizer)
+            settings = compile_configs.to_legacy(training, optimizer)
+            root.attrs["training_config"] = json.dumps(settings).encode("ascii")
+            _write_weights(root.create_group("optimizer_weights"), model.optimizer.variables)
+
+
+def _write_layers(group: Any, model: Any) -> None:
+    group.attrs["backend"], group.attrs["keras_version"] = b"jax", KERAS_VERSION.encode("ascii")
+    h5_writer.write_names(group, "layer_names", [layer.name for layer in model.layers])
+    for layer in sorted(model.layers, key=lambda layer: layer.name):
+        _write_weights(group.create_group(layer.name), ordered_weights(layer))
+    _write_weights(group.create_group(_TOP_LEVEL), model._saved_variables())
+
+
+def _write_weights(group: Any, variables: Sequence[Variable]) -> None:
+    names: list[str] = []
+    for variable in variables:
+        names.append(naming.unique(variable.path, names))
+    h5_writer.write_names(group, "weight_names", names)
+    for name, variable in zip(names, variables, strict=True):
+        array = np.asarray(variable.cell())
+        # This layout has no mark for bfloat16; every such number is a float32 as well.
+        group.create_dataset(
+            name, data=array.astype("float32") if array.dtype.kind == "V" else array
+        )
+
+
+def ordered_weights(layer: Layer) -> list[Variable]:
+    """Returns a layer's weights in the order of this layout: what is trained comes first."""
+    return [*layer.trainable_weights, *layer.non_trainable_weights]
+
+
+# ------------------------------------------------------------------ reading
+def read(root: Group, compile: bool = True) -> Any:
+    """Returns the model in a file."""
+    text = root.text("model_config")
+    if text is None:
+        raise ValueError(
+            "No model config found in the file: it holds weights only. Make the model as you did "
+            "before, then call model.load_weights(...)."
+        )
+    config = parse_json(text, "model_config")
+    if not isinstance(config, dict) or "class_name" not in config:
+        raise ValueError("The file's model_config describes no Keras object.")
+    version = _version(root)
+    with registry.object_sharing():
+        model = registry.deserialize_keras_object(
+            dialects.modernize(config, version), area="models"
+        )
+    _plan(model, root.group("model_weights"), version).run()
+    training = root.text("training_config")
+    if compile and training is not None:
+        settings = parse_json(training, "training_config")
+        optimizer = compile_configs.compile_model(model, settings)
+        if optimizer is not None:
+            _load_optimizer(optimizer, root)
+    return model
+
+
+def load_weights(model: Any, root: Group, skip_mismatch: bool, by_name: bool) -> None:
+    """Reads weights from a file of weights, or of a whole model."""
+    group = root.group("model_weights") or root
+    _plan(model, group, _version(root), by_name).run(skip_mismatch)
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is not None and optimizer.built and not by_name:
+        _load_optimizer(optimizer, root)
+
+
+def _version(root: Group) -> str:
+    group = root.group("model_weights")
+    return root.text("keras_version") or (group and group.text("keras_version")) or "1"
+
+
+def _load_optimizer(optimizer: Any, root: Group) -> None:
+    group = root.group("optimizer_weights")
+    if group is not None:
+        names = group.texts("weight_names") or []
+        optimizer_state.load(optimizer, list(zip(names, _datasets(group), strict=True)))
+
+
+def _datasets(group: Group) -> list[Dataset]:
+    found = []
+    for name in group.texts("weight_names") or ():
+        dataset = group.dataset(name)
+        if dataset is None:
+            raise ValueError(f"The file lists the weight {name!r} in {group.path!r}, and has none.")
+        found.append(dataset)
+    return found
+
+
+def _plan(model: Any, group: Group | None, version: str, by_name: bool = False) -> Plan:
+    """Plans to read all layers' weights: layers are matched by their order, or by name."""
+    names = group.texts("layer_names") if group is not None else None
+    if group is None or names is None:
+        raise ValueError("The file has no list of layers (`layer_names`): it holds no weights.")
+    saved: dict[str, list[Dataset]] = {}
+    for name in names:
+        layer_group = group.group(name)
+        if layer_group is None:
+            raise ValueError(f"The file lists the layer {name!r}, and has no weights for it.")
+        saved[name] = _datasets(layer_group)
+    plan = Plan()
+    for layer, name in _matched(model, saved, by_name):
+        variables, datasets = ordered_weights(layer), saved[name]
+        weight_names = group.group(name).texts("weight_names") or []  # type: ignore[union-attr]
+        variables = old_weights.by_suffix(variables, weight_names, datasets)
+        conversion = old_weights.conversion(layer, variables, [d.shape for d in datasets])
+        plan.add(layer, variables, datasets, conversion)
+    top = group.group(_TOP_LEVEL)
+    own = model._saved_variables()
+    if top is not None and own and not by_name:
+        plan.add(model, own, _datasets(top))
+    return plan
+
+
+def _matched(model: Any, saved: dict[str, list[Dataset]], by_name: bool) -> list[tuple[Layer, str]]:
+    if not model.built:
+        raise ValueError(
+            "Unable to load weights saved in HDF5 format into a model that has not created its "
+            "variables yet. Call the model first (or `build()` it), then load the weights."
+        )
+    if by_name:
+        return [(layer, layer.name) for layer in model.layers if layer.name in saved]
+    layers = [layer for layer in model.layers if layer.weights]
+    names = [name for name, datasets in saved.items() if datasets]
+    if len(layers) != len(names):
+        raise ValueError(
+            "Layer count mismatch when loading weights from file. Model expected "
+            f"{len(layers)} layers, found {len(names)} saved layers.\n"
+            f"Of the model: {[layer.name for layer in layers]}. In the file: {names}."
+        )
+    return list(zip(layers, names, strict=True))

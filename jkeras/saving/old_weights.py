@@ -1,0 +1,66 @@
+"""Weights of older files that lie in another order or shape than today's."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from jkeras.core.layer import Layer
+from jkeras.core.variable import Variable
+from jkeras.saving.h5_reader import Dataset
+from jkeras.saving.plan import Conversion
+
+
+def by_suffix(
+    variables: list[Variable], names: Sequence[str], datasets: Sequence[Dataset]
+) -> list[Variable]:
+    """Returns a layer's variables in the file's order, if its names tell one that fits better.
+
+    Which layers inside of a nested model were frozen decides the order of its weights, and files of
+    weights only do not say it.
+    """
+    shapes = [d.shape for d in datasets]
+    if len(variables) != len(shapes) or [v.shape for v in variables] == shapes:
+        return variables
+    suffixes = ["/".join(name.split(":")[0].split("/")[-2:]) for name in names]
+    by_name = {"/".join(v.path.split("/")[-2:]): v for v in variables}
+    if len(by_name) != len(variables) or set(by_name) != set(suffixes):
+        return variables
+    found = [by_name[suffix] for suffix in suffixes]
+    return found if [v.shape for v in found] == shapes else variables
+
+
+def conversion(
+    layer: Layer, variables: Sequence[Variable], shapes: Sequence[tuple[int, ...]]
+) -> Conversion | None:
+    """Returns how a layer's weights in a file become today's, None if they are today's."""
+    expected = [v.shape for v in variables]
+    kind = type(layer).__name__
+    if kind not in _CUDNN or len(expected) != 3 or len(shapes) != 3:
+        return None
+    gates, biases = _CUDNN[kind]
+    units = expected[1][0]
+    cudnn = [*expected[:2], (2 * gates * units,)]
+    if list(map(tuple, shapes)) != cudnn or expected[2] != biases(units):
+        return None
+    return Conversion(expected, lambda arrays: _from_cudnn(arrays, gates, expected[2]))
+
+
+# Gates, and the shape of today's bias for some units.
+_CUDNN: dict[str, Any] = {
+    "LSTM": (4, lambda units: (4 * units,)),
+    "GRU": (3, lambda units: (2, 3 * units)),
+}
+
+
+def _from_cudnn(arrays: list[np.ndarray], gates: int, bias_shape: tuple) -> list[np.ndarray]:
+    """Undoes how CuDNNLSTM and CuDNNGRU of Keras 2 kept weights: transposed, with two biases."""
+    kernel, recurrent, bias = arrays
+    kernels = [k.T.reshape(k.shape, order="F") for k in np.split(kernel, gates, axis=1)]
+    recurrents = [r.T for r in np.split(recurrent, gates, axis=1)]
+    biases = bias.reshape(2, -1)
+    return [
+        np.concatenate(kernels, axis=1),
+        np.concatenate(recurrents, axis=1),
+        biases.sum(axis=0) if len(bias_shape) == 1 else biases,
+    ]
