@@ -756,7 +756,8 @@ class Layer(registry.Configurable):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, jax.core.Tracer) or (
-            isinstance(value, (list, tuple, dict)) and any(_find(value, jax.core.Tracer))
+            isinstance(value, (list, tuple, dict))
+            and next(_find(value, jax.core.Tracer), None) is not None
         ):
             raise ValueError(
                 f"The layer {self.name!r} sets self.{name} to a traced value, which means nothing "
