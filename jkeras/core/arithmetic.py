@@ -13,7 +13,7 @@ _UNARY = ("neg", "pos", "abs", "invert")
 
 
 def add_operators(cls: type, lift: Callable[[Callable, str], Callable]) -> None:
-    """Gives `cls` the arithmetic and comparison operators.
+    """Gives `cls` the arithmetic and comparison operators that it does not write itself.
 
     Args:
         cls: The class.
@@ -23,7 +23,8 @@ def add_operators(cls: type, lift: Callable[[Callable, str], Callable]) -> None:
     for name in (*_BINARY, *_COMPARE, *_UNARY):
         python_name = {"and": "and_", "or": "or_"}.get(name, name)
         method = lift(getattr(operator, python_name), name)
-        setattr(cls, f"__{name}__", method)
+        if f"__{name}__" not in cls.__dict__:
+            setattr(cls, f"__{name}__", method)
         if name in _BINARY:
             setattr(cls, f"__r{name}__", _reflected(method))
 

@@ -104,6 +104,9 @@ class SymbolicTensor:
             return record(operator.ne, (self, other), {}, name="not_equal")
         return self is not other
 
+    def __pos__(self) -> "SymbolicTensor":
+        return self
+
     def __repr__(self) -> str:
         return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
 
@@ -180,7 +183,6 @@ _OPERATOR_NAMES = {
     "and": "logical_and",
     "or": "logical_or",
     "xor": "logical_xor",
-    "pos": "positive",
 }
 add_operators(SymbolicTensor, _lift_operator)
 
