@@ -9,6 +9,7 @@ Example:
 from jkeras import activations as activations
 from jkeras import callbacks as callbacks
 from jkeras import constraints as constraints
+from jkeras import datasets as datasets
 from jkeras import initializers as initializers
 from jkeras import layers as layers
 from jkeras import losses as losses
@@ -17,6 +18,7 @@ from jkeras import models as models
 from jkeras import optimizers as optimizers
 from jkeras import regularizers as regularizers
 from jkeras import training as training
+from jkeras import utils as utils
 from jkeras.core import pure as pure
 from jkeras.core.graph import SymbolicTensor as KerasTensor  # noqa: F401
 from jkeras.core.input_spec import InputSpec as InputSpec

@@ -681,5 +681,10 @@ def _check_names(settings: Mapping[str, Any]) -> None:
             resolve(value)
 
     visit(settings["loss"], losses.as_loss)
-    visit(settings["metrics"], metrics.get)
-    visit(settings["weighted_metrics"], metrics.get)
+    visit(settings["metrics"], _known_metric)
+    visit(settings["weighted_metrics"], _known_metric)
+
+
+def _known_metric(name: str) -> None:
+    if not metrics.is_deferred(name):
+        metrics.as_metric(name)

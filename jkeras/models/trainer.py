@@ -58,7 +58,7 @@ def describe(model: Any, x: Any) -> tuple[Any, Description]:
             {p: s for p, s in kept.items() if named[p].trainable},
             {p: s for p, s in kept.items() if not named[p].trainable},
         )
-        rows = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, _dtype(a)), x)
+        rows = jax.tree.map(_row_spec, x)
         outputs, written = steps.describe(model, variables, rows)
         model._descriptions[key] = Description(outputs, _output_names(model, outputs), written)
     return key, model._descriptions[key]
@@ -205,7 +205,7 @@ class Programs:
     def publish(self, metrics: Any) -> None:
         """Makes the metric objects show these states, so that `metric.result()` is current."""
         for name, metric in self._metrics.items():
-            metric.state = metrics[name]
+            metric.write(metrics[name])
 
     def as_list(self, logs: Mapping[str, Any]) -> Any:
         """Returns logs in the order of `evaluate`'s list; a single value by itself."""
@@ -316,15 +316,15 @@ class Trainer:
     def programs(self, batch: Batch) -> Programs:
         """Returns the programs for batches like this one; builds the model if needed."""
         key, described = describe(self.model, batch.x)
-        targets = _shapes(batch.y)
+        targets = batch.y and [None if a is None else (a.shape[1:], _dtype(a)) for a in batch.y]
         key = (*key, str(targets))
         if key not in self._programs:
             names = described.names
             objective = CompiledObjective(
                 **self.settings,
                 output_names=names,
-                output_shapes=_shapes(flatten_outputs(described.outputs, names)),
-                target_shapes=targets or [None] * len(names),
+                outputs=flatten_outputs(described.outputs, names),
+                targets=batch.y and [None if a is None else _row_spec(a) for a in batch.y],
             )
             self._programs[key] = Programs(self.model, objective, self.optimizer, described.written)
         self.last = self._programs[key]
@@ -348,10 +348,8 @@ def model_variables(model: Any) -> pure.Variables:
     )
 
 
-def _shapes(arrays: Any) -> list[Any] | None:
-    if arrays is None:
-        return None
-    return [None if a is None else (None, *a.shape[1:]) for a in arrays]
+def _row_spec(array: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(array.shape, _dtype(array))
 
 
 def check_labels(objective: CompiledObjective, batch: Batch, outputs: Any) -> None:

@@ -30,13 +30,13 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     Readers of `path` thus see the old file or the whole new one, never a part.
 
     Example:
-        >>> import tempfile
+        >>> import os, tempfile
         >>> from jkeras.utils.files import atomic_path
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     with atomic_path(f"{folder}/notes.txt") as part:
         ...         _ = part.write_text("all of it")
-        ...     open(f"{folder}/notes.txt").read()
-        'all of it'
+        ...     print(os.listdir(folder))
+        ['notes.txt']
     """
     path = Path(path)
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
@@ -92,10 +92,12 @@ def get_file(
     Example:
         >>> import jkeras as keras, pathlib, tempfile
         >>> folder = pathlib.Path(tempfile.mkdtemp())
-        >>> _ = (folder / "a.txt").write_text("hello")
-        >>> path = keras.utils.get_file(origin=(folder / "a.txt").as_uri(), cache_dir=folder)
-        >>> pathlib.Path(path).relative_to(folder).as_posix()
-        'datasets/a.txt'
+        >>> (folder / "datasets").mkdir()
+        >>> (folder / "datasets" / "a.txt").write_text("downloaded before")
+        17
+        >>> path = keras.utils.get_file(origin="https://example.org/a.txt", cache_dir=folder)
+        >>> pathlib.Path(path).read_text()
+        'downloaded before'
     """
     if not origin:
         raise ValueError('Please specify the "origin" argument (URL of the file to download).')
