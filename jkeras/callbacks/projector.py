@@ -1,0 +1,51 @@
+"""Vectors of Embedding layers for TensorBoard's projector."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from jkeras.layers import Embedding
+
+
+class EmbeddingsLog:
+    """Writes the vectors of a model's Embedding layers as text.
+
+    Args:
+        folder: The folder; `projector_config.pbtxt` in it says what there is.
+        model: The model.
+        metadata: A file with a line for each vector, for all layers; or files by layers' names.
+
+    Raises:
+        ValueError: If `metadata` names a layer that is no Embedding layer of the model.
+    """
+
+    def __init__(self, folder: str, model: Any, metadata: str | Mapping[str, str] | None):
+        self._folder = folder
+        self._layers = [layer for layer in model.layers if isinstance(layer, Embedding)]
+        names = [layer.name for layer in self._layers]
+        self._metadata = dict(
+            metadata if isinstance(metadata, Mapping) else dict.fromkeys(names, metadata)
+        )
+        unknown = sorted(self._metadata.keys() - set(names))
+        if unknown:
+            raise ValueError(
+                "Unrecognized `Embedding` layer names passed to `keras.callbacks.TensorBoard` "
+                f"`embeddings_metadata` argument: {unknown}. The model's are: {names}."
+            )
+
+    def write(self, epoch: int) -> None:
+        """Writes the vectors as they are after an epoch; the projector shows the last ones."""
+        os.makedirs(os.path.join(self._folder, "train"), exist_ok=True)
+        entries = []
+        for layer in self._layers:
+            path = os.path.join("train", f"{layer.name}-{epoch}.tsv")
+            vectors = np.asarray(layer.embeddings.value, "float32")
+            np.savetxt(os.path.join(self._folder, path), vectors, "%.6g", delimiter="\t")
+            lines = [f'tensor_name: "{layer.name}"', f'tensor_path: "{path}"']
+            if self._metadata.get(layer.name):
+                lines.append(f'metadata_path: "{self._metadata[layer.name]}"')
+            entries.append("embeddings {\n" + "".join(f"  {line}\n" for line in lines) + "}\n")
+        with open(os.path.join(self._folder, "projector_config.pbtxt"), "w") as file:
+            file.write("".join(entries))
