@@ -91,7 +91,13 @@ class Scope:
 
     # -------------------------------------------------------------- randomness
     def draw_key(self, layer: Any = None) -> jax.Array:
-        """Returns a new key, which follows from the scope's key, the layer's path and a count."""
+        """Returns a new key, which follows from the scope's key, a layer's path and a count.
+
+        Args:
+            layer: The layer that draws; the innermost one being called by default.
+        """
+        if layer is None and self.callers:
+            layer = self.callers[-1]
         if self.kind == ABSTRACT:
             return jax.random.key(0)
         if self.rng is None:

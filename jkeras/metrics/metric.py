@@ -158,6 +158,12 @@ class Metric(registry.Configurable):
         """The variables, those of metrics in attributes included."""
         return list(self._named_variables().values())
 
+    def write(self, state: State) -> None:
+        """Makes the variables hold the arrays of a state."""
+        named = self._named_variables()
+        for name, value in state.items():
+            named[name].set_cell(value)
+
     def add_variable(
         self,
         shape: Any,
