@@ -1,15 +1,20 @@
 """Event files of TensorBoard, with the records that TensorFlow writes: no TensorFlow is needed."""
 
+import itertools
 import os
 import struct
+import time
 import zlib
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
+from jkeras.callbacks.model_graph import GraphNode
+
 _BUCKETS = 30
-_FLUSH_SECONDS = 10
+_FLUSH_SECONDS = 10.0
+_files = itertools.count()
 
 
 class EventFile:
@@ -22,6 +27,7 @@ class EventFile:
     def __init__(self, folder: str):
         self.folder = folder
         self._writer: Any = None
+        self._flushed = 0.0  # when
 
     def scalar(self, tag: str, value: float, step: int) -> None:
         """Writes a number."""
@@ -45,16 +51,39 @@ class EventFile:
         """Writes a model's config, which TensorBoard draws as its conceptual graph."""
         self._write("keras", 0, "graph_keras_model", [], b"1", string_val=[config.encode()])
 
+    def graph(self, nodes: Iterable[GraphNode]) -> None:
+        """Writes the graph of the run."""
+        from tensorboardX.proto import attr_value_pb2, event_pb2, graph_pb2, node_def_pb2
+
+        found = graph_pb2.GraphDef(
+            node=[
+                node_def_pb2.NodeDef(
+                    name=node.name,
+                    op=node.kind,
+                    input=node.inputs,
+                    attr={"shapes": attr_value_pb2.AttrValue(s=node.shapes.encode())},
+                )
+                for node in nodes
+            ]
+        )
+        self._write_event(
+            event_pb2.Event(wall_time=time.time(), graph_def=found.SerializeToString())
+        )
+
     def flush(self) -> None:
         """Makes sure that readers see what was written."""
         if self._writer is not None:
             self._writer.flush()
+        self._flushed = time.monotonic()
 
     def close(self) -> None:
         """Closes the file; the next record starts another one."""
         if self._writer is not None:
             self._writer.close()
         self._writer = None
+
+    def __del__(self) -> None:
+        self.close()  # a training that fails does not come to its end
 
     def _write(
         self,
@@ -66,8 +95,13 @@ class EventFile:
         **values: Any,
     ) -> None:
         """Writes a tensor for one of TensorBoard's plugins."""
-        import tensorboardX
-        from tensorboardX.proto import summary_pb2, tensor_pb2, tensor_shape_pb2, types_pb2
+        from tensorboardX.proto import (
+            event_pb2,
+            summary_pb2,
+            tensor_pb2,
+            tensor_shape_pb2,
+            types_pb2,
+        )
 
         kinds = {
             "float_val": types_pb2.DT_FLOAT,
@@ -84,10 +118,24 @@ class EventFile:
         value = summary_pb2.Summary.Value(
             tag=tag, metadata=summary_pb2.SummaryMetadata(plugin_data=data), tensor=tensor
         )
+        event = event_pb2.Event(wall_time=time.time(), step=step)
+        event.summary.value.append(value)
+        self._write_event(event)
+
+    def _write_event(self, event: Any) -> None:
+        self._open().write_event(event)
+        if time.monotonic() - self._flushed > _FLUSH_SECONDS:
+            self.flush()
+
+    def _open(self) -> Any:
+        # Not tensorboardX.SummaryWriter: its flush does not wait for the records in its queue.
+        from tensorboardX.event_file_writer import EventsWriter
+
         if self._writer is None:
             os.makedirs(self.folder, exist_ok=True)
-            self._writer = tensorboardX.FileWriter(self.folder, flush_secs=_FLUSH_SECONDS)
-        self._writer.add_summary(summary_pb2.Summary(value=[value]), step)
+            suffix = f".{os.getpid()}.{next(_files)}.v2"  # two files may be made in one second
+            self._writer = EventsWriter(os.path.join(self.folder, "events"), suffix)
+        return self._writer
 
 
 def as_png(image: np.ndarray) -> bytes:

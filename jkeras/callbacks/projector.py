@@ -1,6 +1,7 @@
 """Vectors of Embedding layers for TensorBoard's projector."""
 
 import os
+import shutil
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +14,7 @@ class EmbeddingsLog:
     """Writes the vectors of a model's Embedding layers as text.
 
     Args:
-        folder: The folder; `projector_config.pbtxt` in it says what there is.
+        folder: The folder; `train/projector_config.pbtxt` in it says what there is.
         model: The model.
         metadata: A file with a line for each vector, for all layers; or files by layers' names.
 
@@ -37,15 +38,20 @@ class EmbeddingsLog:
 
     def write(self, epoch: int) -> None:
         """Writes the vectors as they are after an epoch; the projector shows the last ones."""
-        os.makedirs(os.path.join(self._folder, "train"), exist_ok=True)
+        # Beside the event file: that makes it a run, and the projector looks at runs only.
+        run = os.path.join(self._folder, "train")
+        os.makedirs(run, exist_ok=True)
         entries = []
         for layer in self._layers:
-            path = os.path.join("train", f"{layer.name}-{epoch}.tsv")
+            path = f"{layer.name}-{epoch}.tsv"
             vectors = np.asarray(layer.embeddings.value, "float32")
-            np.savetxt(os.path.join(self._folder, path), vectors, "%.6g", delimiter="\t")
+            np.savetxt(os.path.join(run, path), vectors, "%.6g", delimiter="\t")
             lines = [f'tensor_name: "{layer.name}"', f'tensor_path: "{path}"']
             if self._metadata.get(layer.name):
-                lines.append(f'metadata_path: "{self._metadata[layer.name]}"')
+                # Copied, because the projector refuses files that are not beside its config.
+                metadata = os.path.join(self._folder, self._metadata[layer.name])
+                lines.append(f'metadata_path: "{os.path.basename(metadata)}"')
+                shutil.copyfile(metadata, os.path.join(run, os.path.basename(metadata)))
             entries.append("embeddings {\n" + "".join(f"  {line}\n" for line in lines) + "}\n")
-        with open(os.path.join(self._folder, "projector_config.pbtxt"), "w") as file:
+        with open(os.path.join(run, "projector_config.pbtxt"), "w") as file:
             file.write("".join(entries))

@@ -1,7 +1,6 @@
 """Logs for TensorBoard."""
 
 import contextlib
-import json
 import os
 import time
 import warnings
@@ -12,6 +11,7 @@ import numpy as np
 
 from jkeras.callbacks.callback import Callback
 from jkeras.callbacks.event_files import EventFile
+from jkeras.callbacks.model_graph import conceptual_config, graph_nodes
 from jkeras.callbacks.profile import Profile
 from jkeras.callbacks.projector import EmbeddingsLog
 
@@ -28,7 +28,7 @@ class TensorBoard(Callback):
     Args:
         log_dir: The folder to write to; one for each training.
         histogram_freq: After how many epochs to write the distributions of the weights; 0: never.
-        write_graph: Whether to write the model's layers (Sequential and functional models).
+        write_graph: Whether to write the graph of the model's layers.
         write_images: Whether to write pictures of the weights, when their distributions are
             written: matrices and smaller, and the channels of arrays of rank 3. Black is the
             smallest value of a weight, and white its largest.
@@ -160,20 +160,18 @@ class TensorBoard(Callback):
 
     # -------------------------------------------------------------- what is written
     def _write_graph(self) -> None:
+        self._train.graph(graph_nodes(self.model))
         try:
-            if self.model.inputs is None:
-                return
-        except AttributeError:
-            return  # a subclass: it has no graph
-        try:
-            config = json.loads(self.model.to_json())
-        except Exception as error:
+            config = conceptual_config(self.model)
+        except Exception as error:  # a config may hold anything that a user wrote
             warnings.warn(
-                f"The graph of the model is not shown, as its config cannot be written: {error}",
+                "The conceptual graph of the model is not shown, as its config cannot be written: "
+                f"{error}",
                 stacklevel=3,
             )
-            return
-        self._train.keras_graph(json.dumps(_drawable(config)))
+        else:
+            if config is not None:
+                self._train.keras_graph(config)
 
     def _write_weights(self, epoch: int) -> None:
         for weight in self.model.weights:
@@ -194,30 +192,6 @@ class TensorBoard(Callback):
 def _rate(start: tuple[float, int], steps: int) -> float:
     seconds = time.perf_counter() - start[0]
     return (steps - start[1]) / max(seconds, 1e-9)
-
-
-def _drawable(config: Any) -> Any:
-    """Returns a config without those arguments of calls that are no tensors.
-
-    TensorBoard cannot draw a graph in which a layer is called on a number or a slice.
-    """
-    if isinstance(config, list):
-        return [_drawable(entry) for entry in config]
-    if not isinstance(config, dict):
-        return config
-    config = {key: _drawable(value) for key, value in config.items()}
-    for node in config.get("inbound_nodes", ()):
-        if isinstance(node, dict):
-            node["args"] = [a for a in node.get("args", ()) if _holds_tensor(a)]
-            node["kwargs"] = {k: a for k, a in node.get("kwargs", {}).items() if _holds_tensor(a)}
-    return config
-
-
-def _holds_tensor(value: Any) -> bool:
-    if isinstance(value, dict):
-        is_tensor = value.get("class_name") == "__keras_tensor__"
-        return is_tensor or any(map(_holds_tensor, value.values()))
-    return isinstance(value, list) and any(map(_holds_tensor, value))
 
 
 def as_images(weight: np.ndarray) -> list[np.ndarray]:
