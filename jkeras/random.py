@@ -126,9 +126,7 @@ def randint(
     return jax.random.randint(as_key(seed), _shape(shape), minval, maxval, standard)
 
 
-def categorical(
-    logits: Any, num_samples: int, dtype: Any = "int32", seed: Any = None
-) -> jax.Array:
+def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any = None) -> jax.Array:
     """Draws classes.
 
     Args:

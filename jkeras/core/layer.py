@@ -57,6 +57,16 @@ class CallSignature:
             raise TypeError(f"{type(layer).__name__}.call(): {error}") from None
 
 
+class _SignatureOfCall:
+    """Gives the `CallSignature` of a class; found at the first use, to keep imports quick."""
+
+    def __get__(self, layer: Any, cls: Any) -> CallSignature:
+        found = cls.__dict__.get("_own_signature")
+        if found is None:
+            found = cls._own_signature = CallSignature(cls.call)
+        return found
+
+
 class Layer(registry.Configurable):
     """The base of all layers.
 
@@ -90,6 +100,7 @@ class Layer(registry.Configurable):
         [[3.0, 3.0]]
     """
 
+    _signature = _SignatureOfCall()
     # Made in __new__, so that attributes may be assigned before super().__init__() is called.
     _own_weights: list[Variable]
     _calls: list[graph.Call]
@@ -103,8 +114,6 @@ class Layer(registry.Configurable):
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:
             cls.build = _recorded_build(cls.__dict__["build"])  # type: ignore[method-assign]
-        if "call" in cls.__dict__:
-            cls._signature = CallSignature(cls.__dict__["call"])
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls, *args, **kwargs)
@@ -154,8 +163,6 @@ class Layer(registry.Configurable):
         raise NotImplementedError(
             f"The class {type(self).__name__} has no method call(self, inputs). Write one."
         )
-
-    _signature = CallSignature(call)
 
     # -------------------------------------------------------------- configuration
     @property

@@ -159,12 +159,12 @@ class Model(Savable, Trainable):
     @property
     def input_shape(self) -> Any:
         """The shapes of the inputs, None for an axis of any size."""
-        return jax.tree.map(lambda x: x.shape, self._require_graph("inputs").inputs)
+        return _shape_of(self._require_graph("inputs").inputs)
 
     @property
     def output_shape(self) -> Any:
         """The shapes of the outputs, None for an axis of any size."""
-        return jax.tree.map(lambda x: x.shape, self._require_graph("outputs").outputs)
+        return _shape_of(self._require_graph("outputs").outputs)
 
     @property
     def input_names(self) -> list[str]:
@@ -191,7 +191,9 @@ class Model(Savable, Trainable):
                 f"Model {type(self).__name__} has no method call(self, inputs), and was not made "
                 "of `inputs` and `outputs`. Write one."
             )
-        return self._graph.run(self._arrange_inputs(inputs))
+        outputs = self._graph.run(self._arrange_inputs(inputs))
+        single = isinstance(outputs, (list, tuple)) and len(outputs) == 1
+        return outputs[0] if single else outputs
 
     def _arrange_inputs(self, inputs: Any) -> Any:
         """Brings inputs into the graph's structure, dtypes and ranks.
@@ -376,6 +378,11 @@ jax.tree_util.register_pytree_node(
     lambda v: (tuple(pure.read(v._model)), None),
     lambda _, children: pure.Variables(*children),  # type: ignore[arg-type, return-value]
 )
+
+
+def _shape_of(tree: Any) -> Any:
+    found = graph.symbols(tree)
+    return found[0].shape if len(found) == 1 else jax.tree.map(lambda x: x.shape, tree)
 
 
 def _both_float(a: Any, b: Any) -> bool:

@@ -132,7 +132,7 @@ class ArrayFeed:
                 whole = start == 0 and count == full
                 chunk = Chunk(self.resident, batches, start, count, whole)
             else:
-                chunk = Chunk(self.resident, rest, 0, 1)
+                chunk = Chunk(self.resident, rest, 0, 1, whole=True)
             self._offset += chunk.steps
             left -= chunk.steps
             if self._offset >= self.steps_per_pass:

@@ -99,17 +99,15 @@ class CompiledObjective:
         for given, weighted in ((metrics, False), (weighted_metrics, True)):
             argument = "weighted_metrics" if weighted else "metrics"
             for i, entries in enumerate(_metrics_per_output(given, self.output_names, argument)):
-                shapes = [spec.shape for spec in self._specs[i] or ()] or [None, None]
+                specs = self._specs[i]
+                y_true, y_pred = (None, None) if specs is None else (s.shape for s in specs)
                 for entry in entries:
-                    metric = metrics_module.as_metric(entry, *shapes, self.losses[i])
-                    if metric is None:
-                        continue
-                    name = metric.name
-                    name = f"{self.output_names[i]}_{name}" if several else name
-                    name = unique(
-                        f"weighted_{name}" if name in self.metrics else name, self.metrics
-                    )
-                    self.metrics[name] = (i, metric, weighted)
+                    metric = metrics_module.as_metric(entry, y_true, y_pred, self.losses[i])
+                    if metric is not None:
+                        name = f"{self.output_names[i]}_{metric.name}" if several else metric.name
+                        if weighted and name in self.metrics:
+                            name = f"weighted_{name}"
+                        self.metrics[unique(name, self.metrics)] = (i, metric, weighted)
         with_loss = [i for i, value in enumerate(self.losses) if value is not None]
         # The parts of the total are shown when there is more than one.
         self._parts = {i: f"{self.output_names[i]}_loss" for i in with_loss} if several else {}

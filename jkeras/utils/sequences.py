@@ -58,7 +58,11 @@ def pad_sequences(
     item = shapes[0] if shapes else ()
     result = np.full((len(sequences), maxlen, *item), value, dtype)
     for index, sequence in enumerate(sequences):
-        kept = sequence[:maxlen] if truncating == "post" else sequence[max(len(sequence) - maxlen, 0) :]
+        kept = (
+            sequence[:maxlen]
+            if truncating == "post"
+            else sequence[max(len(sequence) - maxlen, 0) :]
+        )
         if not len(kept):
             continue
         items = np.asarray(kept, dtype)

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, Transfo
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
-from jkeras.models import Model
+from jkeras.models import Model, clone_model
 
 
 class _Estimator(BaseEstimator):
@@ -87,8 +87,6 @@ class _Estimator(BaseEstimator):
             _check_compiled(self.model)
             if self.warm_start:
                 return self.model
-            from jkeras.models import clone_model
-
             model = clone_model(self.model)
             model.compile_from_config(self.model.get_compile_config())
             return model

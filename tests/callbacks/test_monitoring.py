@@ -179,12 +179,12 @@ def test_reducing_the_learning_rate_compiles_nothing(caplog):
     model = linear()
     with jax.log_compiles():
         model.fit(X, Y, verbose=0)
-        assert "jit(run)" in caplog.text  # the chunk of training steps
+        assert "jit(run_" in caplog.text  # the chunk of training steps
         caplog.clear()
         reduce = ReduceLROnPlateau("loss", patience=1, min_delta=100.0)
         history = model.fit(X, Y, epochs=4, verbose=0, callbacks=[reduce])
     assert len(set(history.history["learning_rate"])) == 3
-    assert "jit(run)" not in caplog.text
+    assert "jit(run_" not in caplog.text
 
 
 def test_arguments_of_reduce_lr():

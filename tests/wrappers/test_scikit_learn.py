@@ -16,10 +16,6 @@ from sklearn.utils import get_tags
 
 from jkeras.wrappers import SKLearnClassifier, SKLearnRegressor, SKLearnTransformer
 
-clones = pytest.mark.skipif(
-    not hasattr(keras.models, "clone_model"), reason="keras.models.clone_model is yet to come"
-)
-
 
 def classify(X, y, rate=0.5):
     layers = [keras.Input(X.shape[1:]), keras.layers.Dense(y.shape[1], activation="softmax")]
@@ -136,7 +132,6 @@ def test_a_given_model_is_trained_itself_with_warm_start(line):
     assert regressor.model_ is model
 
 
-@clones
 def test_a_given_model_is_cloned(line):
     X, y = line
     model = regress(X, y)
