@@ -26,9 +26,9 @@ class EmbeddingsLog:
         self._folder = folder
         self._layers = [layer for layer in model.layers if isinstance(layer, Embedding)]
         names = [layer.name for layer in self._layers]
-        self._metadata = dict(
-            metadata if isinstance(metadata, Mapping) else dict.fromkeys(names, metadata)
-        )
+        if isinstance(metadata, str):
+            metadata = dict.fromkeys(names, metadata)
+        self._metadata = dict(metadata or {})
         unknown = sorted(self._metadata.keys() - set(names))
         if unknown:
             raise ValueError(
@@ -47,7 +47,7 @@ class EmbeddingsLog:
             vectors = np.asarray(layer.embeddings.value, "float32")
             np.savetxt(os.path.join(run, path), vectors, "%.6g", delimiter="\t")
             lines = [f'tensor_name: "{layer.name}"', f'tensor_path: "{path}"']
-            if self._metadata.get(layer.name):
+            if layer.name in self._metadata:
                 # Copied, because the projector refuses files that are not beside its config.
                 metadata = os.path.join(self._folder, self._metadata[layer.name])
                 lines.append(f'metadata_path: "{os.path.basename(metadata)}"')

@@ -81,6 +81,7 @@ class TensorBoard(Callback):
         self.histogram_freq, self.write_graph = histogram_freq, write_graph
         self.write_images, self.write_steps_per_second = write_images, write_steps_per_second
         self.update_freq, self.embeddings_freq = update_freq, embeddings_freq
+        self._every = None if update_freq == "epoch" else int(update_freq)
         self.embeddings_metadata = embeddings_metadata
         self._train = EventFile(os.path.join(self.log_dir, "train"))
         self._validation = EventFile(os.path.join(self.log_dir, "validation"))
@@ -96,8 +97,8 @@ class TensorBoard(Callback):
             return None
         done = self._before + batch
         ahead = [self._profile.steps_ahead(done)]
-        if self.update_freq != "epoch":
-            ahead.append(self.update_freq - done % self.update_freq)
+        if self._every is not None:
+            ahead.append(self._every - done % self._every)
         return min((n for n in ahead if n is not None), default=None)
 
     # -------------------------------------------------------------- training
@@ -120,9 +121,8 @@ class TensorBoard(Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         last, self._done = self._done, self._before + batch + 1
         self._profile.after(self._done)
-        every = self.update_freq
         # Chunks of `steps_per_execution` steps may pass over the batch that is due.
-        if every == "epoch" or self._done // every == last // every:
+        if self._every is None or self._done // self._every == last // self._every:
             return
         for name, value in (logs or {}).items():
             self._train.scalar(f"batch_{name}", value, self._done)

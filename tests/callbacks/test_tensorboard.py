@@ -61,8 +61,7 @@ def test_records_are_those_of_tensorflow(tmp_path):
     fit(tmp_path, epochs=1, histogram_freq=1, write_images=True)
     events, _ = read(tmp_path / "train")
     plugins = {
-        tag: events.SummaryMetadata(tag).plugin_data.plugin_name
-        for tag in events.Tags()["tensors"]
+        tag: events.SummaryMetadata(tag).plugin_data.plugin_name for tag in events.Tags()["tensors"]
     }
     assert plugins == {
         "epoch_loss": "scalars",
@@ -107,7 +106,9 @@ def test_training_stays_in_chunks(tmp_path):
             return super().steps_ahead(mode, batch)
 
     board = Noting(tmp_path, update_freq=4)
-    linear().fit(np.ones((10, 2)), np.ones(10), batch_size=1, epochs=2, verbose=0, callbacks=[board])
+    linear().fit(
+        np.ones((10, 2)), np.ones(10), batch_size=1, epochs=2, verbose=0, callbacks=[board]
+    )
     assert ends == [3, 7, 9, 1, 5, 9]
     assert not TensorBoard(tmp_path).wants_batches("train")
 
