@@ -592,6 +592,38 @@ class Layer(registry.Configurable):
         """Returns the mask of the outputs: the inputs' own unless a layer overrides it."""
         return previous_mask
 
+    def stateless_call(
+        self,
+        trainable_variables: Any,
+        non_trainable_variables: Any,
+        *args: Any,
+        return_losses: bool = False,
+        **kwargs: Any,
+    ) -> tuple:
+        """Calls the layer purely, with lists of arrays, as Keras's method of this name.
+
+        Args:
+            trainable_variables: Arrays in the order of `trainable_variables`.
+            non_trainable_variables: Arrays in the order of `non_trainable_variables`.
+            *args: What the layer is called on.
+            return_losses: Whether to return the losses, too.
+            **kwargs: Further arguments of the call, such as `training`.
+
+        Returns:
+            `(outputs, new non-trainable variables)`, and the losses if asked for. For draws in a
+            training loop of your own use `jkeras.pure.apply`, which takes a key.
+        """
+        from jkeras.core import pure
+
+        return pure.stateless_call(
+            self,
+            trainable_variables,
+            non_trainable_variables,
+            *args,
+            return_losses=return_losses,
+            **kwargs,
+        )
+
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
         """Adds this call to the graph that the symbolic arguments come from."""
         outputs = graph.record_call(self, args, kwargs, self.compute_output_spec(*args, **kwargs))

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jkeras.core import graph, settings
-from jkeras.losses.alignment import align, as_floats, same_shape
+from jkeras.core import graph
+from jkeras.losses.alignment import align, as_floats, same_shape, smallest
 from jkeras.losses.loss import LossFunctionWrapper
 
 _USE_SPARSE = (
@@ -21,8 +21,8 @@ _USE_DENSE = "y_true looks one-hot: use categorical_crossentropy, or class numbe
 
 def _clip(p: jax.Array) -> jax.Array:
     """Keeps probabilities off 0 and 1, also where 1 - 1e-7 is 1, as in float16."""
-    smallest = settings.epsilon()
-    return jnp.clip(p, smallest, 1.0 - max(smallest, float(jnp.finfo(p.dtype).epsneg)))
+    low = smallest(p.dtype)
+    return jnp.clip(p, low, 1.0 - max(low, float(jnp.finfo(p.dtype).epsneg)))
 
 
 def _normalized(y_pred: jax.Array, from_logits: bool, axis: int) -> jax.Array:

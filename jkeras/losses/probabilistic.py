@@ -5,8 +5,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import graph, settings
-from jkeras.losses.alignment import pair
+from jkeras.core import graph
+from jkeras.losses.alignment import pair, smallest
 from jkeras.losses.loss import PlainLoss
 
 
@@ -26,8 +26,8 @@ def kl_divergence(y_true: Any, y_pred: Any) -> jax.Array:
         >>> keras.losses.kl_divergence([[0.5, 0.5]], [[0.5, 0.5]]).tolist()
         [0.0]
     """
-    y_true, y_pred = (jnp.clip(y, settings.epsilon(), 1.0) for y in pair(y_true, y_pred))
-    return jnp.sum(y_true * jnp.log(y_true / y_pred), axis=-1)
+    y_true, y_pred = (jnp.clip(y, smallest(y.dtype), 1.0) for y in pair(y_true, y_pred))
+    return jnp.sum(y_true * (jnp.log(y_true) - jnp.log(y_pred)), axis=-1)
 
 
 @graph.lift
@@ -47,7 +47,7 @@ def poisson(y_true: Any, y_pred: Any) -> jax.Array:
         [1.0]
     """
     y_true, y_pred = pair(y_true, y_pred)
-    return jnp.mean(y_pred - y_true * jnp.log(y_pred + settings.epsilon()), axis=-1)
+    return jnp.mean(y_pred - y_true * jnp.log(y_pred + smallest(y_pred.dtype)), axis=-1)
 
 
 class KLDivergence(PlainLoss, function=kl_divergence):

@@ -103,7 +103,7 @@ class Metric(registry.Configurable):
         if args:  # makes the variables that update_state makes at its first call
             with scope.enter(scope.Scope(scope.ABSTRACT)):
                 jax.eval_shape(lambda specs: self.update_state(*specs), args)
-        named = self._named_variables()
+        named = self.named_variables()
         state = {name: variable.initial_value() for name, variable in named.items()}
         if type(self).reset_state is Metric.reset_state:
             return state
@@ -156,11 +156,11 @@ class Metric(registry.Configurable):
     @property
     def variables(self) -> list[Variable]:
         """The variables, those of metrics in attributes included."""
-        return list(self._named_variables().values())
+        return list(self.named_variables().values())
 
     def write(self, state: State) -> None:
         """Makes the variables hold the arrays of a state."""
-        named = self._named_variables()
+        named = self.named_variables()
         for name, value in state.items():
             named[name].set_cell(value)
 
@@ -227,7 +227,7 @@ class Metric(registry.Configurable):
         return [variable.initial_value() for variable in self.variables]
 
     def _state_of(self, values: Any) -> State:
-        names = list(self._named_variables())
+        names = list(self.named_variables())
         if len(values) != len(names):
             raise ValueError(
                 "Argument `metric_variables` must be a list of tensors corresponding 1:1 to "
@@ -258,7 +258,7 @@ class Metric(registry.Configurable):
         finally:
             self._making_cells = False
 
-    def _named_variables(self) -> dict[str, Variable]:
+    def named_variables(self) -> dict[str, Variable]:
         """Returns all variables by name, those of metrics in attributes under the metric's."""
         self._make_cells()
         named = dict(self._cells)
@@ -268,7 +268,7 @@ class Metric(registry.Configurable):
                 name = variable.name if variable.has_own_name else "variable"
                 named[naming.unique(name, named)] = variable
         for metric in _find(attributes, Metric):
-            for name, variable in metric._named_variables().items():
+            for name, variable in metric.named_variables().items():
                 if not any(variable is v for v in named.values()):
                     named[naming.unique(f"{metric.name}/{name}", named)] = variable
         return named
@@ -276,7 +276,7 @@ class Metric(registry.Configurable):
     @contextmanager
     def _holding(self, state: State) -> Iterator[Callable[[], State]]:
         """Runs a block in which the variables read as `state`; gives a reader of the new one."""
-        named = self._named_variables()
+        named = self.named_variables()
         if state.keys() != named.keys():
             raise ValueError(
                 f"The state of the metric {self.name!r} has {sorted(state)}, but its variables are "

@@ -1,6 +1,6 @@
 """Trainer: the compiled programs behind one `compile`, and what moves arrays in and out of them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -14,7 +14,7 @@ from jkeras.metrics import Mean
 from jkeras.training import engine, steps
 from jkeras.training.feeds import Feed
 from jkeras.training.objective import CompiledObjective, flatten_outputs
-from jkeras.training.state import Batch, TrainState
+from jkeras.training.state import Batch, EvalState, TrainState
 
 
 def spec_of(tree: Any) -> Any:
@@ -58,13 +58,14 @@ def describe(model: Any, x: Any) -> tuple[Any, Description]:
             {p: s for p, s in kept.items() if named[p].trainable},
             {p: s for p, s in kept.items() if not named[p].trainable},
         )
-        rows = jax.tree.map(_row_spec, x)
+        rows = jax.tree.map(row_spec, x)
         outputs, written = steps.describe(model, variables, rows)
-        model._descriptions[key] = Description(outputs, _output_names(model, outputs), written)
+        model._descriptions[key] = Description(outputs, names_of(model, outputs), written)
     return key, model._descriptions[key]
 
 
-def _output_names(model: Any, outputs: Any) -> list[str]:
+def names_of(model: Any, outputs: Any) -> list[str]:
+    """Returns the names of a model's outputs: a graph's layers, else keys or numbers."""
     if getattr(model, "_graph", None) is not None:
         return list(model.output_names)
     if isinstance(outputs, Mapping):
@@ -188,23 +189,22 @@ class Programs:
         self._model, self._optimizer = model, optimizer
         self._runs: dict[Any, Any] = {}
         self.compute = jax.jit(objective.compute)
-        self._metrics = {
+        self.metrics_by_name = {
             name: objective.metrics[name][1] if name in objective.metrics else Mean(name=name)
             for name in objective.result_names
         }
-        self._zero = jax.tree.map(np.asarray, jax.device_get(objective.init()))
+        self._zero: Any = None
 
-    def fresh_metrics(self) -> Any:
+    def fresh_metrics(self, mode: str = "train") -> Any:
         """Returns the metrics' states over no data; on the host, since chunks destroy theirs."""
+        del mode
+        if self._zero is None:
+            self._zero = jax.tree.map(np.asarray, jax.device_get(self.objective.init()))
         return self._zero
-
-    def metric_objects(self) -> list[Any]:
-        """Returns the metrics, the mean loss first."""
-        return list(self._metrics.values())
 
     def publish(self, metrics: Any) -> None:
         """Makes the metric objects show these states, so that `metric.result()` is current."""
-        for name, metric in self._metrics.items():
+        for name, metric in self.metrics_by_name.items():
             metric.write(metrics[name])
 
     def as_list(self, logs: Mapping[str, Any]) -> Any:
@@ -215,17 +215,29 @@ class Programs:
         values += [v for n, v in logs.items() if n not in names]
         return values[0] if len(values) == 1 else values
 
+    def _names(self) -> dict[Variable, str]:
+        named = pure.named_variables(self._model)
+        return {variable: path for path, variable in named.items() if variable.trainable}
+
+    def train_step(self) -> Callable[[TrainState, Batch], TrainState]:
+        """Returns the pure step of training."""
+        return steps.make_train_step(
+            self._model, self.objective, self.transformation(), self._optimizer.loss_scale
+        )
+
+    def transformation(self) -> Any:
+        """Returns the optimizer's transformation, told what the model's variables are called."""
+        named = pure.named_variables(self._model)
+        return self._optimizer.transform({variable: path for path, variable in named.items()})
+
+    def test_step(self) -> Callable[[EvalState, tuple[pure.Variables, Batch]], EvalState]:
+        """Returns the pure step of evaluation."""
+        return steps.make_test_step(self._model, self.objective)
+
     def train(self, select: Any) -> Any:
         """Returns the compiled chunk of training steps for a feed's `select`."""
         if ("train", select) not in self._runs:
-            optimizer = self._optimizer
-            step = steps.make_train_step(
-                self._model,
-                self.objective,
-                optimizer.transform(),
-                optimizer.loss_scale,
-            )
-            self._runs["train", select] = engine.make_chunk(step, select)
+            self._runs["train", select] = engine.make_chunk(self.train_step(), select)
         return self._runs["train", select]
 
     def test(self, select: Any) -> Any:
@@ -236,8 +248,7 @@ class Programs:
                 variables, data = resident
                 return variables, Batch(*select(data, slot))
 
-            step = steps.make_test_step(self._model, self.objective)
-            self._runs["test", select] = engine.make_chunk(step, with_variables)
+            self._runs["test", select] = engine.make_chunk(self.test_step(), with_variables)
         return self._runs["test", select]
 
 
@@ -316,23 +327,25 @@ class Trainer:
     def programs(self, batch: Batch) -> Programs:
         """Returns the programs for batches like this one; builds the model if needed."""
         key, described = describe(self.model, batch.x)
-        targets = batch.y and [None if a is None else (a.shape[1:], _dtype(a)) for a in batch.y]
-        key = (*key, str(targets))
+        targets = jax.tree.map(lambda a: (a.shape[1:], str(_dtype(a))), batch.y)
+        key = (*key, str(targets), batch.sample_weight is None)
         if key not in self._programs:
             names = described.names
             objective = CompiledObjective(
                 **self.settings,
                 output_names=names,
                 outputs=flatten_outputs(described.outputs, names),
-                targets=batch.y and [None if a is None else _row_spec(a) for a in batch.y],
+                targets=self.model._target_specs(jax.tree.map(row_spec, batch.y), names),
             )
-            self._programs[key] = Programs(self.model, objective, self.optimizer, described.written)
+            self._programs[key] = self.model._new_programs(
+                batch, objective=objective, optimizer=self.optimizer, written=described.written
+            )
         self.last = self._programs[key]
         return self.last
 
     def metric_objects(self) -> list[Any]:
         """Returns the metrics of the programs that were used last, the mean loss first."""
-        return self.last.metric_objects() if self.last is not None else []
+        return list(self.last.metrics_by_name.values()) if self.last is not None else []
 
     def cells(self) -> ModelCells:
         """Returns the cells of a new run; its random draws follow from the global seed."""
@@ -348,7 +361,8 @@ def model_variables(model: Any) -> pure.Variables:
     )
 
 
-def _row_spec(array: Any) -> jax.ShapeDtypeStruct:
+def row_spec(array: Any) -> jax.ShapeDtypeStruct:
+    """Returns the shape of an array, and its dtype on the device."""
     return jax.ShapeDtypeStruct(array.shape, _dtype(array))
 
 

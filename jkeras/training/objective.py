@@ -90,7 +90,7 @@ class CompiledObjective:
         ]
         factors = per_output(loss_weights, self.output_names, "loss_weights")
         self.loss_weights = [1.0 if f is None else f for f in factors]
-        self._specs = [
+        self.specs = [
             None if y_true is None else (y_true, y_pred)
             for y_true, y_pred in zip(targets or [], outputs or [], strict=False)
         ] or [None] * len(self.output_names)
@@ -99,7 +99,7 @@ class CompiledObjective:
         for given, weighted in ((metrics, False), (weighted_metrics, True)):
             argument = "weighted_metrics" if weighted else "metrics"
             for i, entries in enumerate(_metrics_per_output(given, self.output_names, argument)):
-                specs = self._specs[i]
+                specs = self.specs[i]
                 y_true, y_pred = (None, None) if specs is None else (s.shape for s in specs)
                 for entry in entries:
                     metric = metrics_module.as_metric(entry, y_true, y_pred, self.losses[i])
@@ -125,7 +125,7 @@ class CompiledObjective:
         """Returns the weighted sum of the outputs' losses, and each of them by name."""
         total = jnp.zeros(())
         parts = {}
-        for i, (y_true, y_pred, weight, _) in enumerate(self._by_output(batch, outputs)):
+        for i, (y_true, y_pred, weight, _) in enumerate(self.by_output(batch, outputs)):
             loss = self.losses[i]
             if loss is None:
                 continue
@@ -144,7 +144,7 @@ class CompiledObjective:
         """Returns the metrics' states over no data."""
         trackers = {name: _zero_mean() for name in ("loss", *self._parts.values())}
         states = {
-            name: metric.init(*(self._specs[i] or ()))
+            name: metric.init(*(self.specs[i] or ()))
             for name, (i, metric, _) in self.metrics.items()
         }
         return trackers | states
@@ -164,7 +164,7 @@ class CompiledObjective:
             state = metrics[name]
             value = jnp.asarray(value, jnp.float32)
             new[name] = {"total": state["total"] + value * size, "count": state["count"] + size}
-        by_output = self._by_output(batch, outputs, masks)
+        by_output = self.by_output(batch, outputs, masks)
         for name, (i, metric, weighted) in self.metrics.items():
             y_true, y_pred, weight, mask = by_output[i]
             if y_true is not None:
@@ -185,7 +185,8 @@ class CompiledObjective:
                 values[name] = state["total"] / jnp.maximum(state["count"], 1)
         return dict(sorted(values.items()))
 
-    def _by_output(self, batch: Batch, outputs: Any, masks: Any = None) -> list[tuple]:
+    def by_output(self, batch: Batch, outputs: Any, masks: Any = None) -> list[tuple]:
+        """Returns (target, output, sample weight, mask) for each output."""
         predictions = flatten_outputs(outputs, self.output_names)
         masks = flatten_outputs(masks, self.output_names)
         masks = masks if len(masks) == len(predictions) else [None] * len(predictions)
