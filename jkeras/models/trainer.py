@@ -147,10 +147,11 @@ class Run:
                 for path in shapes.keys() | arrays.keys()
                 if path not in arrays or shapes.get(path) != np.shape(arrays[path])
             )
+            more = f" and {len(differing) - 4} others" if len(differing) > 4 else ""
             raise ValueError(
-                "The saved state is not one of this model and optimizer: these arrays are missing "
-                f"on one side, or differ in shape: {', '.join(differing)}. Build and compile the "
-                "model as it was when the state was saved."
+                "The saved state is not one of this model and optimizer. These arrays are missing "
+                f"on one side, or differ in shape: {', '.join(differing[:4])}{more}. Build and "
+                "compile the model as it was when the state was saved."
             )
         state = jax.tree_util.tree_map_with_path(
             lambda path, array: jnp.array(arrays[jax.tree_util.keystr(path)], array.dtype), state
