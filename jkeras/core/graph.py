@@ -8,6 +8,7 @@ convolutions, so that a second mechanism is needed anyway, and this one alone co
 """
 
 import functools
+import operator
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,9 @@ from jkeras.core.arithmetic import add_operators
 # another (a U-Net's up- and downsampling).
 _TRIAL_SIZES = ((384, 192), (640, 320))
 TRIAL_BATCH_SIZES = tuple(first for first, _ in _TRIAL_SIZES)
+
+
+_NUMBERS = (int, float, complex, np.ndarray, np.generic, jax.Array)
 
 
 class SymbolicTensor:
@@ -67,23 +71,41 @@ class SymbolicTensor:
     def reshape(self, *shape: Any) -> "SymbolicTensor":
         """Returns the tensor in another shape."""
         given = shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
-        return _method("reshape", self, tuple(given))
+        return record(_reshape, (self, tuple(given)), {})
 
     def squeeze(self, axis: Any = None) -> "SymbolicTensor":
         """Returns the tensor without axes of size 1."""
-        return _method("squeeze", self, axis=axis)
+        return record(_squeeze, (self,), {"axis": axis})
 
     def astype(self, dtype: Any) -> "SymbolicTensor":
         """Returns the tensor in another dtype."""
-        return _method("astype", self, policy.standardize_dtype(dtype))
+        return record(_cast, (self, policy.standardize_dtype(dtype)), {})
 
     @property
     def T(self) -> "SymbolicTensor":
         """The tensor with its axes reversed."""
-        return _method("transpose", self)
+        return record(_transpose, (self,), {})
 
     def __getitem__(self, index: Any) -> "SymbolicTensor":
         return record(_get_item, (self, index), {})
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, _NUMBERS):
+            raise TypeError(
+                f"{self!r} is symbolic: comparing it by `==` would only ask whether it is the same "
+                "object. Use keras.ops.equal."
+            )
+        return self is other
+
+    __hash__ = object.__hash__
+
+    def __ne__(self, other: object) -> Any:
+        if isinstance(other, (SymbolicTensor, *_NUMBERS)):
+            return record(operator.ne, (self, other), {}, name="not_equal")
+        return self is not other
+
+    def __pos__(self) -> "SymbolicTensor":
+        return self
 
     def __repr__(self) -> str:
         return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
@@ -117,21 +139,29 @@ class SymbolicTensor:
         )
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        function = getattr(jax.numpy, ufunc.__name__, None)
-        if method != "__call__" or function is None:
-            return NotImplemented
-        return record(function, inputs, kwargs)
+        function = _find_function(ufunc) if method == "__call__" else None
+        return function(*inputs, **kwargs) if function else NotImplemented
 
     def __array_function__(self, function: Any, _: Any, args: Any, kwargs: Any) -> Any:
-        own = getattr(jax.numpy, function.__name__, None)
-        if own is None or not function.__module__.startswith("numpy"):
-            return NotImplemented
-        return record(own, args, kwargs)
+        own = _find_function(function)
+        return own(*args, **kwargs) if own else NotImplemented
+
+
+def _find_function(numpy_function: Any) -> Callable | None:
+    """Returns the operation that records one of NumPy's functions; None if there is none."""
+    from jkeras.core import operations  # which are made of this module's `lift`
+
+    name = numpy_function.__name__
+    entry = operations.entry(name)
+    if entry is not None:
+        return entry.function
+    function = getattr(jax.numpy, name, None)
+    return None if function is None else lift(function, name)
 
 
 def _lift_operator(function: Callable, name: str) -> Callable:
-    def method(self: SymbolicTensor, *others: Any) -> Any:
-        return record(function, (self, *others), {}, name=_OPERATOR_NAMES.get(name, name))
+    def method(*values: Any) -> Any:
+        return record(function, values, {}, name=_OPERATOR_NAMES.get(name, name))
 
     return method
 
@@ -153,23 +183,29 @@ _OPERATOR_NAMES = {
     "and": "logical_and",
     "or": "logical_or",
     "xor": "logical_xor",
-    "pos": "positive",
 }
 add_operators(SymbolicTensor, _lift_operator)
 
 
-def _get_item(x: Any, index: Any) -> Any:
-    return x[index]
+# The methods of a tensor, with the arguments' names that keras.ops has.
+def _get_item(x: Any, key: Any) -> Any:
+    return x[key]
 
 
-_get_item.__name__ = "get_item"
+def _reshape(x: Any, newshape: Any) -> Any:
+    return x.reshape(newshape)
 
 
-def _method(name: str, x: SymbolicTensor, *args: Any, **kwargs: Any) -> Any:
-    def call(x: Any) -> Any:
-        return getattr(x, name)(*args, **kwargs)
+def _squeeze(x: Any, axis: Any) -> Any:
+    return x.squeeze(axis)
 
-    return record(call, (x,), {}, name=name)
+
+def _cast(x: Any, dtype: Any) -> Any:
+    return x.astype(dtype)
+
+
+def _transpose(x: Any) -> Any:
+    return x.transpose()
 
 
 # ------------------------------------------------------------------ calls
@@ -183,7 +219,7 @@ class Operation:
 
     def __init__(self, function: Callable, name: str | None = None):
         self.function = function
-        self.kind = str(name or getattr(function, "__name__", "operation"))
+        self.kind = str(name or getattr(function, "__name__", "operation")).strip("_")
         self.name = naming.auto_name(naming.to_snake_case(self.kind))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -290,8 +326,8 @@ def abstract(function: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
     ]
 
     def merge(first: Any, *rest: Any) -> Any:
-        if not isinstance(first, jax.ShapeDtypeStruct):
-            return first
+        if not isinstance(first, jax.ShapeDtypeStruct):  # a size, or something else that is known
+            return first if all(other == first for other in rest) else None
         for other in rest:
             if len(other.shape) != len(first.shape):
                 raise ValueError(
