@@ -172,7 +172,8 @@ def test_a_damaged_backup(tmp_path):
 def test_the_backup_of_another_model_is_an_error(tmp_path):
     with pytest.raises(InterruptedError):
         train(BackupAndRestore(tmp_path / "b"), Fail(1))
-    with pytest.raises(ValueError, match=r"not one of this model and optimizer.*dense/bias.* and 4 others"):
+    message = r"not one of this model and optimizer.*dense/bias.* and 4 others"
+    with pytest.raises(ValueError, match=message):
         train(BackupAndRestore(tmp_path / "b"), make=with_everything)
 
 
