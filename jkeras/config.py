@@ -5,9 +5,11 @@ from typing import Any
 from jkeras.core import settings
 from jkeras.core.policy import dtype_policy as dtype_policy
 from jkeras.core.policy import set_dtype_policy as set_dtype_policy
+from jkeras.core.settings import data_budget as data_budget
 from jkeras.core.settings import epsilon as epsilon
 from jkeras.core.settings import floatx as floatx
 from jkeras.core.settings import image_data_format as image_data_format
+from jkeras.core.settings import set_data_budget as set_data_budget
 from jkeras.core.settings import set_epsilon as set_epsilon
 from jkeras.core.settings import set_floatx as set_floatx
 from jkeras.core.settings import set_image_data_format as set_image_data_format

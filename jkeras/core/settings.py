@@ -7,11 +7,7 @@ _values: dict[str, Any] = {
     "floatx": "float32",
     "epsilon": 1e-7,
     "image_data_format": "channels_last",
-    "flash_attention": False,
-    "interactive_logging": True,
-    "traceback_filtering": True,
-    "max_epochs": None,
-    "max_steps_per_epoch": None,
+    "data_budget": None,
 }
 
 
@@ -112,3 +108,35 @@ def standardize_data_format(data_format: str | None) -> str:
             f"Unknown data_format {data_format!r}: expected 'channels_last' or 'channels_first'."
         )
     return name
+
+
+def data_budget() -> int | None:
+    """Returns how many bytes of data `fit` keeps on the device; None: half of what is free there.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.config.data_budget() is None
+        True
+    """
+    return _values["data_budget"]
+
+
+def set_data_budget(size: int | None) -> None:
+    """Sets how many bytes of data `fit`, `evaluate` and validation keep on the device.
+
+    Larger data stays on the host: its batches are sent while the device works.
+
+    Args:
+        size: Bytes; 0 for no data at all; None for half of the memory that is free on the device.
+
+    Raises:
+        ValueError: If `size` is negative.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.config.set_data_budget(2 * 10**9)
+        >>> keras.config.set_data_budget(None)
+    """
+    if size is not None and size < 0:
+        raise ValueError(f"A number of bytes is not negative, got {size!r}.")
+    _values["data_budget"] = None if size is None else int(size)

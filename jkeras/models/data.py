@@ -7,13 +7,15 @@ import jax
 import numpy as np
 
 from jkeras.core.naming import nearest
-from jkeras.training.feeds import ArrayFeed, Feed, StreamFeed
+from jkeras.training.budget import fits_on_device
+from jkeras.training.feeds import ArrayFeed, Feed, HostFeed, StreamFeed, row_bytes
 from jkeras.training.objective import per_output
+from jkeras.training.prefetch import prefetched
 from jkeras.training.state import Batch
 
 
 def is_array(value: Any) -> bool:
-    """Says whether `value` is an array, or becomes one (pandas, torch)."""
+    """Says whether `value` is an array, becomes one (pandas, torch), or is read like one (HDF5)."""
     return (hasattr(value, "shape") and hasattr(value, "dtype")) or hasattr(value, "iloc")
 
 
@@ -36,6 +38,8 @@ def as_array(value: Any, argument: str) -> Any:
         array = value.to_numpy()
     elif hasattr(value, "detach"):  # torch
         array = value.detach().cpu().numpy()
+    elif _is_on_disk(value):
+        array = value
     elif hasattr(value, "__array__"):
         array = np.asarray(value)
     elif isinstance(value, (list, tuple)):
@@ -60,6 +64,11 @@ def as_array(value: Any, argument: str) -> Any:
     if array.ndim == 0:
         raise ValueError(f"`{argument}` is a single number: data needs an axis of samples.")
     return array
+
+
+def _is_on_disk(value: Any) -> bool:
+    """Says whether `value` is an HDF5 data set, or another array that is read by slices."""
+    return all(hasattr(value, name) for name in ("shape", "dtype", "chunks", "__getitem__"))
 
 
 def as_structure(value: Any, argument: str) -> Any:
@@ -200,10 +209,19 @@ class ArrayData:
     Args:
         batch: All samples as one batch.
         batch_size: Samples a step.
+        on_device: Whether to keep them on the device; `"auto"`: if they fit.
     """
 
-    def __init__(self, batch: Batch, batch_size: int):
-        self.batch, self.batch_size = batch, batch_size
+    def __init__(self, batch: Batch, batch_size: int, on_device: bool | str = "auto"):
+        self.batch, self.batch_size, self._on_device = batch, batch_size, on_device
+
+    def split(self, fraction: float, batch_size: int | None) -> tuple["ArrayData", "ArrayData"]:
+        """Cuts the last `fraction` of the rows off, for validation."""
+        train, valid = split(self.batch, fraction)
+        return (
+            ArrayData(train, self.batch_size, self._on_device),
+            ArrayData(valid, batch_size or self.batch_size, self._on_device),
+        )
 
     @property
     def example(self) -> Batch:
@@ -212,7 +230,10 @@ class ArrayData:
 
     def feed(self, seed: int | None = None) -> Feed:
         """Returns a new feed; in random order, if a seed is given."""
-        return ArrayFeed(self.batch, self.batch_size, seed)
+        resident = self._on_device
+        if resident == "auto":
+            resident = fits_on_device(self.batch)
+        return (ArrayFeed if resident else HostFeed)(self.batch, self.batch_size, seed)
 
     def slots(self, limit: int | None, single: bool) -> Iterator[tuple[Any, int | None]]:
         """Yields inputs in order: full batches stacked with their number, others with None.
@@ -225,14 +246,22 @@ class ArrayData:
         rows = check_lengths(Batch(x))
         rows = rows if limit is None else min(rows, limit * size)
         full = 0 if single or rows < 2 * size else rows // size
-        if full:
-            yield (
-                jax.tree.map(lambda a: a[: full * size].reshape(full, size, *a.shape[1:]), x),
-                full,
-            )
+        # Large data goes in parts, so that the device need not hold all of it.
+        part = max(1, _PART_BYTES // max(1, size * sum(map(row_bytes, jax.tree.leaves(x)))))
+        for first in range(0, full, part):
+            count = min(part, full - first)
+            yield jax.tree.map(lambda a: _stacked(a, first * size, count, size), x), count  # noqa: B023
         for start in range(full * size, rows, size):
             stop = min(start + size, rows)
             yield jax.tree.map(lambda a: a[start:stop], x), None  # noqa: B023
+
+
+_PART_BYTES = 256 * 2**20
+
+
+def _stacked(array: Any, start: int, count: int, size: int) -> Any:
+    """Returns `count` batches from row `start` on, as an array with one more axis."""
+    return array[start : start + count * size].reshape(count, size, *array.shape[1:])
 
 
 class StreamData:
@@ -263,8 +292,10 @@ class StreamData:
             return source
         if hasattr(source, "as_numpy_iterator"):  # tf.data
             return source.as_numpy_iterator()
-        if hasattr(source, "__getitem__") and hasattr(source, "__len__"):
-            return (source[i] for i in range(len(source)))
+        if hasattr(source, "__getitem__") and (
+            self.steps is not None or hasattr(source, "workers")
+        ):
+            return prefetched(source, self.steps)
         return iter(source)
 
     def _pass(self) -> Iterator[Batch]:

@@ -187,6 +187,8 @@ class Trainable(Layer):
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
         validation_freq: Any = 1,
+        *,
+        data_on_device: bool | str = "auto",
     ) -> History:
         """Trains the model for a number of epochs.
 
@@ -217,6 +219,8 @@ class Trainable(Layer):
             validation_batch_size: Samples a step of validation; `batch_size` by default.
             validation_freq: Validate after every n-th epoch; or a collection of epochs, counted
                 from one.
+            data_on_device: Whether arrays are kept on the device for all epochs; `"auto"`: if they
+                take no more than `keras.config.data_budget()`, and are no memory maps.
 
         Returns:
             A `History`: `.history` has a list of values for each name.
@@ -243,14 +247,14 @@ class Trainable(Layer):
             raise ValueError(
                 "`validation_split` needs arrays: pass `validation_data` with batches of its own."
             )
-        train = self._data(x, y, sample_weight, batch_size, class_weight)
+        train = self._data(x, y, sample_weight, batch_size, class_weight, data_on_device)
         valid: Any = None
         if validation_data is not None:
-            valid = self._validation_data(validation_data, validation_batch_size or batch_size)
+            valid = self._validation_data(
+                validation_data, validation_batch_size or batch_size, data_on_device
+            )
         elif validation_split:
-            rows = data_module.split(train.batch, validation_split)
-            train = data_module.ArrayData(rows[0], train.batch_size)
-            valid = data_module.ArrayData(rows[1], validation_batch_size or train.batch_size)
+            train, valid = train.split(validation_split, validation_batch_size)
         programs = trainer.programs(train.example)
         self._check_labels(programs, train)
         feed = train.feed(random.draw_integer_seed() if shuffle else None)
@@ -699,7 +703,13 @@ class Trainable(Layer):
 
     # -------------------------------------------------------------- data
     def _data(
-        self, x: Any, y: Any, sample_weight: Any, batch_size: int | None, class_weight: Any = None
+        self,
+        x: Any,
+        y: Any,
+        sample_weight: Any,
+        batch_size: int | None,
+        class_weight: Any = None,
+        on_device: bool | str = "auto",
     ) -> Any:
         """Makes arrays or a stream of batches of what the user passed."""
         if batch_size is not None and (
@@ -721,7 +731,7 @@ class Trainable(Layer):
                 x, lambda item: self._batch(*data_module.unpack(item), class_weight)
             )
         batch = self._batch(x, y, sample_weight, class_weight)
-        return data_module.ArrayData(batch, batch_size or 32)
+        return data_module.ArrayData(batch, batch_size or 32, on_device)
 
     def _batch(self, x: Any, y: Any, sample_weight: Any, class_weight: Any = None) -> Batch:
         x = data_module.as_structure(x, "x")
@@ -745,7 +755,9 @@ class Trainable(Layer):
                 batch = batch._replace(sample_weight=weights)
         return batch
 
-    def _validation_data(self, given: Any, batch_size: int | None) -> Any:
+    def _validation_data(
+        self, given: Any, batch_size: int | None, on_device: bool | str = "auto"
+    ) -> Any:
         if data_module.is_stream(given):
             return self._data(given, None, None, batch_size)
         if not isinstance(given, (tuple, list)) or not 2 <= len(given) <= 3:
@@ -754,7 +766,7 @@ class Trainable(Layer):
                 f"batches, got {type(given).__name__}."
             )
         x, y, weight = data_module.unpack(tuple(given))
-        return self._data(x, y, weight, batch_size)
+        return self._data(x, y, weight, batch_size, None, on_device)
 
     def _check_labels(self, programs: Programs, data: Any) -> None:
         if isinstance(data, data_module.ArrayData) and not self._hooks:

@@ -7,6 +7,7 @@ from jkeras.training.engine import make_chunk as make_chunk
 from jkeras.training.engine import take_rows as take_rows
 from jkeras.training.engine import take_slot as take_slot
 from jkeras.training.feeds import ArrayFeed as ArrayFeed
+from jkeras.training.feeds import HostFeed as HostFeed
 from jkeras.training.feeds import StreamFeed as StreamFeed
 from jkeras.training.objective import CompiledObjective as CompiledObjective
 from jkeras.training.state import Batch as Batch

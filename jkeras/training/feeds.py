@@ -1,8 +1,9 @@
-"""Where batches come from: arrays on the device, or a stream prepared while the device works.
+"""Where batches come from: arrays on the device, arrays on the host, or a stream.
 
 A feed gives chunks: what stays on the device, and slots, of which `select` makes batches.
 """
 
+import mmap
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
@@ -11,6 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.training import engine
+
+Length = Callable[[], int | None]
+
+# How many slots a stacked chunk has room for: few sizes, so that few programs are compiled.
+_CAPACITIES = (1, 8, 64)
+_CHUNK_BYTES = 32 * 2**20
 
 
 class Chunk(NamedTuple):
@@ -39,10 +46,14 @@ class Feed(Protocol):
         """Makes a batch, on the device, of what stays there and of one slot."""
 
     @property
+    def streams(self) -> bool:
+        """Whether chunks hold the data itself, so that few of them may wait at a time."""
+
+    @property
     def steps_per_pass(self) -> int | None:
         """How many steps one pass over the data takes; None if that is not known."""
 
-    def chunks(self, length: Callable[[], int | None], steps: int | None = None) -> Iterator[Chunk]:
+    def chunks(self, length: Length, steps: int | None = None) -> Iterator[Chunk]:
         """Yields chunks of one pass, or of `steps` steps, each of at most `length()` steps."""
 
     @property
@@ -68,6 +79,7 @@ class ArrayFeed:
     """
 
     select: Callable[[Any, Any], Any] = staticmethod(engine.take_rows)
+    streams = False
 
     def __init__(self, data: Any, batch_size: int, seed: int | None = None):
         self.size = int(jax.tree.leaves(data)[0].shape[0])
@@ -97,13 +109,6 @@ class ArrayFeed:
         self._pass, self._offset = position["pass"], position["offset"]
         self._rows = None
 
-    @property
-    def resident(self) -> Any:
-        """The data, on the device."""
-        if self._resident is None:
-            self._resident = jax.tree.map(jnp.asarray, self._data)
-        return self._resident
-
     def _draw_rows(self) -> list[Any]:
         if self._rows is None or (self.seed is not None and self._offset == 0):
             if self.seed is None:
@@ -113,12 +118,21 @@ class ArrayFeed:
                 order = generator.permutation(self.size).astype(np.int32)
             full = self.size // self.batch_size
             cut = full * self.batch_size
-            self._rows = [order[:cut].reshape(full, self.batch_size), order[cut:][None]]
-            # One transfer a pass, and not one a chunk.
-            self._rows = [jnp.asarray(rows) if rows.size else None for rows in self._rows]
+            rows = [order[:cut].reshape(full, self.batch_size), order[cut:][None]]
+            self._rows = [self._place(r) if r.size else None for r in rows]
         return self._rows
 
-    def chunks(self, length: Callable[[], int | None], steps: int | None = None) -> Iterator[Chunk]:
+    def _place(self, rows: np.ndarray) -> Any:
+        return jnp.asarray(rows)  # one transfer a pass, and not one a chunk
+
+    def _chunk(self, rows: Any, start: int, wanted: int) -> Chunk:
+        """Returns a chunk of at most `wanted` of the slots that are left."""
+        if self._resident is None:
+            self._resident = jax.tree.map(jnp.asarray, self._data)
+        whole = start == 0 and wanted == len(rows)
+        return Chunk(self._resident, rows, start, wanted, whole)
+
+    def chunks(self, length: Length, steps: int | None = None) -> Iterator[Chunk]:
         """Yields chunks of one pass; or of `steps` steps, going on where the last call stopped."""
         left = self.steps_per_pass if steps is None else steps
         if steps is None:
@@ -127,17 +141,49 @@ class ArrayFeed:
         while left > 0:
             batches, rest = self._draw_rows()
             if self._offset < full:
-                start, wanted = self._offset, length()
-                count = min(full - start, left, wanted or full)
-                whole = start == 0 and count == full
-                chunk = Chunk(self.resident, batches, start, count, whole)
+                wanted = min(full - self._offset, left, length() or full)
+                chunk = self._chunk(batches, self._offset, wanted)
             else:
-                chunk = Chunk(self.resident, rest, 0, 1, whole=True)
+                chunk = self._chunk(rest, 0, 1)
             self._offset += chunk.steps
             left -= chunk.steps
             if self._offset >= self.steps_per_pass:
                 self._pass, self._offset = self._pass + 1, 0
             yield chunk
+
+
+class HostFeed(ArrayFeed):
+    """A data set that stays on the host, or in a file; a slot is a batch of it.
+
+    The order of the rows is that of an `ArrayFeed`. The next chunk is gathered while the device
+    runs the current one. Arrays may also be memory maps, whose pages are given back after use, and
+    what is read by slices: HDF5 data sets.
+
+    Args:
+        data: A structure of arrays with the same first axis.
+        batch_size: Rows a step; the last step of a pass has what is left.
+        seed: The order of pass p is a permutation that follows from (seed, p); None: in order.
+    """
+
+    select: Callable[[Any, Any], Any] = staticmethod(engine.take_slot)
+    streams = True
+
+    def _place(self, rows: np.ndarray) -> Any:
+        return rows
+
+    def _chunk(self, rows: Any, start: int, wanted: int) -> Chunk:
+        bytes_a_row = sum(row_bytes(a) for a in jax.tree.leaves(self._data))
+        capacity, count = _room(bytes_a_row * rows.shape[1], wanted)
+        index = rows[start : start + count]
+
+        def gather(array: Any) -> np.ndarray:
+            out = np.empty((capacity, rows.shape[1], *array.shape[1:]), array.dtype)
+            flat = out.reshape(-1, *array.shape[1:])
+            take(array, index.reshape(-1), flat[: index.size])
+            flat[index.size :] = 0
+            return out
+
+        return Chunk(None, jax.tree.map(gather, self._data), 0, count)
 
 
 class StreamFeed:
@@ -150,23 +196,21 @@ class StreamFeed:
         steps_per_pass: How many batches a pass has; None if that is not known.
         endless: Whether `open_pass` always returns the same iterator, which cannot be started again
             (a generator): then epochs go on where the last one stopped.
-        budget: The largest size of a chunk in bytes.
     """
 
     select: Callable[[Any, Any], Any] = staticmethod(engine.take_slot)
+    streams = True
 
     def __init__(
         self,
         open_pass: Callable[[], Iterator[Any]],
         steps_per_pass: int | None,
         endless: bool = False,
-        budget: int = 32 * 2**20,
     ):
-        self._open_pass, self._endless, self._budget = open_pass, endless, budget
+        self._open_pass, self._endless = open_pass, endless
         self._steps_per_pass = steps_per_pass
         self._iterator: Iterator[Any] | None = None
         self._held: Any = None  # a batch that did not fit into the last chunk
-        self._capacity: int | None = None
 
     @property
     def steps_per_pass(self) -> int | None:
@@ -195,7 +239,7 @@ class StreamFeed:
             batch = next(self._iterator, None)
         return batch
 
-    def chunks(self, length: Callable[[], int | None], steps: int | None = None) -> Iterator[Chunk]:
+    def chunks(self, length: Length, steps: int | None = None) -> Iterator[Chunk]:
         """Yields chunks of one pass; or of `steps` steps, going on where the last call stopped."""
         if steps is None and not self._endless:
             self._iterator, self._held = None, None
@@ -204,13 +248,9 @@ class StreamFeed:
             first = self._next_batch(restart=steps is not None)
             if first is None:
                 return
-            if self._capacity is None:
-                size = sum(np.asarray(a).nbytes for a in jax.tree.leaves(first))
-                self._capacity = int(np.clip(self._budget // max(size, 1), 1, 64))
-                if self._steps_per_pass:
-                    self._capacity = min(self._capacity, self._steps_per_pass)
-                self._capacity = min(self._capacity, length() or self._capacity)
-            wanted = min(self._capacity, length() or self._capacity, left or self._capacity)
+            size = sum(np.asarray(a).nbytes for a in jax.tree.leaves(first))
+            known = [n for n in (length(), left, self._steps_per_pass) if n is not None]
+            capacity, wanted = _room(size, min(known, default=_CAPACITIES[-1]))
             batches = [first]
             while len(batches) < wanted:
                 batch = self._next_batch(restart=steps is not None)
@@ -220,22 +260,58 @@ class StreamFeed:
                     self._held = batch
                     break
                 batches.append(batch)
-            yield Chunk(None, self._stack(batches), 0, len(batches))
+            yield Chunk(None, _stack(batches, capacity), 0, len(batches))
             left = None if left is None else left - len(batches)
 
-    def _stack(self, batches: list[Any]) -> Any:
-        def stack(*arrays: Any) -> Any:
-            first = np.asarray(arrays[0])
-            # Always as long as the longest chunk, so that all share one compiled program.
-            stacked = np.empty((self._capacity, *first.shape), first.dtype)
-            for i, array in enumerate(arrays):
-                stacked[i] = array
-            stacked[len(arrays) :] = 0
-            return stacked
 
-        return jax.tree.map(stack, *batches)
+def _room(bytes_a_step: int, wanted: int) -> tuple[int, int]:
+    """Returns the capacity of a chunk for `wanted` steps, and how many of them it takes."""
+    fitting = [n for n in _CAPACITIES if n * bytes_a_step <= _CHUNK_BYTES] or [1]
+    capacity = next((n for n in fitting if n >= wanted), fitting[-1])
+    return capacity, min(wanted, capacity)
+
+
+def _stack(batches: list[Any], capacity: int) -> Any:
+    def stack(*arrays: Any) -> Any:
+        first = np.asarray(arrays[0])
+        stacked = np.empty((capacity, *first.shape), first.dtype)
+        for i, array in enumerate(arrays):
+            stacked[i] = array
+        stacked[len(arrays) :] = 0
+        return stacked
+
+    return jax.tree.map(stack, *batches)
 
 
 def _same_shapes(a: Any, b: Any) -> bool:
     shapes = [jax.tree.map(np.shape, tree) for tree in (a, b)]
     return shapes[0] == shapes[1]
+
+
+# ------------------------------------------------------------------ arrays on the host
+def row_bytes(array: Any) -> int:
+    """Returns the size of one row of an array."""
+    return int(np.prod(array.shape[1:], dtype=np.int64)) * np.dtype(array.dtype).itemsize
+
+
+def take(array: Any, rows: np.ndarray, out: np.ndarray) -> None:
+    """Copies rows of an array, a memory map or an HDF5 data set into `out`."""
+    if isinstance(array, np.ndarray):
+        # mode="clip": with "raise", NumPy would gather into a buffer of its own first.
+        np.take(array, rows, axis=0, out=out, mode="clip")
+        _give_back(array)
+    elif isinstance(array, jax.Array):
+        out[:] = array[rows]
+    else:  # HDF5 reads rows in increasing order, each once
+        unique, inverse = np.unique(rows, return_inverse=True)
+        first, last = int(unique[0]), int(unique[-1]) + 1
+        dense = last - first <= 4 * len(unique)
+        part = array[first:last][unique - first] if dense else array[unique]
+        out[:] = part[inverse]
+
+
+def _give_back(array: np.ndarray) -> None:
+    """Lets the system drop the pages of a memory map: they count as resident while mapped."""
+    mapped = getattr(array, "_mmap", None)
+    if isinstance(mapped, mmap.mmap) and hasattr(mapped, "madvise"):
+        mapped.madvise(mmap.MADV_DONTNEED)

@@ -5,6 +5,7 @@ list of callbacks; it knows no model and no callback class.
 """
 
 import time
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
@@ -122,6 +123,7 @@ class TrainLoop:
         self.validate, self.should_stop = validate, should_stop
         self.metrics: Any = fresh_metrics()  # of the epoch so far, or of the last one
         self.interrupts = Interrupts()
+        self.done = 0  # steps of the epoch so far, or of the last one
 
     def run(
         self,
@@ -143,6 +145,9 @@ class TrainLoop:
                 if self.progress is not None:
                     self.progress.start(epoch)
                 logs = dict(self.run_epoch(steps_per_epoch))
+                if not self.done:
+                    self._ran_out(steps_per_epoch)
+                    break
                 if self.validate is not None and validates(epoch):
                     val_logs = self.validate()
                     logs.update({f"val_{name}": value for name, value in val_logs.items()})
@@ -150,16 +155,30 @@ class TrainLoop:
                 while len(waiting) > (0 if at_once else 1):
                     number, values = waiting.pop(0)
                     finish_epoch(number, fetch(values))
-                if self.should_stop():
+                if self.should_stop() or self._ran_out(steps_per_epoch):
                     break
         for number, values in waiting:
             finish_epoch(number, fetch(values))
 
+    def _ran_out(self, steps: int | None) -> bool:
+        """Says whether the data ended within an epoch, and warns if it did."""
+        if steps is None or self.done >= steps:
+            return False
+        warnings.warn(
+            "Your input ran out of data; interrupting training. Make sure that your dataset or "
+            f"generator can generate at least `steps_per_epoch * epochs` batches (this epoch had "
+            f"{self.done} of {steps}). You may need to use the `.repeat()` function when building "
+            "your dataset.",
+            stacklevel=4,
+        )
+        return True
+
     def run_epoch(self, steps: int | None) -> Mapping[str, Any]:
         """Runs one epoch; returns its logs, still on the device."""
         self.metrics = self.fresh_metrics()
+        started = self.done > 0
         by_batch = self.callbacks.wants_batches("train")
-        done = 0
+        done = self.done = 0
         late: tuple[int, Mapping[str, Any]] | None = None  # a chunk's end, to be shown a chunk late
         self.pace.restart()
 
@@ -171,12 +190,13 @@ class TrainLoop:
             if by_batch:
                 self.callbacks.on_train_batch_begin(done)
             self._run(chunk)
-            done += chunk.steps
+            done = self.done = done + chunk.steps
             if by_batch:
                 logs = fetch(self.compute(self.metrics))
                 self.callbacks.on_train_batch_end(done - 1, logs)
                 self._show(done, logs)
-            elif self.progress is not None:
+            elif self.progress is not None or self.feed.streams:
+                # Also keeps the host from sending more than two chunks of a stream ahead.
                 if late is not None:
                     self._show(late[0], fetch(late[1]))
                 late = (done, self.compute(self.metrics))
@@ -184,7 +204,7 @@ class TrainLoop:
                 break
         if late is not None:
             self._show(late[0], fetch(late[1]))
-        if done == 0:
+        if done == 0 and not started:
             raise ValueError(
                 "The training data gave no batches: it is empty, or the generator has ended. "
                 "Pass data with at least one sample (and a new generator for each fit)."

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jkeras.training import ArrayFeed, StreamFeed, take_rows
+from jkeras.training import ArrayFeed, HostFeed, StreamFeed, take_rows
 
 
 def rows_of(chunks):
@@ -112,7 +112,7 @@ def test_a_generator_goes_on_and_ends():
 def test_chunks_of_a_stream_have_one_shape():
     feed = StreamFeed(lambda: batches(*[2] * 7), 7)
     shapes = {c.slots["x"].shape for c in feed.chunks(lambda: 3)}
-    assert shapes == {(3, 2)}
+    assert shapes == {(8, 2)}  # room for eight, of which three are run
 
 
 def test_an_error_in_a_stream_comes_out_as_it_is():
@@ -122,3 +122,46 @@ def test_an_error_in_a_stream_comes_out_as_it_is():
 
     with pytest.raises(KeyError, match="no such file"):
         list(StreamFeed(broken, None).chunks(lambda: 1))
+
+
+# ------------------------------------------------------------------ arrays on the host
+def host_rows(chunks):
+    return [
+        np.asarray(c.slots)[i].tolist() for c in chunks for i in range(c.start, c.start + c.steps)
+    ]
+
+
+@given(
+    size=st.integers(1, 40),
+    batch_size=st.integers(1, 16),
+    length=st.one_of(st.none(), st.integers(1, 9)),
+    seed=st.one_of(st.none(), st.integers(0, 2**31)),
+)
+@settings(max_examples=40, deadline=None, derandomize=True)
+def test_a_host_feed_takes_the_rows_that_an_array_feed_takes(size, batch_size, length, seed):
+    data = np.arange(size) * 3
+    host, device = HostFeed(data, batch_size, seed), ArrayFeed(data, batch_size, seed)
+    for _ in range(2):
+        expected = [s.tolist() for s in rows_of(device.chunks(lambda: None))]
+        assert host_rows(host.chunks(lambda: length)) == expected
+
+
+def test_memory_maps_and_hdf5_are_read_by_rows(tmp_path):
+    import h5py
+
+    values = np.random.default_rng(0).normal(size=(50, 3)).astype("float32")
+    np.save(tmp_path / "x.npy", values)
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["x"] = values
+        sources = [np.load(tmp_path / "x.npy", mmap_mode="r"), file["x"], jnp.asarray(values)]
+        expected = host_rows(HostFeed(values, 8, 5).chunks(lambda: None))
+        for source in sources:
+            assert host_rows(HostFeed(source, 8, 5).chunks(lambda: None)) == expected
+
+
+def test_positions_are_shared(tmp_path):
+    first, second = HostFeed(np.arange(30), 4, 9), ArrayFeed(np.arange(30), 4, 1)
+    taken = host_rows(first.chunks(lambda: 2, 3))
+    second.position = first.position
+    rest = [s.tolist() for s in rows_of(second.chunks(lambda: None, 5))]
+    assert sorted(sum(taken + rest, [])) == list(range(30))  # noqa: RUF017

@@ -1,0 +1,66 @@
+"""Workers: batches in order, prepared ahead, and errors with the worker's own traceback."""
+
+import threading
+import time
+import traceback
+
+import pytest
+
+from jkeras.training.prefetch import prefetched
+
+
+class Source:
+    """Numbers, made by so many workers."""
+
+    def __init__(self, workers=1, use_multiprocessing=False, max_queue_size=4, broken=None):
+        self.workers, self.use_multiprocessing = workers, use_multiprocessing
+        self.max_queue_size, self.broken = max_queue_size, broken
+
+    def __getitem__(self, index):
+        if index == self.broken:
+            raise KeyError(f"no batch {index}")
+        return index * 10
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_batches_come_in_order(workers):
+    assert list(prefetched(Source(workers), 7)) == [0, 10, 20, 30, 40, 50, 60]
+
+
+def test_processes_do_as_well():
+    assert list(prefetched(Source(2, use_multiprocessing=True), 5)) == [0, 10, 20, 30, 40]
+
+
+def test_an_endless_source_can_be_left():
+    batches = prefetched(Source(2), None)
+    assert [next(batches) for _ in range(5)] == [0, 10, 20, 30, 40]
+    batches.close()
+
+
+@pytest.mark.parametrize("processes", [False, True])
+def test_an_error_comes_with_the_workers_traceback(processes):
+    batches = prefetched(Source(2, processes, broken=2), 9)
+    assert [next(batches), next(batches)] == [0, 10]
+    with pytest.raises(KeyError, match="no batch 2") as raised:
+        next(batches)
+    assert "__getitem__" in "".join(traceback.format_exception(raised.value))
+
+
+def test_workers_run_at_the_same_time_and_ahead():
+    seen = set()
+    barrier = threading.Barrier(2, timeout=10)
+
+    class Meeting(Source):
+        def __getitem__(self, index):
+            if index < 2:
+                barrier.wait()  # two workers must be here at once
+            seen.add(index)
+            return index
+
+    batches = prefetched(Meeting(2, max_queue_size=4), 9)
+    assert next(batches) == 0
+    until = time.time() + 10
+    while len(seen) < 4 and time.time() < until:
+        time.sleep(0.01)
+    assert {0, 1, 2, 3} <= seen  # prepared though nobody asked for them yet
+    batches.close()
