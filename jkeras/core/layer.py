@@ -170,14 +170,14 @@ class Layer(registry.Configurable):
         """The name: unique in a model."""
         return self.__dict__.get("_name") or naming.to_snake_case(type(self).__name__)
 
+    @name.setter
+    def name(self, value: str) -> None:
+        self._name, self._has_own_name = value, True
+
     @property
     def _local_name(self) -> str:
         """The name, if it was given; else that of the class: no count of what ran before."""
         return self.name if self._has_own_name else naming.to_snake_case(type(self).__name__)
-
-    @name.setter
-    def name(self, value: str) -> None:
-        self._name, self._has_own_name = value, True
 
     @property
     def path(self) -> str:
