@@ -61,8 +61,7 @@ class NonNeg(Constraint):
     """
 
     def __call__(self, w: jax.Array) -> jax.Array:
-        w = jnp.asarray(w)
-        return w * (w >= 0).astype(w.dtype)
+        return jnp.maximum(jnp.asarray(w), 0)
 
 
 class UnitNorm(Constraint):

@@ -26,7 +26,7 @@ class Regularizer(registry.Configurable):
 
 
 def _check(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
         raise ValueError(
             f"Invalid value for argument {name}: expected a non-negative float. "
             f"Received: {name}={value}"
@@ -55,6 +55,7 @@ class L1L2(Regularizer):
         self.l2 = _check("l2", 0.0 if l2 is None else l2)
 
     def __call__(self, x: jax.Array) -> jax.Array:
+        x = jnp.asarray(x)
         loss = jnp.zeros((), x.dtype)
         if self.l1:
             loss += self.l1 * jnp.sum(jnp.abs(x))
