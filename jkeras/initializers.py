@@ -29,6 +29,9 @@ class Initializer(registry.Configurable):
     seed: Any = None
     _own_seed: int | None = None
 
+    def __init__(self) -> None:
+        pass  # so that unknown arguments are refused
+
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
         """Draws an array with a key."""
         raise NotImplementedError(f"{type(self).__name__} has neither __call__ nor sample.")
@@ -431,7 +434,9 @@ def get(identifier: Any) -> Any:
     return registry.resolve(identifier, "initializers", "initializer")
 
 
-serialize = registry.serialize_keras_object
+def serialize(initializer: Any) -> Any:
+    """Returns the config of an initializer."""
+    return registry.serialize_keras_object(initializer)
 
 
 def deserialize(config: Any, custom_objects: Any = None) -> Any:

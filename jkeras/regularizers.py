@@ -20,6 +20,9 @@ class Regularizer(registry.Configurable):
         1.0
     """
 
+    def __init__(self) -> None:
+        pass  # so that unknown arguments are refused
+
     def __call__(self, x: jax.Array) -> jax.Array:
         """Returns the loss of `x`, a scalar."""
         return jnp.zeros(())
@@ -165,7 +168,9 @@ def get(identifier: Any) -> Any:
     )
 
 
-serialize = registry.serialize_keras_object
+def serialize(regularizer: Any) -> Any:
+    """Returns the config of a regularizer."""
+    return registry.serialize_keras_object(regularizer)
 
 
 def deserialize(config: Any, custom_objects: Any = None) -> Any:
