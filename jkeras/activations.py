@@ -29,7 +29,7 @@ def linear(x: Any) -> Any:
 registry.register_builtin("activations", linear)
 
 
-@partial(_activation, name="re_lu", class_name="ReLU", module="activations.activations")
+@partial(_activation, class_name="ReLU", module="activations.activations")
 def relu(
     x: Any, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0
 ) -> jax.Array:
@@ -345,7 +345,7 @@ def softsign(x: Any) -> jax.Array:
     return jax.nn.soft_sign(x)
 
 
-@partial(_activation, name="exp", module="ops.numpy")
+@partial(_activation, class_name="Exp", module="ops.numpy")
 def exponential(x: Any) -> jax.Array:
     """`exp(x)`.
 

@@ -20,6 +20,9 @@ class Constraint(registry.Configurable):
         [2.0]
     """
 
+    def __init__(self) -> None:
+        pass  # so that unknown arguments are refused
+
     def __call__(self, w: jax.Array) -> jax.Array:
         """Returns the weight with the constraint met."""
         raise NotImplementedError(f"{type(self).__name__} has no __call__.")
@@ -61,8 +64,7 @@ class NonNeg(Constraint):
     """
 
     def __call__(self, w: jax.Array) -> jax.Array:
-        w = jnp.asarray(w)
-        return w * (w >= 0).astype(w.dtype)
+        return jnp.maximum(jnp.asarray(w), 0)
 
 
 class UnitNorm(Constraint):
@@ -128,7 +130,9 @@ def get(identifier: Any) -> Any:
     return None if identifier is None else registry.resolve(identifier, "constraints", "constraint")
 
 
-serialize = registry.serialize_keras_object
+def serialize(constraint: Any) -> Any:
+    """Returns the config of a constraint."""
+    return registry.serialize_keras_object(constraint)
 
 
 def deserialize(config: Any, custom_objects: Any = None) -> Any:

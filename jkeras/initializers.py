@@ -29,6 +29,9 @@ class Initializer(registry.Configurable):
     seed: Any = None
     _own_seed: int | None = None
 
+    def __init__(self) -> None:
+        pass  # so that unknown arguments are refused
+
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
         """Draws an array with a key."""
         raise NotImplementedError(f"{type(self).__name__} has neither __call__ nor sample.")
@@ -336,10 +339,58 @@ class Orthogonal(Initializer):
         return q.reshape(shape).astype(dtype)
 
 
+class STFT(Initializer):
+    """The kernel with which a convolution computes a short-time Fourier transform.
+
+    Args:
+        side: `"real"` or `"imag"`: which part of the transform.
+        window: The name of a window of `scipy.signal.get_window`, or None.
+        scaling: `"density"`, `"spectrum"` or None: by what a window is divided.
+        periodic: Whether the window is periodic rather than symmetric.
+
+    Raises:
+        ValueError: If a word is unknown.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.initializers.STFT(window=None)((4, 1, 3))[:, 0, 1].round(2).tolist()
+        [1.0, -0.0, -1.0, 0.0]
+    """
+
+    def __init__(
+        self,
+        side: str = "real",
+        window: str | None = "hann",
+        scaling: str | None = "density",
+        periodic: bool = False,
+    ):
+        if side not in ("real", "imag"):
+            raise ValueError(f"side should be 'real' or 'imag', not {side}")
+        if scaling not in (None, "density", "spectrum"):
+            raise ValueError(
+                "Scaling is invalid, it must be `None`, 'density' or 'spectrum'. "
+                f"Received scaling={scaling}"
+            )
+        self.side, self.window, self.scaling, self.periodic = side, window, scaling, periodic
+
+    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+        length, _, bins = shape
+        times = np.arange(length)
+        angles = 2 * np.pi * np.outer(times, np.arange(bins)) / (2 * (bins - 1))
+        waves = np.cos(angles) if self.side == "real" else -np.sin(angles)
+        if self.window is not None:
+            from scipy.signal import get_window  # slow to import
+
+            window = get_window(self.window, length, fftbins=self.periodic)
+            norm = {"density": np.sqrt(np.sum(window**2)), "spectrum": np.sum(window)}
+            waves = waves * (window / norm.get(self.scaling, 1.0))[:, None]
+        return jnp.broadcast_to(jnp.asarray(waves[:, None], dtype), shape)
+
+
 for _name in (
     *("Zeros", "Ones", "Constant", "Identity", "RandomNormal", "TruncatedNormal", "RandomUniform"),
     *("VarianceScaling", "GlorotUniform", "GlorotNormal", "LecunUniform", "LecunNormal"),
-    *("HeUniform", "HeNormal", "Orthogonal"),
+    *("HeUniform", "HeNormal", "Orthogonal", "STFT"),
 ):
     registry.register_builtin("initializers", globals()[_name])
 registry.register_builtin("initializers", Zeros, "zero")
@@ -348,6 +399,7 @@ registry.register_builtin("initializers", RandomNormal, "normal")
 registry.register_builtin("initializers", RandomUniform, "uniform")
 registry.register_builtin("initializers", Identity, "IdentityInitializer")
 registry.register_builtin("initializers", Orthogonal, "OrthogonalInitializer")
+registry.register_builtin("initializers", STFT, "STFTInitializer")
 
 zeros, ones, constant, identity = Zeros, Ones, Constant, Identity
 random_normal, random_uniform, truncated_normal = RandomNormal, RandomUniform, TruncatedNormal
@@ -360,6 +412,7 @@ glorot_uniform, glorot_normal, he_uniform, he_normal = (
 lecun_uniform, lecun_normal = LecunUniform, LecunNormal
 orthogonal, variance_scaling = Orthogonal, VarianceScaling
 IdentityInitializer, OrthogonalInitializer = Identity, Orthogonal
+stft = STFTInitializer = STFT
 
 
 def get(identifier: Any) -> Any:
@@ -381,7 +434,9 @@ def get(identifier: Any) -> Any:
     return registry.resolve(identifier, "initializers", "initializer")
 
 
-serialize = registry.serialize_keras_object
+def serialize(initializer: Any) -> Any:
+    """Returns the config of an initializer."""
+    return registry.serialize_keras_object(initializer)
 
 
 def deserialize(config: Any, custom_objects: Any = None) -> Any:

@@ -20,13 +20,16 @@ class Regularizer(registry.Configurable):
         1.0
     """
 
+    def __init__(self) -> None:
+        pass  # so that unknown arguments are refused
+
     def __call__(self, x: jax.Array) -> jax.Array:
         """Returns the loss of `x`, a scalar."""
         return jnp.zeros(())
 
 
 def _check(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
         raise ValueError(
             f"Invalid value for argument {name}: expected a non-negative float. "
             f"Received: {name}={value}"
@@ -55,6 +58,7 @@ class L1L2(Regularizer):
         self.l2 = _check("l2", 0.0 if l2 is None else l2)
 
     def __call__(self, x: jax.Array) -> jax.Array:
+        x = jnp.asarray(x)
         loss = jnp.zeros((), x.dtype)
         if self.l1:
             loss += self.l1 * jnp.sum(jnp.abs(x))
@@ -164,7 +168,9 @@ def get(identifier: Any) -> Any:
     )
 
 
-serialize = registry.serialize_keras_object
+def serialize(regularizer: Any) -> Any:
+    """Returns the config of a regularizer."""
+    return registry.serialize_keras_object(regularizer)
 
 
 def deserialize(config: Any, custom_objects: Any = None) -> Any:

@@ -16,7 +16,7 @@ import numpy as np
 
 from jkeras.core import policy
 from jkeras.core.graph import Call, lift, symbols
-from jkeras.core.naming import nearest
+from jkeras.core.naming import nearest, to_snake_case
 from jkeras.core.variable import Variable
 
 # The names that Keras's signatures give to arrays; `xs` are lists of them.
@@ -37,7 +37,7 @@ class Entry:
     """What is known of an operation besides what it computes.
 
     Attributes:
-        name: Its name in graphs: `"top_k"`.
+        name: Its name in graphs, the class name in snake case: `"top_k"`.
         class_name: What model files call it: `"TopK"`.
         module: The module in which Keras's files say it is.
         signature: What it takes.
@@ -58,7 +58,6 @@ def define(
     like: Callable | None = None,
     *,
     module: str,
-    name: str | None = None,
     class_name: str | None = None,
     arrays: str | None = None,
     called_with: str | None = None,
@@ -70,8 +69,7 @@ def define(
             by position, the rest by name.
         like: A function whose signature the operation has, if not that of `function`.
         module: The module in which Keras has it: `"ops.numpy"`, `"ops.nn"`, ...
-        name: Its name, if not that of `function`.
-        class_name: What files call it; the name in camel case by default.
+        class_name: What files call it; the function's name in camel case by default.
         arrays: The parameters that are made into arrays, in one string; by default those that have
             a name which Keras gives to arrays.
         called_with: The parameters that files keep with each call; `arrays` by default.
@@ -79,7 +77,7 @@ def define(
     Returns:
         A function of arrays and of symbolic tensors.
     """
-    name = name or function.__name__
+    name = function.__name__
     signature = inspect.signature(like or function)
     parameters = signature.parameters.values()
     positional = [p.name for p in parameters if p.default is p.empty]
@@ -102,29 +100,33 @@ def define(
         bound.apply_defaults()
         return function(*[given.pop(key) for key in positional], **given)
 
-    run.__name__ = run.__qualname__ = function.__name__
+    run.__name__ = run.__qualname__ = name
     run.__module__ = function.__module__ if like is None else f"jkeras.{module}"
     run.__doc__ = function.__doc__ if like is None else _describe(function)
     run.__signature__ = signature  # type: ignore[attr-defined]
-    lifted = lift(run, name)
+    class_name = class_name or "".join(word.capitalize() for word in name.split("_"))
+    graph_name = to_snake_case(class_name)
+    lifted = lift(run, graph_name)
     entry = Entry(
-        name,
-        class_name or "".join(word.capitalize() for word in name.split("_")),
+        graph_name,
+        class_name,
         f"keras.src.{module}",
         signature,
         converted if called_with is None else tuple(called_with.split()),
         lifted,
     )
     run.entry = lifted.entry = entry  # type: ignore[attr-defined]
-    _table[entry.name] = _table[entry.class_name] = entry
+    _table.update(dict.fromkeys((name, graph_name, class_name), entry))
     return lifted
 
 
-_table: dict[str, Entry] = {}  # by name, and by class name
+# By function name, name in graphs and class name. `keras.ops` comes after `keras.activations`, and
+# replaces what has the same name there but other defaults.
+_table: dict[str, Entry] = {}
 
 
 def entry(name: str) -> Entry | None:
-    """Returns the entry of the operation with this name or class name; None if there is none.
+    """Returns the entry of the operation with this name, in any spelling; None if there is none.
 
     Example:
         >>> import jkeras as keras

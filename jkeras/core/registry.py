@@ -27,7 +27,7 @@ _shared: contextvars.ContextVar[dict[Any, Any] | None] = contextvars.ContextVar(
 )
 
 # Where Keras exports what lives in our folder of another name.
-_PUBLIC_MODULES = {"models": "keras", "policy": "keras"}
+_PUBLIC_MODULES = {"models": "keras", "policy": "keras", "seeds": "keras.random"}
 # Keras does not export it; its files say where it was defined.
 _UNEXPORTED = {"Functional": "keras.src.models.functional"}
 _MISSING = object()

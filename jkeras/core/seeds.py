@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core import random
+from jkeras.core import random, registry, scope
 from jkeras.core.naming import auto_name
 from jkeras.core.variable import Variable
 
@@ -36,12 +36,13 @@ class SeedGenerator:
         self.name = name or auto_name("seed_generator")
         self._given_seed = None if seed is None else int(seed)
         start = random.draw_integer_seed() if seed is None else int(seed) % 2**32
-        self.state = Variable(
-            np.array([start, 0], "uint32"),
-            trainable=False,
-            autocast=False,
-            name="seed_generator_state",
-        )
+        with scope.name_scope(self.name):
+            self.state = Variable(
+                np.array([start, 0], "uint32"),
+                trainable=False,
+                autocast=False,
+                name="seed_generator_state",
+            )
         self.state.is_weight = False
 
     def next_key(self) -> jax.Array:
@@ -57,10 +58,13 @@ class SeedGenerator:
         return state
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the seed it was made with."""
-        return {"seed": self._given_seed}
+        """Returns the seed it was made with, and the name."""
+        return {"seed": self._given_seed, "name": self.name}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "SeedGenerator":
         """Makes a generator from the dict that `get_config` returned."""
         return cls(**config)
+
+
+registry.register_builtin("random", SeedGenerator)

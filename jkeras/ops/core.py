@@ -120,7 +120,8 @@ def saturate_cast(x: Any, dtype: Any) -> jax.Array:
     if "b" in (x.dtype.kind, wanted.kind):  # booleans have no range to leave
         return x.astype(wanted)
     (low, high), (lowest, highest) = _range(wanted), _range(x.dtype)
-    return jnp.clip(x, max(low, lowest), min(high, highest)).astype(wanted)
+    number = float if jnp.issubdtype(x.dtype, jnp.floating) else int
+    return jnp.clip(x, number(max(low, lowest)), number(min(high, highest))).astype(wanted)
 
 
 def _range(dtype: Any) -> tuple[float, float]:

@@ -244,13 +244,17 @@ def one_hot(
 
 @op
 def multi_hot(
-    inputs: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False
+    inputs: Any,
+    num_classes: int | None = None,
+    axis: int = -1,
+    dtype: Any = None,
+    sparse: bool = False,
 ) -> jax.Array:
     """Returns 1 at the place of each class that a row has, 0 elsewhere.
 
     Args:
         inputs: Classes of shape `(n,)` or `(batch, n, ...)`.
-        num_classes: The size of the new axis.
+        num_classes: The size of the new axis; it has to be given.
         axis: Where the new axis is.
         dtype: The dtype; `floatx()` by default.
         sparse: Accepted for Keras's sake: the result is never sparse.
@@ -260,6 +264,8 @@ def multi_hot(
         >>> keras.ops.multi_hot([[1, 0], [2, 2]], 3).tolist()
         [[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
     """
+    if num_classes is None:
+        raise ValueError("Argument `num_classes` must be set. Received: num_classes=None")
     return jnp.max(_classes(inputs, num_classes, axis, dtype), axis=min(jnp.ndim(inputs) - 1, 1))
 
 
