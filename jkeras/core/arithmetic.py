@@ -17,19 +17,18 @@ def add_operators(cls: type, lift: Callable[[Callable, str], Callable]) -> None:
 
     Args:
         cls: The class.
-        lift: Makes a method of a function of arrays and its name.
+        lift: Makes, of a function of arrays and its name, one that takes objects of `cls` as well.
     """
     for name in (*_BINARY, *_COMPARE, *_UNARY):
         python_name = {"and": "and_", "or": "or_", "abs": "abs"}.get(name, name)
         function = abs if name == "abs" else getattr(operator, python_name)
         setattr(cls, f"__{name}__", lift(function, name))
     for name in _BINARY:
-        python_name = {"and": "and_", "or": "or_"}.get(name, name)
-        setattr(cls, f"__r{name}__", lift(_reflected(getattr(operator, python_name)), name))
+        setattr(cls, f"__r{name}__", _reflected(getattr(cls, f"__{name}__")))
 
 
-def _reflected(function: Callable) -> Callable:
-    def reflected(a: Any, b: Any) -> Any:
-        return function(b, a)
+def _reflected(method: Callable) -> Callable:
+    def reflected(self: Any, other: Any) -> Any:
+        return method(other, self)
 
     return reflected

@@ -8,11 +8,13 @@ convolutions, so that a second mechanism is needed anyway, and this one alone co
 """
 
 import functools
+import operator
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core import naming, policy, scope
@@ -67,23 +69,23 @@ class SymbolicTensor:
     def reshape(self, *shape: Any) -> "SymbolicTensor":
         """Returns the tensor in another shape."""
         given = shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
-        return _method("reshape", self, tuple(given))
+        return record(jnp.reshape, (self, tuple(given)), {}, keras_name="reshape")
 
     def squeeze(self, axis: Any = None) -> "SymbolicTensor":
         """Returns the tensor without axes of size 1."""
-        return _method("squeeze", self, axis=axis)
+        return record(jnp.squeeze, (self,), {"axis": axis}, keras_name="squeeze")
 
     def astype(self, dtype: Any) -> "SymbolicTensor":
         """Returns the tensor in another dtype."""
-        return _method("astype", self, policy.standardize_dtype(dtype))
+        return record(_cast, (self, policy.standardize_dtype(dtype)), {}, keras_name="cast")
 
     @property
     def T(self) -> "SymbolicTensor":
         """The tensor with its axes reversed."""
-        return _method("transpose", self)
+        return record(jnp.transpose, (self,), {}, keras_name="transpose")
 
     def __getitem__(self, index: Any) -> "SymbolicTensor":
-        return record(_get_item, (self, index), {})
+        return record(operator.getitem, (self, index), {}, keras_name="get_item")
 
     def __repr__(self) -> str:
         return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
@@ -120,18 +122,18 @@ class SymbolicTensor:
         function = getattr(jax.numpy, ufunc.__name__, None)
         if method != "__call__" or function is None:
             return NotImplemented
-        return record(function, inputs, kwargs)
+        return record(function, inputs, kwargs, keras_name=ufunc.__name__)
 
     def __array_function__(self, function: Any, _: Any, args: Any, kwargs: Any) -> Any:
         own = getattr(jax.numpy, function.__name__, None)
         if own is None or not function.__module__.startswith("numpy"):
             return NotImplemented
-        return record(own, args, kwargs)
+        return record(own, args, kwargs, keras_name=function.__name__)
 
 
 def _lift_operator(function: Callable, name: str) -> Callable:
-    def method(self: SymbolicTensor, *others: Any) -> Any:
-        return record(function, (self, *others), {}, name=_OPERATOR_NAMES.get(name, name))
+    def method(*operands: Any) -> Any:
+        return record(function, operands, {}, keras_name=_OPERATOR_NAMES.get(name, name))
 
     return method
 
@@ -158,18 +160,8 @@ _OPERATOR_NAMES = {
 add_operators(SymbolicTensor, _lift_operator)
 
 
-def _get_item(x: Any, index: Any) -> Any:
-    return x[index]
-
-
-_get_item.__name__ = "get_item"
-
-
-def _method(name: str, x: SymbolicTensor, *args: Any, **kwargs: Any) -> Any:
-    def call(x: Any) -> Any:
-        return getattr(x, name)(*args, **kwargs)
-
-    return record(call, (x,), {}, name=name)
+def _cast(x: Any, dtype: str) -> Any:
+    return x.astype(dtype)
 
 
 # ------------------------------------------------------------------ calls
@@ -179,11 +171,13 @@ class Operation:
     Args:
         function: The function.
         name: Its name in graphs, such as `add`; made unique by a count.
+        keras_name: The name of the function of `keras.ops` that takes the same arguments; model
+            files name that one.
     """
 
-    def __init__(self, function: Callable, name: str | None = None):
-        self.function = function
-        self.kind = str(name or getattr(function, "__name__", "operation"))
+    def __init__(self, function: Callable, name: str | None = None, keras_name: str | None = None):
+        self.function, self.keras_name = function, keras_name
+        self.kind = str(name or keras_name or getattr(function, "__name__", "operation"))
         self.name = naming.auto_name(naming.to_snake_case(self.kind))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -234,9 +228,16 @@ def replace(tree: Any, known: dict[int, Any]) -> Any:
     return jax.tree.map(lambda x: known[id(x)] if isinstance(x, SymbolicTensor) else x, tree)
 
 
-def record(function: Callable, args: tuple, kwargs: dict[str, Any], name: str | None = None) -> Any:
+def record(
+    function: Callable,
+    args: tuple,
+    kwargs: dict[str, Any],
+    name: str | None = None,
+    keras_name: str | None = None,
+) -> Any:
     """Records the call of a plain function on symbolic tensors; returns its symbolic outputs."""
-    return record_call(Operation(function, name), args, kwargs, abstract(function, args, kwargs))
+    specs = abstract(function, args, kwargs)
+    return record_call(Operation(function, name, keras_name), args, kwargs, specs)
 
 
 def record_call(layer: Any, args: tuple, kwargs: dict[str, Any], specs: Any) -> Any:

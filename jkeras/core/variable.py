@@ -296,8 +296,8 @@ def _as_array(value: Any, dtype: Any) -> jax.Array:
 
 
 def _lift(function: Callable, _: str) -> Callable:
-    def method(self: Variable, *others: Any) -> Any:
-        return function(self.value, *(o.value if isinstance(o, Variable) else o for o in others))
+    def method(*operands: Any) -> Any:
+        return function(*(x.value if isinstance(x, Variable) else x for x in operands))
 
     return method
 

@@ -1,9 +1,9 @@
 """Configs of all Keras versions in the words of today's: what was called or meant otherwise.
 
 A file says which version wrote it. `modernize` makes a config that today's `from_config` takes;
-`to_legacy` and `for_older_readers` are the way back. What another dialect needs goes into the tables
-here; calls between layers are in `old_calls`, `compile` is in `compile_configs`, weights are in
-`old_weights`.
+`to_legacy` and `for_older_readers` are the way back. What another dialect needs goes into the
+tables here; calls between layers are in `old_calls`, `compile` is in `compile_configs`, weights are
+in `old_weights`.
 """
 
 from collections.abc import Mapping
@@ -105,7 +105,7 @@ class _Converter:
 
     def __init__(self, version: str):
         numbers = [int(n) for n in version.split("-")[0].split(".")[:2] if n.isdigit()]
-        self._version = tuple(numbers) or (3, 0)
+        self._version = (*numbers, 0, 0)[:2] if numbers else (3, 15)
         self._is_old = self._version < (3, 0)
 
     def layer(self, entry: Any) -> Config:

@@ -37,6 +37,8 @@ def load(optimizer: Any, saved: Sequence[tuple[str, Dataset]]) -> None:
             for cell, value in values:
                 cell.assign(value)
             return
+    if len(arrays) <= 2 and arrays[0].shape == () and not arrays[0].read(()):
+        return  # it had not made a step yet: there is nothing to restore
     warnings.warn(
         f"Skipping variable loading for optimizer {optimizer.name!r}, because it has "
         f"{len(optimizer.variables)} variables whereas the saved optimizer has {len(arrays)}, or "
@@ -65,11 +67,10 @@ def _orders(optimizer: Any, names: Sequence[str]) -> Iterator[list[Variable]]:
     if any(n.endswith("iter:0") or "iterations" in n for n in names):
         yield from _old_orders(optimizer, names)
         return
-    today = list(optimizer.variables)
+    today, common = list(optimizer.variables), optimizer.cells({})
     yield today
     # TensorFlow's optimizers from 2.11 on keep the learning rate in their configuration only.
-    rate = optimizer.cells({}).get("learning_rate")
-    yield [cell for cell in today if cell is not rate]
+    yield [cell for cell in today if cell is not common.get("learning_rate")]
 
 
 def _old_orders(optimizer: Any, names: Sequence[str]) -> Iterator[list[Variable]]:
