@@ -7,17 +7,30 @@ Example:
 """
 
 from jkeras import activations as activations
+from jkeras import backend as backend
 from jkeras import callbacks as callbacks
+from jkeras import config as config
 from jkeras import constraints as constraints
+from jkeras import datasets as datasets
+from jkeras import dtype_policies as dtype_policies
 from jkeras import initializers as initializers
 from jkeras import layers as layers
 from jkeras import losses as losses
 from jkeras import metrics as metrics
+from jkeras import mixed_precision as mixed_precision
 from jkeras import models as models
+from jkeras import ops as ops
 from jkeras import optimizers as optimizers
+from jkeras import preprocessing as preprocessing
+from jkeras import random as random
 from jkeras import regularizers as regularizers
+from jkeras import saving as saving
 from jkeras import training as training
+from jkeras import tree as tree
+from jkeras import utils as utils
+from jkeras import wrappers as wrappers
 from jkeras.core import pure as pure
+from jkeras.core.graph import Operation as Operation
 from jkeras.core.graph import SymbolicTensor as KerasTensor  # noqa: F401
 from jkeras.core.input_spec import InputSpec as InputSpec
 from jkeras.core.layer import Layer as Layer
@@ -26,13 +39,23 @@ from jkeras.core.scope import name_scope as name_scope
 from jkeras.core.variable import Variable as Variable
 from jkeras.initializers import Initializer as Initializer
 from jkeras.layers import Input as Input
+from jkeras.losses import Loss as Loss
+from jkeras.metrics import Metric as Metric
 from jkeras.models import Model as Model
 from jkeras.models import Sequential as Sequential
+from jkeras.optimizers import Optimizer as Optimizer
 from jkeras.regularizers import Regularizer as Regularizer
 
+FloatDTypePolicy = DTypePolicy
 __version__ = "0.1.0"
 
 
 def version() -> str:
-    """Returns the version of this library."""
+    """Returns the version of this library.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.version() == keras.__version__
+        True
+    """
     return __version__

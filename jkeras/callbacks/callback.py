@@ -17,8 +17,9 @@ class Callback:
     `steps`. Logs are dicts of floats; what a hook puts into an epoch's logs is recorded. Setting
     `self.model.stop_training = True` ends training.
 
-    A callback that overrides one of the batch hooks makes the host look at every step: training is
-    then compiled step by step, and no longer in chunks of many steps.
+    A callback that overrides one of the batch hooks makes the host look at every step: training
+    then runs step by step, and no longer in chunks of many steps, unless the class says in
+    `steps_ahead` which batches it needs.
 
     Example:
         >>> import numpy as np, jkeras as keras
@@ -49,9 +50,24 @@ class Callback:
 
     def wants_batches(self, mode: str) -> bool:
         """Says whether the batch hooks of `"train"`, `"test"` or `"predict"` must be called."""
-        return any(
-            getattr(type(self), hook) is not getattr(Callback, hook) for hook in _BATCH_HOOKS[mode]
-        )
+        return _steps_ahead(self, mode, 0) is not None
+
+    def steps_ahead(self, mode: str, batch: int) -> int | None:
+        """Says when the batch hooks of this class must be called next.
+
+        A class whose batch hooks need not see every batch overrides this, so that training runs in
+        longer chunks. It speaks for the hooks of its own and of its bases: a hook that a subclass
+        overrides without overriding this sees every batch.
+
+        Args:
+            mode: `"train"`, `"test"` or `"predict"`.
+            batch: The number of the next batch.
+
+        Returns:
+            The largest number of steps, counted from `batch`, after which a hook must be called;
+            None if none need be called. Other callbacks, or the progress bar, may make it fewer.
+        """
+        return None
 
     def on_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Another name of `on_train_batch_begin`."""
@@ -104,6 +120,16 @@ class Callback:
         """Called after prediction."""
 
 
+def _steps_ahead(callback: Any, mode: str, batch: int) -> int | None:
+    """Returns `callback.steps_ahead(mode, batch)`; 1 where that does not speak for a hook."""
+    kind = type(callback)
+    speaker = next((c for c in kind.__mro__ if "steps_ahead" in vars(c)), Callback)
+    hooks = _BATCH_HOOKS[mode]
+    if any(getattr(kind, hook, None) is not getattr(speaker, hook) for hook in hooks):
+        return 1
+    return callback.steps_ahead(mode, batch)
+
+
 class History(Callback):
     """Records every epoch's logs; `fit` returns it.
 
@@ -134,8 +160,8 @@ class History(Callback):
         self.model.history = self
 
 
-class CallbackList:
-    """Calls the hooks of several callbacks, in order.
+class CallbackList(Callback):
+    """A callback that calls the hooks of several callbacks, in order.
 
     Args:
         callbacks: The callbacks; a `CallbackList` is taken as it is.
@@ -156,7 +182,8 @@ class CallbackList:
         model: Any = None,
         **params: Any,
     ):
-        given = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
+        single = isinstance(callbacks, Callback) and not isinstance(callbacks, CallbackList)
+        given = [callbacks] if single else list(callbacks or ())
         for callback in given:
             if isinstance(callback, type) or not hasattr(callback, "set_model"):
                 hint = f" Did you mean {callback.__name__}()?" if isinstance(callback, type) else ""
@@ -183,21 +210,19 @@ class CallbackList:
 
     def set_params(self, params: dict[str, Any]) -> None:
         """Hands the run's parameters to all callbacks."""
-        self.params = params
+        super().set_params(params)
         for callback in self.callbacks:
             callback.set_params(params)
 
     def set_model(self, model: Any) -> None:
         """Hands the model to all callbacks."""
-        self.model = model
+        super().set_model(model)
         for callback in self.callbacks:
             callback.set_model(model)
 
-    def wants_batches(self, mode: str) -> bool:
-        """Says whether a callback must see every step."""
-        return any(
-            c.wants_batches(mode) if hasattr(c, "wants_batches") else True for c in self.callbacks
-        )
+    def steps_ahead(self, mode: str, batch: int) -> int | None:
+        ahead = [_steps_ahead(c, mode, batch) for c in self.callbacks]
+        return min((n for n in ahead if n is not None), default=None)
 
     @property
     def wants_epochs(self) -> bool:
@@ -277,5 +302,5 @@ class LambdaCallback(Callback):
                 setattr(self, name, function)
         self._given = {name for name, function in given.items() if function is not None}
 
-    def wants_batches(self, mode: str) -> bool:
-        return bool(self._given.intersection(_BATCH_HOOKS[mode]))
+    def steps_ahead(self, mode: str, batch: int) -> int | None:
+        return 1 if self._given.intersection(_BATCH_HOOKS[mode]) else None

@@ -1,24 +1,12 @@
 """What one sees while a model is trained: a live line, or plain lines where nobody watches."""
 
 import math
-import shutil
-import sys
 import time
 from collections.abc import Mapping
 from typing import Any
 
-_WIDTH = 20
-_GREEN, _GRAY, _RESET = "\x1b[32m", "\x1b[37m", "\x1b[0m"
-
-
-def is_terminal() -> bool:
-    """Says whether standard output redraws a line: a terminal, or a notebook."""
-    if "ipykernel" in sys.modules:
-        return True
-    try:
-        return sys.stdout.isatty()
-    except (AttributeError, ValueError):
-        return False
+from jkeras.callbacks import console
+from jkeras.callbacks.console import BOLD, GRAY, GREEN
 
 
 def resolve_verbose(verbose: Any) -> int:
@@ -27,7 +15,7 @@ def resolve_verbose(verbose: Any) -> int:
     `"auto"` is 1 where a line can be redrawn, else 2.
     """
     if verbose == "auto":
-        return 1 if is_terminal() else 2
+        return 1 if console.is_terminal() else 2
     return int(verbose)
 
 
@@ -45,16 +33,27 @@ def format_time(seconds: float) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """Returns the time of an epoch: `"5s"`, `"1:05"`, `"1:00:05"`."""
+    """Returns the time that is left: `"5s"`, `"1:05"`, `"1:00:05"`.
+
+    Example:
+        >>> from jkeras.callbacks.progress import format_duration
+        >>> [format_duration(t) for t in (5.2, 65, 3605)]
+        ['5s', '1:05', '1:00:05']
+    """
+    minutes, rest = divmod(int(seconds), 60)
     if seconds > 3600:
-        return f"{int(seconds // 3600)}:{int(seconds % 3600 // 60):02d}:{int(seconds % 60):02d}"
-    if seconds > 60:
-        return f"{int(seconds // 60)}:{int(seconds % 60):02d}"
-    return f"{int(seconds)}s"
+        return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
+    return f"{minutes}:{rest:02d}" if seconds > 60 else f"{rest}s"
 
 
 def format_values(logs: Mapping[str, Any]) -> str:
-    """Returns `" - accuracy: 0.9200 - loss: 0.2300"`."""
+    """Returns logs as text.
+
+    Example:
+        >>> from jkeras.callbacks.progress import format_values
+        >>> format_values({"accuracy": 0.92, "loss": 1e-5})
+        ' - accuracy: 0.9200 - loss: 1.0000e-05'
+    """
     words = []
     for name, value in logs.items():
         try:
@@ -62,8 +61,8 @@ def format_values(logs: Mapping[str, Any]) -> str:
         except (TypeError, ValueError):
             words.append(f" - {name}: {value}")
             continue
-        small = number != 0 and math.isfinite(number) and abs(number) <= 1e-3
-        words.append(f" - {name}: {number:.4e}" if small else f" - {name}: {number:.4f}")
+        fixed = abs(number) > 1e-3 or math.isnan(number)
+        words.append(f" - {name}: {number:.4f}" if fixed else f" - {name}: {number:.4e}")
     return "".join(words)
 
 
@@ -72,71 +71,80 @@ class Progress:
 
     Args:
         steps: How many steps there are; None if that is not known.
-        verbose: 1: a live line; 2: one line at the end.
-        title: A line to print first, such as `Epoch 1/3`.
+        verbose: 1: a live line (or one with a bar at the end, where no line can be redrawn);
+            2: one plain line at the end.
+        title: A line to show first, such as `Epoch 1/3`.
+        width: The length of the bar.
+        interval: The shortest time between two redrawings, in seconds.
+        unit: What a step is called.
     """
 
-    def __init__(self, steps: int | None, verbose: int, title: str | None = None):
-        self.steps = steps
-        self.verbose = verbose
-        self.done = 0
-        self._live = verbose == 1 and is_terminal()
+    def __init__(
+        self,
+        steps: int | None,
+        verbose: int,
+        title: str | None = None,
+        width: int = 20,
+        interval: float = 0.05,
+        unit: str = "step",
+    ):
+        self.steps, self.verbose, self.done = steps, verbose, 0
+        self.live = verbose == 1 and console.is_terminal()
+        self._width, self._interval, self._unit = width, interval, unit
         self._start = time.perf_counter()
-        self._first_end: float | None = None  # when the first step, which compiles, has ended
-        self._first_done = 0
-        self._drawn = 0
+        self._first: tuple[float, int] | None = None  # when the first update was, after what steps
+        self._last_drawn = -math.inf
         if title:
-            pass
+            console.say(title)
 
     def update(self, done: int, logs: Mapping[str, Any]) -> None:
         """Shows that `done` steps have ended."""
         now = time.perf_counter()
-        if self._first_end is None:
-            self._first_end, self._first_done = now, done
         self.done = done
-        if self._live:
-            self._draw(self._line(logs, now, running=True))
+        if self._first is None:
+            self._first = (now, done)
+        if self.live and now - self._last_drawn >= self._interval:
+            self._last_drawn = now
+            console.draw(self._line(logs, now, ended=False))
 
     def finish(self, logs: Mapping[str, Any]) -> None:
         """Shows the end, with all logs."""
         if self.steps is None:
             self.steps = self.done
-        line = self._line(logs, time.perf_counter(), running=False)
-        if self._live:
-            self._draw(line)
-        else:
-            pass
+        line = self._line(logs, time.perf_counter(), ended=True)
+        if self.live:
+            console.draw(line, end=True)
+        elif self.verbose:
+            console.say("".join(text for text, _ in line))
 
-    def _line(self, logs: Mapping[str, Any], now: float, running: bool) -> str:
-        elapsed = now - self._start
-        steps_timed = self.done - self._first_done
-        if steps_timed > 0 and self._first_end is not None and running:
-            per_step = (now - self._first_end) / steps_timed
-        else:
-            per_step = elapsed / max(self.done, 1)
-        left = per_step * (self.steps - self.done) if running and self.steps else elapsed
-        total = "Unknown" if self.steps is None else str(self.steps)
+    def _line(self, logs: Mapping[str, Any], now: float, ended: bool) -> list[tuple[str, str]]:
+        """Returns the texts of a line, with their styles."""
+        per_step = self._seconds_per_step(now)
+        rest = f"{format_time(per_step)}/{self._unit}{format_values(logs)}"
+        duration = f"{now - self._start:.0f}s"
         if self.verbose == 2:
-            head = f"{self.steps}/{self.steps} - {format_duration(elapsed)} - "
-            return f"{head}{format_time(per_step)}/step{format_values(logs)}"
-        count = f"{self.done:>{len(total)}}/{total}" if self.steps else f"{self.done}/{total}"
-        filled = int(_WIDTH * self.done / self.steps) if self.steps else 0
-        bar, rest = "━" * filled, "━" * (_WIDTH - filled)
-        if self._live:
-            bar, rest = f"{_GREEN}{bar}{_RESET}", f"{_GRAY}{rest}{_RESET}" if rest else ""
-        times = f"{format_duration(left)} {format_time(per_step)}/step"
-        return f"{count} {bar}{rest} {times}{format_values(logs)}"
+            return [(f"{self.done}/{self.steps} - {duration} - {rest}", "")]
+        if self.steps is None:
+            return [(f"{self.done:7d}/Unknown ", ""), (duration, BOLD), (f" {rest}", "")]
+        if not ended:
+            duration = format_duration(per_step * max(self.steps - self.done, 0))
+        count = f"{self.done:{len(str(self.steps))}d}/{self.steps}"
+        return [
+            *((count, BOLD), (" ", "")),
+            *self._bar(),
+            *((" ", ""), (duration, BOLD), (f" {rest}", "")),
+        ]
 
-    def _draw(self, line: str) -> None:
-        """Redraws the line; one longer than the terminal would leave a trail, so it is cut."""
-        columns = shutil.get_terminal_size((0, 0)).columns if sys.stdout.isatty() else 0
-        visible = len(line) - (
-            line.count(_GREEN) * 5 + line.count(_GRAY) * 5 + line.count(_RESET) * 4
-        )
-        if columns and visible >= columns:
-            line = line[: len(line) - (visible - columns) - 2] + "…"
-            visible = columns - 1
-        blank = " " * max(0, self._drawn - visible)
-        self._drawn = visible
-        sys.stdout.write(f"\r{line}{blank}")
-        sys.stdout.flush()
+    def _bar(self) -> list[tuple[str, str]]:
+        width = min(self._width, max((console.columns() or 80) // 4, 5))
+        filled = min(int(width * self.done / max(self.steps or 0, 1)), width)
+        if self.live and console.can_show("━"):
+            return [("━" * filled, GREEN), ("━" * (width - filled), GRAY)]
+        full, empty = ("━", " ") if console.can_show("━") else ("=", ".")
+        return [(full * filled, GREEN), (empty * (width - filled), GRAY)]
+
+    def _seconds_per_step(self, now: float) -> float:
+        """Returns the time a step takes; a first step by itself, which compiles, does not count."""
+        if self._first is not None and self._first[1] == 1 and self.done > 1:
+            return (now - self._first[0]) / (self.done - 1)
+        return (now - self._start) / max(self.done, 1)

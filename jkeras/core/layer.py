@@ -57,6 +57,16 @@ class CallSignature:
             raise TypeError(f"{type(layer).__name__}.call(): {error}") from None
 
 
+class _SignatureOfCall:
+    """Gives the `CallSignature` of a class; found at the first use, to keep imports quick."""
+
+    def __get__(self, layer: Any, cls: Any) -> CallSignature:
+        found = cls.__dict__.get("_own_signature")
+        if found is None:
+            found = cls._own_signature = CallSignature(cls.call)
+        return found
+
+
 class Layer(registry.Configurable):
     """The base of all layers.
 
@@ -90,6 +100,7 @@ class Layer(registry.Configurable):
         [[3.0, 3.0]]
     """
 
+    _signature = _SignatureOfCall()
     # Made in __new__, so that attributes may be assigned before super().__init__() is called.
     _own_weights: list[Variable]
     _calls: list[graph.Call]
@@ -103,8 +114,6 @@ class Layer(registry.Configurable):
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:
             cls.build = _recorded_build(cls.__dict__["build"])  # type: ignore[method-assign]
-        if "call" in cls.__dict__:
-            cls._signature = CallSignature(cls.__dict__["call"])
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls, *args, **kwargs)
@@ -154,8 +163,6 @@ class Layer(registry.Configurable):
         raise NotImplementedError(
             f"The class {type(self).__name__} has no method call(self, inputs). Write one."
         )
-
-    _signature = CallSignature(call)
 
     # -------------------------------------------------------------- configuration
     @property
@@ -584,6 +591,38 @@ class Layer(registry.Configurable):
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """Returns the mask of the outputs: the inputs' own unless a layer overrides it."""
         return previous_mask
+
+    def stateless_call(
+        self,
+        trainable_variables: Any,
+        non_trainable_variables: Any,
+        *args: Any,
+        return_losses: bool = False,
+        **kwargs: Any,
+    ) -> tuple:
+        """Calls the layer purely, with lists of arrays, as Keras's method of this name.
+
+        Args:
+            trainable_variables: Arrays in the order of `trainable_variables`.
+            non_trainable_variables: Arrays in the order of `non_trainable_variables`.
+            *args: What the layer is called on.
+            return_losses: Whether to return the losses, too.
+            **kwargs: Further arguments of the call, such as `training`.
+
+        Returns:
+            `(outputs, new non-trainable variables)`, and the losses if asked for. For draws in a
+            training loop of your own use `jkeras.pure.apply`, which takes a key.
+        """
+        from jkeras.core import pure
+
+        return pure.stateless_call(
+            self,
+            trainable_variables,
+            non_trainable_variables,
+            *args,
+            return_losses=return_losses,
+            **kwargs,
+        )
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
         """Adds this call to the graph that the symbolic arguments come from."""

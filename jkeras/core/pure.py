@@ -1,6 +1,6 @@
 """Layers as pure functions of their variables, and the two crossings between cells and pytrees."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -34,7 +34,7 @@ class Effects(NamedTuple):
     state: dict[str, Any]
     losses: list[Any]
     masks: Any
-    others: dict[Variable, Any] = {}
+    others: list[Any] = []
 
 
 # ------------------------------------------------------------------ names
@@ -122,6 +122,32 @@ def _checked(named: Mapping[str, Variable], variables: Any) -> dict[str, Any]:
                 f"{shape}." + (" To run many sets of weights, use jax.vmap." if shape else "")
             )
     return values
+
+
+def stateless_call(
+    layer: Layer,
+    trainable_variables: Sequence[Any],
+    non_trainable_variables: Sequence[Any],
+    *args: Any,
+    return_losses: bool = False,
+    **kwargs: Any,
+) -> tuple:
+    """Does `apply` with lists of arrays, as Keras's method of this name."""
+    paths = {variable: path for path, variable in named_variables(layer).items()}
+    lists = zip(
+        (layer.trainable_variables, layer.non_trainable_variables),
+        (trainable_variables, non_trainable_variables),
+        strict=True,
+    )
+    params, state = (
+        {paths[v]: value for v, value in zip(own, values, strict=True)} for own, values in lists
+    )
+    training = bool(kwargs.get("training"))
+    outputs, effects = run(
+        layer, (params, state), lambda: (layer(*args, **kwargs), layer.losses), training=training
+    )
+    new = [effects.state[paths[v]] for v in layer.non_trainable_variables]
+    return (outputs[0], new, outputs[1]) if return_losses else (outputs[0], new)
 
 
 # ------------------------------------------------------------------ init and apply
@@ -247,7 +273,7 @@ def run(
         training: Whether dropout is on, and averages are updated.
         rng: The key from which all draws follow; needed if anything is drawn.
         others: Values of other variables that the function may read and write; the new ones are in
-            `effects.others`.
+            `effects.others`, in the same order.
 
     Returns:
         What the function returned, and the `Effects`.
@@ -273,7 +299,7 @@ def run(
         scope.PURE,
         {**(others or {}), **{variable: values[path] for path, variable in named.items()}},
         training=training,
-        rng=rng,
+        rng=scope.next_default_key() if rng is None else rng,
         paths=_paths(layer),
     )
     with scope.enter(here):
@@ -283,5 +309,5 @@ def run(
         state={path: here.values[named[path]] for path in state},
         losses=here.losses,
         masks=jax.tree.map(here.get_mask, outputs),
-        others={variable: here.values[variable] for variable in others or ()},
+        others=[here.values[variable] for variable in others or ()],
     )

@@ -387,7 +387,7 @@ def _deserialize(config: Any, area: str | None, only_complete: bool = False) -> 
     if only_complete and "module" not in config and "registered_name" not in config:
         return config  # the constructor that gets it knows what kind of thing it is
     if name == "function":
-        return _find_function(str(inner), area)
+        return find_function(str(inner), area)
     shared, number = _shared.get(), config.get("shared_object_id")
     if shared is not None and isinstance(number, int) and number in shared:
         return shared[number]
@@ -458,12 +458,19 @@ def find_class(config: Mapping[str, Any], area: str | None = None) -> Any:
     )
 
 
-def _find_function(name: str, area: str | None) -> Any:
-    found = custom_object(name)
+def find_function(name: str, area: str | None = None) -> Any:
+    """Returns the function that a config names: the user's, or this library's own.
+
+    An area may hold a function and a class of the same name (`metrics.binary_accuracy` makes an
+    object of `"binary_accuracy"`): then the function stands in `"<area>.functions"`.
+
+    Raises:
+        ValueError: If there is none.
+    """
     areas = [area] if area else ["activations", "losses", "metrics", "initializers"]
-    for candidate in areas:
-        if found is None:
-            found = find_builtin(candidate, name)
+    tables = [t for a in areas for t in (f"{a}.functions", a)]
+    candidates = [custom_object(name), *(find_builtin(t, name) for t in tables)]
+    found = next((f for f in candidates if f is not None and not inspect.isclass(f)), None)
     if found is None:
         raise ValueError(
             f"Unknown function {name!r} in a config. If it is yours, register it with "

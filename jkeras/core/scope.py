@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 _current: contextvars.ContextVar["Scope | None"] = contextvars.ContextVar("scope", default=None)
 _names: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar("names", default=())
 
+_default_key: contextvars.ContextVar[list[Any] | None] = contextvars.ContextVar(
+    "default_key", default=None
+)
+
 EAGER, PURE, ABSTRACT = "eager", "pure", "abstract"
 
 
@@ -91,7 +95,13 @@ class Scope:
 
     # -------------------------------------------------------------- randomness
     def draw_key(self, layer: Any = None) -> jax.Array:
-        """Returns a new key, which follows from the scope's key, the layer's path and a count."""
+        """Returns a new key, which follows from the scope's key, a layer's path and a count.
+
+        Args:
+            layer: The layer that draws; the innermost one being called by default.
+        """
+        if layer is None and self.callers:
+            layer = self.callers[-1]
         if self.kind == ABSTRACT:
             return jax.random.key(0)
         if self.rng is None:
@@ -144,6 +154,25 @@ def outside() -> Iterator[None]:
         yield
     finally:
         _current.reset(token)
+
+
+@contextmanager
+def default_key(key: jax.Array) -> Iterator[None]:
+    """Gives pure calls without a key of their own keys that follow from one, while a block runs."""
+    token = _default_key.set([key, 0])
+    try:
+        yield
+    finally:
+        _default_key.reset(token)
+
+
+def next_default_key() -> jax.Array | None:
+    """Returns the next of the keys of `default_key`; None outside of such a block."""
+    state = _default_key.get()
+    if state is None:
+        return None
+    state[1] += 1
+    return jax.random.fold_in(state[0], state[1])
 
 
 def draw_key(layer: Any = None) -> jax.Array:

@@ -1,4 +1,4 @@
-"""The three numbers and words every layer falls back to: float type, epsilon, image layout."""
+"""Settings that hold everywhere: float type, epsilon, image layout, and switches."""
 
 from typing import Any
 
@@ -7,7 +7,24 @@ _values: dict[str, Any] = {
     "floatx": "float32",
     "epsilon": 1e-7,
     "image_data_format": "channels_last",
+    "flash_attention": False,
+    "interactive_logging": True,
+    "traceback_filtering": True,
+    "max_epochs": None,
+    "max_steps_per_epoch": None,
 }
+
+
+def get(name: str) -> Any:
+    """Returns the setting of this name; those for users are functions of `jkeras.config`."""
+    return _values[name]
+
+
+def put(name: str, value: Any) -> None:
+    """Changes the setting of this name."""
+    if name not in _values:
+        raise KeyError(name)
+    _values[name] = value
 
 
 def floatx() -> str:

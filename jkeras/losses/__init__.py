@@ -1,6 +1,28 @@
 """Losses: pure functions of (y_true, y_pred), and objects that reduce what they give."""
 
 from jkeras.losses.checks import check_labels as check_labels
+from jkeras.losses.crossentropy import BinaryCrossentropy as BinaryCrossentropy
+from jkeras.losses.crossentropy import BinaryFocalCrossentropy as BinaryFocalCrossentropy
+from jkeras.losses.crossentropy import CategoricalCrossentropy as CategoricalCrossentropy
+from jkeras.losses.crossentropy import CategoricalFocalCrossentropy as CategoricalFocalCrossentropy
+from jkeras.losses.crossentropy import (
+    CategoricalGeneralizedCrossEntropy as CategoricalGeneralizedCrossEntropy,
+)
+from jkeras.losses.crossentropy import (
+    SparseCategoricalCrossentropy as SparseCategoricalCrossentropy,
+)
+from jkeras.losses.crossentropy import binary_crossentropy as binary_crossentropy
+from jkeras.losses.crossentropy import binary_focal_crossentropy as binary_focal_crossentropy
+from jkeras.losses.crossentropy import categorical_crossentropy as categorical_crossentropy
+from jkeras.losses.crossentropy import (
+    categorical_focal_crossentropy as categorical_focal_crossentropy,
+)
+from jkeras.losses.crossentropy import (
+    categorical_generalized_cross_entropy as categorical_generalized_cross_entropy,
+)
+from jkeras.losses.crossentropy import (
+    sparse_categorical_crossentropy as sparse_categorical_crossentropy,
+)
 from jkeras.losses.lookup import as_loss as as_loss
 from jkeras.losses.lookup import deserialize as deserialize
 from jkeras.losses.lookup import get as get
@@ -17,32 +39,10 @@ from jkeras.losses.overlap import Dice as Dice
 from jkeras.losses.overlap import Tversky as Tversky
 from jkeras.losses.overlap import dice as dice
 from jkeras.losses.overlap import tversky as tversky
-from jkeras.losses.probabilistic import BinaryCrossentropy as BinaryCrossentropy
-from jkeras.losses.probabilistic import BinaryFocalCrossentropy as BinaryFocalCrossentropy
-from jkeras.losses.probabilistic import CategoricalCrossentropy as CategoricalCrossentropy
-from jkeras.losses.probabilistic import CategoricalFocalCrossentropy as CategoricalFocalCrossentropy
-from jkeras.losses.probabilistic import (
-    CategoricalGeneralizedCrossEntropy as CategoricalGeneralizedCrossEntropy,
-)
 from jkeras.losses.probabilistic import KLDivergence as KLDivergence
 from jkeras.losses.probabilistic import Poisson as Poisson
-from jkeras.losses.probabilistic import (
-    SparseCategoricalCrossentropy as SparseCategoricalCrossentropy,
-)
-from jkeras.losses.probabilistic import binary_crossentropy as binary_crossentropy
-from jkeras.losses.probabilistic import binary_focal_crossentropy as binary_focal_crossentropy
-from jkeras.losses.probabilistic import categorical_crossentropy as categorical_crossentropy
-from jkeras.losses.probabilistic import (
-    categorical_focal_crossentropy as categorical_focal_crossentropy,
-)
-from jkeras.losses.probabilistic import (
-    categorical_generalized_cross_entropy as categorical_generalized_cross_entropy,
-)
 from jkeras.losses.probabilistic import kl_divergence as kl_divergence
 from jkeras.losses.probabilistic import poisson as poisson
-from jkeras.losses.probabilistic import (
-    sparse_categorical_crossentropy as sparse_categorical_crossentropy,
-)
 from jkeras.losses.regression import CosineSimilarity as CosineSimilarity
 from jkeras.losses.regression import Huber as Huber
 from jkeras.losses.regression import LogCosh as LogCosh

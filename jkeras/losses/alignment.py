@@ -31,6 +31,11 @@ def as_floats(x: Any) -> jax.Array:
     return x if policy.is_float(x.dtype) else x.astype(settings.floatx())
 
 
+def smallest(dtype: Any) -> float:
+    """Returns `epsilon()`, or more where the slope of the logarithm there would be infinite."""
+    return max(settings.epsilon(), 16.0 / float(jnp.finfo(dtype).max))
+
+
 def as_axes(axis: Any) -> Any:
     """Makes a tuple of a list of axes, such as configs hold."""
     return tuple(axis) if isinstance(axis, list) else axis

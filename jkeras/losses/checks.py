@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from jkeras.core import policy
+from jkeras.losses.crossentropy import binary_crossentropy, sparse_categorical_crossentropy
 from jkeras.losses.loss import LossFunctionWrapper
-from jkeras.losses.probabilistic import binary_crossentropy, sparse_categorical_crossentropy
 
 
 def check_labels(loss: Any, y: Any, num_classes: int | None) -> None:

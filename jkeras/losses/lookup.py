@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jkeras.core import naming, registry
-from jkeras.losses import margins, overlap, probabilistic, regression, structured
+from jkeras.losses import crossentropy, margins, overlap, probabilistic, regression, structured
 from jkeras.losses.loss import Loss, LossFunctionWrapper
 
 FUNCTIONS: dict[Callable, tuple[str, ...]] = {
@@ -18,12 +18,12 @@ FUNCTIONS: dict[Callable, tuple[str, ...]] = {
     margins.hinge: (),
     margins.squared_hinge: (),
     margins.categorical_hinge: (),
-    probabilistic.binary_crossentropy: ("bce", "BCE"),
-    probabilistic.binary_focal_crossentropy: (),
-    probabilistic.categorical_crossentropy: (),
-    probabilistic.categorical_focal_crossentropy: (),
-    probabilistic.categorical_generalized_cross_entropy: (),
-    probabilistic.sparse_categorical_crossentropy: (),
+    crossentropy.binary_crossentropy: ("bce", "BCE"),
+    crossentropy.binary_focal_crossentropy: (),
+    crossentropy.categorical_crossentropy: (),
+    crossentropy.categorical_focal_crossentropy: (),
+    crossentropy.categorical_generalized_cross_entropy: (),
+    crossentropy.sparse_categorical_crossentropy: (),
     probabilistic.kl_divergence: ("kld", "KLD", "kullback_leibler_divergence"),
     probabilistic.poisson: (),
     overlap.dice: (),

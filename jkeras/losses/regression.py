@@ -153,9 +153,9 @@ def cosine_similarity(y_true: Any, y_pred: Any, axis: Any = -1) -> jax.Array:
     Example:
         >>> import jkeras as keras
         >>> keras.losses.cosine_similarity(
-        ...     [[0.0, 1.0], [1.0, 0.0]], [[0.0, 2.0], [0.0, 2.0]]
+        ...     [[0.0, 1.0], [0.0, 1.0]], [[0.0, 2.0], [0.0, -2.0]]
         ... ).tolist()
-        [-1.0, 0.0]
+        [-1.0, 1.0]
     """
     y_true, y_pred = pair(y_true, y_pred)
     axis = as_axes(axis)

@@ -159,17 +159,17 @@ class Model(Savable, Trainable):
     @property
     def input_shape(self) -> Any:
         """The shapes of the inputs, None for an axis of any size."""
-        return jax.tree.map(lambda x: x.shape, self._require_graph("inputs").inputs)
+        return _shape_of(self._require_graph("inputs").inputs)
 
     @property
     def output_shape(self) -> Any:
         """The shapes of the outputs, None for an axis of any size."""
-        return jax.tree.map(lambda x: x.shape, self._require_graph("outputs").outputs)
+        return _shape_of(self._require_graph("outputs").outputs)
 
     @property
     def input_names(self) -> list[str]:
         """The names of the inputs."""
-        return [x.name for x in self.inputs]
+        return [_input_name(x) for x in self.inputs]
 
     @property
     def output_names(self) -> list[str]:
@@ -191,7 +191,9 @@ class Model(Savable, Trainable):
                 f"Model {type(self).__name__} has no method call(self, inputs), and was not made "
                 "of `inputs` and `outputs`. Write one."
             )
-        return self._graph.run(self._arrange_inputs(inputs))
+        outputs = self._graph.run(self._arrange_inputs(inputs))
+        single = isinstance(outputs, (list, tuple)) and len(outputs) == 1
+        return outputs[0] if single else outputs
 
     def _arrange_inputs(self, inputs: Any) -> Any:
         """Brings inputs into the graph's structure, dtypes and ranks.
@@ -202,7 +204,7 @@ class Model(Savable, Trainable):
         wanted = self._require_graph("inputs").inputs
         symbols = graph.symbols(wanted)
         if isinstance(inputs, Mapping):
-            keys = list(wanted) if isinstance(wanted, Mapping) else [x.name for x in symbols]
+            keys = list(wanted) if isinstance(wanted, Mapping) else self.input_names
             missing = [k for k in keys if k not in inputs]
             if missing:
                 raise ValueError(
@@ -213,9 +215,9 @@ class Model(Savable, Trainable):
         else:
             leaves = jax.tree.leaves(inputs, is_leaf=lambda x: x is None)
         if len(leaves) != len(symbols):
-            names = [x.name for x in symbols]
             raise ValueError(
-                f"Layer {self.name!r} expects {len(symbols)} input(s) with names {names}, but it "
+                f"Layer {self.name!r} expects {len(symbols)} input(s) with names "
+                f"{self.input_names}, but it "
                 f"received {len(leaves)} input tensors."
             )
         pairs = zip(symbols, leaves, strict=True)
@@ -234,8 +236,8 @@ class Model(Savable, Trainable):
         problem = InputSpec(shape=x.shape).problem(tuple(fitted.shape))
         if problem:
             raise ValueError(
-                f"Input {index} with name {x.name!r} of layer {self.name!r} is incompatible with "
-                f"the layer: expected shape={x.shape}, found shape={tuple(shape)}"
+                f"Input {index} with name {_input_name(x)!r} of layer {self.name!r} is "
+                f"incompatible with the layer: expected shape={x.shape}, found shape={tuple(shape)}"
             )
         # uint8 images stay small until here: the cast is a part of the compiled step.
         if fitted.dtype != x.dtype and not _both_float(fitted.dtype, x.dtype):
@@ -376,6 +378,15 @@ jax.tree_util.register_pytree_node(
     lambda v: (tuple(pure.read(v._model)), None),
     lambda _, children: pure.Variables(*children),  # type: ignore[arg-type, return-value]
 )
+
+
+def _input_name(x: graph.SymbolicTensor) -> str:
+    return x.source.layer.name if x.source is not None and not x.source.inputs else x.name
+
+
+def _shape_of(tree: Any) -> Any:
+    found = graph.symbols(tree)
+    return found[0].shape if len(found) == 1 else jax.tree.map(lambda x: x.shape, tree)
 
 
 def _both_float(a: Any, b: Any) -> bool:

@@ -35,10 +35,9 @@ def print_summary(
     shares = _shares(columns, positions)
     table = Table(show_lines=True, width=width - 2 if line_length is None else width)
     for column, share in zip(columns, shares, strict=True):
-        align = "right" if column == "Param #" else "left"
         table.add_column(
             Text(column),
-            justify=align,
+            justify="right" if column == "Param #" else "left",
             ratio=round(100 * share),
             overflow="fold",
             min_width=len(column),

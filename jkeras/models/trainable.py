@@ -11,21 +11,26 @@ import numpy as np
 
 from jkeras import losses, metrics, optimizers
 from jkeras.callbacks.callback import CallbackList, History
-from jkeras.callbacks.progress import Progress, is_terminal, resolve_verbose
+from jkeras.callbacks.console import is_terminal
+from jkeras.callbacks.progress import Progress, resolve_verbose
 from jkeras.core import pure, random, registry
 from jkeras.core.layer import Layer
 from jkeras.models import data as data_module
+from jkeras.models.custom import CustomPrograms, overridden_hooks
 from jkeras.models.trainer import (
     ModelCells,
     Predictor,
     Programs,
+    Run,
     Trainer,
     check_labels,
     describe,
     model_variables,
+    names_of,
 )
 from jkeras.training import engine, loop
 from jkeras.training.feeds import Feed
+from jkeras.training.objective import CompiledObjective
 from jkeras.training.state import Batch
 
 
@@ -41,6 +46,7 @@ class Trainable(Layer):
         self.run_eagerly, self.steps_per_execution = False, 1
         self.stop_training = False
         self.history: History | None = None
+        self._run: Run | None = None  # the fit under way
 
     # -------------------------------------------------------------- compile
     def compile(
@@ -105,6 +111,8 @@ class Trainable(Layer):
             "weighted_metrics": weighted_metrics,
         }
         _check_names(settings)
+        if getattr(self, "_graph", None) is not None:  # else outputs have no names yet
+            CompiledObjective(loss, loss_weights, output_names=self.output_names)  # type: ignore[attr-defined]
         self.optimizer, self.loss = chosen, loss
         self.run_eagerly, self.steps_per_execution = run_eagerly, int(steps_per_execution)
         if jit_compile == "auto":
@@ -267,30 +275,57 @@ class Trainable(Layer):
         training = loop.TrainLoop(
             cells=cells,
             feed=feed,
-            run_chunk=self._run(programs.train(feed.select)),
+            run_chunk=self._compiled_or_eager(programs.train(feed.select)),
             fresh_metrics=programs.fresh_metrics,
             compute=programs.compute,
             callbacks=called,
             progress=progress,
-            pace=self._pace(called.wants_batches("train"), verbose),
+            pace=self._pace(verbose),
             validate=validate,
             should_stop=lambda: self.stop_training,
         )
         self.stop_training = False
+        run = self._run = Run(cells, feed, initial_epoch)
         called.on_train_begin()
         try:
             training.run(
-                range(initial_epoch, epochs),
+                range(run.epoch, epochs),
                 steps_per_epoch,
                 lambda epoch: _validates(validation_freq, epoch),
                 finish_epoch,
             )
         finally:
+            self._run = None
             trainer.step = cells.step
             programs.publish(training.metrics)
         self.optimizer.finalize_variable_values(self.trainable_variables)
         called.on_train_end(logs)
         return called.history  # type: ignore[return-value]
+
+    def get_training_state(self, epoch: int) -> dict[str, Any]:
+        """Returns, during `fit`, what another process needs to go on from the start of `epoch`.
+
+        That is the weights, the optimizer's state, the number of steps taken, the random key and
+        the order of the data: dicts of numbers and NumPy arrays. `callbacks.BackupAndRestore`
+        writes them to a file.
+        """
+        return self._running("get_training_state").read(epoch)
+
+    def set_training_state(self, state: Mapping[str, Any]) -> None:
+        """Makes `fit` go on from a state; to be called by a callback, in `on_train_begin`.
+
+        Args:
+            state: What `get_training_state` has returned, in this or in another process.
+
+        Raises:
+            ValueError: If it is the state of another model or optimizer.
+        """
+        self._running("set_training_state").write(state)
+
+    def _running(self, method: str) -> Run:
+        if self._run is None:
+            raise ValueError(f"`{method}` works while `fit` is running: call it in a callback.")
+        return self._run
 
     def _validator(
         self, trainer: Trainer, cells: ModelCells, valid: Any, called: CallbackList, steps: Any
@@ -300,14 +335,14 @@ class Trainable(Layer):
         feed = valid.feed()  # one for all epochs: arrays are sent to the device once
 
         def validate() -> Mapping[str, Any]:
-            return self._evaluate(programs, cells.variables(), feed, called, None, steps)
+            return self._evaluate(programs, cells.variables, feed, called, None, steps)
 
         return validate
 
     def _evaluate(
         self,
         programs: Programs,
-        variables: pure.Variables,
+        read: Callable[[], pure.Variables],
         feed: Feed,
         called: CallbackList,
         progress: Any,
@@ -318,14 +353,14 @@ class Trainable(Layer):
         by_batch = called.wants_batches("test")
         logs, written = loop.evaluate(
             feed=feed,
-            run_chunk=self._run(programs.test(feed.select)),
-            variables=variables,
+            run_chunk=self._compiled_or_eager(programs.test(feed.select)),
+            variables=read(),  # now: a callback may have set weights
             written=programs.written,
-            fresh_metrics=programs.fresh_metrics(),
+            fresh_metrics=programs.fresh_metrics("test"),
             compute=programs.compute,
             callbacks=called if by_batch else None,
             progress=progress,
-            pace=self._pace(by_batch, 1 if progress is not None else 0),
+            pace=self._pace(1 if progress is not None else 0),
             steps=steps,
         )
         if written:
@@ -334,7 +369,7 @@ class Trainable(Layer):
                 named[path].set_cell(value)
         if called.wants_epochs:
             logs = loop.fetch(logs)
-        called.on_test_end(logs)
+        called.on_test_end(dict(logs))
         return logs
 
     # -------------------------------------------------------------- evaluate
@@ -387,8 +422,9 @@ class Trainable(Layer):
         count = steps or feed.steps_per_pass
         called.set_params({"verbose": verbose, "epochs": 1, "steps": count})
         progress = Progress(count, verbose) if verbose else None
-        variables = model_variables(self)
-        logs = self._evaluate(programs, variables, feed, called, progress, steps)
+        logs = self._evaluate(
+            programs, lambda: model_variables(self), feed, called, progress, steps
+        )
         logs = loop.fetch(logs)
         if progress is not None:
             progress.finish(logs)
@@ -472,7 +508,7 @@ class Trainable(Layer):
         self._check_labels(programs, data)
         cells = trainer.cells()
         slots = jax.tree.map(lambda a: jnp.asarray(a)[None], data.batch)
-        run = self._run(programs.train(engine.take_slot))
+        run = self._compiled_or_eager(programs.train(engine.take_slot))
         state = run(cells.read(programs.fresh_metrics()), None, slots, 0, 1)
         cells.write(state)
         trainer.step = cells.step
@@ -506,6 +542,131 @@ class Trainable(Layer):
         size = len(jax.tree.leaves(data_module.as_structure(x, "x"))[0])
         return self.predict(x, batch_size=max(size, 1), verbose=0)
 
+    # -------------------------------------------------------------- hooks for a subclass
+    @property
+    def _hooks(self) -> set[str]:
+        return overridden_hooks(self, Trainable)
+
+    def _new_programs(self, example: Batch, **parts: Any) -> Programs:
+        if self._hooks:
+            return CustomPrograms(example, model=self, **parts)
+        return Programs(model=self, **parts)
+
+    def _target_specs(self, y: Any, names: list[str]) -> list[Any] | None:
+        if y is None or not self._hooks:
+            return y
+        try:
+            return data_module.per_output(y, names, "y")
+        except ValueError:  # whatever a step of the user's own makes of it
+            return None
+
+    def _custom_programs(self, method: str) -> CustomPrograms:
+        last = self._require_compiled(method).last
+        if not isinstance(last, CustomPrograms):
+            raise ValueError(
+                f"{method}() is called by `fit` and `evaluate`, of a model that overrides it. To "
+                "take a step yourself, use train_on_batch(), or jkeras.training."
+            )
+        return last
+
+    def train_step(self, state: Any, data: Any) -> Any:
+        """Takes one training step: a pure function, which a subclass may override.
+
+        Args:
+            state: A `jkeras.training.TrainState`. It also unpacks as in Keras on JAX:
+                `trainable, non_trainable, optimizer, metrics = state`, four lists of arrays in the
+                order of `trainable_variables`, `non_trainable_variables`, `optimizer.variables`
+                and the variables of `metrics`.
+            data: `(x, y)` or `(x, y, sample_weight)`, also by these names.
+
+        Returns:
+            The new state; or `(logs, state)`, where the state may be four such lists. Logs are
+            scalars by name; without them, those of `compute_metrics` are shown.
+
+        Example:
+            >>> import jax, numpy as np, jkeras as keras
+            >>> class Averaged(keras.Sequential):
+            ...     def train_step(self, state, data):
+            ...         new = super().train_step(state, data)
+            ...         mean = lambda old, new: 0.5 * (old + new)
+            ...         return new.replace(params=jax.tree.map(mean, state.params, new.params))
+            >>> model = Averaged([keras.Input((1,)), keras.layers.Dense(1)])
+            >>> model.compile(loss="mse")
+            >>> sorted(model.fit(np.ones((8, 1)), np.ones(8), verbose=0).history)
+            ['loss']
+        """
+        return self._custom_programs("train_step").default_train_step(state, data)
+
+    def test_step(self, state: Any, data: Any) -> Any:
+        """Takes one step of evaluation: a pure function, which a subclass may override.
+
+        Args:
+            state: A `jkeras.training.TrainState` without an optimizer's state; it also unpacks into
+                three lists: `trainable, non_trainable, metrics = state`.
+            data: `(x, y)` or `(x, y, sample_weight)`, also by these names.
+
+        Returns:
+            The new state; or `(logs, state)`, where the state may be three such lists.
+        """
+        return self._custom_programs("test_step").default_test_step(state, data)
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """Returns the loss of predictions; a subclass may override it.
+
+        Args:
+            x: The inputs.
+            y: The targets.
+            y_pred: The outputs.
+            sample_weight: A factor for each sample's loss.
+            training: Whether it is called in training.
+
+        Returns:
+            The losses of `compile`, with their weights, plus `self.losses`: what layers and
+            regularizers add.
+        """
+        del training
+        objective = self._objective(y_pred)
+        loss, _ = objective.loss(_flat(x, y, sample_weight, objective.output_names), y_pred)
+        for extra in self.losses:
+            loss = loss + jnp.sum(extra).astype(loss.dtype)
+        return loss
+
+    def compute_metrics(
+        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
+    ) -> dict[str, Any]:
+        """Updates the metrics of `compile` and returns all values; a subclass may override it.
+
+        Args:
+            x: The inputs.
+            y: The targets.
+            y_pred: The outputs.
+            sample_weight: A factor for each sample.
+
+        Returns:
+            The values of the metrics by name; a subclass may add others.
+        """
+        objective, own = self._objective(y_pred), self.metrics
+        flat = objective.by_output(_flat(x, y, sample_weight, objective.output_names), y_pred)
+        for i, metric, weighted in objective.metrics.values():
+            y_true, prediction, weight, _ = flat[i]
+            if y_true is not None and any(metric is m for m in own):
+                weight = weight if weighted else None
+                metric.update_state(y_true, prediction, sample_weight=weight)
+        return self.get_metrics_result()
+
+    def _objective(self, y_pred: Any) -> CompiledObjective:
+        trainer = self._require_compiled("compute_loss")
+        if trainer.last is not None:
+            return trainer.last.objective
+        return CompiledObjective(**trainer.settings, output_names=names_of(self, y_pred))
+
     # -------------------------------------------------------------- metrics
     @property
     def metrics(self) -> list[Any]:
@@ -526,7 +687,15 @@ class Trainable(Layer):
 
     def get_metrics_result(self) -> dict[str, Any]:
         """Returns the values of all metrics by name."""
-        return {metric.name: metric.result() for metric in self.metrics}
+        last = self._trainer.last if self._trainer is not None else None
+        compiled = last.metrics_by_name if last is not None else {}
+        names = {id(metric): name for name, metric in compiled.items()}
+        values: dict[str, Any] = {}
+        for metric in self.metrics:
+            result = metric.result()
+            name = names.get(id(metric), metric.name)
+            values.update(result if isinstance(result, Mapping) else {name: result})
+        return values
 
     # -------------------------------------------------------------- data
     def _data(
@@ -558,15 +727,22 @@ class Trainable(Layer):
         x = data_module.as_structure(x, "x")
         data_module.check_lengths(Batch(x))
         names = describe(self, x)[1].names
-        batch = Batch(
-            x,
-            data_module.as_targets(y, names, "y"),
-            data_module.as_targets(sample_weight, names, "sample_weight"),
-        )
+        if self._hooks:  # they get what the user passed, in his structure
+            y = None if y is None else data_module.as_structure(y, "y")
+            weight = sample_weight
+            weight = None if weight is None else data_module.as_structure(weight, "sample_weight")
+        else:
+            y = data_module.as_targets(y, names, "y")
+            weight = data_module.as_targets(sample_weight, names, "sample_weight")
+        batch = Batch(x, y, weight)
         data_module.check_lengths(batch)
         if class_weight is not None:
-            weights = data_module.class_weights(class_weight, batch, names)
-            batch = batch._replace(sample_weight=weights)
+            flat = Batch(x, *(data_module.as_targets(v, names, "y") for v in batch[1:]))
+            weights = data_module.class_weights(class_weight, flat, names)
+            if self._hooks and len(names) == 1 and weights is not None:
+                batch = batch._replace(sample_weight=weights[0])
+            else:
+                batch = batch._replace(sample_weight=weights)
         return batch
 
     def _validation_data(self, given: Any, batch_size: int | None) -> Any:
@@ -581,17 +757,15 @@ class Trainable(Layer):
         return self._data(x, y, weight, batch_size)
 
     def _check_labels(self, programs: Programs, data: Any) -> None:
-        if isinstance(data, data_module.ArrayData):
+        if isinstance(data, data_module.ArrayData) and not self._hooks:
             check_labels(programs.objective, data.batch, describe(self, data.example.x)[1].outputs)
 
-    def _pace(self, by_batch: bool, verbose: int) -> loop.Pace:
-        if by_batch or self.run_eagerly:
-            return loop.Pace(1 if self.steps_per_execution == 1 else self.steps_per_execution)
-        if self.steps_per_execution > 1:
+    def _pace(self, verbose: int) -> loop.Pace:
+        if self.run_eagerly or self.steps_per_execution > 1:
             return loop.Pace(self.steps_per_execution)
         return loop.Pace(refresh=0.1 if verbose == 1 and is_terminal() else None)
 
-    def _run(self, run_chunk: Callable[..., Any]) -> Callable[..., Any]:
+    def _compiled_or_eager(self, run_chunk: Callable[..., Any]) -> Callable[..., Any]:
         """Returns the compiled chunk, or one that runs in Python for debugging."""
         if not self.run_eagerly:
             return run_chunk
@@ -632,6 +806,14 @@ class EpochProgress:
             self._steps = self._progress.steps
 
 
+def _flat(x: Any, y: Any, sample_weight: Any, names: list[str]) -> Batch:
+    return Batch(
+        x,
+        data_module.as_targets(y, names, "y"),
+        data_module.as_targets(sample_weight, names, "sample_weight"),
+    )
+
+
 def _validates(frequency: Any, epoch: int) -> bool:
     if isinstance(frequency, (int, np.integer)):
         return (epoch + 1) % frequency == 0
@@ -652,5 +834,10 @@ def _check_names(settings: Mapping[str, Any]) -> None:
             resolve(value)
 
     visit(settings["loss"], losses.as_loss)
-    visit(settings["metrics"], metrics.get)
-    visit(settings["weighted_metrics"], metrics.get)
+    visit(settings["metrics"], _known_metric)
+    visit(settings["weighted_metrics"], _known_metric)
+
+
+def _known_metric(name: str) -> None:
+    if not metrics.is_deferred(name):
+        metrics.as_metric(name)

@@ -1,6 +1,6 @@
 """Trainer: the compiled programs behind one `compile`, and what moves arrays in and out of them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -12,8 +12,9 @@ from jkeras.core import graph, pure, random
 from jkeras.core.variable import Variable
 from jkeras.metrics import Mean
 from jkeras.training import engine, steps
+from jkeras.training.feeds import Feed
 from jkeras.training.objective import CompiledObjective, flatten_outputs
-from jkeras.training.state import Batch, TrainState
+from jkeras.training.state import Batch, EvalState, TrainState
 
 
 def spec_of(tree: Any) -> Any:
@@ -57,13 +58,14 @@ def describe(model: Any, x: Any) -> tuple[Any, Description]:
             {p: s for p, s in kept.items() if named[p].trainable},
             {p: s for p, s in kept.items() if not named[p].trainable},
         )
-        rows = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, _dtype(a)), x)
+        rows = jax.tree.map(row_spec, x)
         outputs, written = steps.describe(model, variables, rows)
-        model._descriptions[key] = Description(outputs, _output_names(model, outputs), written)
+        model._descriptions[key] = Description(outputs, names_of(model, outputs), written)
     return key, model._descriptions[key]
 
 
-def _output_names(model: Any, outputs: Any) -> list[str]:
+def names_of(model: Any, outputs: Any) -> list[str]:
+    """Returns the names of a model's outputs: a graph's layers, else keys or numbers."""
     if getattr(model, "_graph", None) is not None:
         return list(model.output_names)
     if isinstance(outputs, Mapping):
@@ -81,7 +83,7 @@ class ModelCells:
         self._state = {path: v for path, v in named.items() if not v.trainable}
         self._names: dict[Variable, str] = {v: path for path, v in self._params.items()}
         self._optimizer = optimizer
-        self.step, self._rng = step, rng
+        self.step, self.rng = step, rng
         optimizer.build(list(self._params.values()))
 
     def read(self, metrics: Any) -> TrainState:
@@ -92,7 +94,7 @@ class ModelCells:
             state={path: v.hand_over() for path, v in self._state.items()},
             opt_state=self._optimizer.read(self._names),
             metrics=metrics,
-            rng=self._rng,
+            rng=self.rng,
         )
 
     def write(self, state: TrainState) -> None:
@@ -102,7 +104,7 @@ class ModelCells:
         for path, variable in self._state.items():
             variable.set_cell(state.state[path])
         self._optimizer.write(state.opt_state, self._names)
-        self.step, self._rng = state.step, state.rng
+        self.step, self.rng = state.step, state.rng
 
     def variables(self) -> pure.Variables:
         """Returns the current arrays, for reading only."""
@@ -110,6 +112,63 @@ class ModelCells:
             {path: v.cell() for path, v in self._params.items()},
             {path: v.cell() for path, v in self._state.items()},
         )
+
+
+class Run:
+    """One `fit`: what another process needs to go on with it.
+
+    Args:
+        cells: Where the training state lives.
+        feed: Where batches come from.
+        epoch: The number of the first epoch.
+    """
+
+    def __init__(self, cells: ModelCells, feed: Feed, epoch: int):
+        self._cells, self._feed, self.epoch = cells, feed, epoch
+
+    def read(self, epoch: int) -> dict[str, Any]:
+        """Returns the state from which `epoch` starts: dicts of numbers and NumPy arrays."""
+        arrays = _by_path(self._state())
+        # Copies, because the next step destroys the cells' arrays.
+        copies = {path: np.array(array) for path, array in arrays.items()}
+        return {"epoch": epoch, "arrays": copies, "feed": self._feed.position}
+
+    def write(self, saved: Mapping[str, Any]) -> None:
+        """Goes on from what `read` has returned.
+
+        Raises:
+            ValueError: If it is the state of another model or optimizer.
+        """
+        state, arrays = self._state(), saved["arrays"]
+        shapes = {path: array.shape for path, array in _by_path(state).items()}
+        if shapes != {path: np.shape(array) for path, array in arrays.items()}:
+            differing = sorted(
+                path
+                for path in shapes.keys() | arrays.keys()
+                if path not in arrays or shapes.get(path) != np.shape(arrays[path])
+            )
+            raise ValueError(
+                "The saved state is not one of this model and optimizer: these arrays are missing "
+                f"on one side, or differ in shape: {', '.join(differing)}. Build and compile the "
+                "model as it was when the state was saved."
+            )
+        state = jax.tree_util.tree_map_with_path(
+            lambda path, array: jnp.array(arrays[jax.tree_util.keystr(path)], array.dtype), state
+        )
+        implementation = jax.random.key_impl(self._cells.rng)
+        rng = jax.random.wrap_key_data(state.rng, impl=implementation)
+        self._cells.write(state.replace(rng=rng))
+        self._feed.position = saved["feed"]
+        self.epoch = saved["epoch"]
+
+    def _state(self) -> TrainState:
+        state = self._cells.read(None)
+        return state.replace(rng=jax.random.key_data(state.rng))
+
+
+def _by_path(tree: Any) -> dict[str, Any]:
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {jax.tree_util.keystr(path): leaf for path, leaf in leaves}
 
 
 class Programs:
@@ -130,24 +189,23 @@ class Programs:
         self._model, self._optimizer = model, optimizer
         self._runs: dict[Any, Any] = {}
         self.compute = jax.jit(objective.compute)
-        self._metrics = {
+        self.metrics_by_name = {
             name: objective.metrics[name][1] if name in objective.metrics else Mean(name=name)
             for name in objective.result_names
         }
-        self._zero = jax.tree.map(np.asarray, jax.device_get(objective.init()))
+        self._zero: Any = None
 
-    def fresh_metrics(self) -> Any:
+    def fresh_metrics(self, mode: str = "train") -> Any:
         """Returns the metrics' states over no data; on the host, since chunks destroy theirs."""
+        del mode
+        if self._zero is None:
+            self._zero = jax.tree.map(np.asarray, jax.device_get(self.objective.init()))
         return self._zero
-
-    def metric_objects(self) -> list[Any]:
-        """Returns the metrics, the mean loss first."""
-        return list(self._metrics.values())
 
     def publish(self, metrics: Any) -> None:
         """Makes the metric objects show these states, so that `metric.result()` is current."""
-        for name, metric in self._metrics.items():
-            metric.state = metrics[name]
+        for name, metric in self.metrics_by_name.items():
+            metric.write(metrics[name])
 
     def as_list(self, logs: Mapping[str, Any]) -> Any:
         """Returns logs in the order of `evaluate`'s list; a single value by itself."""
@@ -157,17 +215,24 @@ class Programs:
         values += [v for n, v in logs.items() if n not in names]
         return values[0] if len(values) == 1 else values
 
+    def _names(self) -> dict[Variable, str]:
+        named = pure.named_variables(self._model)
+        return {variable: path for path, variable in named.items() if variable.trainable}
+
+    def train_step(self) -> Callable[[TrainState, Batch], TrainState]:
+        """Returns the pure step of training."""
+        optimizer = self._optimizer
+        tx = optimizer.transform(self._names())
+        return steps.make_train_step(self._model, self.objective, tx, optimizer.loss_scale)
+
+    def test_step(self) -> Callable[[EvalState, tuple[pure.Variables, Batch]], EvalState]:
+        """Returns the pure step of evaluation."""
+        return steps.make_test_step(self._model, self.objective)
+
     def train(self, select: Any) -> Any:
         """Returns the compiled chunk of training steps for a feed's `select`."""
         if ("train", select) not in self._runs:
-            optimizer = self._optimizer
-            step = steps.make_train_step(
-                self._model,
-                self.objective,
-                optimizer.transform(),
-                optimizer.loss_scale,
-            )
-            self._runs["train", select] = engine.make_chunk(step, select)
+            self._runs["train", select] = engine.make_chunk(self.train_step(), select)
         return self._runs["train", select]
 
     def test(self, select: Any) -> Any:
@@ -178,8 +243,7 @@ class Programs:
                 variables, data = resident
                 return variables, Batch(*select(data, slot))
 
-            step = steps.make_test_step(self._model, self.objective)
-            self._runs["test", select] = engine.make_chunk(step, with_variables)
+            self._runs["test", select] = engine.make_chunk(self.test_step(), with_variables)
         return self._runs["test", select]
 
 
@@ -212,7 +276,9 @@ class Predictor:
         by_batch = called.wants_batches("predict")
         parts: list[Any] = []
         done = 0
-        for slots, count in data.slots(limit, single=by_batch or progress is not None):
+        for slots, count in data.slots(
+            limit, single=by_batch or (progress is not None and progress.live)
+        ):
             if by_batch:
                 called.on_predict_batch_begin(done)
             if count is None:
@@ -256,23 +322,25 @@ class Trainer:
     def programs(self, batch: Batch) -> Programs:
         """Returns the programs for batches like this one; builds the model if needed."""
         key, described = describe(self.model, batch.x)
-        targets = _shapes(batch.y)
-        key = (*key, str(targets))
+        targets = jax.tree.map(lambda a: (a.shape[1:], str(_dtype(a))), batch.y)
+        key = (*key, str(targets), batch.sample_weight is None)
         if key not in self._programs:
             names = described.names
             objective = CompiledObjective(
                 **self.settings,
                 output_names=names,
-                output_shapes=_shapes(flatten_outputs(described.outputs, names)),
-                target_shapes=targets or [None] * len(names),
+                outputs=flatten_outputs(described.outputs, names),
+                targets=self.model._target_specs(jax.tree.map(row_spec, batch.y), names),
             )
-            self._programs[key] = Programs(self.model, objective, self.optimizer, described.written)
+            self._programs[key] = self.model._new_programs(
+                batch, objective=objective, optimizer=self.optimizer, written=described.written
+            )
         self.last = self._programs[key]
         return self.last
 
     def metric_objects(self) -> list[Any]:
         """Returns the metrics of the programs that were used last, the mean loss first."""
-        return self.last.metric_objects() if self.last is not None else []
+        return list(self.last.metrics_by_name.values()) if self.last is not None else []
 
     def cells(self) -> ModelCells:
         """Returns the cells of a new run; its random draws follow from the global seed."""
@@ -288,10 +356,9 @@ def model_variables(model: Any) -> pure.Variables:
     )
 
 
-def _shapes(arrays: Any) -> list[Any] | None:
-    if arrays is None:
-        return None
-    return [None if a is None else (None, *a.shape[1:]) for a in arrays]
+def row_spec(array: Any) -> jax.ShapeDtypeStruct:
+    """Returns the shape of an array, and its dtype on the device."""
+    return jax.ShapeDtypeStruct(array.shape, _dtype(array))
 
 
 def check_labels(objective: CompiledObjective, batch: Batch, outputs: Any) -> None:

@@ -1,7 +1,6 @@
 """The functions that neural networks are made of, by Keras's names."""
 
 import math
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -12,6 +11,7 @@ import optax
 from jkeras import activations
 from jkeras.core import policy, settings
 from jkeras.core.operations import define
+from jkeras.ops import nn
 from jkeras.ops.numpy import tanh as tanh
 
 op = partial(define, module="ops.nn")
@@ -65,6 +65,152 @@ def gelu(x: Any, approximate: bool = True) -> jax.Array:
         (0.8412, 0.8413)
     """
     return jax.nn.gelu(x, approximate)
+
+
+# ------------------------------------------------------------------ what layers compute
+adaptive_average_pool = op(nn.adaptive_average_pool)
+adaptive_max_pool = op(nn.adaptive_max_pool)
+average_pool = op(nn.average_pool)
+batch_normalization = op(
+    nn.batch_normalization, class_name="BatchNorm", called_with="x mean variance offset scale"
+)
+conv = op(nn.conv)
+conv_transpose = op(nn.conv_transpose)
+depthwise_conv = op(nn.depthwise_conv)
+max_pool = op(nn.max_pool)
+rms_normalization = op(nn.rms_normalization, class_name="RMSNorm")
+separable_conv = op(nn.separable_conv)
+
+
+@partial(op, class_name="LayerNorm")
+def layer_normalization(
+    x: Any,
+    gamma: Any = None,
+    beta: Any = None,
+    axis: Any = -1,
+    epsilon: float | None = None,
+    rms_scaling: bool = False,
+) -> jax.Array:
+    """Normalizes each sample to mean 0 and variance 1 along some axes (Ba et al., 2016).
+
+    Args:
+        x: The inputs.
+        gamma: What is multiplied with; its shape is that of the axes.
+        beta: What is added, likewise.
+        axis: The axis, or several.
+        epsilon: What is added to the variance; `keras.config.epsilon()` by default.
+        rms_scaling: False: use `rms_normalization` instead.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.layer_normalization([1.0, 3.0], epsilon=0.0).tolist()
+        [-1.0, 1.0]
+    """
+    if rms_scaling:
+        raise ValueError(
+            "Use rms_normalization(x, scale) for layer_normalization(rms_scaling=True)"
+        )
+    return nn.layer_normalization(x, gamma, beta, axis, epsilon)
+
+
+@op
+def moments(
+    x: Any, axes: Any, keepdims: bool = False, synchronized: bool = False
+) -> tuple[jax.Array, jax.Array]:
+    """Returns the mean and the variance along some axes.
+
+    Args:
+        x: The inputs.
+        axes: The axis, or several.
+        keepdims: Whether the axes stay, with size 1.
+        synchronized: Accepted for Keras's sake: sharded arrays have one mean anyway.
+
+    Example:
+        >>> import jkeras as keras
+        >>> [value.item() for value in keras.ops.moments([1.0, 3.0], axes=0)]
+        [2.0, 1.0]
+    """
+    return nn.moments(x, tuple(axes) if isinstance(axes, list) else axes, keepdims)
+
+
+@op
+def normalize(x: Any, axis: Any = -1, order: int = 2, epsilon: float | None = None) -> jax.Array:
+    """Scales `x` to norm 1 along an axis.
+
+    Args:
+        x: The inputs.
+        axis: The axis.
+        order: Which norm: 2 for the Euclidean one.
+        epsilon: The least norm that is divided by; `keras.config.epsilon()` by default.
+
+    Example:
+        >>> import jkeras as keras
+        >>> [round(v, 3) for v in keras.ops.normalize([3.0, 4.0]).tolist()]
+        [0.6, 0.8]
+    """
+    if not isinstance(order, int) or order < 1:
+        raise ValueError(f"Argument `order` must be an int >= 1. Received: order={order}")
+    least = settings.epsilon() if epsilon is None else epsilon
+    return nn.normalize(x, axis, order, least**2 if order == 2 else least)
+
+
+@partial(op, arrays="query key value", called_with="query key value bias mask scale")
+def dot_product_attention(
+    query: Any,
+    key: Any,
+    value: Any,
+    bias: Any = None,
+    mask: Any = None,
+    scale: Any = None,
+    is_causal: bool = False,
+    flash_attention: bool | None = None,
+    attn_logits_soft_cap: float | None = None,
+) -> jax.Array:
+    """Returns the means of values, weighted by how well keys fit queries (Vaswani et al., 2017).
+
+    Args:
+        query: An array of shape `(batch, queries, heads, size)`.
+        key: An array of shape `(batch, keys, key_heads, size)`; `heads` is a multiple of
+            `key_heads`.
+        value: An array of shape `(batch, keys, key_heads, size)`.
+        bias: What is added to the logits: broadcastable to `(batch, heads, queries, keys)`.
+        mask: Where it is False, a key does not count; of the same shape.
+        scale: What the logits are multiplied with; `1 / sqrt(size)` by default.
+        is_causal: Whether a query sees only keys up to its own place.
+        flash_attention: Whether to use cuDNN's kernel; by default what
+            `keras.config.is_flash_attention_enabled()` says.
+        attn_logits_soft_cap: None.
+
+    Returns:
+        An array of shape `(batch, queries, heads, size)`.
+
+    Raises:
+        ValueError: If an array has not four axes, or `attn_logits_soft_cap` is given.
+
+    Example:
+        >>> import jkeras as keras
+        >>> query, keys = keras.ops.ones((1, 2, 4, 8)), keras.ops.ones((1, 3, 4, 8))
+        >>> keras.ops.dot_product_attention(query, keys, keys).shape
+        (1, 2, 4, 8)
+    """
+    shapes = [jnp.shape(x) for x in (query, key, value)]
+    if any(len(shape) != 4 for shape in shapes):
+        raise ValueError(
+            "`dot_product_attention` only supports 4D inputs. Received: "
+            "query.shape={}, key.shape={}, value.shape={}.".format(*shapes)
+        )
+    if attn_logits_soft_cap is not None:
+        raise ValueError("attn_logits_soft_cap is not supported: set attn_logits_soft_cap=None.")
+    if flash_attention is None:
+        flash_attention = settings.get("flash_attention")
+    return jax.nn.dot_product_attention(
+        *(jnp.asarray(x) for x in (query, key, value)),
+        bias=None if bias is None else jnp.asarray(bias),
+        mask=None if mask is None else jnp.asarray(mask, bool),
+        scale=scale,
+        is_causal=is_causal,
+        implementation="cudnn" if flash_attention else "xla",
+    )
 
 
 # ------------------------------------------------------------------ classes
@@ -431,52 +577,3 @@ def fold(
     # Adding patches up is the transpose of cutting them out.
     cut = partial(_unfold, kernel_size=kernel_size, **options)
     return jax.linear_transpose(cut, images)(x)[0]
-
-
-# ------------------------------------------------------------------ adaptive pooling
-def _adaptive(reduce: Callable, inputs: Any, output_size: Any, data_format: Any) -> jax.Array:
-    """Reduces each spatial axis in turn: part `i` of `n` goes from `i / n` to `(i + 1) / n`."""
-    inputs = jnp.asarray(inputs)
-    first = settings.standardize_data_format(data_format) == "channels_first"
-    axes = range(2, inputs.ndim) if first else range(1, inputs.ndim - 1)
-    sizes = (output_size,) * len(axes) if isinstance(output_size, int) else output_size
-    for axis, n in zip(axes, sizes, strict=True):
-        size = inputs.shape[axis]
-        ends = [(i * size // n, -(-(i + 1) * size // n)) for i in range(n)]
-        parts = [jax.lax.slice_in_dim(inputs, start, end, axis=axis) for start, end in ends]
-        inputs = jnp.concatenate([reduce(p, axis, keepdims=True) for p in parts], axis)
-    return inputs
-
-
-@op
-def adaptive_average_pool(inputs: Any, output_size: Any, data_format: str | None = None) -> Any:
-    """Returns the means of parts that are as equal as can be.
-
-    Args:
-        inputs: An array of one to three spatial axes.
-        output_size: How many parts each spatial axis has: a number, or one for each.
-        data_format: `"channels_last"` or `"channels_first"`.
-
-    Example:
-        >>> import jkeras as keras
-        >>> keras.ops.adaptive_average_pool([[[1.0], [2.0], [3.0], [4.0]]], 2).tolist()
-        [[[1.5], [3.5]]]
-    """
-    return _adaptive(jnp.mean, inputs, output_size, data_format)
-
-
-@op
-def adaptive_max_pool(inputs: Any, output_size: Any, data_format: str | None = None) -> Any:
-    """Returns the largest values of parts that are as equal as can be.
-
-    Args:
-        inputs: An array of one to three spatial axes.
-        output_size: How many parts each spatial axis has: a number, or one for each.
-        data_format: `"channels_last"` or `"channels_first"`.
-
-    Example:
-        >>> import jkeras as keras
-        >>> keras.ops.adaptive_max_pool([[[1.0], [2.0], [3.0], [4.0]]], 2).tolist()
-        [[[2.0], [4.0]]]
-    """
-    return _adaptive(jnp.max, inputs, output_size, data_format)

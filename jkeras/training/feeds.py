@@ -3,7 +3,7 @@
 A feed gives chunks: what stays on the device, and slots, of which `select` makes batches.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -45,6 +45,13 @@ class Feed(Protocol):
     def chunks(self, length: Callable[[], int | None], steps: int | None = None) -> Iterator[Chunk]:
         """Yields chunks of one pass, or of `steps` steps, each of at most `length()` steps."""
 
+    @property
+    def position(self) -> dict[str, int]:
+        """Where the feed stands, as far as it can go on from there; it may be set."""
+
+    @position.setter
+    def position(self, position: Mapping[str, int]) -> None: ...
+
 
 class ArrayFeed:
     """A data set that stays on the device; a slot is an array of row numbers.
@@ -76,6 +83,19 @@ class ArrayFeed:
     def steps_per_pass(self) -> int:
         """How many steps one pass over the data takes."""
         return -(-self.size // self.batch_size)
+
+    @property
+    def position(self) -> dict[str, int]:
+        """The seed of the order, the number of the pass, and how many of its steps are done."""
+        seed = {} if self.seed is None else {"seed": self.seed}
+        return {**seed, "pass": self._pass, "offset": self._offset}
+
+    @position.setter
+    def position(self, position: Mapping[str, int]) -> None:
+        if self.seed is not None:
+            self.seed = position.get("seed", self.seed)
+        self._pass, self._offset = position["pass"], position["offset"]
+        self._rows = None
 
     @property
     def resident(self) -> Any:
@@ -112,7 +132,7 @@ class ArrayFeed:
                 whole = start == 0 and count == full
                 chunk = Chunk(self.resident, batches, start, count, whole)
             else:
-                chunk = Chunk(self.resident, rest, 0, 1)
+                chunk = Chunk(self.resident, rest, 0, 1, whole=True)
             self._offset += chunk.steps
             left -= chunk.steps
             if self._offset >= self.steps_per_pass:
@@ -152,6 +172,15 @@ class StreamFeed:
     def steps_per_pass(self) -> int | None:
         """How many steps one pass over the data takes; None if that is not known."""
         return self._steps_per_pass
+
+    @property
+    def position(self) -> dict[str, int]:
+        """Nothing: what gives the batches keeps its own position."""
+        return {}
+
+    @position.setter
+    def position(self, position: Mapping[str, int]) -> None:
+        pass
 
     def _next_batch(self, restart: bool) -> Any:
         """Returns the next batch, or None at the end; starts over at the end if `restart`."""

@@ -11,7 +11,8 @@ from typing import Any, Protocol
 import jax
 import numpy as np
 
-from jkeras.training.feeds import Feed
+from jkeras.training.feeds import Chunk, Feed
+from jkeras.training.interrupts import Interrupts
 from jkeras.training.state import EvalState, TrainState
 
 
@@ -29,7 +30,10 @@ class Callbacks(Protocol):
     """What the loop asks of a list of callbacks."""
 
     def wants_batches(self, mode: str) -> bool:
-        """Says whether a callback must be called before and after every step."""
+        """Says whether a callback must be called before and after steps."""
+
+    def steps_ahead(self, mode: str, batch: int) -> int | None:
+        """Returns how many steps may be taken at once from `batch` on; None: all."""
 
     @property
     def wants_epochs(self) -> bool:
@@ -46,15 +50,22 @@ class Pace:
     """
 
     def __init__(self, fixed: int | None = None, refresh: float | None = None):
-        self._length = fixed
+        self._length, self._fixed = fixed, fixed is not None
         self._refresh = None if fixed is not None else refresh
         self._mark: float | None = None
         if self._refresh is not None:
             self._length = 1
 
-    def length(self) -> int | None:
-        """Returns the number of steps of the next chunk."""
-        return self._length
+    def length(self, ahead: int | None = None) -> int | None:
+        """Returns the number of steps of the next chunk.
+
+        Args:
+            ahead: After how many steps a callback wants to be called; None if none does. A fixed
+                length takes precedence: callbacks are then called once a chunk.
+        """
+        if self._fixed or ahead is None:
+            return self._length
+        return min(ahead, self._length or ahead)
 
     def note(self, steps: int) -> None:
         """Says that `steps` steps have ended since the last note."""
@@ -110,6 +121,7 @@ class TrainLoop:
         self.callbacks, self.progress, self.pace = callbacks, progress, pace
         self.validate, self.should_stop = validate, should_stop
         self.metrics: Any = fresh_metrics()  # of the epoch so far, or of the last one
+        self.interrupts = Interrupts()
 
     def run(
         self,
@@ -125,20 +137,21 @@ class TrainLoop:
         """
         waiting: list[tuple[int, dict[str, Any]]] = []
         at_once = self.callbacks.wants_epochs or self.progress is not None
-        for epoch in epochs:
-            self.callbacks.on_epoch_begin(epoch)
-            if self.progress is not None:
-                self.progress.start(epoch)
-            logs = dict(self.run_epoch(steps_per_epoch))
-            if self.validate is not None and validates(epoch):
-                val_logs = self.validate()
-                logs.update({f"val_{name}": value for name, value in val_logs.items()})
-            waiting.append((epoch, logs))
-            while len(waiting) > (0 if at_once else 1):
-                number, values = waiting.pop(0)
-                finish_epoch(number, fetch(values))
-            if self.should_stop():
-                break
+        with self.interrupts:
+            for epoch in epochs:
+                self.callbacks.on_epoch_begin(epoch)
+                if self.progress is not None:
+                    self.progress.start(epoch)
+                logs = dict(self.run_epoch(steps_per_epoch))
+                if self.validate is not None and validates(epoch):
+                    val_logs = self.validate()
+                    logs.update({f"val_{name}": value for name, value in val_logs.items()})
+                waiting.append((epoch, logs))
+                while len(waiting) > (0 if at_once else 1):
+                    number, values = waiting.pop(0)
+                    finish_epoch(number, fetch(values))
+                if self.should_stop():
+                    break
         for number, values in waiting:
             finish_epoch(number, fetch(values))
 
@@ -149,32 +162,28 @@ class TrainLoop:
         done = 0
         late: tuple[int, Mapping[str, Any]] | None = None  # a chunk's end, to be shown a chunk late
         self.pace.restart()
-        for chunk in self.feed.chunks(self.pace.length, steps):
+
+        def length() -> int | None:
+            ahead = self.callbacks.steps_ahead("train", done) if by_batch else None
+            return self.pace.length(ahead)
+
+        for chunk in self.feed.chunks(length, steps):
             if by_batch:
                 self.callbacks.on_train_batch_begin(done)
-            state = self.run_chunk(
-                self.cells.read(self.metrics),
-                chunk.resident,
-                chunk.slots,
-                chunk.start,
-                None if chunk.whole else chunk.steps,
-            )
-            self.cells.write(state)
-            self.metrics = state.metrics
+            self._run(chunk)
             done += chunk.steps
             if by_batch:
                 logs = fetch(self.compute(self.metrics))
                 self.callbacks.on_train_batch_end(done - 1, logs)
-                if self.progress is not None:
-                    self.progress.update(done, logs)
-                if self.should_stop():
-                    break
+                self._show(done, logs)
             elif self.progress is not None:
                 if late is not None:
-                    self._show(*late)
+                    self._show(late[0], fetch(late[1]))
                 late = (done, self.compute(self.metrics))
+            if self.should_stop():
+                break
         if late is not None:
-            self._show(*late)
+            self._show(late[0], fetch(late[1]))
         if done == 0:
             raise ValueError(
                 "The training data gave no batches: it is empty, or the generator has ended. "
@@ -182,10 +191,18 @@ class TrainLoop:
             )
         return self.compute(self.metrics)
 
+    def _run(self, chunk: Chunk) -> None:
+        count = None if chunk.whole else chunk.steps
+        with self.interrupts.held():
+            before = self.cells.read(self.metrics)
+            state = self.run_chunk(before, chunk.resident, chunk.slots, chunk.start, count)
+            self.cells.write(state)
+            self.metrics = state.metrics
+
     def _show(self, done: int, logs: Mapping[str, Any]) -> None:
-        values = fetch(logs)
-        self.pace.note(done - self.progress.done if done > self.progress.done else 0)
-        self.progress.update(done, values)
+        if self.progress is not None:
+            self.pace.note(max(done - self.progress.done, 0))
+            self.progress.update(done, logs)
 
 
 def evaluate(
@@ -205,7 +222,11 @@ def evaluate(
     carry = EvalState({path: variables.state[path] + 0 for path in written}, fresh_metrics)
     by_batch = callbacks is not None
     done = 0
-    for chunk in feed.chunks(pace.length, steps):
+
+    def length() -> int | None:
+        return pace.length(callbacks.steps_ahead("test", done) if by_batch else None)
+
+    for chunk in feed.chunks(length, steps):
         if by_batch:
             callbacks.on_test_batch_begin(done)
         resident = (variables, chunk.resident)

@@ -53,8 +53,9 @@ class CompiledObjective:
             by output name.
         weighted_metrics: Likewise; these are weighted by `sample_weight`.
         output_names: The outputs' names; one output by default.
-        output_shapes: The outputs' shapes, from which `"accuracy"` finds out which one is meant.
-        target_shapes: The targets' shapes, likewise.
+        outputs: The outputs' specs (`jax.ShapeDtypeStruct`), from which `"accuracy"` finds out
+            which one is meant, and some metrics the shapes of their states.
+        targets: The targets' specs, likewise; None for an output without a target.
 
     Raises:
         ValueError: If a name is unknown, or a structure does not fit the outputs.
@@ -76,8 +77,8 @@ class CompiledObjective:
         metrics: Any = None,
         weighted_metrics: Any = None,
         output_names: Sequence[str] | None = None,
-        output_shapes: Sequence[tuple] | None = None,
-        target_shapes: Sequence[tuple | None] | None = None,
+        outputs: Sequence[Any] | None = None,
+        targets: Sequence[Any] | None = None,
     ):
         self.output_names = list(output_names or ["output"])
         several = len(self.output_names) > 1
@@ -89,21 +90,24 @@ class CompiledObjective:
         ]
         factors = per_output(loss_weights, self.output_names, "loss_weights")
         self.loss_weights = [1.0 if f is None else f for f in factors]
-        shapes = list(zip(output_shapes or [], target_shapes or [], strict=False))
+        self.specs = [
+            None if y_true is None else (y_true, y_pred)
+            for y_true, y_pred in zip(targets or [], outputs or [], strict=False)
+        ] or [None] * len(self.output_names)
         # log name -> (output's position, metric, whether it is weighted)
         self.metrics: dict[str, tuple[int, metrics_module.Metric, bool]] = {}
         for given, weighted in ((metrics, False), (weighted_metrics, True)):
             argument = "weighted_metrics" if weighted else "metrics"
             for i, entries in enumerate(_metrics_per_output(given, self.output_names, argument)):
+                specs = self.specs[i]
+                y_true, y_pred = (None, None) if specs is None else (s.shape for s in specs)
                 for entry in entries:
-                    name, metric = _resolve_metric(
-                        entry, self.losses[i], shapes[i] if i < len(shapes) else None
-                    )
-                    name = f"{self.output_names[i]}_{name}" if several else name
-                    name = unique(
-                        f"weighted_{name}" if name in self.metrics else name, self.metrics
-                    )
-                    self.metrics[name] = (i, metric, weighted)
+                    metric = metrics_module.as_metric(entry, y_true, y_pred, self.losses[i])
+                    if metric is not None:
+                        name = f"{self.output_names[i]}_{metric.name}" if several else metric.name
+                        if weighted and name in self.metrics:
+                            name = f"weighted_{name}"
+                        self.metrics[unique(name, self.metrics)] = (i, metric, weighted)
         with_loss = [i for i, value in enumerate(self.losses) if value is not None]
         # The parts of the total are shown when there is more than one.
         self._parts = {i: f"{self.output_names[i]}_loss" for i in with_loss} if several else {}
@@ -121,7 +125,7 @@ class CompiledObjective:
         """Returns the weighted sum of the outputs' losses, and each of them by name."""
         total = jnp.zeros(())
         parts = {}
-        for i, (y_true, y_pred, weight, _) in enumerate(self._by_output(batch, outputs)):
+        for i, (y_true, y_pred, weight, _) in enumerate(self.by_output(batch, outputs)):
             loss = self.losses[i]
             if loss is None:
                 continue
@@ -139,7 +143,11 @@ class CompiledObjective:
     def init(self) -> dict[str, Any]:
         """Returns the metrics' states over no data."""
         trackers = {name: _zero_mean() for name in ("loss", *self._parts.values())}
-        return trackers | {name: metric.init() for name, (_, metric, _) in self.metrics.items()}
+        states = {
+            name: metric.init(*(self.specs[i] or ()))
+            for name, (i, metric, _) in self.metrics.items()
+        }
+        return trackers | states
 
     def update(
         self,
@@ -156,7 +164,7 @@ class CompiledObjective:
             state = metrics[name]
             value = jnp.asarray(value, jnp.float32)
             new[name] = {"total": state["total"] + value * size, "count": state["count"] + size}
-        by_output = self._by_output(batch, outputs, masks)
+        by_output = self.by_output(batch, outputs, masks)
         for name, (i, metric, weighted) in self.metrics.items():
             y_true, y_pred, weight, mask = by_output[i]
             if y_true is not None:
@@ -177,7 +185,8 @@ class CompiledObjective:
                 values[name] = state["total"] / jnp.maximum(state["count"], 1)
         return dict(sorted(values.items()))
 
-    def _by_output(self, batch: Batch, outputs: Any, masks: Any = None) -> list[tuple]:
+    def by_output(self, batch: Batch, outputs: Any, masks: Any = None) -> list[tuple]:
+        """Returns (target, output, sample weight, mask) for each output."""
         predictions = flatten_outputs(outputs, self.output_names)
         masks = flatten_outputs(masks, self.output_names)
         masks = masks if len(masks) == len(predictions) else [None] * len(predictions)
@@ -222,19 +231,3 @@ def _metrics_per_output(given: Any, names: Sequence[str], argument: str) -> list
         [] if entry is None else list(entry) if isinstance(entry, (list, tuple)) else [entry]
         for entry in spread
     ]
-
-
-def _resolve_metric(
-    identifier: Any, loss: Any, shapes: tuple | None
-) -> tuple[str, metrics_module.Metric]:
-    """Returns the name in logs and the metric that an entry of `metrics` stands for."""
-    if identifier in ("accuracy", "acc", "crossentropy", "ce"):
-        if shapes is None:
-            raise ValueError(
-                f"Which {identifier!r} is meant depends on the shapes of targets and outputs, "
-                "which are not known here: name the metric, such as 'binary_accuracy'."
-            )
-        output_shape, target_shape = shapes
-        return identifier, metrics_module.resolve(identifier, target_shape, output_shape, loss)
-    metric = metrics_module.as_metric(identifier)
-    return identifier if isinstance(identifier, str) else metric.name, metric

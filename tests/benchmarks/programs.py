@@ -111,7 +111,7 @@ class HandSteps(HandScan):
             order = self.rng.permutation(self.rows)
             for start in range(0, self.rows, size):
                 rows = order[start : start + size]
-                x, y = jax.tree.map(lambda a: a[rows], (self.x, self.y))
+                x, y = jax.tree.map(lambda a, rows=rows: a[rows], (self.x, self.y))
                 params, opt, value = self.step(params, opt, x, y)
         float(value)
         self.state = params, opt

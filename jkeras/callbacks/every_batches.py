@@ -1,0 +1,39 @@
+"""Counting batches over epochs."""
+
+
+class EveryBatches:
+    """Says when every n-th batch has ended, counted over the ends of epochs.
+
+    Args:
+        count: n.
+    """
+
+    def __init__(self, count: int):
+        self.count = count
+        self._since = 0  # batches since the last time
+        self._last: int | None = None  # the number of the last batch in its epoch
+
+    @property
+    def left(self) -> int:
+        """How many batches there are until the next time."""
+        return max(self.count - self._since, 1)
+
+    def note(self, batch: int) -> bool:
+        """Notes that `batch` (and maybe some before it) has ended; says whether it is time."""
+        new_epoch = self._last is None or batch <= self._last
+        self._since += batch + 1 if new_epoch else batch - self._last  # type: ignore[operator]
+        self._last = batch
+        if self._since < self.count:
+            return False
+        self._since = 0
+        return True
+
+
+def check_frequency(value: object) -> None:
+    """Raises a ValueError if `value` is not `"epoch"` or a positive number of batches."""
+    if value == "epoch" or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
+        return
+    raise ValueError(
+        f"Unrecognized save_freq: {value}. Expected save_freq are 'epoch' or integer values (a "
+        "positive number of batches)."
+    )

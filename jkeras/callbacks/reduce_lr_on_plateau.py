@@ -1,0 +1,102 @@
+"""Lowering the learning rate when a value does not improve any more."""
+
+import warnings
+from typing import Any
+
+from jkeras.callbacks.console import say
+from jkeras.callbacks.monitor import MonitorCallback, available
+from jkeras.core.deprecation import warn_deprecated
+
+
+class ReduceLROnPlateau(MonitorCallback):
+    """Multiplies the learning rate by a factor when a value has not improved for some epochs.
+
+    The learning rate is an array of the optimizer's state: nothing is compiled again. It is
+    recorded in the history as `learning_rate`.
+
+    Args:
+        monitor: The name of the value.
+        factor: What to multiply by; less than 1.
+        patience: After how many epochs without improvement.
+        verbose: 1 to say so.
+        mode: `"min"`, `"max"` or `"auto"`: known from the metric.
+        min_delta: What is less than this is no improvement.
+        cooldown: How many epochs to let pass after a change.
+        min_lr: The lowest learning rate.
+        **kwargs: `epsilon`: Keras 2's name of `min_delta`.
+
+    Raises:
+        ValueError: If `factor` is not less than 1.
+
+    Example:
+        >>> import numpy as np, jkeras as keras
+        >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> reduce = keras.callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=2)
+        >>> x = np.ones((8, 1))
+        >>> history = model.fit(x, x, epochs=3, verbose=0, callbacks=[reduce])
+        >>> sorted(history.history)
+        ['learning_rate', 'loss']
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        factor: float = 0.1,
+        patience: int = 10,
+        verbose: int = 0,
+        mode: str = "auto",
+        min_delta: float = 1e-4,
+        cooldown: int = 0,
+        min_lr: float = 0.0,
+        **kwargs: Any,
+    ):
+        if "epsilon" in kwargs:
+            warn_deprecated("`epsilon` of ReduceLROnPlateau is called `min_delta` now.")
+            min_delta = kwargs.pop("epsilon")
+        if kwargs:
+            raise TypeError(f"ReduceLROnPlateau got unknown arguments: {sorted(kwargs)}.")
+        if factor >= 1.0:
+            raise ValueError(
+                f"ReduceLROnPlateau does not support a factor >= 1.0. Received factor={factor}"
+            )
+        super().__init__(monitor, mode, min_delta)
+        self.factor, self.patience, self.verbose = factor, patience, verbose
+        self.cooldown, self.min_lr = cooldown, min_lr
+        self.wait = self.cooldown_counter = 0
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        super().on_train_begin(logs)
+        self.best, self.wait, self.cooldown_counter = None, 0, 0
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        logs = {} if logs is None else logs
+        rate = logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+        current = logs.get(self.monitor)
+        if current is None:
+            warnings.warn(
+                f"Learning rate reduction is conditioned on metric `{self.monitor}` which is not "
+                f"available. Available metrics are: {available(logs)}.",
+                stacklevel=2,
+            )
+            return
+        if self.in_cooldown():
+            self.cooldown_counter -= 1
+            self.wait = 0
+        if self.is_improvement(current, self.best):
+            self.best, self.wait = current, 0
+        elif not self.in_cooldown():
+            self.wait += 1
+            if self.wait >= self.patience and rate > self.min_lr:
+                self._reduce(epoch, rate)
+
+    def _reduce(self, epoch: int, rate: float) -> None:
+        rate = max(rate * self.factor, self.min_lr)
+        self.model.optimizer.learning_rate = rate
+        if self.verbose > 0:
+            say(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {rate}.")
+        self.cooldown_counter, self.wait = self.cooldown, 0
+
+    def in_cooldown(self) -> bool:
+        """Says whether the last change was too recent for another."""
+        return self.cooldown_counter > 0

@@ -1,0 +1,403 @@
+"""Metric: a description with pure functions of a state, and the same as cells, as in Keras.
+
+Each spelling is made from the other: a class that writes `init`, `update` and `compute` gets
+`update_state` and `result` over variables; one that writes `update_state` and `result` gets the
+pure functions by running them in a pure scope.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Self
+
+import jax
+import jax.numpy as jnp
+
+from jkeras import initializers
+from jkeras.core import naming, policy, registry, scope, settings
+from jkeras.core.variable import Variable
+
+State = dict[str, Any]
+
+
+class Metric(registry.Configurable):
+    """The base of metrics.
+
+    A subclass writes either, as in Keras, `update_state(...)` and `result()` over variables made
+    with `add_variable`; or, as pure functions, `init()`, `update(state, ...)` and `compute(state)`.
+
+    Args:
+        dtype: The dtype of its variables and result; `floatx()` by default.
+        name: The name; made from the class's by default.
+
+    Raises:
+        TypeError: When a class is defined that writes neither.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> class Largest(keras.metrics.Metric):
+        ...     def __init__(self, name="largest", **kwargs):
+        ...         super().__init__(name=name, **kwargs)
+        ...         self.largest = self.add_variable(shape=(), initializer="zeros", name="largest")
+        ...
+        ...     def update_state(self, values):
+        ...         self.largest.assign(keras.ops.maximum(self.largest, keras.ops.max(values)))
+        ...
+        ...     def result(self):
+        ...         return self.largest.value
+        >>> metric = Largest()
+        >>> metric.update_state(np.array([1.0, 3.0]))
+        >>> metric.result().item()
+        3.0
+        >>> state = metric.update(metric.init(), np.array([1.0, 2.0]))
+        >>> metric.compute(state).item()
+        2.0
+    """
+
+    # Made in __new__, so that variables may be read before __init__ is through.
+    _cells: dict[str, Variable]  # over a hand-written `init`
+    _added: list[Variable]  # by add_variable
+    _making_cells: bool
+
+    # The nearest hand-written `init`: what the cells start from. None: there are only variables.
+    _pure_init: Callable[..., State] | None = None
+
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        own = cls.__dict__
+        in_cells = bool(own.keys() & {"update_state", "result", "reset_state"})
+        if "init" in own:
+            cls._pure_init = own["init"]
+        elif in_cells:
+            cls.init = Metric.init  # type: ignore[method-assign]
+        for pure, with_cells, to_cells, to_pure in _SPELLINGS:
+            if pure in own and with_cells not in own:
+                setattr(cls, with_cells, to_cells(own[pure]))
+            elif in_cells and pure not in own:
+                setattr(cls, pure, to_pure(getattr(cls, with_cells)))
+        if not cls.__name__.startswith("_"):
+            for pure, with_cells, *_ in _SPELLINGS:
+                if getattr(cls, with_cells) is getattr(Metric, with_cells):
+                    raise TypeError(
+                        f"The metric {cls.__name__} has neither {with_cells}() nor {pure}(). Write "
+                        "update_state(self, y_true, y_pred, sample_weight=None) and result(self)."
+                    )
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        self = super().__new__(cls, *args, **kwargs)
+        self._cells, self._added, self._making_cells = {}, [], False
+        return self
+
+    def __init__(self, dtype: Any = None, name: str | None = None):
+        self.name = name or naming.auto_name(naming.to_snake_case(type(self).__name__))
+        self.dtype = settings.floatx() if dtype is None else policy.get_policy(dtype).compute_dtype
+
+    # -------------------------------------------------------------- pure functions
+    def init(self, *args: Any) -> State:
+        """Returns the state before any data, by name.
+
+        Args:
+            *args: What `update` is called on, as arrays or `jax.ShapeDtypeStruct`s: needed where
+                the shapes of the state follow from those of the data.
+        """
+        if args:  # makes the variables that update_state makes at its first call
+            with scope.enter(scope.Scope(scope.ABSTRACT)):
+                jax.eval_shape(lambda specs: self.update_state(*specs), args)
+        named = self.named_variables()
+        state = {name: variable.initial_value() for name, variable in named.items()}
+        if type(self).reset_state is Metric.reset_state:
+            return state
+        with self._holding(state) as values:
+            self.reset_state()
+        return values()
+
+    def update(self, state: State, *args: Any, **kwargs: Any) -> State:
+        """Returns the state after more data.
+
+        Args:
+            state: The state before.
+            *args: The data: `y_true, y_pred` for most metrics.
+            **kwargs: For most metrics `sample_weight`, in the shape of the first axes of the data,
+                and `mask`: what the mask leaves out does not count.
+        """
+        raise NotImplementedError
+
+    def compute(self, state: State) -> Any:
+        """Returns the result: an array, or a dict of arrays."""
+        raise NotImplementedError
+
+    def merge(self, state: State, other: State) -> State:
+        """Returns the state after the data of both states."""
+        return jax.tree.map(jnp.add, state, other)
+
+    # -------------------------------------------------------------- cells
+    def update_state(self, *args: Any, **kwargs: Any) -> None:
+        """Updates the variables by more data; takes what `update` takes after the state."""
+        raise NotImplementedError
+
+    def result(self) -> Any:
+        """Returns the result for all data so far: an array, or a dict of arrays."""
+        raise NotImplementedError
+
+    def reset_state(self) -> None:
+        """Sets the variables to their initial values."""
+        for variable in self.variables:
+            variable.assign(variable.initial_value())
+
+    def reset_states(self) -> None:
+        """Does `reset_state`: its name in Keras 2."""
+        self.reset_state()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Updates the variables, and returns the result for all data so far."""
+        self.update_state(*args, **kwargs)
+        return self.result()
+
+    @property
+    def variables(self) -> list[Variable]:
+        """The variables, those of metrics in attributes included."""
+        return list(self.named_variables().values())
+
+    def write(self, state: State) -> None:
+        """Makes the variables hold the arrays of a state."""
+        named = self.named_variables()
+        for name, value in state.items():
+            named[name].set_cell(value)
+
+    def add_variable(
+        self,
+        shape: Any,
+        initializer: Any = None,
+        dtype: Any = None,
+        aggregation: str = "sum",
+        name: str | None = None,
+    ) -> Variable:
+        """Makes a variable.
+
+        Args:
+            shape: The shape.
+            initializer: A name, an initializer or a function of (shape, dtype); zeros by default.
+            dtype: The dtype; the metric's by default.
+            aggregation: Accepted for Keras's sake.
+            name: The name in the metric.
+        """
+        here = scope.current()
+        if here is not None and here.kind == scope.PURE:
+            raise ValueError(
+                f"The metric {self.name!r} makes a variable while a compiled step updates it. Make "
+                "it in __init__, or call metric.init(y_true, y_pred) before."
+            )
+        with scope.root_names((self.name,)):
+            variable = Variable(
+                initializers.get("zeros" if initializer is None else initializer),
+                shape=(shape,) if isinstance(shape, int) else shape,
+                dtype=dtype or self.dtype,
+                trainable=False,
+                autocast=False,
+                aggregation=aggregation,
+                name=name,
+            )
+        self._added.append(variable)
+        return variable
+
+    def add_weight(
+        self, shape: Any = (), initializer: Any = None, dtype: Any = None, name: str | None = None
+    ) -> Variable:
+        """Makes a variable, as `add_variable` does; the name may come first, as in Keras 2."""
+        if isinstance(shape, str):
+            name, shape = shape, ()
+        return self.add_variable(shape, initializer, dtype, name=name)
+
+    # -------------------------------------------------------------- lists of values, as in Keras
+    def stateless_update_state(
+        self, metric_variables: Any, *args: Any, **kwargs: Any
+    ) -> list[jax.Array]:
+        """Returns the variables' new values; given and returned in the order of `variables`."""
+        self._make_cells(*args)
+        state = self._state_of(metric_variables)
+        new = self.update(state, *args, **kwargs)
+        return [new[name] for name in state]
+
+    def stateless_result(self, metric_variables: Any) -> Any:
+        """Returns the result for these values of `variables`."""
+        return self.compute(self._state_of(metric_variables))
+
+    def stateless_reset_state(self) -> list[jax.Array]:
+        """Returns the initial values of `variables`."""
+        return [variable.initial_value() for variable in self.variables]
+
+    def _state_of(self, values: Any) -> State:
+        names = list(self.named_variables())
+        if len(values) != len(names):
+            raise ValueError(
+                "Argument `metric_variables` must be a list of tensors corresponding 1:1 to "
+                f"metric.variables: {names}. Received {len(values)}."
+            )
+        return {name: jnp.asarray(value) for name, value in zip(names, values, strict=True)}
+
+    # -------------------------------------------------------------- between the two
+    def _make_cells(self, *args: Any) -> None:
+        """Makes a variable of each entry of the state, if `init` is hand-written."""
+        if self._cells or self._pure_init is None or self._making_cells:
+            return
+        self._making_cells = True
+        try:
+            with jax.ensure_compile_time_eval():
+                start = self._pure_init(*args)
+            for name, value in start.items():
+                with scope.root_names((self.name,)):
+                    cell = Variable(
+                        lambda shape, dtype, value=value: value,
+                        shape=value.shape,
+                        dtype=value.dtype,
+                        trainable=False,
+                        autocast=False,
+                        name=name,
+                    )
+                self._cells[name] = cell
+        finally:
+            self._making_cells = False
+
+    def named_variables(self) -> dict[str, Variable]:
+        """Returns all variables by name, those of metrics in attributes under the metric's."""
+        self._make_cells()
+        named = dict(self._cells)
+        attributes = [v for k, v in self.__dict__.items() if k not in _RECORDS]
+        for variable in [*self._added, *_find(attributes, Variable)]:
+            if not any(variable is v for v in named.values()):
+                name = variable.name if variable.has_own_name else "variable"
+                named[naming.unique(name, named)] = variable
+        for metric in _find(attributes, Metric):
+            for name, variable in metric.named_variables().items():
+                if not any(variable is v for v in named.values()):
+                    named[naming.unique(f"{metric.name}/{name}", named)] = variable
+        return named
+
+    @contextmanager
+    def _holding(self, state: State) -> Iterator[Callable[[], State]]:
+        """Runs a block in which the variables read as `state`; gives a reader of the new one."""
+        named = self.named_variables()
+        if state.keys() != named.keys():
+            raise ValueError(
+                f"The state of the metric {self.name!r} has {sorted(state)}, but its variables are "
+                f"{sorted(named)}. Start from metric.init(y_true, y_pred)."
+            )
+        values = {named[name]: value for name, value in state.items()}
+        here = scope.Scope(scope.PURE, values)
+        with scope.enter(here):
+            yield lambda: {name: here.values[named[name]] for name in state}
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("name", "dtype"):
+            raise RuntimeError(
+                f"You forgot to call `super().__init__()` in {type(self).__name__}.__init__(). "
+                "Call it first there."
+            )
+        if not name.startswith("_"):
+            self._make_cells()
+            if name in self._cells:
+                return self._cells[name]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    # -------------------------------------------------------------- configuration
+    def get_config(self) -> dict[str, Any]:
+        """Returns a JSON-able dict from which `from_config` makes an equal metric."""
+        arguments = {"name": self.name, "dtype": self.dtype}
+        arguments = {**arguments, **registry.constructor_arguments(self), **arguments}
+        return {
+            k: registry.serialize_keras_object(v)
+            for k, v in arguments.items()
+            if registry.accepts(type(self).__init__, k)
+        }
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}>"
+
+
+_RECORDS = frozenset({"_arguments", "_cells", "_added"})
+
+
+# ------------------------------------------------------------------ one spelling from the other
+def _assigning(update: Callable[..., State]) -> Callable[..., None]:
+    """Makes `update_state` of a pure `update`."""
+
+    def update_state(self: Metric, *args: Any, **kwargs: Any) -> None:
+        self._make_cells(*args)
+        state = {name: cell.value for name, cell in self._cells.items()}
+        for name, value in update(self, state, *args, **kwargs).items():
+            self._cells[name].assign(value)
+
+    update_state.__doc__ = Metric.update_state.__doc__
+    return _with_signature_of(update, update_state)
+
+
+def _reading(compute: Callable[[Any, State], Any]) -> Callable[..., Any]:
+    """Makes `result` of a pure `compute`."""
+
+    def result(self: Metric) -> Any:
+        self._make_cells()
+        if not self._cells:
+            raise ValueError(
+                f"The metric {self.name!r} has no result yet: the shape of its variables follows "
+                "from that of the data. Call update_state(y_true, y_pred) first."
+            )
+        return compute(self, {name: cell.value for name, cell in self._cells.items()})
+
+    result.__doc__ = Metric.result.__doc__
+    return _with_signature_of(compute, result)
+
+
+def _with_signature_of(pure: Callable, function: Callable) -> Callable:
+    signature = inspect.signature(pure)
+    parameters = [p for p in signature.parameters.values() if p.name != "state"]
+    function.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return function
+
+
+def _scoped_update(update_state: Callable[..., None]) -> Callable[..., State]:
+    """Makes a pure `update` of `update_state`."""
+
+    def update(self: Metric, state: State, *args: Any, **kwargs: Any) -> State:
+        state = state or self.init(*args)
+        # A mask belongs to the predictions: a built-in `update_state` below finds it there.
+        mask = kwargs.pop("mask", None)
+        kwargs = {k: v for k, v in kwargs.items() if k != "sample_weight" or v is not None}
+        if mask is None and len(args) > 1:
+            mask = scope.get_mask(args[1])
+        with self._holding(state) as values:
+            here = scope.current()
+            if mask is not None and len(args) > 1 and here is not None:
+                here.set_mask(args[1], mask)
+            update_state(self, *args, **kwargs)
+            return values()
+
+    update.__doc__ = Metric.update.__doc__
+    return update
+
+
+def _scoped_compute(result: Callable[..., Any]) -> Callable[..., Any]:
+    """Makes a pure `compute` of `result`."""
+
+    def compute(self: Metric, state: State) -> Any:
+        with self._holding(state):
+            return jax.tree.map(jnp.asarray, result(self))
+
+    compute.__doc__ = Metric.compute.__doc__
+    return compute
+
+
+_SPELLINGS = (
+    ("update", "update_state", _assigning, _scoped_update),
+    ("compute", "result", _reading, _scoped_compute),
+)
+
+
+def _find(value: Any, kind: type) -> Iterator[Any]:
+    """Yields what is of a kind in a value, or in the lists, tuples and dicts it is made of."""
+    if isinstance(value, kind):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _find(item, kind)
+    elif isinstance(value, Mapping):
+        yield from _find(list(value.values()), kind)

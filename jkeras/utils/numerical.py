@@ -1,0 +1,62 @@
+"""Labels and vectors made ready for a model, in NumPy."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+def to_categorical(x: Any, num_classes: int | None = None) -> Any:
+    """Returns 1 at the place of each class in a new last axis, 0 elsewhere.
+
+    Args:
+        x: Classes, integers from 0 on; a last axis of size 1 is dropped.
+        num_classes: How many classes there are; the largest plus one by default.
+
+    Returns:
+        A NumPy array; a JAX array for a JAX array.
+
+    Raises:
+        ValueError: If a class is not below `num_classes`.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.utils.to_categorical([0, 2])
+        array([[1., 0., 0.],
+               [0., 0., 1.]])
+    """
+    classes = x if isinstance(x, jax.core.Tracer) else np.asarray(x).astype("int64")
+    if classes.ndim > 1 and classes.shape[-1] == 1:
+        classes = classes[..., 0]
+    if isinstance(classes, np.ndarray):
+        if num_classes is None:
+            num_classes = int(classes.max(initial=-1)) + 1
+        bad = classes[(classes >= num_classes) | (classes < -num_classes)]
+        if bad.size:
+            raise ValueError(f"The class {bad[0]} is not below num_classes={num_classes}.")
+    if isinstance(x, jax.Array):
+        return jax.nn.one_hot(classes, num_classes)
+    return np.eye(num_classes)[classes]
+
+
+def normalize(x: Any, axis: int = -1, order: int = 2) -> Any:
+    """Scales vectors to norm 1.
+
+    Args:
+        x: Vectors along `axis`.
+        axis: The axis.
+        order: Which norm: 2 for the Euclidean one.
+
+    Returns:
+        A NumPy array; a JAX array for a JAX array. Vectors of zeros stay.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.utils.normalize([[3.0, 4.0]])
+        array([[0.6, 0.8]])
+    """
+    numpy: Any = jnp if isinstance(x, jax.Array) else np
+    x = numpy.atleast_2d(numpy.asarray(x))
+    norms = numpy.linalg.norm(x, order, axis, keepdims=True)
+    return x / numpy.where(norms == 0, 1, norms)

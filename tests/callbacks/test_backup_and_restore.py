@@ -1,0 +1,198 @@
+"""A training that was killed, and one that was not, end with the same weights."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import jkeras as keras
+from tests.callbacks.models import X, Y, linear
+
+BackupAndRestore = keras.callbacks.BackupAndRestore
+
+
+def with_everything():
+    """Returns a model whose training depends on all that a backup must hold."""
+    model = keras.Sequential(
+        [
+            keras.Input((2,)),
+            keras.layers.BatchNormalization(),
+            keras.layers.Dropout(0.5),
+            keras.layers.Dense(1),
+        ]
+    )
+    model.compile(keras.optimizers.SGD(0.05, momentum=0.9), "mse")
+    return model
+
+
+class Fail(keras.callbacks.Callback):
+    def __init__(self, epoch, batch=None):
+        self.epoch, self.batch, self.now = epoch, batch, None
+
+    def steps_ahead(self, mode, batch):
+        return None if self.batch is None else 1
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.now = epoch
+        if epoch == self.epoch and self.batch is None:
+            raise InterruptedError
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if (self.now, batch) == (self.epoch, self.batch):
+            raise InterruptedError
+
+
+def train(*callbacks, seed=7, **arguments):
+    """Trains as a new process that runs the same script would."""
+    keras.core.naming.reset_names()
+    keras.core.random.set_random_seed(seed)
+    model = with_everything()
+    arguments = {"batch_size": 5, "epochs": 4, "verbose": 0, **arguments}
+    return model, model.fit(X, Y, callbacks=callbacks, **arguments)
+
+
+def weights_equal(a, b):
+    return all((x == y).all() for x, y in zip(a.get_weights(), b.get_weights(), strict=True))
+
+
+@pytest.fixture(scope="module")
+def whole():
+    """Returns the model after a training that was not interrupted, and its history."""
+    return train()
+
+
+@pytest.mark.parametrize("failure", [Fail(1), Fail(2, 1)])
+def test_training_goes_on_as_if_nothing_had_happened(tmp_path, whole, failure):
+    model, history = whole
+    with pytest.raises(InterruptedError):
+        train(BackupAndRestore(tmp_path / "b"), failure)
+    # Another seed: what is random comes from the backup, too.
+    resumed, rest = train(BackupAndRestore(tmp_path / "b"), seed=8)
+    assert rest.epoch == list(range(failure.epoch, 4))
+    np.testing.assert_array_equal(rest.history["loss"], history.history["loss"][failure.epoch :])
+    assert weights_equal(resumed, model)
+    assert int(resumed.optimizer.iterations) == int(model.optimizer.iterations)
+    assert not (tmp_path / "b").exists()
+
+
+def test_epochs_that_are_no_whole_passes(tmp_path):
+    model, _ = train(steps_per_epoch=3)
+    with pytest.raises(InterruptedError):
+        train(BackupAndRestore(tmp_path / "b"), Fail(2), steps_per_epoch=3)
+    resumed, _ = train(BackupAndRestore(tmp_path / "b"), steps_per_epoch=3)
+    assert weights_equal(resumed, model)
+
+
+def test_several_interruptions(tmp_path, whole):
+    for epoch in (1, 3):
+        with pytest.raises(InterruptedError):
+            train(BackupAndRestore(tmp_path / "b"), Fail(epoch))
+    resumed, _ = train(BackupAndRestore(tmp_path / "b", delete_checkpoint=False))
+    assert weights_equal(resumed, whole[0])
+    again, history = train(BackupAndRestore(tmp_path / "b"))
+    assert history.epoch == []  # it was finished
+    assert weights_equal(again, whole[0])
+
+
+def test_a_changed_learning_rate_is_part_of_the_backup(tmp_path):
+    def schedule(epoch, rate):
+        return rate * 0.5
+
+    def run(*others):
+        return train(
+            BackupAndRestore(tmp_path / "b"),
+            keras.callbacks.LearningRateScheduler(schedule),
+            *others,
+        )
+
+    with pytest.raises(InterruptedError):
+        run(Fail(2))
+    model, _ = run()
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.05 * 0.5**4)
+
+
+def test_a_backup_within_an_epoch_starts_the_epoch_again(tmp_path):
+    with pytest.raises(InterruptedError):
+        train(BackupAndRestore(tmp_path / "b", save_freq=3), Fail(2, 0))
+    seen = []
+    watch = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: seen.append(
+            (epoch, int(watch.model.optimizer.iterations))
+        )
+    )
+    train(BackupAndRestore(tmp_path / "b", save_freq=3), watch)
+    assert seen[0] == (1, 3)  # three batches were done: epoch 0, and the first one of epoch 1
+
+
+def test_a_damaged_backup(tmp_path, whole):
+    def interrupted(**arguments):
+        with pytest.raises(InterruptedError):
+            train(BackupAndRestore(tmp_path / "b", **arguments), Fail(3))
+
+    interrupted(double_checkpoint=True)
+    latest = tmp_path / "b" / "latest.msgpack"
+    data = latest.read_bytes()
+    latest.write_bytes(data[: len(data) // 2])
+    model, history = train(BackupAndRestore(tmp_path / "b", double_checkpoint=True))
+    assert history.epoch == [2, 3]
+    assert weights_equal(model, whole[0])
+    latest.parent.mkdir()
+    latest.write_bytes(b"\x00")
+    with pytest.raises(ValueError, match=r"cannot be read.*Delete the folder"):
+        train(BackupAndRestore(tmp_path / "b"))
+
+
+def test_the_backup_of_another_model_is_an_error(tmp_path):
+    with pytest.raises(InterruptedError):
+        train(BackupAndRestore(tmp_path / "b"), Fail(1))
+    with pytest.raises(ValueError, match=r"not one of this model and optimizer.*dense/kernel"):
+        linear().fit(X, Y, verbose=0, callbacks=[BackupAndRestore(tmp_path / "b")])
+
+
+def test_arguments(tmp_path):
+    with pytest.raises(ValueError, match="Empty `backup_dir`"):
+        BackupAndRestore("")
+    for bad in ("batch", 0, -1, 2.5, True):
+        with pytest.raises(ValueError, match="save_freq"):
+            BackupAndRestore(tmp_path, save_freq=bad)
+
+
+def test_the_training_state_is_there_only_in_fit():
+    with pytest.raises(ValueError, match="while `fit` is running"):
+        linear().get_training_state(0)
+
+
+SCRIPT = """
+import os, signal, sys
+import numpy as np
+import jkeras as keras
+from tests.callbacks.test_backup_and_restore import with_everything
+
+keras.core.random.set_random_seed(7)
+def kill(epoch, logs):
+    if sys.argv[2] == "kill" and epoch == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+model = with_everything()
+data = np.load(sys.argv[3])
+model.fit(data["x"], data["y"], batch_size=5, epochs=4, verbose=0, callbacks=[
+    keras.callbacks.BackupAndRestore(sys.argv[1] + "/backup"),
+    keras.callbacks.LambdaCallback(on_epoch_begin=kill),
+])
+np.savez(sys.argv[1] + "/weights.npz", *model.get_weights())
+"""
+
+
+def test_a_process_that_was_killed(tmp_path, whole):
+    np.savez(tmp_path / "data.npz", x=X, y=Y)
+    arguments = [sys.executable, "-c", SCRIPT, str(tmp_path)]
+    codes = [
+        subprocess.run([*arguments, how, str(tmp_path / "data.npz")], env=os.environ).returncode
+        for how in ("kill", "finish")
+    ]
+    assert codes == [-signal.SIGKILL, 0]
+    with np.load(tmp_path / "weights.npz") as saved:
+        for name, weight in zip(saved.files, whole[0].get_weights(), strict=True):
+            np.testing.assert_array_equal(saved[name], weight)
