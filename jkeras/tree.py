@@ -4,12 +4,13 @@ Unlike in `jax.tree`, None is a leaf, and so are a variable and whatever else is
 or a dict. The leaves of a dict come in the order of its keys.
 """
 
+import contextlib
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
 
-class MAP_TO_NONE:  # noqa: N801 - Keras's spelling
+class MAP_TO_NONE:
     """What a function gives to `traverse` to put None in a place.
 
     Example:
@@ -24,10 +25,8 @@ def _children(structure: Any) -> list[tuple[Any, Any]]:
     if isinstance(structure, dict):
         keys = list(structure)
         if not isinstance(structure, OrderedDict):
-            try:
+            with contextlib.suppress(TypeError):  # keys of several types stay as inserted
                 keys.sort()
-            except TypeError:  # keys of several types stay in the order of insertion
-                pass
         return [(key, structure[key]) for key in keys]
     return list(enumerate(structure))
 

@@ -13,18 +13,20 @@ _UNARY = ("neg", "pos", "abs", "invert")
 
 
 def add_operators(cls: type, lift: Callable[[Callable, str], Callable]) -> None:
-    """Gives `cls` the arithmetic and comparison operators.
+    """Gives `cls` the arithmetic and comparison operators that it does not write itself.
 
     Args:
         cls: The class.
-        lift: Makes, of a function of arrays and its name, one that takes objects of `cls` as well.
+        lift: Makes a function of instances, of a function of arrays and its name. Instances may
+            stand at any place among its arguments.
     """
     for name in (*_BINARY, *_COMPARE, *_UNARY):
-        python_name = {"and": "and_", "or": "or_", "abs": "abs"}.get(name, name)
-        function = abs if name == "abs" else getattr(operator, python_name)
-        setattr(cls, f"__{name}__", lift(function, name))
-    for name in _BINARY:
-        setattr(cls, f"__r{name}__", _reflected(getattr(cls, f"__{name}__")))
+        python_name = {"and": "and_", "or": "or_"}.get(name, name)
+        method = lift(getattr(operator, python_name), name)
+        if f"__{name}__" not in cls.__dict__:
+            setattr(cls, f"__{name}__", method)
+        if name in _BINARY:
+            setattr(cls, f"__r{name}__", _reflected(method))
 
 
 def _reflected(method: Callable) -> Callable:

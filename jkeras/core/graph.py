@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core import naming, policy, scope
@@ -25,6 +24,9 @@ from jkeras.core.arithmetic import add_operators
 # another (a U-Net's up- and downsampling).
 _TRIAL_SIZES = ((384, 192), (640, 320))
 TRIAL_BATCH_SIZES = tuple(first for first, _ in _TRIAL_SIZES)
+
+
+_NUMBERS = (int, float, complex, np.ndarray, np.generic, jax.Array)
 
 
 class SymbolicTensor:
@@ -69,23 +71,41 @@ class SymbolicTensor:
     def reshape(self, *shape: Any) -> "SymbolicTensor":
         """Returns the tensor in another shape."""
         given = shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
-        return record(jnp.reshape, (self, tuple(given)), {}, keras_name="reshape")
+        return record(_reshape, (self, tuple(given)), {})
 
     def squeeze(self, axis: Any = None) -> "SymbolicTensor":
         """Returns the tensor without axes of size 1."""
-        return record(jnp.squeeze, (self,), {"axis": axis}, keras_name="squeeze")
+        return record(_squeeze, (self,), {"axis": axis})
 
     def astype(self, dtype: Any) -> "SymbolicTensor":
         """Returns the tensor in another dtype."""
-        return record(_cast, (self, policy.standardize_dtype(dtype)), {}, keras_name="cast")
+        return record(_cast, (self, policy.standardize_dtype(dtype)), {})
 
     @property
     def T(self) -> "SymbolicTensor":
         """The tensor with its axes reversed."""
-        return record(jnp.transpose, (self,), {}, keras_name="transpose")
+        return record(_transpose, (self,), {})
 
     def __getitem__(self, index: Any) -> "SymbolicTensor":
-        return record(operator.getitem, (self, index), {}, keras_name="get_item")
+        return record(_get_item, (self, index), {})
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, _NUMBERS):
+            raise TypeError(
+                f"{self!r} is symbolic: comparing it by `==` would only ask whether it is the same "
+                "object. Use keras.ops.equal."
+            )
+        return self is other
+
+    __hash__ = object.__hash__
+
+    def __ne__(self, other: object) -> Any:
+        if isinstance(other, (SymbolicTensor, *_NUMBERS)):
+            return record(operator.ne, (self, other), {}, name="not_equal")
+        return self is not other
+
+    def __pos__(self) -> "SymbolicTensor":
+        return self
 
     def __repr__(self) -> str:
         return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
@@ -119,21 +139,29 @@ class SymbolicTensor:
         )
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        function = getattr(jax.numpy, ufunc.__name__, None)
-        if method != "__call__" or function is None:
-            return NotImplemented
-        return record(function, inputs, kwargs, keras_name=ufunc.__name__)
+        function = _find_function(ufunc) if method == "__call__" else None
+        return function(*inputs, **kwargs) if function else NotImplemented
 
     def __array_function__(self, function: Any, _: Any, args: Any, kwargs: Any) -> Any:
-        own = getattr(jax.numpy, function.__name__, None)
-        if own is None or not function.__module__.startswith("numpy"):
-            return NotImplemented
-        return record(own, args, kwargs, keras_name=function.__name__)
+        own = _find_function(function)
+        return own(*args, **kwargs) if own else NotImplemented
+
+
+def _find_function(numpy_function: Any) -> Callable | None:
+    """Returns the operation that records one of NumPy's functions; None if there is none."""
+    from jkeras.core import operations  # which are made of this module's `lift`
+
+    name = numpy_function.__name__
+    entry = operations.entry(name)
+    if entry is not None:
+        return entry.function
+    function = getattr(jax.numpy, name, None)
+    return None if function is None else lift(function, name)
 
 
 def _lift_operator(function: Callable, name: str) -> Callable:
-    def method(*operands: Any) -> Any:
-        return record(function, operands, {}, keras_name=_OPERATOR_NAMES.get(name, name))
+    def method(*values: Any) -> Any:
+        return record(function, values, {}, name=_OPERATOR_NAMES.get(name, name))
 
     return method
 
@@ -155,13 +183,29 @@ _OPERATOR_NAMES = {
     "and": "logical_and",
     "or": "logical_or",
     "xor": "logical_xor",
-    "pos": "positive",
 }
 add_operators(SymbolicTensor, _lift_operator)
 
 
-def _cast(x: Any, dtype: str) -> Any:
+# The methods of a tensor, with the arguments' names that keras.ops has.
+def _get_item(x: Any, key: Any) -> Any:
+    return x[key]
+
+
+def _reshape(x: Any, newshape: Any) -> Any:
+    return x.reshape(newshape)
+
+
+def _squeeze(x: Any, axis: Any) -> Any:
+    return x.squeeze(axis)
+
+
+def _cast(x: Any, dtype: Any) -> Any:
     return x.astype(dtype)
+
+
+def _transpose(x: Any) -> Any:
+    return x.transpose()
 
 
 # ------------------------------------------------------------------ calls
@@ -171,13 +215,11 @@ class Operation:
     Args:
         function: The function.
         name: Its name in graphs, such as `add`; made unique by a count.
-        keras_name: The name of the function of `keras.ops` that takes the same arguments; model
-            files name that one.
     """
 
-    def __init__(self, function: Callable, name: str | None = None, keras_name: str | None = None):
-        self.function, self.keras_name = function, keras_name
-        self.kind = str(name or keras_name or getattr(function, "__name__", "operation"))
+    def __init__(self, function: Callable, name: str | None = None):
+        self.function = function
+        self.kind = str(name or getattr(function, "__name__", "operation")).strip("_")
         self.name = naming.auto_name(naming.to_snake_case(self.kind))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -228,16 +270,9 @@ def replace(tree: Any, known: dict[int, Any]) -> Any:
     return jax.tree.map(lambda x: known[id(x)] if isinstance(x, SymbolicTensor) else x, tree)
 
 
-def record(
-    function: Callable,
-    args: tuple,
-    kwargs: dict[str, Any],
-    name: str | None = None,
-    keras_name: str | None = None,
-) -> Any:
+def record(function: Callable, args: tuple, kwargs: dict[str, Any], name: str | None = None) -> Any:
     """Records the call of a plain function on symbolic tensors; returns its symbolic outputs."""
-    specs = abstract(function, args, kwargs)
-    return record_call(Operation(function, name, keras_name), args, kwargs, specs)
+    return record_call(Operation(function, name), args, kwargs, abstract(function, args, kwargs))
 
 
 def record_call(layer: Any, args: tuple, kwargs: dict[str, Any], specs: Any) -> Any:
@@ -291,8 +326,8 @@ def abstract(function: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
     ]
 
     def merge(first: Any, *rest: Any) -> Any:
-        if not isinstance(first, jax.ShapeDtypeStruct):
-            return first
+        if not isinstance(first, jax.ShapeDtypeStruct):  # a size, or something else that is known
+            return first if all(other == first for other in rest) else None
         for other in rest:
             if len(other.shape) != len(first.shape):
                 raise ValueError(

@@ -170,6 +170,11 @@ class Layer(registry.Configurable):
         """The name: unique in a model."""
         return self.__dict__.get("_name") or naming.to_snake_case(type(self).__name__)
 
+    @property
+    def _local_name(self) -> str:
+        """The name, if it was given; else that of the class: no count of what ran before."""
+        return self.name if self._has_own_name else naming.to_snake_case(type(self).__name__)
+
     @name.setter
     def name(self, value: str) -> None:
         self._name, self._has_own_name = value, True
@@ -664,7 +669,7 @@ class Layer(registry.Configurable):
         if scope.current() is not None:
             return self._compute(*args, **kwargs)
         self._clear_losses()
-        with scope.enter(scope.Scope()) as here:
+        with scope.enter(scope.Scope(paths=lambda: layer_paths(self))) as here:
             outputs = self._compute(*args, **kwargs)
         for array in jax.tree.leaves(outputs):
             mask = here.get_mask(array)
@@ -790,7 +795,8 @@ class Layer(registry.Configurable):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, jax.core.Tracer) or (
-            isinstance(value, (list, tuple, dict)) and any(_find(value, jax.core.Tracer))
+            isinstance(value, (list, tuple, dict))
+            and next(_find(value, jax.core.Tracer), None) is not None
         ):
             raise ValueError(
                 f"The layer {self.name!r} sets self.{name} to a traced value, which means nothing "
@@ -802,6 +808,33 @@ class Layer(registry.Configurable):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+def walk(layer: Layer) -> Iterator[tuple[str, Layer]]:
+    """Yields (path, layer) for a layer (whose path is empty) and all layers below it, each once.
+
+    A layer is called by its name in the layer that holds it; one without a name of its own by its
+    class, counted in that layer. So paths depend neither on other models nor on what ran before.
+    """
+    seen: set[int] = set()
+
+    def visit(prefix: str, layer: Layer) -> Iterator[tuple[str, Layer]]:
+        if id(layer) in seen:
+            return
+        seen.add(id(layer))
+        yield prefix, layer
+        taken: set[str] = set()
+        for child in layer._layers:
+            name = naming.unique(child._local_name, taken)
+            taken.add(name)
+            yield from visit(f"{prefix}/{name}" if prefix else name, child)
+
+    yield from visit("", layer)
+
+
+def layer_paths(layer: Layer) -> dict[Layer, str]:
+    """Returns the paths that `walk` gives, by layer."""
+    return {part: path for path, part in walk(layer)}
 
 
 def _recorded_build(build: Callable) -> Callable:

@@ -123,7 +123,7 @@ def define(
 _table: dict[str, Entry] = {}  # by name, and by class name
 
 
-def entry(name: str | None) -> Entry | None:
+def entry(name: str) -> Entry | None:
     """Returns the entry of the operation with this name or class name; None if there is none.
 
     Example:
@@ -132,7 +132,7 @@ def entry(name: str | None) -> Entry | None:
         >>> entry("TopK").name, entry("top_k").class_name
         ('top_k', 'TopK')
     """
-    return _table.get(name or "")
+    return _table.get(name)
 
 
 def entries() -> list[Entry]:
@@ -154,7 +154,7 @@ def describe_call(call: Call) -> dict[str, Any]:
     Raises:
         ValueError: If the function is none of `keras.ops`: a file could not name it.
     """
-    found = getattr(call.layer.function, "entry", None) or entry(call.layer.keras_name)
+    found = getattr(call.layer.function, "entry", None) or entry(call.layer.kind)
     if found is None:
         raise ValueError(
             f"The model calls the function {call.layer.kind!r}, which is none of keras.ops: a file "

@@ -1,13 +1,13 @@
 """Layers as pure functions of their variables, and the two crossings between cells and pytrees."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from jkeras.core import graph, naming, random, scope
-from jkeras.core.layer import Layer
+from jkeras.core.layer import Layer, layer_paths, walk
 from jkeras.core.variable import Variable
 
 
@@ -38,31 +38,6 @@ class Effects(NamedTuple):
 
 
 # ------------------------------------------------------------------ names
-def walk(layer: Layer) -> Iterator[tuple[str, Layer]]:
-    """Yields (path, layer) for a layer (whose path is empty) and all layers below it, each once.
-
-    A layer is called by its name in the layer that holds it; one without a name of its own by its
-    class, counted in that layer. So paths depend neither on other models nor on what ran before.
-    """
-    seen: set[int] = set()
-
-    def visit(prefix: str, layer: Layer) -> Iterator[tuple[str, Layer]]:
-        if id(layer) in seen:
-            return
-        seen.add(id(layer))
-        yield prefix, layer
-        taken: set[str] = set()
-        for child in layer._layers:
-            name = child.name
-            if not child._has_own_name:
-                name = naming.to_snake_case(type(child).__name__)
-            name = naming.unique(name, taken)
-            taken.add(name)
-            yield from visit(f"{prefix}/{name}" if prefix else name, child)
-
-    yield from visit("", layer)
-
-
 def named_variables(layer: Layer) -> dict[str, Variable]:
     """Returns all variables of a layer by path, in order of definition."""
     named: dict[str, Variable] = {}
@@ -75,10 +50,6 @@ def named_variables(layer: Layer) -> dict[str, Variable]:
                 path = f"{prefix}/{name}" if prefix else name
                 named[naming.unique(path, named)] = variable
     return named
-
-
-def _paths(layer: Layer) -> Callable[[], dict[Layer, str]]:
-    return lambda: {part: path for path, part in walk(layer)}
 
 
 # ------------------------------------------------------------------ the two crossings
@@ -300,7 +271,7 @@ def run(
         {**(others or {}), **{variable: values[path] for path, variable in named.items()}},
         training=training,
         rng=scope.next_default_key() if rng is None else rng,
-        paths=_paths(layer),
+        paths=lambda: layer_paths(layer),
     )
     with scope.enter(here):
         outputs = function()

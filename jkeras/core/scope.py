@@ -106,7 +106,8 @@ class Scope:
             return jax.random.key(0)
         if self.rng is None:
             if self.kind == EAGER:
-                self.rng = random.next_global_key()
+                with jax.ensure_compile_time_eval():  # it outlives a loop whose body draws first
+                    self.rng = random.next_global_key()
             else:
                 caller = f" in {self.callers[-1]!r}" if self.callers else ""
                 raise ValueError(
@@ -115,7 +116,7 @@ class Scope:
                 )
         if self._path_of is None:
             self._path_of = self._paths() if self._paths else {}
-        path = str(self._path_of.get(layer) or getattr(layer, "name", ""))
+        path = str(self._path_of.get(layer, getattr(layer, "_local_name", "")))
         count = self._draws.get(path, 0)
         self._draws[path] = count + 1
         return jax.random.fold_in(random.fold_path(self.rng, path), count)

@@ -296,8 +296,8 @@ def _as_array(value: Any, dtype: Any) -> jax.Array:
 
 
 def _lift(function: Callable, _: str) -> Callable:
-    def method(*operands: Any) -> Any:
-        return function(*(x.value if isinstance(x, Variable) else x for x in operands))
+    def method(*values: Any) -> Any:
+        return function(*(v.value if isinstance(v, Variable) else v for v in values))
 
     return method
 

@@ -29,6 +29,9 @@ from jkeras.layers.convolutional import SeparableConv1D as SeparableConv1D
 from jkeras.layers.convolutional import SeparableConv2D as SeparableConv2D
 from jkeras.layers.convolutional import SeparableConvolution1D as SeparableConvolution1D
 from jkeras.layers.convolutional import SeparableConvolution2D as SeparableConvolution2D
+from jkeras.layers.convolutional_recurrent import ConvLSTM1D as ConvLSTM1D
+from jkeras.layers.convolutional_recurrent import ConvLSTM2D as ConvLSTM2D
+from jkeras.layers.convolutional_recurrent import ConvLSTM3D as ConvLSTM3D
 from jkeras.layers.core import ActivityRegularization as ActivityRegularization
 from jkeras.layers.core import Dense as Dense
 from jkeras.layers.core import EinsumDense as EinsumDense
@@ -91,6 +94,14 @@ from jkeras.layers.pooling import MaxPooling2D as MaxPooling2D
 from jkeras.layers.pooling import MaxPooling3D as MaxPooling3D
 from jkeras.layers.preprocessing.numeric import Normalization as Normalization
 from jkeras.layers.preprocessing.numeric import Rescaling as Rescaling
+from jkeras.layers.recurrent import GRU as GRU
+from jkeras.layers.recurrent import LSTM as LSTM
+from jkeras.layers.recurrent import RNN as RNN
+from jkeras.layers.recurrent import GRUCell as GRUCell
+from jkeras.layers.recurrent import LSTMCell as LSTMCell
+from jkeras.layers.recurrent import SimpleRNN as SimpleRNN
+from jkeras.layers.recurrent import SimpleRNNCell as SimpleRNNCell
+from jkeras.layers.recurrent import StackedRNNCells as StackedRNNCells
 from jkeras.layers.regularization import AlphaDropout as AlphaDropout
 from jkeras.layers.regularization import Dropout as Dropout
 from jkeras.layers.regularization import GaussianDropout as GaussianDropout
@@ -111,6 +122,10 @@ from jkeras.layers.reshaping import UpSampling3D as UpSampling3D
 from jkeras.layers.reshaping import ZeroPadding1D as ZeroPadding1D
 from jkeras.layers.reshaping import ZeroPadding2D as ZeroPadding2D
 from jkeras.layers.reshaping import ZeroPadding3D as ZeroPadding3D
+from jkeras.layers.wrappers import Bidirectional as Bidirectional
+from jkeras.layers.wrappers import SpectralNormalization as SpectralNormalization
+from jkeras.layers.wrappers import TimeDistributed as TimeDistributed
+from jkeras.layers.wrappers import Wrapper as Wrapper
 
 serialize = registry.serialize_keras_object
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import jax
 import numpy as np
 
 from jkeras import constraints, initializers, regularizers
@@ -94,6 +95,11 @@ def seed_generator(seed: Any) -> SeedGenerator | None:
     if seed is None or isinstance(seed, SeedGenerator):
         return seed
     return SeedGenerator(seed)
+
+
+def next_key(layer: Any) -> jax.Array:
+    """Returns the next key of the layer's own generator; without one, of the call."""
+    return (layer.seed_generator or layer).next_key()
 
 
 def size_tuple(layer: Layer, name: str, value: Any, n: int, least: int = 1) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jkeras.core import settings
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
-from jkeras.layers.arguments import seed_generator
+from jkeras.layers.arguments import next_key, seed_generator
 from jkeras.ops import nn
 
 
@@ -34,10 +34,7 @@ class _Random(Layer):
         self.seed, self.seed_generator = seed, seed_generator(seed)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        if not training:
-            return inputs
-        source = self if self.seed_generator is None else self.seed_generator
-        return self.disturb(inputs, source.next_key())
+        return self.disturb(inputs, next_key(self)) if training else inputs
 
     def disturb(self, inputs: Any, key: jax.Array) -> Any:
         """Returns what the layer makes of its inputs in training."""

@@ -150,8 +150,8 @@ def _clone_graph(
         args, kwargs = graph.replace(call.args, known), graph.replace(call.kwargs, known)
         layer = layers.get(id(call.layer))
         if layer is None:  # a function of keras.ops
-            same = (call.layer.function, args, kwargs, call.layer.kind, call.layer.keras_name)
-            outputs = graph.record(*same)
+            operation = call.layer
+            outputs = graph.record(operation.function, args, kwargs, name=operation.kind)
         elif call_function is not None:
             outputs = call_function(layer, *args, **kwargs)
         else:

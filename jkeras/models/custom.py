@@ -105,7 +105,7 @@ class CustomPrograms(Programs):
                 step=np.int32(0),
                 params=variables.params,
                 state=variables.state,
-                opt_state=self._optimizer.transform(self._names()).init(variables.params),
+                opt_state=self.transformation().init(variables.params),
                 metrics=metrics,
                 rng=jax.random.key(0),
             )
@@ -178,8 +178,7 @@ class CustomPrograms(Programs):
 
         gradient = jax.grad(compute_loss, has_aux=True)
         grads, (outputs, loss, effects, states) = gradient(state.params)
-        tx = optimizer.transform(self._names())
-        updates, opt_state = tx.update(grads, state.opt_state, state.params)
+        updates, opt_state = self.transformation().update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         for path, variable in pure.named_variables(model).items():
             if variable.constraint is not None and path in params:

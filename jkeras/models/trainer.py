@@ -221,9 +221,14 @@ class Programs:
 
     def train_step(self) -> Callable[[TrainState, Batch], TrainState]:
         """Returns the pure step of training."""
-        optimizer = self._optimizer
-        tx = optimizer.transform(self._names())
-        return steps.make_train_step(self._model, self.objective, tx, optimizer.loss_scale)
+        return steps.make_train_step(
+            self._model, self.objective, self.transformation(), self._optimizer.loss_scale
+        )
+
+    def transformation(self) -> Any:
+        """Returns the optimizer's transformation, told what the model's variables are called."""
+        named = pure.named_variables(self._model)
+        return self._optimizer.transform({variable: path for path, variable in named.items()})
 
     def test_step(self) -> Callable[[EvalState, tuple[pure.Variables, Batch]], EvalState]:
         """Returns the pure step of evaluation."""

@@ -204,7 +204,9 @@ def dot_product_attention(
     if flash_attention is None:
         flash_attention = settings.get("flash_attention")
     return jax.nn.dot_product_attention(
-        *(jnp.asarray(x) for x in (query, key, value)),
+        jnp.asarray(query),
+        jnp.asarray(key),
+        jnp.asarray(value),
         bias=None if bias is None else jnp.asarray(bias),
         mask=None if mask is None else jnp.asarray(mask, bool),
         scale=scale,

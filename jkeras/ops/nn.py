@@ -4,7 +4,7 @@ They know neither layers nor symbolic tensors: `keras.ops` lifts them, the layer
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -485,3 +485,63 @@ def adaptive_max_pool(inputs: Any, output_size: Any, data_format: str | None = N
 
 def _each_axis(ndim: int, output_size: Any, data_format: str | None) -> Any:
     return zip(_spatial_axes(ndim, data_format), _sizes(output_size, ndim - 2), strict=True)
+
+
+# ------------------------------------------------------------------ recurrence
+def recurrent(
+    step: Callable,
+    inputs: Any,
+    states: Any,
+    mask: Any = None,
+    go_backwards: bool = False,
+    unroll: bool = False,
+    zero_output_for_mask: bool = False,
+    return_sequences: bool = True,
+    previous_output: Any = None,
+) -> tuple[jax.Array, jax.Array | None, Any]:
+    """Runs a step over time.
+
+    Args:
+        step: A function of the inputs at one time and of the states, which returns the output and
+            the new states.
+        inputs: An array, or a structure of arrays, of shape (steps, batch, ...).
+        states: The states at the beginning.
+        mask: A boolean array of shape (steps, batch): at hidden steps the states stay.
+        go_backwards: Whether to begin with the last step; outputs are in the order of running.
+        unroll: Whether to write the steps out instead of looping: faster for few steps, at the
+            price of compilation.
+        zero_output_for_mask: Whether outputs at hidden steps are zero; else they are the ones
+            before.
+        return_sequences: Whether all outputs are wanted.
+        previous_output: The output before the first step, for hidden first steps; zeros by default.
+
+    Returns:
+        The last output, all outputs (steps, batch, ...) or None, and the last states.
+    """
+    first = jax.tree.map(lambda x: x[0], inputs)
+    spec, _ = jax.eval_shape(step, first, states)
+    if previous_output is None or previous_output.shape != spec.shape:
+        previous_output = jnp.zeros(spec.shape, spec.dtype)
+
+    def body(carry: Any, now: Any) -> Any:
+        states, previous = carry
+        x, visible = now
+        output, new_states = step(x, states)
+        if visible is not None:
+            hidden_output = jnp.zeros_like(output) if zero_output_for_mask else previous
+            output = _where(visible, output, hidden_output)
+            new_states = jax.tree.map(lambda a, b: _where(visible, a, b), new_states, states)
+        return (new_states, output), output if return_sequences else None
+
+    carry = states, previous_output.astype(spec.dtype)
+    (states, last), outputs = lax.scan(
+        body, carry, (inputs, mask), reverse=go_backwards, unroll=True if unroll else 1
+    )
+    if go_backwards and return_sequences:
+        outputs = jnp.flip(outputs, axis=0)
+    return last, outputs, states
+
+
+def _where(condition: jax.Array, x: jax.Array, y: jax.Array) -> jax.Array:
+    """Selects samples of `x` or `y`."""
+    return jnp.where(condition.reshape(condition.shape + (1,) * (x.ndim - condition.ndim)), x, y)

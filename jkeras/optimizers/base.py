@@ -97,6 +97,8 @@ class Optimizer(registry.Configurable):
         name: str | None = None,
         **kwargs: Any,
     ):
+        for name_of_old in kwargs.keys() & {"lr", "decay"}:
+            self._arguments[1].pop(name_of_old, None)  # not to be found in the config
         learning_rate = arguments.take_old_arguments(learning_rate, kwargs)
         if kwargs:
             known = inspect.signature(type(self)).parameters
@@ -145,7 +147,8 @@ class Optimizer(registry.Configurable):
         self._trainable_variables = list(variables)
         self._made = {}
         if self.use_ema:
-            self.add_optimizer_variables(variables, "average")
+            for v in variables:  # the average of one that comes later starts from what it is then
+                self.add_variable_from_reference(v, "average", initializer=v)
         if self.gradient_accumulation_steps:
             self.add_optimizer_variables(variables, "gradient_accumulator")
 
@@ -371,12 +374,12 @@ class Optimizer(registry.Configurable):
         each slot a dict by the parameters' paths. What this object's variables hold is not touched.
 
         Args:
-            names: What the variables it was built on are called in `params`; needed if a setting
-                names variables themselves.
+            names: What variables are called in `params`; needed if a setting names variables
+                themselves. The optimizer must be built on those that are in `params`.
 
         Raises:
-            ValueError: If it was not built for one of `names`; or if variables were excluded from
-                weight decay, and `names` is not given.
+            ValueError: By the functions, if it is not; or if variables were excluded from weight
+                decay, and `names` is not given.
 
         Example:
             >>> import jax.numpy as jnp, jkeras as keras, optax
@@ -450,8 +453,9 @@ class Optimizer(registry.Configurable):
 
     # -------------------------------------------------------------- between variables and states
     def read(self, names: Mapping[Variable, Any]) -> State:
-        """Returns the state, to one who may destroy its arrays: they are those that the variables
-        hold, and copies only of what somebody else may hold as well.
+        """Returns the state, which may be donated: `write` has to follow.
+
+        Its arrays are those that the variables hold; only what the user may hold too is copied.
 
         Args:
             names: The trained variables, and what to call them in the state.
@@ -501,13 +505,16 @@ class Optimizer(registry.Configurable):
             )
         if not grads:
             return
-        new, state = self.stateless_apply(
-            [v.value for v in self.variables], grads, [v.value for v in self._trainable_variables]
-        )
+        trained, mine = self._trainable_variables, self.variables
+        old_trained, old_mine = [v.value for v in trained], [v.value for v in mine]
+        new_trained, new_mine = self.stateless_apply(old_mine, grads, old_trained)
         here = scope.current()
         write = Variable.set_cell if here is None else here.write
-        for variable, value in zip((*self._trainable_variables, *self.variables), (*new, *state)):
-            write(variable, value)
+        for variable, old, new in zip(
+            trained + mine, old_trained + old_mine, new_trained + new_mine
+        ):
+            if new is not old:  # which the user may hold as well
+                write(variable, new)
 
     def _matched(self, grads: list[Any], variables: list[Variable]) -> list[Any]:
         """Returns the gradients of the variables it was built on, None where there is none."""

@@ -49,15 +49,15 @@ class OptaxOptimizer(Optimizer):
     def _graft(self, variables: Sequence[Variable]) -> None:
         """Makes the variables of the state, keeping those that were there before."""
         known = dict(enumerate(variables))
-        fresh = self.transformation.init({i: v.value for i, v in known.items()})
         old, self._leaves, self._arranged = self._leaves, {}, {}
-        for path, leaf in jax.tree_util.tree_leaves_with_path(fresh):
-            key, array = _key(path, known), jnp.asarray(leaf)
-            if key not in old or old[key].shape != array.shape:
-                name = "_".join(p.path if isinstance(p, Variable) else p for p in key)
-                name = name.replace("/", "_")
-                old[key] = Variable(jnp.array(array, copy=True), trainable=False, name=name)
-            self._leaves[key] = old[key]
+        with jax.ensure_compile_time_eval():  # also while somebody traces
+            fresh = self.transformation.init({i: v.cell() for i, v in known.items()})
+            for path, leaf in jax.tree_util.tree_leaves_with_path(fresh):
+                key, array = _key(path, known), jnp.array(leaf, copy=True)
+                if key not in old or old[key].shape != array.shape:
+                    name = "_".join(p.path if isinstance(p, Variable) else p for p in key)
+                    old[key] = Variable(array, trainable=False, name=name.replace("/", "_"))
+                self._leaves[key] = old[key]
 
     @property
     def variables(self) -> list[Variable]:

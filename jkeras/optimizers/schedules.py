@@ -210,11 +210,13 @@ class CosineDecay(LearningRateSchedule):
     def __call__(self, step: Any) -> jax.Array:
         step, start = _as_float(step), self.initial_learning_rate
         if self.warmup_target is None:
-            return start * _half_cosine(step / self.decay_steps, self.alpha)
+            return start * self._decayed(step)
         top, warm = self.warmup_target, self.warmup_steps
-        decayed = top * _half_cosine((step - warm) / self.decay_steps, self.alpha)
         warming = start + (top - start) * step / max(warm, 1)
-        return jnp.where(step < warm, warming, decayed)
+        return jnp.where(step < warm, warming, top * self._decayed(step - warm))
+
+    def _decayed(self, step: jax.Array) -> jax.Array:
+        return (1.0 - self.alpha) * _half_cosine(step / self.decay_steps) + self.alpha
 
 
 class CosineDecayRestarts(LearningRateSchedule):
@@ -225,7 +227,7 @@ class CosineDecayRestarts(LearningRateSchedule):
         first_decay_steps: How long the first cosine lasts.
         t_mul: How many times longer each period is than the one before.
         m_mul: How many times higher each period starts than the one before.
-        alpha: The learning rate at the end of a period, as a part of that at its start.
+        alpha: The learning rate at the end of each period, as a part of the initial one.
         name: A name.
 
     Example:
@@ -261,13 +263,14 @@ class CosineDecayRestarts(LearningRateSchedule):
             restarts = jnp.floor(jnp.log(grown) / math.log(self.t_mul))
             length = self.t_mul**restarts
             done = (periods - (1.0 - length) / (1.0 - self.t_mul)) / length
-        start = self.initial_learning_rate * self.m_mul**restarts
-        return start * _half_cosine(done, self.alpha)
+        height = self.initial_learning_rate * self.m_mul**restarts
+        floor = self.initial_learning_rate * self.alpha
+        return (1.0 - self.alpha) * height * _half_cosine(done) + floor
 
 
-def _half_cosine(done: jax.Array, alpha: float) -> jax.Array:
-    cosine = 0.5 * (1.0 + jnp.cos(math.pi * jnp.minimum(1.0, done)))
-    return (1.0 - alpha) * cosine + alpha
+def _half_cosine(done: jax.Array) -> jax.Array:
+    """Returns what falls from 1 to 0 as `done` goes from 0 to 1, and stays there."""
+    return 0.5 * (1.0 + jnp.cos(math.pi * jnp.minimum(1.0, done)))
 
 
 def _as_float(x: Any) -> jax.Array:

@@ -19,12 +19,15 @@ def transform(
     optimizer: "Optimizer", names: Mapping[Variable, str] | None = None
 ) -> optax.GradientTransformation:
     """Returns an optimizer as a transformation; see `Optimizer.transform`."""
-    if names is not None:
-        optimizer.check_known(names)
+    named = None if names is None else {name: variable for variable, name in names.items()}
 
     def bind(params: dict[str, Any]) -> tuple["Optimizer", dict[str, Variable]]:
-        if names is not None:
-            return optimizer, {name: variable for variable, name in names.items()}
+        if named is not None:
+            if not params.keys() <= named.keys():
+                raise ValueError(f"No variables are called {sorted(params.keys() - named.keys())}.")
+            known = {path: named[path] for path in params}
+            optimizer.check_known(known.values())
+            return optimizer, known
         known = {path: _stand_in(path, array) for path, array in params.items()}
         worker = optimizer.unbuilt()
         worker.build(list(known.values()))

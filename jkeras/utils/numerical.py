@@ -26,18 +26,19 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Any:
         array([[1., 0., 0.],
                [0., 0., 1.]])
     """
-    classes = x if isinstance(x, jax.core.Tracer) else np.asarray(x).astype("int64")
+    if isinstance(x, jax.core.Tracer):
+        if num_classes is None:
+            raise ValueError("Give `num_classes`: under jax.jit it cannot depend on the classes.")
+        return jax.nn.one_hot(x[..., 0] if x.ndim > 1 and x.shape[-1] == 1 else x, num_classes)
+    classes = np.asarray(x).astype("int64")
     if classes.ndim > 1 and classes.shape[-1] == 1:
         classes = classes[..., 0]
-    if isinstance(classes, np.ndarray):
-        if num_classes is None:
-            num_classes = int(classes.max(initial=-1)) + 1
-        bad = classes[(classes >= num_classes) | (classes < -num_classes)]
-        if bad.size:
-            raise ValueError(f"The class {bad[0]} is not below num_classes={num_classes}.")
-    if isinstance(x, jax.Array):
-        return jax.nn.one_hot(classes, num_classes)
-    return np.eye(num_classes)[classes]
+    size = int(classes.max(initial=-1)) + 1 if num_classes is None else num_classes
+    bad = classes[(classes >= size) | (classes < -size)]
+    if bad.size:
+        raise ValueError(f"The class {bad[0]} is not below num_classes={size}.")
+    array = np.eye(size)[classes]
+    return jnp.asarray(array) if isinstance(x, jax.Array) else array
 
 
 def normalize(x: Any, axis: int = -1, order: int = 2) -> Any:

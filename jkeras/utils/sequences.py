@@ -47,7 +47,7 @@ def pad_sequences(
             raise ValueError(
                 f"`sequences` must be a list of iterables. Found non-iterable: {sequence}"
             )
-    if isinstance(value, str) and np.dtype(dtype) != object:
+    if isinstance(value, str) and np.dtype(dtype).kind not in "OU":
         raise ValueError(
             f"`dtype` {dtype} is not compatible with `value`'s type: {type(value)} "
             "You should set `dtype=object` for variable length strings."

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+import jax
 import numpy as np
 
 from jkeras import layers
@@ -60,18 +61,15 @@ class Case:
     def __str__(self) -> str:
         return self.name or self.layer.__name__
 
-    def make(self, **kwargs: Any) -> Any:
+    def make(self) -> Any:
         """Returns a new layer."""
-        arguments = self.arguments() if callable(self.arguments) else self.arguments
-        return self.layer(**arguments, **kwargs)
+        return self.layer(**(self.arguments() if callable(self.arguments) else self.arguments))
 
     def draw(self, seed: int = 0) -> tuple:
         """Returns arrays to call the layer on, as a tuple of arguments."""
         generator = np.random.default_rng(seed)
-        if isinstance(self.inputs, list):
-            return ([spec.draw(generator) for spec in self.inputs],)
-        specs = self.inputs if isinstance(self.inputs, tuple) else (self.inputs,)
-        return tuple(spec.draw(generator) for spec in specs)
+        inputs = self.inputs if isinstance(self.inputs, tuple) else (self.inputs,)
+        return jax.tree.map(lambda spec: spec.draw(generator), inputs)
 
 
 VECTORS = Floats((3, 4))
@@ -194,6 +192,61 @@ _REGULARIZATIONS = [
     Case(layers.SpatialDropout3D, {"rate": 0.5}, VOLUMES, trains=True),
 ]
 
+
+def _cell(name: str, **kwargs: Any) -> Any:
+    return lambda: {"cell": getattr(layers, name)(3, **kwargs)}
+
+
+def _two_cells() -> Any:
+    return [layers.LSTMCell(3), layers.GRUCell(2)]
+
+
+_RECURRENT = [
+    Case(layers.SimpleRNN, {"units": 3, "return_sequences": True}, SEQUENCES, sequences=True),
+    Case(
+        layers.LSTM,
+        {"units": 3, "return_sequences": True, "dropout": 0.5, "recurrent_dropout": 0.5},
+        SEQUENCES,
+        sequences=True,
+        trains=True,
+    ),
+    Case(
+        layers.GRU,
+        {"units": 3, "return_sequences": True, "dropout": 0.5, "seed": 1},
+        SEQUENCES,
+        sequences=True,
+        trains=True,
+    ),
+    Case(layers.RNN, _cell("GRUCell", reset_after=False), SEQUENCES),
+    Case(
+        layers.RNN,
+        lambda: {"cell": _two_cells(), "return_sequences": True, "return_state": True},
+        SEQUENCES,
+        "RNN of two cells",
+    ),
+    Case(layers.SimpleRNNCell, {"units": 3}, (Floats((2, 4)), [Floats((2, 3))])),
+    Case(layers.LSTMCell, {"units": 3}, (Floats((2, 4)), [Floats((2, 3)), Floats((2, 3))])),
+    Case(layers.GRUCell, {"units": 3}, (Floats((2, 4)), [Floats((2, 3))])),
+    Case(
+        layers.StackedRNNCells,
+        lambda: {"cells": _two_cells()},
+        (Floats((2, 4)), [[Floats((2, 3)), Floats((2, 3))], [Floats((2, 2))]]),
+    ),
+    Case(layers.ConvLSTM1D, {"filters": 2, "kernel_size": 2}, Floats((2, 3, 6, 3))),
+    Case(layers.ConvLSTM2D, {"filters": 2, "kernel_size": 2}, Floats((2, 2, 4, 5, 1))),
+    Case(layers.ConvLSTM3D, {"filters": 2, "kernel_size": 2}, Floats((1, 2, 3, 4, 3, 1))),
+]
+_WRAPPERS = [
+    Case(
+        layers.Bidirectional,
+        lambda: {"layer": layers.GRU(2, return_sequences=True)},
+        SEQUENCES,
+        sequences=True,
+    ),
+    Case(layers.TimeDistributed, lambda: {"layer": layers.Dense(2)}, SEQUENCES, sequences=True),
+    Case(layers.SpectralNormalization, lambda: {"layer": layers.Dense(2)}, VECTORS, trains=True),
+]
+
 LAYERS = [
     *_CORE,
     *_ACTIVATIONS,
@@ -203,4 +256,6 @@ LAYERS = [
     *_MERGES,
     *_NORMALIZATIONS,
     *_REGULARIZATIONS,
+    *_RECURRENT,
+    *_WRAPPERS,
 ]

@@ -1,0 +1,299 @@
+"""Configs: captured from constructors, and read back through fixed tables only."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import jkeras as keras
+from jkeras import layers, regularizers
+from jkeras.core import registry
+
+
+@pytest.fixture(autouse=True)
+def no_registrations():
+    before = dict(registry._registered), dict(registry._registered_names)
+    yield
+    for table, saved in zip((registry._registered, registry._registered_names), before):
+        table.clear()
+        table.update(saved)
+
+
+class Plain(layers.Layer):
+    def __init__(self, units, activation="relu", *, scale=2.0, **kwargs):
+        super().__init__(**kwargs)
+        self.count = units  # under another name
+        self.scale = scale
+
+    def call(self, inputs):
+        return inputs * self.scale
+
+
+class Closed(layers.Layer):
+    """Takes no name, no dtype, no trainable."""
+
+    def __init__(self, factor=3):
+        super().__init__()
+        self.factor = factor
+
+    def call(self, inputs):
+        return inputs * self.factor
+
+
+class Open(layers.Layer):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+
+    def call(self, inputs):
+        return inputs
+
+
+class Own(Plain):
+    def get_config(self):
+        return {**super().get_config(), "units": self.count, "extra": 1}
+
+    @classmethod
+    def from_config(cls, config):
+        assert config.pop("extra") == 1
+        return cls(**config)
+
+
+# ------------------------------------------------------------------ what is captured
+def test_the_config_is_the_arguments_defaults_included():
+    config = Plain(5, scale=1.5, name="p").get_config()
+    assert config.pop("dtype")["config"] == {"name": "float32"}
+    assert config == {
+        "name": "p",
+        "trainable": True,
+        "units": 5,
+        "activation": "relu",
+        "scale": 1.5,
+    }
+
+
+def test_a_class_that_takes_no_name_keeps_it_all_the_same():
+    closed = Closed(4)
+    closed.name = "mine"
+    closed.trainable = False
+    again = Closed.from_config(closed.get_config())
+    assert (again.factor, again.name, again.trainable) == (4, "mine", False)
+
+
+def test_built_in_classes_give_what_they_hold_now():
+    dense = layers.Dense(3, activation="relu")
+    dense.units = 7
+    config = dense.get_config()
+    assert (config["units"], config["activation"]) == (7, "relu")
+
+
+def test_positional_arguments_without_names_need_an_own_config():
+    class Many(layers.Layer):
+        def __init__(self, *parts):
+            super().__init__()
+
+    with pytest.raises(NotImplementedError, match=r"Many takes \*parts.*write get_config"):
+        Many(1, 2).get_config()
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: Plain(5, "tanh", scale=0.5, name="x", dtype="mixed_bfloat16", trainable=False),
+        lambda: Closed(9),
+        lambda: Open(name="o", dtype="float16"),
+        lambda: Own(3),
+        lambda: Plain(units=[1, (2, 3)], activation=regularizers.L2(0.5)),
+        lambda: layers.Dense(4, kernel_regularizer="l1", bias_initializer="ones"),
+    ],
+)
+def test_round_trip(layer):
+    layer = layer()
+    config = json.loads(json.dumps(layer.get_config()))
+    again = type(layer).from_config(dict(config))
+    assert json.loads(json.dumps(again.get_config())) == config
+    assert (again.name, again.trainable, again.dtype_policy) == (
+        *(layer.name, layer.trainable, layer.dtype_policy),
+    )
+
+
+def test_arguments_that_are_objects_come_back_as_objects():
+    layer = Plain(1, activation=regularizers.L2(0.5))
+    again = Plain.from_config(layer.get_config())
+    _, kwargs = again._arguments
+    assert isinstance(kwargs["activation"], regularizers.L2)
+    assert kwargs["activation"].l2 == 0.5
+
+
+# ------------------------------------------------------------------ values in configs
+VALUES = [
+    *(None, True, 3, 2.5, "text", [1, [2, None]], {"a": 1, "b": [2]}, b"bytes"),
+    *(slice(1, None, 2), Ellipsis, np.float32(1.5), np.int64(3)),
+]
+
+
+@pytest.mark.parametrize("value", VALUES, ids=repr)
+def test_values_survive_json(value):
+    text = json.dumps(registry.serialize_keras_object(value))
+    assert registry.deserialize_keras_object(json.loads(text)) == value
+
+
+def test_arrays_and_dtypes():
+    array = np.arange(4, dtype="int16").reshape(2, 2)
+    again = registry.deserialize_keras_object(registry.serialize_keras_object(array))
+    np.testing.assert_array_equal(again, array)
+    assert again.dtype == "int16"
+    assert registry.serialize_keras_object(np.float32) == "float32"
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
+    max_leaves=10,
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(json_values)
+def test_json_values_are_left_alone(value):
+    assert registry.deserialize_keras_object(registry.serialize_keras_object(value)) == value
+
+
+def test_what_cannot_be_described():
+    with pytest.raises(TypeError, match="Cannot describe"):
+        registry.serialize_keras_object(object())
+
+
+# ------------------------------------------------------------------ finding classes
+def test_envelopes_of_built_in_and_own_classes():
+    envelope = registry.serialize_keras_object(layers.Dense(2, name="d"))
+    assert (envelope["module"], envelope["class_name"], envelope["registered_name"]) == (
+        *("keras.layers", "Dense", None),
+    )
+    mine = registry.serialize_keras_object(Closed(2))
+    assert (mine["module"], mine["registered_name"]) == (__name__, "Closed")
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"module": "keras.layers", "class_name": "Dense", "config": {"units": 2}},
+        {"module": "keras.src.layers.core.dense", "class_name": "Dense", "config": {"units": 2}},
+        {"module": "tensorflow.keras.layers", "class_name": "Dense", "config": {"units": 2}},
+        {"class_name": "Dense", "config": {"units": 2}},
+    ],
+)
+def test_dialects_that_name_the_same_class(config):
+    layer = registry.deserialize_keras_object(config, area="layers")
+    assert isinstance(layer, layers.Dense)
+    assert layer.units == 2
+
+
+def test_an_own_class_has_to_be_known():
+    envelope = registry.serialize_keras_object(Closed(2))
+    with pytest.raises(ValueError, match=r"Unknown class 'Closed'.*register_keras_serializable"):
+        registry.deserialize_keras_object(envelope)
+    assert registry.deserialize_keras_object(envelope, {"Closed": Closed}).factor == 2
+    with registry.custom_object_scope({"Closed": Closed}):
+        assert registry.deserialize_keras_object(envelope).factor == 2
+    with pytest.raises(ValueError, match="Unknown class"):
+        registry.deserialize_keras_object(envelope)
+
+
+def test_registering():
+    registry.register_keras_serializable("shop", "Times")(Closed)
+    assert registry.get_registered_name(Closed) == "shop>Times"
+    assert registry.get_registered_object("shop>Times") is Closed
+    envelope = registry.serialize_keras_object(Closed(2))
+    assert envelope["registered_name"] == "shop>Times"
+    assert registry.deserialize_keras_object(envelope).factor == 2
+    with pytest.raises(ValueError, match=r"no get_config\(\)"):
+        registry.register_keras_serializable()(int)
+
+
+def test_an_own_class_wins_over_a_built_in_one_of_the_same_name():
+    class Dense(Closed):
+        pass
+
+    config = {"class_name": "Dense", "config": {"factor": 5}}
+    assert registry.deserialize_keras_object(config, {"Dense": Dense}, area="layers").factor == 5
+
+
+def test_scopes_nest():
+    def first(x):
+        return x
+
+    def second(x):
+        return -x
+
+    with registry.CustomObjectScope({"f": first}):
+        with registry.CustomObjectScope({"f": second, "g": second}):
+            assert keras.activations.get("f") is second
+        assert keras.activations.get("f") is first
+        with pytest.raises(ValueError, match="Unknown activation 'g'"):
+            keras.activations.get("g")
+    with pytest.raises(ValueError, match="Unknown activation 'f'"):
+        keras.activations.get("f")
+
+
+def test_functions_by_name():
+    def mine(x):
+        return x * 3
+
+    layer = layers.Dense(1, activation=mine)
+    config = layer.get_config()
+    assert config["activation"]["config"] == "mine"
+    with pytest.raises(ValueError, match=r"Unknown function 'mine'.*custom_objects"):
+        layers.Dense.from_config(config)
+    with registry.custom_object_scope({"mine": mine}):
+        assert layers.Dense.from_config(config).activation is mine
+
+
+# ------------------------------------------------------------------ what a config cannot do
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"module": "os", "class_name": "system", "config": {"command": "true"}},
+        {"module": "builtins", "class_name": "eval", "config": {"source": "1"}},
+        {"module": "subprocess", "class_name": "Popen", "config": {}},
+        {"module": "keras.layers", "class_name": "os.system", "config": {}},
+        {"module": "jkeras.core.registry", "class_name": "Configurable", "config": {}},
+        {"module": None, "class_name": "__import__", "config": {}},
+        {"class_name": "function", "config": "system", "module": "os"},
+    ],
+)
+def test_nothing_is_imported_on_a_configs_word(config):
+    with pytest.raises(ValueError, match="Unknown"):
+        registry.deserialize_keras_object(config)
+
+
+def test_stored_code_is_refused():
+    config = {"class_name": "__lambda__", "config": {"code": "4wEAAAA=", "defaults": None}}
+    with pytest.raises(ValueError, match="never executes"):
+        registry.deserialize_keras_object(config, safe_mode=False)
+
+
+def test_a_config_of_the_wrong_kind():
+    with pytest.raises(ValueError, match="not a dict of arguments"):
+        registry.deserialize_keras_object({"class_name": "Dense", "config": 3}, area="layers")
+
+
+# ------------------------------------------------------------------ names as arguments
+def test_resolve():
+    assert keras.activations.get("ReLU").__name__ == "relu"
+    assert isinstance(regularizers.get("l1"), regularizers.L1)
+    assert isinstance(regularizers.get(regularizers.L1), regularizers.L1)
+    assert regularizers.get({"class_name": "L1", "config": {"l1": 0.25}}).l1 == 0.25
+    with pytest.raises(ValueError, match=r"Unknown activation 'rellu': did you mean 'relu'\?"):
+        keras.activations.get("rellu")
+    with pytest.raises(TypeError, match=r"Expected regularizer as a name.*got 3"):
+        regularizers.get(3)
+
+
+def test_every_name_of_an_area_is_found():
+    for area in ("layers", "activations", "initializers", "regularizers", "constraints"):
+        for name in registry.builtin_names(area):
+            assert registry.find_builtin(area, name) is not None
