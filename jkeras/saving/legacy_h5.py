@@ -43,16 +43,18 @@ def write(model: Any, file: IO[bytes], include_optimizer: bool = True) -> None:
             "`model.save_weights('name.weights.h5')`."
         )
     config = dialects.to_legacy(registry.serialize_keras_object(model))
-    training = model.get_compile_config() if include_optimizer else None
+    optimizer = getattr(model, "optimizer", None) if include_optimizer else None
+    training = None if optimizer is None else model.get_compile_config()
     with h5_writer.create(file) as root:
         root.attrs["backend"], root.attrs["keras_version"] = "jax", KERAS_VERSION
         root.attrs["model_config"] = json.dumps(config).encode("ascii")
         _write_layers(root.create_group("model_weights"), model)
         if training is not None:
-            optimizer = registry.serialize_keras_object(model.optimizer)
-            settings = compile_configs.to_legacy(training, optimizer)
+            entry = registry.serialize_keras_object(optimizer)
+            settings = compile_configs.to_legacy(training, entry)
             root.attrs["training_config"] = json.dumps(settings).encode("ascii")
-            _write_weights(root.create_group("optimizer_weights"), model.optimizer.variables)
+        if optimizer is not None:
+            _write_weights(root.create_group("optimizer_weights"), optimizer.variables)
 
 
 def _write_layers(group: Any, model: Any) -> None:
@@ -171,13 +173,14 @@ def _matched(model: Any, saved: dict[str, list[Dataset]], by_name: bool) -> list
             "variables yet. Call the model first (or `build()` it), then load the weights."
         )
     if by_name:
-        return [(layer, layer.name) for layer in model.layers if layer.name in saved]
+        names = {dialects.layer_name(name): name for name in saved}
+        return [(layer, names[layer.name]) for layer in model.layers if layer.name in names]
     layers = [layer for layer in model.layers if layer.weights]
-    names = [name for name, datasets in saved.items() if datasets]
-    if len(layers) != len(names):
+    found = [name for name, datasets in saved.items() if datasets]
+    if len(layers) != len(found):
         raise ValueError(
             "Layer count mismatch when loading weights from file. Model expected "
-            f"{len(layers)} layers, found {len(names)} saved layers.\n"
-            f"Of the model: {[layer.name for layer in layers]}. In the file: {names}."
+            f"{len(layers)} layers, found {len(found)} saved layers.\n"
+            f"Of the model: {[layer.name for layer in layers]}. In the file: {found}."
         )
-    return list(zip(layers, names, strict=True))
+    return list(zip(layers, found, strict=True))

@@ -2,10 +2,12 @@
 
 import json
 import zipfile
+from pathlib import Path
 
 import h5py
 import jax
 import numpy as np
+import optax
 import pytest
 
 import jkeras as keras
@@ -606,3 +608,63 @@ def test_clone_functions():
     with pytest.raises(ValueError, match="subclassed"):
         keras.models.clone_model(Net(), clone_function=narrow)
     assert isinstance(keras.models.clone_model(Net(4)), Net)
+
+
+# ------------------------------------------------------------------ what files cannot hold
+def test_layers_may_have_files_of_their_own(tmp_path):
+    class Words(layers.Layer):
+        words = ()
+
+        def call(self, inputs):
+            return inputs
+
+        def save_assets(self, folder):
+            for i, word in enumerate(self.words):
+                (Path(folder) / f"{i}.txt").write_text(word)
+
+        def load_assets(self, folder):
+            self.words = [p.read_text() for p in sorted(Path(folder).iterdir())]
+
+    model = keras.Sequential([keras.Input((4,)), Words(), Words(), layers.Dense(1)])
+    model.layers[0].words, model.layers[1].words = ["a", "b"], ["c"]
+    model.save(tmp_path / "words.keras")
+    model.save(tmp_path / "words", zipped=False)
+    with zipfile.ZipFile(tmp_path / "words.keras") as members:
+        assert members.namelist()[3:] == [
+            *("assets/layers/words/0.txt", "assets/layers/words/1.txt"),
+            "assets/layers/words_1/0.txt",
+        ]
+    for name in ("words.keras", "words"):
+        loaded = keras.models.load_model(tmp_path / name, custom_objects={"Words": Words})
+        assert [layer.words for layer in loaded.layers[:2]] == [["a", "b"], ["c"]]
+    with zipfile.ZipFile(tmp_path / "words.keras", "a") as members:
+        members.writestr("assets/layers/words/../../../evil", "x")
+    with pytest.raises(ValueError, match=r"Not allowed.*evil"):
+        keras.models.load_model(tmp_path / "words.keras", custom_objects={"Words": Words})
+    assert not list(tmp_path.rglob("evil"))
+
+
+def test_an_optax_transformation_is_passed_again(tmp_path):
+    model = sequential()
+    model.compile(optax.adam(0.01), "mse")
+    model.fit(X, Y, epochs=2, verbose=0)
+    for name in FORMATS:
+        with pytest.warns(UserWarning, match="optax transformation cannot be described"):
+            model.save(tmp_path / name)
+        loaded = keras.models.load_model(tmp_path / name)
+        assert not loaded.compiled
+        loaded.compile(optax.adam(0.01), "mse")
+        loaded.optimizer.build(loaded.trainable_variables)
+        loaded.load_weights(tmp_path / name)
+        check_same_variables(loaded, model)
+
+
+def test_functions_that_no_file_can_name(tmp_path):
+    def mean(x):  # not keras.ops.mean
+        return x + 1
+
+    i = keras.Input((4,))
+    model = keras.Model(i, keras.ops.lift(mean)(i))
+    for name in FORMATS:
+        with pytest.raises(ValueError, match=r"'mean', which is none of keras.ops"):
+            model.save(tmp_path / name)
