@@ -13,4 +13,5 @@ from jkeras.callbacks.progbar_logger import ProgbarLogger as ProgbarLogger
 from jkeras.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau as ReduceLROnPlateau
 from jkeras.callbacks.remote_monitor import RemoteMonitor as RemoteMonitor
 from jkeras.callbacks.swap_ema_weights import SwapEMAWeights as SwapEMAWeights
+from jkeras.callbacks.tensorboard import TensorBoard as TensorBoard
 from jkeras.callbacks.terminate_on_nan import TerminateOnNaN as TerminateOnNaN

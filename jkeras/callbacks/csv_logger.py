@@ -2,9 +2,9 @@
 
 import csv
 import os
-from collections.abc import Iterable
 from typing import Any
 
+import jax
 import numpy as np
 
 from jkeras.callbacks.callback import Callback
@@ -23,15 +23,16 @@ class CSVLogger(Callback):
         append: Whether to write at the end of a file that is there already.
 
     Example:
-        >>> import tempfile, numpy as np, jkeras as keras
+        >>> import pathlib, tempfile, numpy as np, jkeras as keras
         >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
         >>> model.compile("sgd", "mse")
         >>> x = np.ones((8, 1))
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     log = keras.callbacks.CSVLogger(f"{folder}/log.csv")
+        ...     path = pathlib.Path(folder, "log.csv")
+        ...     log = keras.callbacks.CSVLogger(path)
         ...     history = model.fit(x, x, epochs=2, verbose=0, callbacks=[log])
-        ...     print(open(f"{folder}/log.csv").readline().strip())
-        epoch,loss,val_loss
+        ...     path.read_text().split()[0]
+        'epoch,loss,val_loss'
     """
 
     def __init__(self, filename: str | os.PathLike, separator: str = ",", append: bool = False):
@@ -59,6 +60,6 @@ class CSVLogger(Callback):
 
 
 def _as_cell(value: Any) -> Any:
-    if isinstance(value, Iterable) and not isinstance(value, str) and np.ndim(value) > 0:
+    if isinstance(value, (list, tuple, np.ndarray, jax.Array)) and np.ndim(value) > 0:
         return f'"[{", ".join(map(str, value))}]"'
     return value

@@ -107,8 +107,9 @@ class Progress:
             self._last_drawn = now
             console.draw(self._line(logs, now, ended=False))
 
-    def finish(self, logs: Mapping[str, Any]) -> None:
-        """Shows the end, with all logs."""
+    def finish(self, logs: Mapping[str, Any], done: int | None = None) -> None:
+        """Shows the end, with all logs; by default, as many steps as at the last update."""
+        self.done = self.done if done is None else done
         if self.steps is None:
             self.steps = self.done
         line = self._line(logs, time.perf_counter(), ended=True)

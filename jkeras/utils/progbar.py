@@ -77,9 +77,10 @@ class Progbar:
             self._sums[name] = (total + value * steps, count + steps)
         self._done = current
         logs = {name: total / count for name, (total, count) in self._sums.items()}
-        self._progress.update(current, logs)
         if finalize:
-            self._progress.finish(logs)
+            self._progress.finish(logs, current)
+        else:
+            self._progress.update(current, logs)
 
     def add(self, n: int, values: Iterable[tuple[str, Any]] | None = None) -> None:
         """Shows that `n` more steps have ended."""

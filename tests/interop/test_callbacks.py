@@ -1,6 +1,9 @@
 """Callbacks against Keras's, on the same scripted logs: decisions, messages, files."""
 
+import io
 import itertools
+import re
+import sys
 import warnings
 
 import keras
@@ -280,3 +283,44 @@ def test_swap_ema_weights(compare, on_epoch):
         note()
         seen.append(found)
     compare(f"SwapEMAWeights({on_epoch}): weights", *seen)
+
+
+class Terminal(io.StringIO):
+    encoding = "utf-8"
+
+    def isatty(self):
+        return True
+
+
+def test_progbar(compare, monkeypatch):
+    def drawn(library, target, verbose, options, updates):
+        terminal = Terminal()
+        monkeypatch.setattr(sys, "stdout", terminal)
+        bar = library.utils.Progbar(target, verbose=verbose, interval=0, **options)
+        for done, values in updates:
+            finalize = True if target is None and done == updates[-1][0] else None
+            bar.update(done, values, finalize)
+        monkeypatch.undo()
+        text = terminal.getvalue().replace("\x08", "").replace("\x1b[37m\x1b[0m", "")
+        lines = [line.rstrip() for line in text.split("\r")]
+        return re.sub(
+            r"\d+(s\x1b| ?[mu]?s/)", r"0\1", re.sub(r" \d+s -", " 0s -", "\r".join(lines))
+        )
+
+    generator = np.random.default_rng(5)
+    options = (
+        {},
+        {"stateful_metrics": ["a"]},
+        {"stateless_metrics": ["b"]},
+        {"width": 7, "unit_name": "file"},
+    )
+    for target, verbose, option in itertools.product((1, 9, 1200), (1, 2), options):
+        steps = sorted(set(generator.integers(1, target + 1, 4).tolist()) | {target})
+        updates = [
+            (n, [("a", float(v)), ("b", float(w))])
+            for n, (v, w) in zip(steps, generator.random((len(steps), 2)) ** 9, strict=True)
+        ]
+        ours = drawn(jkeras, target, verbose, option, updates)
+        theirs = drawn(keras, target, verbose, option, updates)
+        assert ours == theirs, (target, verbose, option)
+        compare("Progbar: text", np.array(ours), np.array(theirs), 0)

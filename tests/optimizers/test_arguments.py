@@ -172,7 +172,7 @@ def test_a_users_class_gets_a_config_too():
         (optax.sgd(0.1), "OptaxOptimizer"),
         (optax.with_extra_args_support(optax.sgd(0.1)), "OptaxOptimizer"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_get(identifier, name):
     assert type(optimizers.get(identifier)).__name__ == name

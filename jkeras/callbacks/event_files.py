@@ -1,0 +1,160 @@
+"""Event files of TensorBoard, with the records that TensorFlow writes: no TensorFlow is needed."""
+
+import itertools
+import os
+import struct
+import time
+import zlib
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from jkeras.callbacks.model_graph import GraphNode
+
+_BUCKETS = 30
+_FLUSH_SECONDS = 10.0
+_files = itertools.count()
+
+
+class EventFile:
+    """Writes one run: a folder with an event file, which is made with the first record.
+
+    Args:
+        folder: The folder.
+    """
+
+    def __init__(self, folder: str):
+        self.folder = folder
+        self._writer: Any = None
+        self._flushed = 0.0  # when
+
+    def scalar(self, tag: str, value: float, step: int) -> None:
+        """Writes a number."""
+        self._write(tag, step, "scalars", [], float_val=[float(value)])
+
+    def histogram(self, tag: str, values: np.ndarray, step: int) -> None:
+        """Writes the distribution of an array's finite values."""
+        values = values.astype("float64").ravel()
+        counts, edges = np.histogram(values[np.isfinite(values)], _BUCKETS)
+        rows = np.stack([edges[:-1], edges[1:], counts], axis=1)
+        self._write(tag, step, "histograms", rows.shape, double_val=rows.ravel().tolist())
+
+    def images(self, tag: str, images: Iterable[np.ndarray], step: int) -> None:
+        """Writes images of one size: uint8 arrays of shape (height, width, channels)."""
+        images = list(images)
+        height, width = images[0].shape[:2]
+        strings = [str(width).encode(), str(height).encode(), *map(as_png, images)]
+        self._write(tag, step, "images", [len(strings)], string_val=strings)
+
+    def keras_graph(self, config: str) -> None:
+        """Writes a model's config, which TensorBoard draws as its conceptual graph."""
+        self._write("keras", 0, "graph_keras_model", [], b"1", string_val=[config.encode()])
+
+    def graph(self, nodes: Iterable[GraphNode]) -> None:
+        """Writes the graph of the run."""
+        from tensorboardX.proto import attr_value_pb2, event_pb2, graph_pb2, node_def_pb2
+
+        found = graph_pb2.GraphDef(
+            node=[
+                node_def_pb2.NodeDef(
+                    name=node.name,
+                    op=node.kind,
+                    input=node.inputs,
+                    attr={"shapes": attr_value_pb2.AttrValue(s=node.shapes.encode())},
+                )
+                for node in nodes
+            ]
+        )
+        self._write_event(
+            event_pb2.Event(wall_time=time.time(), graph_def=found.SerializeToString())
+        )
+
+    def flush(self) -> None:
+        """Makes sure that readers see what was written."""
+        if self._writer is not None:
+            self._writer.flush()
+        self._flushed = time.monotonic()
+
+    def close(self) -> None:
+        """Closes the file; the next record starts another one."""
+        if self._writer is not None:
+            self._writer.close()
+        self._writer = None
+
+    def __del__(self) -> None:
+        self.close()  # a training that fails does not come to its end
+
+    def _write(
+        self,
+        tag: str,
+        step: int,
+        plugin: str,
+        shape: Iterable[int],
+        content: bytes = b"",
+        **values: Any,
+    ) -> None:
+        """Writes a tensor for one of TensorBoard's plugins."""
+        from tensorboardX.proto import (
+            event_pb2,
+            summary_pb2,
+            tensor_pb2,
+            tensor_shape_pb2,
+            types_pb2,
+        )
+
+        kinds = {
+            "float_val": types_pb2.DT_FLOAT,
+            "double_val": types_pb2.DT_DOUBLE,
+            "string_val": types_pb2.DT_STRING,
+        }
+        size = tensor_shape_pb2.TensorShapeProto
+        tensor = tensor_pb2.TensorProto(
+            dtype=kinds[next(iter(values))],
+            tensor_shape=size(dim=[size.Dim(size=n) for n in shape]),
+            **values,
+        )
+        data = summary_pb2.SummaryMetadata.PluginData(plugin_name=plugin, content=content)
+        value = summary_pb2.Summary.Value(
+            tag=tag, metadata=summary_pb2.SummaryMetadata(plugin_data=data), tensor=tensor
+        )
+        event = event_pb2.Event(wall_time=time.time(), step=step)
+        event.summary.value.append(value)
+        self._write_event(event)
+
+    def _write_event(self, event: Any) -> None:
+        self._open().write_event(event)
+        if time.monotonic() - self._flushed > _FLUSH_SECONDS:
+            self.flush()
+
+    def _open(self) -> Any:
+        # Not tensorboardX.SummaryWriter: its flush does not wait for the records in its queue.
+        from tensorboardX.event_file_writer import EventsWriter
+
+        if self._writer is None:
+            os.makedirs(self.folder, exist_ok=True)
+            suffix = f".{os.getpid()}.{next(_files)}.v2"  # two files may be made in one second
+            self._writer = EventsWriter(os.path.join(self.folder, "events"), suffix)
+        return self._writer
+
+
+def as_png(image: np.ndarray) -> bytes:
+    """Encodes an image as a PNG file.
+
+    Args:
+        image: A uint8 array of shape (height, width, channels): gray, gray with alpha, RGB or RGBA.
+    """
+    height, width, channels = image.shape
+    kind = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+    # Every row starts with the number of its filter; 0 is none.
+    rows = np.insert(image.reshape(height, width * channels), 0, 0, axis=1)
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        checksum = struct.pack(">I", zlib.crc32(name + data))
+        return struct.pack(">I", len(data)) + name + data + checksum
+
+    header = struct.pack(">IIBBBBB", width, height, 8, kind, 0, 0, 0)
+    body = zlib.compress(rows.tobytes())
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+    )
