@@ -11,6 +11,10 @@ from jkeras.layers.activation import LeakyReLU as LeakyReLU
 from jkeras.layers.activation import PReLU as PReLU
 from jkeras.layers.activation import ReLU as ReLU
 from jkeras.layers.activation import Softmax as Softmax
+from jkeras.layers.attention import AdditiveAttention as AdditiveAttention
+from jkeras.layers.attention import Attention as Attention
+from jkeras.layers.attention import GroupQueryAttention as GroupQueryAttention
+from jkeras.layers.attention import MultiHeadAttention as MultiHeadAttention
 from jkeras.layers.convolutional import Conv1D as Conv1D
 from jkeras.layers.convolutional import Conv1DTranspose as Conv1DTranspose
 from jkeras.layers.convolutional import Conv2D as Conv2D
@@ -92,8 +96,15 @@ from jkeras.layers.pooling import MaxPool3D as MaxPool3D
 from jkeras.layers.pooling import MaxPooling1D as MaxPooling1D
 from jkeras.layers.pooling import MaxPooling2D as MaxPooling2D
 from jkeras.layers.pooling import MaxPooling3D as MaxPooling3D
+from jkeras.layers.preprocessing.categorical import CategoryEncoding as CategoryEncoding
+from jkeras.layers.preprocessing.categorical import Discretization as Discretization
+from jkeras.layers.preprocessing.hashing import HashedCrossing as HashedCrossing
+from jkeras.layers.preprocessing.hashing import Hashing as Hashing
+from jkeras.layers.preprocessing.lookup import IntegerLookup as IntegerLookup
+from jkeras.layers.preprocessing.lookup import StringLookup as StringLookup
 from jkeras.layers.preprocessing.numeric import Normalization as Normalization
 from jkeras.layers.preprocessing.numeric import Rescaling as Rescaling
+from jkeras.layers.preprocessing.text import TextVectorization as TextVectorization
 from jkeras.layers.recurrent import GRU as GRU
 from jkeras.layers.recurrent import LSTM as LSTM
 from jkeras.layers.recurrent import RNN as RNN

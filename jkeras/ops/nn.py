@@ -545,3 +545,49 @@ def recurrent(
 def _where(condition: jax.Array, x: jax.Array, y: jax.Array) -> jax.Array:
     """Selects samples of `x` or `y`."""
     return jnp.where(condition.reshape(condition.shape + (1,) * (x.ndim - condition.ndim)), x, y)
+
+
+# ------------------------------------------------------------------ attention
+def attention_heads(
+    query: Any,
+    key: Any,
+    value: Any,
+    mask: Any = None,
+    scale: float | None = None,
+    dropout_rate: float = 0.0,
+    dropout_key: jax.Array | None = None,
+    return_scores: bool = False,
+    flash_attention: bool | None = None,
+) -> tuple[jax.Array, jax.Array | None]:
+    """Scaled dot-product attention of several heads (Vaswani et al., 2017).
+
+    Args:
+        query: An array of shape (batch, targets, heads, size).
+        key: An array of shape (batch, sources, heads or a divisor of that, size).
+        value: An array of shape (batch, sources, heads or a divisor of that, value size).
+        mask: Where False, a target does not see a source: (batch, heads, targets, sources), or
+            what broadcasts to it.
+        scale: The factor of the products; `1 / sqrt(size)` by default.
+        dropout_rate: The share of scores set to zero.
+        dropout_key: The key for that; without one nothing is.
+        return_scores: Whether to return the scores as well.
+        flash_attention: Whether cuDNN's fused kernel must be used.
+
+    Returns:
+        An array of shape (batch, targets, heads, value size); and the scores (batch, heads,
+        targets, sources), or None.
+    """
+    if dropout_key is None and not return_scores and key.shape[-1] == value.shape[-1]:
+        implementation: Any = "cudnn" if flash_attention else None
+        outputs = jax.nn.dot_product_attention(
+            query, key, value, mask=mask, scale=scale, implementation=implementation
+        )
+        return outputs, None
+    repeats = query.shape[2] // key.shape[2]
+    key, value = (jnp.repeat(x, repeats, axis=2) if repeats > 1 else x for x in (key, value))
+    scale = query.shape[-1] ** -0.5 if scale is None else scale
+    logits = _at_least_float32(jnp.einsum("btnh,bsnh->bnts", query * scale, key))
+    mask = None if mask is None else jnp.broadcast_to(mask, logits.shape)
+    scores = jax.nn.softmax(logits, where=mask).astype(query.dtype)
+    used = scores if dropout_key is None else dropout(scores, dropout_rate, dropout_key)
+    return jnp.einsum("bnts,bsnh->btnh", used, value), scores if return_scores else None

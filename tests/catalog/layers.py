@@ -247,6 +247,22 @@ _WRAPPERS = [
     Case(layers.SpectralNormalization, lambda: {"layer": layers.Dense(2)}, VECTORS, trains=True),
 ]
 
+_ATTENTIONS = [
+    Case(
+        layers.MultiHeadAttention,
+        {"num_heads": 2, "key_dim": 3, "dropout": 0.5},
+        (SEQUENCES, Floats((3, 6, 4))),
+        trains=True,
+    ),
+    Case(
+        layers.GroupQueryAttention,
+        {"head_dim": 3, "num_query_heads": 4, "num_key_value_heads": 2, "use_gate": True},
+        (SEQUENCES, Floats((3, 6, 4))),
+    ),
+    Case(layers.Attention, {"use_scale": True, "dropout": 0.5}, PAIR, sequences=True, trains=True),
+    Case(layers.AdditiveAttention, {}, PAIR, sequences=True),
+]
+
 LAYERS = [
     *_CORE,
     *_ACTIVATIONS,
@@ -258,4 +274,5 @@ LAYERS = [
     *_REGULARIZATIONS,
     *_RECURRENT,
     *_WRAPPERS,
+    *_ATTENTIONS,
 ]

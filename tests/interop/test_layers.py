@@ -83,12 +83,24 @@ def outputs_and_gradients(run, params, inputs):
     return *found, *gradients
 
 
-def check(compare, name, args=(), kwargs=None, inputs=None, call=None, training=(False, True)):
+def check(
+    compare,
+    name,
+    args=(),
+    kwargs=None,
+    inputs=None,
+    call=None,
+    training=(False, True),
+    symbolic=True,
+):
     """Compares one configuration of a layer on the given inputs (a tuple of arguments)."""
     ours, theirs = pair(name, args, kwargs)
     inputs = inputs if isinstance(inputs, tuple) else (inputs,)
     call = call or {}
-    same_symbols(ours, theirs, inputs, call)
+    if symbolic:
+        same_symbols(ours, theirs, inputs, call)
+    else:
+        ours(*inputs, **call), theirs(*inputs, **call)
     same_weights(ours, theirs)
     names = list(pure.named_variables(ours))
     takes_training = "training" in inspect.signature(theirs.call).parameters
@@ -158,6 +170,7 @@ def same_symbols(ours, theirs, inputs, call):
 # Arguments of ours that Keras takes, but leaves out of its configs; or that mean nothing here.
 NOT_IN_CONFIG = {
     "unroll",
+    "seed",
     "use_cudnn",
     "flash_attention",
     "activity_regularizer",
@@ -463,6 +476,59 @@ def test_convolutional_lstm(compare, data_format):
     shape = (2, 4, 5, 6, 3) if data_format == "channels_last" else (2, 4, 3, 5, 6)
     kwargs = {"data_format": data_format, "return_sequences": True, "return_state": True}
     check(compare, "ConvLSTM2D", (2, 3), kwargs, floats(*shape), training=(True,))
+
+
+SCORES = {"return_attention_scores": True}
+CAUSAL = {"use_causal_mask": True}
+Q, V = (2, 5, 4), (2, 6, 3)
+MASK = {"attention_mask": np.tri(5, 6, 2, bool)[None].repeat(2, 0)}
+VALUE_MASK = {
+    "value_mask": np.array([[1, 1, 1, 0, 0, 0], [1, 1, 1, 1, 1, 0]], bool),
+    "query_mask": np.array([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]], bool),
+}
+HEADS = [
+    ("MultiHeadAttention", (2, 3), {}, [Q, V], {}),
+    ("MultiHeadAttention", (2, 3), {"use_gate": True}, [Q, V], VALUE_MASK),
+    ("MultiHeadAttention", (2, 3, 5), {"output_shape": 7}, [Q, V], SCORES),
+    ("MultiHeadAttention", (2, 3), {"use_bias": False}, [Q, V, V], {**MASK, **SCORES}),
+    ("MultiHeadAttention", (2, 3), {"sliding_window": 2}, [Q, Q], CAUSAL),
+    ("MultiHeadAttention", (2, 3), {"output_shape": (3, 2)}, [Q, V], {**MASK, **VALUE_MASK}),
+    ("MultiHeadAttention", (2, 3), {"attention_axes": 2}, [(2, 3, 4, 5), (2, 3, 6, 5)], SCORES),
+    ("MultiHeadAttention", (2, 3), {}, [(2, 3, 4, 5), (2, 2, 3, 5)], {}),
+    ("GroupQueryAttention", (3, 4, 2), {}, [Q, V], {}),
+    ("GroupQueryAttention", (3, 4, 1), {"use_gate": True}, [Q, V], {**MASK, **SCORES}),
+    ("GroupQueryAttention", (3, 2, 2), {"use_bias": False}, [Q, Q], {**CAUSAL, **SCORES}),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "kwargs", "shapes", "call"),
+    HEADS,
+    ids=[f"{c[0]}-{i}" for i, c in enumerate(HEADS)],
+)
+def test_attention_of_heads(compare, name, args, kwargs, shapes, call):
+    inputs = tuple(floats(*s) for s in shapes)
+    # Keras's symbolic calls refuse masks of a known batch size, and some give wrong shapes.
+    check(compare, name, args, kwargs, inputs, call, training=(True,), symbolic=False)
+
+
+LIST_MASK = {"mask": [VALUE_MASK["query_mask"], VALUE_MASK["value_mask"]]}
+LISTS = [
+    ("Attention", {}, {}),
+    ("Attention", {"use_scale": True}, {**SCORES, **LIST_MASK}),
+    ("Attention", {"score_mode": "concat", "use_scale": True}, {**SCORES, **CAUSAL}),
+    ("AdditiveAttention", {}, {**SCORES, **LIST_MASK}),
+    ("AdditiveAttention", {"use_scale": False}, CAUSAL),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "kwargs", "call"), LISTS, ids=[f"{c[0]}-{i}" for i, c in enumerate(LISTS)]
+)
+@pytest.mark.parametrize("with_key", [False, True])
+def test_attention(compare, name, kwargs, call, with_key):
+    inputs = [floats(*Q), floats(2, 6, 4)] + [floats(2, 6, 4)] * with_key
+    check(compare, name, (), kwargs, (inputs,), call, training=(False,))
 
 
 MERGES = [

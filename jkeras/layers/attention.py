@@ -1,0 +1,509 @@
+"""Attention."""
+
+import functools
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.core import registry
+from jkeras.core.layer import Layer
+from jkeras.layers.arguments import (
+    keep_weight_options,
+    next_key,
+    one_of,
+    positive_axis,
+    positive_integer,
+    seed_generator,
+)
+from jkeras.layers.core import EinsumDense
+from jkeras.ops import nn
+
+
+# ------------------------------------------------------------------ several heads
+class _Folded:
+    """An array (batch, ..., heads, size) as one of shape (samples, steps, heads, size).
+
+    Args:
+        x: The array.
+        axes: The axes that make up the steps; the others count as samples.
+    """
+
+    def __init__(self, x: jax.Array, axes: tuple[int, ...]):
+        others = tuple(i for i in range(1, x.ndim - 2) if i not in axes)
+        self.order = (0, *others, *axes, x.ndim - 2, x.ndim - 1)
+        x = jnp.transpose(x, self.order)
+        self.samples, self.steps = x.shape[: 1 + len(others)], x.shape[1 + len(others) : -2]
+        self.array = x.reshape(math.prod(self.samples), math.prod(self.steps), *x.shape[-2:])
+
+    def unfold(self, y: jax.Array) -> jax.Array:
+        """Returns an array of this one's steps in the original order of axes."""
+        y = y.reshape(*self.samples, *self.steps, *y.shape[-2:])
+        return jnp.transpose(y, [self.order.index(i) for i in range(y.ndim)])
+
+
+class _HeadAttention(Layer):
+    """Attention of several heads, of which groups may share keys and values."""
+
+    supports_masking = True
+    heads: int
+    groups: int  # heads of keys and values
+    key_size: int
+    value_size: int
+    output_shape: Any = None
+    attention_axes: Any = None
+
+    def _keep(
+        self,
+        dropout: float,
+        use_bias: bool,
+        sliding_window: int | None,
+        flash_attention: bool | None,
+        use_gate: bool,
+        seed: Any,
+        options: Mapping[str, Any],
+    ) -> None:
+        """Keeps the arguments that both have."""
+        self.dropout, self.use_bias, self.use_gate = dropout, use_bias, use_gate
+        self.sliding_window, self.flash_attention = sliding_window, flash_attention
+        if sliding_window is not None:
+            positive_integer(self, "sliding_window", sliding_window)
+        self.seed, self.seed_generator = seed, seed_generator(seed)
+        keep_weight_options(self, options)
+
+    def build(self, query_shape: Any, value_shape: Any, key_shape: Any = None) -> None:
+        key_shape = value_shape if key_shape is None else key_shape
+        if value_shape[1:-1] != key_shape[1:-1]:
+            raise ValueError(
+                "All dimensions of `value` and `key`, except the last one, must be equal. "
+                f"Received: value_shape={value_shape} and key_shape={key_shape} "
+                f"(layer {self.name!r})"
+            )
+        if not 3 <= len(query_shape) == len(value_shape):
+            raise ValueError(
+                f"The layer {self.name!r} expects query and value of shape (batch, ..., steps, "
+                f"features). Received: query_shape={query_shape}, value_shape={value_shape}"
+            )
+        heads, groups = self.heads, self.groups
+        self.query_dense = self._projection("query", query_shape, heads, self.key_size)
+        self.key_dense = self._projection("key", key_shape, groups, self.key_size)
+        if self.use_gate:
+            self.gate_dense = self._projection("gate", query_shape, heads, self.value_size)
+        self.value_dense = self._projection("value", value_shape, groups, self.value_size)
+        self.output_dense = self._output_projection(query_shape)
+
+    def _projection(self, name: str, shape: Any, heads: int, size: int) -> EinsumDense:
+        equation = "...d,dnh->...nh"
+        return self._dense(name, equation, (heads, size), "nh", shape)
+
+    def _output_projection(self, query_shape: Any) -> EinsumDense:
+        sizes = self.output_shape or (query_shape[-1],)
+        letters = "uvwxyz"[: len(sizes)]
+        shape = (*query_shape[:-1], self.heads, self.value_size)
+        return self._dense(
+            "attention_output", f"...nh,nh{letters}->...{letters}", sizes, letters, shape
+        )
+
+    def _dense(self, name: str, equation: str, sizes: Any, letters: str, shape: Any) -> EinsumDense:
+        """Makes and builds a projection with the layer's options."""
+        dense = EinsumDense(
+            equation,
+            sizes,
+            bias_axes=letters if self.use_bias else None,
+            name=name,
+            dtype=self.dtype_policy,
+            **{
+                f"{weight}_{kind}": getattr(self, f"{weight}_{kind}")
+                for weight in ("kernel", "bias")
+                for kind in ("initializer", "regularizer", "constraint")
+            },
+        )
+        dense.build(shape)
+        return dense
+
+    def call(
+        self,
+        query: Any,
+        value: Any,
+        key: Any = None,
+        query_mask: Any = None,
+        value_mask: Any = None,
+        key_mask: Any = None,
+        attention_mask: Any = None,
+        return_attention_scores: bool = False,
+        training: Any = None,
+        use_causal_mask: bool = False,
+    ) -> Any:
+        key = value if key is None else key
+        axes = self._axes(query.ndim)
+        q = _Folded(self.query_dense(query), axes)
+        k, v = _Folded(self.key_dense(key), axes), _Folded(self.value_dense(value), axes)
+        mask = self._mask(q, k, value_mask, key_mask, attention_mask, use_causal_mask)
+        dropping = bool(training and self.dropout)
+        outputs, scores = nn.attention_heads(
+            q.array,
+            k.array,
+            v.array,
+            mask=mask,
+            dropout_rate=self.dropout,
+            dropout_key=next_key(self) if dropping else None,
+            return_scores=return_attention_scores,
+            flash_attention=self.flash_attention,
+        )
+        outputs = q.unfold(outputs)
+        if self.use_gate:
+            outputs = outputs * jax.nn.sigmoid(self.gate_dense(query))
+        outputs = self.output_dense(outputs)
+        if scores is None:
+            return outputs
+        return outputs, scores.reshape(*q.samples, self.heads, *q.steps, *k.steps)
+
+    def _axes(self, ndim: int) -> tuple[int, ...]:
+        if self.attention_axes is None:
+            return tuple(range(1, ndim - 1))
+        return tuple(positive_axis(self, axis, ndim) for axis in self.attention_axes)
+
+    def _mask(
+        self,
+        q: _Folded,
+        k: _Folded,
+        value_mask: Any,
+        key_mask: Any,
+        attention_mask: Any,
+        use_causal_mask: bool,
+    ) -> jax.Array | None:
+        """Returns which sources each target sees, (samples or 1, heads or 1, targets, sources)."""
+        targets, sources = q.array.shape[1], k.array.shape[1]
+        seen = []
+        for mask in (value_mask, key_mask):
+            if mask is not None:
+                seen.append(jnp.asarray(mask, bool).reshape(-1, 1, 1, sources))
+        if attention_mask is not None:
+            heads = (
+                attention_mask.shape[1] if attention_mask.ndim > 1 + len(q.steps + k.steps) else 1
+            )
+            shape = (-1, heads, targets, sources)
+            if attention_mask.shape[-len(q.steps + k.steps) :] != q.steps + k.steps:
+                raise ValueError(
+                    f"The `attention_mask` of the layer {self.name!r} must have the shape (batch, "
+                    f"{targets} targets, {sources} sources). Received: {attention_mask.shape}"
+                )
+            seen.append(jnp.asarray(attention_mask, bool).reshape(shape))
+        # One mask a batch element serves all samples that were folded into it.
+        folded = math.prod(q.samples[1:])
+        seen = [jnp.repeat(m, folded, axis=0) if folded > 1 < len(m) else m for m in seen]
+        here, there = jnp.arange(targets)[:, None], jnp.arange(sources)
+        if use_causal_mask:
+            seen.append((here >= there)[None, None])
+        if self.sliding_window is not None:
+            seen.append((abs(here - there) < self.sliding_window)[None, None])
+        return functools.reduce(jnp.logical_and, seen) if seen else None
+
+
+def _as_tuple(value: Any) -> Any:
+    return value if value is None else tuple(value) if isinstance(value, Iterable) else (value,)
+
+
+class MultiHeadAttention(_HeadAttention):
+    """Attention of several heads (Vaswani et al., 2017).
+
+    Called as `layer(query, value, key=None, query_mask=None, value_mask=None, key_mask=None,
+    attention_mask=None, return_attention_scores=False, training=None, use_causal_mask=False)` with
+    query (batch, targets, features), value and key (batch, sources, features), `value` being the
+    default for `key`, and `attention_mask` (batch, targets, sources) False where a target does not
+    see a source. Returns an array (batch, targets, features of the query), and the scores (batch,
+    heads, targets, sources) if wanted.
+
+    Weights: kernels and biases of `query`, `key`, `value` (features, heads, size) and
+    `attention_output` (heads, size, features).
+
+    Args:
+        num_heads: The number of heads.
+        key_dim: The size of each head's query and key.
+        value_dim: The size of each head's value; `key_dim` by default.
+        dropout: The share of scores set to zero in training.
+        use_bias: Whether the projections have biases.
+        output_shape: The size of the outputs, or several; the query's features by default.
+        attention_axes: The axes over which attention goes; all but the first and the last by
+            default.
+        sliding_window: How far from a target the sources are that it sees.
+        flash_attention: Whether cuDNN's fused kernel must be used; the compiler chooses by default.
+        kernel_initializer: The initializer of the kernels.
+        bias_initializer: The initializer of the biases.
+        kernel_regularizer: A function of the kernels (or its name) that gives a loss.
+        bias_regularizer: A function of the biases (or its name) that gives a loss.
+        activity_regularizer: A function of the outputs (or its name) that gives a loss.
+        kernel_constraint: A function (or its name) applied to the kernels after each update.
+        bias_constraint: A function (or its name) applied to the biases after each update.
+        use_gate: Whether heads are multiplied by a sigmoid of one more projection of the query.
+        seed: An integer, for a sequence of draws of the layer's own.
+
+    Raises:
+        ValueError: If a size is not positive, or the inputs do not fit together.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> layer = keras.layers.MultiHeadAttention(num_heads=2, key_dim=3)
+        >>> query, value = np.ones((2, 8, 16)), np.ones((2, 4, 16))
+        >>> outputs, scores = layer(query, value, return_attention_scores=True)
+        >>> outputs.shape, scores.shape
+        ((2, 8, 16), (2, 2, 8, 4))
+    """
+
+    def __init__(
+        self,
+        num_heads: int,
+        key_dim: int,
+        value_dim: int | None = None,
+        dropout: float = 0.0,
+        use_bias: bool = True,
+        output_shape: Any = None,
+        attention_axes: Any = None,
+        sliding_window: int | None = None,
+        flash_attention: bool | None = None,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        use_gate: bool = False,
+        seed: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self.num_heads = self.heads = self.groups = positive_integer(self, "num_heads", num_heads)
+        self.key_dim = self.key_size = positive_integer(self, "key_dim", key_dim)
+        self.value_dim = self.value_size = positive_integer(self, "value_dim", value_dim or key_dim)
+        self.output_shape, self.attention_axes = _as_tuple(output_shape), _as_tuple(attention_axes)
+        self._keep(dropout, use_bias, sliding_window, flash_attention, use_gate, seed, locals())
+
+
+class GroupedQueryAttention(_HeadAttention):
+    """Attention of several heads, groups of which share keys and values (Ainslie et al., 2023).
+
+    Called as `layer(query, value, key=None, ...)`, like `MultiHeadAttention`.
+
+    Weights: kernels and biases of `query` (features, query heads, size), `key`, `value` (features,
+    key and value heads, size) and `attention_output` (query heads, size, features).
+
+    Args:
+        head_dim: The size of each head.
+        num_query_heads: The number of the query's heads.
+        num_key_value_heads: The number of key's and value's heads, a divisor of the query's.
+        dropout: The share of scores set to zero in training.
+        use_bias: Whether the projections have biases.
+        sliding_window: How far from a target the sources are that it sees.
+        flash_attention: Whether cuDNN's fused kernel must be used; the compiler chooses by default.
+        kernel_initializer: The initializer of the kernels.
+        bias_initializer: The initializer of the biases.
+        kernel_regularizer: A function of the kernels (or its name) that gives a loss.
+        bias_regularizer: A function of the biases (or its name) that gives a loss.
+        activity_regularizer: A function of the outputs (or its name) that gives a loss.
+        kernel_constraint: A function (or its name) applied to the kernels after each update.
+        bias_constraint: A function (or its name) applied to the biases after each update.
+        use_gate: Whether heads are multiplied by a sigmoid of one more projection of the query.
+        seed: An integer, for a sequence of draws of the layer's own.
+
+    Raises:
+        ValueError: If a size is not positive, or the heads do not divide.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> layer = keras.layers.GroupQueryAttention(3, num_query_heads=4, num_key_value_heads=2)
+        >>> layer(np.ones((2, 8, 16)), np.ones((2, 4, 16))).shape
+        (2, 8, 16)
+    """
+
+    def __init__(
+        self,
+        head_dim: int,
+        num_query_heads: int,
+        num_key_value_heads: int,
+        dropout: float = 0.0,
+        use_bias: bool = True,
+        sliding_window: int | None = None,
+        flash_attention: bool | None = None,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        use_gate: bool = False,
+        seed: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self.head_dim = self.key_size = positive_integer(self, "head_dim", head_dim)
+        self.value_size = self.head_dim
+        self.num_query_heads = self.heads = positive_integer(
+            self, "num_query_heads", num_query_heads
+        )
+        self.num_key_value_heads = self.groups = positive_integer(
+            self, "num_key_value_heads", num_key_value_heads
+        )
+        if self.heads % self.groups:
+            raise ValueError(
+                "`num_query_heads` must be divisible by `num_key_value_heads`. Received: "
+                f"{num_query_heads} and {num_key_value_heads} (layer {self.name!r})"
+            )
+        self._keep(dropout, use_bias, sliding_window, flash_attention, use_gate, seed, locals())
+
+
+GroupQueryAttention = GroupedQueryAttention
+registry.register_builtin("layers", GroupedQueryAttention, "GroupQueryAttention")
+
+
+# ------------------------------------------------------------------ one head, no projections
+class Attention(Layer):
+    """Dot-product attention without projections (Luong et al., 2015).
+
+    Called as `layer([query, value], mask=None, training=False, return_attention_scores=False,
+    use_causal_mask=False)`, or with `[query, value, key]`: query (batch, targets, size), value
+    and key (batch, sources, size); `mask` is a list of the query's and the value's mask.
+
+    Weights: `scale` () with `use_scale`, `concat_score_weight` () with `score_mode="concat"`.
+
+    Args:
+        use_scale: Whether scores are multiplied with a learned number.
+        score_mode: `"dot"`: products of query and key; or `"concat"`: sums of `tanh(query + key)`.
+        dropout: The share of scores set to zero in training.
+        seed: An integer, for a sequence of draws of the layer's own.
+
+    Raises:
+        ValueError: If the score mode is unknown, or the inputs are not such a list.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> layer = keras.layers.Attention()
+        >>> layer([np.ones((2, 8, 16)), np.ones((2, 4, 16))]).shape
+        (2, 8, 16)
+    """
+
+    supports_masking = True
+
+    def __init__(
+        self,
+        use_scale: bool = False,
+        score_mode: str = "dot",
+        dropout: float = 0.0,
+        seed: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.use_scale, self.dropout = use_scale, dropout
+        self.score_mode = one_of(self, "score_mode", score_mode, ("dot", "concat"))
+        self.seed, self.seed_generator = seed, seed_generator(seed)
+
+    def build(self, input_shape: Any) -> None:
+        self._check_shapes(input_shape)
+        self.scale = (
+            self.add_weight((), initializer="ones", name="scale") if self.use_scale else None
+        )
+        if self.score_mode == "concat":
+            self.concat_score_weight = self.add_weight(
+                (), initializer="ones", name="concat_score_weight"
+            )
+
+    def _check_shapes(self, shapes: Any) -> None:
+        kind = type(self).__name__
+        is_list = isinstance(shapes, (list, tuple)) and all(
+            isinstance(shape, (list, tuple)) for shape in shapes
+        )
+        if not is_list or len(shapes) not in (2, 3):
+            raise ValueError(
+                f"{kind} layer must be called on a list of inputs, namely [query, value] or "
+                f"[query, value, key]. Received: inputs={shapes} (layer {self.name!r})"
+            )
+        query, key = shapes[0], shapes[-1]
+        if query[-1] != key[-1] and None not in (query[-1], key[-1]):
+            raise ValueError(
+                f"The {kind} layer {self.name!r} compares query and key, whose last axes must be "
+                f"equal. Received: {query} and {key}"
+            )
+
+    def score(self, query: Any, key: Any) -> Any:
+        """Returns how much each source (batch, targets, sources) matters to each target."""
+        if self.score_mode == "dot":
+            scores = jnp.einsum("bth,bsh->bts", query, key)
+            return scores if self.scale is None else scores * self.scale.value
+        sums = query[:, :, None] + key[:, None]
+        scaled = sums if self.scale is None else sums * self.scale.value
+        return self.concat_score_weight.value * jnp.sum(jnp.tanh(scaled), axis=-1)
+
+    def call(
+        self,
+        inputs: Any,
+        mask: Any = None,
+        training: bool = False,
+        return_attention_scores: bool = False,
+        use_causal_mask: bool = False,
+    ) -> Any:
+        query, value, *rest = inputs
+        query_mask, value_mask = self._masks(mask)
+        scores = self.score(query, rest[0] if rest else value)
+        seen = jnp.ones((1, 1, 1), bool) if value_mask is None else value_mask[:, None]
+        if use_causal_mask:
+            seen = seen & jnp.tril(jnp.ones(scores.shape[1:], bool))
+        # A large number, not infinity: a target that sees nothing gets the mean of everything.
+        hidden = jnp.finfo(scores.dtype).min / 2
+        weights = jax.nn.softmax(jnp.where(seen, scores, hidden))
+        dropping = training and self.dropout
+        used = nn.dropout(weights, self.dropout, next_key(self)) if dropping else weights
+        outputs = jnp.einsum("bts,bsh->bth", used, value)
+        if query_mask is not None:
+            outputs = outputs * query_mask[..., None].astype(outputs.dtype)
+        return (outputs, weights) if return_attention_scores else outputs
+
+    def _masks(self, mask: Any) -> tuple[Any, Any]:
+        if mask is None:
+            return None, None
+        if not isinstance(mask, (list, tuple)) or len(mask) not in (2, 3):
+            raise ValueError(
+                f"{type(self).__name__} layer mask must be a list, namely [query_mask, "
+                f"value_mask]. Received: mask={mask} (layer {self.name!r})"
+            )
+        return mask[0], mask[1]
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        return self._masks(previous_mask)[0]
+
+
+class AdditiveAttention(Attention):
+    """Additive attention without projections (Bahdanau et al., 2015).
+
+    The scores are sums of `scale * tanh(query + key)`. Called like `Attention`.
+
+    Weights: `scale` (size,) with `use_scale`.
+
+    Args:
+        use_scale: Whether the summands are multiplied with learned numbers.
+        dropout: The share of scores set to zero in training.
+
+    Raises:
+        ValueError: If the inputs are not a list of query, value and perhaps key.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> layer = keras.layers.AdditiveAttention()
+        >>> layer([np.ones((2, 8, 16)), np.ones((2, 4, 16))]).shape
+        (2, 8, 16)
+    """
+
+    def __init__(self, use_scale: bool = True, dropout: float = 0.0, **kwargs: Any):
+        super().__init__(use_scale=use_scale, dropout=dropout, **kwargs)
+
+    def build(self, input_shape: Any) -> None:
+        self._check_shapes(input_shape)
+        sizes = (input_shape[0][-1],)
+        self.scale = self.add_weight(sizes, name="scale") if self.use_scale else None
+
+    def score(self, query: Any, key: Any) -> Any:
+        summands = jnp.tanh(query[:, :, None] + key[:, None])
+        scaled = summands if self.scale is None else summands * self.scale.value
+        return jnp.sum(scaled, axis=-1)
