@@ -95,28 +95,29 @@ def read(root: Group, compile: bool = True) -> Any:
     config = parse_json(text, "model_config")
     if not isinstance(config, dict) or "class_name" not in config:
         raise ValueError("The file's model_config describes no Keras object.")
-    version = _version(root)
     with registry.object_sharing():
         model = registry.deserialize_keras_object(
-            dialects.modernize(config, version), area="models"
+            dialects.modernize(config, _version(root)), area="models"
         )
-    _plan(model, root.group("model_weights"), version).run()
+    plan = _plan(model, root.group("model_weights"))
+    plan.run()
     training = root.text("training_config")
     if compile and training is not None:
         settings = parse_json(training, "training_config")
         optimizer = compile_configs.compile_model(model, settings)
         if optimizer is not None:
-            _load_optimizer(optimizer, root)
+            _load_optimizer(optimizer, root, plan)
     return model
 
 
 def load_weights(model: Any, root: Group, skip_mismatch: bool, by_name: bool) -> None:
     """Reads weights from a file of weights, or of a whole model."""
     group = root.group("model_weights") or root
-    _plan(model, group, _version(root), by_name).run(skip_mismatch)
+    plan = _plan(model, group, by_name)
+    plan.run(skip_mismatch)
     optimizer = getattr(model, "optimizer", None)
     if optimizer is not None and optimizer.built and not by_name:
-        _load_optimizer(optimizer, root)
+        _load_optimizer(optimizer, root, plan)
 
 
 def _version(root: Group) -> str:
@@ -124,11 +125,12 @@ def _version(root: Group) -> str:
     return root.text("keras_version") or (group and group.text("keras_version")) or "1"
 
 
-def _load_optimizer(optimizer: Any, root: Group) -> None:
+def _load_optimizer(optimizer: Any, root: Group, plan: Plan) -> None:
     group = root.group("optimizer_weights")
     if group is not None:
         names = group.texts("weight_names") or []
-        optimizer_state.load(optimizer, list(zip(names, _datasets(group), strict=True)))
+        saved = list(zip(names, _datasets(group), strict=True))
+        optimizer_state.load(optimizer, saved, plan.names)
 
 
 def _datasets(group: Group) -> list[Dataset]:
@@ -141,7 +143,7 @@ def _datasets(group: Group) -> list[Dataset]:
     return found
 
 
-def _plan(model: Any, group: Group | None, version: str, by_name: bool = False) -> Plan:
+def _plan(model: Any, group: Group | None, by_name: bool = False) -> Plan:
     """Plans to read all layers' weights: layers are matched by their order, or by name."""
     names = group.texts("layer_names") if group is not None else None
     if group is None or names is None:
@@ -159,6 +161,7 @@ def _plan(model: Any, group: Group | None, version: str, by_name: bool = False) 
         variables = old_weights.by_suffix(variables, weight_names, datasets)
         conversion = old_weights.conversion(layer, variables, [d.shape for d in datasets])
         plan.add(layer, variables, datasets, conversion)
+        plan.names.update(zip(variables, weight_names, strict=False))
     top = group.group(_TOP_LEVEL)
     own = model._saved_variables()
     if top is not None and own and not by_name:

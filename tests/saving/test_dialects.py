@@ -8,7 +8,7 @@ import pytest
 
 import jkeras as keras
 from jkeras import layers
-from jkeras.saving import dialects
+from jkeras.saving import compile_configs, dialects
 
 OLD = "2.3.0"
 
@@ -254,3 +254,110 @@ def test_files_for_older_versions_of_keras3():
     }
     changed = layers.BatchNormalization(renorm=True).get_config()
     assert dialects.for_older_readers(changed)["renorm"] is True
+
+
+# ------------------------------------------------------------------ optimizers
+def trained(optimizer):
+    """Returns a model whose variables' shapes, and whose slots, all differ."""
+    names = ("c", "a", "b")  # which are not in the order of their names
+    parts = [layers.Dense(n, use_bias=False, name=name) for n, name in zip((3, 5, 2), names)]
+    model = keras.Sequential([keras.Input((4,)), *parts])
+    model.compile(optimizer, "mse")
+    model.optimizer.build(model.trainable_variables)
+    for i, v in enumerate(model.optimizer.variables):
+        if v.shape:
+            v.assign(np.full(v.shape, float(i)))
+    model.optimizer.variables[0].assign(7)
+    return model
+
+
+def rewritten(model, path, arrays, class_name="Adam", **config):
+    """Saves a model as `.h5`, with the optimizer as an older version would have written it."""
+    model.save(path)
+    with h5py.File(path, "a") as file:
+        file.attrs["keras_version"] = "2.0.5"
+        old = json.loads(file.attrs["model_config"])
+        for layer in old["config"]["layers"]:
+            if "batch_shape" in layer["config"]:
+                layer["config"]["batch_input_shape"] = layer["config"].pop("batch_shape")
+        file.attrs["model_config"] = json.dumps(old)
+        settings = json.loads(file.attrs["training_config"])
+        settings["optimizer_config"] = {"class_name": class_name, "config": config}
+        file.attrs["training_config"] = json.dumps(settings)
+        del file["optimizer_weights"]
+        group = file.create_group("optimizer_weights")
+        group.attrs["weight_names"] = np.array(list(arrays), "S")
+        for name, array in arrays.items():
+            group[name] = array
+
+
+def check_slots(path, model):
+    loaded = keras.models.load_model(path)
+    for a, b in zip(loaded.optimizer.variables, model.optimizer.variables, strict=True):
+        if a.shape:
+            np.testing.assert_array_equal(a.numpy(), b.numpy())
+    return loaded.optimizer
+
+
+def test_adam_of_keras_2_3(tmp_path):
+    """All m, then all v, then placeholders where there is no vhat."""
+    model = trained(keras.optimizers.Adam())
+    slots = [v.numpy() for v in model.optimizer.variables[2:]]
+    arrays = {"Adam/iterations:0": np.float32(7)}
+    arrays |= {f"training/Adam/m_{i}:0": a for i, a in enumerate(slots[::2])}
+    arrays |= {f"training/Adam/v_{i}:0": a for i, a in enumerate(slots[1::2])}
+    arrays |= {f"training/Adam/vhat_{i}:0": np.zeros(1) for i in range(3)}
+    rewritten(model, tmp_path / "old.h5", arrays, lr=0.5, decay=0.0, epsilon=None)
+    optimizer = check_slots(tmp_path / "old.h5", model)
+    assert (int(optimizer.iterations), float(optimizer.learning_rate)) == (7, 0.5)
+
+
+def test_adam_of_keras_2_0(tmp_path):
+    """Without telling names, and with the variables sorted by theirs."""
+    model = trained(keras.optimizers.Adam())
+    slots = [v.numpy() for v in model.optimizer.variables[2:]]
+    m, v = slots[::2], slots[1::2]
+    by_name = [1, 2, 0]
+    order = [*(m[i] for i in by_name), *(v[i] for i in by_name)]
+    arrays = {"iterations_1:0": np.float32(7)}
+    arrays |= {f"Variable_{i}:0": a for i, a in enumerate(order)}
+    rewritten(model, tmp_path / "old.h5", arrays, lr=0.5)
+    assert int(check_slots(tmp_path / "old.h5", model).iterations) == 7
+
+
+def test_rmsprop_of_keras_2_0(tmp_path):
+    """Which did not keep its iterations."""
+    model = trained(keras.optimizers.RMSprop())
+    slots = [v.numpy() for v in model.optimizer.variables[2:]]
+    arrays = {f"Variable_{i}:0": slots[j] for i, j in enumerate([1, 2, 0])}
+    rewritten(model, tmp_path / "old.h5", arrays, "RMSprop", lr=0.5, rho=0.9)
+    assert check_slots(tmp_path / "old.h5", model).rho == 0.9
+
+
+def test_sgd_of_tensorflow_keeps_slots_it_does_not_use(tmp_path):
+    model = trained(keras.optimizers.SGD())
+    arrays = {"iteration:0": np.int64(7)}
+    arrays |= {f"SGD/m/{w.path}:0": np.zeros(w.shape, "float32") for w in model.weights}
+    rewritten(model, tmp_path / "old.h5", arrays, "Custom>SGD", learning_rate=0.5, momentum=0.0)
+    optimizer = check_slots(tmp_path / "old.h5", model)
+    assert (int(optimizer.iterations), float(optimizer.learning_rate)) == (7, 0.5)
+
+
+def test_objects_of_compile():
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(1)])
+    fn = {"class_name": "MeanMetricWrapper", "config": {"name": "acc", "fn": "binary_accuracy"}}
+    loss = {"reduction": "auto", "name": "bce", "fn": "binary_crossentropy", "from_logits": True}
+    compile_configs.compile_model(
+        model,
+        {
+            "optimizer_config": {"class_name": "Custom>Adam", "config": {"is_legacy_optimizer": 0}},
+            "loss": {"class_name": "BinaryCrossentropy", "config": loss},
+            "metrics": [[fn]],
+            "sample_weight_mode": None,
+        },
+    )
+    settings = model.get_compile_config()
+    assert settings["loss"]["config"]["reduction"] == "sum_over_batch_size"
+    assert settings["loss"]["config"]["from_logits"] is True
+    assert settings["metrics"][0][0]["class_name"] == "BinaryAccuracy"
+    assert settings["metrics"][0][0]["config"]["name"] == "acc"
