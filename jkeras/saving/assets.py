@@ -33,7 +33,8 @@ def load(model: Any, members: Archive) -> None:
     for path, layer in _owners(model, "load_assets"):
         prefix = f"{FOLDER}/{path}/" if path else f"{FOLDER}/"
         with tempfile.TemporaryDirectory() as folder:
-            for name in members.names(prefix):
+            names = members.names(prefix)
+            for name in names:
                 parts = name.removeprefix(prefix).split("/")
                 if any(part in ("", ".", "..") or set(part) & set("\\:\0") for part in parts):
                     raise ValueError(
@@ -43,7 +44,8 @@ def load(model: Any, members: Archive) -> None:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with members.open(name) as source, open(target, "wb") as copy:
                     shutil.copyfileobj(source, copy)
-            layer.load_assets(folder)
+            if names:
+                layer.load_assets(folder)
 
 
 def _owners(model: Any, method: str) -> Iterator[tuple[str, Any]]:

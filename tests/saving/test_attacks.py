@@ -226,6 +226,25 @@ def test_wrong_types_in_configs(saved, broken):
     refused(spoil_config(saved, in_layers(broken)), "(?i)config|class|layer")
 
 
+def test_a_vocabulary_is_no_path(saved, tmp_path):
+    (tmp_path / "secret.txt").write_text("password")
+    for name in ("StringLookup", "TextVectorization"):
+        entry = {
+            "module": "keras.layers",
+            "class_name": name,
+            "config": {"name": "words", "vocabulary": str(tmp_path / "secret.txt")},
+            "registered_name": None,
+        }
+        layer = keras.saving.deserialize_keras_object(entry)
+        assert "password" not in layer.get_vocabulary()
+
+        def change(config, entry=entry):
+            config["config"]["layers"][-1]["config"]["activation"] = entry
+            return config
+
+        refused(spoil_config(saved, change), r"no vocabulary yet")
+
+
 # ------------------------------------------------------------------ size
 def test_sizes_in_configs_allocate_nothing(saved):
     def change(config):

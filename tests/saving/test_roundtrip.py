@@ -644,6 +644,25 @@ def test_layers_may_have_files_of_their_own(tmp_path):
     assert not list(tmp_path.rglob("evil"))
 
 
+def test_vocabularies_come_back(tmp_path):
+    (tmp_path / "words.txt").write_text("cat\ndog")
+    adapted = layers.TextVectorization(output_sequence_length=3)
+    adapted.adapt(["a cat and a dog", "a cat"])
+    model = keras.Sequential([keras.Input((), dtype="string"), adapted])
+    model.save(tmp_path / "text.keras")
+    with zipfile.ZipFile(tmp_path / "text.keras") as members:
+        assert "assets/layers/text_vectorization/vocabulary.txt" in members.namelist()
+    loaded = keras.models.load_model(tmp_path / "text.keras").layers[-1]
+    assert loaded.get_vocabulary() == adapted.get_vocabulary()
+    given = layers.StringLookup(vocabulary=str(tmp_path / "words.txt"))
+    (tmp_path / "words.txt").unlink()
+    model = keras.Sequential([keras.Input((1,), dtype="string"), given])
+    for name in FORMATS:
+        model.save(tmp_path / name)
+        loaded = keras.models.load_model(tmp_path / name).layers[-1]
+        assert loaded.get_vocabulary() == given.get_vocabulary() == ["[UNK]", "cat", "dog"]
+
+
 def test_an_optax_transformation_is_passed_again(tmp_path):
     model = sequential()
     model.compile(optax.adam(0.01), "mse")
