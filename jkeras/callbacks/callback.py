@@ -49,7 +49,10 @@ class Callback:
         self._model = model
 
     def wants_batches(self, mode: str) -> bool:
-        """Says whether the batch hooks of `"train"`, `"test"` or `"predict"` must be called."""
+        """Says whether the batch hooks of `"train"`, `"test"` or `"predict"` must be called.
+
+        That follows from the hooks that are overridden, and from `steps_ahead`.
+        """
         return _steps_ahead(self, mode, 0) is not None
 
     def steps_ahead(self, mode: str, batch: int) -> int | None:

@@ -1,5 +1,6 @@
 """Counts of right and wrong decisions at thresholds, and what follows from them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -21,7 +22,7 @@ def check_thresholds(thresholds: Any) -> list[float]:
     Raises:
         ValueError: If one is not in [0, 1].
     """
-    values = list(thresholds) if isinstance(thresholds, (list, tuple)) else [thresholds]
+    values = list(thresholds) if np.ndim(thresholds) else [thresholds]
     if any(t is None or not 0 <= t <= 1 for t in values):
         raise ValueError(f"Threshold values must be in [0, 1]. Received: {values}")
     return values
@@ -131,10 +132,10 @@ def confusion(
 class _Counts(Metric):
     """The base of metrics of the counts at `thresholds`, all labels together.
 
-    A subclass lists in `_counted` which of the counts it keeps.
+    A subclass says in `_counted` which counts it keeps: the name of a variable -> of a count.
     """
 
-    _counted: tuple[str, ...] = ()
+    _counted: Mapping[str, str] = {}
 
     thresholds: Any
     top_k: int | None = None
@@ -158,30 +159,19 @@ class _Counts(Metric):
         )
         positive, y_pred, weights = (x.reshape(-1, 1) for x in found)
         counts = confusion(positive, y_pred, weights, self._levels())
-        return {name: state[name] + counts[name][:, 0] for name in self._counted}
+        return {name: state[name] + counts[kept][:, 0] for name, kept in self._counted.items()}
 
     def _as_result(self, values: jax.Array) -> jax.Array:
         return values[0] if len(values) == 1 else values
 
 
 class _ConditionCount(_Counts):
-    """The base of the four counts: a subclass's name says which; its variable is `accumulator`."""
+    """The base of metrics that are one count."""
 
     def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None):
         super().__init__(dtype, name)
         self.thresholds = thresholds
         self._levels()
-
-    def init(self, *args: Any) -> State:
-        return {"accumulator": jnp.zeros(len(self._levels()), self.dtype)}
-
-    def update(
-        self, state: State, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Any = None
-    ) -> State:
-        (name,) = self._counted
-        counts = {name: state["accumulator"]}
-        counts = super().update(counts, y_true, y_pred, sample_weight, mask)
-        return {"accumulator": counts[name]}
 
     def compute(self, state: State) -> Any:
         return self._as_result(state["accumulator"])
@@ -205,7 +195,7 @@ class TruePositives(_ConditionCount):
         2.0
     """
 
-    _counted = ("true_positives",)
+    _counted = {"accumulator": "true_positives"}
 
 
 class FalsePositives(_ConditionCount):
@@ -226,7 +216,7 @@ class FalsePositives(_ConditionCount):
         2.0
     """
 
-    _counted = ("false_positives",)
+    _counted = {"accumulator": "false_positives"}
 
 
 class TrueNegatives(_ConditionCount):
@@ -247,7 +237,7 @@ class TrueNegatives(_ConditionCount):
         2.0
     """
 
-    _counted = ("true_negatives",)
+    _counted = {"accumulator": "true_negatives"}
 
 
 class FalseNegatives(_ConditionCount):
@@ -268,7 +258,7 @@ class FalseNegatives(_ConditionCount):
         2.0
     """
 
-    _counted = ("false_negatives",)
+    _counted = {"accumulator": "false_negatives"}
 
 
 class _Share(_Counts):
@@ -313,7 +303,7 @@ class Precision(_Share):
         0.6667
     """
 
-    _counted = ("true_positives", "false_positives")
+    _counted = {name: name for name in ("true_positives", "false_positives")}
 
 
 class Recall(_Share):
@@ -336,7 +326,7 @@ class Recall(_Share):
         0.6667
     """
 
-    _counted = ("true_positives", "false_negatives")
+    _counted = {name: name for name in ("true_positives", "false_negatives")}
 
 
 # ------------------------------------------------------------------ precision and recall in one

@@ -210,15 +210,15 @@ class _AtLeast(_Curve):
     A subclass writes `_rates(tp, fp, tn, fn) -> (the rate that must be high enough, the best of)`.
     """
 
-    def _set(
+    def __init__(
         self,
-        name: str | None,
-        dtype: Any,
         num_thresholds: int,
         class_id: int | None,
+        name: str | None,
+        dtype: Any,
         **least: float,
-    ) -> None:
-        Metric.__init__(self, dtype, name)
+    ):
+        super().__init__(dtype, name)
         ((argument, value),) = least.items()
         if not 0 <= value <= 1:
             raise ValueError(
@@ -280,7 +280,7 @@ class SensitivityAtSpecificity(_AtLeast):
         name: str | None = None,
         dtype: Any = None,
     ):
-        self._set(name, dtype, num_thresholds, class_id, specificity=specificity)
+        super().__init__(num_thresholds, class_id, name, dtype, specificity=specificity)
 
     def _rates(self, tp: Any, fp: Any, tn: Any, fn: Any) -> tuple[jax.Array, jax.Array]:
         return divide(tn, tn + fp), divide(tp, tp + fn)
@@ -314,7 +314,7 @@ class SpecificityAtSensitivity(_AtLeast):
         name: str | None = None,
         dtype: Any = None,
     ):
-        self._set(name, dtype, num_thresholds, class_id, sensitivity=sensitivity)
+        super().__init__(num_thresholds, class_id, name, dtype, sensitivity=sensitivity)
 
     def _rates(self, tp: Any, fp: Any, tn: Any, fn: Any) -> tuple[jax.Array, jax.Array]:
         return divide(tp, tp + fn), divide(tn, tn + fp)
@@ -348,7 +348,7 @@ class PrecisionAtRecall(_AtLeast):
         name: str | None = None,
         dtype: Any = None,
     ):
-        self._set(name, dtype, num_thresholds, class_id, recall=recall)
+        super().__init__(num_thresholds, class_id, name, dtype, recall=recall)
 
     def _rates(self, tp: Any, fp: Any, tn: Any, fn: Any) -> tuple[jax.Array, jax.Array]:
         return divide(tp, tp + fn), divide(tp, tp + fp)
@@ -382,7 +382,7 @@ class RecallAtPrecision(_AtLeast):
         name: str | None = None,
         dtype: Any = None,
     ):
-        self._set(name, dtype, num_thresholds, class_id, precision=precision)
+        super().__init__(num_thresholds, class_id, name, dtype, precision=precision)
 
     def _rates(self, tp: Any, fp: Any, tn: Any, fn: Any) -> tuple[jax.Array, jax.Array]:
         return divide(tp, tp + fp), divide(tp, tp + fn)

@@ -64,16 +64,18 @@ class Metric(registry.Configurable):
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
-        own = cls.__dict__
-        in_cells = bool(own.keys() & {"update_state", "result", "reset_state"})
-        if "init" in own:
-            cls._pure_init = own["init"]
+        parent = next(base for base in cls.__mro__[1:] if issubclass(base, Metric))
+        methods = ("init", "update", "compute", "update_state", "result", "reset_state")
+        written = {name for name in methods if getattr(cls, name) is not getattr(parent, name)}
+        in_cells = bool(written & {"update_state", "result", "reset_state"})
+        if "init" in written:
+            cls._pure_init = cls.init
         elif in_cells:
             cls.init = Metric.init  # type: ignore[method-assign]
         for pure, with_cells, to_cells, to_pure in _SPELLINGS:
-            if pure in own and with_cells not in own:
-                setattr(cls, with_cells, to_cells(own[pure]))
-            elif in_cells and pure not in own:
+            if pure in written and with_cells not in written:
+                setattr(cls, with_cells, to_cells(getattr(cls, pure)))
+            elif in_cells and pure not in written:
                 setattr(cls, pure, to_pure(getattr(cls, with_cells)))
         if not cls.__name__.startswith("_"):
             for pure, with_cells, *_ in _SPELLINGS:

@@ -141,16 +141,14 @@ class Run:
         """
         state, arrays = self._state(), saved["arrays"]
         shapes = {path: array.shape for path, array in _by_path(state).items()}
-        if shapes != {path: np.shape(array) for path, array in arrays.items()}:
-            differing = sorted(
-                path
-                for path in shapes.keys() | arrays.keys()
-                if path not in arrays or shapes.get(path) != np.shape(arrays[path])
-            )
+        found = {path: np.shape(array) for path, array in arrays.items()}
+        differing = sorted(p for p in shapes | found if shapes.get(p) != found.get(p))
+        if differing:
+            more = f" and {len(differing) - 4} others" if len(differing) > 4 else ""
             raise ValueError(
-                "The saved state is not one of this model and optimizer: these arrays are missing "
-                f"on one side, or differ in shape: {', '.join(differing)}. Build and compile the "
-                "model as it was when the state was saved."
+                "The saved state is not one of this model and optimizer. These arrays are missing "
+                f"on one side, or differ in shape: {', '.join(differing[:4])}{more}. Build and "
+                "compile the model as it was when the state was saved."
             )
         state = jax.tree_util.tree_map_with_path(
             lambda path, array: jnp.array(arrays[jax.tree_util.keystr(path)], array.dtype), state

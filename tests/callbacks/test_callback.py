@@ -1,6 +1,7 @@
 """The base of callbacks: which batches they see, what they may change, how they fail."""
 
 import signal
+import threading
 
 import jax
 import numpy as np
@@ -303,3 +304,11 @@ def test_ctrl_c_leaves_the_weights_valid(by_batch, monkeypatch):
     monkeypatch.undo()
     assert np.isfinite(model.fit(X, Y, verbose=0).history["loss"]).all()
     assert np.isfinite([float(metric.result()) for metric in model.metrics]).all()
+
+
+def test_fit_works_in_a_thread_where_no_signal_comes():
+    results = []
+    thread = threading.Thread(target=lambda: results.append(linear().fit(X, Y, verbose=0)))
+    thread.start()
+    thread.join()
+    assert results[0].epoch == [0]

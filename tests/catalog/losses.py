@@ -16,7 +16,6 @@ class LossCase:
     name: str
     draw: Callable[[np.random.Generator, int], Pair]
     options: dict[str, Any] = field(default_factory=dict)
-    function_options: dict[str, Any] | None = None  # where the function has others than the class
 
     def __str__(self) -> str:
         options = ",".join(f"{k}={v}" for k, v in self.options.items())
@@ -124,9 +123,7 @@ LOSSES = [
     LossCase("SparseCategoricalCrossentropy", classes),
     LossCase("SparseCategoricalCrossentropy", class_logits, {"from_logits": True}),
     LossCase("SparseCategoricalCrossentropy", classes, {"ignore_class": 2}),
-    LossCase(
-        "CategoricalGeneralizedCrossEntropy", classes, {"q": 0.7}, function_options={"q": 0.7}
-    ),
+    LossCase("CategoricalGeneralizedCrossEntropy", classes, {"q": 0.7}),
     LossCase("KLDivergence", distributions),
     LossCase("Poisson", positive),
     LossCase("Dice", binary),

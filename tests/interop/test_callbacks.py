@@ -324,3 +324,23 @@ def test_progbar(compare, monkeypatch):
         theirs = drawn(keras, target, verbose, option, updates)
         assert ours == theirs, (target, verbose, option)
         compare("Progbar: text", np.array(ours), np.array(theirs), 0)
+
+
+def test_the_direction_of_metrics(compare):
+    x, y = np.ones((4, 3), "float32"), np.eye(3, dtype="float32")[[0, 1, 2, 0]]
+    names = ("accuracy", "mae", "binary_crossentropy", "CosineSimilarity", "Precision", "AUC")
+    for name in (*names, "FalsePositives", "KLDivergence", "top_k_categorical_accuracy", "loss"):
+        found = []
+        for library in (jkeras, keras):
+            model = library.Sequential([library.Input((3,)), library.layers.Dense(3, "sigmoid")])
+            metric = getattr(library.metrics, name)(name="m") if name[0].isupper() else name
+            model.compile("sgd", "categorical_crossentropy", metrics=[metric] * (name != "loss"))
+            stop = library.callbacks.EarlyStopping("m" if name[0].isupper() else name)
+            try:
+                model.fit(x, y, verbose=0, callbacks=[stop])
+                found.append(stop.monitor_op.__name__)
+            except ValueError as error:
+                assert "able to automatically determine" in str(error)
+                found.append("unknown")
+        assert found[0] == found[1], name
+        compare("monitor: direction", np.array(found[0]), np.array(found[1]), 0)

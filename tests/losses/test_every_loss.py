@@ -22,18 +22,11 @@ def test_every_loss_is_in_the_catalog():
 
 
 @pytest.mark.parametrize("case", LOSSES, ids=str)
-def test_compiled_losses_are_the_mean_of_their_values_and_have_finite_gradients(case):
+def test_compiled_losses_and_gradients_are_finite(case):
     y_true, y_pred = case.draw(np.random.default_rng(0), 4)
-
-    @jax.jit
-    def run(y_pred):
-        value, gradient = jax.value_and_grad(case.make(losses), argnums=1)(y_true, y_pred)
-        return value, gradient, case.make(losses, reduction=None)(y_true, y_pred)
-
-    value, gradient, values = run(y_pred)
+    value, gradient = jax.jit(jax.value_and_grad(case.make(losses), argnums=1))(y_true, y_pred)
+    assert np.isfinite(value) and value.shape == () and value.dtype == "float32"
     assert np.isfinite(gradient).all() and np.abs(gradient).max() > 0
-    if "ignore_class" not in case.options and case.name != "Circle":  # these count fewer
-        assert np.isclose(value, np.mean(values), rtol=1e-5)
 
 
 @pytest.mark.parametrize("case", LOSSES, ids=str)

@@ -161,6 +161,15 @@ def test_subclasses_that_override_the_result():
     assert Rooted.from_config(rooted.get_config()).name == "rooted"
 
 
+def test_methods_may_come_from_a_mixin():
+    class Squared:
+        def update_state(self, values):
+            super().update_state(jnp.square(jnp.asarray(values)))
+
+    metric = type("MeanOfSquares", (Squared, metrics.Mean), {})()
+    assert metric.compute(metric.update(metric.init(), [2.0, 4.0])) == metric([2.0, 4.0]) == 10.0
+
+
 def test_the_mask_reaches_a_built_in_metric_below_the_user_s():
     class Logged(metrics.MeanSquaredError):
         def update_state(self, y_true, y_pred, sample_weight=None):
