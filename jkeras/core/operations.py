@@ -156,7 +156,11 @@ def describe_call(call: Call) -> dict[str, Any]:
     Raises:
         ValueError: If the function is none of `keras.ops`: a file could not name it.
     """
-    found = getattr(call.layer.function, "entry", None) or entry(call.layer.kind)
+    function = call.layer.function
+    found = getattr(function, "entry", None)
+    # Python's operators, and methods of tensors, go by name; a user's function may have the same.
+    if found is None and getattr(function, "__module__", "").split(".")[0] in _TRUSTED:
+        found = entry(call.layer.kind)
     if found is None:
         raise ValueError(
             f"The model calls the function {call.layer.kind!r}, which is none of keras.ops: a file "
@@ -186,6 +190,9 @@ def describe_call(call: Call) -> dict[str, Any]:
         "args": args,
         "kwargs": kwargs,
     }
+
+
+_TRUSTED = ("jkeras", "_operator", "builtins", "jax")
 
 
 def repeat_call(class_name: str, config: Mapping[str, Any], args: Any, kwargs: Any) -> Any:

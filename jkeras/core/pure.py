@@ -157,8 +157,8 @@ def init(layer: Layer, key: jax.Array, *specs: Any, **kwargs: Any) -> Variables:
 def ensure_built(layer: Layer, *specs: Any, **kwargs: Any) -> None:
     """Builds a layer for inputs of these specs, by abstract evaluation: nothing is computed."""
     if specs or kwargs:
-        symbolic = jax.tree.map(_symbol, (specs, kwargs), is_leaf=_is_spec)
-        layer.compute_output_spec(*symbolic[0], **symbolic[1])
+        named = {k: _symbols(spec) for k, spec in kwargs.items()}
+        layer.compute_output_spec(*map(_symbols, specs), **named)
     elif not layer.built:
         raise ValueError(
             f"The layer {layer.name!r} is not built: say what it is called on, for example "
@@ -168,6 +168,10 @@ def ensure_built(layer: Layer, *specs: Any, **kwargs: Any) -> None:
 
 def _is_spec(x: Any) -> bool:
     return isinstance(x, (tuple, list)) and all(n is None or isinstance(n, int) for n in x)
+
+
+def _symbols(tree: Any) -> Any:
+    return jax.tree.map(_symbol, tree, is_leaf=_is_spec)
 
 
 def _symbol(spec: Any) -> Any:

@@ -164,7 +164,7 @@ class CustomObjectScope:
         ...     return 2 * x
         >>> with keras.saving.custom_object_scope({"twice": twice}):
         ...     layer = keras.layers.Activation("twice")
-        >>> layer(1.0).item()
+        >>> layer(keras.ops.ones((1,))).item()
         2.0
     """
 

@@ -32,7 +32,7 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
     config = archive.parse_json(json_string, "JSON of the model")
     if not isinstance(config, dict):
         raise ValueError(f"The JSON describes no model: {config!r:.200}")
-    config = dialects.modernize(config, str(config.get("keras_version") or "3"))
+    config = dialects.modernize(config, str(config.get("keras_version") or ""))
     with registry.object_sharing():
         return registry.deserialize_keras_object(config, custom_objects, area="models")
 
@@ -150,8 +150,8 @@ def _clone_graph(
         args, kwargs = graph.replace(call.args, known), graph.replace(call.kwargs, known)
         layer = layers.get(id(call.layer))
         if layer is None:  # a function of keras.ops
-            function = call.layer.function
-            outputs = graph.record(function, args, kwargs, name=call.layer.kind)
+            operation = call.layer
+            outputs = graph.record(operation.function, args, kwargs, name=operation.kind)
         elif call_function is not None:
             outputs = call_function(layer, *args, **kwargs)
         else:

@@ -65,11 +65,13 @@ class _Writer:
             nodes = [self._node(c.args, c.kwargs) for c in calls]
             described = registry.serialize_keras_object(operation)
         else:
-            found = describe_call(calls[0])
-            nodes = [self._node(found.pop("args"), found.pop("kwargs"))]
-            found["config"] = registry.serialize_keras_object(found["config"])
-            described = {**found, "registered_name": found["class_name"]}
-        return {**described, "name": operation.name, "inbound_nodes": nodes}
+            described = describe_call(calls[0])
+            nodes = [self._node(described.pop("args"), described.pop("kwargs"))]
+            described["config"] = registry.serialize_keras_object(described["config"])
+            described["registered_name"] = described["class_name"]
+        # The same dict, which the registry marks if it meets the layer again.
+        described.update(name=operation.name, inbound_nodes=nodes)
+        return described
 
     def _node(self, args: Any, kwargs: Any) -> dict[str, Any]:
         values = jax.tree.map(self._tensor, (list(args), dict(kwargs)))
@@ -161,6 +163,8 @@ class _Reader:
             key = (name, index)
             self._calls[key] = (layer if layer is not None else entry, dict(node))
             wanted = {(h[0], h[1]) for h in _histories(node)}
+            if index:  # a layer's calls keep their order
+                wanted.add((name, index - 1))
             self._missing[key] = wanted
             for other in wanted:
                 self._waiting[other].append(key)

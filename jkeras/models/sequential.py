@@ -93,7 +93,7 @@ class Sequential(Model):
         if not self._stack or not isinstance(self._stack[0], InputLayer) or not self.layers:
             return
         inputs = outputs = self._stack[0].output
-        with scope.name_scope(self.name):
+        with scope.root_names(self._weight_names()):
             for layer in self.layers:
                 known = [c for c in layer._calls if len(c.inputs) == 1 and c.inputs[0] is outputs]
                 outputs = known[0].outputs if known else layer(outputs)

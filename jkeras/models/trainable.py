@@ -149,10 +149,21 @@ class Trainable(Layer):
             self._trainer.forget()
 
     def get_compile_config(self) -> dict[str, Any] | None:
-        """Returns the arguments of `compile` as JSON-able values; None before `compile`."""
+        """Returns the arguments of `compile` as JSON-able values; None before `compile`.
+
+        Also None, with a warning, if the optimizer has no config: an optax transformation.
+        """
         if self._compile_arguments is None:
             return None
-        return {k: registry.serialize_keras_object(v) for k, v in self._compile_arguments.items()}
+        try:
+            return {
+                k: registry.serialize_keras_object(v) for k, v in self._compile_arguments.items()
+            }
+        except NotImplementedError as error:
+            warnings.warn(
+                f"What `compile` was told is left out of the config. {error}", stacklevel=2
+            )
+            return None
 
     def compile_from_config(self, config: Mapping[str, Any]) -> None:
         """Calls `compile` with what `get_compile_config` returned."""

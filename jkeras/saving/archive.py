@@ -5,7 +5,6 @@ import os
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -63,7 +62,7 @@ class Archive:
             return (self.path / name).is_file()
         return name in self._members
 
-    def names(self, prefix: str) -> Iterable[str]:
+    def names(self, prefix: str) -> list[str]:
         """Returns the names of the members below a folder of the archive, such as `"assets/"`."""
         if self._zip is None:
             files = (f for f in (self.path / prefix).rglob("*") if f.is_file())

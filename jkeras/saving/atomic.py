@@ -62,7 +62,7 @@ def writing_folder(path: str | os.PathLike, overwrite: bool = True) -> Iterator[
     temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
     try:
         yield temporary
-        for file in temporary.iterdir():
+        for file in (p for p in temporary.rglob("*") if p.is_file()):
             with open(file, "rb") as written:
                 os.fsync(written.fileno())
         temporary.chmod(0o777 & ~_umask())

@@ -87,6 +87,8 @@ def _optimizer(entry: Any) -> Any:
 
 
 def _loss(entry: Mapping[str, Any]) -> Any:
+    if entry["class_name"] == "function":
+        return _complete(entry, "keras.losses")
     config = {k: v for k, v in _config_of(entry).items() if k != "fn"}
     if config.get("reduction") == "auto":
         config["reduction"] = "sum_over_batch_size"

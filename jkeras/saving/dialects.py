@@ -1,9 +1,9 @@
 """Configs of all Keras versions in the words of today's: what was called or meant otherwise.
 
 A file says which version wrote it. `modernize` makes a config that today's `from_config` takes;
-`to_legacy` and `for_older_readers` are the way back. What another dialect needs goes into the tables
-here; calls between layers are in `old_calls`, `compile` is in `compile_configs`, weights are in
-`old_weights`.
+`to_legacy` and `for_older_readers` are the way back. What another dialect needs goes into the
+tables here; calls between layers are in `old_calls`, `compile` is in `compile_configs`, weights are
+in `old_weights`.
 """
 
 from collections.abc import Mapping
@@ -46,6 +46,9 @@ _RENAMED: dict[str, dict[str, str]] = {
 _ANY = object()
 _DROPPED: dict[str, tuple[Any, ...]] = {
     "batch_input_shape": (_ANY,),
+    "input_shape": (_ANY,),
+    "input_length": (_ANY,),
+    "input_dim": (_ANY,),
     "input_dtype": (_ANY,),
     "experimental_autocast": (_ANY,),
     "time_major": (False,),
@@ -71,7 +74,7 @@ _DROPPED_OF: dict[str, dict[str, tuple[Any, ...]]] = {
         for n in _DEPTHWISE
     },
     "BatchNormalization": {"mode": (0,)},
-    "Embedding": {"input_length": (_ANY,), "dropout": (0, 0.0)},
+    "Embedding": {"input_dim": (), "dropout": (0, 0.0)},
     "Lambda": dict.fromkeys(
         ("function_type", "module", "output_shape_type", "output_shape_module"), (_ANY,)
     ),
@@ -105,7 +108,7 @@ class _Converter:
 
     def __init__(self, version: str):
         numbers = [int(n) for n in version.split("-")[0].split(".")[:2] if n.isdigit()]
-        self._version = tuple(numbers) or (3, 0)
+        self._version = (*numbers, 0, 0)[:2] if numbers else (3, 15)
         self._is_old = self._version < (3, 0)
 
     def layer(self, entry: Any) -> Config:
@@ -115,8 +118,10 @@ class _Converter:
             raise ValueError(f"The config has an entry that describes no layer: {entry!r:.200}")
         name, config = _CLASSES.get(old_name, old_name), entry.get("config")
         result = {**known_module(entry), "class_name": name}
-        if self._is_old:  # calls tell the shapes, too
-            result.pop("build_config", None)
+        if self._is_old:
+            result.pop("build_config", None)  # calls tell the shapes, too
+            if "name" in entry:
+                result["name"] = layer_name(str(entry["name"]))
         if name == "Sequential" and isinstance(config, (list, Mapping)):
             return {**result, "config": self._sequential(config)}
         if not isinstance(config, Mapping):
@@ -125,7 +130,7 @@ class _Converter:
             return {**result, "config": self._functional(config)}
         if is_tensorflow_function(entry):
             return tensorflow_function(entry)
-        if _is_operation(entry):
+        if not self._is_old and _is_operation(entry):
             return {**result, "module": "keras.src.ops.numpy"}
         return {**result, "config": self._arguments(old_name, name, dict(config))}
 
@@ -144,6 +149,8 @@ class _Converter:
                     config[key] = keras2_hard_sigmoid.__name__
             if name == "GRU":
                 config.setdefault("reset_after", False)
+            if "name" in config:
+                config["name"] = layer_name(str(config["name"]))
         config.update(_CUDNN.get(old_name, {}))
         if config.get("time_major"):
             raise ValueError(
@@ -155,10 +162,19 @@ class _Converter:
 
     def _value(self, key: str, value: Any) -> Any:
         if isinstance(value, list) and key in _INNER:
-            return [self.layer(v) for v in value]
+            return [self._inner(v) for v in value]
         if isinstance(value, Mapping) and isinstance(value.get("class_name"), str):
-            return self.layer(value) if key in _INNER else known_module(value)
+            return self._inner(value) if key in _INNER else known_module(value)
         return value
+
+    def _inner(self, entry: Any) -> Config:
+        """Converts a layer inside of a layer, and says that it is one."""
+        result = self.layer(entry)
+        if "module" not in result and "registered_name" not in result:
+            known = registry.find_builtin("layers", result["class_name"]) is not None
+            result["module"] = "keras.layers" if known else None
+            result["registered_name"] = None if known else result["class_name"]
+        return result
 
     def _sequential(self, given: Any) -> Config:
         config = dict(given) if isinstance(given, Mapping) else {"layers": given}
@@ -177,15 +193,21 @@ class _Converter:
                 for entry in result["layers"]
                 if "layers" in entry["config"]
             }
-            calls = OldCalls(config, models)
+            calls = OldCalls(config, models, layer_name)
             for given, entry in zip(config["layers"], result["layers"], strict=True):
                 entry["inbound_nodes"] = calls.of(given)
+            result["input_layers"] = calls.inputs(config["input_layers"])
             result["output_layers"] = calls.outputs(config["output_layers"])
         if self._version < (3, 4):  # a list was written even for a single tensor
             for key in ("input_layers", "output_layers"):
                 if isinstance(result[key], list) and len(result[key]) == 1:
                     (result[key],) = result[key]
         return result
+
+
+def layer_name(name: str) -> str:
+    """Returns the name of a layer of Keras 2, where it might be `conv1/bn`, as today's may be."""
+    return name.replace("/", "_")
 
 
 def _is_operation(entry: Mapping[str, Any]) -> bool:

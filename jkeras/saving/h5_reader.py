@@ -180,8 +180,8 @@ class Group:
         with self._reader.reading(f"{self.path}@{attribute}"):
             # The shape and dtype are looked at before anything is read.
             low = h5py.h5a.open(self._group.id, attribute.encode("utf-8"))
-            if math.prod(low.shape) == 0:  # an empty list of names is stored as floats
-                return []
+            if low.shape is None or math.prod(low.shape) == 0:
+                return []  # an empty list of names is stored as floats
             if low.get_storage_size() > _MAX_ATTRIBUTE_BYTES:
                 raise self._reader.refuse(self.path, f"an attribute {attribute!r} of that size")
             if h5py.check_string_dtype(low.dtype) is None:

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from jkeras.core import registry
-from jkeras.saving import compile_configs, dialects, h5_writer, weights
+from jkeras.saving import assets, compile_configs, dialects, h5_writer, weights
 from jkeras.saving.archive import Archive, parse_json
 from jkeras.saving.h5_reader import H5Reader
 
@@ -33,8 +34,11 @@ def write(model: Any, file: IO[bytes], include_optimizer: bool = True) -> None:
             weights.write(model, root, include_optimizer)
         arrays.seek(0)
         with members.open(_WEIGHTS, "w", force_zip64=True) as member:
-            while chunk := arrays.read(2**20):
-                member.write(chunk)
+            shutil.copyfileobj(arrays, member)
+        with tempfile.TemporaryDirectory() as folder:
+            assets.write(model, Path(folder))
+            for path in sorted(p for p in Path(folder).rglob("*") if p.is_file()):
+                members.write(path, f"{assets.FOLDER}/{path.relative_to(folder).as_posix()}")
 
 
 def write_folder(model: Any, folder: Path, include_optimizer: bool = True) -> None:
@@ -43,6 +47,7 @@ def write_folder(model: Any, folder: Path, include_optimizer: bool = True) -> No
     (folder / _CONFIG).write_text(_config(model, include_optimizer))
     with h5_writer.create(folder / _WEIGHTS) as root:
         weights.write(model, root, include_optimizer)
+    assets.write(model, folder / assets.FOLDER)
 
 
 def _metadata() -> str:
@@ -75,6 +80,7 @@ def read(members: Archive, compile: bool = True) -> Any:
     with open_weights(members) as file:
         find = weights.finder(file.root)
         weights.plan(model, find).run()
+        assets.load(model, members)
         if compile and compile_config:
             optimizer = compile_configs.compile_model(model, compile_config)
             if optimizer is not None:

@@ -43,16 +43,18 @@ def write(model: Any, file: IO[bytes], include_optimizer: bool = True) -> None:
             "`model.save_weights('name.weights.h5')`."
         )
     config = dialects.to_legacy(registry.serialize_keras_object(model))
-    training = model.get_compile_config() if include_optimizer else None
+    optimizer = getattr(model, "optimizer", None) if include_optimizer else None
+    training = None if optimizer is None else model.get_compile_config()
     with h5_writer.create(file) as root:
         root.attrs["backend"], root.attrs["keras_version"] = "jax", KERAS_VERSION
         root.attrs["model_config"] = json.dumps(config).encode("ascii")
         _write_layers(root.create_group("model_weights"), model)
         if training is not None:
-            optimizer = registry.serialize_keras_object(model.optimizer)
-            settings = compile_configs.to_legacy(training, optimizer)
+            entry = registry.serialize_keras_object(optimizer)
+            settings = compile_configs.to_legacy(training, entry)
             root.attrs["training_config"] = json.dumps(settings).encode("ascii")
-            _write_weights(root.create_group("optimizer_weights"), model.optimizer.variables)
+        if optimizer is not None:
+            _write_weights(root.create_group("optimizer_weights"), optimizer.variables)
 
 
 def _write_layers(group: Any, model: Any) -> None:
@@ -93,28 +95,29 @@ def read(root: Group, compile: bool = True) -> Any:
     config = parse_json(text, "model_config")
     if not isinstance(config, dict) or "class_name" not in config:
         raise ValueError("The file's model_config describes no Keras object.")
-    version = _version(root)
     with registry.object_sharing():
         model = registry.deserialize_keras_object(
-            dialects.modernize(config, version), area="models"
+            dialects.modernize(config, _version(root)), area="models"
         )
-    _plan(model, root.group("model_weights"), version).run()
+    plan = _plan(model, root.group("model_weights"))
+    plan.run()
     training = root.text("training_config")
     if compile and training is not None:
         settings = parse_json(training, "training_config")
         optimizer = compile_configs.compile_model(model, settings)
         if optimizer is not None:
-            _load_optimizer(optimizer, root)
+            _load_optimizer(optimizer, root, plan)
     return model
 
 
 def load_weights(model: Any, root: Group, skip_mismatch: bool, by_name: bool) -> None:
     """Reads weights from a file of weights, or of a whole model."""
     group = root.group("model_weights") or root
-    _plan(model, group, _version(root), by_name).run(skip_mismatch)
+    plan = _plan(model, group, by_name)
+    plan.run(skip_mismatch)
     optimizer = getattr(model, "optimizer", None)
     if optimizer is not None and optimizer.built and not by_name:
-        _load_optimizer(optimizer, root)
+        _load_optimizer(optimizer, root, plan)
 
 
 def _version(root: Group) -> str:
@@ -122,11 +125,12 @@ def _version(root: Group) -> str:
     return root.text("keras_version") or (group and group.text("keras_version")) or "1"
 
 
-def _load_optimizer(optimizer: Any, root: Group) -> None:
+def _load_optimizer(optimizer: Any, root: Group, plan: Plan) -> None:
     group = root.group("optimizer_weights")
     if group is not None:
         names = group.texts("weight_names") or []
-        optimizer_state.load(optimizer, list(zip(names, _datasets(group), strict=True)))
+        saved = list(zip(names, _datasets(group), strict=True))
+        optimizer_state.load(optimizer, saved, plan.names)
 
 
 def _datasets(group: Group) -> list[Dataset]:
@@ -139,7 +143,7 @@ def _datasets(group: Group) -> list[Dataset]:
     return found
 
 
-def _plan(model: Any, group: Group | None, version: str, by_name: bool = False) -> Plan:
+def _plan(model: Any, group: Group | None, by_name: bool = False) -> Plan:
     """Plans to read all layers' weights: layers are matched by their order, or by name."""
     names = group.texts("layer_names") if group is not None else None
     if group is None or names is None:
@@ -157,6 +161,7 @@ def _plan(model: Any, group: Group | None, version: str, by_name: bool = False) 
         variables = old_weights.by_suffix(variables, weight_names, datasets)
         conversion = old_weights.conversion(layer, variables, [d.shape for d in datasets])
         plan.add(layer, variables, datasets, conversion)
+        plan.names.update(zip(variables, weight_names, strict=False))
     top = group.group(_TOP_LEVEL)
     own = model._saved_variables()
     if top is not None and own and not by_name:
@@ -171,13 +176,14 @@ def _matched(model: Any, saved: dict[str, list[Dataset]], by_name: bool) -> list
             "variables yet. Call the model first (or `build()` it), then load the weights."
         )
     if by_name:
-        return [(layer, layer.name) for layer in model.layers if layer.name in saved]
+        names = {dialects.layer_name(name): name for name in saved}
+        return [(layer, names[layer.name]) for layer in model.layers if layer.name in names]
     layers = [layer for layer in model.layers if layer.weights]
-    names = [name for name, datasets in saved.items() if datasets]
-    if len(layers) != len(names):
+    found = [name for name, datasets in saved.items() if datasets]
+    if len(layers) != len(found):
         raise ValueError(
             "Layer count mismatch when loading weights from file. Model expected "
-            f"{len(layers)} layers, found {len(names)} saved layers.\n"
-            f"Of the model: {[layer.name for layer in layers]}. In the file: {names}."
+            f"{len(layers)} layers, found {len(found)} saved layers.\n"
+            f"Of the model: {[layer.name for layer in layers]}. In the file: {found}."
         )
-    return list(zip(layers, names, strict=True))
+    return list(zip(layers, found, strict=True))

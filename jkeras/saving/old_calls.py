@@ -1,6 +1,6 @@
 """Calls between layers as Keras 1 and 2 wrote them: `[[layer, call, position, kwargs], ...]`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 Config = dict[str, Any]
@@ -83,16 +83,22 @@ class OldCalls:
 
     Args:
         config: The config of the model.
-        models: The classes of the models among its layers, by name.
+        models: The classes of the models among its layers, by today's names.
+        rename: Makes today's name of a layer's.
     """
 
-    def __init__(self, config: Mapping[str, Any], models: Mapping[str, str]):
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        models: Mapping[str, str],
+        rename: Callable[[str], str],
+    ):
         self._names = {str(entry.get("name")) for entry in config["layers"]}
-        self._models = models
+        self._models, self._rename = models, rename
         calls = [entry.get("inbound_nodes", ()) for entry in config["layers"]]
         used = _triples([calls, config["output_layers"]])
         # Keras 2 counts a nested model's construction as its first call.
-        self._from_zero = {name for name, index, _ in used if index == 0}
+        self._from_zero = {rename(name) for name, index, _ in used if index == 0}
 
     def of(self, entry: Mapping[str, Any]) -> list[Config]:
         """Returns the calls of the layer that an entry describes."""
@@ -128,6 +134,7 @@ class OldCalls:
             name, index, position = value[:3]
             if name == _CONSTANT:
                 return position
+            name = self._rename(name)
             history = [name, self._index(name, index), position]
             return {"class_name": "__keras_tensor__", "config": {"keras_history": history}}
         if isinstance(value, list):
@@ -141,15 +148,25 @@ class OldCalls:
     def _index(self, name: str, index: int) -> int:
         return index - 1 if name in self._models and name not in self._from_zero else index
 
+    def inputs(self, tree: Any) -> Any:
+        """Returns the names of the model's inputs."""
+        return self._each(tree, lambda name, index: [name, index])
+
     def outputs(self, tree: Any) -> Any:
         """Returns the names of the model's outputs; there Keras 3 counts functional models so."""
+
+        def count(name: str, index: int) -> list[Any]:
+            return [name, self._index(name, index) + (self._models.get(name) == "Functional")]
+
+        return self._each(tree, count)
+
+    def _each(self, tree: Any, convert: Callable[[str, int], list[Any]]) -> Any:
         if isinstance(tree, Mapping):
-            return {k: self.outputs(v) for k, v in tree.items()}
+            return {k: self._each(v, convert) for k, v in tree.items()}
         if len(tree) == 3 and isinstance(tree[0], str):
             name, index, position = tree
-            shift = 1 if self._models.get(name) == "Functional" else 0
-            return [name, self._index(name, index) + shift, position]
-        return [self.outputs(v) for v in tree]
+            return [*convert(self._rename(name), index), position]
+        return [self._each(v, convert) for v in tree]
 
 
 def _with_states(call: Config) -> Config:

@@ -1,7 +1,7 @@
 """What optimizers remember, in the orders in which Keras's versions have written it."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from jkeras.core.variable import Variable
@@ -20,23 +20,30 @@ _OLD_SLOTS = {
 _OLD_ADAMAX_SLOTS = {"m": "momentum", "v": "norm"}
 
 
-def load(optimizer: Any, saved: Sequence[tuple[str, Dataset]]) -> None:
+def load(
+    optimizer: Any,
+    saved: Sequence[tuple[str, Dataset]],
+    weight_names: Mapping[Variable, str] | None = None,
+) -> None:
     """Gives a built optimizer what a file has for it; warns if that does not fit.
 
     Args:
         optimizer: The optimizer, built for the model's trainable variables.
         saved: The arrays in the file's order, each with its name there.
+        weight_names: What the file calls the model's variables.
     """
     if not saved:
         return
     names, arrays = zip(*saved, strict=True)
-    for order in _orders(optimizer, names):
+    for order in _orders(optimizer, names, weight_names or {}):
         if _fits(order, arrays):
             pairs = list(zip(order, arrays, strict=False))
             values = [(cell, dataset.read(cell.shape)) for cell, dataset in pairs]
             for cell, value in values:
                 cell.assign(value)
             return
+    if len(arrays) <= 2 and arrays[0].shape == () and not arrays[0].read(()):
+        return  # it had not made a step yet: there is nothing to restore
     warnings.warn(
         f"Skipping variable loading for optimizer {optimizer.name!r}, because it has "
         f"{len(optimizer.variables)} variables whereas the saved optimizer has {len(arrays)}, or "
@@ -51,7 +58,7 @@ def _fits(order: Sequence[Variable], arrays: Sequence[Dataset]) -> bool:
     These are the placeholders of old Adam's `vhat`, and the slots that TensorFlow's SGD keeps even
     without momentum.
     """
-    if len(order) > len(arrays):
+    if not 0 < len(order) <= len(arrays):
         return False
     rest = arrays[len(order) :]
     has_slots = any(cell.shape for cell in order)
@@ -60,10 +67,13 @@ def _fits(order: Sequence[Variable], arrays: Sequence[Dataset]) -> bool:
     )
 
 
-def _orders(optimizer: Any, names: Sequence[str]) -> Iterator[list[Variable]]:
+def _orders(
+    optimizer: Any, names: Sequence[str], weight_names: Mapping[Variable, str]
+) -> Iterator[list[Variable]]:
     """Yields the orders in which the arrays may be meant, the likeliest first."""
-    if any(n.endswith("iter:0") or "iterations" in n for n in names):
-        yield from _old_orders(optimizer, names)
+    first = names[0]
+    if not (first.isdigit() or first.endswith(("/iteration", "iteration:0"))):
+        yield from _old_orders(optimizer, names, weight_names)
         return
     today = list(optimizer.variables)
     yield today
@@ -72,7 +82,9 @@ def _orders(optimizer: Any, names: Sequence[str]) -> Iterator[list[Variable]]:
     yield [cell for cell in today if cell is not rate]
 
 
-def _old_orders(optimizer: Any, names: Sequence[str]) -> Iterator[list[Variable]]:
+def _old_orders(
+    optimizer: Any, names: Sequence[str], weight_names: Mapping[Variable, str]
+) -> Iterator[list[Variable]]:
     """Yields orders of TensorFlow until 2.10, of Keras 2.3, and of Keras 2.0."""
     variables = optimizer._trainable_variables
     cells = optimizer.cells({v: i for i, v in enumerate(variables)})
@@ -89,7 +101,12 @@ def _old_orders(optimizer: Any, names: Sequence[str]) -> Iterator[list[Variable]
         used[slot] += 1
     if len(order) == len(names):
         yield order
-    # Keras 2.0 sorted the variables by name; later they were in the order of the layers.
-    by_name = sorted(range(len(variables)), key=lambda i: variables[i].path)
+    # One slot of all variables after the other. Keras 2.0 sorted the variables by their names, and
+    # some of its optimizers did not keep the iterations.
+    by_name = sorted(
+        range(len(variables)), key=lambda i: weight_names.get(variables[i], variables[i].path)
+    )
     for indices in (range(len(variables)), by_name):
-        yield [cells["iteration"], *(slots[s][i] for s in slots for i in indices)]
+        order = [slots[s][i] for s in slots for i in indices if i in slots[s]]
+        yield [cells["iteration"], *order]
+        yield order

@@ -37,12 +37,17 @@ class Plan:
 
     Shapes are compared first, of all layers; then arrays are read; and only when all have been
     read does any weight change.
+
+    Attributes:
+        problems: Why layers do not fit.
+        names: What the file calls the weights, if it names them: `dense_1/kernel:0`.
     """
 
     def __init__(self) -> None:
         self._entries: list[_Entry] = []
         self._calls: list[Callable[[], None]] = []
         self.problems: list[str] = []
+        self.names: dict[Variable, str] = {}
 
     def add(
         self,

@@ -2,7 +2,8 @@
 
 import collections
 import os
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -64,11 +65,20 @@ class _Lookup(HostLayer):
         self.max_tokens, self.num_oov_indices = max_tokens, num_oov_indices
         self.mask_token, self.oov_token, self.invert = mask_token, oov_token, invert
         self.pad_to_max_tokens, self.salt, self._key = pad_to_max_tokens, salt, two_words(salt)
+        if isinstance(vocabulary, (str, os.PathLike)):
+            vocabulary = _read_tokens(vocabulary)  # a config holds tokens, and no path
         self.vocabulary, self.idf_weights = vocabulary, idf_weights
         self._tokens: list[Any] | None = None
         self._idf = None
         if vocabulary is not None:
             self.set_vocabulary(vocabulary, idf_weights)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        # A config may come from anywhere: a path in it is not opened.
+        if isinstance(config.get("vocabulary"), str):
+            config = {**config, "vocabulary": None}
+        return super().from_config(config)
 
     # -------------------------------------------------------------- the vocabulary
     @property
@@ -104,8 +114,7 @@ class _Lookup(HostLayer):
             ValueError: If a token is there twice, or there are too many, or weights are missing.
         """
         if isinstance(vocabulary, (str, os.PathLike)):
-            with open(vocabulary, encoding="utf-8") as file:
-                vocabulary = [line.rstrip("\n") for line in file]
+            vocabulary = _read_tokens(vocabulary)
         tokens = [self._as_token(token) for token in np.asarray(vocabulary).tolist()]
         special = self._special_tokens
         weights = None if idf_weights is None else np.asarray(idf_weights, "float32")
@@ -256,6 +265,11 @@ class _Lookup(HostLayer):
 
     def _as_array(self, inputs: Any) -> Any:
         raise NotImplementedError
+
+
+def _read_tokens(path: str | os.PathLike) -> list[str]:
+    with open(path, encoding="utf-8") as file:
+        return [line.rstrip("\n") for line in file]
 
 
 class StringLookup(_Lookup):

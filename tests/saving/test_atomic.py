@@ -1,0 +1,118 @@
+"""Files are replaced as a whole: whatever happens while one is written, the old one is there."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import jkeras as keras
+from jkeras import layers
+from jkeras.saving import atomic
+
+ROOT = Path(__file__).parents[2]
+NAMES = ("model.keras", "model.h5", "model.weights.h5")
+
+
+def model():
+    return keras.Sequential([keras.Input((3,)), layers.Dense(2)])
+
+
+def save(model, path):
+    (model.save_weights if "weights" in path.name else model.save)(path)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_error_in_mid_write_leaves_the_old_file(name, tmp_path, monkeypatch):
+    path = tmp_path / name
+    save(model(), path)
+    before = path.read_bytes()
+    broken = model()
+
+    def fail(*_):
+        raise RuntimeError("the disk is full")
+
+    monkeypatch.setattr("jkeras.saving.h5_writer.write_names", fail)
+    monkeypatch.setattr("jkeras.saving.h5_writer.write_array", fail)
+    with pytest.raises(RuntimeError, match="disk is full"):
+        save(broken, path)
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_a_killed_process_leaves_the_old_file_whole(tmp_path):
+    """A process that saves again and again is killed at random moments."""
+    code = f"""
+        import numpy as np
+        import jkeras as keras
+        from jkeras import layers
+        big = keras.Sequential([keras.Input((300,)), layers.Dense(1000), layers.Dense(300)])
+        i = 0
+        while True:
+            i += 1
+            big.set_weights([np.full(w.shape, float(i)) for w in big.get_weights()])
+            for name in {NAMES!r}:
+                path = {str(tmp_path)!r} + "/" + name
+                (big.save_weights if "weights" in name else big.save)(path)
+            print(i, flush=True)
+    """
+    rng = np.random.default_rng(0)
+    other = keras.Sequential([keras.Input((300,)), layers.Dense(1000), layers.Dense(300)])
+    for _ in range(2):
+        process = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(code)], cwd=ROOT, stdout=subprocess.PIPE
+        )
+        process.stdout.readline()  # the first round is complete
+        time.sleep(float(rng.uniform(0.0, 0.05)))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        for name in NAMES:
+            if "weights" in name:
+                other.load_weights(tmp_path / name)
+                loaded = other
+            else:
+                loaded = keras.models.load_model(tmp_path / name)
+            values = {float(v) for w in loaded.get_weights() for v in np.unique(w)}
+            assert len(values) == 1, f"{name} mixes the weights of several saves"
+
+
+def test_overwrite_must_be_allowed(tmp_path):
+    for name in NAMES:
+        path = tmp_path / name
+        save(model(), path)
+        method = model().save_weights if "weights" in name else model().save
+        with pytest.raises(FileExistsError, match="overwrite"):
+            method(path, overwrite=False)
+        method(path, overwrite=True)
+    folder = tmp_path / "folder"
+    model().save(folder, zipped=False)
+    with pytest.raises(FileExistsError, match="overwrite"):
+        model().save(folder, zipped=False, overwrite=False)
+
+
+def test_new_folders_are_made_and_permissions_kept(tmp_path):
+    path = tmp_path / "a" / "b" / "model.keras"
+    save(model(), path)
+    umask = os.umask(0)
+    os.umask(umask)
+    assert path.stat().st_mode & 0o777 == 0o666 & ~umask
+    path.chmod(0o640)
+    save(model(), path)
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_folder_is_replaced_as_a_whole(tmp_path):
+    folder = tmp_path / "folder"
+    with atomic.writing_folder(folder) as new:
+        (new / "a").write_text("1")
+    with pytest.raises(RuntimeError), atomic.writing_folder(folder) as new:
+        (new / "a").write_text("2")
+        raise RuntimeError
+    assert (folder / "a").read_text() == "1"
+    assert os.listdir(tmp_path) == ["folder"]
