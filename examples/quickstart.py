@@ -60,7 +60,7 @@ keras.utils.plot_model(model, out("model.png"), show_shapes=True)
 
 model.compile(
     loss="sparse_categorical_crossentropy",
-    optimizer=keras.optimizers.SGD(learning_rate=0.01 if options.full else 0.05),
+    optimizer=keras.optimizers.SGD(learning_rate=0.01 if options.full else 0.03),
     metrics=["accuracy"],
 )
 history = model.fit(
