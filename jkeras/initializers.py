@@ -383,7 +383,8 @@ class STFT(Initializer):
 
             window = get_window(self.window, length, fftbins=self.periodic)
             norm = {"density": np.sqrt(np.sum(window**2)), "spectrum": np.sum(window)}
-            waves = waves * (window / norm.get(self.scaling, 1.0))[:, None]
+            scale = norm[self.scaling] if self.scaling else 1.0
+            waves = waves * (window / scale)[:, None]
         return jnp.broadcast_to(jnp.asarray(waves[:, None], dtype), shape)
 
 

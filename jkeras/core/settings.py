@@ -8,6 +8,11 @@ _values: dict[str, Any] = {
     "epsilon": 1e-7,
     "image_data_format": "channels_last",
     "data_budget": None,
+    "flash_attention": False,
+    "interactive_logging": True,
+    "traceback_filtering": True,
+    "max_epochs": None,
+    "max_steps_per_epoch": None,
 }
 
 

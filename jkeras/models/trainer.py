@@ -202,8 +202,13 @@ class Programs:
 
     def publish(self, metrics: Any) -> None:
         """Makes the metric objects show these states, so that `metric.result()` is current."""
+        states = {**metrics, **self.objective.loss_means(metrics)}
         for name, metric in self.metrics_by_name.items():
-            metric.write(metrics[name])
+            metric.write(states[name])
+
+    def bad_step(self, metrics: Any) -> int:
+        """Returns the first step of the epoch whose loss was not finite; 0 if there was none."""
+        return int(self.objective.first_bad_step(metrics))
 
     def as_list(self, logs: Mapping[str, Any]) -> Any:
         """Returns logs in the order of `evaluate`'s list; a single value by itself."""

@@ -142,12 +142,11 @@ class CompiledObjective:
 
     def init(self) -> dict[str, Any]:
         """Returns the metrics' states over no data."""
-        trackers = {name: _zero_mean() for name in ("loss", *self._parts.values())}
-        states = {
+        losses = jnp.zeros(3 + len(self.loss_names))
+        return {"losses": losses} | {
             name: metric.init(*(self.specs[i] or ()))
             for name, (i, metric, _) in self.metrics.items()
         }
-        return trackers | states
 
     def update(
         self,
@@ -160,10 +159,7 @@ class CompiledObjective:
         """Returns the metrics' states with one more batch; losses count by its size."""
         size = batch_size(batch.x)
         new = dict(metrics)
-        for name, value in losses.items():
-            state = metrics[name]
-            value = jnp.asarray(value, jnp.float32)
-            new[name] = {"total": state["total"] + value * size, "count": state["count"] + size}
+        new["losses"] = _add_losses(metrics["losses"], [losses[n] for n in self.loss_names], size)
         by_output = self.by_output(batch, outputs, masks)
         for name, (i, metric, weighted) in self.metrics.items():
             y_true, y_pred, weight, mask = by_output[i]
@@ -177,13 +173,29 @@ class CompiledObjective:
     def compute(self, metrics: Mapping[str, Any]) -> dict[str, jax.Array]:
         """Returns the metrics' values by name, in the order of the alphabet, as Keras's logs."""
         values: dict[str, Any] = {}
-        for name, state in metrics.items():
-            if name in self.metrics:
-                value = self.metrics[name][1].compute(state)
-                values.update(value if isinstance(value, Mapping) else {name: value})
-            else:
-                values[name] = state["total"] / jnp.maximum(state["count"], 1)
+        for name, state in self.loss_means(metrics).items():
+            values[name] = state["total"] / jnp.maximum(state["count"], 1)
+        for name, (_, metric, _) in self.metrics.items():
+            value = metric.compute(metrics[name])
+            values.update(value if isinstance(value, Mapping) else {name: value})
         return dict(sorted(values.items()))
+
+    @property
+    def loss_names(self) -> list[str]:
+        """The names of the loss and of its parts."""
+        return ["loss", *self._parts.values()]
+
+    def loss_means(self, metrics: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """Returns the states of the losses' means, as those of `keras.metrics.Mean`."""
+        _, _, count, *totals = metrics["losses"]
+        return {
+            name: {"total": total, "count": count}
+            for name, total in zip(self.loss_names, totals, strict=True)
+        }
+
+    def first_bad_step(self, metrics: Mapping[str, Any]) -> jax.Array:
+        """Returns the first step (from 1) whose loss was not finite; 0 if there was none."""
+        return metrics["losses"][1]
 
     def by_output(self, batch: Batch, outputs: Any, masks: Any = None) -> list[tuple]:
         """Returns (target, output, sample weight, mask) for each output."""
@@ -208,8 +220,16 @@ def flatten_outputs(outputs: Any, names: Sequence[str]) -> list[Any]:
     return jax.tree.leaves(outputs, is_leaf=lambda x: x is None)
 
 
-def _zero_mean() -> dict[str, jax.Array]:
-    return {"total": jnp.zeros(()), "count": jnp.zeros(())}
+def _add_losses(state: jax.Array, losses: list[Any], size: int) -> jax.Array:
+    """Returns [steps, first step whose loss is not finite, count, totals...] after one more step.
+
+    One array, since on a CPU each array that a step writes costs as much as a small layer.
+    """
+    values = jnp.stack([jnp.asarray(value, jnp.float32) for value in losses])
+    step = state[0] + 1
+    bad = jnp.where((state[1] == 0) & ~jnp.isfinite(values[0]), step, state[1])
+    head = jnp.stack([step, bad, state[2] + size])
+    return jnp.concatenate([head, state[3:] + values * size])
 
 
 def _metrics_per_output(given: Any, names: Sequence[str], argument: str) -> list[list[Any]]:
