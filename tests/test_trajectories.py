@@ -8,6 +8,8 @@ import pytest
 import jkeras as keras
 from tests import trajectories
 
+pytestmark = pytest.mark.usefixtures("optimized")
+
 
 @pytest.mark.parametrize("name", trajectories.NAMES)
 def test_the_run_equals_keras(name):

@@ -13,6 +13,8 @@ import pytest
 
 import jkeras as keras
 
+pytestmark = pytest.mark.usefixtures("optimized")
+
 CLASS_NAMES = [
     *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
     *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),

@@ -18,14 +18,6 @@ every_layer = pytest.mark.parametrize("case", LAYERS, ids=str)
 every_pure_layer = pytest.mark.parametrize("case", PURE, ids=str)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def quick_compilation():
-    """Most of the time would go into optimizing programs that run once."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 def close(ours, theirs, tolerance=2e-5):
     for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
