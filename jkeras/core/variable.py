@@ -279,9 +279,7 @@ class Variable:
         return getattr(self.value, name)
 
 
-_ARRAY_ATTRIBUTES = frozenset(
-    n for n in dir(jax.Array) if not n.startswith("_") and n not in dir(Variable)
-)
+_ARRAY_ATTRIBUTES = frozenset(n for n in dir(jax.Array) if not n.startswith("_")) - {*dir(Variable)}
 
 
 def _as_array(value: Any, dtype: Any) -> jax.Array:
