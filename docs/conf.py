@@ -1,5 +1,6 @@
 """Sphinx configuration: Markdown pages, API pages from docstrings, every example run."""
 
+import doctest
 import os
 import sys
 
@@ -40,6 +41,7 @@ myst_heading_anchors = 3
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
+doctest_default_flags = doctest.ELLIPSIS | doctest.DONT_ACCEPT_TRUE_FOR_1  # messages count, too
 # Each page, and each class and function of the API pages, starts afresh in an empty folder.
 doctest_global_setup = """
 import os, tempfile
