@@ -26,6 +26,7 @@ default_role = "code"
 html_theme = "furo"
 html_title = "jkeras"
 html_static_path: list[str] = []
+html_theme_options = {"light_css_variables": {"code-font-size": "var(--font-size--small--3)"}}
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"

@@ -136,10 +136,17 @@ def separate_examples(app: Sphinx, doctree: nodes.document) -> None:
             example["groups"] = [owner[0]["fullname"]]
 
 
+def protect(app: Sphinx, kind: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
+    """Keeps Napoleon from reading `The name: unique in a model` as the type of a property."""
+    if kind == "property" and lines:
+        lines[0] = lines[0].replace(":", "\0")
+
+
 def escape(app: Sphinx, kind: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
     """Makes reStructuredText of docstrings, in which `(batch, *spatial)` and `Metric`s are text."""
     code = False
     for i, line in enumerate(lines):
+        lines[i] = line = line.replace("\0", ":")
         code = bool(line.strip()) and (code or line.lstrip().startswith(">>>"))
         if not code:
             parts = re.split("(`+[^`]+`+)", line)
@@ -157,6 +164,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("public", Public)
     app.connect("env-check-consistency", check_complete)
     app.connect("autodoc-skip-member", skip_foreign)
+    app.connect("autodoc-process-docstring", protect, priority=400)  # before Napoleon
     app.connect("autodoc-process-docstring", escape, priority=600)  # after Napoleon
     app.connect("doctree-read", separate_examples)
     return {"version": "1", "parallel_read_safe": False}
