@@ -1,9 +1,10 @@
 """Sphinx configuration: Markdown pages, API pages from docstrings, every example run."""
 
+import doctest
 import os
 import sys
 
-sys.path.insert(0, os.path.abspath(".."))
+sys.path[:0] = [os.path.abspath(".."), os.path.abspath("extensions")]
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 project = "jkeras"
@@ -13,19 +14,25 @@ author = "the jkeras authors"
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
     "sphinx.ext.doctest",
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
+    "public_names",
 ]
 exclude_patterns = ["_build"]
+default_role = "code"
 html_theme = "furo"
 html_title = "jkeras"
 html_static_path: list[str] = []
+html_theme_options = {"light_css_variables": {"code-font-size": "var(--font-size--small--3)"}}
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
-autodoc_default_options = {"members": True, "imported-members": True, "show-inheritance": False}
+autodoc_inherit_docstrings = False  # a method is documented where it is written first
+autosummary_generate = False
+maximum_signature_line_length = 80
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
@@ -35,11 +42,19 @@ myst_heading_anchors = 3
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
+doctest_default_flags = doctest.ELLIPSIS | doctest.DONT_ACCEPT_TRUE_FOR_1  # messages count, too
+# Each page, and each class and function of the API pages, starts afresh in an empty folder.
 doctest_global_setup = """
 import os, tempfile
 import numpy as np
 import jax, jax.numpy as jnp
 import jkeras as keras
+keras.utils.clear_session(free_memory=False)
 keras.utils.set_random_seed(0)
-os.chdir(tempfile.mkdtemp())
+_home, _folder = os.getcwd(), tempfile.TemporaryDirectory()
+os.chdir(_folder.name)
+"""
+doctest_global_cleanup = """
+os.chdir(_home)
+_folder.cleanup()
 """

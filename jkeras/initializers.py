@@ -353,8 +353,8 @@ class STFT(Initializer):
 
     Example:
         >>> import jkeras as keras
-        >>> keras.initializers.STFT(window=None)((4, 1, 3))[:, 0, 1].round(2).tolist()
-        [1.0, -0.0, -1.0, 0.0]
+        >>> (keras.initializers.STFT(window=None)((4, 1, 3))[:, 0, 1].round(2) + 0.0).tolist()
+        [1.0, 0.0, -1.0, 0.0]
     """
 
     def __init__(

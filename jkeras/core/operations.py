@@ -159,7 +159,7 @@ def describe_call(call: Call) -> dict[str, Any]:
     function = call.layer.function
     found = getattr(function, "entry", None)
     # Python's operators, and methods of tensors, go by name; a user's function may have the same.
-    if found is None and getattr(function, "__module__", "").split(".")[0] in _TRUSTED:
+    if found is None and (getattr(function, "__module__", None) or "").split(".")[0] in _TRUSTED:
         found = entry(call.layer.kind)
     if found is None:
         raise ValueError(

@@ -240,7 +240,7 @@ def constructor_arguments(obj: Configurable) -> dict[str, Any]:
             values.update(bound.arguments[name])
         else:
             values[name] = bound.arguments[name]
-    if getattr(initialize, "__module__", "").split(".")[0] == "jkeras":
+    if (getattr(initialize, "__module__", None) or "").split(".")[0] == "jkeras":
         # Initial `weights=` are values, no configuration.
         values = {k: getattr(obj, k, v) for k, v in values.items() if k != "weights"}
     return values
@@ -479,8 +479,4 @@ def find_function(name: str, area: str | None = None) -> Any:
     return found
 
 
-@contextmanager
-def custom_object_scope(custom_objects: Mapping[str, Any] | None) -> Iterator[CustomObjectScope]:
-    """Makes classes and functions known by name while a block runs; see `CustomObjectScope`."""
-    with CustomObjectScope(custom_objects) as scope:
-        yield scope
+custom_object_scope = CustomObjectScope

@@ -1,5 +1,6 @@
 """summary: a table of a model's layers, shapes and parameter counts."""
 
+import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from io import StringIO
@@ -32,15 +33,14 @@ def print_summary(
     if show_trainable:
         columns.append("Trainable")
     width = line_length or (100 if len(columns) > 4 else 80)
-    shares = _shares(columns, positions)
-    table = Table(show_lines=True, width=width - 2 if line_length is None else width)
-    for column, share in zip(columns, shares, strict=True):
+    room = width - 4 if line_length is None else width
+    table = Table(show_lines=True, width=room)
+    for column, size in zip(columns, _widths(columns, room, positions), strict=True):
         table.add_column(
             Text(column),
             justify="right" if column == "Param #" else "left",
-            ratio=round(100 * share),
-            overflow="fold",
-            min_width=len(column),
+            width=size,
+            overflow="ellipsis" if column == "Connected to" else "fold",
         )
     calls = _calls_by_layer(model)
     for layer, depth in _rows(model, expand_nested, layer_range):
@@ -71,14 +71,20 @@ def print_summary(
         print_fn(buffer.getvalue())
 
 
-def _shares(columns: list[str], positions: Sequence[float] | None) -> list[float]:
-    """Returns the part of the width that each column takes; `positions` are Keras's right ends."""
+def _widths(columns: list[str], room: int, positions: Sequence[float] | None) -> list[int]:
+    """Returns the width of each column's text; `positions` are Keras's right ends."""
+    room -= 3 * len(columns) + 1  # a border and two spaces for each
     if positions is None:
-        base = {"Output Shape": 0.33, "Param #": 0.2, "Connected to": 0.33, "Trainable": 0.16}
-        return [base.get(column, 0.45) for column in columns]
-    ends = [float(p) for p in positions[: len(columns)]]
-    scale = ends[-1]
-    return [(b - a) / scale for a, b in zip([0.0, *ends], ends, strict=False)]
+        shares = {"Layer (type)": 31, "Output Shape": 22, "Param #": 13}
+        if "Connected to" in columns:
+            shares = {"Layer (type)": 19, "Output Shape": 17, "Param #": 10, "Connected to": 17}
+        rest = sum(shares.values())
+        shares["Trainable"] = rest * len("Trainable") / max(room - len("Trainable"), 1)
+        parts = [shares[column] for column in columns]
+    else:
+        parts = [b - a for a, b in zip([0.0, *positions], positions[: len(columns)], strict=False)]
+    ends = [round(room * sum(parts[:i]) / sum(parts)) for i in range(len(parts) + 1)]
+    return [max(b - a, 1) for a, b in itertools.pairwise(ends)]
 
 
 def _is_branched(model: Any) -> bool:
@@ -171,7 +177,7 @@ def _sources(own: list[graph.Call], calls: dict[int, list[graph.Call]]) -> str:
             node = next((i for i, c in enumerate(siblings) if c is source), 0)
             place = next((i for i, y in enumerate(source.output_list) if y is x), 0)
             words.append(f"{source.layer.name}[{node}][{place}]")
-    return ", ".join(words) or "-"
+    return ",\n".join(words) or "-"
 
 
 def _trainable_mark(layer: Any) -> str:

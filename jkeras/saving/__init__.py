@@ -4,6 +4,7 @@ Nothing in a file is ever imported, unpickled or executed, and nothing is alloca
 """
 
 from jkeras.core.registry import CustomObjectScope as CustomObjectScope
+from jkeras.core.registry import custom_object_scope as custom_object_scope
 from jkeras.core.registry import deserialize_keras_object as deserialize_keras_object
 from jkeras.core.registry import get_custom_objects as get_custom_objects
 from jkeras.core.registry import get_registered_name as get_registered_name
@@ -14,5 +15,3 @@ from jkeras.saving.model_files import load_model as load_model
 from jkeras.saving.model_files import load_weights as load_weights
 from jkeras.saving.model_files import save_model as save_model
 from jkeras.saving.model_files import save_weights as save_weights
-
-custom_object_scope = CustomObjectScope

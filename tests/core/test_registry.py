@@ -239,6 +239,18 @@ def test_scopes_nest():
         keras.activations.get("f")
 
 
+def test_a_class_from_code_that_has_no_module():
+    """As where `exec` runs it: a doctest, or a tool that runs cells."""
+    code = """class Nowhere(keras.layers.Layer):
+    def __init__(self, factor, **kwargs):
+        super().__init__(**kwargs)
+"""
+    names = {"keras": keras}
+    exec(code, names)
+    names["Nowhere"].__init__.__module__ = None
+    assert names["Nowhere"](2.0).get_config()["factor"] == 2.0
+
+
 def test_functions_by_name():
     def mine(x):
         return x * 3

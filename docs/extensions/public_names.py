@@ -1,0 +1,170 @@
+"""What a module offers, for the pages of the API reference: the directive `public`.
+
+````
+```{public} jkeras.layers
+:from: jkeras.layers.convolutional
+```
+````
+
+gives a table of the public names of `jkeras.layers` that are defined in that file, and then their
+documentation. Without `from` these are all names that are defined in the module or below it. At the
+end of a build, each public name of a module with a page must be documented somewhere.
+"""
+
+import ast
+import importlib
+import inspect
+import re
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.util.docutils import SphinxDirective
+from sphinx.util.logging import getLogger
+
+logger = getLogger(__name__)
+
+
+def public_names(module: ModuleType) -> dict[str, Any]:
+    """Returns the classes and functions that a module defines, or imports as `name as name`."""
+    names = []
+    for node in ast.parse(Path(module.__file__).read_text()).body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            names.append(node.name)
+        elif isinstance(node, ast.ImportFrom):
+            names += [alias.asname for alias in node.names if alias.asname]
+        elif isinstance(node, ast.If):  # `if TYPE_CHECKING`, for names that are imported when used
+            names += [a.asname for n in node.body if isinstance(n, ast.ImportFrom) for a in n.names]
+        elif isinstance(node, ast.Assign):
+            names += [target.id for target in node.targets if isinstance(target, ast.Name)]
+    found = {name: getattr(module, name) for name in names if name and not name.startswith("_")}
+    return {
+        name: value
+        for name, value in found.items()
+        if callable(value) and getattr(value, "__module__", "").split(".")[0] == "jkeras"
+    }
+
+
+class Public(SphinxDirective):
+    """Documents the public names of a module."""
+
+    required_arguments = 1
+    option_spec = {"from": str}
+
+    def run(self) -> list[nodes.Node]:
+        """Returns a table of the names, and the documentation of each."""
+        (path,) = self.arguments
+        module = importlib.import_module(path)
+        self.env.note_dependency(module.__file__)
+        _modules(self.env).add(path)
+        sources = self.options.get("from", path).split()
+        named: dict[int, tuple[Any, list[str]]] = {}
+        for name, value in public_names(module).items():
+            source = value.__module__
+            if source in sources or ("from" not in self.options and source.startswith(path + ".")):
+                named.setdefault(id(value), (value, []))[1].append(name)
+                self.env.note_dependency(importlib.import_module(source).__file__)
+        if not named:
+            raise self.error(f"{path} has no public names from {sources}")
+        entries = [_entry(path, value, names) for value, names in named.values()]
+        table = [f"   ~{path}.{names[0]}" for names in map(_sorted, named.values())]
+        lines = ["````{eval-rst}", ".. autosummary::", "   :nosignatures:", "", *table, ""]
+        lines += [line for entry in entries for line in entry] + ["````"]
+        return self.parse_text_to_nodes("\n".join(lines))
+
+
+def _sorted(entry: tuple[Any, list[str]]) -> list[str]:
+    """Returns the names of a value, that of its definition first."""
+    value, names = entry
+    return sorted(names, key=lambda name: name != getattr(value, "__name__", None))
+
+
+def _entry(path: str, value: Any, names: list[str]) -> list[str]:
+    name, *others = _sorted((value, names))
+    kind = "class" if inspect.isclass(value) else "function"
+    lines = [f".. auto{kind}:: {path}.{name}"]
+    if kind == "class" and value.__name__ == name:
+        lines.append("   :members:")
+    lines.append("")
+    if others:
+        also = ", ".join(f"``{other}``" for other in others)
+        lines += [f"   Also called {also}.", ""]
+    return lines
+
+
+def _modules(env: BuildEnvironment) -> set[str]:
+    if not hasattr(env, "public_modules"):
+        env.public_modules = set()
+    return env.public_modules
+
+
+def check_complete(app: Sphinx, env: BuildEnvironment) -> None:
+    """Warns of public names that no page documents."""
+    documented = {id(_find(path)) for path in env.get_domain("py").data["objects"]}
+    for path in sorted(_modules(env)):
+        for name, value in public_names(importlib.import_module(path)).items():
+            if id(value) not in documented:
+                logger.warning("%s.%s is on no page of docs/api", path, name)
+
+
+def _find(path: str) -> Any:
+    module, _, name = path.rpartition(".")
+    while module:
+        try:
+            value: Any = importlib.import_module(module)
+        except ImportError:
+            module, _, first = module.rpartition(".")
+            name = f"{first}.{name}"
+            continue
+        for part in name.split("."):
+            value = getattr(value, part, None)
+        return value
+    return None
+
+
+def separate_examples(app: Sphinx, doctree: nodes.document) -> None:
+    """Runs the examples of each class and function in a group of their own, which starts afresh."""
+    for example in doctree.findall(nodes.doctest_block):
+        owner: nodes.Node | None = example
+        while owner is not None and not isinstance(owner, addnodes.desc):
+            owner = owner.parent
+        if owner is not None:
+            example["groups"] = [owner[0]["fullname"]]
+
+
+def protect(app: Sphinx, kind: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
+    """Keeps Napoleon from reading `The name: unique in a model` as the type of a property."""
+    if kind == "property" and lines:
+        lines[0] = lines[0].replace(":", "\0")
+
+
+def escape(app: Sphinx, kind: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
+    """Makes reStructuredText of docstrings, in which `(batch, *spatial)` and `Metric`s are text."""
+    code = False
+    for i, line in enumerate(lines):
+        lines[i] = line = line.replace("\0", ":")
+        code = bool(line.strip()) and (code or line.lstrip().startswith(">>>"))
+        if not code:
+            parts = re.split("(`+[^`]+`+)", line)
+            parts[::2] = [re.sub(r"(?<![\\*\w])\*(?![*\s])", r"\\*", text) for text in parts[::2]]
+            lines[i] = re.sub(r"(?<=\w`)(?=\w)", r"\\ ", "".join(parts))
+
+
+def skip_foreign(app: Sphinx, kind: str, name: str, value: Any, skip: bool, options: Any) -> Any:
+    """Leaves out members that another library has put into a class."""
+    return True if getattr(value, "__module__", "jkeras").split(".")[0] != "jkeras" else None
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Is called by Sphinx."""
+    app.add_directive("public", Public)
+    app.connect("env-check-consistency", check_complete)
+    app.connect("autodoc-skip-member", skip_foreign)
+    app.connect("autodoc-process-docstring", protect, priority=400)  # before Napoleon
+    app.connect("autodoc-process-docstring", escape, priority=600)  # after Napoleon
+    app.connect("doctree-read", separate_examples)
+    return {"version": "1", "parallel_read_safe": False}
