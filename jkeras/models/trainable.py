@@ -793,9 +793,9 @@ class Trainable(Layer):
         if not self.run_eagerly:
             return run_chunk
 
-        def run(*args: Any) -> Any:
+        def run(*args: Any, **kwargs: Any) -> Any:
             with jax.disable_jit():
-                return run_chunk(*args)
+                return run_chunk(*args, **kwargs)
 
         return run
 

@@ -212,10 +212,8 @@ class TrainLoop:
         return self.compute(self.metrics)
 
     def _run(self, chunk: Chunk) -> None:
-        count = None if chunk.whole else chunk.steps
         with self.interrupts.held():
-            before = self.cells.read(self.metrics)
-            state = self.run_chunk(before, chunk.resident, chunk.slots, chunk.start, count)
+            state = chunk.run(self.run_chunk, self.cells.read(self.metrics), chunk.resident)
             self.cells.write(state)
             self.metrics = state.metrics
 
@@ -249,9 +247,7 @@ def evaluate(
     for chunk in feed.chunks(length, steps):
         if by_batch:
             callbacks.on_test_batch_begin(done)
-        resident = (variables, chunk.resident)
-        count = None if chunk.whole else chunk.steps
-        carry = run_chunk(carry, resident, chunk.slots, chunk.start, count)
+        carry = chunk.run(run_chunk, carry, (variables, chunk.resident))
         done += chunk.steps
         if by_batch:
             callbacks.on_test_batch_end(done - 1, fetch(compute(carry.metrics)))

@@ -13,9 +13,11 @@ def rows_of(chunks):
     """Returns the rows that each step of some chunks takes."""
     steps = []
     for chunk in chunks:
-        slots = np.asarray(chunk.slots)
-        for i in range(chunk.start, chunk.start + chunk.steps):
-            steps.append(np.asarray(take_rows(chunk.resident, jnp.asarray(slots[i]))))
+        slots = list(np.asarray(chunk.slots)[chunk.start : chunk.start + chunk.steps])
+        if chunk.rest is not None:
+            slots.append(chunk.rest)
+        assert len(slots) == chunk.steps
+        steps += [np.asarray(take_rows(chunk.resident, jnp.asarray(rows))) for rows in slots]
     return steps
 
 
@@ -58,6 +60,13 @@ def test_with_a_number_of_steps_the_next_call_goes_on(steps, length):
         taken += rows_of(feed.chunks(lambda: length, steps))
     assert len(taken) == 5 * steps
     np.testing.assert_array_equal(np.concatenate(taken), np.tile(np.arange(20), steps))
+
+
+def test_a_pass_is_one_chunk_where_nothing_needs_the_host():
+    feed = ArrayFeed(np.arange(10), 4)
+    assert [c.steps for c in feed.chunks(lambda: None)] == [3]
+    assert [c.steps for c in feed.chunks(lambda: 2)] == [2, 1]
+    assert [c.steps for c in feed.chunks(lambda: None, 2)] == [2]
 
 
 def test_data_is_sent_to_the_device_once():
