@@ -4,6 +4,7 @@ A feed gives chunks: what stays on the device, and slots, of which `select` make
 """
 
 import mmap
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
@@ -18,6 +19,9 @@ Length = Callable[[], int | None]
 # How many slots a stacked chunk has room for: few sizes, so that few programs are compiled.
 _CAPACITIES = (1, 8, 64)
 _CHUNK_BYTES = 32 * 2**20
+# For how many seconds an idle device waits for a chunk to be filled: long enough that sending it,
+# a third of a millisecond, does not count.
+_PATIENCE = 0.02
 
 
 class Chunk(NamedTuple):
@@ -61,8 +65,13 @@ class Feed(Protocol):
     def steps_per_pass(self) -> int | None:
         """How many steps one pass over the data takes; None if that is not known."""
 
-    def chunks(self, length: Length, steps: int | None = None) -> Iterator[Chunk]:
-        """Yields chunks of one pass, or of `steps` steps, each of at most `length()` steps."""
+    def chunks(
+        self, length: Length, steps: int | None = None, idle: Callable[[], bool] = lambda: False
+    ) -> Iterator[Chunk]:
+        """Yields chunks of one pass, or of `steps` steps, each of at most `length()` steps.
+
+        `idle()` says whether the device has nothing to do: then what there is should be sent.
+        """
 
     @property
     def position(self) -> dict[str, int]:
@@ -144,8 +153,11 @@ class ArrayFeed:
             self._sent[part] = jnp.asarray(rows)
         return Chunk(self._resident, self._sent[part], start, wanted)
 
-    def chunks(self, length: Length, steps: int | None = None) -> Iterator[Chunk]:
+    def chunks(
+        self, length: Length, steps: int | None = None, idle: Callable[[], bool] = lambda: False
+    ) -> Iterator[Chunk]:
         """Yields chunks of one pass; or of `steps` steps, going on where the last call stopped."""
+        del idle  # rows are gathered in less time than they are used
         left = self.steps_per_pass if steps is None else steps
         if steps is None:
             self._offset = 0
@@ -251,12 +263,18 @@ class StreamFeed:
             batch = next(self._iterator, None)
         return batch
 
-    def chunks(self, length: Length, steps: int | None = None) -> Iterator[Chunk]:
-        """Yields chunks of one pass; or of `steps` steps, going on where the last call stopped."""
+    def chunks(
+        self, length: Length, steps: int | None = None, idle: Callable[[], bool] = lambda: False
+    ) -> Iterator[Chunk]:
+        """Yields chunks of one pass; or of `steps` steps, going on where the last call stopped.
+
+        A chunk is sent before it is full if the device waits for a source that is slow.
+        """
         if steps is None and not self._endless:
             self._iterator, self._held = None, None
         left = steps
         while left is None or left > 0:
+            started = time.perf_counter()
             first = self._next_batch(restart=steps is not None)
             if first is None:
                 return
@@ -265,6 +283,8 @@ class StreamFeed:
             capacity, wanted = _room(size, min(known, default=_CAPACITIES[-1]))
             batches = [first]
             while len(batches) < wanted:
+                if time.perf_counter() - started > _PATIENCE and idle():
+                    break
                 batch = self._next_batch(restart=steps is not None)
                 if batch is None:
                     break

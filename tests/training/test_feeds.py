@@ -1,5 +1,7 @@
 """Feeds: every row once a pass, in an order that follows from the seed, in chunks of any length."""
 
+import time
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -122,6 +124,19 @@ def test_chunks_of_a_stream_have_one_shape():
     feed = StreamFeed(lambda: batches(*[2] * 7), 7)
     shapes = {c.slots["x"].shape for c in feed.chunks(lambda: 3)}
     assert shapes == {(8, 2)}  # room for eight, of which three are run
+
+
+def test_an_idle_device_does_not_wait_for_a_slow_source():
+    def slow():
+        for batch in batches(*[2] * 4):
+            time.sleep(0.025)
+            yield batch
+
+    def steps(idle):
+        return [c.steps for c in StreamFeed(slow, 4).chunks(lambda: None, idle=lambda: idle)]
+
+    assert steps(idle=True) == [1, 1, 1, 1]
+    assert steps(idle=False) == [4]
 
 
 def test_an_error_in_a_stream_comes_out_as_it_is():
