@@ -1,6 +1,9 @@
 """Settings that hold everywhere, by the names of `keras.config`."""
 
+import os
 from typing import Any
+
+import jax
 
 from jkeras.core import settings
 from jkeras.core.policy import dtype_policy as dtype_policy
@@ -64,7 +67,49 @@ def enable_unsafe_deserialization() -> None:
     )
 
 
+def enable_compilation_cache(directory: "str | os.PathLike[str]") -> None:
+    """Keeps compiled programs in a folder, where later processes find them: JAX's own cache.
+
+    Args:
+        directory: The folder; made if it is not there.
+
+    Example:
+        >>> import tempfile, jkeras as keras
+        >>> keras.config.enable_compilation_cache(tempfile.mkdtemp())
+    """
+    from jax.experimental.compilation_cache import compilation_cache
+
+    jax.config.update("jax_compilation_cache_dir", os.fspath(directory))
+    # By default only programs that took a second are kept: a small net's never are.
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+    compilation_cache.reset_cache()  # JAX decides at the first compilation whether there is one
+
+
 # ------------------------------------------------------------------ switches
+def debug_nans(enabled: bool = True) -> None:
+    """Makes the first NaN an error that names the layer which made it.
+
+    `fit` then runs step by step and looks at each, which is slow. A layer that is called eagerly
+    raises the error as well.
+
+    Args:
+        enabled: Whether to look for NaNs.
+
+    Example:
+        >>> import jax.numpy as jnp, jkeras as keras
+        >>> keras.config.debug_nans()
+        >>> try:
+        ...     keras.layers.Activation(jnp.log, name="log")(jnp.array([-1.0]))
+        ... except FloatingPointError as error:
+        ...     print(str(error).splitlines()[0])
+        ... finally:
+        ...     keras.config.debug_nans(False)
+        The outputs of the layer 'log' hold NaN.
+    """
+    settings.put("debug_nans", bool(enabled))
+
+
 def enable_flash_attention() -> None:
     """Makes attention use cuDNN's fused kernel; NVIDIA GPUs only.
 

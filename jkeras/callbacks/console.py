@@ -1,10 +1,15 @@
 """Standard output: lines, and one line that is drawn again and again."""
 
+import logging
 import os
 import shutil
 import sys
 
+from jkeras.core import settings
+
 BOLD, GREEN, GRAY, _RESET = "\x1b[1m", "\x1b[32m", "\x1b[37m", "\x1b[0m"
+
+_log = logging.getLogger("jkeras")
 
 # How many characters stand on a line that was drawn, and not yet ended.
 _open = 0
@@ -12,6 +17,8 @@ _open = 0
 
 def is_terminal() -> bool:
     """Says whether standard output can redraw a line: a terminal, or a notebook."""
+    if not settings.get("interactive_logging"):
+        return False
     if "ipykernel" in sys.modules:
         return True
     try:
@@ -83,5 +90,8 @@ def cut(parts: list[tuple[str, str]], width: int) -> list[tuple[str, str]]:
 
 
 def _write(text: str) -> None:
+    if not settings.get("interactive_logging"):
+        _log.info("%s", text.strip())
+        return
     sys.stdout.write(text)
     sys.stdout.flush()

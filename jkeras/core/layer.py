@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras import constraints, initializers, regularizers
-from jkeras.core import graph, naming, policy, registry, scope
+from jkeras.core import graph, naming, policy, registry, scope, settings
 from jkeras.core.deprecation import warn_deprecated
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.input_spec import InputSpec, check_input
@@ -720,10 +720,24 @@ class Layer(registry.Configurable):
         here.callers.append(self)
         try:
             with scope.name_scope(self.name), jax.named_scope(self.name):
-                return self.call(*bound.args[1:], **bound.kwargs)
+                outputs = self.call(*bound.args[1:], **bound.kwargs)
+            if settings.get("debug_nans"):
+                self._refuse_nans(bound.args[1:], outputs)
+            return outputs
         finally:
             here.callers.pop()
             here.training, here.autocast = before
+
+    def _refuse_nans(self, inputs: Any, outputs: Any) -> None:
+        if not _holds_nan(outputs):
+            return
+        weights = [v.path for v in self._own_variables() if _holds_nan(v.value)]
+        source = "It made them of inputs and weights that hold none."
+        if _holds_nan(inputs):
+            source = "Its inputs hold NaN already: look at the data, or at what made them."
+        elif weights:
+            source = f"Its weights hold NaN already: {weights}."
+        raise FloatingPointError(f"The outputs of the layer {self.name!r} hold NaN.\n{source}")
 
     def _cast(self, tree: Any) -> Any:
         """Makes JAX arrays of NumPy's, and casts floating ones to the compute dtype."""
@@ -978,3 +992,14 @@ def _unknown_arguments(cls: type, kwargs: dict[str, Any]) -> str:
     known -= {"self", "args", "kwargs"}
     hints = ", ".join(f"{k}={v!r}{naming.nearest(k, known)}" for k, v in kwargs.items())
     return f"Unrecognized keyword arguments passed to {cls.__name__}: {hints}"
+
+
+def _holds_nan(tree: Any) -> bool:
+    """Says whether an array in a structure holds a NaN; of traced values that is not known."""
+    return any(
+        isinstance(a, jax.Array)
+        and not isinstance(a, jax.core.Tracer)
+        and jnp.issubdtype(a.dtype, jnp.inexact)
+        and bool(jnp.isnan(a).any())
+        for a in jax.tree.leaves(tree)
+    )

@@ -8,6 +8,7 @@ _values: dict[str, Any] = {
     "epsilon": 1e-7,
     "image_data_format": "channels_last",
     "data_budget": None,
+    "debug_nans": False,
     "flash_attention": False,
     "interactive_logging": True,
     "traceback_filtering": True,

@@ -113,6 +113,9 @@ class CustomPrograms(Programs):
 
         return jax.eval_shape(run, self._example)
 
+    def bad_step(self, metrics: Any) -> int:
+        return 0  # a step of the user's own keeps no count
+
     def publish(self, metrics: Any) -> None:
         for metric, state in zip(self._tracked, metrics["states"], strict=True):
             metric.write(state)
@@ -134,6 +137,7 @@ class CustomPrograms(Programs):
     # -------------------------------------------------------------- steps
     def train_step(self) -> Callable[[TrainState, Batch], TrainState]:
         def step(state: TrainState, batch: Batch) -> TrainState:
+            self._note("train", batch)
             self._model._trainer.last = self
             given = _step_state(state, self._training_lists)
             # For a step that calls `stateless_call`, which takes no key.
@@ -147,6 +151,7 @@ class CustomPrograms(Programs):
         def step(carry: EvalState, given: tuple[pure.Variables, Batch]) -> EvalState:
             self._model._trainer.last = self
             variables, batch = given
+            self._note("test", batch)
             before = TrainState(
                 step=0,
                 params=variables.params,

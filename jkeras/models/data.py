@@ -1,11 +1,13 @@
 """What users pass as data, made into batches of arrays: NumPy, JAX, pandas, lists, dicts."""
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
+from jkeras.core import settings
 from jkeras.core.naming import nearest
 from jkeras.training.budget import fits_on_device
 from jkeras.training.feeds import ArrayFeed, Feed, HostFeed, StreamFeed, row_bytes
@@ -191,6 +193,20 @@ def class_weights(
     return result
 
 
+def limited_steps(steps: int | None, available: int | None) -> int | None:
+    """Returns the steps of a pass that were asked for, but no more than the settings allow.
+
+    Args:
+        steps: How many were asked for; None for all.
+        available: How many there are; None if that is not known.
+    """
+    limit, wanted = settings.get("max_steps_per_epoch"), steps or available
+    if limit is None or (wanted is not None and wanted <= limit):
+        return steps
+    warnings.warn(f"Limiting steps_per_epoch to {limit}", stacklevel=3)
+    return limit
+
+
 def unpack(item: Any) -> tuple[Any, Any, Any]:
     """Returns (x, y, sample_weight) of what a stream gives: x, (x,), (x, y) or all three."""
     if not isinstance(item, (tuple, list)) or (isinstance(item, list) and not 2 <= len(item) <= 3):
@@ -227,6 +243,11 @@ class ArrayData:
     def example(self) -> Batch:
         """A batch, for its shapes."""
         return self.batch
+
+    @property
+    def steps(self) -> int:
+        """How many batches there are."""
+        return -(-check_lengths(self.batch) // self.batch_size)
 
     def feed(self, seed: int | None = None) -> Feed:
         """Returns a new feed; in random order, if a seed is given."""

@@ -13,7 +13,7 @@ from jkeras import losses, metrics, optimizers
 from jkeras.callbacks.callback import CallbackList, History
 from jkeras.callbacks.console import is_terminal
 from jkeras.callbacks.progress import Progress, resolve_verbose
-from jkeras.core import pure, random, registry
+from jkeras.core import pure, random, registry, settings
 from jkeras.core.layer import Layer
 from jkeras.models import data as data_module
 from jkeras.models.custom import CustomPrograms, overridden_hooks
@@ -28,7 +28,7 @@ from jkeras.models.trainer import (
     model_variables,
     names_of,
 )
-from jkeras.training import engine, loop
+from jkeras.training import engine, loop, nans
 from jkeras.training.feeds import Feed
 from jkeras.training.objective import CompiledObjective
 from jkeras.training.state import Batch
@@ -104,13 +104,13 @@ class Trainable(Layer):
             and not isinstance(chosen, optimizers.LossScaleOptimizer)
         ):
             chosen = optimizers.LossScaleOptimizer(chosen, name="loss_scale_optimizer")
-        settings = {
+        losses_and_metrics = {
             "loss": loss,
             "loss_weights": loss_weights,
             "metrics": metrics,
             "weighted_metrics": weighted_metrics,
         }
-        _check_names(settings)
+        _check_names(losses_and_metrics)
         if getattr(self, "_graph", None) is not None:  # else outputs have no names yet
             CompiledObjective(loss, loss_weights, output_names=self.output_names)  # type: ignore[attr-defined]
         self.optimizer, self.loss = chosen, loss
@@ -120,12 +120,12 @@ class Trainable(Layer):
         self.jit_compile = jit_compile
         self._compile_arguments = {
             "optimizer": given,  # the wrapper that scales losses is made anew
-            **settings,
+            **losses_and_metrics,
             "run_eagerly": run_eagerly,
             "steps_per_execution": steps_per_execution,
             "jit_compile": jit_compile,
         }
-        self._trainer = Trainer(self, chosen, settings)
+        self._trainer = Trainer(self, chosen, losses_and_metrics)
         self.stop_training = False
 
     @property
@@ -266,6 +266,8 @@ class Trainable(Layer):
             )
         elif validation_split:
             train, valid = train.split(validation_split, validation_batch_size)
+        epochs = _limited_epochs(epochs)
+        steps_per_epoch = data_module.limited_steps(steps_per_epoch, train.steps)
         programs = trainer.programs(train.example)
         self._check_labels(programs, train)
         feed = train.feed(random.draw_integer_seed() if shuffle else None)
@@ -287,12 +289,16 @@ class Trainable(Layer):
             if progress is not None:
                 progress.finish(logs)
 
+        run_chunk = self._compiled_or_eager(programs.train(feed.select))
+        if settings.get("debug_nans"):
+            run_chunk = nans.checked(run_chunk, feed.select, self, programs.bad_step)
         training = loop.TrainLoop(
             cells=cells,
             feed=feed,
-            run_chunk=self._compiled_or_eager(programs.train(feed.select)),
+            run_chunk=run_chunk,
             fresh_metrics=programs.fresh_metrics,
             compute=programs.compute,
+            bad_step=programs.bad_step,
             callbacks=called,
             progress=progress,
             pace=self._pace(verbose),
@@ -347,6 +353,7 @@ class Trainable(Layer):
     ) -> Callable[[], Mapping[str, Any]]:
         programs = trainer.programs(valid.example)
         self._check_labels(programs, valid)
+        steps = data_module.limited_steps(steps, valid.steps)
         feed = valid.feed()  # one for all epochs: arrays are sent to the device once
 
         def validate() -> Mapping[str, Any]:
@@ -431,6 +438,7 @@ class Trainable(Layer):
         data = self._data(x, y, sample_weight, batch_size)
         programs = trainer.programs(data.example)
         self._check_labels(programs, data)
+        steps = data_module.limited_steps(steps, data.steps)
         feed = data.feed()
         verbose = resolve_verbose(verbose)
         called = CallbackList(callbacks, model=self)
@@ -475,7 +483,8 @@ class Trainable(Layer):
         data = self._data(x, None, None, batch_size)
         _, described = describe(self, data.example.x)
         verbose = resolve_verbose(verbose)
-        count = steps or (data.feed().steps_per_pass if verbose or callbacks else None)
+        steps = data_module.limited_steps(steps, data.steps)
+        count = steps or data.steps
         called = CallbackList(callbacks, model=self)
         called.set_params({"verbose": verbose, "epochs": 1, "steps": count})
         progress = Progress(count, verbose) if verbose else None
@@ -784,6 +793,8 @@ class Trainable(Layer):
             check_labels(programs.objective, data.batch, describe(self, data.example.x)[1].outputs)
 
     def _pace(self, verbose: int) -> loop.Pace:
+        if settings.get("debug_nans"):
+            return loop.Pace(1)
         if self.run_eagerly or self.steps_per_execution > 1:
             return loop.Pace(self.steps_per_execution)
         return loop.Pace(refresh=0.1 if verbose == 1 and is_terminal() else None)
@@ -793,9 +804,9 @@ class Trainable(Layer):
         if not self.run_eagerly:
             return run_chunk
 
-        def run(*args: Any) -> Any:
+        def run(*args: Any, **kwargs: Any) -> Any:
             with jax.disable_jit():
-                return run_chunk(*args)
+                return run_chunk(*args, **kwargs)
 
         return run
 
@@ -837,13 +848,21 @@ def _flat(x: Any, y: Any, sample_weight: Any, names: list[str]) -> Batch:
     )
 
 
+def _limited_epochs(epochs: int) -> int:
+    limit = settings.get("max_epochs")
+    if limit is None or epochs <= limit:
+        return epochs
+    warnings.warn(f"Limiting epochs to {limit}", stacklevel=3)
+    return limit
+
+
 def _validates(frequency: Any, epoch: int) -> bool:
     if isinstance(frequency, (int, np.integer)):
         return (epoch + 1) % frequency == 0
     return (epoch + 1) in frequency
 
 
-def _check_names(settings: Mapping[str, Any]) -> None:
+def _check_names(given: Mapping[str, Any]) -> None:
     """Resolves every name once, so that a misspelt one is an error of `compile`."""
 
     def visit(value: Any, resolve: Callable[[Any], Any]) -> None:
@@ -856,9 +875,9 @@ def _check_names(settings: Mapping[str, Any]) -> None:
         elif isinstance(value, str):
             resolve(value)
 
-    visit(settings["loss"], losses.as_loss)
-    visit(settings["metrics"], _known_metric)
-    visit(settings["weighted_metrics"], _known_metric)
+    visit(given["loss"], losses.as_loss)
+    visit(given["metrics"], _known_metric)
+    visit(given["weighted_metrics"], _known_metric)
 
 
 def _known_metric(name: str) -> None:

@@ -1,5 +1,6 @@
 """Trainer: the compiled programs behind one `compile`, and what moves arrays in and out of them."""
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -15,6 +16,8 @@ from jkeras.training import engine, steps
 from jkeras.training.feeds import Feed
 from jkeras.training.objective import CompiledObjective, flatten_outputs
 from jkeras.training.state import Batch, EvalState, TrainState
+
+_log = logging.getLogger("jkeras")
 
 
 def spec_of(tree: Any) -> Any:
@@ -210,6 +213,13 @@ class Programs:
         """Returns the first step of the epoch whose loss was not finite; 0 if there was none."""
         return int(self.objective.first_bad_step(metrics))
 
+    def _note(self, mode: str, batch: Batch) -> None:
+        """Logs that a step is compiled, and what changed since that happened last.
+
+        To be called while it is traced, which takes no time when nothing is compiled.
+        """
+        self._model._trainer.note_compilation(mode, batch)
+
     def as_list(self, logs: Mapping[str, Any]) -> Any:
         """Returns logs in the order of `evaluate`'s list; a single value by itself."""
         names = self.objective.result_names
@@ -224,9 +234,15 @@ class Programs:
 
     def train_step(self) -> Callable[[TrainState, Batch], TrainState]:
         """Returns the pure step of training."""
-        return steps.make_train_step(
+        step = steps.make_train_step(
             self._model, self.objective, self.transformation(), self._optimizer.loss_scale
         )
+
+        def train_step(state: TrainState, batch: Batch) -> TrainState:
+            self._note("train", batch)
+            return step(state, batch)
+
+        return train_step
 
     def transformation(self) -> Any:
         """Returns the optimizer's transformation, told what the model's variables are called."""
@@ -235,7 +251,13 @@ class Programs:
 
     def test_step(self) -> Callable[[EvalState, tuple[pure.Variables, Batch]], EvalState]:
         """Returns the pure step of evaluation."""
-        return steps.make_test_step(self._model, self.objective)
+        step = steps.make_test_step(self._model, self.objective)
+
+        def test_step(carry: EvalState, given: tuple[pure.Variables, Batch]) -> EvalState:
+            self._note("test", given[1])
+            return step(carry, given)
+
+        return test_step
 
     def train(self, select: Any) -> Any:
         """Returns the compiled chunk of training steps for a feed's `select`."""
@@ -322,6 +344,7 @@ class Trainer:
         self.step: Any = jnp.zeros((), jnp.int32)
         self._programs: dict[Any, Programs] = {}
         self.last: Programs | None = None
+        self._traced: dict[str, dict[str, str]] = {}  # the arguments of the last compilations
 
     def forget(self) -> None:
         """Drops the compiled programs: the model's layers have changed."""
@@ -345,6 +368,29 @@ class Trainer:
             )
         self.last = self._programs[key]
         return self.last
+
+    def note_compilation(self, mode: str, batch: Batch) -> None:
+        """Logs that a step of `"train"` or `"test"` is compiled, and which arguments changed."""
+        now = {
+            f"{part}{jax.tree_util.keystr(path)}": f"{array.dtype}{list(array.shape)}"
+            for part, tree in batch._asdict().items()
+            for path, array in jax.tree_util.tree_leaves_with_path(tree)
+        }
+        before = self._traced.get(mode)
+        self._traced[mode] = now
+        if not _log.isEnabledFor(logging.DEBUG):
+            return
+        if before is None:
+            what = ", ".join(f"{name} {spec}" for name, spec in now.items())
+        else:
+            what = ", ".join(
+                f"{name} was {before.get(name)}, is {now.get(name)}"
+                for name in sorted(before | now)
+                if before.get(name) != now.get(name)
+            )
+        _log.debug(
+            "Compiling a %s step of %r: %s", mode, self.model.name, what or "no argument changed"
+        )
 
     def metric_objects(self) -> list[Any]:
         """Returns the metrics of the programs that were used last, the mean loss first."""

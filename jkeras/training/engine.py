@@ -33,12 +33,13 @@ def make_chunk(
             slot is an array of row numbers.
 
     Returns:
-        `run(state, resident, slots, start=0, count=None) -> state`. `slots` is a structure of
-        arrays whose first axis counts the slots; `count` of them are run, from `start` on. `state`
-        is donated: its arrays must not be used afterwards. Without a count all slots are run, by
-        a scan whose length the compiler knows; a given count is dynamic, so that all lengths share
-        one program (which is a few percent slower on a CPU, and on a GPU makes a round trip a
-        step). Both give the same bits.
+        `run(state, resident, slots, start=0, count=None, rest=None) -> state`. `slots` is a
+        structure of arrays whose first axis counts the slots; `count` of them are run, from `start`
+        on. `state` is donated: its arrays must not be used afterwards. Without a count all slots
+        are run, by a scan whose length the compiler knows, and then `rest`, one more slot of
+        another size, if there is one. A given count is dynamic, so that all lengths share one
+        program (which is a few percent slower on a CPU, and on a GPU makes a round trip a step).
+        Both give the same bits.
 
     Example:
         >>> import jax.numpy as jnp
@@ -50,8 +51,9 @@ def make_chunk(
     """
 
     @partial(jax.jit, donate_argnums=0)
-    def run_all(state: Any, resident: Any, slots: Any) -> Any:
-        return lax.scan(lambda s, slot: (step(s, select(resident, slot)), None), state, slots)[0]
+    def run_all(state: Any, resident: Any, slots: Any, rest: Any) -> Any:
+        state, _ = lax.scan(lambda s, slot: (step(s, select(resident, slot)), None), state, slots)
+        return state if rest is None else step(state, select(resident, rest))
 
     @partial(jax.jit, donate_argnums=0)
     def run_some(state: Any, resident: Any, slots: Any, start: Any, count: Any) -> Any:
@@ -64,10 +66,15 @@ def make_chunk(
         return lax.fori_loop(0, count, body, state)
 
     def run_chunk(
-        state: Any, resident: Any, slots: Any, start: int = 0, count: int | None = None
+        state: Any,
+        resident: Any,
+        slots: Any,
+        start: int = 0,
+        count: int | None = None,
+        rest: Any = None,
     ) -> Any:
         if count is None and start == 0:
-            return run_all(state, resident, slots)
+            return run_all(state, resident, slots, rest)
         if count is None:
             count = int(jax.tree.leaves(slots)[0].shape[0]) - start
         return run_some(state, resident, slots, np.int32(start), np.int32(count))

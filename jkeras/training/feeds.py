@@ -4,6 +4,7 @@ A feed gives chunks: what stays on the device, and slots, of which `select` make
 """
 
 import mmap
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
@@ -18,6 +19,9 @@ Length = Callable[[], int | None]
 # How many slots a stacked chunk has room for: few sizes, so that few programs are compiled.
 _CAPACITIES = (1, 8, 64)
 _CHUNK_BYTES = 32 * 2**20
+# For how many seconds an idle device waits for a chunk to be filled: long enough that sending it,
+# a third of a millisecond, does not count.
+_PATIENCE = 0.02
 
 
 class Chunk(NamedTuple):
@@ -27,8 +31,9 @@ class Chunk(NamedTuple):
         resident: What stays on the device.
         slots: A structure of arrays whose first axis counts the slots.
         start: The first slot to run.
-        steps: How many slots to run.
+        steps: How many slots to run; the rest counts.
         whole: Whether that is all of them.
+        rest: One more slot, of another size, to run after all others.
     """
 
     resident: Any
@@ -36,6 +41,13 @@ class Chunk(NamedTuple):
     start: int
     steps: int
     whole: bool = False
+    rest: Any = None
+
+    def run(self, run_chunk: Callable[..., Any], state: Any, resident: Any) -> Any:
+        """Runs the steps, by a function that `make_chunk` made."""
+        if self.whole:
+            return run_chunk(state, resident, self.slots, rest=self.rest)
+        return run_chunk(state, resident, self.slots, self.start, self.steps)
 
 
 class Feed(Protocol):
@@ -53,8 +65,13 @@ class Feed(Protocol):
     def steps_per_pass(self) -> int | None:
         """How many steps one pass over the data takes; None if that is not known."""
 
-    def chunks(self, length: Length, steps: int | None = None) -> Iterator[Chunk]:
-        """Yields chunks of one pass, or of `steps` steps, each of at most `length()` steps."""
+    def chunks(
+        self, length: Length, steps: int | None = None, idle: Callable[[], bool] = lambda: False
+    ) -> Iterator[Chunk]:
+        """Yields chunks of one pass, or of `steps` steps, each of at most `length()` steps.
+
+        `idle()` says whether the device has nothing to do: then what there is should be sent.
+        """
 
     @property
     def position(self) -> dict[str, int]:
@@ -89,7 +106,9 @@ class ArrayFeed:
         self._resident: Any = None
         self._pass = 0
         self._offset = 0  # steps of the current pass that are done
-        self._rows: list[Any] | None = None  # the current pass's slots: full batches, the rest
+        self._rows: list[Any] = []  # the slots of the pass `_drawn`: full batches, and the rest
+        self._drawn: int | None = None
+        self._sent: dict[int, Any] = {}  # those of them that are on the device
 
     @property
     def steps_per_pass(self) -> int:
@@ -107,44 +126,51 @@ class ArrayFeed:
         if self.seed is not None:
             self.seed = position.get("seed", self.seed)
         self._pass, self._offset = position["pass"], position["offset"]
-        self._rows = None
+        self._drawn = None
 
     def _draw_rows(self) -> list[Any]:
-        if self._rows is None or (self.seed is not None and self._offset == 0):
+        if self._drawn is None or (self.seed is not None and self._drawn != self._pass):
+            self._drawn = self._pass
             if self.seed is None:
                 order = np.arange(self.size, dtype=np.int32)
             else:
-                generator = np.random.Generator(np.random.Philox(key=[self.seed, self._pass]))
+                generator = np.random.default_rng([self.seed, self._pass])
                 order = generator.permutation(self.size).astype(np.int32)
             full = self.size // self.batch_size
             cut = full * self.batch_size
-            rows = [order[:cut].reshape(full, self.batch_size), order[cut:][None]]
-            self._rows = [self._place(r) if r.size else None for r in rows]
+            self._rows = [order[:cut].reshape(full, self.batch_size), order[cut:][None]]
+            self._sent = {}
         return self._rows
 
-    def _place(self, rows: np.ndarray) -> Any:
-        return jnp.asarray(rows)  # one transfer a pass, and not one a chunk
-
-    def _chunk(self, rows: Any, start: int, wanted: int) -> Chunk:
-        """Returns a chunk of at most `wanted` of the slots that are left."""
+    def _chunk(self, part: int, start: int, wanted: int) -> Chunk:
+        """Returns a chunk of at most `wanted` slots of a part of the pass."""
         if self._resident is None:
             self._resident = jax.tree.map(jnp.asarray, self._data)
-        whole = start == 0 and wanted == len(rows)
-        return Chunk(self._resident, rows, start, wanted, whole)
+        rows = self._draw_rows()[part]
+        if start == 0 and wanted == len(rows):  # the call sends them, in less time
+            return Chunk(self._resident, rows, start, wanted, whole=True)
+        if part not in self._sent:  # one transfer a pass, and not one a chunk
+            self._sent[part] = jnp.asarray(rows)
+        return Chunk(self._resident, self._sent[part], start, wanted)
 
-    def chunks(self, length: Length, steps: int | None = None) -> Iterator[Chunk]:
+    def chunks(
+        self, length: Length, steps: int | None = None, idle: Callable[[], bool] = lambda: False
+    ) -> Iterator[Chunk]:
         """Yields chunks of one pass; or of `steps` steps, going on where the last call stopped."""
+        del idle  # rows are gathered in less time than they are used
         left = self.steps_per_pass if steps is None else steps
         if steps is None:
             self._offset = 0
-        full = self.size // self.batch_size
+        full, rest = divmod(self.size, self.batch_size)
         while left > 0:
-            batches, rest = self._draw_rows()
+            slots, ahead = self._draw_rows(), length()
             if self._offset < full:
-                wanted = min(full - self._offset, left, length() or full)
-                chunk = self._chunk(batches, self._offset, wanted)
+                wanted = min(full - self._offset, left, ahead or full)
+                chunk = self._chunk(0, self._offset, wanted)
+                if chunk.whole and rest and ahead is None and left > full:  # the pass at once
+                    chunk = chunk._replace(steps=full + 1, rest=slots[1][0])
             else:
-                chunk = self._chunk(rest, 0, 1)
+                chunk = self._chunk(1, 0, 1)
             self._offset += chunk.steps
             left -= chunk.steps
             if self._offset >= self.steps_per_pass:
@@ -168,10 +194,8 @@ class HostFeed(ArrayFeed):
     select: Callable[[Any, Any], Any] = staticmethod(engine.take_slot)
     streams = True
 
-    def _place(self, rows: np.ndarray) -> Any:
-        return rows
-
-    def _chunk(self, rows: Any, start: int, wanted: int) -> Chunk:
+    def _chunk(self, part: int, start: int, wanted: int) -> Chunk:
+        rows = self._draw_rows()[part]
         bytes_a_row = sum(row_bytes(a) for a in jax.tree.leaves(self._data))
         capacity, count = _room(bytes_a_row * rows.shape[1], wanted)
         index = rows[start : start + count]
@@ -239,12 +263,18 @@ class StreamFeed:
             batch = next(self._iterator, None)
         return batch
 
-    def chunks(self, length: Length, steps: int | None = None) -> Iterator[Chunk]:
-        """Yields chunks of one pass; or of `steps` steps, going on where the last call stopped."""
+    def chunks(
+        self, length: Length, steps: int | None = None, idle: Callable[[], bool] = lambda: False
+    ) -> Iterator[Chunk]:
+        """Yields chunks of one pass; or of `steps` steps, going on where the last call stopped.
+
+        A chunk is sent before it is full if the device waits for a source that is slow.
+        """
         if steps is None and not self._endless:
             self._iterator, self._held = None, None
         left = steps
         while left is None or left > 0:
+            started = time.perf_counter()
             first = self._next_batch(restart=steps is not None)
             if first is None:
                 return
@@ -253,6 +283,8 @@ class StreamFeed:
             capacity, wanted = _room(size, min(known, default=_CAPACITIES[-1]))
             batches = [first]
             while len(batches) < wanted:
+                if time.perf_counter() - started > _PATIENCE and idle():
+                    break
                 batch = self._next_batch(restart=steps is not None)
                 if batch is None:
                     break

@@ -97,6 +97,8 @@ class TrainLoop:
         run_chunk: `engine.make_chunk` of a training step.
         fresh_metrics: Returns the metrics' states over no data.
         compute: Makes logs (on the device) of the metrics' states.
+        bad_step: Returns the first step whose loss was not finite, for the metrics' states; 0 if
+            there was none, or if that is not known.
         callbacks: The callbacks.
         progress: Called with (steps done, logs) as chunks end, to show them; None for nothing.
         pace: Chooses the chunks' lengths.
@@ -111,6 +113,7 @@ class TrainLoop:
         run_chunk: Callable[..., TrainState],
         fresh_metrics: Callable[[], Any],
         compute: Callable[[Any], Mapping[str, Any]],
+        bad_step: Callable[[Any], int],
         callbacks: Any,
         progress: Any,
         pace: Pace,
@@ -118,12 +121,13 @@ class TrainLoop:
         should_stop: Callable[[], bool],
     ):
         self.cells, self.feed, self.run_chunk = cells, feed, run_chunk
-        self.fresh_metrics, self.compute = fresh_metrics, compute
+        self.fresh_metrics, self.compute, self.bad_step = fresh_metrics, compute, bad_step
         self.callbacks, self.progress, self.pace = callbacks, progress, pace
         self.validate, self.should_stop = validate, should_stop
         self.metrics: Any = fresh_metrics()  # of the epoch so far, or of the last one
         self.interrupts = Interrupts()
         self.done = 0  # steps of the epoch so far, or of the last one
+        self._warned = False  # of a loss that is not finite
 
     def run(
         self,
@@ -137,8 +141,14 @@ class TrainLoop:
         Where nothing needs an epoch's logs at once, they are fetched when the next epoch has been
         dispatched, so that the device never waits for the host.
         """
-        waiting: list[tuple[int, dict[str, Any]]] = []
+        waiting: list[tuple[int, dict[str, Any], Any]] = []
         at_once = self.callbacks.wants_epochs or self.progress is not None
+
+        def finish(epoch: int, logs: dict[str, Any], metrics: Any) -> None:
+            values = fetch(logs)
+            self._warn_of_loss(epoch, values, metrics)
+            finish_epoch(epoch, values)
+
         with self.interrupts:
             for epoch in epochs:
                 self.callbacks.on_epoch_begin(epoch)
@@ -151,14 +161,13 @@ class TrainLoop:
                 if self.validate is not None and validates(epoch):
                     val_logs = self.validate()
                     logs.update({f"val_{name}": value for name, value in val_logs.items()})
-                waiting.append((epoch, logs))
+                waiting.append((epoch, logs, self.metrics))
                 while len(waiting) > (0 if at_once else 1):
-                    number, values = waiting.pop(0)
-                    finish_epoch(number, fetch(values))
+                    finish(*waiting.pop(0))
                 if self.should_stop() or self._ran_out(steps_per_epoch):
                     break
-        for number, values in waiting:
-            finish_epoch(number, fetch(values))
+        for ended in waiting:
+            finish(*ended)
 
     def _ran_out(self, steps: int | None) -> bool:
         """Says whether the data ended within an epoch, and warns if it did."""
@@ -173,6 +182,21 @@ class TrainLoop:
         )
         return True
 
+    def _warn_of_loss(self, epoch: int, values: Mapping[str, Any], metrics: Any) -> None:
+        """Warns, once, if the loss is not finite; the step is looked up only then."""
+        if self._warned or np.isfinite(values.get("loss", 0.0)).all():
+            return
+        self._warned = True
+        step = self.bad_step(metrics)
+        warnings.warn(
+            f"The loss is {values['loss']}: it was not finite for the first time in epoch "
+            f"{epoch + 1}{f', step {step}' if step else ''} (counted from 1). Look for NaNs in the "
+            "data, or lower the learning rate; after `keras.config.debug_nans()`, `fit` stops "
+            "there and names the first layer whose outputs hold a NaN.",
+            RuntimeWarning,
+            stacklevel=5,
+        )
+
     def run_epoch(self, steps: int | None) -> Mapping[str, Any]:
         """Runs one epoch; returns its logs, still on the device."""
         self.metrics = self.fresh_metrics()
@@ -186,7 +210,12 @@ class TrainLoop:
             ahead = self.callbacks.steps_ahead("train", done) if by_batch else None
             return self.pace.length(ahead)
 
-        for chunk in self.feed.chunks(length, steps):
+        def idle() -> bool:
+            return all(
+                a.is_ready() for a in jax.tree.leaves(self.metrics) if hasattr(a, "is_ready")
+            )
+
+        for chunk in self.feed.chunks(length, steps, idle):
             if by_batch:
                 self.callbacks.on_train_batch_begin(done)
             self._run(chunk)
@@ -212,10 +241,8 @@ class TrainLoop:
         return self.compute(self.metrics)
 
     def _run(self, chunk: Chunk) -> None:
-        count = None if chunk.whole else chunk.steps
         with self.interrupts.held():
-            before = self.cells.read(self.metrics)
-            state = self.run_chunk(before, chunk.resident, chunk.slots, chunk.start, count)
+            state = chunk.run(self.run_chunk, self.cells.read(self.metrics), chunk.resident)
             self.cells.write(state)
             self.metrics = state.metrics
 
@@ -249,9 +276,7 @@ def evaluate(
     for chunk in feed.chunks(length, steps):
         if by_batch:
             callbacks.on_test_batch_begin(done)
-        resident = (variables, chunk.resident)
-        count = None if chunk.whole else chunk.steps
-        carry = run_chunk(carry, resident, chunk.slots, chunk.start, count)
+        carry = chunk.run(run_chunk, carry, (variables, chunk.resident))
         done += chunk.steps
         if by_batch:
             callbacks.on_test_batch_end(done - 1, fetch(compute(carry.metrics)))

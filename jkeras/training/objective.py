@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jkeras import losses as losses_module
 from jkeras import metrics as metrics_module
@@ -142,7 +143,7 @@ class CompiledObjective:
 
     def init(self) -> dict[str, Any]:
         """Returns the metrics' states over no data."""
-        losses = jnp.zeros(3 + len(self.loss_names))
+        losses = jnp.zeros(2 + len(self.loss_names))
         return {"losses": losses} | {
             name: metric.init(*(self.specs[i] or ()))
             for name, (i, metric, _) in self.metrics.items()
@@ -187,7 +188,7 @@ class CompiledObjective:
 
     def loss_means(self, metrics: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         """Returns the states of the losses' means, as those of `keras.metrics.Mean`."""
-        _, _, count, *totals = metrics["losses"]
+        _, count, *totals = metrics["losses"]
         return {
             name: {"total": total, "count": count}
             for name, total in zip(self.loss_names, totals, strict=True)
@@ -195,7 +196,7 @@ class CompiledObjective:
 
     def first_bad_step(self, metrics: Mapping[str, Any]) -> jax.Array:
         """Returns the first step (from 1) whose loss was not finite; 0 if there was none."""
-        return metrics["losses"][1]
+        return jnp.maximum(-metrics["losses"][0], 0)
 
     def by_output(self, batch: Batch, outputs: Any, masks: Any = None) -> list[tuple]:
         """Returns (target, output, sample weight, mask) for each output."""
@@ -221,15 +222,17 @@ def flatten_outputs(outputs: Any, names: Sequence[str]) -> list[Any]:
 
 
 def _add_losses(state: jax.Array, losses: list[Any], size: int) -> jax.Array:
-    """Returns [steps, first step whose loss is not finite, count, totals...] after one more step.
+    """Returns [steps, count, totals...] after one more step.
 
-    One array, since on a CPU each array that a step writes costs as much as a small layer.
+    The number of steps stands still, and is negative, from the first step on whose loss is not
+    finite. One array, each entry of which follows from itself and the losses: on a CPU each array
+    that a step writes, or copies before it writes, costs as much as a small layer.
     """
     values = jnp.stack([jnp.asarray(value, jnp.float32) for value in losses])
-    step = state[0] + 1
-    bad = jnp.where((state[1] == 0) & ~jnp.isfinite(values[0]), step, state[1])
-    head = jnp.stack([step, bad, state[2] + size])
-    return jnp.concatenate([head, state[3:] + values * size])
+    entry = np.arange(state.shape[0])
+    added = state + jnp.concatenate([jnp.full(2, size, jnp.float32), values * size])
+    step = jnp.where(jnp.isfinite(values[0]), state + 1, -state - 1)
+    return jnp.where(entry > 0, added, jnp.where(state < 0, state, step))
 
 
 def _metrics_per_output(given: Any, names: Sequence[str], argument: str) -> list[list[Any]]:

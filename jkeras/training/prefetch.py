@@ -4,7 +4,14 @@ import collections
 import itertools
 import multiprocessing
 from collections.abc import Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    wait,
+)
 from typing import Any
 
 _in_process: Any = None  # the source, in a worker process
@@ -14,8 +21,8 @@ def prefetched(source: Any, count: int | None) -> Iterator[Any]:
     """Yields `source[0]`, `source[1]`, ..., in order.
 
     If the source has `workers` of more than one, or `use_multiprocessing`, they prepare up to
-    `max_queue_size` batches ahead. What a worker raises is raised here, with its own traceback, as
-    soon as its batch's turn comes.
+    `max_queue_size` batches ahead. What a worker raises is raised here, with its own traceback, at
+    once: batches that come before its own, and the other workers, are not waited for.
 
     Args:
         source: A `PyDataset`, or anything with `__getitem__`.
@@ -27,19 +34,25 @@ def prefetched(source: Any, count: int | None) -> Iterator[Any]:
         yield from (source[i] for i in indices)
         return
     ahead = max(workers, int(getattr(source, "max_queue_size", 10)))
-    with _executor(source, workers) as executor:
-        waiting: collections.deque[Future] = collections.deque()
-        try:
-            for index in itertools.islice(indices, ahead):
+    executor = _executor(source, workers)
+    try:
+        waiting = collections.deque(
+            _submit(executor, source, index) for index in itertools.islice(indices, ahead)
+        )
+        while waiting:
+            while not waiting[0].done() and not any(map(_failed, waiting)):
+                wait([f for f in waiting if not f.done()], return_when=FIRST_COMPLETED)
+            batch = next(filter(_failed, waiting), waiting[0]).result()
+            waiting.popleft()
+            for index in itertools.islice(indices, 1):
                 waiting.append(_submit(executor, source, index))
-            while waiting:
-                batch = waiting.popleft().result()
-                for index in itertools.islice(indices, 1):
-                    waiting.append(_submit(executor, source, index))
-                yield batch
-        finally:
-            for future in waiting:
-                future.cancel()
+            yield batch
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _failed(future: Future) -> bool:
+    return future.done() and future.exception() is not None
 
 
 def _executor(source: Any, workers: int) -> Executor:

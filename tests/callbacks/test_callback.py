@@ -283,8 +283,8 @@ def test_ctrl_c_leaves_the_weights_valid(by_batch, monkeypatch):
     def interrupted(run_chunk):
         run = compiled(run_chunk)
 
-        def run_and_interrupt(state, *args):
-            after = run(state, *args)
+        def run_and_interrupt(state, *args, **options):
+            after = run(state, *args, **options)
             if not hasattr(state, "params"):
                 return after  # an evaluation
             assert all(a.is_deleted() for a in jax.tree.leaves(state.params))

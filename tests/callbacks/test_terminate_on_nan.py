@@ -14,14 +14,15 @@ def test_training_stops_within_the_epoch_in_which_the_loss_fails(bad, capsys):
     targets = np.ones(4000, "float32")
     targets[3] = bad
     model = linear()
-    history = model.fit(
-        *(np.ones((4000, 2)), targets),
-        batch_size=1,
-        shuffle=False,
-        epochs=3,
-        verbose=0,
-        callbacks=[TerminateOnNaN()],
-    )
+    with pytest.warns(RuntimeWarning, match="epoch 1, step 4"):
+        history = model.fit(
+            *(np.ones((4000, 2)), targets),
+            batch_size=1,
+            shuffle=False,
+            epochs=3,
+            verbose=0,
+            callbacks=[TerminateOnNaN()],
+        )
     assert history.epoch == [0]
     assert not math.isfinite(history.history["loss"][0])
     message = capsys.readouterr().out

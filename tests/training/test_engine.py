@@ -54,6 +54,13 @@ def test_chunks_of_any_length_give_the_same_bits(problem, length):
     assert bits(state) == bits(whole)
 
 
+def test_a_rest_of_another_size_gives_the_bits_of_a_step_of_its_own(problem):
+    data, init, step, slots = problem
+    run, rest = make_chunk(step), np.arange(3)
+    apart = run(run(init(), data, slots), data, rest[None])
+    assert bits(run(init(), data, slots, rest=rest)) == bits(apart)
+
+
 def test_a_chunk_equals_single_jitted_steps(problem):
     data, init, step, slots = problem
     state, one = init(), jax.jit(lambda s, i: step(s, take_rows(data, i)))

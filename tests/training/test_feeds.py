@@ -1,5 +1,7 @@
 """Feeds: every row once a pass, in an order that follows from the seed, in chunks of any length."""
 
+import time
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -13,9 +15,11 @@ def rows_of(chunks):
     """Returns the rows that each step of some chunks takes."""
     steps = []
     for chunk in chunks:
-        slots = np.asarray(chunk.slots)
-        for i in range(chunk.start, chunk.start + chunk.steps):
-            steps.append(np.asarray(take_rows(chunk.resident, jnp.asarray(slots[i]))))
+        slots = list(np.asarray(chunk.slots)[chunk.start : chunk.start + chunk.steps])
+        if chunk.rest is not None:
+            slots.append(chunk.rest)
+        assert len(slots) == chunk.steps
+        steps += [np.asarray(take_rows(chunk.resident, jnp.asarray(rows))) for rows in slots]
     return steps
 
 
@@ -58,6 +62,13 @@ def test_with_a_number_of_steps_the_next_call_goes_on(steps, length):
         taken += rows_of(feed.chunks(lambda: length, steps))
     assert len(taken) == 5 * steps
     np.testing.assert_array_equal(np.concatenate(taken), np.tile(np.arange(20), steps))
+
+
+def test_a_pass_is_one_chunk_where_nothing_needs_the_host():
+    feed = ArrayFeed(np.arange(10), 4)
+    assert [c.steps for c in feed.chunks(lambda: None)] == [3]
+    assert [c.steps for c in feed.chunks(lambda: 2)] == [2, 1]
+    assert [c.steps for c in feed.chunks(lambda: None, 2)] == [2]
 
 
 def test_data_is_sent_to_the_device_once():
@@ -113,6 +124,19 @@ def test_chunks_of_a_stream_have_one_shape():
     feed = StreamFeed(lambda: batches(*[2] * 7), 7)
     shapes = {c.slots["x"].shape for c in feed.chunks(lambda: 3)}
     assert shapes == {(8, 2)}  # room for eight, of which three are run
+
+
+def test_an_idle_device_does_not_wait_for_a_slow_source():
+    def slow():
+        for batch in batches(*[2] * 4):
+            time.sleep(0.025)
+            yield batch
+
+    def steps(idle):
+        return [c.steps for c in StreamFeed(slow, 4).chunks(lambda: None, idle=lambda: idle)]
+
+    assert steps(idle=True) == [1, 1, 1, 1]
+    assert steps(idle=False) == [4]
 
 
 def test_an_error_in_a_stream_comes_out_as_it_is():

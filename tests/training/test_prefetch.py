@@ -39,11 +39,26 @@ def test_an_endless_source_can_be_left():
 
 @pytest.mark.parametrize("processes", [False, True])
 def test_an_error_comes_with_the_workers_traceback(processes):
-    batches = prefetched(Source(2, processes, broken=2), 9)
-    assert [next(batches), next(batches)] == [0, 10]
     with pytest.raises(KeyError, match="no batch 2") as raised:
-        next(batches)
+        list(prefetched(Source(2, processes, broken=2), 9))
     assert "__getitem__" in "".join(traceback.format_exception(raised.value))
+
+
+def test_an_error_does_not_wait_for_the_batches_before_its_own():
+    leave = threading.Event()
+
+    class Slow(Source):
+        def __getitem__(self, index):
+            if index == 0:
+                leave.wait(10)
+            return super().__getitem__(index)
+
+    try:
+        with pytest.raises(KeyError, match="no batch 1"):
+            next(prefetched(Slow(2, broken=1), 9))
+        assert not leave.is_set()
+    finally:
+        leave.set()
 
 
 def test_workers_run_at_the_same_time_and_ahead():

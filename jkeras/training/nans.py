@@ -1,0 +1,59 @@
+"""Steps checked one by one for NaNs, on request: see `jkeras.config.debug_nans`."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.core import pure
+from jkeras.core.layer import Layer
+from jkeras.training.state import Batch, TrainState
+
+
+def checked(
+    run_chunk: Callable[..., TrainState],
+    select: Callable[[Any, Any], Any],
+    layer: Layer,
+    bad_step: Callable[[Any], int],
+) -> Callable[..., TrainState]:
+    """Returns a `run_chunk` for chunks of one step, which says where a NaN came from.
+
+    It runs on a copy of the state, so that the model keeps the weights from before the error.
+
+    Args:
+        run_chunk: What `make_chunk` made of a training step.
+        select: What it was made with.
+        layer: The layer or model that is trained.
+        bad_step: Returns the first step whose loss was not finite, for the metrics' states.
+
+    Raises:
+        FloatingPointError: By the function, if a loss or a weight is not finite after a step: the
+            first layer whose outputs hold a NaN is named.
+    """
+
+    def run(
+        state: TrainState, resident: Any, slots: Any, start: int = 0, *rest: Any, **options: Any
+    ) -> TrainState:
+        after = run_chunk(jax.tree.map(jnp.copy, state), resident, slots, start, *rest, **options)
+        broken = [path for path, array in after.params.items() if not jnp.isfinite(array).all()]
+        if not broken and not bad_step(after.metrics):
+            return after
+        batch = Batch(*select(resident, jax.tree.map(lambda s: jnp.asarray(s[start]), slots)))
+        pure.apply(  # not compiled, so that each layer sees its values, and raises the error
+            layer,
+            pure.Variables(state.params, state.state),
+            batch.x,
+            training=True,
+            rng=jax.random.fold_in(state.rng, state.step),
+        )
+        reason = (
+            f"The gradients of {broken[:4]} are not finite."
+            if broken
+            else "The loss itself is not finite for these outputs and targets."
+        )
+        raise FloatingPointError(
+            f"In step {int(state.step) + 1} the outputs of all layers are free of NaN.\n{reason}"
+        )
+
+    return run
