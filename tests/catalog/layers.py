@@ -32,6 +32,17 @@ class Integers:
         return generator.integers(0, self.limit, self.shape).astype("int32")
 
 
+@dataclass(frozen=True)
+class Words:
+    """Strings of lower-case letters."""
+
+    shape: tuple[int, ...]
+    letters: str = "abcd"
+
+    def draw(self, generator: np.random.Generator) -> np.ndarray:
+        return generator.choice(list(self.letters), self.shape)
+
+
 @dataclass(frozen=True, eq=False)
 class Case:
     """A layer and its inputs.
@@ -263,6 +274,36 @@ _ATTENTIONS = [
     Case(layers.AdditiveAttention, {}, PAIR, sequences=True),
 ]
 
+_CATEGORIES = [
+    Case(layers.CategoryEncoding, {"num_tokens": 4}, Integers((3, 5), 4), differentiable=False),
+    Case(
+        layers.Discretization,
+        {"bin_boundaries": [-1.0, 0.0, 0.5], "output_mode": "one_hot"},
+        VECTORS,
+        differentiable=False,
+    ),
+    Case(
+        layers.IntegerLookup,
+        {"vocabulary": [5, 3, 1], "mask_token": 0, "num_oov_indices": 2},
+        Integers((3, 5), 7),
+        differentiable=False,
+    ),
+    Case(layers.Hashing, {"num_bins": 3, "mask_value": "a"}, Words((3, 5)), pure=False),
+    Case(layers.HashedCrossing, {"num_bins": 5}, [Words((6,)), Integers((6,), 3)], pure=False),
+    Case(
+        layers.StringLookup,
+        {"vocabulary": ["b", "a"], "output_mode": "multi_hot"},
+        Words((3, 5)),
+        pure=False,
+    ),
+    Case(
+        layers.TextVectorization,
+        {"vocabulary": ["b", "a"], "output_sequence_length": 2},
+        Words((4,)),
+        pure=False,
+    ),
+]
+
 LAYERS = [
     *_CORE,
     *_ACTIVATIONS,
@@ -275,4 +316,5 @@ LAYERS = [
     *_RECURRENT,
     *_WRAPPERS,
     *_ATTENTIONS,
+    *_CATEGORIES,
 ]

@@ -227,12 +227,16 @@ class HostLayer(Layer):
         """Returns an array of integers."""
         raise NotImplementedError
 
-    def call(self, inputs: Any) -> Any:
+    def check_call(self, inputs: Any) -> None:
+        """Refuses a call that is part of a compiled program."""
         if self.on_host and any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(inputs)):
             raise ValueError(
                 f"The layer {self.name!r} runs on the host: it cannot be part of a compiled model."
                 "\nCall it on the data before."
             )
+
+    def call(self, inputs: Any) -> Any:
+        self.check_call(inputs)
         return encode(self.indices(inputs), self.output_mode, self.depth, self.compute_dtype)
 
     def compute_output_spec(self, inputs: Any) -> Any:

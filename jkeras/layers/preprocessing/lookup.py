@@ -207,12 +207,16 @@ class _Lookup(HostLayer):
         padded = self.max_tokens if self.pad_to_max_tokens else None
         return padded or self.vocabulary_size()
 
-    def call(self, inputs: Any) -> Any:
+    def check_call(self, inputs: Any) -> None:
         if self._tokens is None:
             raise ValueError(
                 f"The layer {self.name!r} has no vocabulary yet. Pass `vocabulary=`, or call "
                 "`adapt(data)` or `set_vocabulary(tokens)`."
             )
+        super().check_call(inputs)
+
+    def call(self, inputs: Any) -> Any:
+        self.check_call(inputs)
         if self.invert:
             return self._tokens_of(inputs)
         if self.output_mode != "tf_idf":
@@ -259,9 +263,10 @@ class _Lookup(HostLayer):
     def _tokens_of(self, inputs: Any) -> Any:
         """Returns the tokens of indices."""
         tokens = np.array([*self.get_vocabulary(), self.oov_token])
-        indices = np.asarray(inputs)
+        xp: Any = jnp if isinstance(inputs, jax.core.Tracer) else np
+        indices = xp.asarray(inputs)
         inside = (indices >= 0) & (indices < len(tokens) - 1)
-        return tokens[np.where(inside, indices, len(tokens) - 1)]
+        return xp.asarray(tokens)[xp.where(inside, indices, len(tokens) - 1)]
 
     def _as_array(self, inputs: Any) -> Any:
         raise NotImplementedError

@@ -113,6 +113,7 @@ class TextVectorization(StringLookup):
         super().adapt((self._words(batch) for batch in batches(data, steps)), None)
 
     def call(self, inputs: Any) -> Any:
+        self.check_call(inputs)
         words = self._words(np.asarray(inputs))
         length = self.output_sequence_length
         if length is not None:
