@@ -348,7 +348,7 @@ CASES = [
     call("conv_transpose", floats(2, 5, 3), floats(4, 2, 3), strides=3, output_padding=1),
     call("depthwise_conv", floats(2, 6, 7, 3), floats(3, 3, 3, 2), strides=2),
     call("separable_conv", floats(2, 6, 7, 3), floats(3, 3, 3, 2), floats(1, 1, 6, 4)),
-    call("max_pool", floats(2, 6, 7, 3), 2, padding="same"),
+    call("max_pool", floats(2, 6, 7, 3), 2, strides=2, padding="same"),
     call("max_pool", floats(2, 3, 7), 3, strides=2, data_format="channels_first"),
     call("average_pool", floats(2, 6, 7, 3), (2, 3), strides=1, padding="same"),
     call("batch_normalization", floats(2, 5, 3), floats(3), np.float32([1, 2, 3]), -1),
