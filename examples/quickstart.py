@@ -1,7 +1,7 @@
 """The whole story: data, three ways to build a model, training, curves, files, callbacks.
 
     python examples/quickstart.py            the embedded sample of Fashion-MNIST, under a minute
-    python examples/quickstart.py --full     all 60,000 images, 30 epochs
+    python examples/quickstart.py --full     all 60,000 images
 
 Everything is written into the folder `quickstart_output`.
 """
@@ -20,7 +20,7 @@ import pandas as pd
 import jkeras as keras
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-parser.add_argument("--full", action="store_true", help="all 60,000 images, 30 epochs")
+parser.add_argument("--full", action="store_true", help="all 60,000 images")
 parser.add_argument("--out", default="quickstart_output", help="where to write")
 options = parser.parse_args()
 os.makedirs(options.out, exist_ok=True)
@@ -60,12 +60,10 @@ keras.utils.plot_model(model, out("model.png"), show_shapes=True)
 
 model.compile(
     loss="sparse_categorical_crossentropy",
-    optimizer=keras.optimizers.SGD(learning_rate=0.01 if options.full else 0.03),
+    optimizer=keras.optimizers.SGD(learning_rate=0.01),
     metrics=["accuracy"],
 )
-history = model.fit(
-    x_train, y_train, epochs=30 if options.full else 20, validation_data=(x_valid, y_valid)
-)
+history = model.fit(x_train, y_train, epochs=30, validation_data=(x_valid, y_valid))
 pd.DataFrame(history.history).plot(figsize=(8, 5))
 plt.grid(True)
 plt.ylim(0, 1)
@@ -138,7 +136,7 @@ history = subclass.fit(
     validation_split=0.2,
     callbacks=callbacks,
 )
-print(f"the subclass stopped after {len(history.epoch)} epochs")
+print(f"the subclass trained for {len(history.epoch)} epochs")
 total, main, aux = subclass.evaluate((wide, deep), (target, target), verbose=0)
 print(f"total loss {total:.3f}, main {main:.3f}, auxiliary {aux:.3f}")
 print(f"see {options.out}/: model.png, curves.png, and `tensorboard --logdir {out('logs')}`")

@@ -108,6 +108,7 @@ def test_unknown_output_names():
         lambda: model.fit(X, {"main": Y, "auxx": Y}, verbose=0),
         *("`y`", "'auxx'", "did you mean 'aux'?"),
     )
+    says(lambda: classifier().fit(X, {"zz": LABELS}), "'zz'. The model's output is 'out'.")
     says(lambda: model.fit(X, [Y, Y, Y], verbose=0), "3 entries", "2 outputs", "['main', 'aux']")
 
 
@@ -150,6 +151,7 @@ def test_arguments_of_fit():
     model = classifier()
     says(lambda: model.fit(X, LABELS, validation_split=1.5), "validation_split", "1.5")
     says(lambda: model.fit(X, LABELS, batch_size=0), "batch_size", "positive integer", "0")
+    says(lambda: model.fit(X, LABELS, verbose="yes"), "`verbose`", "'auto', 0, 1 or 2", "'yes'")
     says(lambda: model.fit(X, LABELS, validation_split=0.99, verbose=0), "no samples")
     says(lambda: model.fit(X, LABELS, validation_data=X, verbose=0), "validation_data", "(x, y)")
     says(
@@ -213,6 +215,12 @@ def test_a_weight_that_the_model_does_not_own():
 def test_outputs_that_do_not_follow_from_the_inputs():
     a, b = keras.Input((3,), name="a"), keras.Input((2,), name="b")
     says(lambda: keras.Model(a, layers.Dense(1)(b)), "'b'".strip("'"), "Input", "inputs=[...]")
+
+
+def test_a_model_of_inputs_without_outputs():
+    a = keras.Input((3,))
+    for action in (lambda: keras.Model(inputs=a), lambda: keras.Model(a), lambda: keras.Model([a])):
+        says(action, "both `inputs` and `outputs`", "keras.Model(inputs, outputs)")
 
 
 def test_a_jax_function_on_a_symbolic_tensor_names_the_way_out():

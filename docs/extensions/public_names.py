@@ -70,8 +70,9 @@ class Public(SphinxDirective):
                 self.env.note_dependency(importlib.import_module(source).__file__)
         if not named:
             raise self.error(f"{path} has no public names from {sources}")
-        entries = [_entry(path, value, names) for value, names in named.values()]
-        table = [f"   ~{path}.{names[0]}" for names in map(_sorted, named.values())]
+        found = sorted(named.values(), key=lambda entry: not inspect.isclass(entry[0]))
+        entries = [_entry(path, value, names) for value, names in found]
+        table = [f"   ~{path}.{names[0]}" for names in map(_sorted, found)]
         lines = ["````{eval-rst}", ".. autosummary::", "   :nosignatures:", "", *table, ""]
         lines += [line for entry in entries for line in entry] + ["````"]
         return self.parse_text_to_nodes("\n".join(lines))

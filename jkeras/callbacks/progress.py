@@ -13,9 +13,14 @@ def resolve_verbose(verbose: Any) -> int:
     """Returns 0 (silent), 1 (a live line) or 2 (a line an epoch) for an argument `verbose`.
 
     `"auto"` is 1 where a line can be redrawn, else 2.
+
+    Raises:
+        ValueError: If it is none of these.
     """
     if verbose == "auto":
         return 1 if console.is_terminal() else 2
+    if verbose not in (0, 1, 2):
+        raise ValueError(f"`verbose` is 'auto', 0, 1 or 2, got {verbose!r}.")
     return int(verbose)
 
 

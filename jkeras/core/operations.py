@@ -6,6 +6,7 @@ table.
 """
 
 import inspect
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -228,6 +229,9 @@ def repeat_call(class_name: str, config: Mapping[str, Any], args: Any, kwargs: A
 
 def _describe(function: Callable) -> str:
     first = (inspect.getdoc(function) or "").split("\n\n")[0].replace("\n", " ")
+    alias = re.match(r"Alias of :func:`jax\.numpy\.(\w+)`", first)
+    if alias:
+        return _describe(getattr(jnp, alias[1]))
     return f"{first}\n\nComputed by JAX's function `{function.__name__}`, which says more."
 
 

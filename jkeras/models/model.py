@@ -67,6 +67,11 @@ class Model(Savable, Trainable):
             given = dict(zip(("inputs", "outputs", "name"), args, strict=False))
             kwargs = {**given, **kwargs}
             inputs, outputs, args = kwargs.pop("inputs"), kwargs.pop("outputs"), ()
+        elif not kwargs.keys().isdisjoint(("inputs", "outputs")) or graph.symbols(args):
+            raise ValueError(
+                f"{type(self).__name__} of symbolic tensors takes both `inputs` and `outputs`: "
+                "keras.Model(inputs, outputs)."
+            )
         if args:
             raise TypeError(
                 f"{type(self).__name__} takes keras.Model's arguments by name (or `inputs` and "

@@ -75,12 +75,12 @@ def _widths(columns: list[str], room: int, positions: Sequence[float] | None) ->
     """Returns the width of each column's text; `positions` are Keras's right ends."""
     room -= 3 * len(columns) + 1  # a border and two spaces for each
     if positions is None:
-        shares = {"Layer (type)": 31, "Output Shape": 22, "Param #": 13}
+        shares: dict[str, float] = {"Layer (type)": 31, "Output Shape": 22, "Param #": 13}
         if "Connected to" in columns:
             shares = {"Layer (type)": 19, "Output Shape": 17, "Param #": 10, "Connected to": 17}
         rest = sum(shares.values())
         shares["Trainable"] = rest * len("Trainable") / max(room - len("Trainable"), 1)
-        parts = [shares[column] for column in columns]
+        parts: list[float] = [shares[column] for column in columns]
     else:
         parts = [b - a for a, b in zip([0.0, *positions], positions[: len(columns)], strict=False)]
     ends = [round(room * sum(parts[:i]) / sum(parts)) for i in range(len(parts) + 1)]
