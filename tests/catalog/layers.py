@@ -57,6 +57,7 @@ class Case:
         trains: Whether training differs from inference (so that it may need a key).
         differentiable: Whether floats go in and gradients come back.
         pure: Whether it can be traced (layers of strings run on the host).
+        kwargs: Further arguments of an eager call that is to give what inference gives.
     """
 
     layer: type
@@ -304,6 +305,53 @@ _CATEGORIES = [
     ),
 ]
 
+REST = {"training": False}
+PIXELS = Floats((2, 6, 5, 3), 128.0, 40.0)
+
+
+def _image(layer: type, arguments: dict | None = None, trains: bool = True) -> Case:
+    """Layers of images change them unless `training=False`, even in a call of their own."""
+    return Case(layer, arguments or {}, PIXELS, trains=trains, kwargs=REST)
+
+
+_IMAGES = [
+    _image(layers.Resizing, {"height": 4, "width": 7}, trains=False),
+    _image(layers.CenterCrop, {"height": 4, "width": 3}, trains=False),
+    _image(layers.AutoContrast, trains=False),
+    Case(layers.Equalization, {}, PIXELS, trains=True, differentiable=False, kwargs=REST),
+    _image(layers.RandomCrop, {"height": 4, "width": 3}),
+    _image(layers.RandomFlip),
+    _image(layers.RandomRotation, {"factor": 0.2}),
+    _image(layers.RandomZoom, {"height_factor": 0.2, "seed": 3}),
+    _image(layers.RandomTranslation, {"height_factor": 0.2, "width_factor": 0.1}),
+    _image(layers.RandomShear, {"x_factor": 0.5, "fill_mode": "constant"}),
+    _image(layers.RandomPerspective, {"factor": (1.0, 1.0)}),
+    _image(layers.RandomErasing, {"factor": (1.0, 1.0)}),
+    _image(layers.RandomBrightness, {"factor": 0.2}),
+    _image(layers.RandomContrast, {"factor": 0.5}),
+    _image(layers.RandomHue, {"factor": 0.5}),
+    _image(layers.RandomSaturation, {"factor": (0.1, 0.4)}),
+    _image(layers.RandomColorDegeneration, {"factor": 0.5}),
+    _image(layers.RandomSharpness, {"factor": 0.4}),
+    Case(
+        layers.RandomPosterization,
+        {"factor": 4},
+        PIXELS,
+        trains=True,
+        differentiable=False,
+        kwargs=REST,
+    ),
+    _image(layers.RandomGrayscale, {"factor": 1.0}),
+    _image(layers.RandomInvert, {"factor": (1.0, 1.0)}),
+    _image(layers.Solarization, {"addition_factor": 0.3, "threshold_factor": 0.5}),
+    _image(layers.RandomGaussianBlur, {"factor": (1.0, 1.0), "sigma": (0.5, 1.0)}),
+    _image(layers.RandomColorJitter, {"brightness_factor": 0.2, "hue_factor": 0.2}),
+    _image(layers.MixUp, {"alpha": 1.0}),
+    _image(layers.CutMix, {"factor": (1.0, 1.0)}),
+    _image(layers.RandAugment, {"num_ops": 1}),
+    _image(layers.AugMix, {"num_chains": 1, "chain_depth": 1}),
+]
+
 LAYERS = [
     *_CORE,
     *_ACTIVATIONS,
@@ -317,4 +365,5 @@ LAYERS = [
     *_WRAPPERS,
     *_ATTENTIONS,
     *_CATEGORIES,
+    *_IMAGES,
 ]

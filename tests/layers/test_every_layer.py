@@ -27,7 +27,7 @@ def close(ours, theirs, tolerance=2e-5):
 def example(case: Case):
     """Returns the built layer, what it is called on, and what it returns eagerly."""
     layer, inputs = case.make(), case.draw()
-    return layer, inputs, layer(*inputs)
+    return layer, inputs, layer(*inputs, **case.kwargs)
 
 
 def test_every_public_layer_is_in_the_catalog():

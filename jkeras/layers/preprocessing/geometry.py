@@ -1,0 +1,407 @@
+"""Layers that move the pixels of images at random in training."""
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.layers.arguments import one_of
+from jkeras.layers.preprocessing.images import (
+    ImageLayer,
+    as_factor,
+    as_value_range,
+    draw,
+    happens,
+)
+from jkeras.ops import image as image_ops
+
+_AXES = {"horizontal": (1,), "vertical": (0,), "horizontal_and_vertical": (0, 1)}
+_FILL_MODES = ("constant", "nearest", "wrap", "reflect")
+_INTERPOLATIONS = ("bilinear", "nearest")
+
+
+class RandomFlip(ImageLayer):
+    """Mirrors images at random in training: each with probability 1/2 along each axis.
+
+    Args:
+        mode: `"horizontal"`, `"vertical"` or `"horizontal_and_vertical"`.
+        seed: An integer, for a sequence of draws of the layer's own.
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Raises:
+        ValueError: If the mode is unknown.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> layer = keras.layers.RandomFlip("horizontal", seed=0)
+        >>> y = layer(np.tile([[[1.0], [2.0]]], (9, 1, 1, 1)), training=True)
+        >>> sorted(map(tuple, set(map(tuple, y[:, 0, :, 0].tolist()))))
+        [(1.0, 2.0), (2.0, 1.0)]
+    """
+
+    moves = True
+
+    def __init__(
+        self,
+        mode: str = "horizontal_and_vertical",
+        seed: Any = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(seed, data_format, **kwargs)
+        self.mode = one_of(self, "mode", mode, _AXES)
+
+    def sample(self, image: jax.Array, key: jax.Array) -> jax.Array:
+        flips = jax.random.bernoulli(key, shape=(2,))
+        for axis in _AXES[self.mode]:
+            image = jnp.where(flips[axis], jnp.flip(image, axis), image)
+        return image
+
+
+class _Affine(ImageLayer):
+    """A random affine map of pixels' places.
+
+    A subclass writes `matrix(key, height, width)`: six numbers, see `ops.image.affine_transform`.
+    """
+
+    moves = True
+
+    def __init__(
+        self,
+        fill_mode: str = "reflect",
+        interpolation: str = "bilinear",
+        seed: Any = None,
+        fill_value: float = 0.0,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(seed, data_format, **kwargs)
+        self.fill_mode = one_of(self, "fill_mode", fill_mode, _FILL_MODES)
+        self.interpolation = one_of(self, "interpolation", interpolation, _INTERPOLATIONS)
+        self.fill_value = fill_value
+
+    def sample(self, image: jax.Array, key: jax.Array) -> jax.Array:
+        return self._warp(image, key, self.interpolation, self.fill_value)
+
+    def sample_mask(self, mask: jax.Array, key: jax.Array) -> jax.Array:
+        return self._warp(mask, key, "nearest", 0)
+
+    def _warp(self, image: jax.Array, key: jax.Array, interpolation: str, fill: Any) -> jax.Array:
+        numbers = jnp.stack([*self.matrix(key, *image.shape[:2]), 0.0, 0.0])
+        return image_ops.affine_transform(
+            image, numbers, interpolation, self.fill_mode, fill, "channels_last"
+        )
+
+    def matrix(self, key: jax.Array, height: int, width: int) -> tuple[Any, ...]:
+        """Returns the map from places of the result to places of the image."""
+        raise NotImplementedError
+
+
+class RandomRotation(_Affine):
+    """Turns images at random in training.
+
+    Args:
+        factor: The range of angles as parts of a whole turn, counter-clockwise; `f` for `(-f, f)`.
+        fill_mode: What lies outside of the images: `"reflect"`, `"constant"`, `"wrap"` or
+            `"nearest"`.
+        interpolation: `"bilinear"` or `"nearest"`.
+        seed: An integer, for a sequence of draws of the layer's own.
+        fill_value: The value outside for `"constant"`.
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Raises:
+        ValueError: If an argument is unknown or out of range.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> layer = keras.layers.RandomRotation((0.25, 0.25))
+        >>> layer(np.array([[[1.0], [2.0]], [[3.0], [4.0]]]), training=True).ravel().round(
+        ...     3
+        ... ).tolist()
+        [2.0, 4.0, 1.0, 3.0]
+    """
+
+    def __init__(
+        self,
+        factor: Any,
+        fill_mode: str = "reflect",
+        interpolation: str = "bilinear",
+        seed: Any = None,
+        fill_value: float = 0.0,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
+        self.factor = as_factor(self, "factor", factor, -1)
+
+    def matrix(self, key: jax.Array, height: int, width: int) -> tuple[Any, ...]:
+        angle = 2 * math.pi * draw(key, self.factor)
+        sine, cosine = jnp.sin(angle), jnp.cos(angle)
+        y, x = (height - 1) / 2, (width - 1) / 2  # the center stays
+        return cosine, -sine, x - cosine * x + sine * y, sine, cosine, y - sine * x - cosine * y
+
+
+class _TwoFactors(_Affine):
+    """An affine map by one factor for the height and one for the width."""
+
+    def __init__(self, height_factor: Any, width_factor: Any, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.height_factor, self.width_factor = height_factor, width_factor
+        self._height_range = as_factor(self, "height_factor", height_factor, -1)
+        self._width_range = (
+            None if width_factor is None else as_factor(self, "width_factor", width_factor, -1)
+        )
+
+    def _factors(self, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+        first, second = jax.random.split(key)
+        height = draw(first, self._height_range)
+        return height, height if self._width_range is None else draw(second, self._width_range)
+
+
+class RandomZoom(_TwoFactors):
+    """Makes images smaller or larger at random in training; their size stays.
+
+    Args:
+        height_factor: The range of zooms of the height: 0.2 zooms out by a fifth, -0.2 zooms in;
+            `f` for `(-f, f)`.
+        width_factor: The same for the width; None for the height's.
+        fill_mode: What lies outside of the images: `"reflect"`, `"constant"`, `"wrap"` or
+            `"nearest"`.
+        interpolation: `"bilinear"` or `"nearest"`.
+        seed: An integer, for a sequence of draws of the layer's own.
+        fill_value: The value outside for `"constant"`.
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Raises:
+        ValueError: If an argument is unknown or out of range.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> keras.layers.RandomZoom(0.5, 0.2)(np.ones((2, 8, 8, 3)), training=True).shape
+        (2, 8, 8, 3)
+    """
+
+    def __init__(
+        self,
+        height_factor: Any,
+        width_factor: Any = None,
+        fill_mode: str = "reflect",
+        interpolation: str = "bilinear",
+        seed: Any = None,
+        fill_value: float = 0.0,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        more = (fill_mode, interpolation, seed, fill_value, data_format)
+        super().__init__(height_factor, width_factor, *more, **kwargs)
+
+    def matrix(self, key: jax.Array, height: int, width: int) -> tuple[Any, ...]:
+        y, x = self._factors(key)
+        return 1 + x, 0.0, -x * (width - 1) / 2, 0.0, 1 + y, -y * (height - 1) / 2
+
+
+class RandomTranslation(_TwoFactors):
+    """Shifts images at random in training.
+
+    Args:
+        height_factor: The range of shifts down, as parts of the height; `f` for `(-f, f)`.
+        width_factor: The range of shifts to the right, as parts of the width.
+        fill_mode: What lies outside of the images: `"reflect"`, `"constant"`, `"wrap"` or
+            `"nearest"`.
+        interpolation: `"bilinear"` or `"nearest"`.
+        seed: An integer, for a sequence of draws of the layer's own.
+        fill_value: The value outside for `"constant"`.
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Raises:
+        ValueError: If an argument is unknown or out of range.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> layer = keras.layers.RandomTranslation(0, (0.25, 0.25), fill_mode="constant")
+        >>> layer(np.ones((1, 4, 1)), training=True).ravel().tolist()
+        [0.0, 1.0, 1.0, 1.0]
+    """
+
+    def __init__(
+        self,
+        height_factor: Any,
+        width_factor: Any,
+        fill_mode: str = "reflect",
+        interpolation: str = "bilinear",
+        seed: Any = None,
+        fill_value: float = 0.0,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        more = (fill_mode, interpolation, seed, fill_value, data_format)
+        super().__init__(height_factor, width_factor, *more, **kwargs)
+
+    def matrix(self, key: jax.Array, height: int, width: int) -> tuple[Any, ...]:
+        y, x = self._factors(key)
+        return 1.0, 0.0, -x * width, 0.0, 1.0, -y * height
+
+
+class RandomShear(_Affine):
+    """Shears images at random in training, to one side or the other.
+
+    Args:
+        x_factor: The range of how far a row is shifted, in rows from the top; `f` for `(-f, f)`.
+        y_factor: The same for columns.
+        interpolation: `"bilinear"` or `"nearest"`.
+        fill_mode: What lies outside of the images: `"reflect"`, `"constant"`, `"wrap"` or
+            `"nearest"`.
+        fill_value: The value outside for `"constant"`.
+        data_format: `"channels_last"` or `"channels_first"`.
+        seed: An integer, for a sequence of draws of the layer's own.
+
+    Raises:
+        ValueError: If an argument is unknown or out of range.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> keras.layers.RandomShear(0.5)(np.ones((2, 8, 8, 3)), training=True).shape
+        (2, 8, 8, 3)
+    """
+
+    def __init__(
+        self,
+        x_factor: Any = 0.0,
+        y_factor: Any = 0.0,
+        interpolation: str = "bilinear",
+        fill_mode: str = "reflect",
+        fill_value: float = 0.0,
+        data_format: str | None = None,
+        seed: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
+        self.x_factor = as_factor(self, "x_factor", x_factor, -1)
+        self.y_factor = as_factor(self, "y_factor", y_factor, -1)
+
+    def matrix(self, key: jax.Array, height: int, width: int) -> tuple[Any, ...]:
+        first, second, third = jax.random.split(key, 3)
+        sign = jnp.where(jax.random.bernoulli(third), 1.0, -1.0)
+        x, y = sign * draw(first, self.x_factor), sign * draw(second, self.y_factor)
+        return 1.0, x, 0.0, y, 1.0, 0.0
+
+
+class RandomPerspective(ImageLayer):
+    """Shows images as from a random side in training: their corners move.
+
+    Args:
+        factor: The probability for each image, or the range from which it is drawn; `f` for
+            `(0, f)`.
+        scale: How far corners move, as part of the image.
+        interpolation: `"bilinear"` or `"nearest"`.
+        fill_value: The value outside of the images.
+        seed: An integer, for a sequence of draws of the layer's own.
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Raises:
+        ValueError: If an argument is unknown or out of range.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> keras.layers.RandomPerspective(scale=0.5)(np.ones((2, 8, 8, 3)), training=True).shape
+        (2, 8, 8, 3)
+    """
+
+    moves = True
+
+    def __init__(
+        self,
+        factor: Any = 1.0,
+        scale: float = 1.0,
+        interpolation: str = "bilinear",
+        fill_value: float = 0.0,
+        seed: Any = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(seed, data_format, **kwargs)
+        self.factor, self.scale = as_factor(self, "factor", factor), scale
+        self.interpolation = one_of(self, "interpolation", interpolation, _INTERPOLATIONS)
+        self.fill_value = fill_value
+
+    def sample(self, image: jax.Array, key: jax.Array) -> jax.Array:
+        return self._warp(image, key, self.interpolation, self.fill_value)
+
+    def sample_mask(self, mask: jax.Array, key: jax.Array) -> jax.Array:
+        return self._warp(mask, key, "nearest", 0)
+
+    def _warp(self, image: jax.Array, key: jax.Array, interpolation: str, fill: Any) -> jax.Array:
+        first, second = jax.random.split(key)
+        bottom, right = image.shape[0] - 1.0, image.shape[1] - 1.0
+        corners = jnp.array([[0, 0], [right, 0], [0, bottom], [right, bottom]])
+        moved = corners * (1 + self.scale * draw(first, (-0.5, 0.5), (4, 2)))
+        moved = jnp.where(happens(second, self.factor), moved, corners)
+        return image_ops.perspective_transform(
+            image, corners, moved, interpolation, fill, "channels_last"
+        )
+
+
+class RandomErasing(ImageLayer):
+    """Fills a rectangle of each image with noise or a value in training (Zhong et al., 2017).
+
+    Args:
+        factor: The probability for each image, or the range from which it is drawn; `f` for
+            `(0, f)`.
+        scale: The range of the rectangle's height squared, as a part of the image's, and of its
+            width: about the range of its area.
+        fill_value: The value; None for normal noise.
+        value_range: The least and the greatest value of a pixel.
+        seed: An integer, for a sequence of draws of the layer's own.
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> layer = keras.layers.RandomErasing((1.0, 1.0), scale=(0.25, 0.25), fill_value=0.0)
+        >>> layer(np.ones((8, 8, 1)), training=True).sum().item()
+        48.0
+    """
+
+    def __init__(
+        self,
+        factor: Any = 1.0,
+        scale: Any = (0.02, 0.33),
+        fill_value: float | None = None,
+        value_range: Any = (0, 255),
+        seed: Any = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(seed, data_format, **kwargs)
+        self.factor = as_factor(self, "factor", factor)
+        self.scale = as_factor(self, "scale", scale)
+        self.fill_value, self.value_range = fill_value, as_value_range(self, value_range)
+
+    def sample(self, image: jax.Array, key: jax.Array) -> jax.Array:
+        first, second, third, fourth = jax.random.split(key, 4)
+        inside = random_box(first, image.shape, jnp.sqrt(draw(second, self.scale, (2,))))
+        if self.fill_value is None:
+            least, most = self.value_range
+            fill = jnp.clip(jax.random.normal(third, image.shape) * most, least, most)
+        else:
+            fill = jnp.asarray(self.fill_value, image.dtype)
+        return jnp.where(inside & happens(fourth, self.factor), fill, image)
+
+
+def random_box(key: jax.Array, shape: tuple[int, ...], sides: jax.Array) -> jax.Array:
+    """Says which pixels are in a rectangle at a random place, of shape (height, width, 1).
+
+    Args:
+        key: The key of the place.
+        shape: The shape of the image.
+        sides: The rectangle's height and width, as parts of the image's.
+    """
+    size = jnp.array(shape[:2])
+    box = jnp.round(sides * size).astype("int32")
+    start = jnp.floor(jax.random.uniform(key, (2,)) * (size - box + 1)).astype("int32")
+    rows, columns = (jnp.arange(n) - s for n, s in zip(shape[:2], start))
+    inside = ((rows >= 0) & (rows < box[0]))[:, None] & ((columns >= 0) & (columns < box[1]))
+    return inside[..., None]

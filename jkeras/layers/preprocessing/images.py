@@ -1,0 +1,406 @@
+"""The base of layers of images, and those that are not random."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras.core import settings
+from jkeras.core.layer import Layer
+from jkeras.layers.arguments import next_key, positive_integer, seed_generator
+from jkeras.ops import image as image_ops
+from jkeras.ops.core import saturate_cast
+
+
+class ImageLayer(Layer):
+    """A layer that changes each image by a pure function of the image and a key.
+
+    It is called on one image, on a batch, or on a dict with a batch of `"images"` and what belongs
+    to them: `"segmentation_masks"` move as the images do, `"labels"` stay.
+
+    A subclass writes `sample(image, key)`, for one image `(height, width, channels)` of floats.
+
+    Args:
+        seed: An integer, for a sequence of draws of the layer's own.
+        data_format: `"channels_last"` or `"channels_first"`.
+        **kwargs: The arguments of every layer.
+    """
+
+    in_inference: bool = False
+    """Whether it acts outside of training, too."""
+    random: bool = True
+    """Whether it draws."""
+    moves: bool = False
+    """Whether pixels move, so that masks have to follow."""
+
+    def __init__(self, seed: Any = None, data_format: str | None = None, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.seed, self.seed_generator = seed, seed_generator(seed)
+        self.data_format = settings.standardize_data_format(data_format)
+
+    def call(self, data: Any, training: bool = True) -> Any:
+        batch = dict(data) if isinstance(data, Mapping) else {"images": data}
+        unknown = batch.keys() - {"images", "labels", "segmentation_masks"}
+        if unknown or "images" not in batch:
+            raise ValueError(
+                f"The layer {self.name!r} takes images, or a dict of 'images', 'labels' and "
+                f"'segmentation_masks'. Received a dict of {sorted(batch)}."
+            )
+        images = batch["images"]
+        if images.ndim not in (3, 4):
+            raise ValueError(
+                f"The layer {self.name!r} takes one image (rank 3) or a batch of them (rank 4), "
+                f"with data_format={self.data_format!r}. Received inputs of shape {images.shape}."
+            )
+        first, single = self.data_format == "channels_first", images.ndim == 3
+        if single:
+            batch = {k: v[None] for k, v in batch.items()}
+        spatial = [k for k in batch if k != "labels"]
+        for k in spatial:
+            batch[k] = jnp.moveaxis(batch[k], 1, 3) if first else jnp.asarray(batch[k])
+        dtype = self.output_dtype(images)
+        batch = self.act(batch) if training or self.in_inference else self.rest(batch)
+        if jnp.issubdtype(dtype, jnp.integer):
+            batch["images"] = saturate_cast(jnp.round(batch["images"]), dtype)
+        else:
+            batch["images"] = batch["images"].astype(dtype)
+        for k in spatial:
+            batch[k] = jnp.moveaxis(batch[k], 3, 1) if first else batch[k]
+        if single:
+            batch = {k: v[0] for k, v in batch.items()}
+        return batch if isinstance(data, Mapping) else batch["images"]
+
+    def output_dtype(self, images: Any) -> Any:
+        """Returns the dtype of the outputs."""
+        return self.compute_dtype
+
+    def act(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Changes a batch with channels last."""
+        key = next_key(self) if self.random else None
+        batch["images"] = self.change_all(batch["images"].astype("float32"), key)
+        if self.moves and "segmentation_masks" in batch:
+            masks = batch["segmentation_masks"]
+            moved = self.change_all(masks.astype("float32"), key, is_mask=True)
+            batch["segmentation_masks"] = moved.astype(masks.dtype)
+        return batch
+
+    def change_all(self, images: jax.Array, key: Any, is_mask: bool = False) -> jax.Array:
+        """Changes all images, or masks, of a batch."""
+        keys = None if key is None else jax.random.split(key, len(images))
+        return jax.vmap(self.sample_mask if is_mask else self.sample)(images, keys)
+
+    def rest(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """What is done outside of training: nothing."""
+        return batch
+
+    def sample(self, image: jax.Array, key: Any) -> jax.Array:
+        """Changes one image."""
+        raise NotImplementedError
+
+    def sample_mask(self, mask: jax.Array, key: Any) -> jax.Array:
+        """Moves one mask as `sample` moves the image of the same key."""
+        return self.sample(mask, key)
+
+
+# ------------------------------------------------------------------ arguments
+def as_value_range(layer: Layer, value: Any) -> tuple[float, float]:
+    """Returns the least and the greatest value of a pixel.
+
+    Raises:
+        ValueError: If they are not two ascending numbers.
+    """
+    pair = tuple(value) if isinstance(value, (tuple, list)) else ()
+    if len(pair) != 2 or not all(isinstance(v, (int, float)) for v in pair) or pair[0] >= pair[1]:
+        raise ValueError(
+            "The `value_range` argument should be a list of two ascending numbers. "
+            f"Received: value_range={value!r} (layer {layer.name!r})"
+        )
+    return pair
+
+
+def as_factor(
+    layer: Layer, name: str, value: Any, least: float = 0, most: float = 1
+) -> tuple[float, float]:
+    """Returns the range from which a factor is drawn.
+
+    Args:
+        layer: The layer.
+        name: The argument's name.
+        value: A pair of numbers; or a number `f`, for `(0, f)`, or `(-f, f)` if `least < 0`.
+        least: The least number that makes sense.
+        most: The greatest.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value <= most:
+        return (-abs(value), abs(value)) if least < 0 else (least, value)
+    pair = tuple(value) if isinstance(value, (tuple, list)) else ()
+    if len(pair) != 2 or not all(isinstance(v, (int, float, np.number)) for v in pair):
+        raise ValueError(
+            f"The `{name}` argument should be a number (or a list of two numbers) in the range "
+            f"[{least}, {most}]. Received: {name}={value!r} (layer {layer.name!r})"
+        )
+    return min(pair), max(pair)
+
+
+def draw(key: jax.Array, bounds: tuple[float, float], shape: tuple[int, ...] = ()) -> jax.Array:
+    """Returns a number between the bounds."""
+    return jax.random.uniform(key, shape, minval=bounds[0], maxval=bounds[1])
+
+
+def happens(key: jax.Array, factor: tuple[float, float]) -> jax.Array:
+    """Says whether something happens whose probability is drawn from a range."""
+    first, second = jax.random.split(key)
+    return jax.random.uniform(first) < draw(second, factor)
+
+
+# ------------------------------------------------------------------ sizes
+class Resizing(ImageLayer):
+    """Resizes images, in training and in inference.
+
+    Args:
+        height: The new height.
+        width: The new width.
+        interpolation: `"bilinear"`, `"nearest"`, `"bicubic"`, `"lanczos3"` or `"lanczos5"`.
+        crop_to_aspect_ratio: Whether to cut the images to the new ratio first.
+        pad_to_aspect_ratio: Whether to fill them up to it first.
+        fill_mode: `"constant"`.
+        fill_value: What to fill up with.
+        antialias: Whether to average over pixels when images become smaller.
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Raises:
+        ValueError: If a size is not a positive integer, or arguments are unknown or contradict
+            each other.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> keras.layers.Resizing(4, 5)(np.ones((2, 8, 8, 3))).shape
+        (2, 4, 5, 3)
+    """
+
+    in_inference = moves = True
+    random = False
+
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        interpolation: str = "bilinear",
+        crop_to_aspect_ratio: bool = False,
+        pad_to_aspect_ratio: bool = False,
+        fill_mode: str = "constant",
+        fill_value: float = 0.0,
+        antialias: bool = False,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(data_format=data_format, **kwargs)
+        self.height = positive_integer(self, "height", height)
+        self.width = positive_integer(self, "width", width)
+        self.interpolation, self.antialias = interpolation, antialias
+        self.crop_to_aspect_ratio = crop_to_aspect_ratio
+        self.pad_to_aspect_ratio = pad_to_aspect_ratio
+        self.fill_mode, self.fill_value = fill_mode, fill_value
+        self.sample(jnp.zeros((1, 1, 1)), None)  # what is wrong shows here rather than in a model
+
+    def output_dtype(self, images: Any) -> Any:
+        is_integer = jnp.issubdtype(images.dtype, jnp.integer)
+        return images.dtype if is_integer else self.compute_dtype
+
+    def sample(self, image: jax.Array, key: Any) -> jax.Array:
+        return self._resize(image, self.interpolation)
+
+    def sample_mask(self, mask: jax.Array, key: Any) -> jax.Array:
+        return self._resize(mask, "nearest")
+
+    def _resize(self, images: jax.Array, interpolation: str) -> jax.Array:
+        return image_ops.resize(
+            images,
+            (self.height, self.width),
+            interpolation,
+            self.antialias,
+            self.crop_to_aspect_ratio,
+            self.pad_to_aspect_ratio,
+            self.fill_mode,
+            self.fill_value,
+            "channels_last",
+        )
+
+
+def largest_window(images: jax.Array, size: tuple[int, int]) -> jax.Array:
+    """Resizes the largest central part of images that has the ratio of `size`."""
+    return image_ops.resize(images, size, crop_to_aspect_ratio=True, data_format="channels_last")
+
+
+class _Crop(ImageLayer):
+    """Images of a fixed size, cut out of larger ones."""
+
+    moves = True
+
+    def __init__(self, height: int, width: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.height = positive_integer(self, "height", height)
+        self.width = positive_integer(self, "width", width)
+
+    def sample(self, image: jax.Array, key: Any) -> jax.Array:
+        spare = image.shape[0] - self.height, image.shape[1] - self.width
+        if min(spare) < 0:
+            return largest_window(image, (self.height, self.width))
+        size = (self.height, self.width, image.shape[2])
+        return jax.lax.dynamic_slice(image, (*self.corner(key, *spare), 0), size)
+
+    def corner(self, key: Any, rows: int, columns: int) -> tuple[Any, Any]:
+        """Returns how many of the spare rows and columns are above and left of the window."""
+        raise NotImplementedError
+
+
+class CenterCrop(_Crop):
+    """Cuts out the middle of images, in training and in inference.
+
+    Images that are smaller are resized: the largest part of the right ratio.
+
+    Args:
+        height: The new height.
+        width: The new width.
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Raises:
+        ValueError: If a size is not a positive integer.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> keras.layers.CenterCrop(1, 2)(np.arange(16.0).reshape(4, 4, 1)).ravel().tolist()
+        [5.0, 6.0]
+    """
+
+    in_inference = True
+    random = False
+
+    def __init__(self, height: int, width: int, data_format: str | None = None, **kwargs: Any):
+        super().__init__(height, width, data_format=data_format, **kwargs)
+
+    def corner(self, key: Any, rows: int, columns: int) -> tuple[Any, Any]:
+        return rows // 2, columns // 2
+
+
+class RandomCrop(_Crop):
+    """Cuts a random part out of each image in training.
+
+    In inference, and where images are smaller: the largest part of the right ratio, resized.
+
+    Args:
+        height: The new height.
+        width: The new width.
+        seed: An integer, for a sequence of draws of the layer's own.
+        data_format: `"channels_last"` or `"channels_first"`.
+        name: The name.
+
+    Raises:
+        ValueError: If a size is not a positive integer.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> keras.layers.RandomCrop(4, 5)(np.ones((2, 8, 8, 3)), training=True).shape
+        (2, 4, 5, 3)
+    """
+
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        seed: Any = None,
+        data_format: str | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(height, width, seed=seed, data_format=data_format, name=name, **kwargs)
+
+    def rest(self, batch: dict[str, Any]) -> dict[str, Any]:
+        size = (self.height, self.width)
+        return {k: v if k == "labels" else largest_window(v, size) for k, v in batch.items()}
+
+    def corner(self, key: Any, rows: int, columns: int) -> tuple[Any, Any]:
+        above, left = jax.random.randint(key, (2,), 0, jnp.array([rows, columns]) + 1)
+        return above, left
+
+
+# ------------------------------------------------------------------ histograms
+class AutoContrast(ImageLayer):
+    """Stretches each channel to the whole range of values, in training and in inference.
+
+    Args:
+        value_range: The least and the greatest value of a pixel.
+
+    Raises:
+        ValueError: If `value_range` is not a pair of ascending numbers.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> x = np.array([[[10.0], [20.0], [30.0]]])
+        >>> keras.layers.AutoContrast()(x).ravel().tolist()
+        [0.0, 127.5, 255.0]
+    """
+
+    in_inference = True
+    random = False
+
+    def __init__(self, value_range: Any = (0, 255), **kwargs: Any):
+        super().__init__(**kwargs)
+        self.value_range = as_value_range(self, value_range)
+
+    def sample(self, image: jax.Array, key: Any) -> jax.Array:
+        least, most = self.value_range
+        low, high = image.min((0, 1)), image.max((0, 1))
+        scale = (most - least) / jnp.where(high > low, high - low, 1)
+        return jnp.where(high > low, jnp.clip((image - low) * scale + least, least, most), image)
+
+
+class Equalization(ImageLayer):
+    """Spreads the values of each channel evenly; as in Keras, not with `training=False`.
+
+    Args:
+        value_range: The least and the greatest value of a pixel.
+        bins: How many values are told apart.
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Raises:
+        ValueError: If `value_range` is not a pair of ascending numbers, or `bins` not positive.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> x = np.array([[[10.0], [20.0], [30.0]]])
+        >>> keras.layers.Equalization()(x).ravel().tolist()
+        [0.0, 128.0, 255.0]
+    """
+
+    random = False
+
+    def __init__(
+        self,
+        value_range: Any = (0, 255),
+        bins: int = 256,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(data_format=data_format, **kwargs)
+        self.value_range = as_value_range(self, value_range)
+        self.bins = positive_integer(self, "bins", bins)
+
+    def sample(self, image: jax.Array, key: Any) -> jax.Array:
+        least, most = self.value_range
+        unit = jnp.clip((image - least) / (most - least), 0, 1)
+        index = jnp.floor(unit * (self.bins - 1)).astype("int32")
+
+        def channel(index: jax.Array, values: jax.Array) -> jax.Array:
+            counts = jnp.cumsum(jnp.bincount(index.ravel(), length=self.bins))
+            first = counts[jnp.min(index)]
+            rest = index.size - first
+            levels = jnp.round((counts - first) * 255 / jnp.maximum(rest, 1))
+            equal = levels[index] / 255 * (most - least) + least
+            return jnp.where(rest > 0, equal, values)  # a channel of one value stays
+
+        return jax.vmap(channel, in_axes=-1, out_axes=-1)(index, image)

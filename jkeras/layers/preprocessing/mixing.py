@@ -1,0 +1,260 @@
+"""Layers that mix images, or many changes of them, at random in training."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.layers.arguments import next_key, one_of, positive_integer
+from jkeras.layers.preprocessing.colors import (
+    RandomBrightness,
+    RandomColorDegeneration,
+    RandomContrast,
+    RandomPosterization,
+    RandomSharpness,
+    Solarization,
+)
+from jkeras.layers.preprocessing.geometry import (
+    RandomRotation,
+    RandomShear,
+    RandomTranslation,
+    random_box,
+)
+from jkeras.layers.preprocessing.images import (
+    AutoContrast,
+    Equalization,
+    ImageLayer,
+    as_factor,
+    as_value_range,
+    draw,
+)
+
+
+# ------------------------------------------------------------------ pairs of images
+class _Pairs(ImageLayer):
+    """Mixes each image, its mask and its label with another one of the batch.
+
+    A subclass writes `weights(shape, key)`: the image's own weight for each pixel (1 for all
+    pixels of a kind), and for the label.
+    """
+
+    def act(self, batch: dict[str, Any]) -> dict[str, Any]:
+        n, *shape = batch["images"].shape
+        first, second = jax.random.split(next_key(self))
+        others = jax.random.permutation(first, n)
+        keys = jax.random.split(second, n)
+        pixels, label = jax.vmap(lambda key: self.weights(tuple(shape), key))(keys)
+
+        def mix(x: jax.Array, weight: jax.Array) -> jax.Array:
+            x = x.astype(jnp.promote_types(x.dtype, "float32"))
+            weight = weight.reshape(weight.shape + (1,) * (x.ndim - weight.ndim))
+            return weight * x + (1 - weight) * x[others]
+
+        kinds = {"labels": label}
+        return {name: mix(value, kinds.get(name, pixels)) for name, value in batch.items()}
+
+    def weights(self, shape: tuple[int, ...], key: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Returns the own weights of an image's pixels, and of its label."""
+        raise NotImplementedError
+
+
+class MixUp(_Pairs):
+    """Mixes images, and their labels, with others of the batch in training (Zhang et al., 2018).
+
+    Args:
+        alpha: Weights have a beta distribution with both parameters `alpha`.
+        data_format: `"channels_last"` or `"channels_first"`.
+        seed: An integer, for a sequence of draws of the layer's own.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> batch = {"images": np.ones((2, 4, 4, 3)), "labels": np.eye(2)}
+        >>> mixed = keras.layers.MixUp()(batch, training=True)
+        >>> mixed["labels"].sum(-1).tolist()
+        [1.0, 1.0]
+    """
+
+    def __init__(
+        self, alpha: float = 0.2, data_format: str | None = None, seed: Any = None, **kwargs: Any
+    ):
+        super().__init__(seed, data_format, **kwargs)
+        self.alpha = alpha
+
+    def weights(self, shape: tuple[int, ...], key: jax.Array) -> tuple[jax.Array, jax.Array]:
+        weight = jax.random.beta(key, self.alpha, self.alpha)
+        return weight, weight
+
+
+class CutMix(_Pairs):
+    """Puts a rectangle of another image into each, in training; mixes labels (Yun et al., 2019).
+
+    Args:
+        factor: The range of both parameters of the beta distribution of what stays; `f` for
+            `(0, f)`.
+        seed: An integer, for a sequence of draws of the layer's own.
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Raises:
+        ValueError: If `factor` is out of range.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> batch = {"images": np.ones((2, 4, 4, 3)), "labels": np.eye(2)}
+        >>> mixed = keras.layers.CutMix()(batch, training=True)
+        >>> mixed["labels"].sum(-1).tolist()
+        [1.0, 1.0]
+    """
+
+    def __init__(
+        self, factor: Any = 1.0, seed: Any = None, data_format: str | None = None, **kwargs: Any
+    ):
+        super().__init__(seed, data_format, **kwargs)
+        self.factor = as_factor(self, "factor", factor)
+
+    def weights(self, shape: tuple[int, ...], key: jax.Array) -> tuple[jax.Array, jax.Array]:
+        first, second, third = jax.random.split(key, 3)
+        alpha = jnp.maximum(draw(first, self.factor), 1e-3)
+        side = jnp.sqrt(1 - jax.random.beta(second, alpha, alpha))
+        own = 1.0 - random_box(third, shape, jnp.stack([side, side]))
+        return own, own.mean()
+
+
+# ------------------------------------------------------------------ many changes
+class _Changes(ImageLayer):
+    """Applies changes drawn from a list: the same for a batch, each as strong as drawn anew."""
+
+    def _keep(
+        self, value_range: Any, factor: Any, interpolation: str, with_colors: bool = True
+    ) -> None:
+        """Keeps the arguments that both have, and makes the list."""
+        self.value_range = values = as_value_range(self, value_range)
+        self.factor = factor = as_factor(self, "factor", factor)
+        self.interpolation = one_of(self, "interpolation", interpolation, ("bilinear", "nearest"))
+        geometry: Any = {"interpolation": interpolation, "data_format": "channels_last"}
+        colors = [RandomBrightness, RandomColorDegeneration, RandomContrast, RandomSharpness]
+        self.changes: list[ImageLayer] = [
+            RandomShear(factor, factor, **geometry),
+            RandomTranslation(factor, factor, **geometry),
+            RandomRotation(factor, **geometry),
+            *([color(factor, values) for color in colors] if with_colors else []),
+            RandomPosterization((1, max(int(8 * factor[1]), 1)), values),
+            Solarization(factor, factor, values),
+            AutoContrast(values),
+            Equalization(values),
+        ]
+
+    def chain(
+        self, images: jax.Array, key: jax.Array, most: int, length: Any, is_mask: bool = False
+    ) -> jax.Array:
+        """Applies `length` changes, at most `most`, one after another."""
+
+        def change(one: ImageLayer) -> Any:
+            if is_mask and not one.moves:
+                return lambda images, key: images
+            return lambda images, key: one.change_all(images, key, is_mask).astype(images.dtype)
+
+        changes = [change(one) for one in self.changes]
+
+        def step(images: jax.Array, draw: tuple) -> tuple[jax.Array, None]:
+            number, key = draw
+            first, second = jax.random.split(key)
+            index = jax.random.randint(first, (), 0, len(changes))
+            changed = jax.lax.switch(index, changes, images, second)
+            return jnp.where(number < length, changed, images), None
+
+        return jax.lax.scan(step, images, (jnp.arange(most), jax.random.split(key, most)))[0]
+
+
+class RandAugment(_Changes):
+    """Applies some of eleven changes of geometry and color in training (Cubuk et al., 2020).
+
+    Args:
+        value_range: The least and the greatest value of a pixel.
+        num_ops: How many changes, one after another; each is the same for the images of a batch.
+        factor: The range of how strong changes are, from 0 to 1; `f` for `(0, f)`.
+        interpolation: `"bilinear"` or `"nearest"`.
+        seed: An integer, for a sequence of draws of the layer's own.
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Raises:
+        ValueError: If an argument is unknown or out of range.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> keras.layers.RandAugment()(np.ones((2, 8, 8, 3)), training=True).shape
+        (2, 8, 8, 3)
+    """
+
+    moves = True
+
+    def __init__(
+        self,
+        value_range: Any = (0, 255),
+        num_ops: int = 2,
+        factor: Any = 0.5,
+        interpolation: str = "bilinear",
+        seed: Any = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(seed, data_format, **kwargs)
+        self.num_ops = positive_integer(self, "num_ops", num_ops)
+        self._keep(value_range, factor, interpolation)
+
+    def change_all(self, images: jax.Array, key: Any, is_mask: bool = False) -> jax.Array:
+        return self.chain(images, key, self.num_ops, self.num_ops, is_mask)
+
+
+class AugMix(_Changes):
+    """Mixes images with several chains of changes of them in training (Hendrycks et al., 2020).
+
+    Args:
+        value_range: The least and the greatest value of a pixel.
+        num_chains: How many chains.
+        chain_depth: The largest number of changes in a chain.
+        factor: The range of how strong changes are, from 0 to 1; `f` for `(0, f)`.
+        alpha: The parameter of the distributions of the weights in the mix.
+        all_ops: Whether brightness, contrast, sharpness and degeneration are among the changes.
+        interpolation: `"bilinear"` or `"nearest"`.
+        seed: An integer, for a sequence of draws of the layer's own.
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Raises:
+        ValueError: If an argument is unknown or out of range.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> keras.layers.AugMix()(np.ones((2, 8, 8, 3)), training=True).shape
+        (2, 8, 8, 3)
+    """
+
+    def __init__(
+        self,
+        value_range: Any = (0, 255),
+        num_chains: int = 3,
+        chain_depth: int = 3,
+        factor: Any = 0.3,
+        alpha: float = 1.0,
+        all_ops: bool = True,
+        interpolation: str = "bilinear",
+        seed: Any = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(seed, data_format, **kwargs)
+        self.num_chains = positive_integer(self, "num_chains", num_chains)
+        self.chain_depth = positive_integer(self, "chain_depth", chain_depth)
+        self.alpha, self.all_ops = alpha, all_ops
+        self._keep(value_range, factor, interpolation, all_ops)
+
+    def change_all(self, images: jax.Array, key: Any, is_mask: bool = False) -> jax.Array:
+        first, second, third, *keys = jax.random.split(key, 4)
+        depth = self.chain_depth
+        lengths = jax.random.randint(first, (self.num_chains,), 1, depth + 1)
+        weights = jax.random.dirichlet(second, jnp.full(self.num_chains, self.alpha))
+        own = jax.random.beta(third, self.alpha, self.alpha)
+        chains = jax.lax.map(
+            lambda drawn: self.chain(images, drawn[0], depth, drawn[1]),
+            (jax.random.split(keys[0], self.num_chains), lengths),
+        )
+        return own * images + (1 - own) * jnp.tensordot(weights, chains, 1)
