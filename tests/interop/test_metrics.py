@@ -36,7 +36,7 @@ def test_results_over_batches_are_keras_s(case, compare):
     their_values = {v.name: v.value for v in theirs.variables}
     for variable in ours.variables:
         if case.name != "R2Score":  # ours keeps means, not sums
-            compare("variables", variable.value, their_values[variable.name])
+            compare(f"{case.name}: state", variable.value, their_values[variable.name])
 
 
 @pytest.mark.parametrize("name", ["Mean", "AUC", "Precision", "TruePositives", "MeanIoU"])
@@ -124,7 +124,7 @@ def test_functions_are_keras_s(name, compare):
     for seed in range(3):
         data = draw(np.random.default_rng(seed), 6)
         ours = getattr(metrics, name)(*data, **options)
-        compare("functions", ours, getattr(keras.metrics, name)(*data, **options))
+        compare(name, ours, getattr(keras.metrics, name)(*data, **options))
 
 
 def test_ties_of_top_k_are_keras_s(compare):
