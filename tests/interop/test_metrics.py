@@ -98,6 +98,20 @@ def test_labels_that_are_no_class_are_dropped_as_in_keras(compare):
         compare("labels that are no class", ours.result(), theirs.result())
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_ignored_classes_are_keras_s(weighted, compare):
+    rng = np.random.default_rng(4)
+    y_true, y_pred = pairs.classes(rng, 6)
+    # Of weights for samples, not for labels, Keras's mean makes an error.
+    weights = rng.random(y_true.shape).astype("f4") if weighted else None
+    ours, theirs = (
+        m.SparseCategoricalCrossentropy(ignore_class=2) for m in (metrics, keras.metrics)
+    )
+    ours.update_state(y_true, y_pred, weights)
+    theirs.update_state(y_true, y_pred, weights)
+    compare("SparseCategoricalCrossentropy", ours.result(), theirs.result())
+
+
 def test_the_adjusted_score_of_one_output_is_keras_s(compare):
     y_true, y_pred = (y[:, :1] for y in follows(np.random.default_rng(3), 12))
     ours, theirs = (m.R2Score(num_regressors=3) for m in (metrics, keras.metrics))
