@@ -72,7 +72,7 @@ def examples(session):
 def interop(session):
     """Compares with real Keras on its JAX backend, live."""
     session.install("-e", ".[plot,pandas]", *group("test"), *group("interop"))
-    arguments = session.posargs or ["-n", "auto", "tests/interop"]
+    arguments = session.posargs or ["-n", "auto", "tests/interop", "--every-name"]
     session.run("pytest", "-o", "addopts=", "-q", *arguments, env={**ENV, "KERAS_BACKEND": "jax"})
 
 

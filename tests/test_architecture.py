@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "jkeras"
 
-ARRAYS = {"initializers", "regularizers", "constraints", "ops.nn"}
+ARRAYS = {"initializers", "regularizers", "constraints", "ops.arrays"}
 NAMES = {"core", "activations", "ops", "layers", "losses", "metrics", "optimizers", "training"}
 # What the arrays ring uses of the core: configs, settings and keys; no layers, no scope.
 LEAVES = {"core.registry", "core.settings", "core.naming", "core.random"}
@@ -59,8 +59,8 @@ def imports(tree, top_level_only=False):
 def ring_of(module):
     """Returns the unit of the table that a module inside the package belongs to."""
     head = module.split(".")[0]
-    if module == "ops.nn" or module.startswith("ops.nn."):
-        return "ops.nn"
+    if module == "ops.arrays" or module.startswith("ops.arrays."):
+        return "ops.arrays"
     return head
 
 

@@ -19,7 +19,7 @@ from jkeras.layers.arguments import (
     seed_generator,
 )
 from jkeras.layers.core import EinsumDense
-from jkeras.ops import nn
+from jkeras.ops import arrays as nn
 
 
 # ------------------------------------------------------------------ several heads

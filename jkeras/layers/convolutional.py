@@ -13,7 +13,7 @@ from jkeras.layers.arguments import (
     size_tuple,
 )
 from jkeras.layers.spatial import SpatialLayer
-from jkeras.ops import nn
+from jkeras.ops import arrays as nn
 
 
 class _Convolution(SpatialLayer):
@@ -54,7 +54,7 @@ class _Convolution(SpatialLayer):
         self.bias = add_weight(self, "bias", (channels,)) if self.use_bias else None
 
     def _convolve(self, function: Callable, inputs: Any, *kernels: Any, **options: Any) -> Any:
-        """Convolves with a function of `ops.nn`, adds the bias, and applies the activation."""
+        """Convolves with a function of `ops.arrays`, adds the bias, and applies the activation."""
         outputs = function(
             inputs,
             *kernels,

@@ -9,7 +9,7 @@ from jkeras.core import settings
 from jkeras.core.input_spec import InputSpec
 from jkeras.layers.arguments import add_weight, one_of, positive_integer, size_tuple
 from jkeras.layers.recurrent import CellRNN, LSTMCell, own_parameters
-from jkeras.ops import nn
+from jkeras.ops import arrays as nn
 
 
 class ConvLSTMCell(LSTMCell):

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.layer import Layer
 from jkeras.layers.arguments import positive_axis
-from jkeras.ops import nn
+from jkeras.ops import arrays as nn
 
 Shape = tuple[int | None, ...]
 

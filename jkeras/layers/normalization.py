@@ -10,7 +10,7 @@ from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
 from jkeras.core.variable import Variable
 from jkeras.layers.arguments import add_weight, keep_weight_options, positive_axis
-from jkeras.ops import nn
+from jkeras.ops import arrays as nn
 
 
 class BatchNormalization(Layer):

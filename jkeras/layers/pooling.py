@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from jkeras.layers.arguments import one_of, size_tuple
 from jkeras.layers.spatial import SpatialLayer
-from jkeras.ops import nn
+from jkeras.ops import arrays as nn
 
 
 # ------------------------------------------------------------------ windows

@@ -24,7 +24,7 @@ from jkeras.layers.arguments import (
     positive_integer,
     seed_generator,
 )
-from jkeras.ops import nn
+from jkeras.ops import arrays as nn
 
 
 # ------------------------------------------------------------------ cells

@@ -11,7 +11,7 @@ from jkeras.core import settings
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
 from jkeras.layers.arguments import next_key, seed_generator
-from jkeras.ops import nn
+from jkeras.ops import arrays as nn
 
 
 def _share(layer: Layer, name: str, value: Any) -> Any:

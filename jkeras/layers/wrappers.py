@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jkeras import initializers
 from jkeras.core.layer import Layer
 from jkeras.layers.arguments import one_of
-from jkeras.ops import nn
+from jkeras.ops import arrays as nn
 
 
 class Wrapper(Layer):

@@ -3,7 +3,9 @@
 from typing import Any
 
 from jkeras.losses import crossentropy, probabilistic
-from jkeras.metrics.means import MeanMetricWrapper, PlainMean
+from jkeras.losses.alignment import as_arrays
+from jkeras.metrics.means import MeanMetricWrapper, PlainMean, masked_weights
+from jkeras.metrics.metric import State
 
 
 class KLDivergence(PlainMean, function=probabilistic.kl_divergence):
@@ -106,7 +108,8 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
         name: The name.
         dtype: See `Metric`.
         from_logits: Whether predictions are before the softmax.
-        ignore_class: A class number whose crossentropy is 0; it counts in the mean.
+        ignore_class: A class number whose crossentropy is 0. As in Keras, it does not count in the
+            mean of weighted samples, but counts where there are no weights.
         axis: The axis of the classes.
 
     Example:
@@ -131,3 +134,12 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
             ignore_class=ignore_class,
             axis=axis,
         )
+
+    def update(  # type: ignore[override]
+        self, state: State, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Any = None
+    ) -> State:
+        if self.ignore_class is not None and sample_weight is not None:
+            labels, _ = crossentropy.class_numbers(y_true, as_arrays(y_pred), self.axis)
+            counted = labels != self.ignore_class
+            sample_weight = masked_weights(labels.shape, sample_weight, counted, self.dtype)
+        return super().update(state, y_true, y_pred, sample_weight, mask)

@@ -6,6 +6,7 @@
 from jkeras.core.graph import lift as lift
 from jkeras.ops import image as image
 from jkeras.ops import linalg as linalg
+from jkeras.ops import neural as neural
 from jkeras.ops import numpy as numpy
 from jkeras.ops.core import associative_scan as associative_scan
 from jkeras.ops.core import cast as cast
@@ -344,3 +345,5 @@ from jkeras.ops.numpy import vstack as vstack
 from jkeras.ops.numpy import where as where
 from jkeras.ops.numpy import zeros as zeros
 from jkeras.ops.numpy import zeros_like as zeros_like
+
+nn = neural

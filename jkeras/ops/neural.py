@@ -11,7 +11,7 @@ import optax
 from jkeras import activations
 from jkeras.core import policy, settings
 from jkeras.core.operations import define
-from jkeras.ops import nn
+from jkeras.ops import arrays as nn
 from jkeras.ops.numpy import tanh as tanh
 
 op = partial(define, module="ops.nn")

@@ -25,7 +25,7 @@ def test_values_and_gradients_are_keras_s(case, compare):
         y_true, y_pred = case.draw(np.random.default_rng(seed), 3 if seed < 5 else 8)
         results = ours(y_true, y_pred), theirs(y_true, y_pred)
         compare(case.name, results[0][0], results[1][0])
-        compare(f"{case.name} gradient", results[0][1], results[1][1])
+        compare(f"{case.name}: gradient", results[0][1], results[1][1])
 
 
 @pytest.mark.parametrize("case", LOSSES, ids=str)
@@ -38,7 +38,7 @@ def test_functions_are_keras_s(case, compare):
         jax.jit(functools.partial(getattr(m, name), **options))(y_true, y_pred)
         for m in (losses, keras.losses)
     )
-    compare("functions", ours, theirs)
+    compare(name, ours, theirs)
 
 
 @pytest.mark.parametrize("reduction", ["sum", "sum_over_batch_size", "mean", "none", None])

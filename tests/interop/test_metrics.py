@@ -36,7 +36,7 @@ def test_results_over_batches_are_keras_s(case, compare):
     their_values = {v.name: v.value for v in theirs.variables}
     for variable in ours.variables:
         if case.name != "R2Score":  # ours keeps means, not sums
-            compare("variables", variable.value, their_values[variable.name])
+            compare(f"{case.name}: state", variable.value, their_values[variable.name])
 
 
 @pytest.mark.parametrize("name", ["Mean", "AUC", "Precision", "TruePositives", "MeanIoU"])
@@ -98,6 +98,20 @@ def test_labels_that_are_no_class_are_dropped_as_in_keras(compare):
         compare("labels that are no class", ours.result(), theirs.result())
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_ignored_classes_are_keras_s(weighted, compare):
+    rng = np.random.default_rng(4)
+    y_true, y_pred = pairs.classes(rng, 6)
+    # Of weights for samples, not for labels, Keras's mean makes an error.
+    weights = rng.random(y_true.shape).astype("f4") if weighted else None
+    ours, theirs = (
+        m.SparseCategoricalCrossentropy(ignore_class=2) for m in (metrics, keras.metrics)
+    )
+    ours.update_state(y_true, y_pred, weights)
+    theirs.update_state(y_true, y_pred, weights)
+    compare("SparseCategoricalCrossentropy", ours.result(), theirs.result())
+
+
 def test_the_adjusted_score_of_one_output_is_keras_s(compare):
     y_true, y_pred = (y[:, :1] for y in follows(np.random.default_rng(3), 12))
     ours, theirs = (m.R2Score(num_regressors=3) for m in (metrics, keras.metrics))
@@ -124,7 +138,7 @@ def test_functions_are_keras_s(name, compare):
     for seed in range(3):
         data = draw(np.random.default_rng(seed), 6)
         ours = getattr(metrics, name)(*data, **options)
-        compare("functions", ours, getattr(keras.metrics, name)(*data, **options))
+        compare(name, ours, getattr(keras.metrics, name)(*data, **options))
 
 
 def test_ties_of_top_k_are_keras_s(compare):

@@ -284,7 +284,7 @@ def test_gradients(name, compare):
 
     expected = outcome(gradient, find(keras.ops, name))
     if not isinstance(expected, Exception):
-        compare(f"gradient of ops.{name}", gradient(find(ops, name)), expected, 1e-4)
+        compare(f"ops.{name}: gradient", gradient(find(ops, name)), expected, 1e-4)
 
 
 # Keras's rules give another shape or dtype than its own computation, which ours agrees with; or

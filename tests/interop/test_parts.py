@@ -84,10 +84,10 @@ def test_activations(name, compare):
     for options in ARGUMENTS.get(name, [{}]):
         bound = [functools.partial(f, **options) for f in (ours, theirs)]
         outputs = [jax.jit(f)(X) for f in bound]
-        compare(name, *outputs)
+        compare(f"activations.{name}", *outputs)
         assert outputs[0].dtype == outputs[1].dtype
         gradients = [jax.jit(jax.grad(lambda x, f=f: (f(x) ** 2).sum()))(X) for f in bound]
-        compare(f"gradient of {name}", *gradients)
+        compare(f"activations.{name}: gradient", *gradients)
     assert jkeras.activations.serialize(ours) == keras.activations.serialize(theirs)
 
 
@@ -131,7 +131,7 @@ def test_initializers(name, options, compare):
         shape = (100, 240)
     a, b = (np.asarray(init(shape), "float64") for init in (ours, theirs))
     if name in EXACT:
-        compare(name, a, b)
+        compare(f"initializers.{name}", a, b)
     else:  # two samples of one distribution
         scale = b.std()
         for statistic in (
@@ -140,7 +140,9 @@ def test_initializers(name, options, compare):
             lambda x: np.quantile(x, 0.01),
             lambda x: np.quantile(x, 0.99),
         ):
-            compare(f"{name}: statistics", statistic(a) / scale, statistic(b) / scale, 0.05)
+            compare(
+                f"initializers.{name}: statistics", statistic(a) / scale, statistic(b) / scale, 0.05
+            )
         for end in (np.min, np.max):
             assert end(a) == pytest.approx(end(b), abs=0.5 * scale)
     if name != "Identity":  # whose config forgets the gain in Keras
@@ -198,8 +200,8 @@ def test_seed_generators_in_configs():
 )
 def test_regularizers(name, args, compare):
     ours, theirs = (getattr(m.regularizers, name)(*args) for m in (jkeras, keras))
-    compare(name, ours(X), theirs(X))
-    compare(f"gradient of {name}", jax.grad(ours)(X), jax.grad(theirs)(X))
+    compare(f"regularizers.{name}", ours(X), theirs(X))
+    compare(f"regularizers.{name}: gradient", jax.grad(ours)(X), jax.grad(theirs)(X))
     both_ways("regularizers", ours, theirs)
 
 
@@ -224,7 +226,7 @@ def test_orthogonal_columns_are_not_keras():
 )
 def test_constraints(name, args, compare):
     ours, theirs = (getattr(m.constraints, name)(*args) for m in (jkeras, keras))
-    compare(name, ours(X), theirs(X))
+    compare(f"constraints.{name}", ours(X), theirs(X))
     both_ways("constraints", ours, theirs)
 
 

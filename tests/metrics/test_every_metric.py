@@ -16,6 +16,7 @@ CLASSES = {
 }
 # Means of a function differ in the function only: a few of them stand for all.
 MEANS = {"MeanSquaredError", "CosineSimilarity", "BinaryAccuracy", "SparseCategoricalAccuracy"}
+MEANS |= {"TopKCategoricalAccuracy"}
 BY_BATCH = [
     case
     for case in METRICS
