@@ -16,17 +16,19 @@ class _Weights:
     """A pytree of weights of a layer: made leaf by leaf, read and written as a whole."""
 
     def __init__(self, layer: Layer, tree: Any, trainable: bool):
-        leaves, self.structure = jax.tree_util.tree_flatten_with_path(tree)
+        leaves, structure = jax.tree_util.tree_flatten_with_path(tree)
+        self.structure: Any = structure
         self.are_keys = [_is_key(leaf) for _, leaf in leaves]
         self.variables = []
         for path, leaf in leaves:
             array = np.asarray(jax.random.key_data(leaf) if _is_key(leaf) else leaf)
+            is_float = jnp.issubdtype(array.dtype, np.floating)
             self.variables.append(
                 layer.add_weight(
                     array.shape,
                     initializer=lambda shape, dtype, array=array: jnp.asarray(array, dtype),
-                    dtype=array.dtype.name,
-                    trainable=trainable and np.issubdtype(array.dtype, np.inexact),
+                    dtype=None if is_float else array.dtype.name,
+                    trainable=trainable and is_float,
                     name=".".join(map(_word, path)).removesuffix(".value") or "params",
                 )
             )
@@ -241,8 +243,9 @@ class FlaxLayer(_Outside):
         import flax.nnx
 
         if not self._is_linen:
-            self._graph, params, state = flax.nnx.split(self.module, flax.nnx.Param, ...)
-            return params, state
+            parts: Any = flax.nnx.split(self.module, flax.nnx.Param, ...)
+            self._graph: Any = parts[0]
+            return parts[1], parts[2]
         variables = self.first_variables
         if variables is None:
             training = {"training": True} if self._takes_training else {}
@@ -269,4 +272,5 @@ class FlaxLayer(_Outside):
         if not self._takes_training:
             module.train() if training else module.eval()
         outputs = getattr(module, self.method or "__call__")(inputs, **flag)
-        return outputs, flax.nnx.split(module, flax.nnx.Param, ...)[2]
+        parts: Any = flax.nnx.split(module, flax.nnx.Param, ...)
+        return outputs, parts[2]
