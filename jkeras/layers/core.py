@@ -370,6 +370,80 @@ class Embedding(Layer):
         return jnp.not_equal(inputs, 0) if self.mask_zero else None
 
 
+class ReversibleEmbedding(Embedding):
+    """An `Embedding` that also projects vectors back to scores of the integers.
+
+    Called as `layer(indices)`, or `layer(vectors, reverse=True)`.
+
+    Weights: `embeddings` (input_dim, output_dim); unless tied, `reverse_embeddings` (output_dim,
+    input_dim).
+
+    Args:
+        input_dim: The number of vectors.
+        output_dim: Their length.
+        tie_weights: Whether the way back uses the transposed table.
+        embeddings_initializer: The initializer of both tables.
+        embeddings_regularizer: A function of a table (or its name) that gives a loss.
+        embeddings_constraint: A function (or its name) applied to a table after each update.
+        mask_zero: Whether 0 stands for padding, which the layers after this one skip.
+        reverse_dtype: The dtype of the way back; the compute dtype by default.
+        logit_soft_cap: A limit `c` of the scores: they become `c * tanh(scores / c)`.
+
+    Raises:
+        ValueError: If a size is not a positive integer.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> layer = keras.layers.ReversibleEmbedding(10, 4)
+        >>> layer(layer(np.array([[1, 2, 3]])), reverse=True).shape
+        (1, 3, 10)
+    """
+
+    def __init__(
+        self,
+        input_dim: int,
+        output_dim: int,
+        tie_weights: bool = True,
+        embeddings_initializer: Any = "uniform",
+        embeddings_regularizer: Any = None,
+        embeddings_constraint: Any = None,
+        mask_zero: bool = False,
+        reverse_dtype: Any = None,
+        logit_soft_cap: float | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            input_dim,
+            output_dim,
+            embeddings_initializer,
+            embeddings_regularizer,
+            embeddings_constraint,
+            mask_zero,
+            **kwargs,
+        )
+        self.tie_weights, self.reverse_dtype = tie_weights, reverse_dtype
+        self.logit_soft_cap = logit_soft_cap
+
+    def build(self, input_shape: Any = None) -> None:
+        super().build(input_shape)
+        if not self.tie_weights:
+            shape = (self.output_dim, self.input_dim)
+            self.reverse_embeddings = add_weight(self, "reverse_embeddings", shape, "embeddings")
+
+    def call(self, inputs: Any, reverse: bool = False) -> Any:
+        if not reverse:
+            return super().call(inputs)
+        kernel = self.embeddings.value.T if self.tie_weights else self.reverse_embeddings.value
+        dtype = self.reverse_dtype or self.compute_dtype
+        logits = inputs.astype(dtype) @ kernel.astype(dtype)
+        cap = self.logit_soft_cap
+        return logits if cap is None else jnp.tanh(logits / cap) * cap
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        is_index = jnp.issubdtype(inputs.dtype, jnp.integer)
+        return super().compute_mask(inputs) if is_index else previous_mask
+
+
 class Masking(Layer):
     """Hides the time steps whose features all equal a value from the layers after this one.
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+import flax.linen as nn
 import jax
 import numpy as np
 
@@ -57,6 +58,7 @@ class Case:
         trains: Whether training differs from inference (so that it may need a key).
         differentiable: Whether floats go in and gradients come back.
         pure: Whether it can be traced (layers of strings run on the host).
+        saves: Whether a config makes it again (a module of Flax has none).
         kwargs: Further arguments of an eager call that is to give what inference gives.
     """
 
@@ -68,6 +70,7 @@ class Case:
     trains: bool = False
     differentiable: bool = True
     pure: bool = True
+    saves: bool = True
     kwargs: dict = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -98,6 +101,11 @@ _CORE = [
         SEQUENCES,
     ),
     Case(layers.Embedding, {"input_dim": 9, "output_dim": 3}, Integers((3, 5), 9)),
+    Case(
+        layers.ReversibleEmbedding,
+        {"input_dim": 9, "output_dim": 3, "tie_weights": False},
+        Integers((3, 5), 9),
+    ),
     Case(layers.Masking, {}, SEQUENCES, sequences=True),
     Case(layers.Lambda, {"function": abs}, VECTORS),
     Case(layers.Identity, {}, SEQUENCES, sequences=True),
@@ -305,6 +313,11 @@ _CATEGORIES = [
     ),
 ]
 
+
+def scaled(params: Any, inputs: Any) -> Any:
+    return params * inputs
+
+
 REST = {"training": False}
 PIXELS = Floats((2, 6, 5, 3), 128.0, 40.0)
 
@@ -320,7 +333,7 @@ _IMAGES = [
     _image(layers.AutoContrast, trains=False),
     Case(layers.Equalization, {}, PIXELS, trains=True, differentiable=False, kwargs=REST),
     _image(layers.RandomCrop, {"height": 4, "width": 3}),
-    _image(layers.RandomFlip),
+    _image(layers.RandomFlip, {"seed": 0}),
     _image(layers.RandomRotation, {"factor": 0.2}),
     _image(layers.RandomZoom, {"height_factor": 0.2, "seed": 3}),
     _image(layers.RandomTranslation, {"height_factor": 0.2, "width_factor": 0.1}),
@@ -352,6 +365,11 @@ _IMAGES = [
     _image(layers.AugMix, {"num_chains": 1, "chain_depth": 1}),
 ]
 
+_OUTSIDE = [
+    Case(layers.JaxLayer, {"call_fn": scaled, "params": np.float32(2.0)}, VECTORS),
+    Case(layers.FlaxLayer, lambda: {"module": nn.Dense(2)}, VECTORS, saves=False),
+]
+
 LAYERS = [
     *_CORE,
     *_ACTIVATIONS,
@@ -366,4 +384,5 @@ LAYERS = [
     *_ATTENTIONS,
     *_CATEGORIES,
     *_IMAGES,
+    *_OUTSIDE,
 ]

@@ -600,3 +600,98 @@ def test_masks_of_merges(compare, name):
             found = [layer.compute_mask([jnp.asarray(x)] * 2, given) for layer in (ours, theirs)]
             assert (found[0] is None) == (found[1] is None)
             compare(f"{name}: masks", *found)
+
+
+PIXELS = FLOATS.uniform(0, 255, (1, 8, 11, 3)).astype("float32")
+THIRD, SAME = (0.3, 0.3), (1.0, 1.0)
+IMAGES = [
+    ("Resizing", (4, 5), {}),
+    ("Resizing", (12, 20), {"interpolation": "bicubic", **FIRST}),
+    ("Resizing", (4, 5), {"crop_to_aspect_ratio": True}),
+    ("Resizing", (4, 5), {"pad_to_aspect_ratio": True, "fill_value": 3.0}),
+    ("CenterCrop", (5, 4), {}),
+    ("CenterCrop", (3, 20), {}),
+    ("RandomCrop", (4, 5), {}),
+    ("RandomCrop", (12, 6), {}),
+    ("RandomRotation", (THIRD,), {}),
+    ("RandomRotation", (THIRD,), {"fill_mode": "constant", "interpolation": "nearest"}),
+    ("RandomRotation", (THIRD,), {"fill_mode": "wrap", **FIRST}),
+    ("RandomZoom", (THIRD,), {}),
+    ("RandomZoom", ((-0.3, -0.3), (0.2, 0.2)), {"fill_mode": "nearest"}),
+    ("RandomTranslation", (THIRD, (-0.2, -0.2)), {"fill_mode": "constant", "fill_value": 9.0}),
+    ("RandomShear", (), {"x_factor": (0.0, 0.0)}),
+    ("RandomPerspective", (SAME, 0.0), {}),
+    ("RandomErasing", (SAME, SAME, 3.0), {}),
+    ("RandomErasing", ((0.0, 0.0),), {}),
+    ("RandomBrightness", (THIRD,), {}),
+    ("RandomContrast", ((-0.3, 0.3),), {}),
+    ("RandomHue", (SAME,), {}),
+    ("RandomSaturation", (THIRD,), FIRST),
+    ("RandomGrayscale", (1.0,), {}),
+    ("RandomSharpness", (THIRD,), {}),
+    ("RandomSharpness", ((0.9, 0.9),), {}),
+    ("RandomColorDegeneration", (THIRD,), {}),
+    ("RandomPosterization", ((3, 3),), {}),
+    ("RandomInvert", (SAME,), {}),
+    ("RandomGaussianBlur", (SAME, (3, 5), (0.7, 0.7)), {}),
+    ("Solarization", (), {}),
+    ("AutoContrast", (), {}),
+    ("Equalization", (), {}),
+    ("Equalization", (), {"bins": 16}),
+    (
+        "RandomColorJitter",
+        (),
+        {
+            "brightness_factor": THIRD,
+            "contrast_factor": (-0.2, 0.2),
+            "saturation_factor": THIRD,
+            "hue_factor": SAME,
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "kwargs"), IMAGES, ids=[f"{c[0]}-{i}" for i, c in enumerate(IMAGES)]
+)
+def test_layer_of_images(compare, name, args, kwargs):
+    """Where nothing is left to chance: a single image, and a factor from a range of one number."""
+    x = np.moveaxis(PIXELS, 3, 1) if "data_format" in kwargs else PIXELS
+    ours, theirs = pair(name, args, kwargs)
+    for training in (False,) if name == "RandomCrop" else (True, False):
+        found, expected = (layer(x, training=training) / 255 for layer in (ours, theirs))
+        compare(name, found, expected)
+    ours_config, theirs_config = ours.get_config(), theirs.get_config()
+    ours_config.pop("seed", None)  # Keras's RandomCrop draws one if there is none
+    _same_values(json.loads(json.dumps(ours_config)), json.loads(json.dumps(theirs_config)))
+    type(ours).from_config(theirs_config)
+    ours.compute_output_spec(graph.SymbolicTensor((None, *x.shape[1:]), "float32"))
+
+
+# What is drawn for each image: a number of each output, whose distributions are compared.
+DRAWS = [
+    ("RandomBrightness", (0.3,), lambda x, y: (y - x)[:, 0, 0, 0]),
+    ("RandomContrast", ((0.2, 0.6),), lambda x, y: np.std(y, (1, 2, 3)) / np.std(x, (1, 2, 3))),
+    ("RandomInvert", ((0.2, 0.8),), lambda x, y: (y != x).any((1, 2, 3))),
+    ("RandomTranslation", (0.3, 0.0, "constant"), lambda x, y: (y == 0).mean((1, 2, 3))),
+    ("RandomErasing", (SAME, (0.1, 0.5), 0.0), lambda x, y: (y == 0).mean((1, 2, 3))),
+    ("RandomPosterization", (5,), lambda x, y: y.mean((1, 2, 3))),
+    ("Solarization", ((0.5, 1.0),), lambda x, y: y[:, 0, 0, 0]),
+    ("RandomFlip", (), lambda x, y: y[:, 0, 0, 0]),
+    ("CutMix", (SAME,), lambda x, y: (y != x).any(3).mean((1, 2))),
+]
+
+
+@pytest.mark.parametrize(("name", "args", "feature"), DRAWS, ids=[d[0] for d in DRAWS])
+def test_draws_of_images(name, args, feature):
+    x = np.repeat(90 + 0.3 * PIXELS, 1000, axis=0)
+    if name == "CutMix":
+        x = np.arange(1000.0, dtype="float32")[:, None, None, None] + np.zeros((1, 9, 8, 1))
+    ours, theirs = (
+        np.sort(feature(x, np.asarray(layer(x, training=True))).astype("float64").round(3))
+        for layer in pair(name, args, {"seed": 3})
+    )
+    places = np.union1d(ours, theirs)
+    below = [np.searchsorted(values, places, "right") / 1000 for values in (ours, theirs)]
+    assert len(places) > 1
+    assert np.abs(below[0] - below[1]).max() < 0.087  # Kolmogorov and Smirnov: at the level 0.001

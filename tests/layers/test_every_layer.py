@@ -10,7 +10,7 @@ import pytest
 
 from jkeras import layers
 from jkeras.core import graph, policy, pure, registry, scope
-from tests.catalog.layers import LAYERS, Case
+from tests.catalog.layers import LAYERS, Case, scaled
 
 KEY = jax.random.key(7)
 PURE = [case for case in LAYERS if case.pure]
@@ -96,12 +96,12 @@ def test_symbolic_shape_and_dtype_are_the_real_ones(case):
         assert spec.dtype == array.dtype.name
 
 
-@every_layer
+@pytest.mark.parametrize("case", [c for c in LAYERS if c.saves], ids=str)
 def test_config_goes_through_json_and_back(case):
     layer = case.make()
     config = json.loads(json.dumps(layer.get_config()))
     envelope = json.loads(json.dumps(registry.serialize_keras_object(layer)))
-    again = registry.deserialize_keras_object(envelope, {"abs": abs})
+    again = registry.deserialize_keras_object(envelope, {"abs": abs, "scaled": scaled})
     assert type(again) is type(layer)
     assert json.loads(json.dumps(again.get_config())) == config
     if case.pure:

@@ -22,10 +22,11 @@ _INTERPOLATIONS = ("bilinear", "nearest")
 
 
 class RandomFlip(ImageLayer):
-    """Mirrors images at random in training: each with probability 1/2 along each axis.
+    """Mirrors images at random in training: each with probability 1/2.
 
     Args:
-        mode: `"horizontal"`, `"vertical"` or `"horizontal_and_vertical"`.
+        mode: `"horizontal"`, `"vertical"` or `"horizontal_and_vertical"` (both at once, as in
+            Keras: half a turn).
         seed: An integer, for a sequence of draws of the layer's own.
         data_format: `"channels_last"` or `"channels_first"`.
 
@@ -53,10 +54,7 @@ class RandomFlip(ImageLayer):
         self.mode = one_of(self, "mode", mode, _AXES)
 
     def sample(self, image: jax.Array, key: jax.Array) -> jax.Array:
-        flips = jax.random.bernoulli(key, shape=(2,))
-        for axis in _AXES[self.mode]:
-            image = jnp.where(flips[axis], jnp.flip(image, axis), image)
-        return image
+        return jnp.where(jax.random.bernoulli(key), jnp.flip(image, _AXES[self.mode]), image)
 
 
 class _Affine(ImageLayer):
@@ -116,9 +114,8 @@ class RandomRotation(_Affine):
     Example:
         >>> import jkeras as keras, numpy as np
         >>> layer = keras.layers.RandomRotation((0.25, 0.25))
-        >>> layer(np.array([[[1.0], [2.0]], [[3.0], [4.0]]]), training=True).ravel().round(
-        ...     3
-        ... ).tolist()
+        >>> x = np.array([[[1.0], [2.0]], [[3.0], [4.0]]])
+        >>> layer(x, training=True).ravel().round().tolist()
         [2.0, 4.0, 1.0, 3.0]
     """
 
@@ -399,9 +396,9 @@ def random_box(key: jax.Array, shape: tuple[int, ...], sides: jax.Array) -> jax.
         shape: The shape of the image.
         sides: The rectangle's height and width, as parts of the image's.
     """
-    size = jnp.array(shape[:2])
-    box = jnp.round(sides * size).astype("int32")
-    start = jnp.floor(jax.random.uniform(key, (2,)) * (size - box + 1)).astype("int32")
-    rows, columns = (jnp.arange(n) - s for n, s in zip(shape[:2], start))
-    inside = ((rows >= 0) & (rows < box[0]))[:, None] & ((columns >= 0) & (columns < box[1]))
-    return inside[..., None]
+    size = jnp.array(shape[:2], "float32")
+    first = jax.random.uniform(key, (2,)) * (1 - sides) * size
+    last = first + sides * size
+    rows, columns = jnp.arange(shape[0]), jnp.arange(shape[1])
+    inside = ((rows >= first[0]) & (rows < last[0]))[:, None]
+    return (inside & (columns >= first[1]) & (columns < last[1]))[..., None]

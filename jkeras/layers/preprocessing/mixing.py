@@ -34,7 +34,7 @@ from jkeras.layers.preprocessing.images import (
 class _Pairs(ImageLayer):
     """Mixes each image, its mask and its label with another one of the batch.
 
-    A subclass writes `weights(shape, key)`: the image's own weight for each pixel (1 for all
+    A subclass writes `shares(shape, key)`: the image's own weight for each pixel (1 for all
     pixels of a kind), and for the label.
     """
 
@@ -43,7 +43,7 @@ class _Pairs(ImageLayer):
         first, second = jax.random.split(next_key(self))
         others = jax.random.permutation(first, n)
         keys = jax.random.split(second, n)
-        pixels, label = jax.vmap(lambda key: self.weights(tuple(shape), key))(keys)
+        pixels, label = jax.vmap(lambda key: self.shares(tuple(shape), key))(keys)
 
         def mix(x: jax.Array, weight: jax.Array) -> jax.Array:
             x = x.astype(jnp.promote_types(x.dtype, "float32"))
@@ -53,7 +53,7 @@ class _Pairs(ImageLayer):
         kinds = {"labels": label}
         return {name: mix(value, kinds.get(name, pixels)) for name, value in batch.items()}
 
-    def weights(self, shape: tuple[int, ...], key: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def shares(self, shape: tuple[int, ...], key: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Returns the own weights of an image's pixels, and of its label."""
         raise NotImplementedError
 
@@ -80,7 +80,7 @@ class MixUp(_Pairs):
         super().__init__(seed, data_format, **kwargs)
         self.alpha = alpha
 
-    def weights(self, shape: tuple[int, ...], key: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def shares(self, shape: tuple[int, ...], key: jax.Array) -> tuple[jax.Array, jax.Array]:
         weight = jax.random.beta(key, self.alpha, self.alpha)
         return weight, weight
 
@@ -111,7 +111,7 @@ class CutMix(_Pairs):
         super().__init__(seed, data_format, **kwargs)
         self.factor = as_factor(self, "factor", factor)
 
-    def weights(self, shape: tuple[int, ...], key: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def shares(self, shape: tuple[int, ...], key: jax.Array) -> tuple[jax.Array, jax.Array]:
         first, second, third = jax.random.split(key, 3)
         alpha = jnp.maximum(draw(first, self.factor), 1e-3)
         side = jnp.sqrt(1 - jax.random.beta(second, alpha, alpha))

@@ -1,0 +1,276 @@
+"""Layers made of functions and modules of other libraries of JAX."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras.core.layer import Layer
+from jkeras.layers.arguments import next_key, seed_generator
+
+
+class _Weights:
+    """A pytree of weights of a layer: made leaf by leaf, read and written as a whole."""
+
+    def __init__(self, layer: Layer, tree: Any, trainable: bool):
+        leaves, structure = jax.tree_util.tree_flatten_with_path(tree)
+        self.structure: Any = structure
+        self.are_keys = [_is_key(leaf) for _, leaf in leaves]
+        self.variables = []
+        for path, leaf in leaves:
+            array = np.asarray(jax.random.key_data(leaf) if _is_key(leaf) else leaf)
+            is_float = jnp.issubdtype(array.dtype, np.floating)
+            self.variables.append(
+                layer.add_weight(
+                    array.shape,
+                    initializer=lambda shape, dtype, array=array: jnp.asarray(array, dtype),
+                    dtype=None if is_float else array.dtype.name,
+                    trainable=trainable and is_float,
+                    name=".".join(map(_word, path)).removesuffix(".value") or "params",
+                )
+            )
+
+    def read(self) -> Any:
+        """Returns the pytree."""
+        values = zip(self.variables, self.are_keys, strict=True)
+        arrays = [jax.random.wrap_key_data(v.value) if k else v.value for v, k in values]
+        return self.structure.unflatten(arrays)
+
+    def write(self, layer: Layer, tree: Any) -> None:
+        """Sets the weights to what a call returned."""
+        leaves, structure = jax.tree.flatten(tree)
+        if structure != self.structure:
+            raise ValueError(
+                f"The function of the layer {layer.name!r} returned a state of another structure: "
+                f"{structure} instead of {self.structure}."
+            )
+        for variable, leaf in zip(self.variables, leaves, strict=True):
+            variable.assign(jax.random.key_data(leaf) if _is_key(leaf) else leaf)
+
+
+def _is_key(leaf: Any) -> bool:
+    return hasattr(leaf, "dtype") and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def _word(key: Any) -> str:
+    names = (getattr(key, name, None) for name in ("key", "name", "idx"))
+    return str(next((name for name in names if name is not None), key))
+
+
+class _Outside(Layer):
+    """Keeps the pytrees of a function as weights.
+
+    A subclass writes `make(inputs)`, which gives parameters and state, None for none, and
+    `run(params, state, inputs, training)`, which gives outputs and the new state.
+    """
+
+    def __init__(self, seed: Any = None, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.seed, self.seed_generator = seed, seed_generator(seed)
+
+    def build(self, input_shape: Any) -> None:
+        params, state = self.make(_placeholders(input_shape, self.compute_dtype))
+        self._params = _Weights(self, params, trainable=True)
+        self._state = _Weights(self, state, trainable=False)
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        outputs, state = self.run(self._params.read(), self._state.read(), inputs, training)
+        if self._state.variables:
+            self._state.write(self, state)
+        return outputs
+
+    def key(self, training: bool) -> jax.Array:
+        """Returns a new key; in inference, without a seed, always the same."""
+        return next_key(self) if training or self.seed_generator else jax.random.key(0)
+
+    def make(self, inputs: Any) -> tuple[Any, Any]:
+        """Returns the first parameters, and the first state."""
+        raise NotImplementedError
+
+    def run(self, params: Any, state: Any, inputs: Any, training: bool) -> tuple[Any, Any]:
+        """Computes the outputs, and the new state."""
+        raise NotImplementedError
+
+
+def _placeholders(shapes: Any, dtype: Any) -> Any:
+    def is_shape(x: Any) -> bool:
+        return isinstance(x, tuple) and all(n is None or isinstance(n, int) for n in x)
+
+    def zeros(shape: Any) -> jax.Array:
+        return jnp.zeros([n or 1 for n in shape], dtype)
+
+    return jax.tree.map(zeros, shapes, is_leaf=is_shape)
+
+
+class JaxLayer(_Outside):
+    """Makes a layer of a function of JAX.
+
+    Args:
+        call_fn: A function with arguments `params`, `inputs` and, where it needs them, `state`,
+            `rng` and `training`. With `state`, it returns outputs and the new state; without,
+            outputs.
+        init_fn: A function with arguments `rng`, `inputs` (zeros of the inputs' shapes) and, where
+            it needs it, `training`. It returns the parameters; if `call_fn` has a state, parameters
+            and state.
+        params: The parameters, a pytree, instead of `init_fn`.
+        state: The state, likewise.
+        seed: An integer, for a sequence of draws of the layer's own. Without it, draws in inference
+            are always the same.
+        native_serialization_platforms: Accepted for Keras's sake.
+
+    Raises:
+        ValueError: If `call_fn` or `init_fn` have other arguments, or there are no parameters.
+
+    Example:
+        >>> import jax, jkeras as keras, numpy as np
+        >>> def init(rng, inputs):
+        ...     return {"kernel": jax.random.normal(rng, (inputs.shape[-1], 2))}
+        >>> layer = keras.layers.JaxLayer(lambda params, inputs: inputs @ params["kernel"], init)
+        >>> layer(np.ones((4, 3))).shape
+        (4, 2)
+        >>> layer.weights[0].name
+        'kernel'
+    """
+
+    def __init__(
+        self,
+        call_fn: Callable,
+        init_fn: Callable | None = None,
+        params: Any = None,
+        state: Any = None,
+        seed: Any = None,
+        native_serialization_platforms: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(seed, **kwargs)
+        self.call_fn, self.init_fn, self.params, self.state = call_fn, init_fn, params, state
+        self.native_serialization_platforms = native_serialization_platforms
+        if init_fn is None and params is None and state is None:
+            raise ValueError(
+                "`init_fn`, `params` and `state` cannot all be `None` "
+                f"(layer {self.name!r}): pass `init_fn`, or the first `params`."
+            )
+        self._takes = _arguments(
+            self, "call_fn", call_fn, {"params", "inputs"}, {"state", "rng", "training"}
+        )
+        if init_fn is not None:
+            self._init_takes = _arguments(self, "init_fn", init_fn, {"rng", "inputs"}, {"training"})
+
+    def make(self, inputs: Any) -> tuple[Any, Any]:
+        if self.params is not None or self.state is not None or self.init_fn is None:
+            return self.params, self.state
+        training = {"training": True} if "training" in self._init_takes else {}
+        made = self.init_fn(rng=next_key(self), inputs=inputs, **training)
+        return made if "state" in self._takes else (made, None)
+
+    def run(self, params: Any, state: Any, inputs: Any, training: bool) -> tuple[Any, Any]:
+        given = {"params": params, "state": state, "inputs": inputs, "training": training}
+        if "rng" in self._takes:
+            given["rng"] = self.key(training)
+        outputs = self.call_fn(**{k: v for k, v in given.items() if k in self._takes})
+        return outputs if "state" in self._takes else (outputs, None)
+
+
+def _arguments(
+    layer: Layer, what: str, function: Callable, needed: set[str], allowed: set[str]
+) -> set[str]:
+    """Returns the names of a function's arguments; refuses others than the known ones."""
+    parameters = inspect.signature(function).parameters.values()
+    names = {p.name for p in parameters if p.kind is not p.VAR_KEYWORD}
+    required = {p.name for p in parameters if p.default is p.empty and p.name in names}
+    missing, unknown = needed - names, required - needed - allowed
+    if missing or unknown:
+        raise ValueError(
+            f"`{what}` of the layer {layer.name!r} takes the arguments {sorted(needed)} and may "
+            f"take {sorted(allowed)}. Received a function of {sorted(names)}."
+        )
+    return names
+
+
+class FlaxLayer(_Outside):
+    """Makes a layer of a module of Flax, of `flax.linen` or `flax.nnx`.
+
+    Parameters are trainable weights; all other collections are state. The module's call takes the
+    inputs as its first argument and, if it has one, `training`; a module of `nnx` without it is set
+    to `train()` or `eval()`.
+
+    Args:
+        module: The module.
+        method: The name of another method; for `linen`, also a function of module and inputs.
+        variables: For `linen`: the first values of all variables, as `module.init` returns them.
+        seed: An integer, for a sequence of draws of the layer's own. Without it, draws in inference
+            are always the same.
+
+    Raises:
+        ValueError: If `module` is no module of Flax.
+
+    Example:
+        >>> import flax.linen as nn, jkeras as keras, numpy as np
+        >>> layer = keras.layers.FlaxLayer(nn.Dense(2))
+        >>> layer(np.ones((4, 3))).shape
+        (4, 2)
+        >>> sorted(weight.name for weight in layer.weights)
+        ['bias', 'kernel']
+    """
+
+    def __init__(
+        self,
+        module: Any,
+        method: Any = None,
+        variables: Any = None,
+        seed: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(seed, **kwargs)
+        import flax.linen
+        import flax.nnx
+
+        self._is_linen = isinstance(module, flax.linen.Module)
+        if not self._is_linen and not isinstance(module, flax.nnx.Module):
+            raise ValueError(
+                f"The layer {self.name!r} takes a module of flax.linen or flax.nnx. Received: "
+                f"module={module!r}"
+            )
+        self.module, self.method, self.first_variables = module, method, variables
+        function = getattr(module, method) if isinstance(method, str) else method
+        call = type(module).__call__ if function is None else function
+        self._takes_training = "training" in inspect.signature(call).parameters
+
+    def make(self, inputs: Any) -> tuple[Any, Any]:
+        import flax.nnx
+
+        if not self._is_linen:
+            parts: Any = flax.nnx.split(self.module, flax.nnx.Param, ...)
+            self._graph: Any = parts[0]
+            return parts[1], parts[2]
+        variables = self.first_variables
+        if variables is None:
+            training = {"training": True} if self._takes_training else {}
+            variables = self.module.init(next_key(self), inputs, method=self.method, **training)
+        state = {name: tree for name, tree in variables.items() if name != "params"}
+        return variables.get("params", {}), state
+
+    def run(self, params: Any, state: Any, inputs: Any, training: bool) -> tuple[Any, Any]:
+        flag = {"training": training} if self._takes_training else {}
+        if self._is_linen:
+            import flax.core
+
+            return self.module.apply(
+                {"params": params, **state},
+                inputs,
+                rngs=self.key(training),
+                method=self.method,
+                mutable=flax.core.DenyList("params"),
+                **flag,
+            )
+        import flax.nnx
+
+        module = flax.nnx.merge(self._graph, params, state)
+        if not self._takes_training:
+            module.train() if training else module.eval()
+        outputs = getattr(module, self.method or "__call__")(inputs, **flag)
+        parts: Any = flax.nnx.split(module, flax.nnx.Param, ...)
+        return outputs, parts[2]
