@@ -46,14 +46,13 @@ def run(workload, rounds):
         program.epoch()
         cold[program.name] = time.perf_counter() - started
     (seconds,) = programs.interleave(made[1:2], 1, 1)["jkeras"]
-    epochs = int(np.clip(0.4 / max(seconds, 1e-3), 1, 40))
+    epochs = int(np.clip(0.4 / max(seconds, 1e-3), 2, 40))
     # The first two are compared closely, so they get more rounds.
     tables.show(
         f"{workload.name}, {workload.rows} rows", programs.interleave(made[:2], rounds, epochs)
     )
-    for program in made[2:]:
-        pair = [made[1], program]
-        tables.show(workload.name, programs.interleave(pair, max(2, rounds // 4), 1))
+    calls = {program.name: program.epoch for program in made[1:]}
+    tables.show(f"{workload.name}, calls of one epoch", tables.race(calls, max(2, rounds // 3)))
     ratios = {name: cold["jkeras"] / seconds for name, seconds in cold.items()}
     print(
         "  first epoch, compiled here: " + ", ".join(f"{r:.2f} of {n}" for n, r in ratios.items())
