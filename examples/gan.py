@@ -1,8 +1,4 @@
-"""A GAN with two optimizers: two pure steps over two models, scanned in one compiled program.
-
-The generator learns to place points on a circle. No `fit`, no classes to subclass: each model is a
-pure function of its variables, and a step is a pure function of one pytree.
-"""
+"""A GAN with two optimizers: two pure steps over two models, scanned in one compiled program."""
 
 import argparse
 
@@ -48,17 +44,15 @@ def step(state, key):
     angle = jax.random.uniform(k_real, (64,), maxval=2 * jnp.pi)
     real = jnp.stack([jnp.cos(angle), jnp.sin(angle)], axis=1)
     g, c, g_opt, c_opt = state
-    grads = jax.grad(critic_loss)(c, real, make_points(g, k_fake))
-    updates, c_opt = tx.update(grads, c_opt)
+    updates, c_opt = tx.update(jax.grad(critic_loss)(c, real, make_points(g, k_fake)), c_opt)
     c = optax.apply_updates(c, updates)
-    grads = jax.grad(generator_loss)(g, c, k_gen)
-    updates, g_opt = tx.update(grads, g_opt)
+    updates, g_opt = tx.update(jax.grad(generator_loss)(g, c, k_gen), g_opt)
     return optax.apply_updates(g, updates), c, g_opt, c_opt
 
 
 g, c = generator.init(jax.random.key(0)).params, critic.init(jax.random.key(1)).params
-run = make_chunk(lambda state, key: step(state, key), select=lambda _, key: key)
 keys = jax.random.split(jax.random.key(2), options.steps)
+run = make_chunk(step, select=lambda _, key: key)
 g, c, _, _ = run((g, c, tx.init(g), tx.init(c)), None, keys)
 radius = jnp.linalg.norm(make_points(g, jax.random.key(3), 1000), axis=1)
 print(f"generated points: radius {radius.mean():.2f} +- {radius.std():.2f} (the circle's is 1)")

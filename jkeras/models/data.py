@@ -207,6 +207,16 @@ def limited_steps(steps: int | None, available: int | None) -> int | None:
     return limit
 
 
+def is_pair(item: Any) -> bool:
+    """Says whether `item` is the usual batch, in which nothing has to be looked for: two arrays."""
+    return (
+        type(item) is tuple
+        and len(item) == 2
+        and all(type(a) is np.ndarray and a.ndim and a.dtype != object for a in item)
+        and 0 < len(item[0]) == len(item[1])
+    )
+
+
 def unpack(item: Any) -> tuple[Any, Any, Any]:
     """Returns (x, y, sample_weight) of what a stream gives: x, (x,), (x, y) or all three."""
     if not isinstance(item, (tuple, list)) or (isinstance(item, list) and not 2 <= len(item) <= 3):

@@ -480,6 +480,11 @@ class Trainable(Layer):
             >>> model.predict(np.ones((4, 1)), verbose=0).shape
             (4, 2)
         """
+        silent = verbose == 0 and not callbacks and steps is None
+        if silent and self._forward is not None and settings.get("max_steps_per_epoch") is None:
+            known = self._forward.run_known(x, 32 if batch_size is None else batch_size)
+            if known is not None:
+                return known
         data = self._data(x, None, None, batch_size)
         _, described = describe(self, data.example.x)
         verbose = resolve_verbose(verbose)
@@ -495,6 +500,8 @@ class Trainable(Layer):
         )
         for path, value in written.items():
             named[path].set_cell(value)
+        if not described.written:
+            self._predictor().remember(x)
         if progress is not None:
             progress.finish({})
         called.on_predict_end()
@@ -747,16 +754,33 @@ class Trainable(Layer):
                         f"`{name}` must not be passed when `x` gives batches: let it give "
                         "`(x, y)` or `(x, y, sample_weight)`."
                     )
-            return data_module.StreamData(
-                x, lambda item: self._batch(*data_module.unpack(item), class_weight)
-            )
+            names: list[str] = []  # of the outputs: looked up once, which takes a step's time
+
+            def to_batch(item: Any) -> Batch:
+                plain = len(names) == 1 and class_weight is None and not self._hooks
+                if plain and data_module.is_pair(item):
+                    return Batch(item[0], [item[1]])
+                parts = data_module.unpack(item)
+                batch = self._batch(*parts, class_weight, names or None)
+                names[:] = names or describe(self, batch.x)[1].names
+                return batch
+
+            return data_module.StreamData(x, to_batch)
         batch = self._batch(x, y, sample_weight, class_weight)
         return data_module.ArrayData(batch, batch_size or 32, on_device)
 
-    def _batch(self, x: Any, y: Any, sample_weight: Any, class_weight: Any = None) -> Batch:
+    def _batch(
+        self,
+        x: Any,
+        y: Any,
+        sample_weight: Any,
+        class_weight: Any = None,
+        names: list[str] | None = None,
+    ) -> Batch:
         x = data_module.as_structure(x, "x")
-        data_module.check_lengths(Batch(x))
-        names = describe(self, x)[1].names
+        if not names:
+            data_module.check_lengths(Batch(x))
+            names = describe(self, x)[1].names
         if self._hooks:  # they get what the user passed, in his structure
             y = None if y is None else data_module.as_structure(y, "y")
             weight = sample_weight

@@ -10,6 +10,7 @@ import numpy as np
 
 from jkeras import losses as losses_module
 from jkeras.core import graph, pure, random
+from jkeras.core.layer import changes
 from jkeras.core.variable import Variable
 from jkeras.metrics import Mean
 from jkeras.training import engine, steps
@@ -286,8 +287,39 @@ class Predictor:
 
     def __init__(self, model: Any):
         step = steps.make_predict_step(model)
+        self._model = model
         self._one = jax.jit(step)
         self._many = engine.make_map(step)
+        # The model's variables as `changes()` was, and the shapes and dtypes that were looked at.
+        self._named: dict[str, Variable] = {}
+        self._as_of = -1
+        self._known: set[Any] = set()
+
+    def remember(self, x: Any) -> None:
+        """Notes that arrays like `x` fit the model, which writes no variables: see `run_known`."""
+        if not isinstance(x, (np.ndarray, jax.Array)):
+            return
+        if self._as_of != changes():
+            self._as_of, self._known = changes(), set()
+            self._named = pure.named_variables(self._model)
+        self._known.add((x.shape[1:], x.dtype))
+
+    def run_known(self, x: Any, batch_size: int) -> Any:
+        """Returns the outputs for one batch like an earlier one; None if it is not.
+
+        Looking for a model's weights, and at its data, takes twenty times as long as a small
+        model's outputs for one row.
+        """
+        if (
+            not isinstance(x, (np.ndarray, jax.Array))
+            or self._as_of != changes()
+            or (x.shape[1:], x.dtype) not in self._known
+            or not x.ndim
+            or not 0 < x.shape[0] <= batch_size
+        ):
+            return None
+        _, outputs = self._one({}, _variables(self._named), x)
+        return jax.tree.map(np.asarray, outputs)
 
     def run(
         self,
@@ -403,11 +435,15 @@ class Trainer:
 
 def model_variables(model: Any) -> pure.Variables:
     """Returns a model's arrays for a program that only reads them."""
-    named = pure.named_variables(model)
-    return pure.Variables(
-        {p: v.cell() for p, v in named.items() if v.trainable},
-        {p: v.cell() for p, v in named.items() if not v.trainable},
-    )
+    return _variables(pure.named_variables(model))
+
+
+def _variables(named: Mapping[str, Variable]) -> pure.Variables:
+    params: dict[str, Any] = {}
+    state: dict[str, Any] = {}
+    for path, variable in named.items():
+        (params if variable.trainable else state)[path] = variable.cell()
+    return pure.Variables(params, state)
 
 
 def row_spec(array: Any) -> jax.ShapeDtypeStruct:

@@ -281,14 +281,14 @@ class StreamFeed:
             size = sum(np.asarray(a).nbytes for a in jax.tree.leaves(first))
             known = [n for n in (length(), left, self._steps_per_pass) if n is not None]
             capacity, wanted = _room(size, min(known, default=_CAPACITIES[-1]))
-            batches = [first]
+            batches, shapes = [first], _shapes(first)
             while len(batches) < wanted:
                 if time.perf_counter() - started > _PATIENCE and idle():
                     break
                 batch = self._next_batch(restart=steps is not None)
                 if batch is None:
                     break
-                if not _same_shapes(batch, first):
+                if _shapes(batch) != shapes:
                     self._held = batch
                     break
                 batches.append(batch)
@@ -315,9 +315,8 @@ def _stack(batches: list[Any], capacity: int) -> Any:
     return jax.tree.map(stack, *batches)
 
 
-def _same_shapes(a: Any, b: Any) -> bool:
-    shapes = [jax.tree.map(np.shape, tree) for tree in (a, b)]
-    return shapes[0] == shapes[1]
+def _shapes(batch: Any) -> list[tuple[int, ...]]:
+    return [np.shape(a) for a in jax.tree.leaves(batch)]
 
 
 # ------------------------------------------------------------------ arrays on the host

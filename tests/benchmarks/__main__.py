@@ -1,6 +1,7 @@
 """Prints tables of ratios: `python -m tests.benchmarks [--quick] [--only NAME] [--rounds N]`."""
 
 import argparse
+import inspect
 import platform
 import sys
 import time
@@ -8,14 +9,8 @@ import time
 import jax
 import numpy as np
 
-from tests.benchmarks import programs
+from tests.benchmarks import others, programs, tables
 from tests.benchmarks.workloads import WORKLOADS
-
-
-def median_ratio(ours, theirs):
-    """Returns the median of the ratios of runs that stood side by side, and their quartiles."""
-    ratios = np.array(ours) / np.array(theirs)
-    return np.median(ratios), np.percentile(ratios, 25), np.percentile(ratios, 75)
 
 
 def check(made):
@@ -34,62 +29,61 @@ def check(made):
             )
 
 
-def run(workload, rounds, quick):
+def run(workload, rounds):
     rng = np.random.default_rng(1)
-    rows = workload.rows // 4 if quick and workload.rows > 20_000 else workload.rows
-    x, y = workload.make_data(rng, rows)
+    x, y = workload.make_data(rng, workload.rows)
     weights = programs.initial_weights(workload)
-    kinds = [
-        programs.HandScan,
-        programs.JKeras,
-        programs.HandSteps,
-        programs.Keras,
-        programs.KerasTuned,
-    ]
-    try:
-        import keras  # noqa: F401
-    except ImportError:
-        kinds = kinds[:3]
+    kinds = [programs.HandScan, programs.JKeras, programs.HandSteps]
+    if programs.has("flax"):
+        kinds.append(programs.FlaxLoop)
+    if programs.has("keras"):
+        kinds += [programs.Keras, programs.KerasTuned]
     made = [kind(workload, x, y, weights) for kind in kinds]
     check(made)
-    cold = []
+    cold = {}
     for program in made:
         started = time.perf_counter()
         program.epoch()
-        cold.append(time.perf_counter() - started)
-    seconds = sum(programs.interleave(made[1:2], 1, 1)["jkeras"])
-    epochs = int(np.clip(0.5 / seconds, 1, 40))
+        cold[program.name] = time.perf_counter() - started
+    (seconds,) = programs.interleave(made[1:2], 1, 1)["jkeras"]
+    epochs = int(np.clip(0.4 / max(seconds, 1e-3), 2, 40))
     # The first two are compared closely, so they get more rounds.
-    close = programs.interleave(made[:2], rounds, epochs)
-    others = programs.interleave(made[1:], max(2, rounds // 3), max(1, epochs // 8))
-    mine = np.median(close["jkeras"])
-    print(f"\n{workload.name}: {rows} rows, jkeras {mine * 1e3:.1f} ms an epoch")
-    print(f"  {'jkeras against':32} {'time ratio':>10}   quartiles      cold epoch ratio")
-    for program, first in zip(made, cold):
-        if program.name == "jkeras":
-            continue
-        table = close if program is made[0] else others
-        ratio, low, high = median_ratio(table["jkeras"], table[program.name])
-        print(
-            f"  {program.name:32} {ratio:10.3f}   {low:.3f}-{high:.3f}   {cold[1] / first:8.2f}",
-            flush=True,
-        )
+    tables.show(
+        f"{workload.name}, {workload.rows} rows", programs.interleave(made[:2], rounds, epochs)
+    )
+    calls = {program.name: program.epoch for program in made[1:]}
+    tables.show(f"{workload.name}, calls of one epoch", tables.race(calls, max(2, rounds // 3)))
+    ratios = {name: cold["jkeras"] / seconds for name, seconds in cold.items()}
+    print(
+        "  first epoch, compiled here: " + ", ".join(f"{r:.2f} of {n}" for n, r in ratios.items())
+    )
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer rounds and rows: two minutes")
-    parser.add_argument("--only", help="a part of a workload's name")
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--quick", action="store_true", help="the subset that takes two minutes")
+    parser.add_argument("--only", help="a part of the name of a workload or a section")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--gigabytes", type=float, default=0.5, help="the memory map's size")
     options = parser.parse_args()
     rounds = 5 if options.quick else options.rounds
     print(
         f"jax {jax.__version__} on {jax.devices()[0].device_kind}, {platform.machine()}, "
         f"Python {sys.version.split()[0]}"
     )
+    wanted = (options.only or "").lower()
     for workload in WORKLOADS:
-        if options.only is None or options.only.lower() in workload.name.lower():
-            run(workload, rounds, options.quick)
+        chosen = workload.name in QUICK or not options.quick
+        if wanted in workload.name.lower() and chosen:
+            run(workload, rounds)
+    for name, section in others.SECTIONS.items():
+        if wanted in name:
+            takes = inspect.signature(section).parameters
+            more = {"gigabytes": options.gigabytes} if "gigabytes" in takes else {}
+            section(rounds, options.quick, **more)
+
+
+QUICK = ("regression", "LSTM")  # what --quick keeps
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What `fit` compiles, and when again; where a NaN comes from; the same bits in chunks of any length."""
+"""What `fit` compiles, and when again; where a NaN comes from; the same bits in any chunks."""
 
 import io
 import logging
@@ -95,6 +95,24 @@ def test_the_compilation_cache_is_one_line(tmp_path):
         keras.config.enable_compilation_cache(before or "")
 
 
+def test_predictions_for_a_row_follow_what_the_model_is_now():
+    model = make(keras.layers.Dense(1, use_bias=False, name="first"))
+    first = model.layers[0]
+    expected = [model.predict(X[:1], verbose=0), model.predict(X[:1], verbose=0)]
+    np.testing.assert_array_equal(*expected)
+    first.set_weights([2 * w for w in first.get_weights()])
+    np.testing.assert_allclose(model.predict(X[:1], verbose=0), 2 * expected[0], rtol=1e-6)
+    first.trainable = False
+    np.testing.assert_allclose(model.predict(X[:1], verbose=0), 2 * expected[0], rtol=1e-6)
+    assert model.predict(X[:5], verbose=0).shape == (5, 1)
+    with pytest.raises(ValueError, match="batch_size"):
+        model.predict(X[:1], batch_size=0, verbose=0)
+    with pytest.raises(ValueError, match="expected shape"):
+        model.predict(X[:1, :2], verbose=0)
+    model.add(keras.layers.Rescaling(3.0))
+    np.testing.assert_allclose(model.predict(X[:1], verbose=0), 6 * expected[0], rtol=1e-6)
+
+
 # ------------------------------------------------------------------ memory
 def test_images_stay_uint8_on_the_device(monkeypatch):
     seen = []
@@ -115,7 +133,7 @@ def test_images_stay_uint8_on_the_device(monkeypatch):
 
 
 def test_training_holds_one_copy_of_the_weights():
-    """Weights and slots move through chunks in the same buffers: nothing else of their size lives."""
+    """Weights and slots stay in the same buffers: nothing else of their size lives."""
     model = make(keras.layers.Dense(1000, name="wide"), keras.layers.Dense(1000, name="wider"))
     size, most = 1000 * 1000, []
 
