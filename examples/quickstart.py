@@ -60,7 +60,7 @@ keras.utils.plot_model(model, out("model.png"), show_shapes=True)
 
 model.compile(
     loss="sparse_categorical_crossentropy",
-    optimizer=keras.optimizers.SGD(learning_rate=0.01),
+    optimizer=keras.optimizers.SGD(learning_rate=0.01 if options.full else 0.005),
     metrics=["accuracy"],
 )
 history = model.fit(x_train, y_train, epochs=30, validation_data=(x_valid, y_valid))
