@@ -7,8 +7,9 @@
 ````
 
 gives a table of the public names of `jkeras.layers` that are defined in that file, and then their
-documentation. Without `from` these are all names that are defined in the module or below it. At the
-end of a build, each public name of a module with a page must be documented somewhere.
+documentation. Without `from` these are all names that are defined in the module or below it, and
+that the page does not have yet. At the end of a build, each public name of a module with a page
+must be documented somewhere.
 """
 
 import ast
@@ -62,14 +63,17 @@ class Public(SphinxDirective):
         self.env.note_dependency(module.__file__)
         _modules(self.env).add(path)
         sources = self.options.get("from", path).split()
+        shown = self.env.temp_data.setdefault("public_names", set())  # on this page
         named: dict[int, tuple[Any, list[str]]] = {}
         for name, value in public_names(module).items():
             source = value.__module__
-            if source in sources or ("from" not in self.options and source.startswith(path + ".")):
+            below = "from" not in self.options and source.startswith(path + ".")
+            if id(value) not in shown and (below or source in sources):
                 named.setdefault(id(value), (value, []))[1].append(name)
                 self.env.note_dependency(importlib.import_module(source).__file__)
         if not named:
-            raise self.error(f"{path} has no public names from {sources}")
+            return []
+        shown.update(named)
         found = sorted(named.values(), key=lambda entry: not inspect.isclass(entry[0]))
         entries = [_entry(path, value, names) for value, names in found]
         table = [f"   ~{path}.{names[0]}" for names in map(_sorted, found)]
