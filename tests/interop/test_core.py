@@ -198,3 +198,39 @@ def test_configs_of_operations():
             if name in a[-1] and a[-1][name] is None:
                 b[-1][name] = None
         assert a == b
+
+
+# ------------------------------------------------------------------ functions, scopes, configs
+def test_functions_of_graphs(compare):
+    def outcomes(library):
+        x, y = library.Input((3,)), library.Input((3,))
+        function = library.Function({"x": x, "y": y}, [library.ops.relu(x - y), x * y])
+        arrays = np.random.RandomState(0).randn(2, 4, 3).astype("float32")
+        assert function.compute_output_shape({"x": (4, 3), "y": (4, 3)}) == [(4, 3), (4, 3)]
+        assert library.utils.get_source_inputs(function.outputs[0]) == [x, y]
+        return function(dict(zip("xy", arrays, strict=True)))
+
+    compare("Function", outcomes(jkeras), outcomes(keras))
+
+
+def test_stateless_scopes(compare):
+    def outcomes(library):
+        layer = library.layers.BatchNormalization(momentum=0.5)
+        layer.build((None, 2))
+        pairs = [(layer.gamma, np.float32([2, 3])), (layer.beta, np.float32([1, 0]))]
+        with library.StatelessScope(pairs) as scope:
+            outputs = layer(np.float32([[1, 2], [3, 5], [4, 4]]), training=True)
+        changed = [scope.get_current_value(v) for v in layer.variables]
+        return outputs, changed, [v.numpy() for v in layer.variables]
+
+    compare("StatelessScope", outcomes(jkeras), outcomes(keras))
+
+
+def test_configs_of_names():
+    def outcomes(library):
+        config = library.utils.Config(a=1, b=[2])
+        config.c = "d"
+        config.freeze()
+        return repr(config), config.to_json(), list(config.items()), config.frozen
+
+    assert outcomes(jkeras) == outcomes(keras)
