@@ -19,6 +19,7 @@ from tests.catalog.metrics import METRICS
 from tests.catalog.optimizers import OPTIMIZERS
 from tests.interop.test_metrics import FLOATS
 from tests.interop.test_optimizers import STEPS, Pair
+from tests.tools.keras_names import find
 
 pytestmark = [
     # Keras's own confusion matrix asks JAX for int64.
@@ -151,12 +152,6 @@ REQUIRED = {
     "initial_learning_rate",
     *("decay_steps", "first_decay_steps", "decay_rate", "maxval", "threshold", "default_value"),
 }
-
-
-def find(root, name):
-    for word in name.split("."):
-        root = getattr(root, word)
-    return root
 
 
 @st.composite
