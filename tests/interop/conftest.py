@@ -1,12 +1,14 @@
 """Live comparison with real Keras on its JAX backend: `nox -s interop` installs it.
 
 A test takes the `compare` fixture, which asserts and notes: `compare("Dense: outputs", ours,
-theirs)`. The word before the colon names what is compared; it belongs to the area that the test's
-file is called after (`test_layers.py`: `layers.Dense`), unless it is a full name
+theirs)`. The word before the colon names what is compared; it belongs to the area
+that the test's file is called after (`test_layers.py`: `layers.Dense`), unless it is a full name
 (`activations.relu`). What comes after the colon is the part; of a `distribution` and of
-`statistics`, the error is a distance of two samples, and stands in a row of its own. At the end a table is printed, over all workers: every name with its tier,
-its cases and the worst error, and then the names that nothing was compared for. With
-`--every-name`, such a name fails the session, unless `NOT_COMPARED` says why.
+`statistics`, the error is a distance of two samples, and stands in a row of its own.
+
+At the end a table is printed, over all workers: every name with its tier, its cases and the worst
+error, and then the names that nothing was compared for. With `--every-name`, such a name fails the
+session, unless `NOT_COMPARED` says why.
 """
 
 import os
