@@ -30,12 +30,16 @@ from jkeras import tree as tree
 from jkeras import utils as utils
 from jkeras import wrappers as wrappers
 from jkeras.core import pure as pure
+from jkeras.core.devices import device as device
+from jkeras.core.devices import remat as remat
+from jkeras.core.function import Function as Function
 from jkeras.core.graph import Operation as Operation
 from jkeras.core.graph import SymbolicTensor as KerasTensor  # noqa: F401
 from jkeras.core.input_spec import InputSpec as InputSpec
 from jkeras.core.layer import Layer as Layer
 from jkeras.core.policy import DTypePolicy as DTypePolicy
 from jkeras.core.scope import name_scope as name_scope
+from jkeras.core.stateless import StatelessScope as StatelessScope
 from jkeras.core.variable import Variable as Variable
 from jkeras.initializers import Initializer as Initializer
 from jkeras.layers import Input as Input

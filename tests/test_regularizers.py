@@ -23,7 +23,7 @@ W = np.float32([[1, -2, 3], [-4, 5, -6]])
 )
 def test_numbers(regularizer, expected):
     for w in (W, Variable(W)):
-        assert float(regularizer(w)) == pytest.approx(expected, rel=1e-6)
+        assert float(regularizer(w)) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("mode", ["rows", "columns"])

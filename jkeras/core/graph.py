@@ -260,6 +260,30 @@ def is_symbolic(x: Any) -> bool:
     return isinstance(x, SymbolicTensor)
 
 
+def get_source_inputs(tensor: SymbolicTensor) -> list[SymbolicTensor]:
+    """Returns the inputs that a symbolic tensor is computed from, each once.
+
+    Example:
+        >>> import jkeras as keras
+        >>> x = keras.Input((2,))
+        >>> keras.utils.get_source_inputs(keras.layers.Dense(1)(x)) == [x]
+        True
+    """
+    found: dict[int, SymbolicTensor] = {}
+    seen: set[int] = set()
+    waiting = [tensor]
+    while waiting:
+        x = waiting.pop()
+        if id(x) in seen:
+            continue
+        seen.add(id(x))
+        if x.source is None or not x.source.inputs:
+            found[id(x)] = x
+        else:
+            waiting.extend(reversed(x.source.inputs))
+    return list(found.values())
+
+
 def symbols(tree: Any) -> list[SymbolicTensor]:
     """Returns the symbolic tensors in a structure, in order."""
     return [x for x in jax.tree.leaves(tree) if isinstance(x, SymbolicTensor)]

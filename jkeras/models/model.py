@@ -377,6 +377,11 @@ class ModelVariables(list):
 class Functional(Model):
     """A model made of symbolic inputs and outputs: what `keras.Model(inputs, outputs)` returns."""
 
+    @property
+    def operations(self) -> list[Any]:
+        """The layers and the operations (of functions of symbolic tensors), in order."""
+        return list(self._graph.operations)  # type: ignore[union-attr]
+
 
 jax.tree_util.register_pytree_node(
     ModelVariables,

@@ -1,5 +1,9 @@
 """Tools around models: files, images, data sets of folders, pictures of models."""
 
+from jkeras.config import disable_interactive_logging as disable_interactive_logging
+from jkeras.config import enable_interactive_logging as enable_interactive_logging
+from jkeras.config import is_interactive_logging_enabled as is_interactive_logging_enabled
+from jkeras.core.graph import get_source_inputs as get_source_inputs
 from jkeras.core.graph import is_symbolic as is_keras_tensor  # noqa: F401
 from jkeras.core.policy import standardize_dtype as standardize_dtype
 from jkeras.core.random import set_random_seed as set_random_seed
@@ -12,6 +16,7 @@ from jkeras.core.registry import get_registered_object as get_registered_object
 from jkeras.core.registry import register_keras_serializable as register_keras_serializable
 from jkeras.core.registry import serialize_keras_object as serialize_keras_object
 from jkeras.core.session import clear_session as clear_session
+from jkeras.utils.config import Config as Config
 from jkeras.utils.dataset import split_dataset as split_dataset
 from jkeras.utils.directories import audio_dataset_from_directory as audio_dataset_from_directory
 from jkeras.utils.directories import image_dataset_from_directory as image_dataset_from_directory

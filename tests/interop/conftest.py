@@ -1,11 +1,14 @@
 """Live comparison with real Keras on its JAX backend: `nox -s interop` installs it.
 
 A test takes the `compare` fixture, which asserts and notes: `compare("Dense: outputs", ours,
-theirs)`. The word before the colon names what is compared; it belongs to the area that the test's
-file is called after (`test_layers.py`: `layers.Dense`), unless it is a full name
-(`activations.relu`). At the end a table is printed, over all workers: every name with its tier,
-its cases and the worst error, and then the names that nothing was compared for. With
-`--every-name`, such a name fails the session, unless `NOT_COMPARED` says why.
+theirs)`. The word before the colon names what is compared; it belongs to the area
+that the test's file is called after (`test_layers.py`: `layers.Dense`), unless it is a full name
+(`activations.relu`). What comes after the colon is the part; of a `distribution` and of
+`statistics`, the error is a distance of two samples, and stands in a row of its own.
+
+At the end a table is printed, over all workers: every name with its tier, its cases and the worst
+error, and then the names that nothing was compared for. With `--every-name`, such a name fails the
+session, unless `NOT_COMPARED` says why.
 """
 
 import os
@@ -28,6 +31,7 @@ COMPARED_AREAS = (
     *("layers", "losses", "metrics", "optimizers", "optimizers.schedules"),
     *("initializers", "activations", "regularizers", "constraints"),
 )
+SAMPLES = " (distribution)"
 NO_NUMBERS = "a base class, or no computation of its own"
 # Why a public name has no comparison.
 NOT_COMPARED = {
@@ -38,9 +42,21 @@ NOT_COMPARED = {
             *("losses.Loss", "metrics.Metric", "optimizers.Optimizer"),
             *("optimizers.schedules.LearningRateSchedule", "initializers.Initializer"),
             *("regularizers.Regularizer", "constraints.Constraint", "optimizers.OptimizerMap"),
-            *("layers.InputLayer", "metrics.MeanMetricWrapper"),
+            *(
+                "layers.InputLayer",
+                "layers.JaxLayer",
+                "layers.FlaxLayer",
+                "metrics.MeanMetricWrapper",
+            ),
         ],
         NO_NUMBERS,
+    ),
+    **dict.fromkeys(
+        [
+            *("layers.StringLookup", "layers.IntegerLookup", "layers.TextVectorization"),
+            *("layers.Hashing", "layers.HashedCrossing"),
+        ],
+        "Keras needs TensorFlow for it",
     ),
     "activations.sparsemax": "Keras 3.15's does not sum to 1 (test_sparsemax_is_not_keras)",
 }
@@ -66,8 +82,9 @@ def compare(request, record_property):
 
     yield check
     for name, count in cases.items():
-        subject = name.partition(":")[0]
+        subject, _, part = name.partition(": ")
         full = f"{area}.{subject}" if f"{area}.{subject}" in TIERS else subject
+        full += SAMPLES if part in ("distribution", "statistics") else ""
         record_property("compared", [full, name, count, worst[name]])
 
 
@@ -129,6 +146,7 @@ def compared(terminal):
 
 def left_out(table):
     """Returns the names without a case, of the areas that have any, which no reason excuses."""
+    table = {name.removesuffix(SAMPLES) for name in table}
     areas = [a for a in COMPARED_AREAS if any(name.startswith(f"{a}.") for name in table)]
     names = [f"{a}.{n}" for a in areas for tier in AREAS[a].values() for n in tier]
     done = {id(find(keras, name)) for name in table if name in TIERS}
@@ -143,8 +161,11 @@ def pytest_terminal_summary(terminalreporter):
     width = max(map(len, table))
     write = terminalreporter.write_line
     write(f"\n{'compared with Keras':{width}}  tier  cases  worst error")
-    for name, (cases, worst) in sorted(table.items(), key=lambda row: (row[0] not in TIERS, row)):
-        write(f"{name:{width}}  {TIERS.get(name, ''):4}  {cases:5}  {worst:.2e}")
+    for name, (cases, worst) in sorted(
+        table.items(), key=lambda row: (row[0].removesuffix(SAMPLES) not in TIERS, row)
+    ):
+        tier = TIERS.get(name.removesuffix(SAMPLES), "")
+        write(f"{name:{width}}  {tier:4}  {cases:5}  {worst:.2e}")
     for tier in "SABC":
         names = [name for name in left_out(table) if TIERS[name] == tier]
         write(f"tier {tier}, not compared: {', '.join(names) or 'none'}")

@@ -19,6 +19,7 @@ from tests.catalog.metrics import METRICS
 from tests.catalog.optimizers import OPTIMIZERS
 from tests.interop.test_metrics import FLOATS
 from tests.interop.test_optimizers import STEPS, Pair
+from tests.tools.keras_names import find
 
 pytestmark = [
     # Keras's own confusion matrix asks JAX for int64.
@@ -151,12 +152,6 @@ REQUIRED = {
     "initial_learning_rate",
     *("decay_steps", "first_decay_steps", "decay_rate", "maxval", "threshold", "default_value"),
 }
-
-
-def find(root, name):
-    for word in name.split("."):
-        root = getattr(root, word)
-    return root
 
 
 @st.composite
@@ -387,3 +382,69 @@ def test_constant_initializers(name, compare):
         compare(f"initializers.{name}", ours(shape), theirs(shape))
 
     run()
+
+
+# ------------------------------------------------------------------ functions, noise, categories
+MERGES = ["add", "subtract", "multiply", "average", "maximum", "minimum", "concatenate", "dot"]
+
+
+@pytest.mark.parametrize("name", MERGES)
+def test_merges_as_functions(name, compare):
+    @generated(3)
+    @given(st.integers(1, 4), st.integers(1, 4), st.integers(2, 3), seeds)
+    def run(batch, size, count, seed):
+        count = 2 if name in ("subtract", "dot") else count
+        arrays = list(np.random.default_rng(seed).normal(size=(count, batch, size)).astype("f4"))
+        options = {"axes": 1} if name == "dot" else {}
+        ours, theirs = (getattr(m.layers, name)(arrays, **options) for m in (jkeras, keras))
+        compare(f"layers.{name}", ours, theirs)
+
+    run()
+
+
+NOISE = {
+    "Dropout": (0.3,),
+    "AlphaDropout": (0.3,),
+    "GaussianDropout": (0.3,),
+    "GaussianNoise": (0.5,),
+    "SpatialDropout1D": (0.3,),
+    "SpatialDropout2D": (0.3,),
+    "SpatialDropout3D": (0.3,),
+}
+
+
+@pytest.mark.parametrize(("name", "args"), NOISE.items())
+def test_noise(name, args, compare):
+    """Nothing in inference; in training, one distribution, and the same for all of a channel."""
+    axes = int(name[-2]) if name[-1] == "D" else 1
+    x = np.full((3000, *[2] * axes, 4), 1.5, "f4")
+    ours, theirs = (getattr(m.layers, name)(*args, seed=1) for m in (jkeras, keras))
+    compare(f"layers.{name}", ours(x[:5], training=False), theirs(x[:5], training=False))
+    a, b = (np.asarray(layer(x, training=True)) for layer in (ours, theirs))
+    for each in (a, b):  # whether a channel is kept or dropped as a whole
+        whole = np.ptp(each.reshape(3000, -1, 4), axis=1) == 0
+        assert whole.all() == (name[-1] == "D")
+    levels = np.linspace(-3.0, 5.0, 41)
+    shares = [(x.reshape(-1)[:, None] < levels).mean(0) for x in (a, b)]
+    compare(f"layers.{name}: distribution", *shares, 0.03)
+
+
+def test_categories(compare):
+    numbers = np.random.default_rng(0).integers(0, 5, (6, 3))
+    for mode in ("multi_hot", "one_hot", "count"):
+        x = numbers[:, :1] if mode == "one_hot" else numbers
+        ours, theirs = (m.layers.CategoryEncoding(5, mode)(x) for m in (jkeras, keras))
+        compare("layers.CategoryEncoding", ours, theirs)
+    values = np.random.default_rng(1).normal(size=(6, 3)).astype("f4")
+    for mode in ("int", "multi_hot", "count"):
+        ours, theirs = (
+            m.layers.Discretization([-0.5, 0.0, 1.0], output_mode=mode)(values)
+            for m in (jkeras, keras)
+        )
+        compare("layers.Discretization", ours, theirs)
+
+
+def test_lambda(compare):
+    x = np.float32([[1, 2], [3, 4]])
+    ours, theirs = (m.layers.Lambda(lambda x: x**2, output_shape=(2,)) for m in (jkeras, keras))
+    compare("layers.Lambda", ours(x), theirs(x))

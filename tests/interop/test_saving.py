@@ -131,7 +131,7 @@ def test_models_saved_here_load_in_keras(build, kind, compare, tmp_path):
     path = str(tmp_path / f"ours.{kind}")
     model.save(path)
     loaded = real.models.load_model(path)
-    compare(f"saving: to Keras, .{kind}", outputs(model), outputs(loaded), 1e-6)
+    compare(f"saving: to Keras, .{kind}", outputs(model), outputs(loaded))
     compare(f"saving: to Keras, .{kind}, weights", arrays(model), arrays(loaded), 0)
     assert [w.trainable for w in model.weights] == [w.trainable for w in loaded.weights]
     assert [layer.name for layer in model.layers] == [layer.name for layer in loaded.layers]
@@ -144,7 +144,7 @@ def test_models_saved_by_keras_load_here(build, kind, compare, tmp_path):
     path = str(tmp_path / f"theirs.{kind}")
     model.save(path)
     loaded = jkeras.models.load_model(path)
-    compare(f"saving: from Keras, .{kind}", outputs(loaded), outputs(model), 1e-6)
+    compare(f"saving: from Keras, .{kind}", outputs(loaded), outputs(model))
     compare(f"saving: from Keras, .{kind}, weights", arrays(loaded), arrays(model), 0)
     assert [w.trainable for w in loaded.weights] == [w.trainable for w in model.weights]
     assert [layer.name for layer in loaded.layers] == [layer.name for layer in model.layers]
@@ -171,7 +171,7 @@ def test_json_goes_both_ways(build, compare):
     ):
         other = from_json(model.to_json())
         other.set_weights(arrays(model))
-        compare("saving: to_json, both ways", outputs(other), outputs(model), 1e-6)
+        compare("saving: to_json, both ways", outputs(other), outputs(model))
 
 
 # ------------------------------------------------------------------ compile and optimizers

@@ -13,9 +13,8 @@ INTRODUCTION = """\
 The public names of Keras 3.15.1, and how many of them jkeras has. Tiers are a judgement, made by
 hand: **S**, used by the first tutorial; **A**, in most real code; **B**, common in serious work;
 **C**, the long tail. Written by `python -m tests.tools.make_coverage`; `nox -s interop` checks the
-names against installed Keras's, and this page against both. That a name is there says that it is a
-name of the same kind; whether it computes the same is what the table says that `nox -s interop`
-prints.
+names against installed Keras's, and this page against both. That a name is there says no more than
+that; whether it computes the same is in the table that `nox -s interop` prints.
 """
 
 

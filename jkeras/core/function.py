@@ -1,0 +1,94 @@
+"""A piece of a graph as a function."""
+
+from typing import Any
+
+import jax
+
+from jkeras.core import graph, naming
+
+
+class Function:
+    """What leads from some symbolic tensors to others, as a function of arrays.
+
+    It is a functional model without a layer's ways: it has no name among layers and no weights of
+    its own; the layers in it keep theirs.
+
+    Args:
+        inputs: A symbolic tensor, or a structure of them.
+        outputs: The same, computed from the inputs.
+        name: The name.
+
+    Raises:
+        ValueError: If there are no inputs, or an output does not follow from them.
+
+    Example:
+        >>> import jkeras as keras
+        >>> x = keras.KerasTensor((None, 2))
+        >>> double = keras.Function(x, x * 2)
+        >>> double(keras.ops.ones((1, 2))).tolist(), double.compute_output_shape((5, 2))
+        ([[2.0, 2.0]], (5, 2))
+    """
+
+    def __init__(self, inputs: Any, outputs: Any, name: str | None = None):
+        if not graph.symbols(inputs):
+            raise ValueError(f"A Function has one input at least. Received: inputs={inputs!r}")
+        self._graph = graph.trace(inputs, outputs)
+        self.name = name or naming.to_snake_case(type(self).__name__)
+
+    @property
+    def inputs(self) -> list[graph.SymbolicTensor]:
+        """The inputs, in order."""
+        return graph.symbols(self._graph.inputs)
+
+    @property
+    def outputs(self) -> list[graph.SymbolicTensor]:
+        """The outputs, in order."""
+        return graph.symbols(self._graph.outputs)
+
+    @property
+    def operations(self) -> list[Any]:
+        """Layers and operations between inputs and outputs, each once."""
+        return list(self._graph.operations)
+
+    def __call__(self, inputs: Any) -> Any:
+        """Computes the outputs; of symbolic tensors, symbolic ones.
+
+        Raises:
+            ValueError: If the inputs are others than the function was made for.
+        """
+        expected = self.inputs
+        leaves = jax.tree.leaves(inputs)
+        if len(leaves) != len(expected):
+            raise ValueError(f"{self!r} takes {len(expected)} inputs. Received: {len(leaves)}.")
+        for x, symbol in zip(leaves, expected, strict=True):
+            shape = tuple(getattr(x, "shape", symbol.shape))
+            if len(shape) != len(symbol.shape) or any(
+                None not in (n, m) and n != m for n, m in zip(shape, symbol.shape, strict=True)
+            ):
+                raise ValueError(
+                    f"{self!r} was passed incompatible inputs. For input {symbol.name!r}, expected "
+                    f"shape {symbol.shape}, but received {shape}."
+                )
+        if graph.symbols(inputs):
+            return graph.record(self._graph.run, (inputs,), {}, self.name)
+        return self._graph.run(inputs)
+
+    def compute_output_spec(self, inputs: Any) -> Any:
+        """Returns what the outputs are for symbolic inputs."""
+        return graph.abstract(self._graph.run, (inputs,), {})
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Returns the outputs' shapes for the inputs' shapes, in the structure of the inputs."""
+
+        def is_shape(x: Any) -> bool:
+            return isinstance(x, (tuple, list)) and all(n is None or isinstance(n, int) for n in x)
+
+        dtypes = iter(x.dtype for x in self.inputs)
+        symbols = jax.tree.map(
+            lambda shape: graph.SymbolicTensor(shape, next(dtypes)), input_shape, is_leaf=is_shape
+        )
+        outputs = self.compute_output_spec(symbols)
+        return jax.tree.map(lambda x: x.shape, outputs)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}>"
