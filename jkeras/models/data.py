@@ -316,6 +316,7 @@ class StreamData:
             raise ValueError("The data gives no batches: the generator is empty.") from None
         self.example = to_batch(first)
         self._first: Any = first
+        self._items: Any = None  # the iterator under way
 
     def _open(self) -> Iterator[Any]:
         source = self._source
@@ -333,10 +334,10 @@ class StreamData:
         # The batch that was looked at is not lost: it is the first of the first pass.
         if self._peeked is not None:
             items, first, self._peeked = self._peeked, self._first, None
-            self._first = None
+            self._first, self._items = None, items
             yield self._to_batch(first)
         else:
-            items = self._open()
+            items = self._items = self._open()
         for item in items:
             yield self._to_batch(item)
         if hasattr(self._source, "on_epoch_end"):
@@ -362,4 +363,18 @@ class StreamData:
     def feed(self, seed: int | None = None) -> Feed:
         """Returns a feed; the source chooses the order itself."""
         del seed
-        return StreamFeed(self._pass, self.steps, self._endless)
+        return StreamFeed(self._pass, self.steps, self._endless, self)
+
+    def get_state(self) -> Any:
+        """Returns where the iterator under way stands, if it knows (Grain's do); else None."""
+        return self._items.get_state() if hasattr(self._items, "get_state") else None
+
+    def set_state(self, state: Any) -> None:
+        """Makes the next pass go on from a state; from the start, if that was at an end."""
+        items = self._peeked if self._peeked is not None else self._open()
+        items.set_state(state)  # type: ignore[union-attr]
+        first = next(items, None)
+        if first is None:
+            items = self._open()
+            first = next(items)
+        self._peeked, self._first = items, first

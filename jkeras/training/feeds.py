@@ -74,11 +74,11 @@ class Feed(Protocol):
         """
 
     @property
-    def position(self) -> dict[str, int]:
+    def position(self) -> dict[str, Any]:
         """Where the feed stands, as far as it can go on from there; it may be set."""
 
     @position.setter
-    def position(self, position: Mapping[str, int]) -> None: ...
+    def position(self, position: Mapping[str, Any]) -> None: ...
 
 
 class ArrayFeed:
@@ -220,6 +220,8 @@ class StreamFeed:
         steps_per_pass: How many batches a pass has; None if that is not known.
         endless: Whether `open_pass` always returns the same iterator, which cannot be started again
             (a generator): then epochs go on where the last one stopped.
+        source: What gives the batches, if it knows where it stands: `get_state()` returns that,
+            or None, and `set_state(state)` makes the next pass go on from there.
     """
 
     select: Callable[[Any, Any], Any] = staticmethod(engine.take_slot)
@@ -230,8 +232,9 @@ class StreamFeed:
         open_pass: Callable[[], Iterator[Any]],
         steps_per_pass: int | None,
         endless: bool = False,
+        source: Any = None,
     ):
-        self._open_pass, self._endless = open_pass, endless
+        self._open_pass, self._endless, self._source = open_pass, endless, source
         self._steps_per_pass = steps_per_pass
         self._iterator: Iterator[Any] | None = None
         self._held: Any = None  # a batch that did not fit into the last chunk
@@ -242,13 +245,16 @@ class StreamFeed:
         return self._steps_per_pass
 
     @property
-    def position(self) -> dict[str, int]:
-        """Nothing: what gives the batches keeps its own position."""
-        return {}
+    def position(self) -> dict[str, Any]:
+        """Where the source stands, if it knows; a batch of another shape that waits is lost."""
+        state = None if self._source is None else self._source.get_state()
+        return {} if state is None else {"source": state}
 
     @position.setter
-    def position(self, position: Mapping[str, int]) -> None:
-        pass
+    def position(self, position: Mapping[str, Any]) -> None:
+        if self._source is not None and "source" in position:
+            self._source.set_state(position["source"])
+            self._iterator, self._held = None, None
 
     def _next_batch(self, restart: bool) -> Any:
         """Returns the next batch, or None at the end; starts over at the end if `restart`."""

@@ -120,6 +120,61 @@ def test_torch_like_loaders_of_lists():
     same(train(Loader(), batch_size=None), train(X, Y, shuffle=False))
 
 
+class GrainLike:
+    """Batches whose iterator knows where it stands, as those of Grain."""
+
+    class Iterator:
+        def __init__(self):
+            self.at = 0
+
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            if self.at == 7:
+                raise StopIteration
+            rows = slice(16 * self.at, 16 * self.at + 16)
+            self.at += 1
+            return X[rows], Y[rows]
+
+        def get_state(self):
+            return {"at": self.at}
+
+        def set_state(self, state):
+            self.at = state["at"]
+
+    def __iter__(self):
+        return self.Iterator()
+
+
+def test_a_source_that_knows_where_it_stands_goes_on_from_there(tmp_path):
+    options = {"batch_size": None, "steps_per_epoch": 3}
+    expected = train(GrainLike(), epochs=4, **options)
+
+    class Stops(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 1:
+                raise KeyboardInterrupt
+
+    backup = keras.callbacks.BackupAndRestore(str(tmp_path / "backup"))
+    with pytest.raises(KeyboardInterrupt):
+        train(GrainLike(), epochs=4, callbacks=[backup, Stops()], **options)
+    history, weights = train(GrainLike(), epochs=4, callbacks=[backup], **options)
+    np.testing.assert_allclose(history["loss"], expected[0]["loss"][2:], rtol=1e-6)
+    same(({}, weights), ({}, expected[1]))
+
+
+def test_datasets_of_tensorflow_are_read_as_arrays():
+    class Dataset:
+        def as_numpy_iterator(self):
+            return generator(1)
+
+        def __iter__(self):
+            raise AssertionError("tensors need TensorFlow")
+
+    same(train(Dataset(), batch_size=None), train(X, Y, shuffle=False))
+
+
 def test_memory_maps_and_hdf5(tmp_path):
     import h5py
 
