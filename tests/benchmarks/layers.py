@@ -4,8 +4,8 @@
 
 Both libraries' programs of a layer are compiled in the same process, and run in turns: in each
 round first one, then the other, and the other way round in the next, so that whatever else the
-machine does slows both. A ratio is Keras's median time over ours: above 1, ours is faster. Where XLA made
-the same operations of both, what differs is noise.
+machine does slows both. A ratio is Keras's median time over ours: above 1, ours is faster. Where
+XLA made the same operations of both, what differs is noise.
 """
 
 import argparse
