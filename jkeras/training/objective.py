@@ -30,7 +30,7 @@ def per_output(value: Any, names: Sequence[str], argument: str) -> list[Any]:
             if name not in names:
                 raise ValueError(
                     f"`{argument}` names an output {name!r} that the model does not have"
-                    f"{nearest(name, names)} Its outputs are {list(names)}."
+                    f"{nearest(name, names) or '.'} Its outputs are {list(names)}."
                 )
         return [value.get(name) for name in names]
     if isinstance(value, (list, tuple)):
