@@ -372,7 +372,7 @@ class StreamData:
     def set_state(self, state: Any) -> None:
         """Makes the next pass go on from a state; from the start, if that was at an end."""
         items = self._peeked if self._peeked is not None else self._open()
-        items.set_state(state)  # type: ignore[union-attr]
+        items.set_state(state)  # type: ignore[attr-defined]
         first = next(items, None)
         if first is None:
             items = self._open()
