@@ -331,12 +331,20 @@ def row_bytes(array: Any) -> int:
     return int(np.prod(array.shape[1:], dtype=np.int64)) * np.dtype(array.dtype).itemsize
 
 
+# A row of a memory map may bring megabytes in, where the system keeps files in large pieces.
+_MAPPED_ROWS = 64
+
+
 def take(array: Any, rows: np.ndarray, out: np.ndarray) -> None:
     """Copies rows of an array, a memory map or an HDF5 data set into `out`."""
     if isinstance(array, np.ndarray):
-        # mode="clip": with "raise", NumPy would gather into a buffer of its own first.
-        np.take(array, rows, axis=0, out=out, mode="clip")
-        _give_back(array)
+        mapped = isinstance(getattr(array, "_mmap", None), mmap.mmap)
+        part = _MAPPED_ROWS if mapped else max(1, len(rows))
+        for start in range(0, len(rows), part):
+            stop = start + part
+            # mode="clip": with "raise", NumPy would gather into a buffer of its own first.
+            np.take(array, rows[start:stop], axis=0, out=out[start:stop], mode="clip")
+            _give_back(array)
     elif isinstance(array, jax.Array):
         out[:] = array[rows]
     else:  # HDF5 reads rows in increasing order, each once
