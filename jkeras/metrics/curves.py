@@ -170,8 +170,9 @@ class AUC(_Curve):
             x, y = recall, divide(tp, tp + fp)
         else:
             share = divide(tp + fn, tp + fp + tn + fn)  # what always answering yes gets right
-            x = jnp.clip(_gain(recall, share), 0.0, 1.0)  # worse than always yes: no part of it
-            y = _gain(divide(tp, tp + fp), share)
+            # Worse than always answering yes: no part of it.
+            x = jnp.clip(divide(recall - share, (1.0 - share) * recall), 0.0, 1.0)
+            y = 1.0 - divide(share, 1.0 - share) * divide(fp, tp)  # 1 where nothing is found
         left, right = y[:-1], y[1:]
         heights = {
             "interpolation": (left + right) / 2.0,
@@ -179,10 +180,6 @@ class AUC(_Curve):
             "majoring": jnp.maximum(left, right),
         }[self.summation_method]
         return jnp.sum((x[:-1] - x[1:]) * heights, axis=0)
-
-
-def _gain(rate: jax.Array, share: jax.Array) -> jax.Array:
-    return divide(rate - share, (1.0 - share) * rate)
 
 
 def _one_of(what: str, value: str, known: tuple[str, ...], case: Any) -> str:

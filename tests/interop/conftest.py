@@ -58,6 +58,7 @@ NOT_COMPARED = {
         ],
         "Keras needs TensorFlow for it",
     ),
+    "layers.RandomCrop": "Keras's crops a batch at one place, and takes part of small images",
     "activations.sparsemax": "Keras 3.15's does not sum to 1 (test_sparsemax_is_not_keras)",
 }
 
