@@ -31,6 +31,62 @@ def with_keras(kinds, other):
     return [*kinds, other] if programs.has("keras") else kinds
 
 
+# ------------------------------------------------------------------ validation
+def validation(program):
+    """Returns other data, a quarter as much as the training data."""
+    return program.workload.make_data(np.random.default_rng(2), program.rows // 4)
+
+
+class Validated(programs.JKeras):
+    """`fit` with validation after each epoch."""
+
+    name = "jkeras, with validation"
+
+    def prepare(self):
+        super().prepare()
+        self.options = {"validation_data": validation(self)}
+
+
+class ValidatedScan(programs.HandScan):
+    """A scan over the epoch by hand, and one over the validation data."""
+
+    name = "scans by hand, with validation"
+
+    def prepare(self):
+        super().prepare()
+        loss, size = self.workload.hand_loss, self.workload.batch_size
+        valid = jax.tree.map(jnp.asarray, validation(self))
+        rows = len(jax.tree.leaves(valid)[0])
+        cut = rows // size * size
+        full = jax.tree.map(lambda a: a[:cut].reshape(-1, size, *a.shape[1:]), valid)
+        rest = jax.tree.map(lambda a: a[cut:], valid)
+
+        @jax.jit
+        def evaluate(params, full, rest):
+            total = lax.scan(lambda t, b: (t + loss(params, *b), None), jnp.zeros(()), full)[0]
+            total = total * size
+            if cut < rows:
+                total = total + loss(params, *rest) * (rows - cut)
+            return total / rows
+
+        self.evaluate = lambda params: evaluate(params, full, rest)
+
+    def one(self):
+        super().one()
+        return self.evaluate(self.state[0])
+
+
+def validated(rounds, quick):
+    """Epochs with validation after each, against two scans by hand."""
+    for name in ["regression"] if quick else ["regression", "Fashion-MNIST MLP"]:
+        workload = NAMED[name]
+        made = [make(kind, workload) for kind in (Validated, ValidatedScan)]
+        for program in made:
+            program.epoch()
+        times = programs.interleave(made, rounds, 40 if workload.rows < 20_000 else 3)
+        tables.show(f"validation: {name}", times, Validated.name)
+
+
 # ------------------------------------------------------------------ bar and callbacks
 @contextlib.contextmanager
 def terminal():
@@ -280,6 +336,7 @@ def cold(rounds, quick):
 
 
 SECTIONS = {
+    "validation": validated,
     "bar": bar,
     "predict": evaluate_and_predict,
     "stream": streams,
