@@ -1,4 +1,8 @@
-"""What every test starts from: fresh names, a fixed seed, float32, and quick compilation."""
+"""What every test starts from: fresh names, a fixed seed, float32, and quick compilation.
+
+Measuring coverage makes them a third slower. Tests marked `no_cover` trace a lot, and run
+lines that others run too: they are left out of the measurement.
+"""
 
 import os
 

@@ -99,7 +99,7 @@ def as_targets(value: Any, names: Sequence[str], argument: str) -> list[Any] | N
         if len(names) == 1 and len(value) == 1 and next(iter(value)) not in names:
             raise ValueError(
                 f"`{argument}` names an output {next(iter(value))!r}"
-                f"{nearest(next(iter(value)), names)} The model's output is {names[0]!r}."
+                f"{nearest(next(iter(value)), names) or '.'} The model's output is {names[0]!r}."
             )
         entries = per_output(value, names, argument)
     elif isinstance(value, (list, tuple)) and any(_is_part(v) or v is None for v in value):

@@ -322,9 +322,15 @@ REST = {"training": False}
 PIXELS = Floats((2, 6, 5, 3), 128.0, 40.0)
 
 
+_WITH_GRADIENTS = (layers.Resizing, layers.CenterCrop, layers.RandomRotation)
+
+
 def _image(layer: type, arguments: dict | None = None, trains: bool = True) -> Case:
     """Layers of images change them unless `training=False`, even in a call of their own."""
-    return Case(layer, arguments or {}, PIXELS, trains=trains, kwargs=REST)
+    differentiable = issubclass(layer, _WITH_GRADIENTS)  # of the others nobody asks for gradients
+    return Case(
+        layer, arguments or {}, PIXELS, trains=trains, differentiable=differentiable, kwargs=REST
+    )
 
 
 _IMAGES = [

@@ -32,6 +32,7 @@ def test_every_metric_is_in_the_catalog():
     assert {case.name for case in METRICS} == CLASSES.keys()
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("case", BY_BATCH, ids=str)
 def test_batches_merges_weights_and_masks(case):
     """Checks all in one compiled function, since compiling is what takes the time."""
