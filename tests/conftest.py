@@ -1,7 +1,7 @@
 """What every test starts from: fresh names, a fixed seed, float32, and quick compilation.
 
-Measuring coverage makes them a third slower. Tests marked `no_cover` trace a lot, and run
-lines that others run too: they are left out of the measurement.
+Measuring coverage made tests of the core and of metrics a third slower. Tests marked `no_cover`
+trace a lot, and run lines that others run too: they are left out of the measurement.
 """
 
 import os

@@ -61,7 +61,9 @@ def run(workload, rounds):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="the subset that takes two minutes")
+    parser.add_argument(
+        "--quick", action="store_true", help="two nets, and one of each other section"
+    )
     parser.add_argument("--only", help="a part of the name of a workload or a section")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--gigabytes", type=float, default=0.5, help="the memory map's size")

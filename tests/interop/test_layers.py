@@ -13,7 +13,6 @@ import pytest
 from jkeras import layers
 from jkeras.core import graph, pure
 
-jax.config.update("jax_disable_most_optimizations", True)  # compiling takes most of the time
 FLOATS = np.random.default_rng(0)
 
 
