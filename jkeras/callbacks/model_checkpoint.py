@@ -1,14 +1,28 @@
 """Saving the model while it is trained."""
 
 import os
+import time
 import warnings
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from jkeras.callbacks.console import say
 from jkeras.callbacks.every_batches import EveryBatches, check_frequency
 from jkeras.callbacks.monitor import MonitorCallback
+from jkeras.core.variable import Variable, holding
+
+# A model that takes at most so many seconds to write, and whose file the next one replaces, is put
+# off until this many times as long has gone by: the last of many is written, a second late at most.
+_SHORT = 0.05
+_PAUSES = 20
+
+
+class _Waiting(NamedTuple):
+    """A model that is still to be written: its path, and what its variables held."""
+
+    path: str
+    arrays: dict[Variable, np.ndarray]
 
 
 class ModelCheckpoint(MonitorCallback):
@@ -26,6 +40,12 @@ class ModelCheckpoint(MonitorCallback):
         save_freq: `"epoch"`, or a number of batches. Between two saves training runs in chunks of
             many steps.
         initial_value_threshold: With `save_best_only`, a value to be better than.
+
+    Note:
+        In `fit` with `save_best_only`, a small model that improves many times a second is not
+        written every time: a model that is better takes the place of one that waits. The best one
+        so far is in the file a second later at the latest, and before any callback of your own is
+        called, and at the end of `fit`, however it ends.
 
     Raises:
         ValueError: If the path's ending or `save_freq` is not one of these.
@@ -72,6 +92,8 @@ class ModelCheckpoint(MonitorCallback):
                 f"Received: filepath={filepath}"
             )
         self._epoch = 0
+        self._waiting: _Waiting | None = None
+        self._took = self._ended = 0.0  # seconds for the last file, and when it was written
         self._every = None if save_freq == "epoch" else EveryBatches(int(save_freq))
 
     def steps_ahead(self, mode: str, batch: int) -> int | None:
@@ -95,7 +117,11 @@ class ModelCheckpoint(MonitorCallback):
     def _save(self, epoch: int, batch: int | None, logs: dict[str, Any]) -> None:
         path = self._path(epoch, batch, logs)
         if not self._is_due(epoch, path, logs):
+            if not self._may_wait:
+                self.flush()
             return
+        if self._waiting is not None and self._waiting.path != path:
+            self.flush()
         if os.path.dirname(path):
             os.makedirs(os.path.dirname(path), exist_ok=True)
         if os.path.isdir(path):
@@ -103,11 +129,31 @@ class ModelCheckpoint(MonitorCallback):
                 "Please specify a non-directory filepath for ModelCheckpoint. Filepath used is an "
                 f"existing directory: {path}"
             )
+        if self._may_wait:
+            self._waiting = _Waiting(path, self.model._run.copies())
+        else:
+            self._write(path)
+            self._say(epoch, f"finished saving model to {path}")
+
+    @property
+    def _may_wait(self) -> bool:
+        """Whether it is too early for another file, and only `fit` would know."""
+        short = 0 < self._took < _SHORT and time.perf_counter() - self._ended < _PAUSES * self._took
+        return short and self.save_best_only and self.verbose == 0 and self.model._run is not None
+
+    def flush(self) -> None:
+        if self._waiting is not None:
+            with holding(self._waiting.arrays):
+                self._write(self._waiting.path)
+
+    def _write(self, path: str) -> None:
+        started = time.perf_counter()
         if self.save_weights_only:
             self.model.save_weights(path, overwrite=True)
         else:
             self.model.save(path, overwrite=True)
-        self._say(epoch, f"finished saving model to {path}")
+        self._waiting, self._ended = None, time.perf_counter()
+        self._took = self._ended - started
 
     def _is_due(self, epoch: int, path: str, logs: dict[str, Any]) -> bool:
         """Says whether to save; without `save_best_only`, or the value it needs, always."""

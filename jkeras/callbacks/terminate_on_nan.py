@@ -44,7 +44,7 @@ class TerminateOnNaN(Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._seen = 0
-        self._pace.restart()
+        self._pace.start()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._pace.note(batch + 1 - self._seen)

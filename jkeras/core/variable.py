@@ -1,7 +1,8 @@
 """Variable: a named weight; a cell outside of a pure call, an array inside."""
 
+import contextlib
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -305,3 +306,20 @@ add_operators(Variable, _lift)
 jax.tree_util.register_pytree_node(
     Variable, lambda variable: ((variable.value,), None), lambda _, children: children[0]
 )
+
+
+@contextlib.contextmanager
+def holding(arrays: Mapping[Variable, Any]) -> Iterator[None]:
+    """Makes variables hold other arrays for a while, and then again what they held.
+
+    Args:
+        arrays: What each of the variables is to hold.
+    """
+    before = [(variable, variable._array, variable._shown) for variable in arrays]
+    try:
+        for variable, array in arrays.items():
+            variable.set_cell(array)
+        yield
+    finally:
+        for variable, kept, shown in before:
+            variable._array, variable._shown = kept, shown

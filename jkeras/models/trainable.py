@@ -287,7 +287,7 @@ class Trainable(Layer):
             logs = values
             called.on_epoch_end(epoch, logs)
             if progress is not None:
-                progress.finish(logs)
+                progress.finish(logs, training.done)
 
         run_chunk = self._compiled_or_eager(programs.train(feed.select))
         if settings.get("debug_nans"):
@@ -319,6 +319,7 @@ class Trainable(Layer):
             self._run = None
             trainer.step = cells.step
             programs.publish(training.metrics)
+            called.flush()
         self.optimizer.finalize_variable_values(self.trainable_variables)
         called.on_train_end(logs)
         return called.history  # type: ignore[return-value]
@@ -857,10 +858,10 @@ class EpochProgress:
         if self._progress is not None:
             self._progress.update(done, logs)
 
-    def finish(self, logs: Mapping[str, Any]) -> None:
-        """Ends the line."""
+    def finish(self, logs: Mapping[str, Any], done: int) -> None:
+        """Ends the line, after `done` steps."""
         if self._progress is not None:
-            self._progress.finish(logs)
+            self._progress.finish(logs, done)
             self._steps = self._progress.steps
 
 

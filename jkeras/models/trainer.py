@@ -13,6 +13,7 @@ from jkeras.core import graph, pure, random
 from jkeras.core.layer import changes
 from jkeras.core.variable import Variable
 from jkeras.metrics import Mean
+from jkeras.optimizers.update import is_cell
 from jkeras.training import engine, steps
 from jkeras.training.feeds import Feed
 from jkeras.training.objective import CompiledObjective, flatten_outputs
@@ -83,39 +84,38 @@ class ModelCells:
 
     def __init__(self, model: Any, optimizer: Any, step: Any, rng: jax.Array):
         named = pure.named_variables(model)
-        self._params = {path: v for path, v in named.items() if v.trainable}
-        self._state = {path: v for path, v in named.items() if not v.trainable}
-        self._names: dict[Variable, str] = {v: path for path, v in self._params.items()}
-        self._optimizer = optimizer
+        params = {path: v for path, v in named.items() if v.trainable}
+        state = {path: v for path, v in named.items() if not v.trainable}
         self.step, self.rng = step, rng
-        optimizer.build(list(self._params.values()))
+        optimizer.build(list(params.values()))
+        slots = optimizer.cells({v: path for path, v in params.items()})
+        # Flat, because an epoch of a small net takes as long as some walks through a tree.
+        self._structure: Any
+        self.all, self._structure = jax.tree.flatten((params, state, slots), is_leaf=is_cell)
 
     def read(self, metrics: Any) -> TrainState:
         """Returns the state for a chunk, which will destroy its arrays."""
+        params, state, opt_state = self._structure.unflatten([v.hand_over() for v in self.all])
         return TrainState(
             step=self.step,
-            params={path: v.hand_over() for path, v in self._params.items()},
-            state={path: v.hand_over() for path, v in self._state.items()},
-            opt_state=self._optimizer.read(self._names),
+            params=params,
+            state=state,
+            opt_state=opt_state,
             metrics=metrics,
             rng=self.rng,
         )
 
     def write(self, state: TrainState) -> None:
         """Keeps the arrays that a chunk has made; only references move."""
-        for path, variable in self._params.items():
-            variable.set_cell(state.params[path])
-        for path, variable in self._state.items():
-            variable.set_cell(state.state[path])
-        self._optimizer.write(state.opt_state, self._names)
+        arrays = (state.params, state.state, state.opt_state)
+        for cell, array in zip(self.all, self._structure.flatten_up_to(arrays), strict=True):
+            cell.set_cell(array)
         self.step, self.rng = state.step, state.rng
 
     def variables(self) -> pure.Variables:
         """Returns the current arrays, for reading only."""
-        return pure.Variables(
-            {path: v.cell() for path, v in self._params.items()},
-            {path: v.cell() for path, v in self._state.items()},
-        )
+        params, state, _ = self._structure.unflatten([v.cell() for v in self.all])
+        return pure.Variables(params, state)
 
 
 class Run:
@@ -129,6 +129,11 @@ class Run:
 
     def __init__(self, cells: ModelCells, feed: Feed, epoch: int):
         self._cells, self._feed, self.epoch = cells, feed, epoch
+
+    def copies(self) -> dict[Variable, np.ndarray]:
+        """Returns what the variables of the model and its optimizer hold now."""
+        # Copies, because the next step destroys the cells' arrays.
+        return {v: np.array(v.cell()) for v in self._cells.all}
 
     def read(self, epoch: int) -> dict[str, Any]:
         """Returns the state from which `epoch` starts: dicts of numbers and NumPy arrays."""

@@ -145,13 +145,14 @@ def _average(
 
 def map_cells(function: Callable, cells: Any, *states: Any) -> Any:
     """Maps a function over variables in a tree, and over what stands in their places."""
-    return jax.tree.map(function, cells, *states, is_leaf=_is_cell)
+    return jax.tree.map(function, cells, *states, is_leaf=is_cell)
 
 
 def cell_leaves(cells: Any) -> list[Variable]:
     """Returns the variables in a tree."""
-    return jax.tree.leaves(cells, is_leaf=_is_cell)
+    return jax.tree.leaves(cells, is_leaf=is_cell)
 
 
-def _is_cell(x: Any) -> bool:
+def is_cell(x: Any) -> bool:
+    """Says whether something is a variable: a leaf, where trees hold variables."""
     return isinstance(x, Variable)

@@ -167,7 +167,7 @@ class ArrayFeed:
             if self._offset < full:
                 wanted = min(full - self._offset, left, ahead or full)
                 chunk = self._chunk(0, self._offset, wanted)
-                if chunk.whole and rest and ahead is None and left > full:  # the pass at once
+                if chunk.whole and rest and left > full and (ahead is None or ahead > full):
                     chunk = chunk._replace(steps=full + 1, rest=slots[1][0])
             else:
                 chunk = self._chunk(1, 0, 1)
@@ -176,6 +176,7 @@ class ArrayFeed:
             if self._offset >= self.steps_per_pass:
                 self._pass, self._offset = self._pass + 1, 0
             yield chunk
+            self._draw_rows()  # of the next pass, while the device runs the chunk
 
 
 class HostFeed(ArrayFeed):

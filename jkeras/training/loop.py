@@ -53,7 +53,7 @@ class Pace:
     def __init__(self, fixed: int | None = None, refresh: float | None = None):
         self._length, self._fixed = fixed, fixed is not None
         self._refresh = None if fixed is not None else refresh
-        self._mark: float | None = None
+        self._mark = time.perf_counter()
         if self._refresh is not None:
             self._length = 1
 
@@ -69,23 +69,27 @@ class Pace:
         return min(ahead, self._length or ahead)
 
     def note(self, steps: int) -> None:
-        """Says that `steps` steps have ended since the last note."""
+        """Says that `steps` steps have ended since the last note, or the start."""
         now = time.perf_counter()
-        if self._refresh is not None and self._mark is not None and steps and self._length:
+        if self._refresh is not None and steps and self._length:
             wanted = int(self._refresh * steps / max(now - self._mark, 1e-9))
             # Grow by steps, since the first chunks' times hold compilation.
             self._length = max(1, min(wanted, 8 * self._length))
         self._mark = now
 
-    def restart(self) -> None:
-        """Forgets the last note: what comes next is not time spent in steps."""
-        self._mark = None
+    def start(self) -> None:
+        """Says that steps start now: what was before was not time spent in steps."""
+        self._mark = time.perf_counter()
 
 
 def fetch(logs: Mapping[str, Any]) -> dict[str, Any]:
     """Returns logs as Python numbers; waits for the device."""
-    values = jax.device_get(dict(logs))
-    return {k: float(v) if np.ndim(v) == 0 else v for k, v in values.items()}
+    if len(logs) > 1:  # all at once: from a device that is far away, each takes a while
+        for value in logs.values():
+            if isinstance(value, jax.Array):
+                value.copy_to_host_async()
+    values = {name: np.asarray(value) for name, value in logs.items()}
+    return {k: float(v) if v.ndim == 0 else v for k, v in values.items()}
 
 
 class TrainLoop:
@@ -147,6 +151,8 @@ class TrainLoop:
         def finish(epoch: int, logs: dict[str, Any], metrics: Any) -> None:
             values = fetch(logs)
             self._warn_of_loss(epoch, values, metrics)
+            if self.progress is not None:
+                self.pace.note(self.done - self.progress.done)
             finish_epoch(epoch, values)
 
         with self.interrupts:
@@ -204,7 +210,7 @@ class TrainLoop:
         by_batch = self.callbacks.wants_batches("train")
         done = self.done = 0
         late: tuple[int, Mapping[str, Any]] | None = None  # a chunk's end, to be shown a chunk late
-        self.pace.restart()
+        self.pace.start()
 
         def length() -> int | None:
             ahead = self.callbacks.steps_ahead("train", done) if by_batch else None
@@ -231,14 +237,13 @@ class TrainLoop:
                 late = (done, self.compute(self.metrics))
             if self.should_stop():
                 break
-        if late is not None:
-            self._show(late[0], fetch(late[1]))
         if done == 0 and not started:
             raise ValueError(
                 "The training data gave no batches: it is empty, or the generator has ended. "
                 "Pass data with at least one sample (and a new generator for each fit)."
             )
-        return self.compute(self.metrics)
+        # The last chunk is shown with the epoch's logs.
+        return late[1] if late is not None else self.compute(self.metrics)
 
     def _run(self, chunk: Chunk) -> None:
         with self.interrupts.held():
@@ -248,7 +253,7 @@ class TrainLoop:
 
     def _show(self, done: int, logs: Mapping[str, Any]) -> None:
         if self.progress is not None:
-            self.pace.note(max(done - self.progress.done, 0))
+            self.pace.note(done - self.progress.done)
             self.progress.update(done, logs)
 
 

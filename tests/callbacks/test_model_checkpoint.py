@@ -1,5 +1,7 @@
 """What is saved when; the files themselves are tested with `saving`."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
@@ -66,6 +68,71 @@ def test_only_improvements_are_saved(tmp_path, capsys):
         f"{tmp_path}/3.weights.h5",
         f"Epoch 3: finished saving model to {tmp_path}/3.weights.h5",
     ]
+
+
+class Saving(keras.Sequential):
+    """Counts how often it is saved."""
+
+    saves = 0
+
+    def save(self, *args, **kwargs):
+        super().save(*args, **kwargs)
+        self.saves += 1
+
+
+def improving(path, callbacks=(), epochs=150):
+    """Trains a small model that is better after each of many short epochs."""
+    model = Saving([keras.Input((2,)), keras.layers.Dense(1, use_bias=False)])
+    model.set_weights([np.zeros((2, 1))])
+    model.compile(keras.optimizers.SGD(1e-4), "mse")
+    save = ModelCheckpoint(path, monitor="loss", save_best_only=True)
+    with contextlib.suppress(ZeroDivisionError):
+        model.fit(X, Y, batch_size=10, epochs=epochs, verbose=0, callbacks=[save, *callbacks])
+    return model
+
+
+def saved(path):
+    with keras.saving.CustomObjectScope({"Saving": Saving}):
+        return keras.saving.load_model(path)
+
+
+def test_a_small_model_that_improves_all_the_time_is_not_always_written(tmp_path):
+    path = tmp_path / "best.keras"
+    model = improving(path)
+    assert 1 < model.saves < 75
+    # The best epoch is the last one: its loss is the smallest.
+    np.testing.assert_array_equal(saved(path).get_weights()[0], model.get_weights()[0])
+    assert int(saved(path).optimizer.iterations) == 150
+
+
+class Reading(keras.callbacks.Callback):
+    def __init__(self, look):
+        self.on_epoch_end = look
+
+
+@pytest.mark.parametrize(
+    "own", [Reading, lambda look: keras.callbacks.LambdaCallback(on_epoch_end=look)]
+)
+def test_callbacks_of_the_users_own_find_the_best_model_in_the_file(tmp_path, own):
+    path, found = tmp_path / "best.keras", []
+
+    def look(epoch, logs):
+        found.append(int(saved(path).optimizer.iterations))
+
+    assert improving(path, [own(look)], epochs=8).saves == 8
+    assert found == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
+def test_an_exception_loses_no_model(tmp_path):
+    path = tmp_path / "best.keras"
+
+    def schedule(epoch, rate):
+        return 1 / 0 if epoch == 100 else rate
+
+    model = improving(path, [keras.callbacks.LearningRateScheduler(schedule)])
+    assert model.saves < 50
+    np.testing.assert_array_equal(saved(path).get_weights()[0], model.get_weights()[0])
+    assert int(saved(path).optimizer.iterations) == 100
 
 
 def test_a_threshold(tmp_path):
