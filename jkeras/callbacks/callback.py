@@ -239,6 +239,11 @@ class CallbackList(Callback):
         ahead = [_steps_ahead(c, mode, batch) for c in self.callbacks]
         return min((n for n in ahead if n is not None), default=None)
 
+    def overrides(self, hook: str) -> bool:
+        """Says whether a callback does something in a hook."""
+        default = getattr(Callback, hook)
+        return any(getattr(getattr(c, hook), "__func__", None) is not default for c in self)
+
     @property
     def wants_epochs(self) -> bool:
         """Whether a callback other than `History` must see an epoch's logs at its end."""

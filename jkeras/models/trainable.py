@@ -390,7 +390,7 @@ class Trainable(Layer):
             named = pure.named_variables(self)
             for path, value in written.items():
                 named[path].set_cell(value)
-        if called.wants_epochs:
+        if called.overrides("on_test_end"):
             logs = loop.fetch(logs)
         called.on_test_end(dict(logs))
         return logs

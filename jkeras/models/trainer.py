@@ -1,7 +1,7 @@
 """Trainer: the compiled programs behind one `compile`, and what moves arrays in and out of them."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -107,10 +107,18 @@ class ModelCells:
 
     def write(self, state: TrainState) -> None:
         """Keeps the arrays that a chunk has made; only references move."""
-        arrays = (state.params, state.state, state.opt_state)
-        for cell, array in zip(self.all, self._structure.flatten_up_to(arrays), strict=True):
+        for cell, array in self._pairs(state):
             cell.set_cell(array)
         self.step, self.rng = state.step, state.rng
+
+    def hold(self, state: TrainState) -> bool:
+        """Says whether these very arrays are still there: nobody has set others."""
+        same = all(cell.cell() is array for cell, array in self._pairs(state))
+        return same and self.step is state.step and self.rng is state.rng
+
+    def _pairs(self, state: TrainState) -> Iterable[tuple[Variable, Any]]:
+        arrays = (state.params, state.state, state.opt_state)
+        return zip(self.all, self._structure.flatten_up_to(arrays), strict=True)
 
     def variables(self) -> pure.Variables:
         """Returns the current arrays, for reading only."""

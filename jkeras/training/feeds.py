@@ -123,10 +123,9 @@ class ArrayFeed:
 
     @position.setter
     def position(self, position: Mapping[str, int]) -> None:
-        if self.seed is not None:
-            self.seed = position.get("seed", self.seed)
+        if self.seed is not None and position.get("seed", self.seed) != self.seed:
+            self.seed, self._drawn = position["seed"], None
         self._pass, self._offset = position["pass"], position["offset"]
-        self._drawn = None
 
     def _draw_rows(self) -> list[Any]:
         if self._drawn is None or (self.seed is not None and self._drawn != self._pass):

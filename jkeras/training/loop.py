@@ -6,15 +6,21 @@ list of callbacks; it knows no model and no callback class.
 
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jkeras.training.feeds import Chunk, Feed
 from jkeras.training.interrupts import Interrupts
 from jkeras.training.state import EvalState, TrainState
+
+# While callbacks look at an epoch, the next one is begun if epochs are so short (in seconds) that
+# this matters, and the state is so small (in bytes) that another copy of it does not.
+_SHORT_EPOCH = 0.1
+_SMALL_STATE = 32 * 2**20
 
 
 class Cells(Protocol):
@@ -25,6 +31,9 @@ class Cells(Protocol):
 
     def write(self, state: TrainState) -> None:
         """Keeps the state that a chunk has ended with."""
+
+    def hold(self, state: TrainState) -> bool:
+        """Says whether these very arrays are still there: nobody has set others."""
 
 
 class Callbacks(Protocol):
@@ -92,6 +101,29 @@ def fetch(logs: Mapping[str, Any]) -> dict[str, Any]:
     return {k: float(v) if v.ndim == 0 else v for k, v in values.items()}
 
 
+class Ahead(NamedTuple):
+    """An epoch that was begun before the callbacks had seen the one before it.
+
+    Attributes:
+        start: The state from which it was begun: a copy of it was destroyed, not this one.
+        state: The state that it ends with.
+        logs: Its logs, on the device.
+        position: Where the feed stands after it.
+        steps: How many steps it has.
+    """
+
+    start: TrainState
+    state: TrainState
+    logs: Mapping[str, Any]
+    position: Mapping[str, Any]
+    steps: int
+
+
+@jax.jit
+def _copy(state: TrainState) -> TrainState:
+    return jax.tree.map(jnp.copy, state)
+
+
 class TrainLoop:
     """Runs epochs.
 
@@ -131,11 +163,13 @@ class TrainLoop:
         self.metrics: Any = fresh_metrics()  # of the epoch so far, or of the last one
         self.interrupts = Interrupts()
         self.done = 0  # steps of the epoch so far, or of the last one
+        self._ahead: Ahead | None = None
+        self._looks_ahead = not feed.streams  # until a callback changes what the next epoch needs
         self._warned = False  # of a loss that is not finite
 
     def run(
         self,
-        epochs: Iterable[int],
+        epochs: Sequence[int],
         steps_per_epoch: int | None,
         validates: Callable[[int], bool],
         finish_epoch: Callable[[int, dict[str, Any]], None],
@@ -143,10 +177,14 @@ class TrainLoop:
         """Runs epochs; `finish_epoch` gets each one's logs, as numbers.
 
         Where nothing needs an epoch's logs at once, they are fetched when the next epoch has been
-        dispatched, so that the device never waits for the host.
+        dispatched, so that the device never waits for the host. Where callbacks do, the next one of
+        many short epochs is begun nevertheless, from a copy of the state, and begun again if they
+        change the state.
         """
         waiting: list[tuple[int, dict[str, Any], Any]] = []
         at_once = self.callbacks.wants_epochs or self.progress is not None
+
+        short = False  # the last epoch
 
         def finish(epoch: int, logs: dict[str, Any], metrics: Any) -> None:
             values = fetch(logs)
@@ -157,6 +195,7 @@ class TrainLoop:
 
         with self.interrupts:
             for epoch in epochs:
+                started = time.perf_counter()
                 self.callbacks.on_epoch_begin(epoch)
                 if self.progress is not None:
                     self.progress.start(epoch)
@@ -168,8 +207,11 @@ class TrainLoop:
                     val_logs = self.validate()
                     logs.update({f"val_{name}": value for name, value in val_logs.items()})
                 waiting.append((epoch, logs, self.metrics))
+                if at_once and short and epoch != epochs[-1]:
+                    self._look_ahead(steps_per_epoch)
                 while len(waiting) > (0 if at_once else 1):
                     finish(*waiting.pop(0))
+                short = time.perf_counter() - started < _SHORT_EPOCH
                 if self.should_stop() or self._ran_out(steps_per_epoch):
                     break
         for ended in waiting:
@@ -203,8 +245,40 @@ class TrainLoop:
             stacklevel=5,
         )
 
+    def _look_ahead(self, steps: int | None) -> None:
+        """Begins the next epoch from a copy of the state, if it is one chunk."""
+        if not self._looks_ahead or self.callbacks.wants_batches("train"):
+            return
+        start = self.cells.read(self.fresh_metrics())
+        if sum(a.nbytes for a in jax.tree.leaves(start)) > _SMALL_STATE:
+            self._looks_ahead = False
+            return
+        position = self.feed.position
+        chunk = next(iter(self.feed.chunks(self.pace.length, steps)))
+        if chunk.steps == (steps or self.feed.steps_per_pass):
+            state = chunk.run(self.run_chunk, _copy(start), chunk.resident)
+            logs = self.compute(state.metrics)
+            self._ahead = Ahead(start, state, logs, self.feed.position, chunk.steps)
+        self.feed.position = position
+
+    def _take_ahead(self) -> Mapping[str, Any] | None:
+        """Returns the logs of an epoch that was begun already; None if there is none to be used."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is None:
+            return None
+        self._looks_ahead = self.cells.hold(ahead.start)
+        if not self._looks_ahead:
+            return None
+        with self.interrupts.held():
+            self._keep(ahead.state)
+        self.feed.position, self.done = ahead.position, ahead.steps
+        return ahead.logs
+
     def run_epoch(self, steps: int | None) -> Mapping[str, Any]:
         """Runs one epoch; returns its logs, still on the device."""
+        logs = self._take_ahead()
+        if logs is not None:
+            return logs
         self.metrics = self.fresh_metrics()
         started = self.done > 0
         by_batch = self.callbacks.wants_batches("train")
@@ -247,9 +321,11 @@ class TrainLoop:
 
     def _run(self, chunk: Chunk) -> None:
         with self.interrupts.held():
-            state = chunk.run(self.run_chunk, self.cells.read(self.metrics), chunk.resident)
-            self.cells.write(state)
-            self.metrics = state.metrics
+            self._keep(chunk.run(self.run_chunk, self.cells.read(self.metrics), chunk.resident))
+
+    def _keep(self, state: TrainState) -> None:
+        self.cells.write(state)
+        self.metrics = state.metrics
 
     def _show(self, done: int, logs: Mapping[str, Any]) -> None:
         if self.progress is not None:
