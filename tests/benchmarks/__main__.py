@@ -27,9 +27,12 @@ def check(made):
                 value,
                 expected,
             )
+        elif hasattr(program, "net"):
+            value = program.loss(*jax.tree.map(lambda a: a[:256], program.data)).item()
+            assert abs(value - expected) < 1e-3 * max(1, abs(expected)), (program.name, value)
 
 
-def run(workload, rounds):
+def run(workload, rounds, quick):
     rng = np.random.default_rng(1)
     x, y = workload.make_data(rng, workload.rows)
     weights = programs.initial_weights(workload)
@@ -38,6 +41,10 @@ def run(workload, rounds):
         kinds.append(programs.FlaxLoop)
     if programs.has("keras"):
         kinds += [programs.Keras, programs.KerasTuned]
+    if programs.has("torch") and not quick:  # compiling takes up to half a minute
+        from tests.benchmarks import torch_programs
+
+        kinds += [torch_programs.TorchLoop, torch_programs.TorchCompiled]
     made = [kind(workload, x, y, weights) for kind in kinds]
     check(made)
     cold = {}
@@ -77,7 +84,7 @@ def main():
     for workload in WORKLOADS:
         chosen = workload.name in QUICK or not options.quick
         if wanted in workload.name.lower() and chosen:
-            run(workload, rounds)
+            run(workload, rounds, options.quick)
     for name, section in others.SECTIONS.items():
         if wanted in name:
             takes = inspect.signature(section).parameters
