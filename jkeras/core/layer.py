@@ -740,12 +740,14 @@ class Layer(registry.Configurable):
         raise FloatingPointError(f"The outputs of the layer {self.name!r} hold NaN.\n{source}")
 
     def _cast(self, tree: Any) -> Any:
-        """Makes JAX arrays of NumPy's, and casts floating ones to the compute dtype."""
+        """Makes JAX arrays of other arrays, and casts floating ones to the compute dtype."""
         dtype = self.compute_dtype if self.autocast else None
 
         def cast(x: Any) -> Any:
             if not isinstance(x, (jax.Array, np.ndarray, np.generic)):
-                return x
+                if not hasattr(x, "__array__"):
+                    return x
+                x = np.asarray(x)  # a data frame, or a tensor of another library
             if jnp.issubdtype(x.dtype, np.floating) and dtype != "string":
                 return jnp.asarray(x, dtype)
             return jnp.asarray(x) if x.dtype.kind not in "OUS" else x

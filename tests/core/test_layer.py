@@ -266,6 +266,16 @@ def test_lists_of_numbers_are_arrays():
     assert layers.Dense(1, kernel_initializer="ones")([[1.0, 2.0]]).tolist() == [[3.0]]
 
 
+def test_arrays_of_other_libraries_are_arrays():
+    class Tensor:  # as a data frame, or a tensor of PyTorch
+        def __array__(self, dtype=None, copy=None):
+            return np.array([[1.0, 2.0]], dtype)
+
+    assert layers.Dense(1, kernel_initializer="ones")(Tensor()).tolist() == [[3.0]]
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(1, kernel_initializer="ones")])
+    assert model(Tensor()).tolist() == [[3.0]]
+
+
 def test_structures_in_and_out():
     class Swap(layers.Layer):
         def call(self, inputs):
