@@ -1,6 +1,8 @@
 """summary: a table of a model's layers, shapes and parameter counts."""
 
+import functools
 import itertools
+import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
 from io import StringIO
@@ -8,7 +10,7 @@ from typing import Any
 
 import jax
 
-from jkeras.core import graph
+from jkeras.core import graph, settings
 from jkeras.core.layer import Layer
 
 
@@ -54,20 +56,18 @@ def print_summary(
         if show_trainable:
             row.append(Text(_trainable_mark(layer)))
         table.add_row(*row)
-    lines = [*_totals(model)]
-    if print_fn is None:
-        console = Console(width=width, highlight=False, soft_wrap=True)
-        console.print(Text(f'Model: "{model.name}"', style="bold"))
-        console.print(table)
-        for line in lines:
-            console.print(Text(line))
-    else:
-        buffer = StringIO()
-        console = Console(file=buffer, width=width, highlight=False, force_terminal=False)
-        console.print(f'Model: "{model.name}"')
-        console.print(table)
-        for line in lines:
-            console.print(line)
+    if print_fn is None and not settings.get("interactive_logging"):
+        print_fn = functools.partial(logging.getLogger("jkeras").info, "%s")
+    buffer = None if print_fn is None else StringIO()
+    terminal = None if buffer is None else False
+    console = Console(
+        file=buffer, width=width, highlight=False, soft_wrap=True, force_terminal=terminal
+    )
+    console.print(Text(f'Model: "{model.name}"', style="bold"))
+    console.print(table)
+    for line in _totals(model):
+        console.print(Text(line))
+    if print_fn is not None and buffer is not None:
         print_fn(buffer.getvalue())
 
 

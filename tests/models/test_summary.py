@@ -60,3 +60,14 @@ def test_a_print_function_and_other_widths():
     assert "Non-trainable params: 15" in text
     model.summary(print_fn=lines.append, line_length=60, positions=[0.5, 0.8, 1.0])
     assert lines[1].splitlines()[1].index("┳") == 28
+
+
+def test_it_goes_to_logging_where_progress_does(capsys, caplog):
+    keras.config.disable_interactive_logging()
+    try:
+        with caplog.at_level("INFO", "jkeras"):
+            plain().summary()
+    finally:
+        keras.config.enable_interactive_logging()
+    assert PLAIN in caplog.records[0].getMessage()
+    assert capsys.readouterr().out == ""
