@@ -151,6 +151,8 @@ def test_arguments_of_fit():
     model = classifier()
     says(lambda: model.fit(X, LABELS, validation_split=1.5), "validation_split", "1.5")
     says(lambda: model.fit(X, LABELS, batch_size=0), "batch_size", "positive integer", "0")
+    says(lambda: model.fit(X, LABELS, epochs=1.5), "`epochs` must be an integer", "1.5")
+    says(lambda: model.fit(X, LABELS, steps_per_epoch=2.5), "`steps_per_epoch`", "2.5")
     says(lambda: model.fit(X, LABELS, verbose="yes"), "`verbose`", "'auto', 0, 1 or 2", "'yes'")
     says(lambda: model.fit(X, LABELS, validation_split=0.99, verbose=0), "no samples")
     says(lambda: model.fit(X, LABELS, validation_data=X, verbose=0), "validation_data", "(x, y)")

@@ -89,14 +89,7 @@ class Trainable(Layer):
             >>> model.optimizer.name
             'adam'
         """
-        if (
-            isinstance(steps_per_execution, bool)
-            or not isinstance(steps_per_execution, (int, np.integer))
-            or steps_per_execution < 1
-        ):
-            raise ValueError(
-                f"`steps_per_execution` must be a positive integer, got {steps_per_execution!r}."
-            )
+        _check_count("steps_per_execution", steps_per_execution)
         chosen = given = optimizers.get(optimizer)
         if (
             auto_scale_loss
@@ -250,6 +243,9 @@ class Trainable(Layer):
             ['loss', 'val_loss']
         """
         trainer = self._require_compiled("fit")
+        _check_count("epochs", epochs, least=0)
+        if steps_per_epoch is not None:
+            _check_count("steps_per_epoch", steps_per_epoch)
         if not 0.0 <= validation_split < 1.0:
             raise ValueError(
                 f"`validation_split` is a fraction from 0 to 1, got {validation_split}."
@@ -740,12 +736,8 @@ class Trainable(Layer):
         on_device: bool | str = "auto",
     ) -> Any:
         """Makes arrays or a stream of batches of what the user passed."""
-        if batch_size is not None and (
-            isinstance(batch_size, bool)
-            or not isinstance(batch_size, (int, np.integer))
-            or batch_size < 1
-        ):
-            raise ValueError(f"`batch_size` must be a positive integer, got {batch_size!r}.")
+        if batch_size is not None:
+            _check_count("batch_size", batch_size)
         if x is None:
             raise ValueError("The data is missing: `x` is None.")
         if data_module.is_stream(x):
@@ -885,6 +877,13 @@ def _validates(frequency: Any, epoch: int) -> bool:
     if isinstance(frequency, (int, np.integer)):
         return (epoch + 1) % frequency == 0
     return (epoch + 1) in frequency
+
+
+def _check_count(name: str, value: Any, least: int = 1) -> None:
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= least:
+        return
+    kind = "a positive integer" if least else "an integer, at least 0"
+    raise ValueError(f"`{name}` must be {kind}, got {value!r}.")
 
 
 def _check_names(given: Mapping[str, Any]) -> None:
