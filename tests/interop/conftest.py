@@ -42,19 +42,14 @@ NOT_COMPARED = {
             *("losses.Loss", "metrics.Metric", "optimizers.Optimizer"),
             *("optimizers.schedules.LearningRateSchedule", "initializers.Initializer"),
             *("regularizers.Regularizer", "constraints.Constraint", "optimizers.OptimizerMap"),
-            *(
-                "layers.InputLayer",
-                "layers.JaxLayer",
-                "layers.FlaxLayer",
-                "metrics.MeanMetricWrapper",
-            ),
+            *("layers.InputLayer", "metrics.MeanMetricWrapper"),
         ],
         NO_NUMBERS,
     ),
     **dict.fromkeys(
         [
             *("layers.StringLookup", "layers.IntegerLookup", "layers.TextVectorization"),
-            *("layers.Hashing", "layers.HashedCrossing"),
+            *("layers.Hashing", "layers.HashedCrossing", "layers.JaxLayer", "layers.FlaxLayer"),
         ],
         "Keras needs TensorFlow for it",
     ),

@@ -559,6 +559,22 @@ def test_embedding(compare, mask_zero):
     check(compare, "Embedding", (9, 3), {"mask_zero": mask_zero}, integers(9, 4, 5))
 
 
+@pytest.mark.parametrize("kwargs", [{}, {"tie_weights": False, "logit_soft_cap": 2.0}])
+def test_reversible_embedding(compare, kwargs):
+    ours, theirs = pair("ReversibleEmbedding", (9, 3), kwargs)
+    numbers = integers(9, 4, 5)
+    for layer in (ours, theirs):
+        layer.build((4, 5))
+    same_weights(ours, theirs)
+    vectors = ours(numbers)
+    compare("ReversibleEmbedding: outputs", vectors, theirs(numbers))
+    compare(
+        "ReversibleEmbedding: reversed",
+        ours(vectors, reverse=True),
+        theirs(np.asarray(vectors), reverse=True),
+    )
+
+
 @pytest.mark.parametrize("renorm", [True, False])
 def test_batch_normalization_with_a_mask(compare, renorm):
     mask = np.arange(5) < np.array([[5], [3], [0]])
@@ -693,3 +709,18 @@ def test_draws_of_images(name, args, feature, compare):
     assert len(places) > 1
     # Kolmogorov and Smirnov, at the level 0.001.
     compare(f"{name}: distribution", below[0], below[1], 0.087)
+
+
+@pytest.mark.filterwarnings("ignore:Explicitly requested dtype")  # by Keras
+def test_draws_of_mix_up(compare):
+    labels = np.eye(600, dtype="float32")
+    images = labels[:, :, None, None] + np.zeros((1, 1, 2, 1), "float32")
+    own = []
+    for layer in pair("MixUp", (0.4,), {"seed": 3}):
+        mixed = layer({"images": images, "labels": labels}, training=True)
+        mixed = {k: np.asarray(v) for k, v in mixed.items()}
+        np.testing.assert_allclose(mixed["images"][:, :, 1, 0], mixed["labels"], atol=1e-6)
+        own.append(np.sort(np.diagonal(mixed["labels"])))
+    places = np.union1d(*own)
+    below = [np.searchsorted(values, places, "right") / 600 for values in own]
+    compare("MixUp: distribution", below[0], below[1], 0.113)
