@@ -2,21 +2,23 @@
 
 import functools
 import math
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
 
 from jkeras.core import registry
 from jkeras.core.layer import Layer
+from jkeras.core.signatures import takes_arguments_of
 from jkeras.layers.arguments import (
-    keep_weight_options,
+    KernelOptions,
     next_key,
     one_of,
     positive_axis,
     positive_integer,
     seed_generator,
+    takes_weight_options,
 )
 from jkeras.layers.core import EinsumDense
 from jkeras.ops import arrays as nn
@@ -44,6 +46,15 @@ class _Folded:
         return jnp.transpose(y, [self.order.index(i) for i in range(y.ndim)])
 
 
+class HeadOptions(KernelOptions, total=False):
+    """What the layers with several heads take beside their sizes."""
+
+    sliding_window: int | None
+    flash_attention: bool | None
+    use_gate: bool
+    seed: Any
+
+
 class _HeadAttention(Layer):
     """Attention of several heads, of which groups may share keys and values."""
 
@@ -55,23 +66,24 @@ class _HeadAttention(Layer):
     output_shape: Any = None
     attention_axes: Any = None
 
-    def _keep(
+    @takes_weight_options("kernel", "bias", "activity")
+    def __init__(
         self,
-        dropout: float,
-        use_bias: bool,
-        sliding_window: int | None,
-        flash_attention: bool | None,
-        use_gate: bool,
-        seed: Any,
-        options: Mapping[str, Any],
-    ) -> None:
-        """Keeps the arguments that both have."""
+        dropout: float = 0.0,
+        use_bias: bool = True,
+        sliding_window: int | None = None,
+        flash_attention: bool | None = None,
+        *,
+        use_gate: bool = False,
+        seed: Any = None,
+        **options: Unpack[KernelOptions],
+    ):
+        super().__init__(**options)
         self.dropout, self.use_bias, self.use_gate = dropout, use_bias, use_gate
         self.sliding_window, self.flash_attention = sliding_window, flash_attention
         if sliding_window is not None:
             positive_integer(self, "sliding_window", sliding_window)
         self.seed, self.seed_generator = seed, seed_generator(seed)
-        keep_weight_options(self, options)
 
     def build(self, query_shape: Any, value_shape: Any, key_shape: Any = None) -> None:
         key_shape = value_shape if key_shape is None else key_shape
@@ -230,15 +242,10 @@ class MultiHeadAttention(_HeadAttention):
             default.
         sliding_window: How far from a target the sources are that it sees.
         flash_attention: Whether cuDNN's fused kernel must be used; the compiler chooses by default.
-        kernel_initializer: The initializer of the kernels.
-        bias_initializer: The initializer of the biases.
-        kernel_regularizer: A function of the kernels (or its name) that gives a loss.
-        bias_regularizer: A function of the biases (or its name) that gives a loss.
-        activity_regularizer: A function of the outputs (or its name) that gives a loss.
-        kernel_constraint: A function (or its name) applied to the kernels after each update.
-        bias_constraint: A function (or its name) applied to the biases after each update.
         use_gate: Whether heads are multiplied by a sigmoid of one more projection of the query.
         seed: An integer, for a sequence of draws of the layer's own.
+        **options: Initializers, regularizers and constraints of all kernels (`kernel`) and biases
+            (`bias`): see `Dense`.
 
     Raises:
         ValueError: If a size is not positive, or the inputs do not fit together.
@@ -252,6 +259,7 @@ class MultiHeadAttention(_HeadAttention):
         ((2, 8, 16), (2, 2, 8, 4))
     """
 
+    @takes_arguments_of(_HeadAttention.__init__)
     def __init__(
         self,
         num_heads: int,
@@ -261,25 +269,13 @@ class MultiHeadAttention(_HeadAttention):
         use_bias: bool = True,
         output_shape: Any = None,
         attention_axes: Any = None,
-        sliding_window: int | None = None,
-        flash_attention: bool | None = None,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
-        use_gate: bool = False,
-        seed: Any = None,
-        **kwargs: Any,
+        **options: Unpack[HeadOptions],
     ):
-        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        super().__init__(dropout, use_bias, **options)
         self.num_heads = self.heads = self.groups = positive_integer(self, "num_heads", num_heads)
         self.key_dim = self.key_size = positive_integer(self, "key_dim", key_dim)
         self.value_dim = self.value_size = positive_integer(self, "value_dim", value_dim or key_dim)
         self.output_shape, self.attention_axes = _as_tuple(output_shape), _as_tuple(attention_axes)
-        self._keep(dropout, use_bias, sliding_window, flash_attention, use_gate, seed, locals())
 
 
 class GroupedQueryAttention(_HeadAttention):
@@ -298,15 +294,10 @@ class GroupedQueryAttention(_HeadAttention):
         use_bias: Whether the projections have biases.
         sliding_window: How far from a target the sources are that it sees.
         flash_attention: Whether cuDNN's fused kernel must be used; the compiler chooses by default.
-        kernel_initializer: The initializer of the kernels.
-        bias_initializer: The initializer of the biases.
-        kernel_regularizer: A function of the kernels (or its name) that gives a loss.
-        bias_regularizer: A function of the biases (or its name) that gives a loss.
-        activity_regularizer: A function of the outputs (or its name) that gives a loss.
-        kernel_constraint: A function (or its name) applied to the kernels after each update.
-        bias_constraint: A function (or its name) applied to the biases after each update.
         use_gate: Whether heads are multiplied by a sigmoid of one more projection of the query.
         seed: An integer, for a sequence of draws of the layer's own.
+        **options: Initializers, regularizers and constraints of all kernels (`kernel`) and biases
+            (`bias`): see `Dense`.
 
     Raises:
         ValueError: If a size is not positive, or the heads do not divide.
@@ -318,6 +309,7 @@ class GroupedQueryAttention(_HeadAttention):
         (2, 8, 16)
     """
 
+    @takes_arguments_of(_HeadAttention.__init__)
     def __init__(
         self,
         head_dim: int,
@@ -325,20 +317,9 @@ class GroupedQueryAttention(_HeadAttention):
         num_key_value_heads: int,
         dropout: float = 0.0,
         use_bias: bool = True,
-        sliding_window: int | None = None,
-        flash_attention: bool | None = None,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
-        use_gate: bool = False,
-        seed: Any = None,
-        **kwargs: Any,
+        **options: Unpack[HeadOptions],
     ):
-        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        super().__init__(dropout, use_bias, **options)
         self.head_dim = self.key_size = positive_integer(self, "head_dim", head_dim)
         self.value_size = self.head_dim
         self.num_query_heads = self.heads = positive_integer(
@@ -352,7 +333,6 @@ class GroupedQueryAttention(_HeadAttention):
                 "`num_query_heads` must be divisible by `num_key_value_heads`. Received: "
                 f"{num_query_heads} and {num_key_value_heads} (layer {self.name!r})"
             )
-        self._keep(dropout, use_bias, sliding_window, flash_attention, use_gate, seed, locals())
 
 
 GroupQueryAttention = GroupedQueryAttention

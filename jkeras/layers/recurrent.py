@@ -7,7 +7,7 @@ all time steps in one product, and `step`, which is all that runs in the loop.
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -18,11 +18,12 @@ from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
 from jkeras.core.variable import Variable
 from jkeras.layers.arguments import (
+    RecurrentOptions,
     add_weight,
-    keep_weight_options,
     next_key,
     positive_integer,
     seed_generator,
+    takes_weight_options,
 )
 from jkeras.ops import arrays as nn
 
@@ -34,7 +35,7 @@ class _Cell(Layer):
     gates = 1
     number_of_states = 1
 
-    def _keep(
+    def __init__(
         self,
         units: int,
         activation: Any,
@@ -42,12 +43,11 @@ class _Cell(Layer):
         dropout: float,
         recurrent_dropout: float,
         seed: Any,
-        options: Mapping[str, Any],
-    ) -> None:
-        """Keeps the arguments that all have."""
+        **options: Any,
+    ):
+        super().__init__(**options)
         self.units = positive_integer(self, "units", units)
         self.activation, self.use_bias = activations.get(activation), use_bias
-        keep_weight_options(self, options)
         self.dropout = min(1.0, max(0.0, dropout))
         self.recurrent_dropout = min(1.0, max(0.0, recurrent_dropout))
         self.seed, self.seed_generator = seed, seed_generator(seed)
@@ -128,27 +128,19 @@ class SimpleRNNCell(_Cell):
         (2, 3)
     """
 
+    @takes_weight_options("kernel", "recurrent", "bias")
     def __init__(
         self,
         units: int,
         activation: Any = "tanh",
         use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        recurrent_constraint: Any = None,
-        bias_constraint: Any = None,
+        *,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         seed: Any = None,
-        **kwargs: Any,
+        **options: Unpack[RecurrentOptions],
     ):
-        super().__init__(**kwargs)
-        self._keep(units, activation, use_bias, dropout, recurrent_dropout, seed, locals())
+        super().__init__(units, activation, use_bias, dropout, recurrent_dropout, seed, **options)
 
     def step(self, projected: Any, states: list, factor: Any) -> tuple[Any, list]:
         outputs = self.activation(projected + _times(states[0], factor) @ self.recurrent_kernel)
@@ -173,29 +165,21 @@ class LSTMCell(_Cell):
     channel_axis = -1
     bias_initializer: Any
 
+    @takes_weight_options("kernel", "recurrent", "bias")
     def __init__(
         self,
         units: int,
         activation: Any = "tanh",
         recurrent_activation: Any = "sigmoid",
         use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
+        *,
         unit_forget_bias: bool = True,
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        recurrent_constraint: Any = None,
-        bias_constraint: Any = None,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         seed: Any = None,
-        **kwargs: Any,
+        **options: Unpack[RecurrentOptions],
     ):
-        super().__init__(**kwargs)
-        self._keep(units, activation, use_bias, dropout, recurrent_dropout, seed, locals())
+        super().__init__(units, activation, use_bias, dropout, recurrent_dropout, seed, **options)
         self.recurrent_activation = activations.get(recurrent_activation)
         self.unit_forget_bias = unit_forget_bias
 
@@ -250,29 +234,21 @@ class GRUCell(_Cell):
 
     gates = 3
 
+    @takes_weight_options("kernel", "recurrent", "bias")
     def __init__(
         self,
         units: int,
         activation: Any = "tanh",
         recurrent_activation: Any = "sigmoid",
         use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        recurrent_constraint: Any = None,
-        bias_constraint: Any = None,
+        *,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         reset_after: bool = True,
         seed: Any = None,
-        **kwargs: Any,
+        **options: Unpack[RecurrentOptions],
     ):
-        super().__init__(**kwargs)
-        self._keep(units, activation, use_bias, dropout, recurrent_dropout, seed, locals())
+        super().__init__(units, activation, use_bias, dropout, recurrent_dropout, seed, **options)
         self.recurrent_activation = activations.get(recurrent_activation)
         self.reset_after = reset_after
 
@@ -621,18 +597,17 @@ class CellRNN(RNN):
             for name in own_parameters(cls.cell_class):
                 setattr(cls, name, _of_cell(name))
 
-    def _make(self, arguments: Mapping[str, Any], kwargs: dict[str, Any]) -> None:
-        """Makes the cell and the loop of a constructor's arguments."""
-        common = {k: kwargs[k] for k in ("dtype", "trainable") if k in kwargs}
-        own = {k: arguments[k] for k in own_parameters(self.cell_class)}
-        name = naming.to_snake_case(self.cell_class.__name__)
-        loop = {k: v for k, v in arguments.items() if k in own_parameters(RNN)}
+    def _make(self, arguments: Mapping[str, Any]) -> None:
+        """Makes the cell and the loop of the `locals()` of a constructor."""
+        options = arguments["options"]
+        common = {k: options[k] for k in ("dtype", "trainable") if k in options}
+        of_cell, of_loop = own_parameters(self.cell_class), own_parameters(RNN)
+        own = {k: v for k, v in {**arguments, **options}.items() if k in of_cell}
         RNN.__init__(
             self,
-            self.cell_class(**own, **common, name=name),
-            **loop,
-            activity_regularizer=arguments["activity_regularizer"],
-            **kwargs,
+            self.cell_class(**own, **common, name=naming.to_snake_case(self.cell_class.__name__)),
+            **{k: v for k, v in arguments.items() if k in of_loop},
+            **{k: v for k, v in options.items() if k not in of_cell},
         )
         self.input_spec = InputSpec(ndim=3)
 
@@ -656,16 +631,6 @@ class SimpleRNN(CellRNN):
         units: The size of the state.
         activation: A name of `keras.activations`, or a function; None for none.
         use_bias: Whether there is a bias.
-        kernel_initializer: The initializer of the kernel.
-        recurrent_initializer: The initializer of the recurrent kernel.
-        bias_initializer: The initializer of the bias.
-        kernel_regularizer: A function of the kernel (or its name) that gives a loss.
-        recurrent_regularizer: A function of the recurrent kernel (or its name) that gives a loss.
-        bias_regularizer: A function of the bias (or its name) that gives a loss.
-        activity_regularizer: A function of the outputs (or its name) that gives a loss.
-        kernel_constraint: A function (or its name) applied to the kernel after each update.
-        recurrent_constraint: A function (or its name) applied to the recurrent kernel.
-        bias_constraint: A function (or its name) applied to the bias after each update.
         dropout: The share of inputs dropped in training, the same at all steps.
         recurrent_dropout: The share of the state dropped in training, the same at all steps.
         return_sequences: Whether to return the outputs at all steps, instead of the last.
@@ -674,6 +639,8 @@ class SimpleRNN(CellRNN):
         stateful: Whether a batch begins with the state at which the one before ended.
         unroll: Whether to write the steps out instead of looping.
         seed: An integer, for a sequence of draws of the layer's own.
+        **options: Initializers, regularizers and constraints of `kernel`, `recurrent` (the
+            recurrent kernel) and `bias`: see `Dense`.
 
     Raises:
         ValueError: If `units` is not a positive integer.
@@ -686,21 +653,13 @@ class SimpleRNN(CellRNN):
 
     cell_class = SimpleRNNCell
 
+    @takes_weight_options("kernel", "recurrent", "bias", "activity", keep=False)
     def __init__(
         self,
         units: int,
         activation: Any = "tanh",
         use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        recurrent_constraint: Any = None,
-        bias_constraint: Any = None,
+        *,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         return_sequences: bool = False,
@@ -709,9 +668,9 @@ class SimpleRNN(CellRNN):
         stateful: bool = False,
         unroll: bool = False,
         seed: Any = None,
-        **kwargs: Any,
+        **options: Unpack[RecurrentOptions],
     ):
-        self._make(locals(), kwargs)
+        self._make(locals())
 
 
 class LSTM(CellRNN):
@@ -729,17 +688,7 @@ class LSTM(CellRNN):
             function; None for none.
         recurrent_activation: The activation of the gates.
         use_bias: Whether there is a bias.
-        kernel_initializer: The initializer of the kernel.
-        recurrent_initializer: The initializer of the recurrent kernel.
-        bias_initializer: The initializer of the bias.
         unit_forget_bias: Whether the forget gate's bias starts from 1 (Jozefowicz et al., 2015).
-        kernel_regularizer: A function of the kernel (or its name) that gives a loss.
-        recurrent_regularizer: A function of the recurrent kernel (or its name) that gives a loss.
-        bias_regularizer: A function of the bias (or its name) that gives a loss.
-        activity_regularizer: A function of the outputs (or its name) that gives a loss.
-        kernel_constraint: A function (or its name) applied to the kernel after each update.
-        recurrent_constraint: A function (or its name) applied to the recurrent kernel.
-        bias_constraint: A function (or its name) applied to the bias after each update.
         dropout: The share of inputs dropped in training, the same at all steps.
         recurrent_dropout: The share of the state dropped in training, the same at all steps.
         seed: An integer, for a sequence of draws of the layer's own.
@@ -749,6 +698,8 @@ class LSTM(CellRNN):
         stateful: Whether a batch begins with the states at which the one before ended.
         unroll: Whether to write the steps out instead of looping.
         use_cudnn: Accepted for Keras's sake: XLA compiles one loop for every device.
+        **options: Initializers, regularizers and constraints of `kernel`, `recurrent` (the
+            recurrent kernel) and `bias`: see `Dense`.
 
     Raises:
         ValueError: If `units` is not a positive integer.
@@ -763,23 +714,15 @@ class LSTM(CellRNN):
 
     cell_class = LSTMCell
 
+    @takes_weight_options("kernel", "recurrent", "bias", "activity", keep=False)
     def __init__(
         self,
         units: int,
         activation: Any = "tanh",
         recurrent_activation: Any = "sigmoid",
         use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
+        *,
         unit_forget_bias: bool = True,
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        recurrent_constraint: Any = None,
-        bias_constraint: Any = None,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         seed: Any = None,
@@ -789,9 +732,9 @@ class LSTM(CellRNN):
         stateful: bool = False,
         unroll: bool = False,
         use_cudnn: Any = "auto",
-        **kwargs: Any,
+        **options: Unpack[RecurrentOptions],
     ):
-        self._make(locals(), kwargs)
+        self._make(locals())
         self.use_cudnn = use_cudnn
 
 
@@ -811,16 +754,6 @@ class GRU(CellRNN):
             None for none.
         recurrent_activation: The activation of the gates.
         use_bias: Whether there is a bias.
-        kernel_initializer: The initializer of the kernel.
-        recurrent_initializer: The initializer of the recurrent kernel.
-        bias_initializer: The initializer of the bias.
-        kernel_regularizer: A function of the kernel (or its name) that gives a loss.
-        recurrent_regularizer: A function of the recurrent kernel (or its name) that gives a loss.
-        bias_regularizer: A function of the bias (or its name) that gives a loss.
-        activity_regularizer: A function of the outputs (or its name) that gives a loss.
-        kernel_constraint: A function (or its name) applied to the kernel after each update.
-        recurrent_constraint: A function (or its name) applied to the recurrent kernel.
-        bias_constraint: A function (or its name) applied to the bias after each update.
         dropout: The share of inputs dropped in training, the same at all steps.
         recurrent_dropout: The share of the state dropped in training, the same at all steps.
         seed: An integer, for a sequence of draws of the layer's own.
@@ -832,6 +765,8 @@ class GRU(CellRNN):
         reset_after: Whether the reset gate acts after the recurrent product (as in cuDNN) or
             before.
         use_cudnn: Accepted for Keras's sake: XLA compiles one loop for every device.
+        **options: Initializers, regularizers and constraints of `kernel`, `recurrent` (the
+            recurrent kernel) and `bias`: see `Dense`.
 
     Raises:
         ValueError: If `units` is not a positive integer.
@@ -844,22 +779,14 @@ class GRU(CellRNN):
 
     cell_class = GRUCell
 
+    @takes_weight_options("kernel", "recurrent", "bias", "activity", keep=False)
     def __init__(
         self,
         units: int,
         activation: Any = "tanh",
         recurrent_activation: Any = "sigmoid",
         use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        recurrent_constraint: Any = None,
-        bias_constraint: Any = None,
+        *,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         seed: Any = None,
@@ -870,7 +797,7 @@ class GRU(CellRNN):
         unroll: bool = False,
         reset_after: bool = True,
         use_cudnn: Any = "auto",
-        **kwargs: Any,
+        **options: Unpack[RecurrentOptions],
     ):
-        self._make(locals(), kwargs)
+        self._make(locals())
         self.use_cudnn = use_cudnn

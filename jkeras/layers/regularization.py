@@ -114,13 +114,7 @@ class SpatialDropout1D(Dropout):
         True
     """
 
-    def __init__(
-        self,
-        rate: float,
-        seed: Any = None,
-        name: str | None = None,
-        dtype: Any = None,
-    ):
+    def __init__(self, rate: float, seed: Any = None, name: str | None = None, dtype: Any = None):
         super().__init__(rate, (None, 1, None), seed, name=name, dtype=dtype)
         self.input_spec = InputSpec(ndim=3)
 

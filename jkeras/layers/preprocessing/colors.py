@@ -6,13 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.layers.arguments import size_tuple
-from jkeras.layers.preprocessing.images import (
-    ImageLayer,
-    as_factor,
-    as_value_range,
-    draw,
-    happens,
-)
+from jkeras.layers.preprocessing.images import ImageLayer, as_factor, as_value_range, draw, happens
 from jkeras.ops import image as image_ops
 
 

@@ -7,13 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.layers.arguments import one_of
-from jkeras.layers.preprocessing.images import (
-    ImageLayer,
-    as_factor,
-    as_value_range,
-    draw,
-    happens,
-)
+from jkeras.layers.preprocessing.images import ImageLayer, as_factor, as_value_range, draw, happens
 from jkeras.ops import image as image_ops
 
 _AXES = {"horizontal": (1,), "vertical": (0,), "horizontal_and_vertical": (0, 1)}
