@@ -30,8 +30,8 @@ class _Convolution(SpatialLayer):
         padding: str,
         data_format: str | None,
         dilation_rate: Any,
-        activation: Any,
-        use_bias: bool,
+        activation: Any = None,
+        use_bias: bool = True,
         **options: Any,
     ):
         super().__init__(data_format, **options)
@@ -311,6 +311,7 @@ class Conv3DTranspose(_ConvTranspose):
 
 class _DepthwiseConv(_Convolution):
     @takes_weight_options("depthwise", "bias", "activity")
+    @takes_arguments_of(_Convolution.__init__)
     def __init__(
         self,
         kernel_size: Any,
@@ -319,12 +320,9 @@ class _DepthwiseConv(_Convolution):
         depth_multiplier: int = 1,
         data_format: str | None = None,
         dilation_rate: Any = 1,
-        activation: Any = None,
-        use_bias: bool = True,
         **options: Any,
     ):
-        common = (kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias)
-        super().__init__(*common, **options)
+        super().__init__(kernel_size, strides, padding, data_format, dilation_rate, **options)
         self.depth_multiplier = positive_integer(self, "depth_multiplier", depth_multiplier)
 
     def build(self, input_shape: Any) -> None:
@@ -385,6 +383,7 @@ class DepthwiseConv2D(_DepthwiseConv):
 
 class _SeparableConv(_Convolution):
     @takes_weight_options("depthwise", "pointwise", "bias", "activity")
+    @takes_arguments_of(_Convolution.__init__)
     def __init__(
         self,
         filters: int,
@@ -394,12 +393,9 @@ class _SeparableConv(_Convolution):
         data_format: str | None = None,
         dilation_rate: Any = 1,
         depth_multiplier: int = 1,
-        activation: Any = None,
-        use_bias: bool = True,
         **options: Any,
     ):
-        common = (kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias)
-        super().__init__(*common, **options)
+        super().__init__(kernel_size, strides, padding, data_format, dilation_rate, **options)
         self.filters = positive_integer(self, "filters", filters)
         self.depth_multiplier = positive_integer(self, "depth_multiplier", depth_multiplier)
 

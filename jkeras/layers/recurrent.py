@@ -631,24 +631,15 @@ class SimpleRNN(CellRNN):
         units: The size of the state.
         activation: A name of `keras.activations`, or a function; None for none.
         use_bias: Whether there is a bias.
-        dropout: The share of inputs dropped in training, the same at all steps.
-        recurrent_dropout: The share of the state dropped in training, the same at all steps.
-        return_sequences: Whether to return the outputs at all steps, instead of the last.
-        return_state: Whether to return the last state as well.
-        go_backwards: Whether to begin with the last step; outputs are in the order of running.
-        stateful: Whether a batch begins with the state at which the one before ended.
-        unroll: Whether to write the steps out instead of looping.
-        seed: An integer, for a sequence of draws of the layer's own.
-        **options: Initializers, regularizers and constraints of `kernel`, `recurrent` (the
-            recurrent kernel) and `bias`: see `Dense`.
+        **options: See `LSTM`, for these and for the arguments that are not named here.
 
     Raises:
         ValueError: If `units` is not a positive integer.
 
     Example:
         >>> import jkeras as keras, numpy as np
-        >>> keras.layers.SimpleRNN(4)(np.ones((2, 10, 8))).shape
-        (2, 4)
+        >>> keras.layers.SimpleRNN(4, return_sequences=True)(np.ones((2, 10, 8))).shape
+        (2, 10, 4)
     """
 
     cell_class = SimpleRNNCell
@@ -754,19 +745,9 @@ class GRU(CellRNN):
             None for none.
         recurrent_activation: The activation of the gates.
         use_bias: Whether there is a bias.
-        dropout: The share of inputs dropped in training, the same at all steps.
-        recurrent_dropout: The share of the state dropped in training, the same at all steps.
-        seed: An integer, for a sequence of draws of the layer's own.
-        return_sequences: Whether to return the outputs at all steps, instead of the last.
-        return_state: Whether to return the last state as well.
-        go_backwards: Whether to begin with the last step; outputs are in the order of running.
-        stateful: Whether a batch begins with the state at which the one before ended.
-        unroll: Whether to write the steps out instead of looping.
         reset_after: Whether the reset gate acts after the recurrent product (as in cuDNN) or
             before.
-        use_cudnn: Accepted for Keras's sake: XLA compiles one loop for every device.
-        **options: Initializers, regularizers and constraints of `kernel`, `recurrent` (the
-            recurrent kernel) and `bias`: see `Dense`.
+        **options: See `LSTM`, for these and for the arguments that are not named here.
 
     Raises:
         ValueError: If `units` is not a positive integer.

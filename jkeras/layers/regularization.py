@@ -243,8 +243,10 @@ class GaussianNoise(_Random):
 
     Example:
         >>> import jkeras as keras, numpy as np
-        >>> y = keras.layers.GaussianNoise(0.5, seed=0)(np.ones((1000, 10)), training=True)
-        >>> round(y.std().item(), 1)
+        >>> layer = keras.layers.GaussianNoise(0.5, seed=0)
+        >>> layer(np.ones((1, 2))).tolist()
+        [[1.0, 1.0]]
+        >>> round(layer(np.ones((1000, 10)), training=True).std().item(), 1)
         0.5
     """
 

@@ -205,8 +205,8 @@ class RandomColorDegeneration(_FactorLayer):
 
     Example:
         >>> import jkeras as keras, numpy as np
-        >>> layer = keras.layers.RandomColorDegeneration((1.0, 1.0))
-        >>> layer(np.array([[[100.0, 100.0, 0.0]]]), training=True).round().tolist()
+        >>> x = np.array([[[100.0, 100.0, 0.0]]])
+        >>> keras.layers.RandomColorDegeneration((1.0, 1.0))(x, training=True).round().tolist()
         [[[89.0, 89.0, 89.0]]]
     """
 
