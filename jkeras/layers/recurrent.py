@@ -16,6 +16,7 @@ from jkeras import activations, initializers
 from jkeras.core import naming
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
+from jkeras.core.signatures import takes_arguments_of
 from jkeras.core.variable import Variable
 from jkeras.layers.arguments import (
     RecurrentOptions,
@@ -35,14 +36,16 @@ class _Cell(Layer):
     gates = 1
     number_of_states = 1
 
+    @takes_weight_options("kernel", "recurrent", "bias")
     def __init__(
         self,
         units: int,
-        activation: Any,
-        use_bias: bool,
-        dropout: float,
-        recurrent_dropout: float,
-        seed: Any,
+        activation: Any = "tanh",
+        use_bias: bool = True,
+        *,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: Any = None,
         **options: Any,
     ):
         super().__init__(**options)
@@ -128,20 +131,6 @@ class SimpleRNNCell(_Cell):
         (2, 3)
     """
 
-    @takes_weight_options("kernel", "recurrent", "bias")
-    def __init__(
-        self,
-        units: int,
-        activation: Any = "tanh",
-        use_bias: bool = True,
-        *,
-        dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
-        seed: Any = None,
-        **options: Unpack[RecurrentOptions],
-    ):
-        super().__init__(units, activation, use_bias, dropout, recurrent_dropout, seed, **options)
-
     def step(self, projected: Any, states: list, factor: Any) -> tuple[Any, list]:
         outputs = self.activation(projected + _times(states[0], factor) @ self.recurrent_kernel)
         return outputs, [outputs]
@@ -177,9 +166,10 @@ class LSTMCell(_Cell):
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         seed: Any = None,
-        **options: Unpack[RecurrentOptions],
+        **options: Any,
     ):
-        super().__init__(units, activation, use_bias, dropout, recurrent_dropout, seed, **options)
+        drops: Any = {"dropout": dropout, "recurrent_dropout": recurrent_dropout}
+        super().__init__(units, activation, use_bias, seed=seed, **drops, **options)
         self.recurrent_activation = activations.get(recurrent_activation)
         self.unit_forget_bias = unit_forget_bias
 
@@ -234,21 +224,18 @@ class GRUCell(_Cell):
 
     gates = 3
 
-    @takes_weight_options("kernel", "recurrent", "bias")
+    @takes_arguments_of(_Cell.__init__)
     def __init__(
         self,
         units: int,
         activation: Any = "tanh",
         recurrent_activation: Any = "sigmoid",
-        use_bias: bool = True,
         *,
-        dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
         reset_after: bool = True,
         seed: Any = None,
-        **options: Unpack[RecurrentOptions],
+        **options: Any,
     ):
-        super().__init__(units, activation, use_bias, dropout, recurrent_dropout, seed, **options)
+        super().__init__(units, activation, seed=seed, **options)
         self.recurrent_activation = activations.get(recurrent_activation)
         self.reset_after = reset_after
 
