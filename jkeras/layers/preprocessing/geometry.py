@@ -38,14 +38,9 @@ class RandomFlip(ImageLayer):
 
     moves = True
 
-    def __init__(
-        self,
-        mode: str = "horizontal_and_vertical",
-        seed: Any = None,
-        data_format: str | None = None,
-        **kwargs: Any,
-    ):
-        super().__init__(seed, data_format, **kwargs)
+    @takes_arguments_of(ImageLayer.__init__)
+    def __init__(self, mode: str = "horizontal_and_vertical", **options: Any):
+        super().__init__(**options)
         self.mode = one_of(self, "mode", mode, _AXES)
 
     def sample(self, image: jax.Array, key: jax.Array) -> jax.Array:
