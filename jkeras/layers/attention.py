@@ -104,19 +104,15 @@ class _HeadAttention(Layer):
         if self.use_gate:
             self.gate_dense = self._projection("gate", query_shape, heads, self.value_size)
         self.value_dense = self._projection("value", value_shape, groups, self.value_size)
-        self.output_dense = self._output_projection(query_shape)
-
-    def _projection(self, name: str, shape: Any, heads: int, size: int) -> EinsumDense:
-        equation = "...d,dnh->...nh"
-        return self._dense(name, equation, (heads, size), "nh", shape)
-
-    def _output_projection(self, query_shape: Any) -> EinsumDense:
         sizes = self.output_shape or (query_shape[-1],)
         letters = "uvwxyz"[: len(sizes)]
-        shape = (*query_shape[:-1], self.heads, self.value_size)
-        return self._dense(
-            "attention_output", f"...nh,nh{letters}->...{letters}", sizes, letters, shape
+        equation, shape = f"...nh,nh{letters}->...{letters}", (heads, self.value_size)
+        self.output_dense = self._dense(
+            "attention_output", equation, sizes, letters, (*query_shape[:-1], *shape)
         )
+
+    def _projection(self, name: str, shape: Any, heads: int, size: int) -> EinsumDense:
+        return self._dense(name, "...d,dnh->...nh", (heads, size), "nh", shape)
 
     def _dense(self, name: str, equation: str, sizes: Any, letters: str, shape: Any) -> EinsumDense:
         """Makes and builds a projection with the layer's options."""
@@ -193,16 +189,14 @@ class _HeadAttention(Layer):
             if mask is not None:
                 seen.append(jnp.asarray(mask, bool).reshape(-1, 1, 1, sources))
         if attention_mask is not None:
-            heads = (
-                attention_mask.shape[1] if attention_mask.ndim > 1 + len(q.steps + k.steps) else 1
-            )
-            shape = (-1, heads, targets, sources)
-            if attention_mask.shape[-len(q.steps + k.steps) :] != q.steps + k.steps:
+            steps = q.steps + k.steps
+            if attention_mask.shape[-len(steps) :] != steps:
                 raise ValueError(
                     f"The `attention_mask` of the layer {self.name!r} must have the shape (batch, "
                     f"{targets} targets, {sources} sources). Received: {attention_mask.shape}"
                 )
-            seen.append(jnp.asarray(attention_mask, bool).reshape(shape))
+            heads = attention_mask.shape[1] if attention_mask.ndim > 1 + len(steps) else 1
+            seen.append(jnp.asarray(attention_mask, bool).reshape(-1, heads, targets, sources))
         # One mask a batch element serves all samples that were folded into it.
         folded = math.prod(q.samples[1:])
         seen = [jnp.repeat(m, folded, axis=0) if folded > 1 < len(m) else m for m in seen]
