@@ -25,6 +25,8 @@ class LayerArguments(TypedDict, total=False):
     autocast: bool
     name: str | None
     input_shape: Any
+    batch_input_shape: Any
+    input_dim: int
 
 
 class KernelOptions(LayerArguments, total=False):

@@ -581,14 +581,14 @@ class CellRNN(RNN):
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
         if "cell_class" in cls.__dict__:
-            for name in own_parameters(cls.cell_class):
+            for name in _own_parameters(cls.cell_class):
                 setattr(cls, name, _of_cell(name))
 
     def _make(self, arguments: Mapping[str, Any]) -> None:
         """Makes the cell and the loop of the `locals()` of a constructor."""
         options = arguments["options"]
         common = {k: options[k] for k in ("dtype", "trainable") if k in options}
-        of_cell, of_loop = own_parameters(self.cell_class), own_parameters(RNN)
+        of_cell, of_loop = _own_parameters(self.cell_class), _own_parameters(RNN)
         own = {k: v for k, v in {**arguments, **options}.items() if k in of_cell}
         RNN.__init__(
             self,
@@ -599,10 +599,9 @@ class CellRNN(RNN):
         self.input_spec = InputSpec(ndim=3)
 
 
-def own_parameters(cls: type) -> list[str]:
+def _own_parameters(cls: type) -> set[str]:
     """Returns the names of the arguments of a class's constructor."""
-    names = inspect.signature(cls.__init__).parameters  # type: ignore[misc]
-    return [name for name in names if name not in ("self", "cell", "kwargs")]
+    return set(inspect.signature(cls).parameters) - {"cell", "kwargs"}
 
 
 class SimpleRNN(CellRNN):
