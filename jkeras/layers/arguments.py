@@ -99,8 +99,9 @@ def takes_weight_options(*weights: str, keep: bool = True) -> Callable[[Init], I
         own = inspect.signature(init).parameters.values()
         parameters = [p for p in own if p.kind is p.POSITIONAL_OR_KEYWORD]
         by_name = [p for p in own if p.kind is p.KEYWORD_ONLY]
+        kind: Any = inspect.Parameter.KEYWORD_ONLY
         options = [
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default)
+            inspect.Parameter(name, kind, default=default, annotation=Any)
             for name, default in defaults.items()
         ]
         parameters += sorted(options + by_name, key=_place)

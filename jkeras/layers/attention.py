@@ -376,13 +376,10 @@ class Attention(Layer):
 
     def build(self, input_shape: Any) -> None:
         self._check_shapes(input_shape)
-        self.scale = (
-            self.add_weight((), initializer="ones", name="scale") if self.use_scale else None
-        )
+        one: Any = {"shape": (), "initializer": "ones"}
+        self.scale = self.add_weight(name="scale", **one) if self.use_scale else None
         if self.score_mode == "concat":
-            self.concat_score_weight = self.add_weight(
-                (), initializer="ones", name="concat_score_weight"
-            )
+            self.concat_score_weight = self.add_weight(name="concat_score_weight", **one)
 
     def _check_shapes(self, shapes: Any) -> None:
         kind = type(self).__name__
