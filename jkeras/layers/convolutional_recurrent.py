@@ -20,7 +20,7 @@ class ConvLSTMCell(LSTMCell):
         rank: The number of axes of space.
     """
 
-    projects_ahead = True  # one large convolution, on a CPU as well
+    convolves = True
 
     @takes_arguments_of(LSTMCell.__init__, without=["units"])
     def __init__(

@@ -95,16 +95,6 @@ class _Cell(Layer):
             return None
         return nn.dropout(jnp.ones(shape, self.compute_dtype), rate, next_key(self))
 
-    @property
-    def projects_ahead(self) -> bool:
-        """Whether all time steps' inputs are projected at once, before the loop.
-
-        On a GPU that is one large product instead of many small ones. On a CPU the loop takes up to
-        twice as long for it: XLA then reads each step's rows inside of the gates' exponentials,
-        which it does not vectorize (jax 0.10).
-        """
-        return jax.default_backend() != "cpu"
-
     def project(self, inputs: Any) -> Any:
         """Returns what the inputs contribute to the gates."""
         projected = inputs @ self.kernel
@@ -295,8 +285,6 @@ class StackedRNNCells(Layer):
         >>> keras.layers.RNN(cell)(np.ones((2, 5, 7))).shape
         (2, 3)
     """
-
-    projects_ahead = _Cell.projects_ahead
 
     def __init__(self, cells: Any, **kwargs: Any):
         super().__init__(**kwargs)
@@ -555,7 +543,7 @@ class RNN(Layer):
         steps, batch, *sample = inputs.shape
         factor, rest = cell.draw((batch, *sample), states, training)
         inputs = _times(inputs, factor)
-        ahead = cell.projects_ahead
+        ahead = _projects_ahead(cell)
         if ahead:
             with jax.named_scope(cell.name):
                 projected = cell.project(inputs.reshape(steps * batch, *sample))
@@ -573,6 +561,16 @@ class RNN(Layer):
         if not self.return_state:
             return mask
         return [mask] + [None] * len(jax.tree.leaves(self.state_size))
+
+
+def _projects_ahead(cell: Layer) -> bool:
+    """Says whether all time steps' inputs are projected at once, before the loop.
+
+    On a GPU that is one large product instead of many small ones. On a CPU the loop takes up to
+    twice as long for it: XLA then reads each step's rows inside of the gates' exponentials, which
+    it does not vectorize (jax 0.10). A convolution is better done at once there, too.
+    """
+    return jax.default_backend() != "cpu" or getattr(cell, "convolves", False)
 
 
 def _is_variable(x: Any) -> bool:
