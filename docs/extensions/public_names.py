@@ -25,7 +25,10 @@ from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
+from sphinx.util.inspect import stringify_signature
 from sphinx.util.logging import getLogger
+
+from jkeras.core.registry import Configurable
 
 logger = getLogger(__name__)
 
@@ -164,9 +167,19 @@ def skip_foreign(app: Sphinx, kind: str, name: str, value: Any, skip: bool, opti
     return True if getattr(value, "__module__", "jkeras").split(".")[0] != "jkeras" else None
 
 
+def show_constructor(
+    app: Sphinx, kind: str, name: str, value: Any, options: Any, signature: Any, returns: Any
+) -> Any:
+    """Shows the arguments of a constructor: Sphinx looks at `__new__` first, which takes any."""
+    if kind != "class" or not issubclass(value, Configurable):
+        return None
+    return stringify_signature(inspect.signature(value), show_annotation=False), returns
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Is called by Sphinx."""
     app.add_directive("public", Public)
+    app.connect("autodoc-process-signature", show_constructor)
     app.connect("env-check-consistency", check_complete)
     app.connect("autodoc-skip-member", skip_foreign)
     app.connect("autodoc-process-docstring", protect, priority=400)  # before Napoleon

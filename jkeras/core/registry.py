@@ -241,8 +241,9 @@ def constructor_arguments(obj: Configurable) -> dict[str, Any]:
         else:
             values[name] = bound.arguments[name]
     if (getattr(initialize, "__module__", None) or "").split(".")[0] == "jkeras":
-        # Initial `weights=` are values, no configuration.
-        values = {k: getattr(obj, k, v) for k, v in values.items() if k != "weights"}
+        # Initial `weights=` (Flax calls them `variables`) are values, no configuration.
+        initial = ("weights", "variables")
+        values = {k: getattr(obj, k, v) for k, v in values.items() if k not in initial}
     return values
 
 

@@ -21,18 +21,10 @@ from jkeras.layers.convolutional import Conv2D as Conv2D
 from jkeras.layers.convolutional import Conv2DTranspose as Conv2DTranspose
 from jkeras.layers.convolutional import Conv3D as Conv3D
 from jkeras.layers.convolutional import Conv3DTranspose as Conv3DTranspose
-from jkeras.layers.convolutional import Convolution1D as Convolution1D
-from jkeras.layers.convolutional import Convolution1DTranspose as Convolution1DTranspose
-from jkeras.layers.convolutional import Convolution2D as Convolution2D
-from jkeras.layers.convolutional import Convolution2DTranspose as Convolution2DTranspose
-from jkeras.layers.convolutional import Convolution3D as Convolution3D
-from jkeras.layers.convolutional import Convolution3DTranspose as Convolution3DTranspose
 from jkeras.layers.convolutional import DepthwiseConv1D as DepthwiseConv1D
 from jkeras.layers.convolutional import DepthwiseConv2D as DepthwiseConv2D
 from jkeras.layers.convolutional import SeparableConv1D as SeparableConv1D
 from jkeras.layers.convolutional import SeparableConv2D as SeparableConv2D
-from jkeras.layers.convolutional import SeparableConvolution1D as SeparableConvolution1D
-from jkeras.layers.convolutional import SeparableConvolution2D as SeparableConvolution2D
 from jkeras.layers.convolutional_recurrent import ConvLSTM1D as ConvLSTM1D
 from jkeras.layers.convolutional_recurrent import ConvLSTM2D as ConvLSTM2D
 from jkeras.layers.convolutional_recurrent import ConvLSTM3D as ConvLSTM3D
@@ -78,24 +70,12 @@ from jkeras.layers.pooling import AdaptiveMaxPooling3D as AdaptiveMaxPooling3D
 from jkeras.layers.pooling import AveragePooling1D as AveragePooling1D
 from jkeras.layers.pooling import AveragePooling2D as AveragePooling2D
 from jkeras.layers.pooling import AveragePooling3D as AveragePooling3D
-from jkeras.layers.pooling import AvgPool1D as AvgPool1D
-from jkeras.layers.pooling import AvgPool2D as AvgPool2D
-from jkeras.layers.pooling import AvgPool3D as AvgPool3D
 from jkeras.layers.pooling import GlobalAveragePooling1D as GlobalAveragePooling1D
 from jkeras.layers.pooling import GlobalAveragePooling2D as GlobalAveragePooling2D
 from jkeras.layers.pooling import GlobalAveragePooling3D as GlobalAveragePooling3D
-from jkeras.layers.pooling import GlobalAvgPool1D as GlobalAvgPool1D
-from jkeras.layers.pooling import GlobalAvgPool2D as GlobalAvgPool2D
-from jkeras.layers.pooling import GlobalAvgPool3D as GlobalAvgPool3D
-from jkeras.layers.pooling import GlobalMaxPool1D as GlobalMaxPool1D
-from jkeras.layers.pooling import GlobalMaxPool2D as GlobalMaxPool2D
-from jkeras.layers.pooling import GlobalMaxPool3D as GlobalMaxPool3D
 from jkeras.layers.pooling import GlobalMaxPooling1D as GlobalMaxPooling1D
 from jkeras.layers.pooling import GlobalMaxPooling2D as GlobalMaxPooling2D
 from jkeras.layers.pooling import GlobalMaxPooling3D as GlobalMaxPooling3D
-from jkeras.layers.pooling import MaxPool1D as MaxPool1D
-from jkeras.layers.pooling import MaxPool2D as MaxPool2D
-from jkeras.layers.pooling import MaxPool3D as MaxPool3D
 from jkeras.layers.pooling import MaxPooling1D as MaxPooling1D
 from jkeras.layers.pooling import MaxPooling2D as MaxPooling2D
 from jkeras.layers.pooling import MaxPooling3D as MaxPooling3D
@@ -168,6 +148,28 @@ from jkeras.layers.wrappers import Bidirectional as Bidirectional
 from jkeras.layers.wrappers import SpectralNormalization as SpectralNormalization
 from jkeras.layers.wrappers import TimeDistributed as TimeDistributed
 from jkeras.layers.wrappers import Wrapper as Wrapper
+
+# Keras's other names.
+AvgPool1D = AveragePooling1D
+AvgPool2D = AveragePooling2D
+AvgPool3D = AveragePooling3D
+Convolution1D = Conv1D
+Convolution1DTranspose = Conv1DTranspose
+Convolution2D = Conv2D
+Convolution2DTranspose = Conv2DTranspose
+Convolution3D = Conv3D
+Convolution3DTranspose = Conv3DTranspose
+GlobalAvgPool1D = GlobalAveragePooling1D
+GlobalAvgPool2D = GlobalAveragePooling2D
+GlobalAvgPool3D = GlobalAveragePooling3D
+GlobalMaxPool1D = GlobalMaxPooling1D
+GlobalMaxPool2D = GlobalMaxPooling2D
+GlobalMaxPool3D = GlobalMaxPooling3D
+MaxPool1D = MaxPooling1D
+MaxPool2D = MaxPooling2D
+MaxPool3D = MaxPooling3D
+SeparableConvolution1D = SeparableConv1D
+SeparableConvolution2D = SeparableConv2D
 
 serialize = registry.serialize_keras_object
 

@@ -9,7 +9,7 @@ from jkeras import activations
 from jkeras.core.deprecation import warn_deprecated
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
-from jkeras.layers.arguments import add_weight, keep_weight_options, positive_axis
+from jkeras.layers.arguments import add_weight, positive_axis, takes_weight_options
 
 
 class Activation(Layer):
@@ -126,16 +126,9 @@ class PReLU(Layer):
 
     supports_masking = True
 
-    def __init__(
-        self,
-        alpha_initializer: Any = "Zeros",
-        alpha_regularizer: Any = None,
-        alpha_constraint: Any = None,
-        shared_axes: Any = None,
-        **kwargs: Any,
-    ):
-        super().__init__(**kwargs)
-        keep_weight_options(self, locals())
+    @takes_weight_options("alpha")
+    def __init__(self, *, shared_axes: Any = None, **options: Any):
+        super().__init__(**options)
         self.shared_axes = [shared_axes] if isinstance(shared_axes, int) else shared_axes
 
     def build(self, input_shape: Any) -> None:

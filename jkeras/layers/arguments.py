@@ -1,7 +1,9 @@
-"""What layers' constructors share: checks of their arguments, and weights' options kept by name."""
+"""What layers' constructors share: checks of their arguments, and the options of weights."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+import functools
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any, TypedDict
 
 import jax
 import numpy as np
@@ -9,26 +11,118 @@ import numpy as np
 from jkeras import constraints, initializers, regularizers
 from jkeras.core.layer import Layer
 from jkeras.core.seeds import SeedGenerator
+from jkeras.core.signatures import Init, written_out
 from jkeras.core.variable import Variable
+
+
+# ------------------------------------------------------------------ the options of weights
+class LayerArguments(TypedDict, total=False):
+    """What every layer takes after its own arguments; `Layer` says what it means."""
+
+    activity_regularizer: Any
+    trainable: bool
+    dtype: Any
+    autocast: bool
+    name: str | None
+    input_shape: Any
+    batch_input_shape: Any
+    input_dim: int
+
+
+class KernelOptions(LayerArguments, total=False):
+    """The options of a kernel and a bias, for type checkers."""
+
+    kernel_initializer: Any
+    bias_initializer: Any
+    kernel_regularizer: Any
+    bias_regularizer: Any
+    kernel_constraint: Any
+    bias_constraint: Any
+
+
+class RecurrentOptions(KernelOptions, total=False):
+    """The options of a recurrent kernel as well."""
+
+    recurrent_initializer: Any
+    recurrent_regularizer: Any
+    recurrent_constraint: Any
+
 
 _OPTIONS = {
     "initializer": initializers.get,
     "regularizer": regularizers.get,
     "constraint": constraints.get,
 }
+# Keras's defaults, by weight.
+_INITIALIZERS = {
+    "kernel": "glorot_uniform",
+    "depthwise": "glorot_uniform",
+    "pointwise": "glorot_uniform",
+    "recurrent": "orthogonal",
+    "embeddings": "uniform",
+    "alpha": "Zeros",
+    "bias": "zeros",
+    "beta": "zeros",
+    "gamma": "ones",
+    "moving_mean": "zeros",
+    "moving_variance": "ones",
+}
+# What has not all options.
+_KINDS = {
+    "activity": ["regularizer"],
+    "moving_mean": ["initializer"],
+    "moving_variance": ["initializer"],
+}
 
 
-def keep_weight_options(layer: Layer, arguments: Mapping[str, Any]) -> None:
-    """Keeps each `*_initializer`, `*_regularizer` and `*_constraint` in the attribute of its name.
+def takes_weight_options(*weights: str, keep: bool = True) -> Callable[[Init], Init]:
+    """Writes options of weights out in the signature of a constructor with `**options`.
+
+    As in Keras, they come after the constructor's own positional arguments: all initializers (and
+    with them `unit_forget_bias`), then regularizers, then constraints; after them, what is
+    keyword-only in the constructor.
 
     Args:
-        layer: The layer.
-        arguments: The `locals()` of its constructor.
+        *weights: The weights: `"kernel"` stands for `kernel_initializer`, `kernel_regularizer` and
+            `kernel_constraint`; `"activity"` for `activity_regularizer`.
+        keep: Whether each is kept, as what it stands for, in the attribute of its name; else the
+            constructor gets them.
     """
-    for name, value in arguments.items():
-        get = _OPTIONS.get(name.rpartition("_")[2])
-        if get is not None and name != "activity_regularizer":
-            setattr(layer, name, get(value))
+    defaults = {
+        f"{weight}_{kind}": _INITIALIZERS[weight] if kind == "initializer" else None
+        for kind in _OPTIONS
+        for weight in weights
+        if kind in _KINDS.get(weight, _OPTIONS)
+    }
+
+    def decorator(init: Init) -> Init:
+        own = inspect.signature(init).parameters.values()
+        parameters = [p for p in own if p.kind is p.POSITIONAL_OR_KEYWORD]
+        by_name = [p for p in own if p.kind is p.KEYWORD_ONLY]
+        kind: Any = inspect.Parameter.KEYWORD_ONLY
+        options = [
+            inspect.Parameter(name, kind, default=default, annotation=Any)
+            for name, default in defaults.items()
+        ]
+        parameters += sorted(options + by_name, key=_place)
+
+        def make_and_keep(self: Layer, **kwargs: Any) -> None:
+            given = {name: kwargs.pop(name, default) for name, default in defaults.items()}
+            init(self, **kwargs)
+            for name, value in given.items():
+                setattr(self, name, _OPTIONS[name.rpartition("_")[2]](value))
+
+        wrapped: Any = functools.wraps(init)(make_and_keep) if keep else init
+        return written_out(wrapped, parameters)
+
+    return decorator
+
+
+def _place(parameter: inspect.Parameter) -> int:
+    """Returns a number by which arguments that are given by name are sorted."""
+    endings = ("_initializer", "unit_forget_bias", "_regularizer", "_constraint")
+    found = (i for i, ending in enumerate(endings) if parameter.name.endswith(ending))
+    return next(found, len(endings))
 
 
 def add_weight(

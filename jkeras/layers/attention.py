@@ -2,21 +2,23 @@
 
 import functools
 import math
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
 
 from jkeras.core import registry
 from jkeras.core.layer import Layer
+from jkeras.core.signatures import takes_arguments_of
 from jkeras.layers.arguments import (
-    keep_weight_options,
+    KernelOptions,
     next_key,
     one_of,
     positive_axis,
     positive_integer,
     seed_generator,
+    takes_weight_options,
 )
 from jkeras.layers.core import EinsumDense
 from jkeras.ops import arrays as nn
@@ -44,6 +46,15 @@ class _Folded:
         return jnp.transpose(y, [self.order.index(i) for i in range(y.ndim)])
 
 
+class HeadOptions(KernelOptions, total=False):
+    """What the layers with several heads take beside their sizes."""
+
+    sliding_window: int | None
+    flash_attention: bool | None
+    use_gate: bool
+    seed: Any
+
+
 class _HeadAttention(Layer):
     """Attention of several heads, of which groups may share keys and values."""
 
@@ -55,23 +66,24 @@ class _HeadAttention(Layer):
     output_shape: Any = None
     attention_axes: Any = None
 
-    def _keep(
+    @takes_weight_options("kernel", "bias", "activity")
+    def __init__(
         self,
-        dropout: float,
-        use_bias: bool,
-        sliding_window: int | None,
-        flash_attention: bool | None,
-        use_gate: bool,
-        seed: Any,
-        options: Mapping[str, Any],
-    ) -> None:
-        """Keeps the arguments that both have."""
+        dropout: float = 0.0,
+        use_bias: bool = True,
+        sliding_window: int | None = None,
+        flash_attention: bool | None = None,
+        *,
+        use_gate: bool = False,
+        seed: Any = None,
+        **options: Unpack[KernelOptions],
+    ):
+        super().__init__(**options)
         self.dropout, self.use_bias, self.use_gate = dropout, use_bias, use_gate
         self.sliding_window, self.flash_attention = sliding_window, flash_attention
         if sliding_window is not None:
             positive_integer(self, "sliding_window", sliding_window)
         self.seed, self.seed_generator = seed, seed_generator(seed)
-        keep_weight_options(self, options)
 
     def build(self, query_shape: Any, value_shape: Any, key_shape: Any = None) -> None:
         key_shape = value_shape if key_shape is None else key_shape
@@ -92,19 +104,15 @@ class _HeadAttention(Layer):
         if self.use_gate:
             self.gate_dense = self._projection("gate", query_shape, heads, self.value_size)
         self.value_dense = self._projection("value", value_shape, groups, self.value_size)
-        self.output_dense = self._output_projection(query_shape)
-
-    def _projection(self, name: str, shape: Any, heads: int, size: int) -> EinsumDense:
-        equation = "...d,dnh->...nh"
-        return self._dense(name, equation, (heads, size), "nh", shape)
-
-    def _output_projection(self, query_shape: Any) -> EinsumDense:
         sizes = self.output_shape or (query_shape[-1],)
         letters = "uvwxyz"[: len(sizes)]
-        shape = (*query_shape[:-1], self.heads, self.value_size)
-        return self._dense(
-            "attention_output", f"...nh,nh{letters}->...{letters}", sizes, letters, shape
+        equation, shape = f"...nh,nh{letters}->...{letters}", (heads, self.value_size)
+        self.output_dense = self._dense(
+            "attention_output", equation, sizes, letters, (*query_shape[:-1], *shape)
         )
+
+    def _projection(self, name: str, shape: Any, heads: int, size: int) -> EinsumDense:
+        return self._dense(name, "...d,dnh->...nh", (heads, size), "nh", shape)
 
     def _dense(self, name: str, equation: str, sizes: Any, letters: str, shape: Any) -> EinsumDense:
         """Makes and builds a projection with the layer's options."""
@@ -181,16 +189,14 @@ class _HeadAttention(Layer):
             if mask is not None:
                 seen.append(jnp.asarray(mask, bool).reshape(-1, 1, 1, sources))
         if attention_mask is not None:
-            heads = (
-                attention_mask.shape[1] if attention_mask.ndim > 1 + len(q.steps + k.steps) else 1
-            )
-            shape = (-1, heads, targets, sources)
-            if attention_mask.shape[-len(q.steps + k.steps) :] != q.steps + k.steps:
+            steps = q.steps + k.steps
+            if attention_mask.shape[-len(steps) :] != steps:
                 raise ValueError(
                     f"The `attention_mask` of the layer {self.name!r} must have the shape (batch, "
                     f"{targets} targets, {sources} sources). Received: {attention_mask.shape}"
                 )
-            seen.append(jnp.asarray(attention_mask, bool).reshape(shape))
+            heads = attention_mask.shape[1] if attention_mask.ndim > 1 + len(steps) else 1
+            seen.append(jnp.asarray(attention_mask, bool).reshape(-1, heads, targets, sources))
         # One mask a batch element serves all samples that were folded into it.
         folded = math.prod(q.samples[1:])
         seen = [jnp.repeat(m, folded, axis=0) if folded > 1 < len(m) else m for m in seen]
@@ -230,15 +236,10 @@ class MultiHeadAttention(_HeadAttention):
             default.
         sliding_window: How far from a target the sources are that it sees.
         flash_attention: Whether cuDNN's fused kernel must be used; the compiler chooses by default.
-        kernel_initializer: The initializer of the kernels.
-        bias_initializer: The initializer of the biases.
-        kernel_regularizer: A function of the kernels (or its name) that gives a loss.
-        bias_regularizer: A function of the biases (or its name) that gives a loss.
-        activity_regularizer: A function of the outputs (or its name) that gives a loss.
-        kernel_constraint: A function (or its name) applied to the kernels after each update.
-        bias_constraint: A function (or its name) applied to the biases after each update.
         use_gate: Whether heads are multiplied by a sigmoid of one more projection of the query.
         seed: An integer, for a sequence of draws of the layer's own.
+        **options: Initializers, regularizers and constraints of all kernels (`kernel`) and biases
+            (`bias`): see `Dense`.
 
     Raises:
         ValueError: If a size is not positive, or the inputs do not fit together.
@@ -252,6 +253,7 @@ class MultiHeadAttention(_HeadAttention):
         ((2, 8, 16), (2, 2, 8, 4))
     """
 
+    @takes_arguments_of(_HeadAttention.__init__)
     def __init__(
         self,
         num_heads: int,
@@ -261,25 +263,13 @@ class MultiHeadAttention(_HeadAttention):
         use_bias: bool = True,
         output_shape: Any = None,
         attention_axes: Any = None,
-        sliding_window: int | None = None,
-        flash_attention: bool | None = None,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
-        use_gate: bool = False,
-        seed: Any = None,
-        **kwargs: Any,
+        **options: Unpack[HeadOptions],
     ):
-        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        super().__init__(dropout, use_bias, **options)
         self.num_heads = self.heads = self.groups = positive_integer(self, "num_heads", num_heads)
         self.key_dim = self.key_size = positive_integer(self, "key_dim", key_dim)
         self.value_dim = self.value_size = positive_integer(self, "value_dim", value_dim or key_dim)
         self.output_shape, self.attention_axes = _as_tuple(output_shape), _as_tuple(attention_axes)
-        self._keep(dropout, use_bias, sliding_window, flash_attention, use_gate, seed, locals())
 
 
 class GroupedQueryAttention(_HeadAttention):
@@ -298,15 +288,10 @@ class GroupedQueryAttention(_HeadAttention):
         use_bias: Whether the projections have biases.
         sliding_window: How far from a target the sources are that it sees.
         flash_attention: Whether cuDNN's fused kernel must be used; the compiler chooses by default.
-        kernel_initializer: The initializer of the kernels.
-        bias_initializer: The initializer of the biases.
-        kernel_regularizer: A function of the kernels (or its name) that gives a loss.
-        bias_regularizer: A function of the biases (or its name) that gives a loss.
-        activity_regularizer: A function of the outputs (or its name) that gives a loss.
-        kernel_constraint: A function (or its name) applied to the kernels after each update.
-        bias_constraint: A function (or its name) applied to the biases after each update.
         use_gate: Whether heads are multiplied by a sigmoid of one more projection of the query.
         seed: An integer, for a sequence of draws of the layer's own.
+        **options: Initializers, regularizers and constraints of all kernels (`kernel`) and biases
+            (`bias`): see `Dense`.
 
     Raises:
         ValueError: If a size is not positive, or the heads do not divide.
@@ -318,6 +303,7 @@ class GroupedQueryAttention(_HeadAttention):
         (2, 8, 16)
     """
 
+    @takes_arguments_of(_HeadAttention.__init__)
     def __init__(
         self,
         head_dim: int,
@@ -325,20 +311,9 @@ class GroupedQueryAttention(_HeadAttention):
         num_key_value_heads: int,
         dropout: float = 0.0,
         use_bias: bool = True,
-        sliding_window: int | None = None,
-        flash_attention: bool | None = None,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
-        use_gate: bool = False,
-        seed: Any = None,
-        **kwargs: Any,
+        **options: Unpack[HeadOptions],
     ):
-        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        super().__init__(dropout, use_bias, **options)
         self.head_dim = self.key_size = positive_integer(self, "head_dim", head_dim)
         self.value_size = self.head_dim
         self.num_query_heads = self.heads = positive_integer(
@@ -352,7 +327,6 @@ class GroupedQueryAttention(_HeadAttention):
                 "`num_query_heads` must be divisible by `num_key_value_heads`. Received: "
                 f"{num_query_heads} and {num_key_value_heads} (layer {self.name!r})"
             )
-        self._keep(dropout, use_bias, sliding_window, flash_attention, use_gate, seed, locals())
 
 
 GroupQueryAttention = GroupedQueryAttention
@@ -402,13 +376,10 @@ class Attention(Layer):
 
     def build(self, input_shape: Any) -> None:
         self._check_shapes(input_shape)
-        self.scale = (
-            self.add_weight((), initializer="ones", name="scale") if self.use_scale else None
-        )
+        one: Any = {"shape": (), "initializer": "ones"}
+        self.scale = self.add_weight(name="scale", **one) if self.use_scale else None
         if self.score_mode == "concat":
-            self.concat_score_weight = self.add_weight(
-                (), initializer="ones", name="concat_score_weight"
-            )
+            self.concat_score_weight = self.add_weight(name="concat_score_weight", **one)
 
     def _check_shapes(self, shapes: Any) -> None:
         kind = type(self).__name__

@@ -1,16 +1,18 @@
 """Convolutions over one, two and three axes."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Unpack
 
 from jkeras import activations
 from jkeras.core.input_spec import InputSpec
+from jkeras.core.signatures import takes_arguments_of
 from jkeras.layers.arguments import (
+    KernelOptions,
     add_weight,
-    keep_weight_options,
     one_of,
     positive_integer,
     size_tuple,
+    takes_weight_options,
 )
 from jkeras.layers.spatial import SpatialLayer
 from jkeras.ops import arrays as nn
@@ -21,23 +23,23 @@ class _Convolution(SpatialLayer):
 
     paddings: tuple[str, ...] = ("valid", "same")
 
-    def _keep(
+    def __init__(
         self,
         kernel_size: Any,
         strides: Any,
         padding: str,
+        data_format: str | None,
         dilation_rate: Any,
-        activation: Any,
-        use_bias: bool,
-        options: Mapping[str, Any],
-    ) -> None:
-        """Keeps the arguments that all have."""
+        activation: Any = None,
+        use_bias: bool = True,
+        **options: Any,
+    ):
+        super().__init__(data_format, **options)
         self.kernel_size = size_tuple(self, "kernel_size", kernel_size, self.rank)
         self.strides = size_tuple(self, "strides", strides, self.rank)
         self.dilation_rate = size_tuple(self, "dilation_rate", dilation_rate, self.rank)
         self.padding = one_of(self, "padding", str(padding).lower(), self.paddings)
         self.activation, self.use_bias = activations.get(activation), use_bias
-        keep_weight_options(self, options)
 
     def _channels(self, input_shape: Any) -> int:
         """Returns the number of the inputs' channels; from now on, it is fixed."""
@@ -78,6 +80,7 @@ class _Convolution(SpatialLayer):
 
 
 class _Conv(_Convolution):
+    @takes_weight_options("kernel", "bias", "activity")
     def __init__(
         self,
         filters: int,
@@ -89,19 +92,12 @@ class _Conv(_Convolution):
         groups: int = 1,
         activation: Any = None,
         use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
-        **kwargs: Any,
+        **options: Unpack[KernelOptions],
     ):
-        super().__init__(data_format, activity_regularizer=activity_regularizer, **kwargs)
+        common = (kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias)
+        super().__init__(*common, **options)
         self.filters = positive_integer(self, "filters", filters)
         self.groups = positive_integer(self, "groups", groups)
-        self._keep(kernel_size, strides, padding, dilation_rate, activation, use_bias, locals())
         if self.filters % self.groups:
             raise ValueError(
                 "The number of filters must be evenly divisible by the number of groups. "
@@ -168,13 +164,7 @@ class Conv2D(_Conv):
         groups: In how many groups channels are convolved, each by itself.
         activation: A name of `keras.activations`, or a function; None for none.
         use_bias: Whether there is a bias.
-        kernel_initializer: The initializer of the kernel.
-        bias_initializer: The initializer of the bias.
-        kernel_regularizer: A function of the kernel (or its name) that gives a loss.
-        bias_regularizer: A function of the bias (or its name) that gives a loss.
-        activity_regularizer: A function of the outputs (or its name) that gives a loss.
-        kernel_constraint: A function (or its name) applied to the kernel after each update.
-        bias_constraint: A function (or its name) applied to the bias after each update.
+        **options: Initializers, regularizers and constraints of `kernel` and `bias`: see `Dense`.
 
     Raises:
         ValueError: If a size is not positive, `groups` does not divide the channels, or strides
@@ -204,6 +194,7 @@ class Conv3D(_Conv):
 
 
 class _ConvTranspose(_Convolution):
+    @takes_weight_options("kernel", "bias", "activity")
     def __init__(
         self,
         filters: int,
@@ -215,18 +206,11 @@ class _ConvTranspose(_Convolution):
         dilation_rate: Any = 1,
         activation: Any = None,
         use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
-        **kwargs: Any,
+        **options: Unpack[KernelOptions],
     ):
-        super().__init__(data_format, activity_regularizer=activity_regularizer, **kwargs)
+        common = (kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias)
+        super().__init__(*common, **options)
         self.filters = positive_integer(self, "filters", filters)
-        self._keep(kernel_size, strides, padding, dilation_rate, activation, use_bias, locals())
         _check_steps(self)
         self.output_padding = None
         if output_padding is not None:
@@ -280,13 +264,7 @@ class Conv2DTranspose(_ConvTranspose):
         dilation_rate: The distance between the window's elements, or one for each axis.
         activation: A name of `keras.activations`, or a function; None for none.
         use_bias: Whether there is a bias.
-        kernel_initializer: The initializer of the kernel.
-        bias_initializer: The initializer of the bias.
-        kernel_regularizer: A function of the kernel (or its name) that gives a loss.
-        bias_regularizer: A function of the bias (or its name) that gives a loss.
-        activity_regularizer: A function of the outputs (or its name) that gives a loss.
-        kernel_constraint: A function (or its name) applied to the kernel after each update.
-        bias_constraint: A function (or its name) applied to the bias after each update.
+        **options: Initializers, regularizers and constraints of `kernel` and `bias`: see `Dense`.
 
     Raises:
         ValueError: If a size is not positive, `output_padding` not less than the strides, or
@@ -316,6 +294,7 @@ class Conv3DTranspose(_ConvTranspose):
 
     rank = 3
 
+    @takes_arguments_of(_ConvTranspose.__init__)
     def __init__(
         self,
         filters: int,
@@ -324,23 +303,15 @@ class Conv3DTranspose(_ConvTranspose):
         padding: str = "valid",
         data_format: str | None = None,
         output_padding: Any = None,
-        dilation_rate: Any = 1,
-        activation: Any = None,
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
-        **kwargs: Any,
+        **options: Any,
     ):
-        given = {k: v for k, v in locals().items() if k not in ("self", "kwargs", "__class__")}
-        super().__init__(**given, **kwargs)
+        window = (kernel_size, strides, padding)
+        super().__init__(filters, *window, output_padding, data_format, **options)
 
 
 class _DepthwiseConv(_Convolution):
+    @takes_weight_options("depthwise", "bias", "activity")
+    @takes_arguments_of(_Convolution.__init__)
     def __init__(
         self,
         kernel_size: Any,
@@ -349,20 +320,10 @@ class _DepthwiseConv(_Convolution):
         depth_multiplier: int = 1,
         data_format: str | None = None,
         dilation_rate: Any = 1,
-        activation: Any = None,
-        use_bias: bool = True,
-        depthwise_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        depthwise_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        depthwise_constraint: Any = None,
-        bias_constraint: Any = None,
-        **kwargs: Any,
+        **options: Any,
     ):
-        super().__init__(data_format, activity_regularizer=activity_regularizer, **kwargs)
+        super().__init__(kernel_size, strides, padding, data_format, dilation_rate, **options)
         self.depth_multiplier = positive_integer(self, "depth_multiplier", depth_multiplier)
-        self._keep(kernel_size, strides, padding, dilation_rate, activation, use_bias, locals())
 
     def build(self, input_shape: Any) -> None:
         channels = self._channels(input_shape)
@@ -405,13 +366,8 @@ class DepthwiseConv2D(_DepthwiseConv):
         dilation_rate: The distance between the window's elements, or one for each axis.
         activation: A name of `keras.activations`, or a function; None for none.
         use_bias: Whether there is a bias.
-        depthwise_initializer: The initializer of the kernel.
-        bias_initializer: The initializer of the bias.
-        depthwise_regularizer: A function of the kernel (or its name) that gives a loss.
-        bias_regularizer: A function of the bias (or its name) that gives a loss.
-        activity_regularizer: A function of the outputs (or its name) that gives a loss.
-        depthwise_constraint: A function (or its name) applied to the kernel after each update.
-        bias_constraint: A function (or its name) applied to the bias after each update.
+        **options: Initializers, regularizers and constraints of `depthwise` (the kernel) and
+            `bias`: see `Dense`.
 
     Raises:
         ValueError: If a size is not positive.
@@ -426,6 +382,8 @@ class DepthwiseConv2D(_DepthwiseConv):
 
 
 class _SeparableConv(_Convolution):
+    @takes_weight_options("depthwise", "pointwise", "bias", "activity")
+    @takes_arguments_of(_Convolution.__init__)
     def __init__(
         self,
         filters: int,
@@ -435,24 +393,11 @@ class _SeparableConv(_Convolution):
         data_format: str | None = None,
         dilation_rate: Any = 1,
         depth_multiplier: int = 1,
-        activation: Any = None,
-        use_bias: bool = True,
-        depthwise_initializer: Any = "glorot_uniform",
-        pointwise_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        depthwise_regularizer: Any = None,
-        pointwise_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        depthwise_constraint: Any = None,
-        pointwise_constraint: Any = None,
-        bias_constraint: Any = None,
-        **kwargs: Any,
+        **options: Any,
     ):
-        super().__init__(data_format, activity_regularizer=activity_regularizer, **kwargs)
+        super().__init__(kernel_size, strides, padding, data_format, dilation_rate, **options)
         self.filters = positive_integer(self, "filters", filters)
         self.depth_multiplier = positive_integer(self, "depth_multiplier", depth_multiplier)
-        self._keep(kernel_size, strides, padding, dilation_rate, activation, use_bias, locals())
 
     def build(self, input_shape: Any) -> None:
         channels = self._channels(input_shape)
@@ -499,18 +444,8 @@ class SeparableConv2D(_SeparableConv):
         depth_multiplier: The number of outputs of each channel of the first convolution.
         activation: A name of `keras.activations`, or a function; None for none.
         use_bias: Whether there is a bias.
-        depthwise_initializer: The initializer of the first kernel.
-        pointwise_initializer: The initializer of the second kernel.
-        bias_initializer: The initializer of the bias.
-        depthwise_regularizer: A function of the first kernel (or its name) that gives a loss.
-        pointwise_regularizer: A function of the second kernel (or its name) that gives a loss.
-        bias_regularizer: A function of the bias (or its name) that gives a loss.
-        activity_regularizer: A function of the outputs (or its name) that gives a loss.
-        depthwise_constraint: A function (or its name) applied to the first kernel after each
-            update.
-        pointwise_constraint: A function (or its name) applied to the second kernel after each
-            update.
-        bias_constraint: A function (or its name) applied to the bias after each update.
+        **options: Initializers, regularizers and constraints of `depthwise`, `pointwise` (the
+            kernels) and `bias`: see `Dense`.
 
     Raises:
         ValueError: If a size is not positive.
@@ -522,10 +457,3 @@ class SeparableConv2D(_SeparableConv):
     """
 
     rank = 2
-
-
-# Keras's other names.
-Convolution1D, Convolution2D, Convolution3D = Conv1D, Conv2D, Conv3D
-Convolution1DTranspose, Convolution2DTranspose = Conv1DTranspose, Conv2DTranspose
-Convolution3DTranspose = Conv3DTranspose
-SeparableConvolution1D, SeparableConvolution2D = SeparableConv1D, SeparableConv2D

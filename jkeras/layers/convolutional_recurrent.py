@@ -7,8 +7,9 @@ import jax.numpy as jnp
 
 from jkeras.core import settings
 from jkeras.core.input_spec import InputSpec
+from jkeras.core.signatures import takes_arguments_of
 from jkeras.layers.arguments import add_weight, one_of, positive_integer, size_tuple
-from jkeras.layers.recurrent import CellRNN, LSTMCell, own_parameters
+from jkeras.layers.recurrent import LSTM, CellRNN, LSTMCell
 from jkeras.ops import arrays as nn
 
 
@@ -19,6 +20,9 @@ class ConvLSTMCell(LSTMCell):
         rank: The number of axes of space.
     """
 
+    convolves = True
+
+    @takes_arguments_of(LSTMCell.__init__, without=["units"])
     def __init__(
         self,
         rank: int,
@@ -28,26 +32,9 @@ class ConvLSTMCell(LSTMCell):
         padding: str = "valid",
         data_format: str | None = None,
         dilation_rate: Any = 1,
-        activation: Any = "tanh",
-        recurrent_activation: Any = "sigmoid",
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
-        unit_forget_bias: bool = True,
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        recurrent_constraint: Any = None,
-        bias_constraint: Any = None,
-        dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
-        seed: Any = None,
-        **kwargs: Any,
+        **options: Any,
     ):
-        given = {k: v for k, v in locals().items() if k in own_parameters(LSTMCell)}
-        super().__init__(filters, **given, **kwargs)
+        super().__init__(filters, **options)
         self.rank, self.filters = rank, positive_integer(self, "filters", filters)
         self.kernel_size = size_tuple(self, "kernel_size", kernel_size, rank)
         self.strides = size_tuple(self, "strides", strides, rank)
@@ -65,12 +52,7 @@ class ConvLSTMCell(LSTMCell):
 
     def project(self, inputs: Any) -> Any:
         projected = nn.conv(
-            inputs,
-            self.kernel,
-            self.strides,
-            self.padding,
-            self.data_format,
-            self.dilation_rate,
+            inputs, self.kernel, self.strides, self.padding, self.data_format, self.dilation_rate
         )
         if self.bias is None:
             return projected
@@ -87,6 +69,7 @@ class _ConvLSTM(CellRNN):
     cell_class = ConvLSTMCell
     cell: ConvLSTMCell
 
+    @takes_arguments_of(LSTM.__init__, without=["units", "unroll", "use_cudnn"])
     def __init__(
         self,
         filters: int,
@@ -95,30 +78,9 @@ class _ConvLSTM(CellRNN):
         padding: str = "valid",
         data_format: str | None = None,
         dilation_rate: Any = 1,
-        activation: Any = "tanh",
-        recurrent_activation: Any = "sigmoid",
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
-        unit_forget_bias: bool = True,
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        recurrent_constraint: Any = None,
-        bias_constraint: Any = None,
-        dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
-        seed: Any = None,
-        return_sequences: bool = False,
-        return_state: bool = False,
-        go_backwards: bool = False,
-        stateful: bool = False,
-        **kwargs: Any,
+        **options: Any,
     ):
-        self._make({**locals(), "rank": self.rank}, kwargs)
+        self._make({**locals(), "rank": self.rank})
         self.input_spec = InputSpec(ndim=self.rank + 3)
 
     def _zero_states(self, sequences: Any) -> list:
@@ -164,17 +126,7 @@ class ConvLSTM2D(_ConvLSTM):
             function; None for none.
         recurrent_activation: The activation of the gates.
         use_bias: Whether there is a bias.
-        kernel_initializer: The initializer of the kernel.
-        recurrent_initializer: The initializer of the recurrent kernel.
-        bias_initializer: The initializer of the bias.
         unit_forget_bias: Whether the forget gate's bias starts from 1.
-        kernel_regularizer: A function of the kernel (or its name) that gives a loss.
-        recurrent_regularizer: A function of the recurrent kernel (or its name) that gives a loss.
-        bias_regularizer: A function of the bias (or its name) that gives a loss.
-        activity_regularizer: A function of the outputs (or its name) that gives a loss.
-        kernel_constraint: A function (or its name) applied to the kernel after each update.
-        recurrent_constraint: A function (or its name) applied to the recurrent kernel.
-        bias_constraint: A function (or its name) applied to the bias after each update.
         dropout: The share of inputs dropped in training, the same at all steps.
         recurrent_dropout: The share of the state dropped in training, the same at all steps.
         seed: An integer, for a sequence of draws of the layer's own.
@@ -182,6 +134,8 @@ class ConvLSTM2D(_ConvLSTM):
         return_state: Whether to return the last states as well.
         go_backwards: Whether to begin with the last step; outputs are in the order of running.
         stateful: Whether a batch begins with the states at which the one before ended.
+        **options: Initializers, regularizers and constraints of `kernel`, `recurrent` (the
+            recurrent kernel) and `bias`: see `Dense`.
 
     Raises:
         ValueError: If a size is not positive.

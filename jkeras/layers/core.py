@@ -3,7 +3,7 @@
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,12 @@ from jkeras.core import policy
 from jkeras.core.graph import Call, SymbolicTensor
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
-from jkeras.layers.arguments import add_weight, keep_weight_options, positive_integer
+from jkeras.layers.arguments import (
+    KernelOptions,
+    add_weight,
+    positive_integer,
+    takes_weight_options,
+)
 
 
 # ------------------------------------------------------------------ inputs
@@ -179,24 +184,17 @@ class Dense(Layer):
 
     supports_masking = True
 
+    @takes_weight_options("kernel", "bias", "activity")
     def __init__(
         self,
         units: int,
         activation: Any = None,
         use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
-        **kwargs: Any,
+        **options: Unpack[KernelOptions],
     ):
-        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        super().__init__(**options)
         self.units = positive_integer(self, "units", units)
         self.activation, self.use_bias = activations.get(activation), use_bias
-        keep_weight_options(self, locals())
         self.input_spec = InputSpec(min_ndim=2)
 
     def build(self, input_shape: Any) -> None:
@@ -221,12 +219,7 @@ class EinsumDense(Layer):
             for; None for a size that the inputs give.
         activation: A name of `keras.activations`, or a function; None for none.
         bias_axes: The letters of the axes that have a bias; None for no bias.
-        kernel_initializer: The initializer of the kernel.
-        bias_initializer: The initializer of the bias.
-        kernel_regularizer: A function of the kernel (or its name) that gives a loss.
-        bias_regularizer: A function of the bias (or its name) that gives a loss.
-        kernel_constraint: A function (or its name) applied to the kernel after each update.
-        bias_constraint: A function (or its name) applied to the bias after each update.
+        **options: Initializers, regularizers and constraints of `kernel` and `bias`: see `Dense`.
 
     Raises:
         ValueError: If the equation is no such equation, or does not fit the shapes.
@@ -238,25 +231,19 @@ class EinsumDense(Layer):
         (2, 32, 64)
     """
 
+    @takes_weight_options("kernel", "bias")
     def __init__(
         self,
         equation: str,
         output_shape: Any,
         activation: Any = None,
         bias_axes: str | None = None,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
-        **kwargs: Any,
+        **options: Unpack[KernelOptions],
     ):
-        super().__init__(**kwargs)
+        super().__init__(**options)
         self.equation, self.bias_axes = equation, bias_axes
         self.output_shape = (output_shape,) if isinstance(output_shape, int) else output_shape
         self.activation = activations.get(activation)
-        keep_weight_options(self, locals())
 
     def build(self, input_shape: Any) -> None:
         kernel_shape, bias_shape = self._shapes(input_shape)
@@ -337,22 +324,20 @@ class Embedding(Layer):
         (1, 3, 4)
     """
 
+    @takes_weight_options("embeddings")
     def __init__(
         self,
         input_dim: int,
         output_dim: int,
-        embeddings_initializer: Any = "uniform",
-        embeddings_regularizer: Any = None,
-        embeddings_constraint: Any = None,
+        *,
         mask_zero: bool = False,
         weights: Any = None,
-        **kwargs: Any,
+        **options: Any,
     ):
-        # Indices given as floats stay exact: they are not cast to 16 bits.
-        super().__init__(autocast=False, **kwargs)
+        super().__init__(**options)
+        self.autocast = False  # indices given as floats stay exact: they are not cast to 16 bits
         self.input_dim = positive_integer(self, "input_dim", input_dim)
         self.output_dim = positive_integer(self, "output_dim", output_dim)
-        keep_weight_options(self, locals())
         self.mask_zero = self.supports_masking = mask_zero
         self._initial_weights = weights
 
@@ -399,28 +384,19 @@ class ReversibleEmbedding(Embedding):
         (1, 3, 10)
     """
 
+    @takes_weight_options("embeddings")
     def __init__(
         self,
         input_dim: int,
         output_dim: int,
         tie_weights: bool = True,
-        embeddings_initializer: Any = "uniform",
-        embeddings_regularizer: Any = None,
-        embeddings_constraint: Any = None,
+        *,
         mask_zero: bool = False,
         reverse_dtype: Any = None,
         logit_soft_cap: float | None = None,
-        **kwargs: Any,
+        **options: Any,
     ):
-        super().__init__(
-            input_dim,
-            output_dim,
-            embeddings_initializer,
-            embeddings_regularizer,
-            embeddings_constraint,
-            mask_zero,
-            **kwargs,
-        )
+        super().__init__(input_dim, output_dim, mask_zero=mask_zero, **options)
         self.tie_weights, self.reverse_dtype = tie_weights, reverse_dtype
         self.logit_soft_cap = logit_soft_cap
 

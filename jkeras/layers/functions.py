@@ -1,13 +1,15 @@
 """Layers made of functions and modules of other libraries of JAX."""
 
+import dataclasses
 import inspect
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.core import registry
 from jkeras.core.layer import Layer
 from jkeras.layers.arguments import next_key, seed_generator
 
@@ -197,6 +199,9 @@ class FlaxLayer(_Outside):
     inputs as its first argument and, if it has one, `training`; a module of `nnx` without it is set
     to `train()` or `eval()`.
 
+    A config holds the fields of a module of `linen`; to load it, pass the classes that are not
+    Flax's own in `custom_objects`. A class of `nnx` needs `get_config` and `from_config`.
+
     Args:
         module: The module.
         method: The name of another method; for `linen`, also a function of module and inputs.
@@ -274,3 +279,47 @@ class FlaxLayer(_Outside):
         outputs = getattr(module, self.method or "__call__")(inputs, **flag)
         parts: Any = flax.nnx.split(module, flax.nnx.Param, ...)
         return outputs, parts[2]
+
+    def get_config(self) -> dict[str, Any]:
+        if not self._is_linen and not hasattr(self.module, "get_config"):
+            raise TypeError(
+                f"The module of the layer {self.name!r} has no config: write get_config() and "
+                f"from_config() for {type(self.module).__name__}, or save weights only."
+            )
+        return {**super().get_config(), "module": _describe(self.module)}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        return super().from_config({**config, "module": _make(config["module"])})
+
+
+def _describe(value: Any) -> Any:
+    """Returns a JSON-able value; modules of linen without a config of their own as their fields."""
+    if isinstance(value, (list, tuple)):
+        return [_describe(v) for v in value]
+    if hasattr(value, "get_config") or not hasattr(value, "init_with_output"):
+        return registry.serialize_keras_object(value)
+    fields = [f for f in dataclasses.fields(value) if f.init and f.name not in ("parent", "name")]
+    values = {f.name: (getattr(value, f.name), f.default) for f in fields}
+    return {
+        "module": type(value).__module__,
+        "class_name": type(value).__name__,
+        "config": {k: _describe(v) for k, (v, default) in values.items() if v is not default},
+        "registered_name": registry.get_registered_name(type(value)),
+    }
+
+
+def _make(config: Any) -> Any:
+    """Undoes `_describe`; classes are the user's or Flax's own."""
+    if isinstance(config, list):
+        return [_make(v) for v in config]
+    if not isinstance(config, Mapping) or config.get("class_name") in (None, "function"):
+        return registry.deserialize_keras_object(config)
+    import flax.linen
+
+    name = str(config["class_name"])
+    own = getattr(flax.linen, name, None) if str(config["module"]).startswith("flax.") else None
+    cls = registry.find_class(config) if own is None else own
+    if hasattr(cls, "from_config"):
+        return cls.from_config(config["config"])
+    return cls(**{k: _make(v) for k, v in config["config"].items()})

@@ -108,8 +108,9 @@ class Multiply(_Merge):
 
     Example:
         >>> import jkeras as keras, numpy as np
-        >>> keras.layers.Multiply()([np.full((1, 2), 3.0), np.full((1, 2), 2.0)]).tolist()
-        [[6.0, 6.0]]
+        >>> x = np.array([[1.0, 2.0]])
+        >>> keras.layers.Multiply()([x, x, x]).tolist()
+        [[1.0, 8.0]]
     """
 
     combine = staticmethod(jnp.multiply)

@@ -8,8 +8,9 @@ import jax.numpy as jnp
 
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
+from jkeras.core.signatures import takes_arguments_of
 from jkeras.core.variable import Variable
-from jkeras.layers.arguments import add_weight, keep_weight_options, positive_axis
+from jkeras.layers.arguments import add_weight, positive_axis, takes_weight_options
 from jkeras.ops import arrays as nn
 
 
@@ -58,6 +59,7 @@ class BatchNormalization(Layer):
 
     supports_masking = True
 
+    @takes_weight_options("beta", "gamma", "moving_mean", "moving_variance")
     def __init__(
         self,
         axis: int = -1,
@@ -65,21 +67,14 @@ class BatchNormalization(Layer):
         epsilon: float = 1e-3,
         center: bool = True,
         scale: bool = True,
-        beta_initializer: Any = "zeros",
-        gamma_initializer: Any = "ones",
-        moving_mean_initializer: Any = "zeros",
-        moving_variance_initializer: Any = "ones",
-        beta_regularizer: Any = None,
-        gamma_regularizer: Any = None,
-        beta_constraint: Any = None,
-        gamma_constraint: Any = None,
+        *,
         renorm: bool = False,
         renorm_clipping: Mapping[str, float] | None = None,
         renorm_momentum: float = 0.99,
         synchronized: bool = False,
-        **kwargs: Any,
+        **options: Any,
     ):
-        super().__init__(**kwargs)
+        super().__init__(**options)
         # tf.keras writes the axis into its files as a list of one.
         self.axis = axis[0] if isinstance(axis, (list, tuple)) and len(axis) == 1 else axis
         self.momentum, self.epsilon, self.center, self.scale = momentum, epsilon, center, scale
@@ -92,7 +87,6 @@ class BatchNormalization(Layer):
                 f"{sorted(unknown)}. Supported values: ['rmax', 'rmin', 'dmax']."
             )
         self.renorm_clipping = dict(renorm_clipping or {}) if renorm else renorm_clipping
-        keep_weight_options(self, locals())
 
     def build(self, input_shape: Any) -> None:
         axis = positive_axis(self, self.axis, len(input_shape))
@@ -154,12 +148,23 @@ class _SampleNormalization(Layer):
 
     supports_masking = True
 
+    @takes_weight_options("beta", "gamma")
     def __init__(
-        self, axis: Any, epsilon: float, center: bool, scale: bool, options: Any, **kwargs: Any
+        self,
+        axis: Any = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        **options: Any,
     ):
-        super().__init__(**kwargs)
+        super().__init__(**options)
+        axes = axis if isinstance(axis, (list, tuple)) else [axis]
+        if not all(isinstance(a, int) for a in axes):
+            raise TypeError(
+                "Expected an int or a list/tuple of ints for the argument 'axis', but received: "
+                f"{axis!r}"
+            )
         self.axis, self.epsilon, self.center, self.scale = axis, epsilon, center, scale
-        keep_weight_options(self, options)
 
     def _add_affine(self, input_shape: Any, axis: Any) -> list[int]:
         axes = _axes(self, axis, len(input_shape))
@@ -202,28 +207,6 @@ class LayerNormalization(_SampleNormalization):
         [[-1.0, 1.0], [-1.0, 1.0]]
     """
 
-    def __init__(
-        self,
-        axis: Any = -1,
-        epsilon: float = 1e-3,
-        center: bool = True,
-        scale: bool = True,
-        beta_initializer: Any = "zeros",
-        gamma_initializer: Any = "ones",
-        beta_regularizer: Any = None,
-        gamma_regularizer: Any = None,
-        beta_constraint: Any = None,
-        gamma_constraint: Any = None,
-        **kwargs: Any,
-    ):
-        super().__init__(axis, epsilon, center, scale, locals(), **kwargs)
-        axes = axis if isinstance(axis, (list, tuple)) else [axis]
-        if not all(isinstance(a, int) for a in axes):
-            raise TypeError(
-                "Expected an int or a list/tuple of ints for the argument 'axis', but received: "
-                f"{axis!r}"
-            )
-
     def build(self, input_shape: Any) -> None:
         self._add_affine(input_shape, self.axis)
 
@@ -248,12 +231,7 @@ class GroupNormalization(_SampleNormalization):
         epsilon: What is added to variances.
         center: Whether `beta` is added.
         scale: Whether `gamma` is multiplied with.
-        beta_initializer: The initializer of `beta`.
-        gamma_initializer: The initializer of `gamma`.
-        beta_regularizer: A function of `beta` (or its name) that gives a loss.
-        gamma_regularizer: A function of `gamma` (or its name) that gives a loss.
-        beta_constraint: A function (or its name) applied to `beta` after each update.
-        gamma_constraint: A function (or its name) applied to `gamma` after each update.
+        **options: Initializers, regularizers and constraints: see `LayerNormalization`.
 
     Raises:
         ValueError: If `groups` does not divide the channels.
@@ -265,22 +243,9 @@ class GroupNormalization(_SampleNormalization):
         [[-1.0, 1.0, -1.0, 1.0]]
     """
 
-    def __init__(
-        self,
-        groups: int = 32,
-        axis: int = -1,
-        epsilon: float = 1e-3,
-        center: bool = True,
-        scale: bool = True,
-        beta_initializer: Any = "zeros",
-        gamma_initializer: Any = "ones",
-        beta_regularizer: Any = None,
-        gamma_regularizer: Any = None,
-        beta_constraint: Any = None,
-        gamma_constraint: Any = None,
-        **kwargs: Any,
-    ):
-        super().__init__(axis, epsilon, center, scale, locals(), **kwargs)
+    @takes_arguments_of(_SampleNormalization.__init__)
+    def __init__(self, groups: int = 32, **options: Any):
+        super().__init__(**options)
         self.groups = groups
 
     def build(self, input_shape: Any) -> None:

@@ -240,14 +240,13 @@ class GlobalAveragePooling1D(_GlobalPooling):
 class GlobalAveragePooling2D(_GlobalPooling):
     """The mean of each channel of images: (batch, rows, columns, channels) to (batch, channels).
 
-    Args:
-        data_format: `"channels_last"` or `"channels_first"`.
-        keepdims: Whether the axes of rows and columns stay, with size 1.
+    For the arguments, see `GlobalMaxPooling2D`.
 
     Example:
         >>> import jkeras as keras, numpy as np
-        >>> keras.layers.GlobalAveragePooling2D()(np.ones((2, 4, 4, 3))).shape
-        (2, 3)
+        >>> x = np.array([[[[1.0], [3.0]]]])
+        >>> keras.layers.GlobalAveragePooling2D(keepdims=True)(x).tolist()
+        [[[[2.0]]]]
     """
 
     rank, reduce = 2, staticmethod(jnp.mean)
@@ -298,8 +297,9 @@ class AdaptiveAveragePooling2D(_AdaptivePooling):
 
     Example:
         >>> import jkeras as keras, numpy as np
-        >>> keras.layers.AdaptiveAveragePooling2D((3, 2))(np.ones((2, 10, 9, 4))).shape
-        (2, 3, 2, 4)
+        >>> x = np.arange(16.0).reshape(1, 4, 4, 1)
+        >>> keras.layers.AdaptiveAveragePooling2D((1, 2))(x).ravel().tolist()
+        [6.5, 8.5]
     """
 
     rank, pool = 2, staticmethod(nn.adaptive_average_pool)
@@ -322,8 +322,9 @@ class AdaptiveMaxPooling1D(_AdaptivePooling):
 
     Example:
         >>> import jkeras as keras, numpy as np
-        >>> keras.layers.AdaptiveMaxPooling1D(3)(np.ones((2, 10, 4))).shape
-        (2, 3, 4)
+        >>> x = np.array([[[1.0], [3.0], [2.0], [5.0]]])
+        >>> keras.layers.AdaptiveMaxPooling1D(2)(x).ravel().tolist()
+        [3.0, 5.0]
     """
 
     rank, pool = 1, staticmethod(nn.adaptive_max_pool)
@@ -351,11 +352,3 @@ class AdaptiveMaxPooling3D(_AdaptivePooling):
     """
 
     rank, pool = 3, staticmethod(nn.adaptive_max_pool)
-
-
-# Keras's other names.
-AvgPool1D, AvgPool2D, AvgPool3D = AveragePooling1D, AveragePooling2D, AveragePooling3D
-MaxPool1D, MaxPool2D, MaxPool3D = MaxPooling1D, MaxPooling2D, MaxPooling3D
-GlobalAvgPool1D, GlobalAvgPool2D = GlobalAveragePooling1D, GlobalAveragePooling2D
-GlobalAvgPool3D, GlobalMaxPool1D = GlobalAveragePooling3D, GlobalMaxPooling1D
-GlobalMaxPool2D, GlobalMaxPool3D = GlobalMaxPooling2D, GlobalMaxPooling3D

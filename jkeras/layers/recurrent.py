@@ -7,7 +7,7 @@ all time steps in one product, and `step`, which is all that runs in the loop.
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -16,13 +16,15 @@ from jkeras import activations, initializers
 from jkeras.core import naming
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
+from jkeras.core.signatures import takes_arguments_of
 from jkeras.core.variable import Variable
 from jkeras.layers.arguments import (
+    RecurrentOptions,
     add_weight,
-    keep_weight_options,
     next_key,
     positive_integer,
     seed_generator,
+    takes_weight_options,
 )
 from jkeras.ops import arrays as nn
 
@@ -34,20 +36,21 @@ class _Cell(Layer):
     gates = 1
     number_of_states = 1
 
-    def _keep(
+    @takes_weight_options("kernel", "recurrent", "bias")
+    def __init__(
         self,
         units: int,
-        activation: Any,
-        use_bias: bool,
-        dropout: float,
-        recurrent_dropout: float,
-        seed: Any,
-        options: Mapping[str, Any],
-    ) -> None:
-        """Keeps the arguments that all have."""
+        activation: Any = "tanh",
+        use_bias: bool = True,
+        *,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: Any = None,
+        **options: Any,
+    ):
+        super().__init__(**options)
         self.units = positive_integer(self, "units", units)
         self.activation, self.use_bias = activations.get(activation), use_bias
-        keep_weight_options(self, options)
         self.dropout = min(1.0, max(0.0, dropout))
         self.recurrent_dropout = min(1.0, max(0.0, recurrent_dropout))
         self.seed, self.seed_generator = seed, seed_generator(seed)
@@ -128,28 +131,6 @@ class SimpleRNNCell(_Cell):
         (2, 3)
     """
 
-    def __init__(
-        self,
-        units: int,
-        activation: Any = "tanh",
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        recurrent_constraint: Any = None,
-        bias_constraint: Any = None,
-        dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
-        seed: Any = None,
-        **kwargs: Any,
-    ):
-        super().__init__(**kwargs)
-        self._keep(units, activation, use_bias, dropout, recurrent_dropout, seed, locals())
-
     def step(self, projected: Any, states: list, factor: Any) -> tuple[Any, list]:
         outputs = self.activation(projected + _times(states[0], factor) @ self.recurrent_kernel)
         return outputs, [outputs]
@@ -173,29 +154,22 @@ class LSTMCell(_Cell):
     channel_axis = -1
     bias_initializer: Any
 
+    @takes_weight_options("kernel", "recurrent", "bias")
     def __init__(
         self,
         units: int,
         activation: Any = "tanh",
         recurrent_activation: Any = "sigmoid",
         use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
+        *,
         unit_forget_bias: bool = True,
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        recurrent_constraint: Any = None,
-        bias_constraint: Any = None,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         seed: Any = None,
-        **kwargs: Any,
+        **options: Any,
     ):
-        super().__init__(**kwargs)
-        self._keep(units, activation, use_bias, dropout, recurrent_dropout, seed, locals())
+        drops: Any = {"dropout": dropout, "recurrent_dropout": recurrent_dropout}
+        super().__init__(units, activation, use_bias, seed=seed, **drops, **options)
         self.recurrent_activation = activations.get(recurrent_activation)
         self.unit_forget_bias = unit_forget_bias
 
@@ -250,29 +224,18 @@ class GRUCell(_Cell):
 
     gates = 3
 
+    @takes_arguments_of(_Cell.__init__)
     def __init__(
         self,
         units: int,
         activation: Any = "tanh",
         recurrent_activation: Any = "sigmoid",
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        recurrent_constraint: Any = None,
-        bias_constraint: Any = None,
-        dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
+        *,
         reset_after: bool = True,
         seed: Any = None,
-        **kwargs: Any,
+        **options: Any,
     ):
-        super().__init__(**kwargs)
-        self._keep(units, activation, use_bias, dropout, recurrent_dropout, seed, locals())
+        super().__init__(units, activation, seed=seed, **options)
         self.recurrent_activation = activations.get(recurrent_activation)
         self.reset_after = reset_after
 
@@ -579,14 +542,18 @@ class RNN(Layer):
             return call_cell, inputs
         steps, batch, *sample = inputs.shape
         factor, rest = cell.draw((batch, *sample), states, training)
-        with jax.named_scope(cell.name):
-            projected = cell.project(_times(inputs, factor).reshape(steps * batch, *sample))
+        inputs = _times(inputs, factor)
+        ahead = _projects_ahead(cell)
+        if ahead:
+            with jax.named_scope(cell.name):
+                projected = cell.project(inputs.reshape(steps * batch, *sample))
+            inputs = projected.reshape(steps, batch, *projected.shape[1:])
 
         def step(x: Any, states: list) -> tuple[Any, list]:
             with jax.named_scope(cell.name):
-                return cell.step(x, states, rest)
+                return cell.step(x if ahead else cell.project(x), states, rest)
 
-        return step, projected.reshape(steps, batch, *projected.shape[1:])
+        return step, inputs
 
     def compute_mask(self, sequences: Any, previous_mask: Any = None) -> Any:
         mask = previous_mask[0] if isinstance(previous_mask, (list, tuple)) else previous_mask
@@ -594,6 +561,16 @@ class RNN(Layer):
         if not self.return_state:
             return mask
         return [mask] + [None] * len(jax.tree.leaves(self.state_size))
+
+
+def _projects_ahead(cell: Layer) -> bool:
+    """Says whether all time steps' inputs are projected at once, before the loop.
+
+    On a GPU that is one large product instead of many small ones. On a CPU the loop takes up to
+    twice as long for it: XLA then reads each step's rows inside of the gates' exponentials, which
+    it does not vectorize (jax 0.10). A convolution is better done at once there, too.
+    """
+    return jax.default_backend() != "cpu" or getattr(cell, "convolves", False)
 
 
 def _is_variable(x: Any) -> bool:
@@ -618,29 +595,27 @@ class CellRNN(RNN):
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
         if "cell_class" in cls.__dict__:
-            for name in own_parameters(cls.cell_class):
+            for name in _own_parameters(cls.cell_class):
                 setattr(cls, name, _of_cell(name))
 
-    def _make(self, arguments: Mapping[str, Any], kwargs: dict[str, Any]) -> None:
-        """Makes the cell and the loop of a constructor's arguments."""
-        common = {k: kwargs[k] for k in ("dtype", "trainable") if k in kwargs}
-        own = {k: arguments[k] for k in own_parameters(self.cell_class)}
-        name = naming.to_snake_case(self.cell_class.__name__)
-        loop = {k: v for k, v in arguments.items() if k in own_parameters(RNN)}
+    def _make(self, arguments: Mapping[str, Any]) -> None:
+        """Makes the cell and the loop of the `locals()` of a constructor."""
+        options = arguments["options"]
+        common = {k: options[k] for k in ("dtype", "trainable") if k in options}
+        of_cell, of_loop = _own_parameters(self.cell_class), _own_parameters(RNN)
+        own = {k: v for k, v in {**arguments, **options}.items() if k in of_cell}
         RNN.__init__(
             self,
-            self.cell_class(**own, **common, name=name),
-            **loop,
-            activity_regularizer=arguments["activity_regularizer"],
-            **kwargs,
+            self.cell_class(**own, **common, name=naming.to_snake_case(self.cell_class.__name__)),
+            **{k: v for k, v in arguments.items() if k in of_loop},
+            **{k: v for k, v in options.items() if k not in of_cell},
         )
         self.input_spec = InputSpec(ndim=3)
 
 
-def own_parameters(cls: type) -> list[str]:
+def _own_parameters(cls: type) -> set[str]:
     """Returns the names of the arguments of a class's constructor."""
-    names = inspect.signature(cls.__init__).parameters  # type: ignore[misc]
-    return [name for name in names if name not in ("self", "cell", "kwargs")]
+    return set(inspect.signature(cls).parameters) - {"cell", "kwargs"}
 
 
 class SimpleRNN(CellRNN):
@@ -656,51 +631,26 @@ class SimpleRNN(CellRNN):
         units: The size of the state.
         activation: A name of `keras.activations`, or a function; None for none.
         use_bias: Whether there is a bias.
-        kernel_initializer: The initializer of the kernel.
-        recurrent_initializer: The initializer of the recurrent kernel.
-        bias_initializer: The initializer of the bias.
-        kernel_regularizer: A function of the kernel (or its name) that gives a loss.
-        recurrent_regularizer: A function of the recurrent kernel (or its name) that gives a loss.
-        bias_regularizer: A function of the bias (or its name) that gives a loss.
-        activity_regularizer: A function of the outputs (or its name) that gives a loss.
-        kernel_constraint: A function (or its name) applied to the kernel after each update.
-        recurrent_constraint: A function (or its name) applied to the recurrent kernel.
-        bias_constraint: A function (or its name) applied to the bias after each update.
-        dropout: The share of inputs dropped in training, the same at all steps.
-        recurrent_dropout: The share of the state dropped in training, the same at all steps.
-        return_sequences: Whether to return the outputs at all steps, instead of the last.
-        return_state: Whether to return the last state as well.
-        go_backwards: Whether to begin with the last step; outputs are in the order of running.
-        stateful: Whether a batch begins with the state at which the one before ended.
-        unroll: Whether to write the steps out instead of looping.
-        seed: An integer, for a sequence of draws of the layer's own.
+        **options: See `LSTM`, for these and for the arguments that are not named here.
 
     Raises:
         ValueError: If `units` is not a positive integer.
 
     Example:
         >>> import jkeras as keras, numpy as np
-        >>> keras.layers.SimpleRNN(4)(np.ones((2, 10, 8))).shape
-        (2, 4)
+        >>> keras.layers.SimpleRNN(4, return_sequences=True)(np.ones((2, 10, 8))).shape
+        (2, 10, 4)
     """
 
     cell_class = SimpleRNNCell
 
+    @takes_weight_options("kernel", "recurrent", "bias", "activity", keep=False)
     def __init__(
         self,
         units: int,
         activation: Any = "tanh",
         use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        recurrent_constraint: Any = None,
-        bias_constraint: Any = None,
+        *,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         return_sequences: bool = False,
@@ -709,9 +659,9 @@ class SimpleRNN(CellRNN):
         stateful: bool = False,
         unroll: bool = False,
         seed: Any = None,
-        **kwargs: Any,
+        **options: Unpack[RecurrentOptions],
     ):
-        self._make(locals(), kwargs)
+        self._make(locals())
 
 
 class LSTM(CellRNN):
@@ -729,17 +679,7 @@ class LSTM(CellRNN):
             function; None for none.
         recurrent_activation: The activation of the gates.
         use_bias: Whether there is a bias.
-        kernel_initializer: The initializer of the kernel.
-        recurrent_initializer: The initializer of the recurrent kernel.
-        bias_initializer: The initializer of the bias.
         unit_forget_bias: Whether the forget gate's bias starts from 1 (Jozefowicz et al., 2015).
-        kernel_regularizer: A function of the kernel (or its name) that gives a loss.
-        recurrent_regularizer: A function of the recurrent kernel (or its name) that gives a loss.
-        bias_regularizer: A function of the bias (or its name) that gives a loss.
-        activity_regularizer: A function of the outputs (or its name) that gives a loss.
-        kernel_constraint: A function (or its name) applied to the kernel after each update.
-        recurrent_constraint: A function (or its name) applied to the recurrent kernel.
-        bias_constraint: A function (or its name) applied to the bias after each update.
         dropout: The share of inputs dropped in training, the same at all steps.
         recurrent_dropout: The share of the state dropped in training, the same at all steps.
         seed: An integer, for a sequence of draws of the layer's own.
@@ -749,6 +689,8 @@ class LSTM(CellRNN):
         stateful: Whether a batch begins with the states at which the one before ended.
         unroll: Whether to write the steps out instead of looping.
         use_cudnn: Accepted for Keras's sake: XLA compiles one loop for every device.
+        **options: Initializers, regularizers and constraints of `kernel`, `recurrent` (the
+            recurrent kernel) and `bias`: see `Dense`.
 
     Raises:
         ValueError: If `units` is not a positive integer.
@@ -763,23 +705,15 @@ class LSTM(CellRNN):
 
     cell_class = LSTMCell
 
+    @takes_weight_options("kernel", "recurrent", "bias", "activity", keep=False)
     def __init__(
         self,
         units: int,
         activation: Any = "tanh",
         recurrent_activation: Any = "sigmoid",
         use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
+        *,
         unit_forget_bias: bool = True,
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        recurrent_constraint: Any = None,
-        bias_constraint: Any = None,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         seed: Any = None,
@@ -789,9 +723,9 @@ class LSTM(CellRNN):
         stateful: bool = False,
         unroll: bool = False,
         use_cudnn: Any = "auto",
-        **kwargs: Any,
+        **options: Unpack[RecurrentOptions],
     ):
-        self._make(locals(), kwargs)
+        self._make(locals())
         self.use_cudnn = use_cudnn
 
 
@@ -811,27 +745,9 @@ class GRU(CellRNN):
             None for none.
         recurrent_activation: The activation of the gates.
         use_bias: Whether there is a bias.
-        kernel_initializer: The initializer of the kernel.
-        recurrent_initializer: The initializer of the recurrent kernel.
-        bias_initializer: The initializer of the bias.
-        kernel_regularizer: A function of the kernel (or its name) that gives a loss.
-        recurrent_regularizer: A function of the recurrent kernel (or its name) that gives a loss.
-        bias_regularizer: A function of the bias (or its name) that gives a loss.
-        activity_regularizer: A function of the outputs (or its name) that gives a loss.
-        kernel_constraint: A function (or its name) applied to the kernel after each update.
-        recurrent_constraint: A function (or its name) applied to the recurrent kernel.
-        bias_constraint: A function (or its name) applied to the bias after each update.
-        dropout: The share of inputs dropped in training, the same at all steps.
-        recurrent_dropout: The share of the state dropped in training, the same at all steps.
-        seed: An integer, for a sequence of draws of the layer's own.
-        return_sequences: Whether to return the outputs at all steps, instead of the last.
-        return_state: Whether to return the last state as well.
-        go_backwards: Whether to begin with the last step; outputs are in the order of running.
-        stateful: Whether a batch begins with the state at which the one before ended.
-        unroll: Whether to write the steps out instead of looping.
         reset_after: Whether the reset gate acts after the recurrent product (as in cuDNN) or
             before.
-        use_cudnn: Accepted for Keras's sake: XLA compiles one loop for every device.
+        **options: See `LSTM`, for these and for the arguments that are not named here.
 
     Raises:
         ValueError: If `units` is not a positive integer.
@@ -844,22 +760,14 @@ class GRU(CellRNN):
 
     cell_class = GRUCell
 
+    @takes_weight_options("kernel", "recurrent", "bias", "activity", keep=False)
     def __init__(
         self,
         units: int,
         activation: Any = "tanh",
         recurrent_activation: Any = "sigmoid",
         use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        recurrent_constraint: Any = None,
-        bias_constraint: Any = None,
+        *,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         seed: Any = None,
@@ -870,7 +778,7 @@ class GRU(CellRNN):
         unroll: bool = False,
         reset_after: bool = True,
         use_cudnn: Any = "auto",
-        **kwargs: Any,
+        **options: Unpack[RecurrentOptions],
     ):
-        self._make(locals(), kwargs)
+        self._make(locals())
         self.use_cudnn = use_cudnn

@@ -114,13 +114,7 @@ class SpatialDropout1D(Dropout):
         True
     """
 
-    def __init__(
-        self,
-        rate: float,
-        seed: Any = None,
-        name: str | None = None,
-        dtype: Any = None,
-    ):
+    def __init__(self, rate: float, seed: Any = None, name: str | None = None, dtype: Any = None):
         super().__init__(rate, (None, 1, None), seed, name=name, dtype=dtype)
         self.input_spec = InputSpec(ndim=3)
 
@@ -249,8 +243,10 @@ class GaussianNoise(_Random):
 
     Example:
         >>> import jkeras as keras, numpy as np
-        >>> y = keras.layers.GaussianNoise(0.5, seed=0)(np.ones((1000, 10)), training=True)
-        >>> round(y.std().item(), 1)
+        >>> layer = keras.layers.GaussianNoise(0.5, seed=0)
+        >>> layer(np.ones((1, 2))).tolist()
+        [[1.0, 1.0]]
+        >>> round(layer(np.ones((1000, 10)), training=True).std().item(), 1)
         0.5
     """
 

@@ -12,6 +12,7 @@ from jkeras.core import settings
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
+from jkeras.core.signatures import takes_arguments_of
 from jkeras.layers.arguments import one_of, positive_integer, size_tuple
 from jkeras.layers.spatial import SpatialLayer
 
@@ -231,10 +232,9 @@ class Cropping2D(_Cropping):
 
     rank = 2
 
-    def __init__(
-        self, cropping: Any = ((0, 0), (0, 0)), data_format: str | None = None, **kwargs: Any
-    ):
-        super().__init__(cropping, data_format, **kwargs)
+    @takes_arguments_of(_Cropping.__init__)
+    def __init__(self, cropping: Any = ((0, 0), (0, 0)), **options: Any):
+        super().__init__(cropping, **options)
 
 
 class Cropping3D(_Cropping):
@@ -255,13 +255,9 @@ class Cropping3D(_Cropping):
 
     rank = 3
 
-    def __init__(
-        self,
-        cropping: Any = ((1, 1), (1, 1), (1, 1)),
-        data_format: str | None = None,
-        **kwargs: Any,
-    ):
-        super().__init__(cropping, data_format, **kwargs)
+    @takes_arguments_of(_Cropping.__init__)
+    def __init__(self, cropping: Any = ((1, 1), (1, 1), (1, 1)), **options: Any):
+        super().__init__(cropping, **options)
 
 
 class _ZeroPadding(_Bordered):
@@ -375,20 +371,11 @@ class UpSampling2D(_UpSampling):
 
     rank = 2
 
-    def __init__(
-        self,
-        size: Any = 2,
-        data_format: str | None = None,
-        interpolation: str = "nearest",
-        **kwargs: Any,
-    ):
-        super().__init__(size, data_format, **kwargs)
-        self.interpolation = one_of(
-            self,
-            "interpolation",
-            interpolation,
-            ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"),
-        )
+    @takes_arguments_of(_UpSampling.__init__)
+    def __init__(self, size: Any = 2, *, interpolation: str = "nearest", **options: Any):
+        super().__init__(size, **options)
+        known = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
+        self.interpolation = one_of(self, "interpolation", interpolation, known)
 
     def call(self, inputs: Any) -> Any:
         if self.interpolation == "nearest":

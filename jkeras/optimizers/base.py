@@ -12,7 +12,7 @@ import inspect
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
@@ -22,12 +22,12 @@ import optax
 from jkeras import initializers
 from jkeras.core import naming, registry, scope, settings
 from jkeras.core.deprecation import warn_deprecated
+from jkeras.core.signatures import takes_arguments_of
 from jkeras.core.variable import Variable
 from jkeras.optimizers import arguments, transformation, update
 
 State = dict[Any, Any]  # arrays by names; slots are dicts by names of trained variables
 Key = tuple[str, Variable | None]  # a name, and the trained variable whose slot it is
-Init = TypeVar("Init", bound=Callable)
 
 
 class Step(NamedTuple):
@@ -701,31 +701,8 @@ class Optimizer(registry.Configurable):
             return super().from_config(config)
 
 
-def takes_common_arguments(init: Init) -> Init:
-    """Writes the arguments of `Optimizer` out in the signature of a constructor with `**common`.
-
-    As in Keras, they come after the constructor's own positional arguments, and before those that
-    are keyword-only here; all may be given by position.
-    """
-    own = inspect.signature(init).parameters
-    common = inspect.signature(Optimizer.__init__).parameters
-    positional = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    signature = inspect.Signature(
-        [
-            *(p for p in own.values() if p.kind is positional),
-            *(p for n, p in common.items() if n not in own and p.kind is positional),
-            *(p.replace(kind=positional) for p in own.values() if p.kind is p.KEYWORD_ONLY),
-            common["kwargs"],
-        ]
-    )
-
-    @functools.wraps(init)
-    def wrapper(*args: Any, **kwargs: Any) -> None:
-        bound = signature.bind(*args, **kwargs).arguments
-        init(**bound.pop("kwargs", {}), **bound)
-
-    wrapper.__signature__ = signature  # type: ignore[attr-defined]
-    return wrapper  # type: ignore[return-value]
+# Writes the arguments of `Optimizer` out in the signature of a constructor with `**common`.
+takes_common_arguments = takes_arguments_of(Optimizer.__init__)
 
 
 def _starting_from(initializer: Any) -> Callable[..., Any]:

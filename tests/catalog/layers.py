@@ -373,7 +373,7 @@ _IMAGES = [
 
 _OUTSIDE = [
     Case(layers.JaxLayer, {"call_fn": scaled, "params": np.float32(2.0)}, VECTORS),
-    Case(layers.FlaxLayer, lambda: {"module": nn.Dense(2)}, VECTORS, saves=False),
+    Case(layers.FlaxLayer, lambda: {"module": nn.Dense(2)}, VECTORS),
 ]
 
 LAYERS = [

@@ -724,3 +724,26 @@ def test_draws_of_mix_up(compare):
     places = np.union1d(*own)
     below = [np.searchsorted(values, places, "right") / 600 for values in own]
     compare("MixUp: distribution", below[0], below[1], 0.113)
+
+
+# Quantisation and LoRA may wait; FlaxLayer has a seed here.
+ONLY_KERAS = {"lora_rank", "lora_alpha", "quantization_config", "gptq_unpacked_column_size"}
+ONLY_OURS = {"FlaxLayer": {"seed"}}
+
+
+def test_signatures():
+    def arguments(cls, without):
+        parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
+        named = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+        return {p.name: p.default for p in named if p.name not in without}
+
+    def same(ours, theirs):  # 1 stands for (1, 1)
+        return ours == theirs or {ours} == set(jax.tree.leaves(theirs))
+
+    for name, cls in vars(layers).items():
+        if isinstance(cls, type) and issubclass(cls, layers.Layer):
+            ours = arguments(cls, ONLY_OURS.get(name, ()))
+            theirs = arguments(getattr(keras.layers, name), ONLY_KERAS)
+            assert list(ours) == list(theirs), name
+            different = [n for n in ours if not same(ours[n], theirs[n])]
+            assert not different, (name, different)

@@ -92,6 +92,29 @@ def test_first_variables_and_a_method():
     np.testing.assert_allclose(layer(X), 2 * X.sum(1, keepdims=True) * np.ones(2), atol=1e-6)
 
 
+class Tower(nn.Module):
+    layers: tuple
+    width: int = 3
+
+    def __call__(self, inputs):
+        for layer in self.layers:
+            inputs = layer(inputs)
+        return inputs
+
+
+def test_a_model_with_a_module_is_saved(tmp_path):
+    tower = Tower((nn.Dense(4, use_bias=False), nn.relu, nn.Dense(2)))
+    model = keras.Sequential([keras.Input((3,)), layers.FlaxLayer(tower)])
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras", custom_objects={"Tower": Tower})
+    np.testing.assert_array_equal(again(X), model(X))
+    assert [layer.features for layer in again.layers[0].module.layers[::2]] == [4, 2]
+    with pytest.raises(ValueError, match="Unknown class 'Tower'"):
+        keras.saving.load_model(tmp_path / "model.keras")
+    with pytest.raises(TypeError, match=r"flax_layer.* has no config: write .* for Nnx"):
+        layers.FlaxLayer(Nnx(nnx.Rngs(0))).get_config()
+
+
 def test_what_is_no_module_is_refused():
     with pytest.raises(ValueError, match=r"module of flax.linen or flax.nnx. Received"):
         layers.FlaxLayer(object())

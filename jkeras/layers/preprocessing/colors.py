@@ -5,14 +5,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jkeras.core.signatures import takes_arguments_of
 from jkeras.layers.arguments import size_tuple
-from jkeras.layers.preprocessing.images import (
-    ImageLayer,
-    as_factor,
-    as_value_range,
-    draw,
-    happens,
-)
+from jkeras.layers.preprocessing.images import ImageLayer, as_factor, as_value_range, draw, happens
 from jkeras.ops import image as image_ops
 
 
@@ -29,7 +24,8 @@ class ColorLayer(ImageLayer):
     """
 
     least: float = 0
-    """The least factor that makes sense."""
+    most: float = 1
+    """The least and the greatest factor that make sense."""
 
     def __init__(
         self, value_range: Any = (0, 255), seed: Any = None, data_format: Any = None, **kwargs: Any
@@ -70,7 +66,7 @@ class _FactorLayer(ColorLayer):
         **kwargs: Any,
     ):
         super().__init__(value_range, seed, data_format, **kwargs)
-        self.factor = as_factor(self, "factor", factor, self.least)
+        self.factor = as_factor(self, "factor", factor, self.least, self.most)
 
     def change(self, image: jax.Array, key: jax.Array) -> jax.Array:
         return self.by_factor(image, draw(key, self.factor))
@@ -211,8 +207,8 @@ class RandomColorDegeneration(_FactorLayer):
 
     Example:
         >>> import jkeras as keras, numpy as np
-        >>> layer = keras.layers.RandomColorDegeneration((1.0, 1.0))
-        >>> layer(np.array([[[100.0, 100.0, 0.0]]]), training=True).round().tolist()
+        >>> x = np.array([[[100.0, 100.0, 0.0]]])
+        >>> keras.layers.RandomColorDegeneration((1.0, 1.0))(x, training=True).round().tolist()
         [[[89.0, 89.0, 89.0]]]
     """
 
@@ -274,16 +270,7 @@ class RandomPosterization(_FactorLayer):
         [[[0.0, 0.0, 128.0]]]
     """
 
-    def __init__(
-        self,
-        factor: Any,
-        value_range: Any = (0, 255),
-        data_format: str | None = None,
-        seed: Any = None,
-        **kwargs: Any,
-    ):
-        super().__init__((1, 8), value_range, data_format, seed, **kwargs)
-        self.factor = as_factor(self, "factor", factor, 1, 8)
+    least, most = 1, 8
 
     def change(self, image: jax.Array, key: jax.Array) -> jax.Array:
         least, most = map(int, self.factor)
@@ -341,15 +328,9 @@ class RandomInvert(ColorLayer):
         [[[255.0, 200.0, 0.0]]]
     """
 
-    def __init__(
-        self,
-        factor: Any = 1.0,
-        value_range: Any = (0, 255),
-        seed: Any = None,
-        data_format: str | None = None,
-        **kwargs: Any,
-    ):
-        super().__init__(value_range, seed, data_format, **kwargs)
+    @takes_arguments_of(ColorLayer.__init__)
+    def __init__(self, factor: Any = 1.0, **options: Any):
+        super().__init__(**options)
         self.factor = as_factor(self, "factor", factor)
 
     def change(self, image: jax.Array, key: jax.Array) -> jax.Array:
@@ -375,15 +356,9 @@ class Solarization(ColorLayer):
         [[[255.0, 200.0, 0.0]]]
     """
 
-    def __init__(
-        self,
-        addition_factor: Any = 0.0,
-        threshold_factor: Any = 0.0,
-        value_range: Any = (0, 255),
-        seed: Any = None,
-        **kwargs: Any,
-    ):
-        super().__init__(value_range, seed, **kwargs)
+    @takes_arguments_of(ColorLayer.__init__, without=["data_format"])
+    def __init__(self, addition_factor: Any = 0.0, threshold_factor: Any = 0.0, **options: Any):
+        super().__init__(**options)
         self.addition_factor = as_factor(self, "addition_factor", addition_factor)
         self.threshold_factor = as_factor(self, "threshold_factor", threshold_factor)
 
@@ -395,7 +370,7 @@ class Solarization(ColorLayer):
         return jnp.where(image < threshold, image, sum(self.value_range) - image)
 
 
-class RandomGaussianBlur(ColorLayer):
+class RandomGaussianBlur(_FactorLayer):
     """Blurs images with a normal distribution at random in training.
 
     Args:
@@ -416,18 +391,9 @@ class RandomGaussianBlur(ColorLayer):
         (2, 8, 8, 3)
     """
 
-    def __init__(
-        self,
-        factor: Any = 1.0,
-        kernel_size: Any = 3,
-        sigma: Any = 1.0,
-        value_range: Any = (0, 255),
-        data_format: str | None = None,
-        seed: Any = None,
-        **kwargs: Any,
-    ):
-        super().__init__(value_range, seed, data_format, **kwargs)
-        self.factor = as_factor(self, "factor", factor)
+    @takes_arguments_of(_FactorLayer.__init__)
+    def __init__(self, factor: Any = 1.0, kernel_size: Any = 3, sigma: Any = 1.0, **options: Any):
+        super().__init__(factor, **options)
         self.kernel_size = size_tuple(self, "kernel_size", kernel_size, 2)
         self.sigma = as_factor(self, "sigma", sigma, most=float("inf"))
 

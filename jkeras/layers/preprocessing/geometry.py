@@ -6,14 +6,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jkeras.core.signatures import takes_arguments_of
 from jkeras.layers.arguments import one_of
-from jkeras.layers.preprocessing.images import (
-    ImageLayer,
-    as_factor,
-    as_value_range,
-    draw,
-    happens,
-)
+from jkeras.layers.preprocessing.images import ImageLayer, as_factor, as_value_range, draw, happens
 from jkeras.ops import image as image_ops
 
 _AXES = {"horizontal": (1,), "vertical": (0,), "horizontal_and_vertical": (0, 1)}
@@ -43,14 +38,9 @@ class RandomFlip(ImageLayer):
 
     moves = True
 
-    def __init__(
-        self,
-        mode: str = "horizontal_and_vertical",
-        seed: Any = None,
-        data_format: str | None = None,
-        **kwargs: Any,
-    ):
-        super().__init__(seed, data_format, **kwargs)
+    @takes_arguments_of(ImageLayer.__init__)
+    def __init__(self, mode: str = "horizontal_and_vertical", **options: Any):
+        super().__init__(**options)
         self.mode = one_of(self, "mode", mode, _AXES)
 
     def sample(self, image: jax.Array, key: jax.Array) -> jax.Array:
@@ -119,17 +109,9 @@ class RandomRotation(_Affine):
         [2.0, 4.0, 1.0, 3.0]
     """
 
-    def __init__(
-        self,
-        factor: Any,
-        fill_mode: str = "reflect",
-        interpolation: str = "bilinear",
-        seed: Any = None,
-        fill_value: float = 0.0,
-        data_format: str | None = None,
-        **kwargs: Any,
-    ):
-        super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
+    @takes_arguments_of(_Affine.__init__)
+    def __init__(self, factor: Any, **options: Any):
+        super().__init__(**options)
         self.factor = as_factor(self, "factor", factor, -1)
 
     def matrix(self, key: jax.Array, height: int, width: int) -> tuple[Any, ...]:
@@ -142,8 +124,9 @@ class RandomRotation(_Affine):
 class _TwoFactors(_Affine):
     """An affine map by one factor for the height and one for the width."""
 
-    def __init__(self, height_factor: Any, width_factor: Any, *args: Any, **kwargs: Any):
-        super().__init__(*args, **kwargs)
+    @takes_arguments_of(_Affine.__init__)
+    def __init__(self, height_factor: Any, width_factor: Any, **options: Any):
+        super().__init__(**options)
         self.height_factor, self.width_factor = height_factor, width_factor
         self._height_range = as_factor(self, "height_factor", height_factor, -1)
         self._width_range = (
@@ -179,19 +162,9 @@ class RandomZoom(_TwoFactors):
         (2, 8, 8, 3)
     """
 
-    def __init__(
-        self,
-        height_factor: Any,
-        width_factor: Any = None,
-        fill_mode: str = "reflect",
-        interpolation: str = "bilinear",
-        seed: Any = None,
-        fill_value: float = 0.0,
-        data_format: str | None = None,
-        **kwargs: Any,
-    ):
-        more = (fill_mode, interpolation, seed, fill_value, data_format)
-        super().__init__(height_factor, width_factor, *more, **kwargs)
+    @takes_arguments_of(_TwoFactors.__init__)
+    def __init__(self, height_factor: Any, width_factor: Any = None, **options: Any):
+        super().__init__(height_factor, width_factor, **options)
 
     def matrix(self, key: jax.Array, height: int, width: int) -> tuple[Any, ...]:
         y, x = self._factors(key)
@@ -220,20 +193,6 @@ class RandomTranslation(_TwoFactors):
         >>> layer(np.ones((1, 4, 1)), training=True).ravel().tolist()
         [0.0, 1.0, 1.0, 1.0]
     """
-
-    def __init__(
-        self,
-        height_factor: Any,
-        width_factor: Any,
-        fill_mode: str = "reflect",
-        interpolation: str = "bilinear",
-        seed: Any = None,
-        fill_value: float = 0.0,
-        data_format: str | None = None,
-        **kwargs: Any,
-    ):
-        more = (fill_mode, interpolation, seed, fill_value, data_format)
-        super().__init__(height_factor, width_factor, *more, **kwargs)
 
     def matrix(self, key: jax.Array, height: int, width: int) -> tuple[Any, ...]:
         y, x = self._factors(key)

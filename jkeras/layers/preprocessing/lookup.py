@@ -32,7 +32,7 @@ class _Lookup(HostLayer):
     _sorted: Any
     _idf: Any
 
-    def _keep(
+    def __init__(
         self,
         max_tokens: int | None,
         num_oov_indices: int,
@@ -41,10 +41,13 @@ class _Lookup(HostLayer):
         vocabulary: Any,
         idf_weights: Any,
         invert: bool,
+        output_mode: str,
         pad_to_max_tokens: bool,
+        sparse: bool,
         salt: Any,
-    ) -> None:
-        """Keeps the arguments that both have."""
+        **kwargs: Any,
+    ):
+        super().__init__(output_mode, sparse, **kwargs)
         if max_tokens is not None and max_tokens <= 1:
             raise ValueError(
                 "If set, `max_tokens` must be greater than 1. "
@@ -331,19 +334,10 @@ class StringLookup(_Lookup):
         salt: Any = None,
         **kwargs: Any,
     ):
-        super().__init__(output_mode, sparse, name=name, **kwargs)
+        tokens = (max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, idf_weights)
+        outputs = (invert, output_mode, pad_to_max_tokens, sparse)
+        super().__init__(*tokens, *outputs, salt, name=name, **kwargs)
         self.encoding = encoding
-        self._keep(
-            max_tokens,
-            num_oov_indices,
-            mask_token,
-            oov_token,
-            vocabulary,
-            idf_weights,
-            invert,
-            pad_to_max_tokens,
-            salt,
-        )
 
     def _as_array(self, inputs: Any) -> Any:
         return as_strings(np.asarray(inputs))
@@ -403,21 +397,12 @@ class IntegerLookup(_Lookup):
         name: str | None = None,
         **kwargs: Any,
     ):
-        super().__init__(output_mode, sparse, name=name, **kwargs)
+        tokens = (max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, idf_weights)
+        outputs = (invert, output_mode, pad_to_max_tokens, sparse)
+        super().__init__(*tokens, *outputs, salt, name=name, **kwargs)
         self.vocabulary_dtype = vocabulary_dtype
         self.oov_method = one_of(self, "oov_method", oov_method, ("floormod", "farmhash"))
         self.on_host = num_oov_indices > 1 and oov_method == "farmhash"
-        self._keep(
-            max_tokens,
-            num_oov_indices,
-            mask_token,
-            oov_token,
-            vocabulary,
-            idf_weights,
-            invert,
-            pad_to_max_tokens,
-            salt,
-        )
 
     def _as_array(self, inputs: Any) -> Any:
         return inputs if isinstance(inputs, jax.Array) else np.asarray(inputs)

@@ -138,7 +138,7 @@ class _Changes(ImageLayer):
             RandomRotation(factor, **geometry),
             *([color(factor, values) for color in colors] if with_colors else []),
             RandomPosterization((1, max(int(8 * factor[1]), 1)), values),
-            Solarization(factor, factor, values),
+            Solarization(factor, factor, value_range=values),
             AutoContrast(values),
             Equalization(values),
         ]
