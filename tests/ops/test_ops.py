@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from jkeras import Variable, ops, random
 from jkeras.core import operations
+from jkeras.ops import arrays
 
 RNG = np.random.RandomState(0)
 A = RNG.randn(3, 4).astype("float32")
@@ -591,3 +592,24 @@ def test_random_distortions_follow_from_a_generator():
     generator = random.SeedGenerator(1)
     first, second = (ops.image.elastic_transform(IMAGES, seed=generator) for _ in range(2))
     assert not np.allclose(first, second)
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+@pytest.mark.parametrize(
+    ("window", "strides", "padding", "dilation"),
+    [
+        *(((3,), 2, "same", 1), ((3,), 1, "causal", 2), ((2, 3), 1, "valid", 1)),
+        *(((3, 2), (2, 1), "same", 1), ((3, 3), 1, "same", 2), ((2, 1, 2), 1, "valid", 1)),
+        ((8, 7), 1, "same", 1),  # more elements than are written out
+    ],
+)
+def test_depthwise_convolution_is_one_in_as_many_groups_as_channels(
+    window, strides, padding, dilation, data_format
+):
+    x = RNG.randn(2, *(9, 8, 7)[: len(window)], 3).astype("float32")
+    kernel = RNG.randn(*window, 3, 2).astype("float32")
+    if data_format == "channels_first":
+        x = np.moveaxis(x, -1, 1)
+    options = (strides, padding, data_format, dilation)
+    expected = arrays.conv(x, kernel.reshape(*window, 1, 6), *options)
+    close(arrays.depthwise_conv(x, kernel, *options), expected)
