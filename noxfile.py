@@ -18,21 +18,31 @@ def group(name):
     return nox.project.dependency_groups(PYPROJECT, name)
 
 
+def run_tests(session, *options):
+    """Runs the tests, or what the rest of the arguments says.
+
+    The few that are compiled as a user's programs are have processes of their own: some of the
+    compiler's options hold for a whole process.
+    """
+    session.install("-e", ".[plot,pandas]", *group("test"))
+    if session.posargs:
+        session.run("pytest", *session.posargs, env=ENV)
+        return
+    pytest = ("pytest", "-n", "auto", "--dist", "worksteal", "-m")
+    session.run(*pytest, "not optimized", *options, env=ENV)
+    session.run(*pytest, "optimized", env=ENV)
+
+
 @nox.session
 def tests(session):
     """Runs the tests and measures coverage; the rest of the arguments goes to pytest."""
-    session.install("-e", ".[plot,pandas]", *group("test"))
-    arguments = session.posargs or ["-n", "auto", "--dist", "worksteal"]
-    if not session.posargs:
-        arguments += ["--cov", "--cov-report=term:skip-covered", "--cov-fail-under=90"]
-    session.run("pytest", *arguments, env=ENV)
+    run_tests(session, "--cov", "--cov-report=term:skip-covered", "--cov-fail-under=90")
 
 
 @nox.session(python=["3.11", "3.12", "3.13"], tags=["versions"])
 def versions(session):
     """Runs the tests on every supported Python that is installed."""
-    session.install("-e", ".[plot,pandas]", *group("test"))
-    session.run("pytest", "-n", "auto", "--dist", "worksteal", *session.posargs, env=ENV)
+    run_tests(session)
 
 
 @nox.session
@@ -54,8 +64,9 @@ def types(session):
 def docs(session):
     """Builds the documentation, warnings being errors, and runs its examples."""
     session.install("-e", ".[plot,pandas,sklearn,image]", *group("docs"))
-    # Each example runs once: compiling it is most of its time.
-    env = {**ENV, "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+    # Each example runs once: compiling it is most of its time (see tests/conftest.py).
+    flags = "--xla_cpu_use_fusion_emitters=false"
+    env = {**ENV, "JAX_DISABLE_MOST_OPTIMIZATIONS": "1", "XLA_FLAGS": flags}
     for builder in ("html", "doctest"):
         options = ["-W", "--keep-going", "-q", "-d", "docs/_build/doctrees", "-b", builder]
         session.run("sphinx-build", *options, "docs", f"docs/_build/{builder}", env=env)

@@ -2,6 +2,9 @@
 
 Measuring coverage made tests of the core and of metrics a third slower. Tests marked `no_cover`
 trace a lot, and run lines that others run too: they are left out of the measurement.
+
+Tests marked `optimized`, of bits and of whole runs, are compiled as a user's programs are. Some of
+the compiler's options hold for a whole process: `nox` gives these tests processes of their own.
 """
 
 import os
@@ -15,10 +18,14 @@ def pytest_configure(config):
     """Makes compiling cheap, which is most of what the tests spend their time on.
 
     What was compiled once, in this run or in an earlier one, by this process or by one beside it,
-    is kept in pytest's cache; and programs that run once need no optimizing. Set in the
-    environment, so that it holds for processes that tests start.
+    is kept in pytest's cache; and programs that run once need no optimizing, nor the newer
+    generator of loops, which takes twice the time for a small program. Set in the environment, so
+    that it holds for processes that tests start.
     """
-    os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+    config.addinivalue_line("markers", "optimized: compiled as a user's programs are")
+    if config.getoption("markexpr") != "optimized":
+        os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+        os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
     if hasattr(config, "cache"):
         os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(config.cache.mkdir("jax")))
         os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
@@ -39,12 +46,15 @@ def fresh_session():
     settings.set_floatx("float32")
 
 
-@pytest.fixture(scope="module")
-def optimized():
-    """Compiles as a user's programs are compiled: for tests of bits, and of whole runs."""
+@pytest.fixture(scope="module", autouse=True)
+def optimizations(request):
+    """Compiles the tests marked `optimized` with optimizations."""
+    if request.node.get_closest_marker("optimized") is None:
+        yield
+        return
     import jax
 
     jax.config.update("jax_disable_most_optimizations", False)
     yield
-    before = os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] == "1"
-    jax.config.update("jax_disable_most_optimizations", before)
+    quick = os.environ.get("JAX_DISABLE_MOST_OPTIMIZATIONS") == "1"
+    jax.config.update("jax_disable_most_optimizations", quick)

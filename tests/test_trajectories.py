@@ -8,7 +8,7 @@ import pytest
 import jkeras as keras
 from tests import trajectories
 
-pytestmark = [pytest.mark.usefixtures("optimized"), pytest.mark.no_cover]
+pytestmark = [pytest.mark.optimized, pytest.mark.no_cover]
 
 
 @pytest.mark.parametrize("name", trajectories.NAMES)

@@ -13,7 +13,7 @@ import pytest
 
 import jkeras as keras
 
-pytestmark = [pytest.mark.usefixtures("optimized"), pytest.mark.no_cover]
+pytestmark = [pytest.mark.optimized, pytest.mark.no_cover]
 
 CLASS_NAMES = [
     *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),

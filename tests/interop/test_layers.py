@@ -99,7 +99,8 @@ def check(
     if symbolic:
         same_symbols(ours, theirs, inputs, call)
     else:
-        ours(*inputs, **call), theirs(*inputs, **call)
+        pure.ensure_built(ours, *inputs, **call)
+        theirs(*inputs, **call)
     same_weights(ours, theirs)
     names = list(pure.named_variables(ours))
     takes_training = "training" in inspect.signature(theirs.call).parameters

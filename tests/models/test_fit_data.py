@@ -1,5 +1,6 @@
 """What `fit` takes as data, and that the numbers do not depend on how it comes."""
 
+import functools
 import logging
 import warnings
 
@@ -33,6 +34,12 @@ def same(a, b, tolerance=1e-6):
         np.testing.assert_allclose(v, w, rtol=tolerance, atol=tolerance)
 
 
+@functools.cache
+def from_arrays(**options):
+    """Returns what training on arrays gives, which the other kinds of data are compared with."""
+    return train(X, Y, **options)
+
+
 class Batches(keras.utils.PyDataset):
     def __len__(self):
         return 7
@@ -57,7 +64,7 @@ class Batches(keras.utils.PyDataset):
     ids=["jax", "frames", "frame and series", "lists", "float64", "list of one", "tuple of one"],
 )
 def test_arrays_of_any_kind(x, y):
-    same(train(x, y), train(X, Y))
+    same(train(x, y), from_arrays())
 
 
 def test_dicts_by_input_and_output_name():
@@ -79,7 +86,7 @@ def test_dicts_by_input_and_output_name():
 # ------------------------------------------------------------------ where the data is
 def test_the_same_numbers_wherever_the_data_is():
     for options in ({}, {"shuffle": False}, {"validation_split": 0.2}, {"steps_per_epoch": 4}):
-        same(train(X, Y, **options), train(X, Y, data_on_device=False, **options))
+        same(from_arrays(**options), train(X, Y, data_on_device=False, **options))
 
 
 def generator(passes):
@@ -90,11 +97,11 @@ def generator(passes):
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_sequences_of_batches_give_the_numbers_of_arrays(workers):
-    same(train(Batches(workers=workers), batch_size=None), train(X, Y, shuffle=False))
+    same(train(Batches(workers=workers), batch_size=None), from_arrays(shuffle=False))
 
 
 def test_generators():
-    expected = train(X, Y, shuffle=False)
+    expected = from_arrays(shuffle=False)
     same(train(generator(2), batch_size=None, steps_per_epoch=7), expected)
     once = train(generator(2), batch_size=None, epochs=1)  # trains to its end
     assert len(once[0]["loss"]) == 1
@@ -117,7 +124,7 @@ def test_torch_like_loaders_of_lists():
         def __iter__(self):
             return ([x, y] for x, y in generator(1))
 
-    same(train(Loader(), batch_size=None), train(X, Y, shuffle=False))
+    same(train(Loader(), batch_size=None), from_arrays(shuffle=False))
 
 
 class GrainLike:
@@ -172,14 +179,14 @@ def test_datasets_of_tensorflow_are_read_as_arrays():
         def __iter__(self):
             raise AssertionError("tensors need TensorFlow")
 
-    same(train(Dataset(), batch_size=None), train(X, Y, shuffle=False))
+    same(train(Dataset(), batch_size=None), from_arrays(shuffle=False))
 
 
 def test_memory_maps_and_hdf5(tmp_path):
     import h5py
 
     np.save(tmp_path / "x.npy", X)
-    expected = train(X, Y)
+    expected = from_arrays()
     same(train(np.load(tmp_path / "x.npy", mmap_mode="r"), Y), expected)
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file["x"], file["y"] = X, Y
@@ -200,7 +207,7 @@ def test_an_error_in_the_data_comes_out_as_it_is():
 
 # ------------------------------------------------------------------ the budget
 def test_data_over_the_budget_is_streamed_and_logged(caplog):
-    expected = train(X, Y)
+    expected = from_arrays()
     keras.config.set_data_budget(1000)
     try:
         with caplog.at_level(logging.WARNING, "jkeras"):

@@ -95,6 +95,7 @@ def step_tolerance(name, before, after):
     return 0.05 * np.abs(before - after).max() if name == "nested" else 1e-5
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("name", "optimizer"), [("mlp", "sgd"), ("wide_deep", "sgd"), *((n, "adam") for n in MODELS)]
 )
@@ -228,6 +229,7 @@ def test_keras2_whole_models_hold_the_same_in_every_layout(name):
     assert not load(f"keras2/{name}.v2.keras", compile=False).compiled
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("name", "tag"),
     [("mlp", "v2legacy"), ("mlp", "v2new"), ("nested", "v2new"), ("wide_deep", "v2legacy")],

@@ -9,7 +9,7 @@ import pytest
 from jkeras.training import make_chunk, take_rows, take_slot
 from jkeras.training.engine import make_map
 
-pytestmark = pytest.mark.usefixtures("optimized")
+pytestmark = pytest.mark.optimized
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jkeras.training import ArrayFeed, HostFeed, StreamFeed, take_rows
+from jkeras.training import ArrayFeed, HostFeed, StreamFeed
 
 
 def rows_of(chunks):
@@ -19,7 +19,7 @@ def rows_of(chunks):
         if chunk.rest is not None:
             slots.append(chunk.rest)
         assert len(slots) == chunk.steps
-        steps += [np.asarray(take_rows(chunk.resident, jnp.asarray(rows))) for rows in slots]
+        steps += [np.asarray(chunk.resident)[np.asarray(rows)] for rows in slots]
     return steps
 
 
