@@ -64,9 +64,8 @@ def types(session):
 def docs(session):
     """Builds the documentation, warnings being errors, and runs its examples."""
     session.install("-e", ".[plot,pandas,sklearn,image]", *group("docs"))
-    # Each example runs once: compiling it is most of its time (see tests/conftest.py).
-    flags = "--xla_cpu_use_fusion_emitters=false"
-    env = {**ENV, "JAX_DISABLE_MOST_OPTIMIZATIONS": "1", "XLA_FLAGS": flags}
+    # Each example runs once: compiling it is most of its time.
+    env = {**ENV, "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
     for builder in ("html", "doctest"):
         options = ["-W", "--keep-going", "-q", "-d", "docs/_build/doctrees", "-b", builder]
         session.run("sphinx-build", *options, "docs", f"docs/_build/{builder}", env=env)

@@ -3,9 +3,12 @@
 import doctest
 import os
 import sys
+from importlib.metadata import version
 
 sys.path[:0] = [os.path.abspath(".."), os.path.abspath("extensions")]
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+if version("jaxlib").startswith("0.10."):  # each example runs once: see tests/conftest.py
+    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
 
 project = "jkeras"
 copyright = "2026, the jkeras authors"
