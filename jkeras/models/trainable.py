@@ -293,7 +293,6 @@ class Trainable(Layer):
             feed=feed,
             run_chunk=run_chunk,
             fresh_metrics=programs.fresh_metrics,
-            compute=programs.compute,
             bad_step=programs.bad_step,
             callbacks=called,
             progress=progress,
@@ -376,7 +375,6 @@ class Trainable(Layer):
             variables=read(),  # now: a callback may have set weights
             written=programs.written,
             fresh_metrics=programs.fresh_metrics("test"),
-            compute=programs.compute,
             callbacks=called if by_batch else None,
             progress=progress,
             pace=self._pace(1 if progress is not None else 0),
@@ -537,11 +535,11 @@ class Trainable(Layer):
         cells = trainer.cells()
         slots = jax.tree.map(lambda a: jnp.asarray(a)[None], data.batch)
         run = self._compiled_or_eager(programs.train(engine.take_slot))
-        state = run(cells.read(programs.fresh_metrics()), None, slots, 0, 1)
+        state, logs = run(cells.read(programs.fresh_metrics()), None, slots, 0, 1)
         cells.write(state)
         trainer.step = cells.step
         programs.publish(state.metrics)
-        logs = loop.fetch(programs.compute(state.metrics))
+        logs = loop.fetch(logs)
         return logs if return_dict else programs.as_list(logs)
 
     def test_on_batch(

@@ -203,7 +203,6 @@ class Programs:
         self.written = written
         self._model, self._optimizer = model, optimizer
         self._runs: dict[Any, Any] = {}
-        self.compute = jax.jit(objective.compute)
         self.metrics_by_name = {
             name: objective.metrics[name][1] if name in objective.metrics else Mean(name=name)
             for name in objective.result_names
@@ -216,6 +215,10 @@ class Programs:
         if self._zero is None:
             self._zero = jax.tree.map(np.asarray, jax.device_get(self.objective.init()))
         return self._zero
+
+    def logs(self, state: Any) -> dict[str, Any]:
+        """Returns the values of the metrics by name, for a state with `metrics`: pure."""
+        return self.objective.compute(state.metrics)
 
     def publish(self, metrics: Any) -> None:
         """Makes the metric objects show these states, so that `metric.result()` is current."""
@@ -276,7 +279,7 @@ class Programs:
     def train(self, select: Any) -> Any:
         """Returns the compiled chunk of training steps for a feed's `select`."""
         if ("train", select) not in self._runs:
-            self._runs["train", select] = engine.make_chunk(self.train_step(), select)
+            self._runs["train", select] = engine.make_chunk(self.train_step(), select, self.logs)
         return self._runs["train", select]
 
     def test(self, select: Any) -> Any:
@@ -287,7 +290,9 @@ class Programs:
                 variables, data = resident
                 return variables, Batch(*select(data, slot))
 
-            self._runs["test", select] = engine.make_chunk(self.test_step(), with_variables)
+            self._runs["test", select] = engine.make_chunk(
+                self.test_step(), with_variables, self.logs
+            )
         return self._runs["test", select]
 
 

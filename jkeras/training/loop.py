@@ -21,6 +21,8 @@ from jkeras.training.state import EvalState, TrainState
 # this matters, and the state is so small (in bytes) that another copy of it does not.
 _SHORT_EPOCH = 0.1
 _SMALL_STATE = 32 * 2**20
+# How many epochs' logs may wait on the device, if nobody wants them at once.
+_MOST_AHEAD = 16
 
 
 class Cells(Protocol):
@@ -93,7 +95,7 @@ class Pace:
 
 def fetch(logs: Mapping[str, Any]) -> dict[str, Any]:
     """Returns logs as Python numbers; waits for the device."""
-    if len(logs) > 1:  # all at once: from a device that is far away, each takes a while
+    if len(logs) > 1 and jax.default_backend() != "cpu":  # all at once: each takes a while
         for value in logs.values():
             if isinstance(value, jax.Array):
                 value.copy_to_host_async()
@@ -130,9 +132,8 @@ class TrainLoop:
     Args:
         cells: Where the state lives between chunks.
         feed: Where batches come from.
-        run_chunk: `engine.make_chunk` of a training step.
+        run_chunk: `engine.make_chunk` of a training step; at its end it makes logs.
         fresh_metrics: Returns the metrics' states over no data.
-        compute: Makes logs (on the device) of the metrics' states.
         bad_step: Returns the first step whose loss was not finite, for the metrics' states; 0 if
             there was none, or if that is not known.
         callbacks: The callbacks.
@@ -146,9 +147,8 @@ class TrainLoop:
         self,
         cells: Cells,
         feed: Feed,
-        run_chunk: Callable[..., TrainState],
+        run_chunk: Callable[..., tuple[TrainState, Mapping[str, Any]]],
         fresh_metrics: Callable[[], Any],
-        compute: Callable[[Any], Mapping[str, Any]],
         bad_step: Callable[[Any], int],
         callbacks: Any,
         progress: Any,
@@ -157,7 +157,7 @@ class TrainLoop:
         should_stop: Callable[[], bool],
     ):
         self.cells, self.feed, self.run_chunk = cells, feed, run_chunk
-        self.fresh_metrics, self.compute, self.bad_step = fresh_metrics, compute, bad_step
+        self.fresh_metrics, self.bad_step = fresh_metrics, bad_step
         self.callbacks, self.progress, self.pace = callbacks, progress, pace
         self.validate, self.should_stop = validate, should_stop
         self.metrics: Any = fresh_metrics()  # of the epoch so far, or of the last one
@@ -177,14 +177,15 @@ class TrainLoop:
         """Runs epochs; `finish_epoch` gets each one's logs, as numbers.
 
         Where nothing needs an epoch's logs at once, they are fetched when the next epoch has been
-        dispatched, so that the device never waits for the host. Where callbacks do, the next one of
-        many short epochs is begun nevertheless, from a copy of the state, and begun again if they
-        change the state.
+        dispatched, so that the device never waits for the host; those of short epochs several at a
+        time, since waking up for each takes a hundredth of a small net's epoch. Where callbacks do,
+        the next one of many short epochs is begun nevertheless, from a copy of the state, and begun
+        again if they change the state.
         """
         waiting: list[tuple[int, dict[str, Any], Any]] = []
         at_once = self.callbacks.wants_epochs or self.progress is not None
-
         short = False  # the last epoch
+        ahead, since = 1, time.perf_counter()  # how many epochs may wait, after a look at them
 
         def finish(epoch: int, logs: dict[str, Any], metrics: Any) -> None:
             values = fetch(logs)
@@ -194,28 +195,37 @@ class TrainLoop:
             finish_epoch(epoch, values)
 
         with self.interrupts:
-            for epoch in epochs:
-                started = time.perf_counter()
-                self.callbacks.on_epoch_begin(epoch)
-                if self.progress is not None:
-                    self.progress.start(epoch)
-                logs = dict(self.run_epoch(steps_per_epoch))
-                if not self.done:
-                    self._ran_out(steps_per_epoch)
-                    break
-                if self.validate is not None and validates(epoch):
-                    val_logs = self.validate()
-                    logs.update({f"val_{name}": value for name, value in val_logs.items()})
-                waiting.append((epoch, logs, self.metrics))
-                if at_once and short and epoch != epochs[-1]:
-                    self._look_ahead(steps_per_epoch)
-                while len(waiting) > (0 if at_once else 1):
+            try:
+                for epoch in epochs:
+                    started = time.perf_counter()
+                    self.callbacks.on_epoch_begin(epoch)
+                    if self.progress is not None:
+                        self.progress.start(epoch)
+                    logs = dict(self.run_epoch(steps_per_epoch))
+                    if not self.done:
+                        self._ran_out(steps_per_epoch)
+                        break
+                    if self.validate is not None and validates(epoch):
+                        val_logs = self.validate()
+                        logs.update({f"val_{name}": value for name, value in val_logs.items()})
+                    waiting.append((epoch, logs, self.metrics))
+                    if at_once:
+                        if short and epoch != epochs[-1]:
+                            self._look_ahead(steps_per_epoch)
+                        finish(*waiting.pop())
+                        short = time.perf_counter() - started < _SHORT_EPOCH
+                    elif (ended := len(waiting) - 1) >= ahead:
+                        for _ in range(ended):
+                            finish(*waiting.pop(0))
+                        before, since = since, time.perf_counter()
+                        ahead = min(
+                            max(int(_SHORT_EPOCH * ended / (since - before)), 1), _MOST_AHEAD
+                        )
+                    if self.should_stop() or self._ran_out(steps_per_epoch):
+                        break
+            finally:
+                while waiting:
                     finish(*waiting.pop(0))
-                short = time.perf_counter() - started < _SHORT_EPOCH
-                if self.should_stop() or self._ran_out(steps_per_epoch):
-                    break
-        for ended in waiting:
-            finish(*ended)
 
     def _ran_out(self, steps: int | None) -> bool:
         """Says whether the data ended within an epoch, and warns if it did."""
@@ -256,8 +266,7 @@ class TrainLoop:
         position = self.feed.position
         chunk = next(iter(self.feed.chunks(self.pace.length, steps)))
         if chunk.steps == (steps or self.feed.steps_per_pass):
-            state = chunk.run(self.run_chunk, _copy(start), chunk.resident)
-            logs = self.compute(state.metrics)
+            state, logs = chunk.run(self.run_chunk, _copy(start), chunk.resident)
             self._ahead = Ahead(start, state, logs, self.feed.position, chunk.steps)
         self.feed.position = position
 
@@ -298,17 +307,17 @@ class TrainLoop:
         for chunk in self.feed.chunks(length, steps, idle):
             if by_batch:
                 self.callbacks.on_train_batch_begin(done)
-            self._run(chunk)
+            logs = self._run(chunk)
             done = self.done = done + chunk.steps
             if by_batch:
-                logs = fetch(self.compute(self.metrics))
-                self.callbacks.on_train_batch_end(done - 1, logs)
-                self._show(done, logs)
+                values = fetch(logs)
+                self.callbacks.on_train_batch_end(done - 1, values)
+                self._show(done, values)
             elif self.progress is not None or self.feed.streams:
                 # Also keeps the host from sending more than two chunks of a stream ahead.
                 if late is not None:
                     self._show(late[0], fetch(late[1]))
-                late = (done, self.compute(self.metrics))
+                late = (done, logs)
             if self.should_stop():
                 break
         if done == 0 and not started:
@@ -316,12 +325,15 @@ class TrainLoop:
                 "The training data gave no batches: it is empty, or the generator has ended. "
                 "Pass data with at least one sample (and a new generator for each fit)."
             )
-        # The last chunk is shown with the epoch's logs.
-        return late[1] if late is not None else self.compute(self.metrics)
+        return logs or {}
 
-    def _run(self, chunk: Chunk) -> None:
+    def _run(self, chunk: Chunk) -> Mapping[str, Any]:
+        """Runs a chunk; returns the logs at its end, still on the device."""
         with self.interrupts.held():
-            self._keep(chunk.run(self.run_chunk, self.cells.read(self.metrics), chunk.resident))
+            state = self.cells.read(self.metrics)
+            state, logs = chunk.run(self.run_chunk, state, chunk.resident)
+            self._keep(state)
+        return logs
 
     def _keep(self, state: TrainState) -> None:
         self.cells.write(state)
@@ -335,11 +347,10 @@ class TrainLoop:
 
 def evaluate(
     feed: Feed,
-    run_chunk: Callable[..., EvalState],
+    run_chunk: Callable[..., tuple[EvalState, Mapping[str, Any]]],
     variables: Any,
     written: list[str],
     fresh_metrics: Any,
-    compute: Callable[[Any], Mapping[str, Any]],
     callbacks: Any,
     progress: Any = None,
     pace: Pace | None = None,
@@ -357,14 +368,14 @@ def evaluate(
     for chunk in feed.chunks(length, steps):
         if by_batch:
             callbacks.on_test_batch_begin(done)
-        carry = chunk.run(run_chunk, carry, (variables, chunk.resident))
+        carry, logs = chunk.run(run_chunk, carry, (variables, chunk.resident))
         done += chunk.steps
         if by_batch:
-            callbacks.on_test_batch_end(done - 1, fetch(compute(carry.metrics)))
+            callbacks.on_test_batch_end(done - 1, fetch(logs))
         if progress is not None:
-            values = fetch(compute(carry.metrics))
+            values = fetch(logs)
             pace.note(chunk.steps)
             progress.update(done, values)
     if done == 0:
         raise ValueError("The evaluation data gave no batches: pass at least one sample.")
-    return compute(carry.metrics), carry.state
+    return logs, carry.state

@@ -12,17 +12,17 @@ from jkeras.training.state import Batch, TrainState
 
 
 def checked(
-    run_chunk: Callable[..., TrainState],
+    run_chunk: Callable[..., tuple[TrainState, Any]],
     select: Callable[[Any, Any], Any],
     layer: Layer,
     bad_step: Callable[[Any], int],
-) -> Callable[..., TrainState]:
+) -> Callable[..., tuple[TrainState, Any]]:
     """Returns a `run_chunk` for chunks of one step, which says where a NaN came from.
 
     It runs on a copy of the state, so that the model keeps the weights from before the error.
 
     Args:
-        run_chunk: What `make_chunk` made of a training step.
+        run_chunk: What `make_chunk` made of a training step, with something to `finish`.
         select: What it was made with.
         layer: The layer or model that is trained.
         bad_step: Returns the first step whose loss was not finite, for the metrics' states.
@@ -34,11 +34,12 @@ def checked(
 
     def run(
         state: TrainState, resident: Any, slots: Any, start: int = 0, *rest: Any, **options: Any
-    ) -> TrainState:
-        after = run_chunk(jax.tree.map(jnp.copy, state), resident, slots, start, *rest, **options)
+    ) -> tuple[TrainState, Any]:
+        copy = jax.tree.map(jnp.copy, state)
+        after, logs = run_chunk(copy, resident, slots, start, *rest, **options)
         broken = [path for path, array in after.params.items() if not jnp.isfinite(array).all()]
         if not broken and not bad_step(after.metrics):
-            return after
+            return after, logs
         batch = Batch(*select(resident, jax.tree.map(lambda s: jnp.asarray(s[start]), slots)))
         pure.apply(  # not compiled, so that each layer sees its values, and raises the error
             layer,
