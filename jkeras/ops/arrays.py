@@ -3,8 +3,10 @@
 They know neither layers nor symbolic tensors: `keras.ops` lifts them, the layers call them.
 """
 
+import contextlib
+import contextvars
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -251,15 +253,113 @@ def conv(
     if padding == "causal":
         pads = [((k - 1) * d, 0) for k, d in zip(kernel.shape[:n], dilation, strict=True)]
     dtype = jnp.result_type(inputs.dtype, kernel.dtype)
-    return lax.conv_general_dilated(
-        inputs.astype(dtype),
-        kernel.astype(dtype),
-        _sizes(strides, n),
-        pads,
-        rhs_dilation=dilation,
-        dimension_numbers=numbers,
-        feature_group_count=inputs.shape[numbers.lhs_spec[1]] // kernel.shape[-2],
+    inputs, kernel = inputs.astype(dtype), kernel.astype(dtype)
+    groups = inputs.shape[numbers.lhs_spec[1]] // kernel.shape[-2]
+
+    def convolve(inputs: jax.Array, kernel: jax.Array) -> jax.Array:
+        return lax.conv_general_dilated(
+            inputs,
+            kernel,
+            _sizes(strides, n),
+            pads,
+            rhs_dilation=dilation,
+            dimension_numbers=numbers,
+            feature_group_count=groups,
+        )
+
+    if not _in_loop.get() or groups > 1 or not _is_better_shifted(kernel):
+        return convolve(inputs, kernel)
+
+    def shifted(inputs: jax.Array, kernel: jax.Array) -> jax.Array:
+        return _sum_of_shifted(
+            _matrix_products, inputs, kernel, strides, padding, data_format, dilation_rate
+        )
+
+    convolve = jax.custom_jvp(convolve)
+
+    @convolve.defjvp
+    def derivative(primals: Any, tangents: Any) -> Any:
+        (inputs, kernel), (d_inputs, d_kernel) = primals, tangents
+        return convolve(*primals), shifted(d_inputs, kernel) + shifted(inputs, d_kernel)
+
+    return convolve(inputs, kernel)
+
+
+_in_loop: contextvars.ContextVar[bool] = contextvars.ContextVar("in_loop", default=False)
+
+
+@contextlib.contextmanager
+def in_loop() -> Iterator[None]:
+    """Says that what is traced is the body of a compiled loop, in which gradients are taken.
+
+    On a CPU, XLA makes the convolutions that are another's gradient fast in the outermost
+    computation only. In a loop they took 5 times as long (jax 0.10): there, gradients are sums of
+    matrix products instead.
+    """
+    token = _in_loop.set(True)
+    try:
+        yield
+    finally:
+        _in_loop.reset(token)
+
+
+# A window of 7 by 7; more would take long to compile.
+_MOST_SHIFTS = 49
+
+
+def _is_better_shifted(kernel: jax.Array) -> bool:
+    """Says whether a convolution is written out as a sum over the window's elements."""
+    is_single = kernel.dtype == jnp.float32  # else the sum would be less exact
+    return (
+        jax.default_backend() == "cpu"
+        and is_single
+        and math.prod(kernel.shape[:-2]) <= _MOST_SHIFTS
     )
+
+
+def _sum_of_shifted(
+    sum_of_products: Callable,
+    x: jax.Array,
+    kernel: jax.Array,
+    strides: Any,
+    padding: str,
+    data_format: str | None,
+    dilation_rate: Any,
+) -> jax.Array:
+    """A convolution as a sum, over the window's elements, of products of shifted inputs."""
+    n, first = kernel.ndim - 2, settings.standardize_data_format(data_format) == "channels_first"
+    x = jnp.moveaxis(x, 1, -1) if first else x
+    strides, dilation = _sizes(strides, n), _sizes(dilation_rate, n)
+    reach = [(k - 1) * d + 1 for k, d in zip(kernel.shape[:n], dilation, strict=True)]
+    pads = (
+        [(r - 1, 0) for r in reach]
+        if padding == "causal"
+        else lax.padtype_to_pads(x.shape[1:-1], reach, strides, padding.upper())
+    )
+    x = jnp.pad(x, [(0, 0), *pads, (0, 0)])
+    sizes = [(d - r) // s + 1 for d, r, s in zip(x.shape[1:-1], reach, strides, strict=True)]
+    shifted = []
+    for place in np.ndindex(*kernel.shape[:n]):
+        starts = [p * d for p, d in zip(place, dilation, strict=True)]
+        part = [
+            slice(start, start + (size - 1) * s + 1, s)
+            for start, size, s in zip(starts, sizes, strides, strict=True)
+        ]
+        shifted.append(x[:, *part])
+    total = sum_of_products(shifted, kernel.reshape(-1, *kernel.shape[n:]))
+    return jnp.moveaxis(total, -1, 1) if first else total
+
+
+def _matrix_products(shifted: list[jax.Array], kernel: jax.Array) -> jax.Array:
+    _, channels, filters = kernel.shape
+    if channels < 64:  # one product of longer rows is faster then
+        return jnp.concatenate(shifted, axis=-1) @ kernel.reshape(-1, filters)
+    return sum(x @ matrix for x, matrix in zip(shifted, kernel, strict=True))  # type: ignore[return-value]
+
+
+def _products_by_channel(shifted: list[jax.Array], kernel: jax.Array) -> jax.Array:
+    total: Any = sum(x[..., None] * factors for x, factors in zip(shifted, kernel, strict=True))
+    return total.reshape(*total.shape[:-2], -1)
 
 
 def depthwise_conv(
@@ -285,47 +385,14 @@ def depthwise_conv(
     """
     inputs, kernel = jnp.asarray(inputs), jnp.asarray(kernel)
     *window, channels, multiplier = kernel.shape
-    single = jnp.result_type(inputs.dtype, kernel.dtype) == jnp.float32
-    if jax.default_backend() == "cpu" and single and math.prod(window) <= _MOST_SHIFTS:
-        return _shifted_products(inputs, kernel, strides, padding, data_format, dilation_rate)
+    if inputs.dtype == jnp.float32 and _is_better_shifted(kernel):
+        # XLA's own for a CPU is no more than a loop over all indices (jax 0.10): this takes 1 to
+        # 10 % of its time for windows of 3 by 3, and a third of it with gradients.
+        return _sum_of_shifted(
+            _products_by_channel, inputs, kernel, strides, padding, data_format, dilation_rate
+        )
     kernel = jnp.reshape(kernel, (*window, 1, channels * multiplier))
     return conv(inputs, kernel, strides, padding, data_format, dilation_rate)
-
-
-# A window of 7 by 7; more would take long to compile.
-_MOST_SHIFTS = 49
-
-
-def _shifted_products(
-    x: Any, kernel: Any, strides: Any, padding: str, data_format: str | None, dilation_rate: Any
-) -> jax.Array:
-    """`depthwise_conv` as a sum over the window's elements.
-
-    XLA's own for a CPU is no more than a loop over all indices (jax 0.10): this takes 1 to 10 % of
-    its time for windows of 3 by 3, and a third of it with gradients.
-    """
-    *window, channels, multiplier = kernel.shape
-    n, first = len(window), settings.standardize_data_format(data_format) == "channels_first"
-    x = jnp.moveaxis(x, 1, -1) if first else x
-    strides, dilation = _sizes(strides, n), _sizes(dilation_rate, n)
-    reach = [(k - 1) * d + 1 for k, d in zip(window, dilation, strict=True)]
-    pads = (
-        [(r - 1, 0) for r in reach]
-        if padding == "causal"
-        else lax.padtype_to_pads(x.shape[1:-1], reach, strides, padding.upper())
-    )
-    x = jnp.pad(x, [(0, 0), *pads, (0, 0)])
-    sizes = [(d - r) // s + 1 for d, r, s in zip(x.shape[1:-1], reach, strides, strict=True)]
-    total: Any = 0.0
-    for place in np.ndindex(*window):
-        starts = [p * d for p, d in zip(place, dilation, strict=True)]
-        part = [
-            slice(start, start + (size - 1) * s + 1, s)
-            for start, size, s in zip(starts, sizes, strides, strict=True)
-        ]
-        total = total + x[:, *part, :, None] * kernel[place]
-    total = total.reshape(*total.shape[:-2], channels * multiplier)
-    return jnp.moveaxis(total, -1, 1) if first else total
 
 
 def separable_conv(

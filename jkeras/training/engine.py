@@ -1,12 +1,14 @@
 """Many steps in one compiled program."""
 
+import functools
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
 from jax import lax
+
+from jkeras.ops import arrays
 
 
 def take_rows(resident: Any, index: jax.Array) -> Any:
@@ -54,21 +56,28 @@ def make_chunk(
         6.0
     """
 
+    @functools.wraps(step)
+    def step_in_loop(state: Any, batch: Any) -> Any:
+        with arrays.in_loop():
+            return step(state, batch)
+
     def end(state: Any) -> Any:
         return state if finish is None else (state, finish(state))
 
-    @partial(jax.jit, donate_argnums=0)
+    @functools.partial(jax.jit, donate_argnums=0)
     def run_all(state: Any, resident: Any, slots: Any, rest: Any) -> Any:
-        state, _ = lax.scan(lambda s, slot: (step(s, select(resident, slot)), None), state, slots)
-        return end(state if rest is None else step(state, select(resident, rest)))
+        state, _ = lax.scan(
+            lambda s, slot: (step_in_loop(s, select(resident, slot)), None), state, slots
+        )
+        return end(state if rest is None else step_in_loop(state, select(resident, rest)))
 
-    @partial(jax.jit, donate_argnums=0)
+    @functools.partial(jax.jit, donate_argnums=0)
     def run_some(state: Any, resident: Any, slots: Any, start: Any, count: Any) -> Any:
         def body(i: Any, state: Any) -> Any:
             slot = jax.tree.map(
                 lambda s: lax.dynamic_index_in_dim(s, start + i, keepdims=False), slots
             )
-            return step(state, select(resident, slot))
+            return step_in_loop(state, select(resident, slot))
 
         return end(lax.fori_loop(0, count, body, state))
 
