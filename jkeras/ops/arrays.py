@@ -246,12 +246,23 @@ def conv(
         An array of shape (batch, *space, filters), or (batch, filters, *space).
     """
     inputs, kernel = jnp.asarray(inputs), jnp.asarray(kernel)
-    numbers = _dimension_numbers(inputs.ndim, data_format)
     n = inputs.ndim - 2
     dilation = _sizes(dilation_rate, n)
-    pads: Any = padding.upper()
-    if padding == "causal":
-        pads = [((k - 1) * d, 0) for k, d in zip(kernel.shape[:n], dilation, strict=True)]
+    pads = _pads(padding, kernel.shape[:n], dilation)
+    return _convolve(inputs, kernel, _sizes(strides, n), pads, data_format, dilation, (1,) * n)
+
+
+def _convolve(
+    inputs: jax.Array,
+    kernel: jax.Array,
+    strides: Sequence[int],
+    pads: Any,
+    data_format: str | None,
+    dilation: Sequence[int],
+    stretch: Sequence[int],
+) -> jax.Array:
+    """Convolves inputs between whose rows there are `stretch - 1` rows of zeros."""
+    numbers = _dimension_numbers(inputs.ndim, data_format)
     dtype = jnp.result_type(inputs.dtype, kernel.dtype)
     inputs, kernel = inputs.astype(dtype), kernel.astype(dtype)
     groups = inputs.shape[numbers.lhs_spec[1]] // kernel.shape[-2]
@@ -260,19 +271,22 @@ def conv(
         return lax.conv_general_dilated(
             inputs,
             kernel,
-            _sizes(strides, n),
+            strides,
             pads,
+            lhs_dilation=stretch,
             rhs_dilation=dilation,
             dimension_numbers=numbers,
             feature_group_count=groups,
         )
 
-    if not _in_loop.get() or groups > 1 or not _is_better_shifted(kernel):
+    # Products of many zeros with few columns are no gain.
+    many = max(stretch) == 1 or kernel.shape[-1] >= 8
+    if not _in_loop.get() or groups > 1 or not many or not _is_better_shifted(kernel):
         return convolve(inputs, kernel)
 
     def shifted(inputs: jax.Array, kernel: jax.Array) -> jax.Array:
         return _sum_of_shifted(
-            _matrix_products, inputs, kernel, strides, padding, data_format, dilation_rate
+            _matrix_products, inputs, kernel, strides, pads, data_format, dilation, stretch
         )
 
     convolve = jax.custom_jvp(convolve)
@@ -321,22 +335,20 @@ def _sum_of_shifted(
     sum_of_products: Callable,
     x: jax.Array,
     kernel: jax.Array,
-    strides: Any,
-    padding: str,
+    strides: Sequence[int],
+    pads: Any,
     data_format: str | None,
-    dilation_rate: Any,
+    dilation: Sequence[int],
+    stretch: Sequence[int],
 ) -> jax.Array:
     """A convolution as a sum, over the window's elements, of products of shifted inputs."""
     n, first = kernel.ndim - 2, settings.standardize_data_format(data_format) == "channels_first"
     x = jnp.moveaxis(x, 1, -1) if first else x
-    strides, dilation = _sizes(strides, n), _sizes(dilation_rate, n)
     reach = [(k - 1) * d + 1 for k, d in zip(kernel.shape[:n], dilation, strict=True)]
-    pads = (
-        [(r - 1, 0) for r in reach]
-        if padding == "causal"
-        else lax.padtype_to_pads(x.shape[1:-1], reach, strides, padding.upper())
-    )
-    x = jnp.pad(x, [(0, 0), *pads, (0, 0)])
+    if isinstance(pads, str):
+        pads = lax.padtype_to_pads(x.shape[1:-1], reach, strides, pads)
+    between = [(*pad, step - 1) for pad, step in zip(pads, stretch, strict=True)]
+    x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *between, (0, 0, 0)])
     sizes = [(d - r) // s + 1 for d, r, s in zip(x.shape[1:-1], reach, strides, strict=True)]
     shifted = []
     for place in np.ndindex(*kernel.shape[:n]):
@@ -388,11 +400,26 @@ def depthwise_conv(
     if inputs.dtype == jnp.float32 and _is_better_shifted(kernel):
         # XLA's own for a CPU is no more than a loop over all indices (jax 0.10): this takes 1 to
         # 10 % of its time for windows of 3 by 3, and a third of it with gradients.
+        n = len(window)
+        dilation = _sizes(dilation_rate, n)
         return _sum_of_shifted(
-            _products_by_channel, inputs, kernel, strides, padding, data_format, dilation_rate
+            _products_by_channel,
+            inputs,
+            kernel,
+            _sizes(strides, n),
+            _pads(padding, window, dilation),
+            data_format,
+            dilation,
+            (1,) * n,
         )
     kernel = jnp.reshape(kernel, (*window, 1, channels * multiplier))
     return conv(inputs, kernel, strides, padding, data_format, dilation_rate)
+
+
+def _pads(padding: str, window: Sequence[int], dilation: Sequence[int]) -> Any:
+    if padding != "causal":
+        return padding.upper()
+    return [((k - 1) * d, 0) for k, d in zip(window, dilation, strict=True)]
 
 
 def separable_conv(
@@ -451,16 +478,8 @@ def conv_transpose(
         _transposed_padding(*sizes, padding)
         for sizes in zip(kernel.shape[:n], strides, dilation, extra, strict=True)
     ]
-    dtype = jnp.result_type(inputs.dtype, kernel.dtype)
-    return lax.conv_transpose(
-        inputs.astype(dtype),
-        kernel.astype(dtype),
-        strides,
-        pads,
-        rhs_dilation=dilation,
-        dimension_numbers=_dimension_numbers(inputs.ndim, data_format),
-        transpose_kernel=True,
-    )
+    kernel = jnp.flip(kernel, range(n)).swapaxes(-1, -2)
+    return _convolve(inputs, kernel, (1,) * n, pads, data_format, dilation, strides)
 
 
 def _transposed_padding(

@@ -657,6 +657,20 @@ def test_gradients_of_convolutions_are_the_same_in_loops(
     jax.tree.map(close, found, expected)
 
 
+@pytest.mark.parametrize(
+    "options", [(2, "same"), (1, "valid", None, None, 2), ((1, 2), "valid", 1)]
+)
+def test_gradients_of_transposed_convolutions_are_the_same_in_loops(options):
+    x, kernel = RNG.randn(2, 5, 4, 3).astype("float32"), RNG.randn(3, 2, 8, 3).astype("float32")
+
+    def total(x, kernel):
+        return (arrays.conv_transpose(x, kernel, *options) ** 2).mean()
+
+    expected = jax.value_and_grad(total, (0, 1))(x, kernel)
+    with arrays.in_loop():
+        jax.tree.map(close, jax.value_and_grad(total, (0, 1))(x, kernel), expected)
+
+
 def test_convolutions_in_loops_can_be_transformed():
     x, kernel = RNG.randn(2, 5, 5, 2).astype("float32"), RNG.randn(3, 3, 2, 2).astype("float32")
 
