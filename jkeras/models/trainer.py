@@ -337,6 +337,8 @@ class Predictor:
         ):
             return None
         _, outputs = self._one({}, _variables(self._named), x)
+        if isinstance(outputs, jax.Array):  # a walk through a tree takes a third of all this
+            return np.asarray(outputs)
         return jax.tree.map(np.asarray, outputs)
 
     def run(
