@@ -62,7 +62,7 @@ class Pace:
     """
 
     def __init__(self, fixed: int | None = None, refresh: float | None = None):
-        self._length, self._fixed = fixed, fixed is not None
+        self._length, self.fixed = fixed, fixed is not None
         self._refresh = None if fixed is not None else refresh
         self._mark = time.perf_counter()
         if self._refresh is not None:
@@ -75,7 +75,7 @@ class Pace:
             ahead: After how many steps a callback wants to be called; None if none does. A fixed
                 length takes precedence: callbacks are then called once a chunk.
         """
-        if self._fixed or ahead is None:
+        if self.fixed or ahead is None:
             return self._length
         return min(ahead, self._length or ahead)
 
@@ -164,7 +164,9 @@ class TrainLoop:
         self.interrupts = Interrupts()
         self.done = 0  # steps of the epoch so far, or of the last one
         self._ahead: Ahead | None = None
-        self._looks_ahead = not feed.streams  # until a callback changes what the next epoch needs
+        # Until a callback changes what the next epoch needs. A fixed length is for debugging, too:
+        # then one thing happens after the other.
+        self._looks_ahead = not feed.streams and not pace.fixed
         self._warned = False  # of a loss that is not finite
 
     def run(

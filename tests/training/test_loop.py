@@ -150,6 +150,23 @@ def test_an_exception_leaves_the_weights_of_the_epoch_that_was_seen(taken):
     assert taken == [True]
 
 
+def test_debugging_takes_one_thing_after_the_other(taken):
+    happened = []
+
+    class Noting(keras.layers.Layer):
+        def call(self, inputs):
+            happened.append("step")
+            return inputs
+
+    model = keras.Sequential([keras.Input((3,)), Noting(), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", run_eagerly=True)
+    happened.clear()
+    note = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: happened.append(epoch))
+    model.fit(X, Y, batch_size=70, epochs=3, verbose=0, callbacks=[note])
+    assert [h for h in happened if h != "step"] == [0, 1, 2]
+    assert happened[-2] == "step" and not taken
+
+
 @pytest.mark.parametrize("options", [{"steps_per_epoch": 3}, {"data_on_device": False}])
 def test_epochs_of_other_kinds_are_not_begun_early_or_have_the_same_bits(options, taken):
     stopping = keras.callbacks.EarlyStopping("loss")
