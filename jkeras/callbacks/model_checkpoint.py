@@ -5,6 +5,7 @@ import time
 import warnings
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from jkeras.callbacks.console import say
@@ -22,7 +23,7 @@ class _Waiting(NamedTuple):
     """A model that is still to be written: its path, and what its variables held."""
 
     path: str
-    arrays: dict[Variable, np.ndarray]
+    arrays: dict[Variable, jax.Array]
 
 
 class ModelCheckpoint(MonitorCallback):
@@ -130,7 +131,7 @@ class ModelCheckpoint(MonitorCallback):
                 f"existing directory: {path}"
             )
         if self._may_wait:
-            self._waiting = _Waiting(path, self.model._run.copies())
+            self._waiting = _Waiting(path, self.model._run.arrays())
         else:
             self._write(path)
             self._say(epoch, f"finished saving model to {path}")

@@ -138,10 +138,9 @@ class Run:
     def __init__(self, cells: ModelCells, feed: Feed, epoch: int):
         self._cells, self._feed, self.epoch = cells, feed, epoch
 
-    def copies(self) -> dict[Variable, np.ndarray]:
-        """Returns what the variables of the model and its optimizer hold now."""
-        # Copies, because the next step destroys the cells' arrays.
-        return {v: np.array(v.cell()) for v in self._cells.all}
+    def arrays(self) -> dict[Variable, jax.Array]:
+        """Returns what the variables of the model and its optimizer hold now, to be kept."""
+        return {v: v.show() for v in self._cells.all}
 
     def read(self, epoch: int) -> dict[str, Any]:
         """Returns the state from which `epoch` starts: dicts of numbers and NumPy arrays."""
