@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.custom_derivatives import SymbolicZero
 
 from jkeras.core import settings
 
@@ -291,11 +292,14 @@ def _convolve(
 
     convolve = jax.custom_jvp(convolve)
 
-    @convolve.defjvp
     def derivative(primals: Any, tangents: Any) -> Any:
         (inputs, kernel), (d_inputs, d_kernel) = primals, tangents
-        return convolve(*primals), shifted(d_inputs, kernel) + shifted(inputs, d_kernel)
+        parts = [(d_inputs, (d_inputs, kernel)), (d_kernel, (inputs, d_kernel))]
+        # No gradient may be wanted of a model's inputs, or of a kernel that is frozen.
+        wanted = [of for d, of in parts if not isinstance(d, SymbolicZero)]
+        return convolve(*primals), sum(shifted(*of) for of in wanted)
 
+    convolve.defjvp(derivative, symbolic_zeros=True)
     return convolve(inputs, kernel)
 
 
