@@ -1,4 +1,4 @@
-"""Three training runs that are the same program for Keras and for this library.
+"""Training runs that are the same program for Keras and for this library.
 
 `tests/interop/test_trajectories.py` runs both side by side and writes what Keras gave to
 `tests/golden/trajectories.npz`; `tests/test_trajectories.py` compares with that file.
@@ -18,7 +18,7 @@ def set_initial_weights(model, seed):
     arrays = []
     for weight in model.get_weights():
         if weight.ndim > 1:
-            arrays.append(rng.normal(size=weight.shape) / np.sqrt(weight.shape[0]))
+            arrays.append(rng.normal(size=weight.shape) / np.sqrt(np.prod(weight.shape[:-1])))
         else:  # biases, and BatchNormalization's gamma, beta, mean and variance
             arrays.append(weight + 0.01 * np.abs(rng.normal(size=weight.shape)))
     model.set_weights([a.astype("float32") for a in arrays])
@@ -85,12 +85,32 @@ def normalized(keras):
     return model, x, y
 
 
+def convolutional(keras):
+    """What `fit` on a CPU does not leave to XLA: gradients of convolutions, and depthwise ones."""
+    model = keras.Sequential(
+        [
+            keras.Input((12, 12, 2)),
+            keras.layers.Conv2D(8, 3, strides=2, padding="same", activation="relu"),
+            keras.layers.Conv2D(70, 3, activation="relu"),
+            keras.layers.Conv2D(6, 1),
+            keras.layers.Conv2DTranspose(8, 3, strides=2, padding="same"),
+            keras.layers.DepthwiseConv2D(3),
+            keras.layers.SeparableConv2D(4, 3),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(3, activation="softmax"),
+        ]
+    )
+    set_initial_weights(model, 6)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    return model, data((12, 12, 2), 100, 7), np.arange(100) % 3
+
+
 def run(keras, name, images, labels):
     """Trains one of the models over three epochs; returns its losses and final weights."""
     if name == "mlp":
         model, x, y = mlp(keras, images, labels)
     else:
-        model, x, y = {"wide_and_deep": wide_and_deep, "normalized": normalized}[name](keras)
+        model, x, y = globals()[name](keras)
     history = model.fit(x, y, epochs=3, batch_size=32, shuffle=False, verbose=0)
     return {
         "losses": {k: np.asarray(v, "float64") for k, v in sorted(history.history.items())},
@@ -98,7 +118,7 @@ def run(keras, name, images, labels):
     }
 
 
-NAMES = ("mlp", "wide_and_deep", "normalized")
+NAMES = ("mlp", "wide_and_deep", "normalized", "convolutional")
 
 
 def thin(weight):
