@@ -1,13 +1,14 @@
 """Sphinx configuration: Markdown pages, API pages from docstrings, every example run."""
 
 import doctest
+import importlib.metadata
 import os
 import sys
-from importlib.metadata import version
 
 sys.path[:0] = [os.path.abspath(".."), os.path.abspath("extensions")]
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-if version("jaxlib").startswith("0.10."):  # each example runs once: see tests/conftest.py
+# Each example runs once: see tests/conftest.py.
+if importlib.metadata.version("jaxlib").startswith("0.10."):
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
 
 project = "jkeras"
