@@ -48,6 +48,16 @@ def fresh_session():
     settings.set_floatx("float32")
 
 
+@pytest.fixture(params=[False, True], ids=["kept", "destroyed"])
+def destroyed(request, monkeypatch):
+    """Whether chunks of steps destroy the state they start from, as they do if it is not small."""
+    from jkeras.models import trainer
+
+    if request.param:
+        monkeypatch.setattr(trainer, "_SMALL_STATE", 0)
+    return request.param
+
+
 @pytest.fixture(scope="module", autouse=True)
 def optimizations(request):
     """Compiles the tests marked `optimized` with optimizations."""

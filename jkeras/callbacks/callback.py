@@ -1,5 +1,6 @@
 """Callback, and the list that calls them."""
 
+import functools
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -132,12 +133,16 @@ class Callback:
 
 def _steps_ahead(callback: Any, mode: str, batch: int) -> int | None:
     """Returns `callback.steps_ahead(mode, batch)`; 1 where that does not speak for a hook."""
-    kind = type(callback)
+    kind: Any = type(callback)
+    return callback.steps_ahead(mode, batch) if _speaks_for_hooks(kind, mode) else 1
+
+
+@functools.lru_cache(maxsize=256)  # asked in every epoch
+def _speaks_for_hooks(kind: type, mode: str) -> bool:
+    """Says whether a class of callbacks has no batch hooks newer than its `steps_ahead`."""
     speaker = next((c for c in kind.__mro__ if "steps_ahead" in vars(c)), Callback)
     hooks = _BATCH_HOOKS[mode]
-    if any(getattr(kind, hook, None) is not getattr(speaker, hook) for hook in hooks):
-        return 1
-    return callback.steps_ahead(mode, batch)
+    return all(getattr(kind, hook, None) is getattr(speaker, hook) for hook in hooks)
 
 
 class History(Callback):

@@ -14,9 +14,9 @@ from jkeras.callbacks.monitor import MonitorCallback
 from jkeras.core.variable import Variable, holding
 
 # A model that takes at most so many seconds to write, and whose file the next one replaces, is put
-# off until this many times as long has gone by: the last of many is written, a second late at most.
+# off until this many seconds after the last file: the last of many is written, so late at most.
 _SHORT = 0.05
-_PAUSES = 20
+_PAUSE = 2.0
 
 
 class _Waiting(NamedTuple):
@@ -45,8 +45,8 @@ class ModelCheckpoint(MonitorCallback):
     Note:
         In `fit` with `save_best_only`, a small model that improves many times a second is not
         written every time: a model that is better takes the place of one that waits. The best one
-        so far is in the file a second later at the latest, and before any callback of your own is
-        called, and at the end of `fit`, however it ends.
+        so far is in the file two seconds later at the latest, and before any callback of your own
+        is called, and at the end of `fit`, however it ends.
 
     Raises:
         ValueError: If the path's ending or `save_freq` is not one of these.
@@ -139,7 +139,7 @@ class ModelCheckpoint(MonitorCallback):
     @property
     def _may_wait(self) -> bool:
         """Whether it is too early for another file, and only `fit` would know."""
-        short = 0 < self._took < _SHORT and time.perf_counter() - self._ended < _PAUSES * self._took
+        short = 0 < self._took < _SHORT and time.perf_counter() - self._ended < _PAUSE
         return short and self.save_best_only and self.verbose == 0 and self.model._run is not None
 
     def flush(self) -> None:

@@ -114,6 +114,8 @@ class Variable:
                 "`outputs, effects = model.apply(variables, x, training=True)`; the new values "
                 "are in `effects.state`."
             )
+        global _writes
+        _writes += 1
         self._array, self._shown = array, False
 
     def hand_over(self) -> jax.Array:
@@ -123,7 +125,7 @@ class Variable:
         """
         array = self.cell()
         if self._shown:
-            self._array, self._shown = jnp.copy(array), False
+            self.set_cell(jnp.copy(array))
         return self._array  # type: ignore[return-value]
 
     def show(self) -> jax.Array:
@@ -308,6 +310,14 @@ jax.tree_util.register_pytree_node(
 )
 
 
+_writes = 0
+
+
+def writes() -> int:
+    """Returns a number that is another one after any variable was given another array."""
+    return _writes
+
+
 @contextlib.contextmanager
 def holding(arrays: Mapping[Variable, Any]) -> Iterator[None]:
     """Makes variables hold other arrays for a while, and then again what they held.
@@ -322,4 +332,5 @@ def holding(arrays: Mapping[Variable, Any]) -> Iterator[None]:
         yield
     finally:
         for variable, kept, shown in before:
-            variable._array, variable._shown = kept, shown
+            variable.set_cell(kept)
+            variable._shown = shown

@@ -285,7 +285,7 @@ class Trainable(Layer):
             if progress is not None:
                 progress.finish(logs, training.done)
 
-        run_chunk = self._compiled_or_eager(programs.train(feed.select))
+        run_chunk = self._compiled_or_eager(programs.train(feed.select, cells.donates))
         if settings.get("debug_nans"):
             run_chunk = nans.checked(run_chunk, feed.select, self, programs.bad_step)
         training = loop.TrainLoop(
@@ -488,13 +488,8 @@ class Trainable(Layer):
         called = CallbackList(callbacks, model=self)
         called.set_params({"verbose": verbose, "epochs": 1, "steps": count})
         progress = Progress(count, verbose) if verbose else None
-        named = pure.named_variables(self)
         called.on_predict_begin()
-        outputs, written = self._predictor().run(
-            data, model_variables(self), described.written, called, progress, steps
-        )
-        for path, value in written.items():
-            named[path].set_cell(value)
+        outputs = self._predictor().run(data, described.written, called, progress, steps)
         if not described.written:
             self._predictor().remember(x)
         if progress is not None:
@@ -534,7 +529,7 @@ class Trainable(Layer):
         self._check_labels(programs, data)
         cells = trainer.cells()
         slots = jax.tree.map(lambda a: jnp.asarray(a)[None], data.batch)
-        run = self._compiled_or_eager(programs.train(engine.take_slot))
+        run = self._compiled_or_eager(programs.train(engine.take_slot, cells.donates))
         state, logs = run(cells.read(programs.fresh_metrics()), None, slots, 0, 1)
         cells.write(state)
         trainer.step = cells.step

@@ -1,7 +1,7 @@
 """Trainer: the compiled programs behind one `compile`, and what moves arrays in and out of them."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -11,7 +11,7 @@ import numpy as np
 from jkeras import losses as losses_module
 from jkeras.core import graph, pure, random
 from jkeras.core.layer import changes
-from jkeras.core.variable import Variable
+from jkeras.core.variable import Variable, writes
 from jkeras.metrics import Mean
 from jkeras.optimizers.update import is_cell
 from jkeras.training import engine, steps
@@ -79,23 +79,41 @@ def names_of(model: Any, outputs: Any) -> list[str]:
     return ["output"] if count == 1 else [f"output_{i + 1}" for i in range(count)]
 
 
+# A state of at most so many bytes is copied by each chunk and not donated: that takes less time
+# than donating it, and leaves what callbacks may still want.
+_SMALL_STATE = 2**20
+
+
+def is_small(variables: Iterable[Variable]) -> bool:
+    """Says whether another copy of some variables does not matter."""
+    return sum(v.size * jnp.dtype(v.variable_dtype).itemsize for v in variables) <= _SMALL_STATE
+
+
 class ModelCells:
-    """The objects that hold the training state between chunks, read and written as one pytree."""
+    """The objects that hold the training state between chunks, read and written as one pytree.
+
+    Attributes:
+        donates: Whether a chunk destroys the arrays that it starts from; not those of a small state.
+    """
 
     def __init__(self, model: Any, optimizer: Any, step: Any, rng: jax.Array):
         named = pure.named_variables(model)
         params = {path: v for path, v in named.items() if v.trainable}
         state = {path: v for path, v in named.items() if not v.trainable}
-        self.step, self.rng = step, rng
+        # Keys as numbers: a call of a compiled program with a typed key among its arguments takes
+        # three times as long.
+        self.step, self.rng = step, jax.random.key_data(rng)
         optimizer.build(list(params.values()))
         slots = optimizer.cells({v: path for path, v in params.items()})
         # Flat, because an epoch of a small net takes as long as some walks through a tree.
         self._structure: Any
         self.all, self._structure = jax.tree.flatten((params, state, slots), is_leaf=is_cell)
+        self.donates = not is_small(self.all)
 
     def read(self, metrics: Any) -> TrainState:
-        """Returns the state for a chunk, which will destroy its arrays."""
-        params, state, opt_state = self._structure.unflatten([v.hand_over() for v in self.all])
+        """Returns the state for a chunk, which will destroy its arrays if `donates`."""
+        arrays = [v.hand_over() if self.donates else v.cell() for v in self.all]
+        params, state, opt_state = self._structure.unflatten(arrays)
         return TrainState(
             step=self.step,
             params=params,
@@ -144,7 +162,7 @@ class Run:
 
     def read(self, epoch: int) -> dict[str, Any]:
         """Returns the state from which `epoch` starts: dicts of numbers and NumPy arrays."""
-        arrays = _by_path(self._state())
+        arrays = _by_path(self._cells.read(None))
         # Copies, because the next step destroys the cells' arrays.
         copies = {path: np.array(array) for path, array in arrays.items()}
         return {"epoch": epoch, "arrays": copies, "feed": self._feed.position}
@@ -155,7 +173,7 @@ class Run:
         Raises:
             ValueError: If it is the state of another model or optimizer.
         """
-        state, arrays = self._state(), saved["arrays"]
+        state, arrays = self._cells.read(None), saved["arrays"]
         shapes = {path: array.shape for path, array in _by_path(state).items()}
         found = {path: np.shape(array) for path, array in arrays.items()}
         differing = sorted(p for p in shapes | found if shapes.get(p) != found.get(p))
@@ -169,15 +187,9 @@ class Run:
         state = jax.tree_util.tree_map_with_path(
             lambda path, array: jnp.array(arrays[jax.tree_util.keystr(path)], array.dtype), state
         )
-        implementation = jax.random.key_impl(self._cells.rng)
-        rng = jax.random.wrap_key_data(state.rng, impl=implementation)
-        self._cells.write(state.replace(rng=rng))
+        self._cells.write(state)
         self._feed.position = saved["feed"]
         self.epoch = saved["epoch"]
-
-    def _state(self) -> TrainState:
-        state = self._cells.read(None)
-        return state.replace(rng=jax.random.key_data(state.rng))
 
 
 def _by_path(tree: Any) -> dict[str, Any]:
@@ -275,11 +287,18 @@ class Programs:
 
         return test_step
 
-    def train(self, select: Any) -> Any:
+    def train(self, select: Any, donate: bool) -> Any:
         """Returns the compiled chunk of training steps for a feed's `select`."""
-        if ("train", select) not in self._runs:
-            self._runs["train", select] = engine.make_chunk(self.train_step(), select, self.logs)
-        return self._runs["train", select]
+        key = ("train", select, donate)
+        if key not in self._runs:
+            step = self.train_step()
+
+            def with_key(state: TrainState, batch: Batch) -> TrainState:
+                key = jax.random.wrap_key_data(state.rng)
+                return step(state.replace(rng=key), batch).replace(rng=state.rng)
+
+            self._runs[key] = engine.make_chunk(with_key, select, self.logs, donate)
+        return self._runs[key]
 
     def test(self, select: Any) -> Any:
         """Returns the compiled chunk of evaluation steps for a feed's `select`."""
@@ -303,23 +322,53 @@ class Predictor:
     """
 
     def __init__(self, model: Any):
-        step = steps.make_predict_step(model)
         self._model = model
-        self._one = jax.jit(step)
-        self._many = engine.make_map(step)
         # The model's variables as `changes()` was, and the shapes and dtypes that were looked at.
-        self._named: dict[str, Variable] = {}
         self._as_of = -1
+        self._named: dict[str, Variable] = {}
+        self._cells: list[Variable] = []
         self._known: set[Any] = set()
+        self._groups: list[tuple[str, bool]] | None = None
+        self._small = False
+        self._arrays: list[Any] = []  # what the variables of a small model held as of `writes()`
+        self._read_at = -1
+
+    def _look(self) -> None:
+        """Finds the model's variables, unless no layer has changed since that was done last."""
+        if self._as_of == changes():
+            return
+        self._named = pure.named_variables(self._model)
+        self._cells, self._known, self._read_at = list(self._named.values()), set(), -1
+        self._small = is_small(self._cells)
+        groups = [(path, variable.trainable) for path, variable in self._named.items()]
+        if groups != self._groups:
+            self._groups = groups
+            step = steps.make_predict_step(self._model)
+
+            # Handing over arrays in dicts takes as long as a small model's outputs for one row.
+            def on_list(written: Any, arrays: Sequence[Any], x: Any) -> Any:
+                pairs = list(zip(groups, arrays, strict=True))
+                params = {path: array for (path, trainable), array in pairs if trainable}
+                state = {path: array for (path, trainable), array in pairs if not trainable}
+                return step(written, pure.Variables(params, state), x)
+
+            self._one, self._many = jax.jit(on_list), engine.make_map(on_list)
+        self._as_of = changes()
+
+    def _read(self) -> list[Any]:
+        """Returns what the variables hold."""
+        if self._read_at == writes():
+            return self._arrays
+        arrays = [variable.cell() for variable in self._cells]
+        if self._small:  # others would be kept alive
+            self._arrays, self._read_at = arrays, writes()
+        return arrays
 
     def remember(self, x: Any) -> None:
         """Notes that arrays like `x` fit the model, which writes no variables: see `run_known`."""
-        if not isinstance(x, (np.ndarray, jax.Array)):
-            return
-        if self._as_of != changes():
-            self._as_of, self._known = changes(), set()
-            self._named = pure.named_variables(self._model)
-        self._known.add((x.shape[1:], x.dtype))
+        if isinstance(x, (np.ndarray, jax.Array)):
+            self._look()
+            self._known.add((x.shape[1:], x.dtype))
 
     def run_known(self, x: Any, batch_size: int) -> Any:
         """Returns the outputs for one batch like an earlier one; None if it is not.
@@ -328,14 +377,14 @@ class Predictor:
         model's outputs for one row.
         """
         if (
-            not isinstance(x, (np.ndarray, jax.Array))
-            or self._as_of != changes()
+            self._as_of != changes()
+            or not isinstance(x, (np.ndarray, jax.Array))
             or (x.shape[1:], x.dtype) not in self._known
             or not x.ndim
             or not 0 < x.shape[0] <= batch_size
         ):
             return None
-        _, outputs = self._one({}, _variables(self._named), x)
+        _, outputs = self._one({}, self._read(), x)
         if isinstance(outputs, jax.Array):  # a walk through a tree takes a third of all this
             return np.asarray(outputs)
         return jax.tree.map(np.asarray, outputs)
@@ -343,17 +392,18 @@ class Predictor:
     def run(
         self,
         data: Any,
-        variables: pure.Variables,
         written: list[str],
         called: Any,
         progress: Any,
         limit: int | None,
-    ) -> tuple[Any, Mapping[str, Any]]:
-        """Returns the outputs for all data, as NumPy arrays, and the state that was written.
+    ) -> Any:
+        """Returns the outputs for all data, as NumPy arrays; keeps the state that was written.
 
         Full batches of arrays run in one program, unless a callback must see each of them.
         """
-        carry = {path: variables.state[path] for path in written}
+        self._look()
+        arrays = self._read()
+        carry = {path: self._named[path].cell() for path in written}
         by_batch = called.wants_batches("predict")
         parts: list[Any] = []
         done = 0
@@ -363,10 +413,10 @@ class Predictor:
             if by_batch:
                 called.on_predict_batch_begin(done)
             if count is None:
-                carry, outputs = self._one(carry, variables, slots)
+                carry, outputs = self._one(carry, arrays, slots)
                 done += 1
             else:
-                carry, outputs = self._many(carry, variables, slots)
+                carry, outputs = self._many(carry, arrays, slots)
                 outputs = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), outputs)
                 done += count
             parts.append(outputs)
@@ -375,10 +425,12 @@ class Predictor:
                 called.on_predict_batch_end(done - 1, {"outputs": shown})
             if progress is not None:
                 progress.update(done, {})
+        for path, value in carry.items():
+            self._named[path].set_cell(value)
         parts = [jax.tree.map(np.asarray, part) for part in parts]
         if len(parts) == 1:
-            return parts[0], carry
-        return jax.tree.map(lambda *arrays: np.concatenate(arrays), *parts), carry
+            return parts[0]
+        return jax.tree.map(lambda *pieces: np.concatenate(pieces), *parts)
 
 
 class Trainer:

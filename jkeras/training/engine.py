@@ -28,6 +28,7 @@ def make_chunk(
     step: Callable[[Any, Any], Any],
     select: Callable[[Any, Any], Any] = take_rows,
     finish: Callable[[Any], Any] | None = None,
+    donate: bool = True,
 ) -> Callable[..., Any]:
     """Compiles many steps into one call.
 
@@ -37,15 +38,17 @@ def make_chunk(
             slot is an array of row numbers.
         finish: Makes something of the state after the last step, in the same program (a program
             more takes a hundredth of a small net's epoch): `run` then returns it beside the state.
+        donate: Whether `run` may destroy the arrays of the state that it is given, to put those of
+            the next one in their place. Without this a chunk copies the state once.
 
     Returns:
         `run(state, resident, slots, start=0, count=None, rest=None) -> state`. `slots` is a
         structure of arrays whose first axis counts the slots; `count` of them are run, from `start`
-        on. `state` is donated: its arrays must not be used afterwards. Without a count all slots
-        are run, by a scan whose length the compiler knows, and then `rest`, one more slot of
-        another size, if there is one. A given count is dynamic, so that all lengths share one
-        program (which is a few percent slower on a CPU, and on a GPU makes a round trip a step).
-        Both give the same bits.
+        on. A donated state's arrays must not be used afterwards. Without a count all slots are run,
+        by a scan whose length the compiler knows, and then `rest`, one more slot of another size,
+        if there is one. A given count is dynamic, so that all lengths share one program (which is a
+        few percent slower on a CPU, and on a GPU makes a round trip a step). Both give the same
+        bits.
 
     Example:
         >>> import jax.numpy as jnp
@@ -56,6 +59,8 @@ def make_chunk(
         6.0
     """
 
+    donated = (0,) if donate else ()
+
     @functools.wraps(step)
     def step_in_loop(state: Any, batch: Any) -> Any:
         with arrays.in_loop():
@@ -64,14 +69,14 @@ def make_chunk(
     def end(state: Any) -> Any:
         return state if finish is None else (state, finish(state))
 
-    @functools.partial(jax.jit, donate_argnums=0)
+    @functools.partial(jax.jit, donate_argnums=donated)
     def run_all(state: Any, resident: Any, slots: Any, rest: Any) -> Any:
         state, _ = lax.scan(
             lambda s, slot: (step_in_loop(s, select(resident, slot)), None), state, slots
         )
         return end(state if rest is None else step_in_loop(state, select(resident, rest)))
 
-    @functools.partial(jax.jit, donate_argnums=0)
+    @functools.partial(jax.jit, donate_argnums=donated)
     def run_some(state: Any, resident: Any, slots: Any, start: Any, count: Any) -> Any:
         def body(i: Any, state: Any) -> Any:
             slot = jax.tree.map(

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jkeras.training.feeds import Chunk, Feed
@@ -18,15 +17,20 @@ from jkeras.training.interrupts import Interrupts
 from jkeras.training.state import EvalState, TrainState
 
 # While callbacks look at an epoch, the next one is begun if epochs are so short (in seconds) that
-# this matters, and the state is so small (in bytes) that another copy of it does not.
+# this matters.
 _SHORT_EPOCH = 0.1
-_SMALL_STATE = 32 * 2**20
 # How many epochs' logs may wait on the device, if nobody wants them at once.
 _MOST_AHEAD = 16
 
 
 class Cells(Protocol):
-    """Where the training state lives between chunks: the model's and the optimizer's objects."""
+    """Where the training state lives between chunks: the model's and the optimizer's objects.
+
+    Attributes:
+        donates: Whether a chunk destroys the arrays that it starts from.
+    """
+
+    donates: bool
 
     def read(self, metrics: Any) -> TrainState:
         """Returns the state that the next chunk starts from."""
@@ -107,7 +111,7 @@ class Ahead(NamedTuple):
     """An epoch that was begun before the callbacks had seen the one before it.
 
     Attributes:
-        start: The state from which it was begun: a copy of it was destroyed, not this one.
+        start: The state from which it was begun.
         state: The state that it ends with.
         logs: Its logs, on the device.
         position: Where the feed stands after it.
@@ -119,11 +123,6 @@ class Ahead(NamedTuple):
     logs: Mapping[str, Any]
     position: Mapping[str, Any]
     steps: int
-
-
-@jax.jit
-def _copy(state: TrainState) -> TrainState:
-    return jax.tree.map(jnp.copy, state)
 
 
 class TrainLoop:
@@ -166,7 +165,7 @@ class TrainLoop:
         self._ahead: Ahead | None = None
         # Until a callback changes what the next epoch needs. A fixed length is for debugging, too:
         # then one thing happens after the other.
-        self._looks_ahead = not feed.streams and not pace.fixed
+        self._looks_ahead = not (feed.streams or pace.fixed or cells.donates)
         self._warned = False  # of a loss that is not finite
 
     def run(
@@ -181,8 +180,8 @@ class TrainLoop:
         Where nothing needs an epoch's logs at once, they are fetched when the next epoch has been
         dispatched, so that the device never waits for the host; those of short epochs several at a
         time, since waking up for each takes a hundredth of a small net's epoch. Where callbacks do,
-        the next one of many short epochs is begun nevertheless, from a copy of the state, and begun
-        again if they change the state.
+        the next one of many short epochs is begun nevertheless, if the state is kept, and begun
+        again if they change it.
         """
         waiting: list[tuple[int, dict[str, Any], Any]] = []
         at_once = self.callbacks.wants_epochs or self.progress is not None
@@ -258,17 +257,14 @@ class TrainLoop:
         )
 
     def _look_ahead(self, steps: int | None) -> None:
-        """Begins the next epoch from a copy of the state, if it is one chunk."""
+        """Begins the next epoch, if it is one chunk; the state it starts from stays."""
         if not self._looks_ahead or self.callbacks.wants_batches("train"):
             return
         start = self.cells.read(self.fresh_metrics())
-        if sum(a.nbytes for a in jax.tree.leaves(start)) > _SMALL_STATE:
-            self._looks_ahead = False
-            return
         position = self.feed.position
         chunk = next(iter(self.feed.chunks(self.pace.length, steps)))
         if chunk.steps == (steps or self.feed.steps_per_pass):
-            state, logs = chunk.run(self.run_chunk, _copy(start), chunk.resident)
+            state, logs = chunk.run(self.run_chunk, start, chunk.resident)
             self._ahead = Ahead(start, state, logs, self.feed.position, chunk.steps)
         self.feed.position = position
 

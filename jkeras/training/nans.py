@@ -46,7 +46,7 @@ def checked(
             pure.Variables(state.params, state.state),
             batch.x,
             training=True,
-            rng=jax.random.fold_in(state.rng, state.step),
+            rng=jax.random.fold_in(jax.random.wrap_key_data(state.rng), state.step),
         )
         reason = (
             f"The gradients of {broken[:4]} are not finite."

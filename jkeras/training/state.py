@@ -25,7 +25,7 @@ class TrainState(_Record):
         state: The other variables of the model, by path.
         opt_state: The optimizer's state.
         metrics: The states of the metrics over the current epoch.
-        rng: The key from which every step's key follows.
+        rng: The key from which every step's key follows; between the chunks of `fit`, as numbers.
     """
 
     step: Any

@@ -227,11 +227,11 @@ def has(package):
     return importlib.util.find_spec(package) is not None
 
 
-def interleave(programs, rounds, epochs):
+def interleave(programs, rounds, epochs, first=1):
     """Times programs in turn; returns a list of seconds an epoch for each.
 
-    What a call of `fit` takes once, whatever the number of its epochs, is taken off: it is the time
-    of one epoch less than the whole.
+    What a call of `fit` takes once, whatever the number of its epochs, is taken off: the time of a
+    call of `first` epochs is subtracted from that of a call of so many more.
     """
 
     def calls(count):
@@ -239,7 +239,7 @@ def interleave(programs, rounds, epochs):
 
     times = {p.name: [] for p in programs}
     for _ in range(rounds):
-        short, long = tables.race(calls(1), 1), tables.race(calls(1 + epochs), 1)
+        short, long = tables.race(calls(first), 1), tables.race(calls(first + epochs), 1)
         for name, seconds in times.items():
             seconds.append((long[name][0] - short[name][0]) / epochs)
     return times

@@ -101,10 +101,12 @@ def saved(path):
 def patient(monkeypatch):
     """Makes every file quick to write, and the pause after it long: whatever the machine does."""
     monkeypatch.setattr(model_checkpoint, "_SHORT", 1e9)
-    monkeypatch.setattr(model_checkpoint, "_PAUSES", 1e9)
+    monkeypatch.setattr(model_checkpoint, "_PAUSE", 1e9)
 
 
-def test_a_small_model_that_improves_all_the_time_is_not_always_written(tmp_path, patient):
+def test_a_small_model_that_improves_all_the_time_is_not_always_written(
+    tmp_path, patient, destroyed
+):
     path = tmp_path / "best.keras"
     model = improving(path)
     assert model.saves == 2  # the first one, and the one that waits at the end

@@ -122,7 +122,7 @@ def test_early_stopping_starts_again_with_each_fit():
     assert (stop.best, stop.best_epoch, stop.stopped_epoch) == (8.0, 1, 0)
 
 
-def test_the_best_weights_stay_on_the_device_and_outlive_the_steps_that_destroy_theirs():
+def test_the_best_weights_stay_on_the_device_and_outlive_the_steps_that_destroy_theirs(destroyed):
     model = linear(optimizer=keras.optimizers.SGD(0.1, momentum=0.9))
     stop = EarlyStopping("value", mode="min", patience=9, restore_best_weights=True)
     values = Values("value", [1.0, 0.1, 2.0, 3.0])

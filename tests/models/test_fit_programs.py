@@ -151,9 +151,19 @@ def test_training_holds_one_copy_of_the_weights():
     pointers = {a.unsafe_buffer_pointer() for a in (state.params["wider/kernel"],)}
     feed = model._data(X, Y, None, 32).feed(0)
     chunk = next(feed.chunks(lambda: None))
-    after, _ = chunk.run(programs.train(feed.select), state, chunk.resident)
+    after, _ = chunk.run(programs.train(feed.select, cells.donates), state, chunk.resident)
     assert after.params["wider/kernel"].unsafe_buffer_pointer() in pointers
     cells.write(after)
+
+
+@pytest.mark.parametrize(("units", "lives"), [(4, True), (600, False)])
+def test_only_a_large_state_is_destroyed(units, lives):
+    """Donating a small one takes longer than copying it."""
+    model = make(keras.layers.Dense(units, name="first"), keras.layers.Dense(600, name="second"))
+    model.fit(X, Y, verbose=0)
+    array = model.get_layer("second").kernel.cell()
+    model.fit(X, Y, verbose=0)
+    assert array.is_deleted() is not lives
 
 
 # ------------------------------------------------------------------ the same bits
@@ -164,7 +174,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_the_same_bits_however_the_epoch_is_cut(monkeypatch):
+def test_the_same_bits_however_the_epoch_is_cut(monkeypatch, destroyed):
     watch = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
 
     def run(steps_per_execution=1, **options):
