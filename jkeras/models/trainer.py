@@ -93,7 +93,7 @@ class ModelCells:
     """The objects that hold the training state between chunks, read and written as one pytree.
 
     Attributes:
-        donates: Whether a chunk destroys the arrays that it starts from; not those of a small state.
+        donates: Whether a chunk destroys the arrays it starts from; not those of a small state.
     """
 
     def __init__(self, model: Any, optimizer: Any, step: Any, rng: jax.Array):
