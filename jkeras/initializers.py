@@ -1,6 +1,7 @@
 """Initializers: distributions from which weights start."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -9,6 +10,39 @@ import numpy as np
 
 from jkeras.core import registry, settings
 from jkeras.core.random import as_key, draw_integer_seed
+
+
+# Arrays of at most so many elements (16 MiB of float32) are drawn by programs of five sizes.
+_MOST_DRAWN = 2**22
+
+
+def _fill(draw: Callable[[tuple[int, ...]], Any], key: Any, shape: tuple[int, ...]) -> jax.Array:
+    """Returns `draw(shape)`, without compiling a program for each shape.
+
+    JAX compiles a program for each shape that it draws, which takes it up to half a second on a
+    CPU. Its numbers do not depend on the shape, and those of a shorter array are the first ones of
+    a longer array: so one of a few lengths is drawn, and cut on the host.
+
+    Args:
+        draw: Makes an array of a shape, each element of which follows from its position in it.
+        key: The key that `draw` uses.
+        shape: The shape.
+    """
+    count = math.prod(shape)
+    if isinstance(key, jax.core.Tracer) or count > _MOST_DRAWN or not _counts_along(key):
+        return draw(shape)
+    size = 2**14
+    while size < count:
+        size *= 4  # a million numbers take a tenth of the time of a program
+    with jax.ensure_compile_time_eval():
+        drawn = np.asarray(draw((size,)))
+        return jax.device_put(drawn[:count].reshape(shape).copy())
+
+
+def _counts_along(key: Any) -> bool:
+    """Says whether a number drawn with a key follows from its position alone."""
+    threefry = key is None or jax.random.key_impl(key) == "threefry2x32"
+    return threefry and jax.config.jax_threefry_partitionable
 
 
 class Initializer(registry.Configurable):
@@ -66,7 +100,7 @@ class Zeros(Initializer):
     """
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
-        return jnp.zeros(shape, dtype)
+        return _fill(lambda shape: jnp.zeros(shape, dtype), key, shape)
 
 
 class Ones(Initializer):
@@ -79,7 +113,7 @@ class Ones(Initializer):
     """
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
-        return jnp.ones(shape, dtype)
+        return _fill(lambda shape: jnp.ones(shape, dtype), key, shape)
 
 
 class Constant(Initializer):
@@ -146,7 +180,10 @@ class RandomNormal(Initializer):
         self.mean, self.stddev, self.seed = mean, stddev, seed
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
-        return self.mean + self.stddev * jax.random.normal(key, shape, dtype)
+        def draw(shape: tuple[int, ...]) -> jax.Array:
+            return self.mean + self.stddev * jax.random.normal(key, shape, dtype)
+
+        return _fill(draw, key, shape)
 
 
 class TruncatedNormal(RandomNormal):
@@ -164,7 +201,11 @@ class TruncatedNormal(RandomNormal):
     """
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
-        return self.mean + self.stddev * jax.random.truncated_normal(key, -2.0, 2.0, shape, dtype)
+        def draw(shape: tuple[int, ...]) -> jax.Array:
+            normal = jax.random.truncated_normal(key, -2.0, 2.0, shape, dtype)
+            return self.mean + self.stddev * normal
+
+        return _fill(draw, key, shape)
 
 
 class RandomUniform(Initializer):
@@ -185,7 +226,10 @@ class RandomUniform(Initializer):
         self.minval, self.maxval, self.seed = minval, maxval, seed
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
-        return jax.random.uniform(key, shape, dtype, self.minval, self.maxval)
+        def draw(shape: tuple[int, ...]) -> jax.Array:
+            return jax.random.uniform(key, shape, dtype, self.minval, self.maxval)
+
+        return _fill(draw, key, shape)
 
 
 class VarianceScaling(Initializer):
@@ -236,14 +280,18 @@ class VarianceScaling(Initializer):
         fan_in, fan_out = compute_fans(shape, self.input_axes, self.output_axes)
         n = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         variance = self.scale / max(1.0, n)
-        if self.distribution == "uniform":
-            limit = math.sqrt(3.0 * variance)
-            return jax.random.uniform(key, shape, dtype, -limit, limit)
-        if self.distribution == "untruncated_normal":
-            return math.sqrt(variance) * jax.random.normal(key, shape, dtype)
-        # Cutting a normal distribution at two standard deviations leaves it with 0.8796 of one.
-        stddev = math.sqrt(variance) / 0.87962566103423978
-        return stddev * jax.random.truncated_normal(key, -2.0, 2.0, shape, dtype)
+
+        def draw(shape: tuple[int, ...]) -> jax.Array:
+            if self.distribution == "uniform":
+                limit = math.sqrt(3.0 * variance)
+                return jax.random.uniform(key, shape, dtype, -limit, limit)
+            if self.distribution == "untruncated_normal":
+                return math.sqrt(variance) * jax.random.normal(key, shape, dtype)
+            # Cutting a normal distribution at two standard deviations leaves it with 0.8796 of one.
+            stddev = math.sqrt(variance) / 0.87962566103423978
+            return stddev * jax.random.truncated_normal(key, -2.0, 2.0, shape, dtype)
+
+        return _fill(draw, key, shape)
 
 
 def compute_fans(

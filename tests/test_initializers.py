@@ -153,6 +153,46 @@ def test_a_shared_initializer_draws_other_numbers_for_each_weight():
     assert not np.allclose(first.kernel, second.kernel)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("shape", [(), (3,), (0, 2), (7, 5, 3), (200, 100)])
+def test_the_numbers_are_those_of_jax_for_the_shape(shape, dtype):
+    """They are drawn as parts of longer arrays."""
+    key = jax.random.key(5)
+    normal = jax.random.truncated_normal(key, -2.0, 2.0, shape, dtype)
+    pairs = [
+        (initializers.RandomUniform(-1, 2), jax.random.uniform(key, shape, dtype, -1, 2)),
+        (initializers.RandomNormal(1, 2), 1 + 2 * jax.random.normal(key, shape, dtype)),
+        (initializers.TruncatedNormal(1, 2), 1 + 2 * normal),
+    ]
+    for initializer, expected in pairs:
+        for found in (
+            initializer.sample(key, shape, dtype),
+            jax.jit(initializer.sample, static_argnums=(1, 2))(key, shape, dtype),
+        ):
+            assert found.dtype == expected.dtype
+            np.testing.assert_array_equal(found, expected)
+
+
+def test_generators_whose_numbers_depend_on_the_shape_are_left_alone():
+    key = jax.random.key(5, impl="rbg")
+    found = initializers.RandomUniform(0, 1).sample(key, (3, 5), "float32")
+    np.testing.assert_array_equal(found, jax.random.uniform(key, (3, 5)))
+
+
+def test_shapes_share_the_programs_that_draw_them(monkeypatch):
+    drawn, uniform = [], jax.random.uniform
+
+    def noting(key, shape, *rest):
+        drawn.append(shape)
+        return uniform(key, shape, *rest)
+
+    monkeypatch.setattr(jax.random, "uniform", noting)
+    layers = [keras.layers.Dense(units) for units in (7, 30, 500, 3)]
+    keras.Sequential([keras.Input((4,)), *layers]).get_weights()
+    assert len(drawn) == 4
+    assert len(set(drawn)) == 1
+
+
 def test_init_gives_the_key_to_initializers():
     dense = keras.layers.Dense(3, kernel_initializer="he_normal")
     draws = [pure.init(dense, jax.random.key(n), (None, 3)).params["kernel"] for n in (1, 1, 2)]

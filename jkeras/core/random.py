@@ -64,7 +64,8 @@ def draw_seed() -> tuple[int, int]:
 
 def key_from(seed: tuple[int, int]) -> jax.Array:
     """Returns the key that `draw_seed` named."""
-    return jax.random.fold_in(jax.random.key(seed[0]), seed[1])
+    with jax.ensure_compile_time_eval():  # always, since programs made in it are others
+        return jax.random.fold_in(jax.random.key(seed[0]), seed[1])
 
 
 def next_global_key() -> jax.Array:

@@ -177,7 +177,8 @@ class Variable:
         """
         if isinstance(value, Variable):
             value = value.value
-        array = value if isinstance(value, jax.Array) else np.asarray(value)
+        on_device = isinstance(value, jax.Array)
+        array = value if on_device else np.asarray(value)
         if array.shape != self._shape:
             raise ValueError(
                 f"Cannot assign an array of shape {array.shape} to the weight {self.path!r} "
@@ -185,7 +186,10 @@ class Variable:
             )
         here = scope.current()
         if here is None:
-            self.set_cell(jnp.array(array, self._dtype))  # a copy: the caller's array stays his
+            # A copy: the caller's array stays his. That of a NumPy array needs no program.
+            dtype = jnp.dtype(self._dtype)
+            copy = jnp.array(array, dtype) if on_device else jax.device_put(np.array(array, dtype))
+            self.set_cell(copy)
         else:
             here.write(self, jnp.asarray(array, self._dtype))
 
