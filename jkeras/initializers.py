@@ -11,8 +11,7 @@ import numpy as np
 from jkeras.core import registry, settings
 from jkeras.core.random import as_key, draw_integer_seed
 
-
-# Arrays of at most so many elements (16 MiB of float32) are drawn by programs of five sizes.
+# Arrays of at most so many elements (16 MiB of float32) are drawn by programs of six sizes.
 _MOST_DRAWN = 2**22
 
 
@@ -31,7 +30,7 @@ def _fill(draw: Callable[[tuple[int, ...]], Any], key: Any, shape: tuple[int, ..
     count = math.prod(shape)
     if isinstance(key, jax.core.Tracer) or count > _MOST_DRAWN or not _counts_along(key):
         return draw(shape)
-    size = 2**14
+    size = 2**12
     while size < count:
         size *= 4  # a million numbers take a tenth of the time of a program
     with jax.ensure_compile_time_eval():
@@ -42,7 +41,7 @@ def _fill(draw: Callable[[tuple[int, ...]], Any], key: Any, shape: tuple[int, ..
 def _counts_along(key: Any) -> bool:
     """Says whether a number drawn with a key follows from its position alone."""
     threefry = key is None or jax.random.key_impl(key) == "threefry2x32"
-    return threefry and jax.config.jax_threefry_partitionable
+    return threefry and jax.config.jax_threefry_partitionable  # type: ignore[attr-defined]
 
 
 class Initializer(registry.Configurable):

@@ -165,12 +165,11 @@ def test_the_numbers_are_those_of_jax_for_the_shape(shape, dtype):
         (initializers.TruncatedNormal(1, 2), 1 + 2 * normal),
     ]
     for initializer, expected in pairs:
-        for found in (
-            initializer.sample(key, shape, dtype),
-            jax.jit(initializer.sample, static_argnums=(1, 2))(key, shape, dtype),
-        ):
-            assert found.dtype == expected.dtype
-            np.testing.assert_array_equal(found, expected)
+        found = initializer.sample(key, shape, dtype)
+        assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
+        np.testing.assert_array_equal(found, expected)
+        traced = jax.vmap(lambda k: initializer.sample(k, shape, dtype))(key[None])[0]  # noqa: B023
+        np.testing.assert_array_equal(traced, expected)
 
 
 def test_generators_whose_numbers_depend_on_the_shape_are_left_alone():
@@ -187,7 +186,7 @@ def test_shapes_share_the_programs_that_draw_them(monkeypatch):
         return uniform(key, shape, *rest)
 
     monkeypatch.setattr(jax.random, "uniform", noting)
-    layers = [keras.layers.Dense(units) for units in (7, 30, 500, 3)]
+    layers = [keras.layers.Dense(units) for units in (7, 30, 100, 3)]
     keras.Sequential([keras.Input((4,)), *layers]).get_weights()
     assert len(drawn) == 4
     assert len(set(drawn)) == 1
