@@ -16,9 +16,6 @@ from collections import defaultdict
 
 os.environ["KERAS_BACKEND"] = "jax"
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-# No flags, so the generator of loops that users have: with the older one, which the other tests
-# compile with, the end of Keras's PolynomialDecay is rounded to a root of a negative number.
-os.environ.setdefault("XLA_FLAGS", "")
 
 import jax
 import keras

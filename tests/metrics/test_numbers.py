@@ -10,6 +10,8 @@ from hypothesis.extra.numpy import arrays
 from jkeras import losses, metrics
 from jkeras.metrics.confusion import weight_above
 
+pytestmark = pytest.mark.no_cover
+
 RNG = np.random.default_rng(0)
 Y = (RNG.random(300) < 0.3).astype("f4")
 P = np.round(0.3 * Y + 0.7 * RNG.random(300), 2).astype("f4")
