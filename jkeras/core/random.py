@@ -65,7 +65,13 @@ def draw_seed() -> tuple[int, int]:
 def key_from(seed: tuple[int, int]) -> jax.Array:
     """Returns the key that `draw_seed` named."""
     with jax.ensure_compile_time_eval():  # always, since programs made in it are others
-        return jax.random.fold_in(jax.random.key(seed[0]), seed[1])
+        return _key_of(np.uint32(seed[0]), np.uint32(seed[1]))
+
+
+@jax.jit
+def _key_of(seed: Any, count: Any) -> jax.Array:
+    """Makes a key in one call: its steps by themselves take ten times as long."""
+    return jax.random.fold_in(jax.random.key(seed), count)
 
 
 def next_global_key() -> jax.Array:
