@@ -4,6 +4,7 @@ The loop is handed cells (which read and write the training state), a feed, comp
 list of callbacks; it knows no model and no callback class.
 """
 
+import math
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -243,12 +244,14 @@ class TrainLoop:
 
     def _warn_of_loss(self, epoch: int, values: Mapping[str, Any], metrics: Any) -> None:
         """Warns, once, if the loss is not finite; the step is looked up only then."""
-        if self._warned or np.isfinite(values.get("loss", 0.0)).all():
+        loss = values.get("loss", 0.0)
+        finite = math.isfinite(loss) if isinstance(loss, float) else np.isfinite(loss).all()
+        if self._warned or finite:
             return
         self._warned = True
         step = self.bad_step(metrics)
         warnings.warn(
-            f"The loss is {values['loss']}: it was not finite for the first time in epoch "
+            f"The loss is {loss}: it was not finite for the first time in epoch "
             f"{epoch + 1}{f', step {step}' if step else ''} (counted from 1). Look for NaNs in the "
             "data, or lower the learning rate; after `keras.config.debug_nans()`, `fit` stops "
             "there and names the first layer whose outputs hold a NaN.",
