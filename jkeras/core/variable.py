@@ -115,8 +115,8 @@ class Variable:
                 "are in `effects.state`."
             )
         global _writes
-        _writes += 1
         self._array, self._shown = array, False
+        _writes += 1  # after that, for threads that read it before they read arrays
 
     def hand_over(self) -> jax.Array:
         """Returns the array to one who will destroy it (donate it to a compiled step).

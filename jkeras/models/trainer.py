@@ -335,7 +335,8 @@ class Predictor:
 
     def _look(self) -> None:
         """Finds the model's variables, unless no layer has changed since that was done last."""
-        if self._as_of == changes():
+        now = changes()
+        if self._as_of == now:
             return
         self._named = pure.named_variables(self._model)
         self._cells, self._known, self._read_at = list(self._named.values()), set(), -1
@@ -353,15 +354,16 @@ class Predictor:
                 return step(written, pure.Variables(params, state), x)
 
             self._one, self._many = jax.jit(on_list), engine.make_map(on_list)
-        self._as_of = changes()
+        self._as_of = now
 
     def _read(self) -> list[Any]:
         """Returns what the variables hold."""
         if self._read_at == writes():
             return self._arrays
+        now = writes()  # before the arrays are read, which another thread may write meanwhile
         arrays = [variable.cell() for variable in self._cells]
         if self._small:  # others would be kept alive
-            self._arrays, self._read_at = arrays, writes()
+            self._arrays, self._read_at = arrays, now
         return arrays
 
     def remember(self, x: Any) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 import jkeras as keras
 from jkeras.core import settings
+from jkeras.core.variable import holding
 from jkeras.models import trainable
 
 RNG = np.random.default_rng(0)
@@ -111,6 +112,32 @@ def test_predictions_for_a_row_follow_what_the_model_is_now():
         model.predict(X[:1, :2], verbose=0)
     model.add(keras.layers.Rescaling(3.0))
     np.testing.assert_allclose(model.predict(X[:1], verbose=0), 6 * expected[0], rtol=1e-6)
+
+
+def test_predictions_for_a_row_follow_whoever_sets_the_weights(tmp_path, destroyed):
+    model = make(keras.layers.Dense(1, name="first"))
+    kernel = model.layers[0].kernel
+    model.save_weights(tmp_path / "before.weights.h5")
+
+    def follows():
+        row = model.predict(X[:1], verbose=0)
+        np.testing.assert_allclose(row, model(X[:1]), rtol=1e-5)
+        return row.item()
+
+    rows = [follows(), follows()]
+    model.fit(X, Y, verbose=0)
+    rows.append(follows())
+    model.train_on_batch(X, Y)
+    rows.append(follows())
+    kernel.assign(kernel * 2)
+    rows.append(follows())
+    with holding({kernel: jnp.zeros(kernel.shape)}):
+        rows.append(follows())
+    rows.append(follows())
+    model.load_weights(tmp_path / "before.weights.h5")
+    rows.append(follows())
+    assert rows[0] == rows[1] == rows[-1] and rows[4] == rows[6]
+    assert len(set(rows)) == 5
 
 
 # ------------------------------------------------------------------ memory
