@@ -217,6 +217,8 @@ class TrainLoop:
                         finish(*waiting.pop())
                         short = time.perf_counter() - started < _SHORT_EPOCH
                     elif (ended := len(waiting) - 1) >= ahead:
+                        # One wait for all: the earlier ones are there when the last one is.
+                        jax.block_until_ready(waiting[ended - 1][1])
                         for _ in range(ended):
                             finish(*waiting.pop(0))
                         before, since = since, time.perf_counter()
