@@ -32,7 +32,7 @@ def _fill(draw: Callable[[tuple[int, ...]], Any], key: Any, shape: tuple[int, ..
         return draw(shape)
     size = 2**12
     while size < count:
-        size *= 4  # a million numbers take a tenth of the time of a program
+        size *= 4  # four million numbers take a quarter of the time of a program
     with jax.ensure_compile_time_eval():
         drawn = np.asarray(draw((size,)))
         return jax.device_put(drawn[:count].reshape(shape).copy())

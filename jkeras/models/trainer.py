@@ -326,7 +326,6 @@ class Predictor:
         # The model's variables as `changes()` was, and the shapes and dtypes that were looked at.
         self._as_of = -1
         self._named: dict[str, Variable] = {}
-        self._cells: list[Variable] = []
         self._known: set[Any] = set()
         self._groups: list[tuple[str, bool]] | None = None
         self._small = False
@@ -339,8 +338,8 @@ class Predictor:
         if self._as_of == now:
             return
         self._named = pure.named_variables(self._model)
-        self._cells, self._known, self._read_at = list(self._named.values()), set(), -1
-        self._small = is_small(self._cells)
+        self._known, self._read_at = set(), -1
+        self._small = is_small(self._named.values())
         groups = [(path, variable.trainable) for path, variable in self._named.items()]
         if groups != self._groups:
             self._groups = groups
@@ -361,7 +360,7 @@ class Predictor:
         if self._read_at == writes():
             return self._arrays
         now = writes()  # before the arrays are read, which another thread may write meanwhile
-        arrays = [variable.cell() for variable in self._cells]
+        arrays = [variable.cell() for variable in self._named.values()]
         if self._small:  # others would be kept alive
             self._arrays, self._read_at = arrays, now
         return arrays
