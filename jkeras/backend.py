@@ -13,20 +13,20 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras import activations, ops, random
+from jkeras.base.deprecation import warn_deprecated
+from jkeras.base.naming import get_uid as get_uid
+from jkeras.base.settings import epsilon as epsilon
+from jkeras.base.settings import floatx as floatx
+from jkeras.base.settings import image_data_format as image_data_format
+from jkeras.base.settings import set_epsilon as set_epsilon
+from jkeras.base.settings import set_floatx as set_floatx
+from jkeras.base.settings import set_image_data_format as set_image_data_format
 from jkeras.config import backend as backend
 from jkeras.core import policy
-from jkeras.core.deprecation import warn_deprecated
 from jkeras.core.graph import is_symbolic as is_symbolic
-from jkeras.core.naming import get_uid as get_uid
 from jkeras.core.policy import standardize_dtype as standardize_dtype
 from jkeras.core.scope import name_scope as name_scope
 from jkeras.core.session import clear_session as clear_session
-from jkeras.core.settings import epsilon as epsilon
-from jkeras.core.settings import floatx as floatx
-from jkeras.core.settings import image_data_format as image_data_format
-from jkeras.core.settings import set_epsilon as set_epsilon
-from jkeras.core.settings import set_floatx as set_floatx
-from jkeras.core.settings import set_image_data_format as set_image_data_format
 from jkeras.core.variable import Variable
 
 is_keras_tensor = is_symbolic

@@ -5,17 +5,17 @@ from typing import Any
 
 import jax
 
-from jkeras.core import settings
+from jkeras.base import settings
+from jkeras.base.settings import data_budget as data_budget
+from jkeras.base.settings import epsilon as epsilon
+from jkeras.base.settings import floatx as floatx
+from jkeras.base.settings import image_data_format as image_data_format
+from jkeras.base.settings import set_data_budget as set_data_budget
+from jkeras.base.settings import set_epsilon as set_epsilon
+from jkeras.base.settings import set_floatx as set_floatx
+from jkeras.base.settings import set_image_data_format as set_image_data_format
 from jkeras.core.policy import dtype_policy as dtype_policy
 from jkeras.core.policy import set_dtype_policy as set_dtype_policy
-from jkeras.core.settings import data_budget as data_budget
-from jkeras.core.settings import epsilon as epsilon
-from jkeras.core.settings import floatx as floatx
-from jkeras.core.settings import image_data_format as image_data_format
-from jkeras.core.settings import set_data_budget as set_data_budget
-from jkeras.core.settings import set_epsilon as set_epsilon
-from jkeras.core.settings import set_floatx as set_floatx
-from jkeras.core.settings import set_image_data_format as set_image_data_format
 
 
 # ------------------------------------------------------------------ the backend

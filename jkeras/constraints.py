@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import registry, settings
+from jkeras.base import registry, settings
 
 
 class Constraint(registry.Configurable):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jkeras.core import registry
+from jkeras.base import registry
 from jkeras.core.policy import DTypePolicy as DTypePolicy
 from jkeras.core.policy import get_policy
 

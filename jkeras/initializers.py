@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core import registry, settings
-from jkeras.core.random import as_key, draw_integer_seed
+from jkeras.base import registry, settings
+from jkeras.base.keys import as_key, draw_integer_seed
 
 # Arrays of at most so many elements (16 MiB of float32) are drawn by programs of six sizes.
 _MOST_DRAWN = 2**22

@@ -13,8 +13,8 @@ import numpy as np
 
 from jkeras.core import policy
 from jkeras.core.operations import as_array
-from jkeras.core.random import as_key
 from jkeras.core.seeds import SeedGenerator as SeedGenerator
+from jkeras.core.seeds import as_key
 
 
 def _float(function: str, dtype: Any) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import registry
+from jkeras.base import registry
 
 
 class Regularizer(registry.Configurable):

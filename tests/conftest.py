@@ -37,12 +37,13 @@ def pytest_configure(config):
 @pytest.fixture(autouse=True)
 def fresh_session():
     """Names count from zero, and the global seed is the same, at the start of each test."""
-    from jkeras.core import naming, policy, random, settings
+    from jkeras.base import keys, naming, settings
+    from jkeras.core import policy
 
     naming.reset_names()
     policy.reset_policy()
     settings.set_floatx("float32")
-    random.set_random_seed(1234)
+    keys.set_random_seed(1234)
     yield
     policy.reset_policy()
     settings.set_floatx("float32")

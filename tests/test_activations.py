@@ -9,7 +9,7 @@ import pytest
 
 import jkeras as keras
 from jkeras import Input, Variable, activations, layers
-from jkeras.core import registry
+from jkeras.base import registry
 
 X = np.linspace(-4, 4, 33, dtype="float32")
 

@@ -11,9 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "jkeras"
 
 ARRAYS = {"initializers", "regularizers", "constraints", "ops.arrays"}
 NAMES = {"core", "activations", "ops", "layers", "losses", "metrics", "optimizers", "training"}
-# What the arrays ring uses of the core: configs, settings and keys; no layers, no scope.
-LEAVES = {"core.registry", "core.settings", "core.naming", "core.random"}
-# A folder of the names ring may import these (besides itself and the arrays ring).
+# A folder of the names ring may import these (besides itself, the arrays ring and `base`).
 ALLOWED = {
     "core": {"core"},
     "activations": {"core"},
@@ -74,10 +72,12 @@ def test_imports_go_inward(module, tree):
         if not name.startswith("jkeras."):
             continue
         target = name.removeprefix("jkeras.")
-        if unit in ARRAYS:
-            allowed = ring_of(target) in ARRAYS or any(target.startswith(leaf) for leaf in LEAVES)
+        if unit == "base":
+            allowed = ring_of(target) == "base"
+        elif unit in ARRAYS:
+            allowed = ring_of(target) in ARRAYS | {"base"}
         elif unit in NAMES:
-            allowed = ring_of(target) in ARRAYS | ALLOWED[unit] | {unit}
+            allowed = ring_of(target) in ARRAYS | ALLOWED[unit] | {unit, "base"}
         else:
             allowed = True
         assert allowed, f"{module} imports {name}: {unit} may not"

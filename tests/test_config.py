@@ -4,7 +4,7 @@ import pytest
 
 import jkeras as keras
 from jkeras import config
-from jkeras.core import settings
+from jkeras.base import settings
 
 
 @pytest.fixture(autouse=True)

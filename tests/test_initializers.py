@@ -10,7 +10,7 @@ import pytest
 
 import jkeras as keras
 from jkeras import initializers, pure
-from jkeras.core import registry
+from jkeras.base import registry
 
 N = (100, 80)
 CLASSES = [

@@ -28,7 +28,7 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.util.inspect import stringify_signature
 from sphinx.util.logging import getLogger
 
-from jkeras.core.registry import Configurable
+from jkeras.base.registry import Configurable
 
 logger = getLogger(__name__)
 

@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 
-from jkeras.core import settings
+from jkeras.base import settings
 
 BOLD, GREEN, GRAY, _RESET = "\x1b[1m", "\x1b[32m", "\x1b[37m", "\x1b[0m"
 

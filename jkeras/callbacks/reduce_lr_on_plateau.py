@@ -3,9 +3,9 @@
 import warnings
 from typing import Any
 
+from jkeras.base.deprecation import warn_deprecated
 from jkeras.callbacks.console import say
 from jkeras.callbacks.monitor import MonitorCallback, available
-from jkeras.core.deprecation import warn_deprecated
 
 
 class ReduceLROnPlateau(MonitorCallback):

@@ -1,5 +1,4 @@
-"""How a layer becomes a pure function: scopes, variables, layers, graphs, configs.
+"""How a layer becomes a pure function: scopes, variables, layers, graphs.
 
-Import from the modules of this package; it re-exports nothing, so that the array-level modules can
-use `core.registry` and `core.settings` without loading layers.
+Import from the modules of this package; it re-exports nothing.
 """

@@ -4,7 +4,8 @@ from typing import Any
 
 import jax
 
-from jkeras.core import graph, naming
+from jkeras.base import naming
+from jkeras.core import graph
 
 
 class Function:

@@ -16,7 +16,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from jkeras.core import naming, policy, scope
+from jkeras.base import naming
+from jkeras.core import policy, scope
 from jkeras.core.arithmetic import add_operators
 
 # Sizes tried for unknown axes: (first axis, other axes). They differ from each other, so that the

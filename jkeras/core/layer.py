@@ -11,8 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras import constraints, initializers, regularizers
-from jkeras.core import graph, naming, policy, registry, scope, settings
-from jkeras.core.deprecation import warn_deprecated
+from jkeras.base import naming, registry, settings
+from jkeras.base.deprecation import warn_deprecated
+from jkeras.core import graph, policy, scope
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.input_spec import InputSpec, check_input
 from jkeras.core.seeds import SeedGenerator

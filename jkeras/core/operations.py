@@ -15,9 +15,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.base.naming import nearest, to_snake_case
 from jkeras.core import policy
 from jkeras.core.graph import Call, lift, symbols
-from jkeras.core.naming import nearest, to_snake_case
 from jkeras.core.variable import Variable
 
 # The names that Keras's signatures give to arrays; `xs` are lists of them.

@@ -5,9 +5,9 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core import settings
-from jkeras.core.naming import nearest
-from jkeras.core.registry import Configurable, register_builtin
+from jkeras.base import settings
+from jkeras.base.naming import nearest
+from jkeras.base.registry import Configurable, register_builtin
 
 _DTYPES = (
     *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jkeras.core import graph, naming, random, scope
+from jkeras.base import keys, naming
+from jkeras.core import graph, scope
 from jkeras.core.layer import Layer, layer_paths, walk
 from jkeras.core.variable import Variable
 
@@ -149,7 +150,7 @@ def init(layer: Layer, key: jax.Array, *specs: Any, **kwargs: Any) -> Variables:
     params: dict[str, Any] = {}
     state: dict[str, Any] = {}
     for path, variable in named_variables(layer).items():
-        value = variable.initial_value(random.fold_path(key, path))
+        value = variable.initial_value(keys.fold_path(key, path))
         (params if variable.trainable else state)[path] = value
     return Variables(params, state)
 

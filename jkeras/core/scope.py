@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import random
+from jkeras.base import keys
 
 if TYPE_CHECKING:
     from jkeras.core.variable import Variable
@@ -107,7 +107,7 @@ class Scope:
         if self.rng is None:
             if self.kind == EAGER:
                 with jax.ensure_compile_time_eval():  # it outlives a loop whose body draws first
-                    self.rng = random.next_global_key()
+                    self.rng = keys.next_global_key()
             else:
                 caller = f" in {self.callers[-1]!r}" if self.callers else ""
                 raise ValueError(
@@ -119,7 +119,7 @@ class Scope:
         path = str(self._path_of.get(layer, getattr(layer, "_local_name", "")))
         count = self._draws.get(path, 0)
         self._draws[path] = count + 1
-        return jax.random.fold_in(random.fold_path(self.rng, path), count)
+        return jax.random.fold_in(keys.fold_path(self.rng, path), count)
 
     # -------------------------------------------------------------- masks
     def set_mask(self, array: Any, mask: Any) -> None:
@@ -181,7 +181,7 @@ def draw_key(layer: Any = None) -> jax.Array:
     scope = current()
     if scope is not None:
         return scope.draw_key(layer)
-    return random.next_global_key()
+    return keys.next_global_key()
 
 
 # ------------------------------------------------------------------ names of what is being built

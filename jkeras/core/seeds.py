@@ -6,8 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core import random, registry, scope
-from jkeras.core.naming import auto_name
+from jkeras.base import keys, registry
+from jkeras.base.naming import auto_name
+from jkeras.core import scope
 from jkeras.core.variable import Variable
 
 
@@ -35,7 +36,7 @@ class SeedGenerator:
             raise ValueError(f"A seed is an integer or None, got {seed!r}.")
         self.name = name or auto_name("seed_generator")
         self._given_seed = None if seed is None else int(seed)
-        start = random.draw_integer_seed() if seed is None else int(seed) % 2**32
+        start = keys.draw_integer_seed() if seed is None else int(seed) % 2**32
         with scope.name_scope(self.name):
             self.state = Variable(
                 np.array([start, 0], "uint32"),
@@ -65,6 +66,11 @@ class SeedGenerator:
     def from_config(cls, config: dict[str, Any]) -> "SeedGenerator":
         """Makes a generator from the dict that `get_config` returned."""
         return cls(**config)
+
+
+def as_key(seed: Any) -> jax.Array:
+    """Returns a key for what Keras accepts as a seed: None, an integer, a generator, or a key."""
+    return scope.draw_key() if seed is None else keys.as_key(seed)
 
 
 registry.register_builtin("random", SeedGenerator)

@@ -2,7 +2,8 @@
 
 import gc
 
-from jkeras.core import naming, policy, random
+from jkeras.base import keys, naming
+from jkeras.core import policy
 
 
 def clear_session(free_memory: bool = True) -> None:
@@ -18,7 +19,7 @@ def clear_session(free_memory: bool = True) -> None:
         ('dense', 'dense_1')
     """
     naming.reset_names()
-    random.reset_global_seed()
+    keys.reset_global_seed()
     policy.reset_policy()
     if free_memory:
         gc.collect()

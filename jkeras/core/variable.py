@@ -9,9 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core import policy, random, scope
+from jkeras.base import keys
+from jkeras.base.naming import auto_name
+from jkeras.core import policy, scope
 from jkeras.core.arithmetic import add_operators
-from jkeras.core.naming import auto_name
 
 _creation = itertools.count()
 
@@ -89,7 +90,7 @@ class Variable:
             self._dtype = policy.standardize_dtype(dtype)
             self._initializer = initializer
             # A plain function gets no key, so it must not move the draws of what comes after.
-            self._seed = random.draw_seed() if hasattr(initializer, "draw") else None
+            self._seed = keys.draw_seed() if hasattr(initializer, "draw") else None
         else:
             with jax.ensure_compile_time_eval():
                 self._array = _as_array(initializer, dtype)
@@ -101,7 +102,7 @@ class Variable:
         if self._array is None:
             # Weights are concrete even when first read inside somebody's trace.
             with jax.ensure_compile_time_eval():
-                key = None if self._seed is None else random.key_from(self._seed)
+                key = None if self._seed is None else keys.key_from(self._seed)
                 self._array = self.initial_value(key)
         return self._array
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jkeras.core.naming import nearest
+from jkeras.base.naming import nearest
 from jkeras.datasets._files import Source, read
 from jkeras.datasets._pickled import load_npz
 from jkeras.datasets._words import keep_short, replace_words, shift

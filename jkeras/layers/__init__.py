@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jkeras.core import registry
+from jkeras.base import registry
 from jkeras.core.input_spec import InputSpec as InputSpec
 from jkeras.core.layer import Layer as Layer
 from jkeras.layers.activation import ELU as ELU

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras import activations
-from jkeras.core.deprecation import warn_deprecated
+from jkeras.base.deprecation import warn_deprecated
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
 from jkeras.layers.arguments import add_weight, positive_axis, takes_weight_options

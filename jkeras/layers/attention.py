@@ -8,7 +8,7 @@ from typing import Any, Unpack
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import registry
+from jkeras.base import registry
 from jkeras.core.layer import Layer
 from jkeras.core.signatures import takes_arguments_of
 from jkeras.layers.arguments import (

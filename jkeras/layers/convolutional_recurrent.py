@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import settings
+from jkeras.base import settings
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.signatures import takes_arguments_of
 from jkeras.layers.arguments import add_weight, one_of, positive_integer, size_tuple

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core import registry
+from jkeras.base import registry
 from jkeras.core.layer import Layer
 from jkeras.layers.arguments import next_key, seed_generator
 

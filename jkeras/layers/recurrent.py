@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras import activations, initializers
-from jkeras.core import naming
+from jkeras.base import naming
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
 from jkeras.core.signatures import takes_arguments_of

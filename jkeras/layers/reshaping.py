@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core import settings
+from jkeras.base import settings
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer

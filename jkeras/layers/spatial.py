@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jkeras.core import settings
+from jkeras.base import settings
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
 

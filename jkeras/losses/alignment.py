@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core import policy, settings
+from jkeras.base import settings
+from jkeras.core import policy
 
 
 def as_arrays(tree: Any, dtype: Any = None) -> Any:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from jkeras.core import naming, registry
+from jkeras.base import naming, registry
 from jkeras.losses import crossentropy, margins, overlap, probabilistic, regression, structured
 from jkeras.losses.loss import Loss, LossFunctionWrapper
 

@@ -7,7 +7,8 @@ from typing import Any, Self
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import graph, naming, policy, registry, scope, settings
+from jkeras.base import naming, registry, settings
+from jkeras.core import graph, policy, scope
 from jkeras.losses.alignment import align, align_weights, as_arrays
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)

@@ -5,7 +5,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import graph, settings
+from jkeras.base import settings
+from jkeras.core import graph
 from jkeras.losses.alignment import as_axes, pair
 from jkeras.losses.loss import LossFunctionWrapper
 

@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jkeras.core import graph, settings
+from jkeras.base import settings
+from jkeras.core import graph
 from jkeras.losses.alignment import as_axes, pair
 from jkeras.losses.loss import LossFunctionWrapper, PlainLoss
 

@@ -5,7 +5,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import graph, registry, settings
+from jkeras.base import registry, settings
+from jkeras.core import graph
 from jkeras.losses.alignment import align, as_floats, same_shape
 from jkeras.losses.crossentropy import class_numbers
 from jkeras.metrics.means import MeanMetricWrapper, PlainMean

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core import settings
+from jkeras.base import settings
 from jkeras.losses.loss import divide
 from jkeras.metrics.confusion import check_thresholds, confusion, decisions
 from jkeras.metrics.metric import Metric, State

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jkeras.core import registry
+from jkeras.base import registry
 from jkeras.losses.loss import function_name
 from jkeras.metrics import accuracies, confusion, probabilistic, regression
 from jkeras.metrics.means import MeanMetricWrapper

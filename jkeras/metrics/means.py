@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core import registry, scope
+from jkeras.base import registry
+from jkeras.core import scope
 from jkeras.losses.alignment import align_weights, as_arrays
 from jkeras.losses.loss import Loss, divide, function_name
 from jkeras.metrics.metric import Metric, State

@@ -14,7 +14,8 @@ import jax
 import jax.numpy as jnp
 
 from jkeras import initializers
-from jkeras.core import naming, policy, registry, scope, settings
+from jkeras.base import naming, registry, settings
+from jkeras.core import policy, scope
 from jkeras.core.variable import Variable
 
 State = dict[str, Any]

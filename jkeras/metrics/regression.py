@@ -5,7 +5,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import graph, registry, scope
+from jkeras.base import registry
+from jkeras.core import graph, scope
 from jkeras.losses import regression
 from jkeras.losses.alignment import align, as_axes, as_floats, pair
 from jkeras.losses.loss import divide

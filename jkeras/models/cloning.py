@@ -5,7 +5,8 @@ from typing import Any
 
 import jax
 
-from jkeras.core import graph, registry
+from jkeras.base import registry
+from jkeras.core import graph
 from jkeras.core.layer import Layer
 from jkeras.layers.core import Input, InputLayer
 from jkeras.models.model import Model

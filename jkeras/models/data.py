@@ -7,8 +7,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from jkeras.core import settings
-from jkeras.core.naming import nearest
+from jkeras.base import settings
+from jkeras.base.naming import nearest
 from jkeras.training.budget import fits_on_device
 from jkeras.training.feeds import ArrayFeed, Feed, HostFeed, StreamFeed, row_bytes
 from jkeras.training.objective import per_output

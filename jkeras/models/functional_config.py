@@ -7,7 +7,8 @@ from typing import Any
 
 import jax
 
-from jkeras.core import graph, naming, registry
+from jkeras.base import naming, registry
+from jkeras.core import graph
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.layer import Layer
 from jkeras.core.operations import describe_call, repeat_call

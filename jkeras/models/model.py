@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core import graph, naming, pure
+from jkeras.base import naming
+from jkeras.core import graph, pure
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
 from jkeras.models.savable import Savable

@@ -8,7 +8,8 @@ from typing import Any, Self
 import jax
 
 from jkeras import saving
-from jkeras.core import graph, pure, registry
+from jkeras.base import registry
+from jkeras.core import graph, pure
 from jkeras.core.layer import Layer
 from jkeras.models import functional_config
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
-from jkeras.core import graph, registry, scope
+from jkeras.base import registry
+from jkeras.core import graph, scope
 from jkeras.core.layer import Layer
 from jkeras.layers.core import InputLayer
 from jkeras.models import functional_config

@@ -10,7 +10,8 @@ from typing import Any
 
 import jax
 
-from jkeras.core import graph, settings
+from jkeras.base import settings
+from jkeras.core import graph
 from jkeras.core.layer import Layer
 
 

@@ -10,10 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras import losses, metrics, optimizers
+from jkeras.base import keys, registry, settings
 from jkeras.callbacks.callback import CallbackList, History
 from jkeras.callbacks.console import is_terminal
 from jkeras.callbacks.progress import Progress, resolve_verbose
-from jkeras.core import pure, random, registry, settings
+from jkeras.core import pure
 from jkeras.core.layer import Layer
 from jkeras.models import data as data_module
 from jkeras.models.custom import CustomPrograms, overridden_hooks
@@ -266,7 +267,7 @@ class Trainable(Layer):
         steps_per_epoch = data_module.limited_steps(steps_per_epoch, train.steps)
         programs = trainer.programs(train.example)
         self._check_labels(programs, train)
-        feed = train.feed(random.draw_integer_seed() if shuffle else None)
+        feed = train.feed(keys.draw_integer_seed() if shuffle else None)
         cells = trainer.cells()
         verbose = resolve_verbose(verbose)
         steps_an_epoch = steps_per_epoch or feed.steps_per_pass

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras import losses as losses_module
-from jkeras.core import graph, pure, random
+from jkeras.base import keys
+from jkeras.core import graph, pure
 from jkeras.core.layer import changes
 from jkeras.core.variable import Variable, writes
 from jkeras.metrics import Mean
@@ -502,7 +503,7 @@ class Trainer:
 
     def cells(self) -> ModelCells:
         """Returns the cells of a new run; its random draws follow from the global seed."""
-        return ModelCells(self.model, self.optimizer, self.step, random.next_global_key())
+        return ModelCells(self.model, self.optimizer, self.step, keys.next_global_key())
 
 
 def model_variables(model: Any) -> pure.Variables:

@@ -15,7 +15,7 @@ import numpy as np
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
-from jkeras.core import settings
+from jkeras.base import settings
 
 
 def _float(x: Any) -> jax.Array:

@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import jax.scipy.ndimage
 
-from jkeras.core import settings
+from jkeras.base import settings
 from jkeras.core.operations import define
-from jkeras.core.random import as_key
+from jkeras.core.seeds import as_key
 from jkeras.ops.core import saturate_cast
 
 op = partial(define, module="ops.image")

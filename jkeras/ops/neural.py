@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import optax
 
 from jkeras import activations
-from jkeras.core import policy, settings
+from jkeras.base import settings
+from jkeras.core import policy
 from jkeras.core.operations import define
 from jkeras.ops import arrays as nn
 from jkeras.ops.numpy import tanh as tanh

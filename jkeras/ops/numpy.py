@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core import policy, settings
+from jkeras.base import settings
+from jkeras.core import policy
 from jkeras.core.operations import as_array, as_arrays, define
 from jkeras.ops.core import ndim as ndim
 from jkeras.ops.core import size as size

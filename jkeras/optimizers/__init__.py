@@ -5,7 +5,7 @@ from typing import Any
 
 import optax
 
-from jkeras.core import registry
+from jkeras.base import registry
 from jkeras.optimizers import schedules as schedules
 from jkeras.optimizers.adagrad import Adadelta as Adadelta
 from jkeras.optimizers.adagrad import Adafactor as Adafactor

@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 import jax
 import numpy as np
 
-from jkeras.core.deprecation import warn_deprecated
+from jkeras.base.deprecation import warn_deprecated
 from jkeras.core.variable import Variable
 from jkeras.optimizers import schedules
 

@@ -20,8 +20,9 @@ import numpy as np
 import optax
 
 from jkeras import initializers
-from jkeras.core import naming, registry, scope, settings
-from jkeras.core.deprecation import warn_deprecated
+from jkeras.base import naming, registry, settings
+from jkeras.base.deprecation import warn_deprecated
+from jkeras.core import scope
 from jkeras.core.signatures import takes_arguments_of
 from jkeras.core.variable import Variable
 from jkeras.optimizers import arguments, transformation, update

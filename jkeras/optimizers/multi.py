@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
-from jkeras.core import registry
+from jkeras.base import registry
 from jkeras.core.variable import Variable
 from jkeras.optimizers.base import Optimizer, State
 

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import registry
+from jkeras.base import registry
 
 
 class LearningRateSchedule(registry.Configurable):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from jkeras.core import registry
+from jkeras.base import registry
 from jkeras.saving.dialects import Config, known_module, legacy_name
 
 _KEYS = (

@@ -11,7 +11,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from jkeras.core import registry
+from jkeras.base import registry
 from jkeras.saving.old_calls import OldCalls, is_tensorflow_function, tensorflow_function
 
 Config = dict[str, Any]

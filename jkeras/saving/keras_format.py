@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from jkeras.core import registry
+from jkeras.base import registry
 from jkeras.saving import assets, compile_configs, dialects, h5_writer, weights
 from jkeras.saving.archive import Archive, parse_json
 from jkeras.saving.h5_reader import H5Reader

@@ -6,7 +6,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from jkeras.core import naming, registry
+from jkeras.base import naming, registry
 from jkeras.core.layer import Layer
 from jkeras.core.variable import Variable
 from jkeras.saving import compile_configs, dialects, h5_writer, old_weights, optimizer_state

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from jkeras.core import registry
+from jkeras.base import registry
 from jkeras.saving import archive, atomic, errors, h5_writer, keras_format, legacy_h5, weights
 from jkeras.saving.h5_reader import Group, H5Reader
 

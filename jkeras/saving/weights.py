@@ -8,8 +8,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from jkeras.base.naming import to_snake_case
 from jkeras.core.layer import Layer
-from jkeras.core.naming import to_snake_case
 from jkeras.saving import h5_writer, optimizer_state
 from jkeras.saving.archive import parse_json
 from jkeras.saving.h5_reader import Dataset, Group, H5Reader

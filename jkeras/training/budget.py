@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jkeras.core import settings
+from jkeras.base import settings
 from jkeras.training.feeds import row_bytes
 
 _SHARE = 0.5  # of the memory that is free: the rest is for the model, its gradients and activations

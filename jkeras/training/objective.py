@@ -9,7 +9,7 @@ import numpy as np
 
 from jkeras import losses as losses_module
 from jkeras import metrics as metrics_module
-from jkeras.core.naming import nearest, unique
+from jkeras.base.naming import nearest, unique
 from jkeras.training.state import Batch, batch_size
 
 

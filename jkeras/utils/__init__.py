@@ -1,20 +1,20 @@
 """Tools around models: files, images, data sets of folders, pictures of models."""
 
+from jkeras.base.keys import set_random_seed as set_random_seed
+from jkeras.base.registry import CustomObjectScope as CustomObjectScope
+from jkeras.base.registry import custom_object_scope as custom_object_scope
+from jkeras.base.registry import deserialize_keras_object as deserialize_keras_object
+from jkeras.base.registry import get_custom_objects as get_custom_objects
+from jkeras.base.registry import get_registered_name as get_registered_name
+from jkeras.base.registry import get_registered_object as get_registered_object
+from jkeras.base.registry import register_keras_serializable as register_keras_serializable
+from jkeras.base.registry import serialize_keras_object as serialize_keras_object
 from jkeras.config import disable_interactive_logging as disable_interactive_logging
 from jkeras.config import enable_interactive_logging as enable_interactive_logging
 from jkeras.config import is_interactive_logging_enabled as is_interactive_logging_enabled
 from jkeras.core.graph import get_source_inputs as get_source_inputs
 from jkeras.core.graph import is_symbolic as is_keras_tensor  # noqa: F401
 from jkeras.core.policy import standardize_dtype as standardize_dtype
-from jkeras.core.random import set_random_seed as set_random_seed
-from jkeras.core.registry import CustomObjectScope as CustomObjectScope
-from jkeras.core.registry import custom_object_scope as custom_object_scope
-from jkeras.core.registry import deserialize_keras_object as deserialize_keras_object
-from jkeras.core.registry import get_custom_objects as get_custom_objects
-from jkeras.core.registry import get_registered_name as get_registered_name
-from jkeras.core.registry import get_registered_object as get_registered_object
-from jkeras.core.registry import register_keras_serializable as register_keras_serializable
-from jkeras.core.registry import serialize_keras_object as serialize_keras_object
 from jkeras.core.session import clear_session as clear_session
 from jkeras.utils.config import Config as Config
 from jkeras.utils.dataset import split_dataset as split_dataset

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jkeras.core.random import draw_integer_seed
+from jkeras.base.keys import draw_integer_seed
 from jkeras.utils.py_dataset import PyDataset
 
 

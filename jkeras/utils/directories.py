@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from jkeras.core import settings
-from jkeras.core.random import draw_integer_seed
+from jkeras.base import settings
+from jkeras.base.keys import draw_integer_seed
 from jkeras.utils import image
 from jkeras.utils.dataset import Dataset, shuffled, stack
 from jkeras.utils.timeseries import check_format

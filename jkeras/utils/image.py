@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from jkeras.core import settings
+from jkeras.base import settings
 
 _MODES = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}
 CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jkeras.core.naming import nearest
+from jkeras.base.naming import nearest
 from jkeras.utils.diagram import Diagram, Options, describe, to_dot
 from jkeras.utils.drawing import draw
 from jkeras.utils.files import atomic_path

@@ -52,8 +52,8 @@ def plain():
 
 def train(*callbacks, make=plain, seed=7, **arguments):
     """Trains as a new process that runs the same script would."""
-    keras.core.naming.reset_names()
-    keras.core.random.set_random_seed(seed)
+    keras.base.naming.reset_names()
+    keras.base.keys.set_random_seed(seed)
     model = make()
     arguments = {"batch_size": 5, "epochs": 4, "verbose": 0, **arguments}
     return model, model.fit(X, Y, callbacks=callbacks, **arguments)
@@ -93,7 +93,7 @@ def test_epochs_that_are_no_whole_passes(tmp_path):
 
 def test_data_that_comes_in_batches(tmp_path):
     def batches(*callbacks):
-        keras.core.random.set_random_seed(7)
+        keras.base.keys.set_random_seed(7)
         model = plain()
         data = [(X[:5], Y[:5]), (X[5:], Y[5:])]
         source = type(
@@ -196,7 +196,7 @@ import numpy as np
 import jkeras as keras
 from tests.callbacks.test_backup_and_restore import with_everything
 
-keras.core.random.set_random_seed(7)
+keras.base.keys.set_random_seed(7)
 def kill(epoch, logs):
     if sys.argv[2] == "kill" and epoch == 2:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -54,7 +54,7 @@ def test_chunks_do_not_change_the_numbers():
     for count in (None, 1, 3):
         model = linear()
         model.set_weights([np.ones((2, 1))])
-        keras.core.random.set_random_seed(3)
+        keras.base.keys.set_random_seed(3)
         model.fit(X, Y, batch_size=2, epochs=2, verbose=0, callbacks=[Chunks(count)])
         weights.append(model.get_weights()[0])
     np.testing.assert_array_equal(weights[0], weights[1])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from keras.src.utils.naming import to_snake_case
 
 import jkeras
-from jkeras.core import naming
+from jkeras.base import naming
 from tests.tools.keras_names import find
 
 # A failing case is small enough, and shrinking it takes minutes.

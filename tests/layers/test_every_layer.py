@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from jkeras import layers
-from jkeras.core import graph, policy, pure, registry, scope
+from jkeras.base import registry
+from jkeras.core import graph, policy, pure, scope
 from jkeras.layers.preprocessing.images import ImageLayer
 from tests.catalog.layers import LAYERS, Case, scaled
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jkeras import losses
-from jkeras.core.naming import to_snake_case
+from jkeras.base.naming import to_snake_case
 from tests.catalog.losses import LOSSES
 
 CLASSES = {

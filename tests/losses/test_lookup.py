@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jkeras import losses
-from jkeras.core import registry
+from jkeras.base import registry
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import jkeras as keras
-from jkeras.core import settings
+from jkeras.base import settings
 from jkeras.core.variable import holding
 from jkeras.models import trainable
 

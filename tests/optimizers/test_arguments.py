@@ -9,7 +9,7 @@ import optax
 import pytest
 
 from jkeras import optimizers
-from jkeras.core import registry
+from jkeras.base import registry
 from jkeras.core.variable import Variable
 from jkeras.optimizers import schedules
 from tests.catalog.optimizers import OPTIMIZERS

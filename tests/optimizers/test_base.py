@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from jkeras import constraints, optimizers
-from jkeras.core import random, scope
+from jkeras.base import keys
+from jkeras.core import scope
 from jkeras.core.variable import Variable
 from tests.catalog.optimizers import OPTIMIZERS
 
@@ -215,9 +216,9 @@ def test_slots_have_the_dtype_of_their_variable():
 
 
 def test_building_draws_no_random_numbers():
-    before = random.draw_seed()
+    before = keys.draw_seed()
     optimizers.Adam(use_ema=True).build(weights(w=[1.0]))
-    assert random.draw_seed() == (before[0], before[1] + 1)
+    assert keys.draw_seed() == (before[0], before[1] + 1)
 
 
 def test_building_again_keeps_slots():

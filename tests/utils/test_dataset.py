@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jkeras.core import random
+from jkeras.base import keys
 from jkeras.utils import (
     PyDataset,
     Sequence,
@@ -118,7 +118,7 @@ def test_shuffling():
 def test_shuffling_follows_the_global_seed():
     orders = []
     for seed in (1, 1, 2):
-        random.set_random_seed(seed)
+        keys.set_random_seed(seed)
         orders.append(list(shuffled(lambda i: i, 50)))
     assert orders[0] == orders[1] != orders[2]
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from jkeras.core import settings as keras_settings
+from jkeras.base import settings as keras_settings
 from jkeras.utils import array_to_img, image, img_to_array, load_img, save_img
 
 sizes = st.tuples(st.integers(1, 12), st.integers(1, 12))

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from jkeras.core.hashes import concatenate, farmhash64, siphash64
 from jkeras.layers.arguments import positive_integer
 from jkeras.layers.preprocessing.categorical import HostLayer, map_values
+from jkeras.layers.preprocessing.hashes import concatenate, farmhash64, siphash64
 
 
 def bucket(value: Any, buckets: int, salt: tuple[int, int] | None = None) -> int:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core import settings
+from jkeras.base import settings
 from jkeras.core.layer import Layer
 from jkeras.layers.arguments import next_key, positive_integer, seed_generator
 from jkeras.ops import image as image_ops

@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core import settings
+from jkeras.base import settings
 from jkeras.core.layer import Layer
 from jkeras.layers.arguments import positive_axis
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jkeras.core import naming
+from jkeras.base import naming
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from typing import Any, Self
 import jax
 import numpy as np
 
-from jkeras.core.naming import nearest, to_snake_case
+from jkeras.base.naming import nearest, to_snake_case
 
 # area ("layers", "losses", ...) -> every accepted name -> class or function
 _builtins: dict[str, dict[str, Any]] = {}

@@ -1,6 +1,6 @@
 """Stable hashes: the numbers are part of file formats."""
 
-from jkeras.core import hashes
+from jkeras.layers.preprocessing import hashes
 
 
 def test_siphash_gives_its_authors_example():

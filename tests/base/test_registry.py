@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import jkeras as keras
 from jkeras import layers, regularizers
-from jkeras.core import registry
+from jkeras.base import registry
 
 
 @pytest.fixture(autouse=True)
@@ -272,7 +272,7 @@ def test_functions_by_name():
         {"module": "builtins", "class_name": "eval", "config": {"source": "1"}},
         {"module": "subprocess", "class_name": "Popen", "config": {}},
         {"module": "keras.layers", "class_name": "os.system", "config": {}},
-        {"module": "jkeras.core.registry", "class_name": "Configurable", "config": {}},
+        {"module": "jkeras.base.registry", "class_name": "Configurable", "config": {}},
         {"module": None, "class_name": "__import__", "config": {}},
         {"class_name": "function", "config": "system", "module": "os"},
     ],

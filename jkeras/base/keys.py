@@ -90,11 +90,7 @@ def draw_integer_seed() -> int:
 
 
 def as_key(seed: Any) -> jax.Array:
-    """Returns a key for what Keras accepts as a seed: None, an integer, a generator, or a key."""
-    if seed is None:
-        from jkeras.core.scope import draw_key
-
-        return draw_key()
+    """Returns a key for an integer, a generator with a method `next_key`, or a JAX key."""
     if hasattr(seed, "next_key"):
         return seed.next_key()
     if isinstance(seed, (int, np.integer)):

@@ -11,7 +11,7 @@ def to_snake_case(name: str) -> str:
     """Turns a class name into Keras's default layer name.
 
     Example:
-        >>> from jkeras.core.naming import to_snake_case
+        >>> from jkeras.base.naming import to_snake_case
         >>> [to_snake_case(n) for n in ("BatchNormalization", "PReLU", "Conv2D", "RMSprop")]
         ['batch_normalization', 'p_re_lu', 'conv2d', 'rm_sprop']
     """
@@ -49,7 +49,7 @@ def nearest(name: object, known: Iterable[str]) -> str:
     """Returns ``": did you mean 'relu'?"`` for a misspelt `name`, or an empty string.
 
     Example:
-        >>> from jkeras.core.naming import nearest
+        >>> from jkeras.base.naming import nearest
         >>> nearest("rellu", ["relu", "tanh"])
         ": did you mean 'relu'?"
     """
