@@ -121,7 +121,7 @@ def _clone_stack(
         raise ValueError(f"A Sequential model has one input; `input_tensors` is {input_tensors!r}.")
     begin = [layer for layer in model._stack if isinstance(layer, InputLayer)]
     start: list[Any] = tensors or [_same(layer) for layer in begin]
-    return Sequential([*start, *map(clone, model.layers)], name=model.name)
+    return Sequential([*start, *map(clone, model.layers)], name=model._name)
 
 
 def _clone_graph(
@@ -164,4 +164,4 @@ def _clone_graph(
         graph.replace(model._graph.outputs, known),
     )
     cls = type(model) if model._is_made_of_tensors else Model
-    return cls(*tensors, name=model.name)
+    return cls(*tensors, name=model._name)

@@ -1,6 +1,6 @@
 """Model: layers put together, by a graph of symbolic tensors or by a subclass."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Self
 
 import jax
@@ -11,6 +11,7 @@ from jkeras.base import naming
 from jkeras.core import graph, pure
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
+from jkeras.core.parts import find
 from jkeras.models.savable import Savable
 from jkeras.models.summary import print_summary
 from jkeras.models.trainable import Trainable
@@ -98,12 +99,11 @@ class Model(Savable, Trainable):
         self._built = True
         self._layers_changed()
 
-    def _children(self) -> Iterator[tuple[str, Layer]]:
-        if self._graph is not None:
-            for operation in self._graph.operations:
-                if isinstance(operation, Layer):
-                    yield operation.name, operation
-        yield from super()._children()
+    def _attributes(self) -> dict[str, Any]:
+        own = super()._attributes()
+        operations = () if self._graph is None else self._graph.operations
+        layers = list(dict.fromkeys(find([operations, own], _is_layer)))
+        return {"layers": layers, **own} if operations else {**own, "layers": layers}
 
     @property
     def layers(self) -> list[Layer]:
@@ -412,3 +412,7 @@ def _check_unique_names(layers: list[Layer], model_name: str) -> None:
                 f"The name {name!r} is used {names.count(name)} times in the model {model_name!r}. "
                 "All layer names should be unique: pass `name=` to one of them."
             )
+
+
+def _is_layer(value: Any) -> bool:
+    return isinstance(value, Layer)

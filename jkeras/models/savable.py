@@ -98,9 +98,6 @@ class Savable(Layer):
     def _saves_layers_first(self) -> bool:  # type: ignore[override]
         return self._graph is not None
 
-    def _saved_attributes(self) -> dict[str, Any]:
-        return {**super()._saved_attributes(), "layers": self._layers}
-
     # -------------------------------------------------------------- files
 
     def save(
