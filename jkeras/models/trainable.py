@@ -317,7 +317,6 @@ class Trainable(Layer):
             self._run = None
             trainer.step = cells.step
             programs.publish(training.metrics)
-            called.flush()
         self.optimizer.finalize_variable_values(self.trainable_variables)
         called.on_train_end(logs)
         return called.history  # type: ignore[return-value]
@@ -479,8 +478,9 @@ class Trainable(Layer):
             (4, 2)
         """
         silent = verbose == 0 and not callbacks and steps is None
-        if silent and self._forward is not None and settings.get("max_steps_per_epoch") is None:
-            known = self._forward.run_known(x, 32 if batch_size is None else batch_size)
+        ready = self._forward
+        if silent and ready is not None and settings.get("max_steps_per_epoch") is None:
+            known = ready.run_known(x, 32 if batch_size is None else batch_size)
             if known is not None:
                 return known
         data = self._reader.data(x, None, None, batch_size)
@@ -492,18 +492,20 @@ class Trainable(Layer):
         called.set_params({"verbose": verbose, "epochs": 1, "steps": count})
         progress = Progress(count, verbose) if verbose else None
         called.on_predict_begin()
-        outputs = self._predictor().run(data, described.written, called, progress, steps)
+        predictor = self._predictor()
+        outputs = predictor.run(data, described.written, called, progress, steps)
         if not described.written:
-            self._predictor().remember(x)
+            predictor.remember(x)
         if progress is not None:
             progress.finish({})
         called.on_predict_end()
         return outputs
 
     def _predictor(self) -> Predictor:
-        if self._forward is None:
-            self._forward = Predictor(self)
-        return self._forward
+        predictor = self._forward
+        if predictor is None or not predictor.is_current():
+            predictor = self._forward = Predictor(self)
+        return predictor
 
     # -------------------------------------------------------------- one batch
     def train_on_batch(
