@@ -37,7 +37,7 @@ def transform(
         params = _by_path(params)
         worker, known = bind(params)
         cells = worker.cells({variable: path for path, variable in known.items()})
-        with scope.enter(scope.Scope(scope.PURE, {known[k]: p for k, p in params.items()})):
+        with scope.enter(scope.Pure({known[k]: p for k, p in params.items()})):
             # Copies, because whoever trains with the state may donate it.
             return map_cells(lambda cell: jnp.array(cell.initial_value(), copy=True), cells)
 

@@ -119,7 +119,7 @@ def _run_update_steps(
     """Runs a method that assigns, in a scope in which the variables hold the given arrays."""
     cells = optimizer.cells({v: k for k, v in known.items()})
     values = dict(zip(cell_leaves(cells), jax.tree.leaves(state), strict=True))
-    here = scope.Scope(scope.PURE, {**values, **{known[k]: p for k, p in params.items()}})
+    here = scope.Pure({**values, **{known[k]: p for k, p in params.items()}})
     with scope.enter(here):
         for k, g in grads.items():
             optimizer.update_step(g, known[k], optimizer.step_of(state).learning_rate)
