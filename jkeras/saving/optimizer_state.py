@@ -40,7 +40,7 @@ def load(
             pairs = list(zip(order, arrays, strict=False))
             values = [(cell, dataset.read(cell.shape)) for cell, dataset in pairs]
             for cell, value in values:
-                cell.assign(value)
+                cell.take(value)
             return
     if len(arrays) <= 2 and arrays[0].shape == () and not arrays[0].read(()):
         return  # it had not made a step yet: there is nothing to restore
