@@ -549,7 +549,7 @@ class Layer(Module, registry.Configurable):
             self._seen_shapes = jax.tree.map(_known_size, _shapes(outputs), is_leaf=_is_shape)
         if self.activity_regularizer is not None:
             for output in jax.tree.leaves(outputs):  # a loss per sample, as in Keras
-                batch_size = output.shape[0] if output.ndim else 1
+                batch_size = jnp.maximum(output.shape[0], 1) if output.ndim else 1
                 self.add_loss(self.activity_regularizer(output) / batch_size)
         self._mask_outputs(here, bound, masks, outputs)
         return outputs
