@@ -1,5 +1,6 @@
 """Model: layers put together, by a graph of symbolic tensors or by a subclass."""
 
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
@@ -179,9 +180,9 @@ class Model(Savable, Trainable):
 
     @property
     def output_names(self) -> list[str]:
-        """The names of the outputs: the keys of a dict, else of the layers that make them."""
+        """The names of the outputs: the keys of a flat dict, else of the layers that make them."""
         outputs = self._require_graph("output names").outputs
-        if isinstance(outputs, Mapping):
+        if isinstance(outputs, Mapping) and all(map(graph.is_symbolic, outputs.values())):
             return [str(k) for k in outputs]
         names: list[str] = []
         for x in self.outputs:
@@ -209,6 +210,7 @@ class Model(Savable, Trainable):
         """
         wanted = self._require_graph("inputs").inputs
         symbols = graph.symbols(wanted)
+        _warn_of_structure(inputs, wanted)
         if isinstance(inputs, Mapping):
             keys = list(wanted) if isinstance(wanted, Mapping) else self.input_names
             missing = [k for k in keys if k not in inputs]
@@ -393,6 +395,29 @@ jax.tree_util.register_pytree_node(
 
 def _input_name(x: graph.SymbolicTensor) -> str:
     return x.source.layer.name if x.source is not None and not x.source.inputs else x.name
+
+
+def _warn_of_structure(inputs: Any, wanted: Any) -> None:
+    """Warns of inputs in another structure than the model's, such as a dict with a key more."""
+    by_name = isinstance(inputs, Mapping) and isinstance(wanted, (list, tuple))
+    if not by_name and _outline(inputs) != _outline(wanted):
+        names = jax.tree.map(_input_name, wanted)
+        shapes = jax.tree.map(lambda a: f"Tensor(shape={tuple(a.shape)})", inputs)
+        warnings.warn(
+            "The structure of `inputs` doesn't match the expected structure.\n"
+            f"Expected: {names}\nReceived: inputs={shapes}",
+            stacklevel=2,
+        )
+
+
+def _outline(tree: Any) -> Any:
+    """Returns a structure without its leaves; one part alone counts as that part."""
+    if isinstance(tree, (list, tuple)):
+        tree = dict(enumerate(tree))
+    if not isinstance(tree, Mapping):
+        return None
+    parts = {key: _outline(part) for key, part in tree.items()}
+    return parts if len(parts) != 1 else next(iter(parts.values()))
 
 
 def _shape_of(tree: Any) -> Any:
