@@ -821,8 +821,6 @@ class Layer(registry.Configurable):
                 f"(`self.{name} = self.add_weight(..., trainable=False)` in build(), then "
                 f"`self.{name}.assign(value)`), or hand it to self.add_loss()."
             )
-        global _changes
-        _changes += 1
         super().__setattr__(name, value)
 
     def __repr__(self) -> str:
@@ -882,16 +880,6 @@ def _recorded_build(build: Callable) -> Callable:
         self._built = True
 
     return recorded
-
-
-# How often attributes of layers were set: while that stands still, so does what was found by
-# walking through them.
-_changes = 0
-
-
-def changes() -> int:
-    """Returns a number that is another one after any attribute of any layer was set."""
-    return _changes
 
 
 # ------------------------------------------------------------------ small helpers

@@ -1,6 +1,6 @@
 """What `compile` says of losses and metrics, as pure functions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -92,7 +92,7 @@ class CompiledObjective:
         factors = per_output(loss_weights, self.output_names, "loss_weights")
         self.loss_weights = [1.0 if f is None else f for f in factors]
         self.specs = [
-            None if y_true is None else (y_true, y_pred)
+            None if y_true is None else (y_true, _with_rows_of(y_true, y_pred))
             for y_true, y_pred in zip(targets or [], outputs or [], strict=False)
         ] or [None] * len(self.output_names)
         # log name -> (output's position, metric, whether it is weighted)
@@ -221,6 +221,13 @@ def flatten_outputs(outputs: Any, names: Sequence[str]) -> list[Any]:
     return jax.tree.leaves(outputs, is_leaf=lambda x: x is None)
 
 
+def _with_rows_of(y_true: Any, y_pred: Any) -> Any:
+    """Returns an output's spec with the targets' rows: it may be that of another batch."""
+    if not (y_true.shape and y_pred.shape):
+        return y_pred
+    return jax.ShapeDtypeStruct((y_true.shape[0], *y_pred.shape[1:]), y_pred.dtype)
+
+
 def _add_losses(state: jax.Array, losses: list[Any], size: int) -> jax.Array:
     """Returns [steps, count, totals...] after one more step.
 
@@ -254,3 +261,30 @@ def _metrics_per_output(given: Any, names: Sequence[str], argument: str) -> list
         [] if entry is None else list(entry) if isinstance(entry, (list, tuple)) else [entry]
         for entry in spread
     ]
+
+
+def check_names(given: Mapping[str, Any]) -> None:
+    """Resolves every name once, so that a misspelt one is an error of `compile`.
+
+    Args:
+        given: What `compile` was told, with the keys `loss`, `metrics` and `weighted_metrics`.
+    """
+
+    def visit(value: Any, resolve: Callable[[Any], Any]) -> None:
+        if isinstance(value, Mapping):
+            for entry in value.values():
+                visit(entry, resolve)
+        elif isinstance(value, (list, tuple)):
+            for entry in value:
+                visit(entry, resolve)
+        elif isinstance(value, str):
+            resolve(value)
+
+    visit(given["loss"], losses_module.as_loss)
+    visit(given["metrics"], _known_metric)
+    visit(given["weighted_metrics"], _known_metric)
+
+
+def _known_metric(name: str) -> None:
+    if not metrics_module.is_deferred(name):
+        metrics_module.as_metric(name)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jkeras import layers
-from jkeras.base import registry
+from jkeras.base import naming, registry
 from jkeras.core import graph, policy, pure, scope
 from jkeras.layers.preprocessing.images import ImageLayer
 from tests.catalog.layers import LAYERS, Case, scaled
@@ -27,7 +27,11 @@ def close(ours, theirs, tolerance=2e-5):
 
 @functools.cache
 def example(case: Case):
-    """Returns the built layer, what it is called on, and what it returns eagerly."""
+    """Returns the built layer, what it is called on, and what it returns eagerly.
+
+    Its names do not depend on what the test that asks first has made.
+    """
+    naming.reset_names()
     layer, inputs = case.make(), case.draw()
     return layer, inputs, layer(*inputs, **case.kwargs)
 
