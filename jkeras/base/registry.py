@@ -14,6 +14,7 @@ from typing import Any, Self
 import jax
 import numpy as np
 
+from jkeras.base import naming
 from jkeras.base.naming import nearest, to_snake_case
 
 # area ("layers", "losses", ...) -> every accepted name -> class or function
@@ -426,8 +427,11 @@ def _envelope(obj: Any) -> dict[str, Any]:
         value = None if get is None else get()
         if value is not None:
             envelope[name] = serialize_keras_object(value)
+    is_layer, own = hasattr(obj, "get_build_config"), getattr(obj, "_name", "")
+    if is_layer and naming.root(own) != naming.likely_root(own, cls.__name__):
+        envelope["name_root"] = naming.root(own)
     shared = _shared.get()
-    if shared is not None and hasattr(obj, "get_build_config"):
+    if shared is not None and is_layer:
         # Holding the object keeps its id from being given to another one.
         first, number, _ = shared.setdefault(id(obj), (envelope, len(shared) + 1, obj))
         if first is not envelope:
@@ -509,8 +513,13 @@ def _deserialize(config: Any, area: str | None, only_complete: bool = False) -> 
     cls = find_class(config, area)
     if not isinstance(inner, Mapping):
         raise ValueError(f"The config of {name!r} is not a dict of arguments: {inner!r}.")
+    inner = dict(inner)
+    given = inner.get("name")
+    if isinstance(given, str):
+        root = config.get("name_root", naming.likely_root(given, cls.__name__))
+        inner["name"] = given if root == given else naming.AutomaticName(given, str(root))
     if hasattr(cls, "from_config"):
-        instance = cls.from_config(dict(inner))
+        instance = cls.from_config(inner)
     else:
         instance = cls(**deserialize_values(inner))
     if shared is not None and isinstance(number, int):

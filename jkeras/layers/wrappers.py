@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras import initializers
+from jkeras.base import naming
 from jkeras.core.layer import Layer
 from jkeras.layers.arguments import one_of
 from jkeras.ops import arrays as nn
@@ -210,8 +211,9 @@ _MERGES: dict[str, Callable] = {
 def _copy(layer: Any, prefix: str, **changes: Any) -> Any:
     """Returns a new layer like another one, with a prefix before its name."""
     copy = type(layer).from_config({**layer.get_config(), **changes})
-    name = layer.name.removeprefix("forward_")
-    copy._name, copy._has_own_name = f"{prefix}{name}", layer._has_own_name
+    name = f"{prefix}{layer.name.removeprefix('forward_')}"
+    is_automatic = isinstance(layer._name, naming.AutomaticName)
+    copy.name = naming.AutomaticName(name, layer._name.root) if is_automatic else name
     return copy
 
 

@@ -6,7 +6,7 @@ pure functions by running them in a pure scope.
 """
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Self
@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from jkeras import initializers
 from jkeras.base import naming, registry, settings
 from jkeras.core import policy, scope
+from jkeras.core.parts import find
 from jkeras.core.variable import Variable
 
 State = dict[str, Any]
@@ -278,11 +279,13 @@ class Metric(registry.Configurable):
         self._make_cells()
         named = dict(self._cells)
         attributes = [v for k, v in self.__dict__.items() if k not in _RECORDS]
-        for variable in [*self._added, *_find(attributes, Variable)]:
+        for variable in [
+            *self._added,
+            *find(attributes, lambda value: isinstance(value, Variable)),
+        ]:
             if not any(variable is v for v in named.values()):
-                name = variable.name if variable.has_own_name else "variable"
-                named[naming.unique(name, named)] = variable
-        for metric in _find(attributes, Metric):
+                named[naming.unique(variable.root_name, named)] = variable
+        for metric in find(attributes, lambda v: isinstance(v, Metric)):
             for name, variable in metric.named_variables().items():
                 if not any(variable is v for v in named.values()):
                     named[naming.unique(f"{metric.name}/{name}", named)] = variable
@@ -409,14 +412,3 @@ _SPELLINGS = (
     ("update", "update_state", _assigning, _scoped_update),
     ("compute", "result", _reading, _scoped_compute),
 )
-
-
-def _find(value: Any, kind: type) -> Iterator[Any]:
-    """Yields what is of a kind in a value, or in the lists, tuples and dicts it is made of."""
-    if isinstance(value, kind):
-        yield value
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _find(item, kind)
-    elif isinstance(value, Mapping):
-        yield from _find(list(value.values()), kind)

@@ -1,7 +1,7 @@
 """Functional: a model made of symbolic inputs and outputs; it owns the graph of calls between."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -76,11 +76,10 @@ class Functional(Model):
             or any(len(call.inputs) > 1 for call in calls)
         )
 
-    def _children(self) -> Iterator[tuple[str, Layer]]:
-        for operation in self._graph.operations:
-            if isinstance(operation, Layer):
-                yield operation.name, operation
-        yield from super()._children()
+    def _attributes(self) -> dict[str, Any]:
+        own = super()._attributes()
+        operations = [op for op in self._graph.operations if isinstance(op, Layer)]
+        return {"layers": list(dict.fromkeys([*operations, *own.pop("layers")])), **own}
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         """Computes the outputs."""

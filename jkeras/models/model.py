@@ -11,6 +11,7 @@ from jkeras import saving
 from jkeras.base import naming, registry
 from jkeras.core import graph, pure
 from jkeras.core.layer import Layer
+from jkeras.core.parts import find
 from jkeras.models import build_config, functional_config
 from jkeras.models.summary import print_summary
 from jkeras.models.trainable import Trainable
@@ -270,8 +271,9 @@ class Model(Trainable):
         """Makes the weights for what `get_build_config` returned; nothing is computed."""
         build_config.build(self, config)
 
-    def _saved_attributes(self) -> dict[str, Any]:
-        return {**super()._saved_attributes(), "layers": self._layers}
+    def _attributes(self) -> dict[str, Any]:
+        own = super()._attributes()
+        return {**own, "layers": list(dict.fromkeys(find(own, _is_layer)))}
 
     # -------------------------------------------------------------- files
     def save(
@@ -455,3 +457,7 @@ def _derive_from(cls: type, kind: type) -> None:
 def _shape_of(tree: Any) -> Any:
     found = graph.symbols(tree)
     return found[0].shape if len(found) == 1 else jax.tree.map(lambda x: x.shape, tree)
+
+
+def _is_layer(value: Any) -> bool:
+    return isinstance(value, Layer)
