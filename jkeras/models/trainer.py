@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras import losses as losses_module
 from jkeras.base import keys
 from jkeras.core import graph, pure
 from jkeras.core.variable import Variable
@@ -494,16 +493,3 @@ def _variables(named: Mapping[str, Variable]) -> pure.Variables:
 def row_spec(array: Any) -> jax.ShapeDtypeStruct:
     """Returns the shape of an array, and its dtype on the device."""
     return jax.ShapeDtypeStruct(array.shape, _dtype(array))
-
-
-def check_labels(objective: CompiledObjective, batch: Batch, outputs: Any) -> None:
-    """Looks for targets that a loss cannot take, such as labels out of range.
-
-    Compiled code cannot raise: it would wrap the label around silently.
-    """
-    if batch.y is None:
-        return
-    predictions = flatten_outputs(outputs, objective.output_names)
-    for loss, y, prediction in zip(objective.losses, batch.y, predictions, strict=True):
-        if loss is not None and y is not None and prediction.ndim:
-            losses_module.check_labels(loss, y, prediction.shape[-1])

@@ -1,6 +1,6 @@
 """What `compile` says of losses and metrics, as pure functions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -254,3 +254,30 @@ def _metrics_per_output(given: Any, names: Sequence[str], argument: str) -> list
         [] if entry is None else list(entry) if isinstance(entry, (list, tuple)) else [entry]
         for entry in spread
     ]
+
+
+def check_names(given: Mapping[str, Any]) -> None:
+    """Resolves every name once, so that a misspelt one is an error of `compile`.
+
+    Args:
+        given: What `compile` was told, with the keys `loss`, `metrics` and `weighted_metrics`.
+    """
+
+    def visit(value: Any, resolve: Callable[[Any], Any]) -> None:
+        if isinstance(value, Mapping):
+            for entry in value.values():
+                visit(entry, resolve)
+        elif isinstance(value, (list, tuple)):
+            for entry in value:
+                visit(entry, resolve)
+        elif isinstance(value, str):
+            resolve(value)
+
+    visit(given["loss"], losses_module.as_loss)
+    visit(given["metrics"], _known_metric)
+    visit(given["weighted_metrics"], _known_metric)
+
+
+def _known_metric(name: str) -> None:
+    if not metrics_module.is_deferred(name):
+        metrics_module.as_metric(name)

@@ -2,16 +2,17 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from jkeras import losses
 from jkeras.base import settings
 from jkeras.base.naming import nearest
 from jkeras.training.budget import fits_on_device
 from jkeras.training.feeds import ArrayFeed, Feed, HostFeed, StreamFeed, row_bytes
-from jkeras.training.objective import per_output
+from jkeras.training.objective import CompiledObjective, flatten_outputs, per_output
 from jkeras.training.prefetch import prefetched
 from jkeras.training.state import Batch
 
@@ -378,3 +379,116 @@ class StreamData:
             items = self._open()
             first = next(items)
         self._peeked, self._first = items, first
+
+
+class Reader(NamedTuple):
+    """Reads what users pass as data, for one model.
+
+    Attributes:
+        output_names: Returns the names of the model's outputs, for inputs as arrays.
+        as_given: Whether targets and sample weights keep the structure that the user gave them,
+            because steps of the user's own read them.
+    """
+
+    output_names: Callable[[Any], list[str]]
+    as_given: bool = False
+
+    def data(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        batch_size: int | None = None,
+        class_weight: Any = None,
+        on_device: bool | str = "auto",
+    ) -> ArrayData | StreamData:
+        """Makes arrays or a stream of batches of what the user passed."""
+        if batch_size is not None:
+            check_count("batch_size", batch_size)
+        if x is None:
+            raise ValueError("The data is missing: `x` is None.")
+        if not is_stream(x):
+            batch = self.batch(x, y, sample_weight, class_weight)
+            return ArrayData(batch, batch_size or 32, on_device)
+        for name, value in (("y", y), ("sample_weight", sample_weight)):
+            if value is not None:
+                raise ValueError(
+                    f"`{name}` must not be passed when `x` gives batches: let it give "
+                    "`(x, y)` or `(x, y, sample_weight)`."
+                )
+        names: list[str] = []  # of the outputs: looked up once, which takes a step's time
+
+        def to_batch(item: Any) -> Batch:
+            plain = len(names) == 1 and class_weight is None and not self.as_given
+            if plain and is_pair(item):
+                return Batch(item[0], [item[1]])
+            batch = self.batch(*unpack(item), class_weight, names or None)
+            names[:] = names or self.output_names(batch.x)
+            return batch
+
+        return StreamData(x, to_batch)
+
+    def batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        names: list[str] | None = None,
+    ) -> Batch:
+        """Makes a batch of arrays; `names` are those of the outputs, if they are known."""
+        x = as_structure(x, "x")
+        if not names:
+            check_lengths(Batch(x))
+            names = self.output_names(x)
+        if self.as_given:
+            y = None if y is None else as_structure(y, "y")
+            weight = None if sample_weight is None else as_structure(sample_weight, "sample_weight")
+        else:
+            y = as_targets(y, names, "y")
+            weight = as_targets(sample_weight, names, "sample_weight")
+        batch = Batch(x, y, weight)
+        check_lengths(batch)
+        if class_weight is not None:
+            flat = Batch(x, *(as_targets(v, names, "y") for v in batch[1:]))
+            weights = class_weights(class_weight, flat, names)
+            if self.as_given and len(names) == 1 and weights is not None:
+                batch = batch._replace(sample_weight=weights[0])
+            else:
+                batch = batch._replace(sample_weight=weights)
+        return batch
+
+    def validation_data(
+        self, given: Any, batch_size: int | None = None, on_device: bool | str = "auto"
+    ) -> ArrayData | StreamData:
+        """Makes arrays or a stream of batches of `validation_data`."""
+        if is_stream(given):
+            return self.data(given, batch_size=batch_size)
+        if not isinstance(given, (tuple, list)) or not 2 <= len(given) <= 3:
+            raise ValueError(
+                "`validation_data` is `(x, y)`, `(x, y, sample_weight)`, or something that gives "
+                f"batches, got {type(given).__name__}."
+            )
+        x, y, weight = unpack(tuple(given))
+        return self.data(x, y, weight, batch_size, None, on_device)
+
+
+def check_labels(objective: CompiledObjective, batch: Batch, outputs: Any) -> None:
+    """Looks for targets that a loss cannot take, such as labels out of range.
+
+    Compiled code cannot raise: it would wrap the label around silently.
+    """
+    if batch.y is None:
+        return
+    predictions = flatten_outputs(outputs, objective.output_names)
+    for loss, y, prediction in zip(objective.losses, batch.y, predictions, strict=True):
+        if loss is not None and y is not None and prediction.ndim:
+            losses.check_labels(loss, y, prediction.shape[-1])
+
+
+def check_count(name: str, value: Any, least: int = 1) -> None:
+    """Raises a `ValueError` unless `value` is an integer of at least `least`, 0 or 1."""
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= least:
+        return
+    kind = "a positive integer" if least else "an integer, at least 0"
+    raise ValueError(f"`{name}` must be {kind}, got {value!r}.")
