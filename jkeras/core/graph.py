@@ -9,7 +9,7 @@ convolutions, so that a second mechanism is needed anyway, and this one alone co
 
 import functools
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,6 +68,12 @@ class SymbolicTensor:
     def ndim(self) -> int:
         """The number of axes."""
         return len(self.shape)
+
+    @property
+    def input_name(self) -> str:
+        """What it is called as an input of a model: like the Input that makes it."""
+        begins = self.source is not None and not self.source.inputs
+        return self.source.layer.name if begins else self.name  # type: ignore[union-attr]
 
     def reshape(self, *shape: Any) -> "SymbolicTensor":
         """Returns the tensor in another shape."""
@@ -410,6 +416,22 @@ class Graph:
     outputs: Any
     calls: tuple[Call, ...]
     operations: tuple[Any, ...]  # layers and operations, each once
+
+    @property
+    def input_names(self) -> list[str]:
+        """The names of the inputs."""
+        return [x.input_name for x in symbols(self.inputs)]
+
+    @property
+    def output_names(self) -> list[str]:
+        """The names of the outputs: the keys of a dict, else of the layers that make them."""
+        if isinstance(self.outputs, Mapping):
+            return [str(k) for k in self.outputs]
+        names: list[str] = []
+        for x in symbols(self.outputs):
+            name = x.source.layer.name if x.source is not None else x.name
+            names.append(naming.unique(name, names))
+        return names
 
     def run(self, arrays: Any) -> Any:
         """Computes the outputs for arrays in the structure of the inputs."""

@@ -74,11 +74,8 @@ def clone_model(
         raise ValueError(f"clone_model() got unknown arguments: {sorted(kwargs)}.")
 
     def clone(layer: Layer) -> Layer:
-        if (
-            recursive
-            and isinstance(layer, Model)
-            and (layer._graph is not None or _is_stack(layer))
-        ):
+        has_graph = isinstance(layer, Model) and layer.call_graph() is not None
+        if recursive and (has_graph or _is_stack(layer)):
             return clone_model(layer, None, clone_function, call_function, recursive=True)
         if clone_function is None:
             return _same(layer)
@@ -93,14 +90,15 @@ def clone_model(
         if call_function is not None:
             raise ValueError("`call_function` is for functional models; this one is Sequential.")
         return _clone_stack(model, input_tensors, clone)
-    if model._graph is None:
+    found = model.call_graph()
+    if found is None:
         if input_tensors is not None or clone_function is not None or call_function is not None:
             raise ValueError(
                 f"{type(model).__name__} {model.name!r} is a subclassed model: clone_model() can "
                 "only make another one with the same config, without further arguments."
             )
         return _same(model)
-    return _clone_graph(model, input_tensors, clone, call_function)
+    return _clone_graph(model, found, input_tensors, clone, call_function)
 
 
 def _is_stack(model: Any) -> bool:
@@ -126,11 +124,12 @@ def _clone_stack(
 
 def _clone_graph(
     model: Any,
+    found: graph.Graph,
     input_tensors: Any,
     clone: Callable[[Layer], Layer],
     call_function: Callable[..., Any] | None,
 ) -> Any:
-    old = graph.symbols(model._graph.inputs)
+    old = graph.symbols(found.inputs)
     if input_tensors is None:
         names = [x.source.layer.name if x.source is not None else x.name for x in old]
         new = [
@@ -144,10 +143,10 @@ def _clone_graph(
     known = dict(zip(map(id, old), new, strict=True))
     layers = {
         id(layer): clone(layer)
-        for layer in model._graph.operations
+        for layer in found.operations
         if isinstance(layer, Layer) and not isinstance(layer, InputLayer)
     }
-    for call in model._graph.calls:
+    for call in found.calls:
         args, kwargs = graph.replace(call.args, known), graph.replace(call.kwargs, known)
         layer = layers.get(id(call.layer))
         if layer is None:  # a function of keras.ops
@@ -159,9 +158,6 @@ def _clone_graph(
             outputs = layer(*args, **kwargs)
         pairs = zip(jax.tree.leaves(call.outputs), jax.tree.leaves(outputs), strict=True)
         known.update((id(before), after) for before, after in pairs)
-    tensors = (
-        graph.replace(model._graph.inputs, known),
-        graph.replace(model._graph.outputs, known),
-    )
+    tensors = graph.replace(found.inputs, known), graph.replace(found.outputs, known)
     cls = type(model) if model._is_made_of_tensors else Model
     return cls(*tensors, name=model.name)

@@ -20,13 +20,14 @@ Key = tuple[str, int]  # a layer's name, and which of its calls
 # ------------------------------------------------------------------ from a model to a config
 def describe(model: Any) -> dict[str, Any]:
     """Returns the config of a model with a graph."""
-    writer = _Writer(model._graph)
+    found = model.call_graph()
+    writer = _Writer(found)
     return {
         "name": model.name,
         "trainable": model.trainable,
-        "layers": [*writer.cut_inputs, *map(writer.entry, model._graph.operations)],
-        "input_layers": jax.tree.map(writer.input_history, model._graph.inputs),
-        "output_layers": jax.tree.map(writer.output_history, model._graph.outputs),
+        "layers": [*writer.cut_inputs, *map(writer.entry, found.operations)],
+        "input_layers": jax.tree.map(writer.input_history, found.inputs),
+        "output_layers": jax.tree.map(writer.output_history, found.outputs),
     }
 
 

@@ -17,8 +17,6 @@ from jkeras.models import functional_config
 class Savable(Layer):
     """A layer with `save`, `save_weights`, `load_weights` and `to_json`; a base of `Model`."""
 
-    _graph: graph.Graph | None = None
-
     # -------------------------------------------------------------- configuration
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
@@ -26,23 +24,13 @@ class Savable(Layer):
         self._call_specs: dict[str, Any] = {}
 
     def _note_call(self, args: tuple, kwargs: Mapping[str, Any]) -> None:
-        if self._graph is None and not self._call_specs:
+        if not self._call_specs:
             self._call_specs = _specs_of(self._signature.named(args, kwargs))
 
-    @property
-    def _is_made_of_tensors(self) -> bool:
-        """Whether the constructor was given inputs and outputs, which only a graph describes."""
-        return self._graph is not None and bool(graph.symbols(self._arguments))
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns a JSON-able dict from which `from_config` makes an equal model, without weights.
-
-        That of a graph describes its layers and calls; that of a subclass with a constructor of its
-        own, the constructor's arguments.
-        """
-        if self._is_made_of_tensors:
-            return functional_config.describe(self)
-        return super().get_config()
+    # Whether the constructor was given inputs and outputs, which only a graph describes.
+    _is_made_of_tensors = False
+    # How Keras numbers the first call, where a larger model's outputs are named.
+    _first_output_call = 0
 
     @classmethod
     def from_config(
@@ -64,8 +52,6 @@ class Savable(Layer):
 
     def get_build_config(self) -> dict[str, Any] | None:
         """Returns the shapes of what the model was called on; None if that is not known."""
-        if self._graph is not None:
-            return {"input_shape": None}
         if not self.built or not self._call_specs:
             return super().get_build_config()
         shapes, dtypes = (
@@ -88,15 +74,6 @@ class Savable(Layer):
             dtypes = config.get("dtypes_dict") or {}
             named = {k.removesuffix("_shape"): v for k, v in config["shapes_dict"].items()}
             pure.ensure_built(self, **{k: _symbols_for(v, dtypes.get(k)) for k, v in named.items()})
-
-    @property
-    def _first_output_call(self) -> int:
-        """How Keras numbers the first call, where a larger model's outputs are named."""
-        return 0 if self._graph is None else 1
-
-    @property
-    def _saves_layers_first(self) -> bool:  # type: ignore[override]
-        return self._graph is not None
 
     def _saved_attributes(self) -> dict[str, Any]:
         return {**super()._saved_attributes(), "layers": self._layers}

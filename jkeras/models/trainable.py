@@ -104,8 +104,9 @@ class Trainable(Layer):
             "weighted_metrics": weighted_metrics,
         }
         check_names(losses_and_metrics)
-        if getattr(self, "_graph", None) is not None:  # else outputs have no names yet
-            CompiledObjective(loss, loss_weights, output_names=self.output_names)  # type: ignore[attr-defined]
+        found = self.call_graph()  # type: ignore[attr-defined]
+        if found is not None:  # else outputs have no names yet
+            CompiledObjective(loss, loss_weights, output_names=found.output_names)
         self.optimizer, self.loss = chosen, loss
         self.run_eagerly, self.steps_per_execution = run_eagerly, int(steps_per_execution)
         if jit_compile == "auto":

@@ -71,8 +71,9 @@ def describe(model: Any, x: Any) -> tuple[Any, Description]:
 
 def names_of(model: Any, outputs: Any) -> list[str]:
     """Returns the names of a model's outputs: a graph's layers, else keys or numbers."""
-    if getattr(model, "_graph", None) is not None:
-        return list(model.output_names)
+    found = model.call_graph()
+    if found is not None:
+        return found.output_names
     if isinstance(outputs, Mapping):
         return [str(k) for k in outputs]
     count = len(jax.tree.leaves(outputs))

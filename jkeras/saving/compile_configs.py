@@ -38,7 +38,8 @@ def compile_model(model: Any, config: Mapping[str, Any]) -> Any:
     if "optimizer_config" in values:
         values["optimizer"] = values.pop("optimizer_config")
     values["optimizer"] = _optimizer(values.get("optimizer"))
-    names = model.output_names if model._graph is not None else []
+    found = model.call_graph()
+    names = [] if found is None else found.output_names
     values["loss"] = _each(values.get("loss"), _loss)
     for key in ("metrics", "weighted_metrics"):
         values[key] = _each(values.get(key), lambda metric: _metric(metric, names))

@@ -35,7 +35,7 @@ def write(model: Any, file: IO[bytes], include_optimizer: bool = True) -> None:
     Raises:
         NotImplementedError: If it is subclassed: this layout cannot say how to build it.
     """
-    if getattr(model, "_graph", None) is None and not model._saves_layers_first:
+    if not model._saves_layers_first:
         raise NotImplementedError(
             "Saving the model to HDF5 format requires the model to be a Functional model or a "
             f"Sequential model. It does not work for subclassed models, such as "
