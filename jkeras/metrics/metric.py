@@ -8,6 +8,7 @@ pure functions by running them in a pure scope.
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Self
 
 import jax
@@ -58,6 +59,7 @@ class Metric(registry.Configurable):
     # Made in __new__, so that variables may be read before __init__ is through.
     _cells: dict[str, Variable]  # over a hand-written `init`
     _added: list[Variable]  # by add_variable
+    _written: set[str]  # names of cells whose shapes a state has set, not data
     _making_cells: bool
 
     # The nearest hand-written `init`: what the cells start from. None: there are only variables.
@@ -88,7 +90,7 @@ class Metric(registry.Configurable):
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls, *args, **kwargs)
-        self._cells, self._added, self._making_cells = {}, [], False
+        self._cells, self._added, self._written, self._making_cells = {}, [], set(), False
         return self
 
     def __init__(self, dtype: Any = None, name: str | None = None):
@@ -144,6 +146,9 @@ class Metric(registry.Configurable):
 
     def reset_state(self) -> None:
         """Sets the variables to their initial values."""
+        for name in self._written:  # the shapes of these are the last data's
+            self._cells.pop(name, None)
+        self._written.clear()
         for variable in self.variables:
             variable.assign(variable.initial_value())
 
@@ -162,9 +167,15 @@ class Metric(registry.Configurable):
         return list(self.named_variables().values())
 
     def write(self, state: State) -> None:
-        """Makes the variables hold the arrays of a state."""
+        """Makes the variables hold the arrays of a state.
+
+        Variables whose shapes follow from those of the data are made, if they are not there yet.
+        """
         named = self.named_variables()
         for name, value in state.items():
+            if name not in named or named[name].shape != value.shape:
+                self._cells[name] = named[name] = self._cell(name, value)
+                self._written.add(name)
             named[name].set_cell(value)
 
     def add_variable(
@@ -247,19 +258,20 @@ class Metric(registry.Configurable):
         try:
             with jax.ensure_compile_time_eval():
                 start = self._pure_init(*args)
-            for name, value in start.items():
-                with scope.root_names((self.name,)):
-                    cell = Variable(
-                        lambda shape, dtype, value=value: value,
-                        shape=value.shape,
-                        dtype=value.dtype,
-                        trainable=False,
-                        autocast=False,
-                        name=name,
-                    )
-                self._cells[name] = cell
+            self._cells |= {name: self._cell(name, value) for name, value in start.items()}
         finally:
             self._making_cells = False
+
+    def _cell(self, name: str, start: jax.Array) -> Variable:
+        with scope.root_names((self.name,)):
+            return Variable(
+                partial(_given, start),
+                shape=start.shape,
+                dtype=start.dtype,
+                trainable=False,
+                autocast=False,
+                name=name,
+            )
 
     def named_variables(self) -> dict[str, Variable]:
         """Returns all variables by name, those of metrics in attributes under the metric's."""
@@ -317,7 +329,11 @@ class Metric(registry.Configurable):
         return f"<{type(self).__name__} name={self.name}>"
 
 
-_RECORDS = frozenset({"_arguments", "_cells", "_added"})
+def _given(start: jax.Array, shape: Any, dtype: Any) -> jax.Array:
+    return start
+
+
+_RECORDS = frozenset({"_arguments", "_cells", "_added", "_written"})
 
 
 # ------------------------------------------------------------------ one spelling from the other

@@ -92,7 +92,7 @@ class CompiledObjective:
         factors = per_output(loss_weights, self.output_names, "loss_weights")
         self.loss_weights = [1.0 if f is None else f for f in factors]
         self.specs = [
-            None if y_true is None else (y_true, y_pred)
+            None if y_true is None else (y_true, _with_rows_of(y_true, y_pred))
             for y_true, y_pred in zip(targets or [], outputs or [], strict=False)
         ] or [None] * len(self.output_names)
         # log name -> (output's position, metric, whether it is weighted)
@@ -219,6 +219,13 @@ def flatten_outputs(outputs: Any, names: Sequence[str]) -> list[Any]:
     if isinstance(outputs, Mapping) and set(outputs) == set(names):
         return [outputs[name] for name in names]
     return jax.tree.leaves(outputs, is_leaf=lambda x: x is None)
+
+
+def _with_rows_of(y_true: Any, y_pred: Any) -> Any:
+    """Returns an output's spec with the targets' rows: it may be that of another batch."""
+    if not (y_true.shape and y_pred.shape):
+        return y_pred
+    return jax.ShapeDtypeStruct((y_true.shape[0], *y_pred.shape[1:]), y_pred.dtype)
 
 
 def _add_losses(state: jax.Array, losses: list[Any], size: int) -> jax.Array:
