@@ -382,7 +382,7 @@ def _evaluate_at(
 
     def run(*arrays: Any) -> Any:
         known = dict(zip(map(id, inputs), arrays, strict=True))
-        with scope.enter(scope.Scope(scope.ABSTRACT)):
+        with scope.enter(scope.Abstract()):
             outputs = function(*replace(args, known), **replace(kwargs, known))
         leaves, structure = jax.tree.flatten(outputs)
         static[:] = [structure, [None if _is_array(x) else x for x in leaves]]

@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -97,7 +97,7 @@ class Layer(Module, registry.Configurable):
     # Made in __new__, so that attributes may be assigned before super().__init__() is called.
     _own_weights: list[Variable]
     _calls: list[graph.Call]
-    _added_losses: list[Any]
+    _added_losses: Sequence[tuple[Any, Any]] = ()
     _built: bool
     _building: bool
     input_spec: InputSpec | list | None = None
@@ -111,7 +111,7 @@ class Layer(Module, registry.Configurable):
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls, *args, **kwargs)
         records = self.__dict__
-        records["_own_weights"], records["_calls"], records["_added_losses"] = [], [], []
+        records["_own_weights"], records["_calls"] = [], []
         records["_built"] = records["_building"] = False
         records["_trainable"] = True
         root = naming.to_snake_case(cls.__name__)
@@ -377,25 +377,21 @@ class Layer(Module, registry.Configurable):
         """Adds a scalar (or a list of them) to the loss that training minimizes."""
         here = scope.current()
         for value in loss if isinstance(loss, (list, tuple)) else [loss]:
-            if here is not None and here.kind != scope.EAGER:
-                here.losses.append(value)
+            if here is not None:
+                here.added_losses.append((self, value))
             else:
-                self._added_losses.append(value)
+                self._added_losses = [*self._added_losses, (self, value)]
 
     @property
     def losses(self) -> list[jax.Array]:
         """Losses added in this (or the last eager) call, and the regularizers' of the weights."""
         here = scope.current()
-        if here is not None and here.kind != scope.EAGER:
-            added = list(here.losses)
-        else:
-            added = [loss for layer in self._flatten_layers() for loss in layer._added_losses]
-        weights = (v for v in self.trainable_weights if v.regularizer is not None)
-        return added + [v.regularizer(v.value) for v in weights]  # type: ignore[misc]
-
-    def _clear_losses(self) -> None:
-        for layer in self._flatten_layers():
-            layer._added_losses.clear()
+        added = self._added_losses if here is None else here.added_losses
+        if not isinstance(here, scope.Pure):
+            own = {None, *self._flatten_layers()} if added else set()
+            added = [(layer, loss) for layer, loss in added if layer in own]
+        weights = [v for v in self.trainable_weights if v.regularizer is not None]
+        return [loss for _, loss in added] + [v.regularizer(v.value) for v in weights]  # type: ignore[misc]
 
     # -------------------------------------------------------------- randomness
     def next_key(self) -> jax.Array:
@@ -509,8 +505,7 @@ class Layer(Module, registry.Configurable):
             return self.symbolic_call(*args, **kwargs)
         if scope.current() is not None:
             return self._compute(*args, **kwargs)
-        self._clear_losses()
-        with scope.enter(scope.Scope(paths=lambda: paths(self))) as here:
+        with scope.enter(scope.Eager(paths=lambda: paths(self))) as here:
             outputs = self._compute(*args, **kwargs)
         for array in jax.tree.leaves(outputs):
             mask = here.get_mask(array)
@@ -519,7 +514,7 @@ class Layer(Module, registry.Configurable):
         return outputs
 
     def _compute(self, *args: Any, **kwargs: Any) -> Any:
-        here = scope.current() or scope.Scope()
+        here = scope.current() or scope.Eager()
         signature = self._signature
         if not (signature.takes_training or signature.takes_any_keyword) and "training" in kwargs:
             kwargs = dict(kwargs)
@@ -545,7 +540,9 @@ class Layer(Module, registry.Configurable):
                     given[name] = masks[source]
             outputs = self._call_in(here, training, bound)
         self._built = True
-        if here.kind != scope.PURE:
+        if isinstance(here, scope.Eager):
+            self.__dict__["_added_losses"] = here.added_losses
+        if not isinstance(here, scope.Pure):
             self._seen_shapes = jax.tree.map(_known_size, _shapes(outputs), is_leaf=_is_shape)
         if self.activity_regularizer is not None:
             for output in jax.tree.leaves(outputs):  # a loss per sample, as in Keras
@@ -733,7 +730,7 @@ def _shapes(inputs: Any) -> Any:
 def _known_size(shape: Any) -> Any:
     """Gives back None for the batch size at which abstract evaluation tries a layer."""
     here = scope.current()
-    if here is None or here.kind != scope.ABSTRACT or not _is_shape(shape) or not shape:
+    if not isinstance(here, scope.Abstract) or not _is_shape(shape) or not shape:
         return shape
     return (None, *shape[1:]) if shape[0] in graph.TRIAL_BATCH_SIZES else tuple(shape)
 

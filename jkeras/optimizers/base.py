@@ -293,7 +293,7 @@ class Optimizer(cells.Remembers):
             inner = rules.averaged(inner, self.ema_momentum, frequency, self.updates_before)
 
         def init(params: State) -> State:
-            with scope.enter(scope.Scope(scope.PURE, {known[k]: p for k, p in params.items()})):
+            with scope.enter(scope.Pure({known[k]: p for k, p in params.items()})):
                 # Copies, because whoever trains with the state may donate it.
                 return cells.map_cells(lambda cell: jnp.array(cell.initial_value(), copy=True), own)
 

@@ -120,7 +120,7 @@ def assigning(
 
     def update(grads: Arrays, state: State, params: Arrays) -> tuple[Arrays, State]:
         values = dict(zip(cell_leaves(cells), jax.tree.leaves(state), strict=True))
-        here = scope.Scope(scope.PURE, {**values, **{known[k]: p for k, p in params.items()}})
+        here = scope.Pure({**values, **{known[k]: p for k, p in params.items()}})
         with scope.enter(here):
             for k, g in grads.items():
                 update_step(g, known[k])

@@ -291,7 +291,7 @@ def test_apply_inside_of_a_pure_scope_writes_into_it():
 
     @jax.jit
     def step(values):
-        here = scope.Scope(scope.PURE, dict(zip([weight, *optimizer.variables], values)))
+        here = scope.Pure(dict(zip([weight, *optimizer.variables], values)))
         with scope.enter(here):
             optimizer.apply([jnp.ones(1)])
             return weight.value, optimizer.iterations.value
