@@ -373,8 +373,8 @@ class Graph:
 
     @property
     def output_names(self) -> list[str]:
-        """The names of the outputs: the keys of a dict, else of the layers that make them."""
-        if isinstance(self.outputs, Mapping):
+        """The names of the outputs: the keys of a flat dict, else of the layers that make them."""
+        if isinstance(self.outputs, Mapping) and all(map(is_symbolic, self.outputs.values())):
             return [str(k) for k in self.outputs]
         names: list[str] = []
         for x in symbols(self.outputs):

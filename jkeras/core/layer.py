@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -16,16 +16,8 @@ from jkeras.base.deprecation import warn_deprecated
 from jkeras.core import graph, policy, scope, shapes
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.input_spec import InputSpec, check_input
-from jkeras.core.seeds import SeedGenerator
+from jkeras.core.parts import Module, find, held, paths
 from jkeras.core.variable import Variable
-
-# Attributes in which a layer keeps its own records; the walk for weights and sub-layers skips them.
-_RECORDS = frozenset(
-    {
-        *("_arguments", "_own_weights", "_calls", "_added_losses", "_build_shapes"),
-        *("_dtype_policy", "_seen_shapes"),
-    }
-)
 
 
 class CallSignature:
@@ -68,7 +60,7 @@ class _SignatureOfCall:
         return found
 
 
-class Layer(registry.Configurable):
+class Layer(Module, registry.Configurable):
     """The base of all layers.
 
     `__init__` stores the configuration, `build(input_shape)` makes weights with `add_weight`, and
@@ -122,6 +114,8 @@ class Layer(registry.Configurable):
         records["_own_weights"], records["_calls"], records["_added_losses"] = [], [], []
         records["_built"] = records["_building"] = False
         records["_trainable"] = True
+        root = naming.to_snake_case(cls.__name__)
+        records["_name"] = naming.AutomaticName(root, root)
         return self
 
     def __init__(
@@ -144,8 +138,10 @@ class Layer(registry.Configurable):
             raise ValueError(f"The name of a layer is a string, got {name!r}.")
         if name is not None and "/" in name:
             raise ValueError(f"The name of a layer may not contain '/', got {name!r}.")
-        self._has_own_name = name is not None
-        self._name = name or naming.auto_name(naming.to_snake_case(type(self).__name__))
+        if name is None:
+            root = naming.to_snake_case(type(self).__name__)
+            name = naming.AutomaticName(naming.auto_name(root), root)
+        self._name = name
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self._trainable = bool(trainable)
         self._dtype_policy = policy.get_policy(dtype)
@@ -166,19 +162,14 @@ class Layer(registry.Configurable):
         )
 
     # -------------------------------------------------------------- configuration
-    @property
+    @property  # type: ignore[override]
     def name(self) -> str:
         """The name: unique in a model."""
-        return self.__dict__.get("_name") or naming.to_snake_case(type(self).__name__)
+        return str(self._name)
 
     @name.setter
     def name(self, value: str) -> None:
-        self._name, self._has_own_name = value, True
-
-    @property
-    def _local_name(self) -> str:
-        """The name, if it was given; else that of the class: no count of what ran before."""
-        return self.name if self._has_own_name else naming.to_snake_case(type(self).__name__)
+        self._name = value
 
     @property
     def path(self) -> str:
@@ -213,7 +204,7 @@ class Layer(registry.Configurable):
 
     def get_config(self) -> dict[str, Any]:
         """Returns a JSON-able dict from which `from_config` makes an equal, unbuilt layer."""
-        base: dict[str, Any] = {"name": self.name, "trainable": self.trainable}
+        base: dict[str, Any] = {"name": self._name, "trainable": self.trainable}
         if self.trainable and not registry.accepts(type(self).__init__, "trainable"):
             del base["trainable"]
         base["dtype"] = registry.serialize_keras_object(self._dtype_policy)
@@ -271,7 +262,7 @@ class Layer(registry.Configurable):
         if self._built:
             return True
         has_build = type(self).build is not Layer.build
-        return not has_build and all(child.built for _, child in self._children())
+        return not has_build and all(child.built for child in self._layers)
 
     @built.setter
     def built(self, value: bool) -> None:
@@ -348,150 +339,10 @@ class Layer(registry.Configurable):
         names = scope.current_names()
         return names if names and names[-1] == self.name else (*names, self.name)
 
-    def count_params(self) -> int:
-        """Returns how many numbers the weights hold.
-
-        Raises:
-            ValueError: If the layer is not built.
-        """
-        if not self.built:
-            raise ValueError(
-                f"The layer {self.name!r} isn't built, so its parameters cannot be counted yet. "
-                "Call it on data, or call build(input_shape)."
-            )
-        return sum(weight.size for weight in self.weights)
-
-    # -------------------------------------------------------------- sub-layers and weights
-    def _children(self) -> Iterator[tuple[str, "Layer"]]:
-        """Yields (attribute, layer) for the layers in attributes, lists, tuples and dicts."""
-        for name, value in self.__dict__.items():
-            if name not in _RECORDS:
-                for item in _find(value, Layer):
-                    yield name, item
-
-    @property
-    def _layers(self) -> list["Layer"]:
-        return list({id(child): child for _, child in self._children()}.values())
-
-    def _own_variables(self) -> list[Variable]:
-        found = list(self._own_weights)
-        for name, value in self.__dict__.items():
-            if name not in _RECORDS:
-                found.extend(_find(value, Variable))
-        unique = {id(v): v for v in found}
-        return sorted(unique.values(), key=lambda v: v.order)
-
-    def _flatten_layers(self, include_self: bool = True, recursive: bool = True) -> list["Layer"]:
-        """Returns the layers below this one, depth first, each once."""
-        seen: dict[int, Layer] = {}
-
-        def visit(layer: Layer) -> None:
-            if id(layer) in seen:
-                return
-            seen[id(layer)] = layer
-            for child in layer._layers:
-                if recursive:
-                    visit(child)
-                else:
-                    seen.setdefault(id(child), child)
-
-        visit(self)
-        found = list(seen.values())
-        return found if include_self else found[1:]
-
-    @property
-    def variables(self) -> list[Variable]:
-        """All variables of the layer and its sub-layers, seeds included."""
-        return self._collect(lambda v: True)
-
-    @property
-    def weights(self) -> list[Variable]:
-        """The weights of the layer and its sub-layers: each layer's trainable ones first."""
-        return self._collect(_is_weight)
-
-    @property
-    def trainable_variables(self) -> list[Variable]:
-        """The variables that optimizers may change."""
-        return [v for v in self.variables if v.trainable]
-
-    @property
-    def non_trainable_variables(self) -> list[Variable]:
-        """The variables that optimizers may not change."""
-        return [v for v in self.variables if not v.trainable]
-
-    @property
-    def trainable_weights(self) -> list[Variable]:
-        """The weights that optimizers may change."""
-        return [v for v in self.weights if v.trainable]
-
-    @property
-    def non_trainable_weights(self) -> list[Variable]:
-        """The weights that optimizers may not change."""
-        return [v for v in self.weights if not v.trainable]
-
-    def _collect(self, keep: Callable[[Variable], bool]) -> list[Variable]:
-        found: dict[int, Variable] = {}
-        for layer in self._flatten_layers():
-            own = [v for v in layer._own_variables() if keep(v)]
-            for variable in sorted(own, key=lambda v: not v.made_trainable):
-                found.setdefault(id(variable), variable)
-        return list(found.values())
-
-    @property
-    def trainable(self) -> bool:
-        """Whether optimizers may change the weights; setting it reaches all sub-layers."""
-        return self._trainable
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        value = bool(value)
-        self._trainable = value
-        for variable in self._own_variables():
-            if variable.made_trainable:
-                variable.trainable = value
-        for child in self._layers:
-            child.trainable = value
-
-    def get_weights(self) -> list[np.ndarray]:
-        """Returns the weights as NumPy arrays."""
-        return [np.array(weight.numpy()) for weight in self.weights]
-
-    def set_weights(self, weights: Iterable[Any]) -> None:
-        """Sets the weights.
-
-        Args:
-            weights: Arrays of the shapes, and in the order, of `get_weights()`.
-
-        Raises:
-            ValueError: If the number of arrays or a shape differs.
-        """
-        own, arrays = self.weights, list(weights)
-        if len(own) != len(arrays):
-            raise ValueError(
-                f"set_weights() of the layer {self.name!r} got {len(arrays)} arrays, but the layer "
-                f"has {len(own)} weights: {[w.path for w in own]}."
-                + ("" if self.built else " It is not built yet: call it on data first.")
-            )
-        for weight, array in zip(own, arrays, strict=True):
-            if np.shape(array) != weight.shape:
-                raise ValueError(
-                    f"The weight {weight.path!r} of the layer {self.name!r} has shape "
-                    f"{weight.shape}, but got an array of shape {np.shape(array)}."
-                )
-        for weight, array in zip(own, arrays, strict=True):
-            weight.assign(array)
-
     # -------------------------------------------------------------- what files hold
-    # Whether files have a container's `layers` before what is in its other attributes.
-    _saves_layers_first: bool = False
-
-    def _saved_attributes(self) -> dict[str, Any]:
-        """Returns the attributes in which files look for sub-layers, by the names they use."""
-        return {k: v for k, v in self.__dict__.items() if k not in _RECORDS}
-
     def _saved_variables(self) -> list[Variable]:
         """Returns the layer's own weights (not its sub-layers') in the order of files."""
-        own = [v for v in self._own_variables() if v.is_weight]
+        own = [v for v in held(self)[1] if v.is_weight]
         return sorted(own, key=lambda v: not v.made_trainable)
 
     def save_own_variables(self, store: Any) -> None:
@@ -546,18 +397,7 @@ class Layer(registry.Configurable):
         for layer in self._flatten_layers():
             layer._added_losses.clear()
 
-    # -------------------------------------------------------------- metrics and randomness
-    @property
-    def metrics(self) -> list[Any]:
-        """The metric objects in this layer's and its sub-layers' attributes."""
-        found: dict[int, Any] = {}
-        for layer in self._flatten_layers():
-            for name, value in layer.__dict__.items():
-                if name not in _RECORDS:
-                    for metric in _find(value, _is_metric):
-                        found.setdefault(id(metric), metric)
-        return list(found.values())
-
+    # -------------------------------------------------------------- randomness
     def next_key(self) -> jax.Array:
         """Returns a new random key for this call: it follows from the call's key and the path."""
         return scope.draw_key(self)
@@ -674,7 +514,7 @@ class Layer(registry.Configurable):
         if scope.current() is not None:
             return self._compute(*args, **kwargs)
         self._clear_losses()
-        with scope.enter(scope.Scope(paths=lambda: layer_paths(self))) as here:
+        with scope.enter(scope.Scope(paths=lambda: paths(self))) as here:
             outputs = self._compute(*args, **kwargs)
         for array in jax.tree.leaves(outputs):
             mask = here.get_mask(array)
@@ -719,7 +559,7 @@ class Layer(registry.Configurable):
         shapes.note_outputs(self, outputs)
         if self.activity_regularizer is not None:
             for output in jax.tree.leaves(outputs):  # a loss per sample, as in Keras
-                batch_size = output.shape[0] if output.ndim else 1
+                batch_size = jnp.maximum(output.shape[0], 1) if output.ndim else 1
                 self.add_loss(self.activity_regularizer(output) / batch_size)
         self._mask_outputs(here, bound, masks, outputs)
         return outputs
@@ -748,7 +588,7 @@ class Layer(registry.Configurable):
     def _refuse_nans(self, inputs: Any, outputs: Any) -> None:
         if not _holds_nan(outputs):
             return
-        weights = [v.path for v in self._own_variables() if _holds_nan(v.value)]
+        weights = [v.path for v in held(self)[1] if _holds_nan(v.value)]
         source = "It made them of inputs and weights that hold none."
         if _holds_nan(inputs):
             source = "Its inputs hold NaN already: look at the data, or at what made them."
@@ -828,8 +668,7 @@ class Layer(registry.Configurable):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, jax.core.Tracer) or (
-            isinstance(value, (list, tuple, dict))
-            and next(_find(value, jax.core.Tracer), None) is not None
+            isinstance(value, (list, tuple, dict)) and find(value, _is_traced)
         ):
             raise ValueError(
                 f"The layer {self.name!r} sets self.{name} to a traced value, which means nothing "
@@ -837,39 +676,10 @@ class Layer(registry.Configurable):
                 f"(`self.{name} = self.add_weight(..., trainable=False)` in build(), then "
                 f"`self.{name}.assign(value)`), or hand it to self.add_loss()."
             )
-        global _changes
-        _changes += 1
         super().__setattr__(name, value)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
-
-
-def walk(layer: Layer) -> Iterator[tuple[str, Layer]]:
-    """Yields (path, layer) for a layer (whose path is empty) and all layers below it, each once.
-
-    A layer is called by its name in the layer that holds it; one without a name of its own by its
-    class, counted in that layer. So paths depend neither on other models nor on what ran before.
-    """
-    seen: set[int] = set()
-
-    def visit(prefix: str, layer: Layer) -> Iterator[tuple[str, Layer]]:
-        if id(layer) in seen:
-            return
-        seen.add(id(layer))
-        yield prefix, layer
-        taken: set[str] = set()
-        for child in layer._layers:
-            name = naming.unique(child._local_name, taken)
-            taken.add(name)
-            yield from visit(f"{prefix}/{name}" if prefix else name, child)
-
-    yield from visit("", layer)
-
-
-def layer_paths(layer: Layer) -> dict[Layer, str]:
-    """Returns the paths that `walk` gives, by layer."""
-    return {part: path for path, part in walk(layer)}
 
 
 def _recorded_build(build: Callable) -> Callable:
@@ -900,29 +710,9 @@ def _recorded_build(build: Callable) -> Callable:
     return recorded
 
 
-# How often attributes of layers were set: while that stands still, so does what was found by
-# walking through them.
-_changes = 0
-
-
-def changes() -> int:
-    """Returns a number that is another one after any attribute of any layer was set."""
-    return _changes
-
-
 # ------------------------------------------------------------------ small helpers
-def _find(value: Any, kind: Any) -> Iterator[Any]:
-    """Yields what is of a kind in a value, or in the lists, tuples and dicts it is made of."""
-    if isinstance(value, kind) if isinstance(kind, type) else kind(value):
-        yield value
-    elif isinstance(value, (list, tuple, set)):
-        for item in value:
-            yield from _find(item, kind)
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _find(item, kind)
-    elif isinstance(value, SeedGenerator) and kind is Variable:
-        yield value.state
+def _is_traced(x: Any) -> bool:
+    return isinstance(x, jax.core.Tracer)
 
 
 def _is_none(x: Any) -> bool:
@@ -939,14 +729,6 @@ def _is_numbers(value: Any) -> bool:
 
 def _shapes(inputs: Any) -> Any:
     return jax.tree.map(lambda x: tuple(getattr(x, "shape", ())), inputs)
-
-
-def _is_metric(value: Any) -> bool:
-    return hasattr(value, "update_state") and hasattr(value, "reset_state")
-
-
-def _is_weight(variable: Variable) -> bool:
-    return variable.is_weight
 
 
 def _describe(x: Any) -> str:

@@ -244,6 +244,8 @@ def as_array(x: Any) -> Any:
         return from_list(x)
     if isinstance(x, (np.ndarray, np.generic)):
         return jnp.asarray(x)
+    if hasattr(x, "__array__") and not isinstance(x, jax.Array):
+        return jnp.asarray(np.asarray(x))  # a data frame, or a tensor of another library
     return x
 
 
@@ -252,9 +254,14 @@ def as_arrays(xs: Any) -> list[Any]:
     return [as_array(x) for x in xs]
 
 
+def _plain(x: Any) -> Any:
+    is_foreign = hasattr(x, "__array__") and not isinstance(x, (jax.Array, np.ndarray, np.generic))
+    return np.asarray(x) if is_foreign else x
+
+
 def from_list(values: Iterable[Any]) -> jax.Array:
     """Returns an array of nested lists of numbers and arrays; Python's floats become `floatx()`."""
-    values = jax.tree.map(lambda v: v, values)  # variables, as pytrees, become their arrays
+    values = jax.tree.map(_plain, values)  # variables, as pytrees, become their arrays
     kinds = {type(v) for v in jax.tree.leaves(values)}
     dtype = None
     if kinds <= {bool, int, float} and kinds != {bool}:

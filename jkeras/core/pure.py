@@ -8,7 +8,7 @@ import numpy as np
 
 from jkeras.base import keys, naming
 from jkeras.core import graph, scope
-from jkeras.core.layer import Layer, layer_paths, walk
+from jkeras.core.parts import Module, named_variables, paths
 from jkeras.core.variable import Variable
 
 
@@ -38,23 +38,8 @@ class Effects(NamedTuple):
     others: list[Any] = []
 
 
-# ------------------------------------------------------------------ names
-def named_variables(layer: Layer) -> dict[str, Variable]:
-    """Returns all variables of a layer by path, in order of definition."""
-    named: dict[str, Variable] = {}
-    seen: set[int] = set()
-    for prefix, part in walk(layer):
-        for variable in part._own_variables():
-            if id(variable) not in seen:
-                seen.add(id(variable))
-                name = variable.name if variable.has_own_name else "variable"
-                path = f"{prefix}/{name}" if prefix else name
-                named[naming.unique(path, named)] = variable
-    return named
-
-
 # ------------------------------------------------------------------ the two crossings
-def read(layer: Layer) -> Variables:
+def read(layer: Module) -> Variables:
     """Returns the arrays that the cells of a layer's variables hold."""
     named = named_variables(layer)
     return Variables(
@@ -63,7 +48,7 @@ def read(layer: Layer) -> Variables:
     )
 
 
-def write(layer: Layer, variables: Variables) -> None:
+def write(layer: Module, variables: Variables) -> None:
     """Makes the cells of a layer's variables hold these arrays; no data is copied.
 
     Raises:
@@ -97,7 +82,7 @@ def _checked(named: Mapping[str, Variable], variables: Any) -> dict[str, Any]:
 
 
 def stateless_call(
-    layer: Layer,
+    layer: Module,
     trainable_variables: Sequence[Any],
     non_trainable_variables: Sequence[Any],
     *args: Any,
@@ -123,7 +108,7 @@ def stateless_call(
 
 
 # ------------------------------------------------------------------ init and apply
-def init(layer: Layer, key: jax.Array, *specs: Any, **kwargs: Any) -> Variables:
+def init(layer: Module, key: jax.Array, *specs: Any, **kwargs: Any) -> Variables:
     """Draws new weights for a layer; the layer's own weights stay as they are.
 
     Args:
@@ -155,7 +140,7 @@ def init(layer: Layer, key: jax.Array, *specs: Any, **kwargs: Any) -> Variables:
     return Variables(params, state)
 
 
-def ensure_built(layer: Layer, *specs: Any, **kwargs: Any) -> None:
+def ensure_built(layer: Module, *specs: Any, **kwargs: Any) -> None:
     """Builds a layer for inputs of these specs, by abstract evaluation: nothing is computed."""
     if specs or kwargs:
         named = {k: _symbols(spec) for k, spec in kwargs.items()}
@@ -186,7 +171,7 @@ def _symbol(spec: Any) -> Any:
 
 
 def apply(
-    layer: Layer,
+    layer: Module,
     variables: Any,
     *inputs: Any,
     training: bool = False,
@@ -225,7 +210,7 @@ def apply(
 
 
 def run(
-    layer: Layer,
+    layer: Module,
     variables: Any,
     function: Callable[[], Any],
     *,
@@ -272,7 +257,7 @@ def run(
         {**(others or {}), **{variable: values[path] for path, variable in named.items()}},
         training=training,
         rng=scope.next_default_key() if rng is None else rng,
-        paths=lambda: layer_paths(layer),
+        paths=lambda: paths(layer),
     )
     with scope.enter(here):
         outputs = function()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 
-from jkeras.base import keys
+from jkeras.base import keys, naming
 
 if TYPE_CHECKING:
     from jkeras.core.variable import Variable
@@ -116,7 +116,7 @@ class Scope:
                 )
         if self._path_of is None:
             self._path_of = self._paths() if self._paths else {}
-        path = str(self._path_of.get(layer, getattr(layer, "_local_name", "")))
+        path = self._path_of.get(layer, naming.root(getattr(layer, "_name", "")))
         count = self._draws.get(path, 0)
         self._draws[path] = count + 1
         return jax.random.fold_in(keys.fold_path(self.rng, path), count)

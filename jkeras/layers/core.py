@@ -7,9 +7,9 @@ from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from jkeras import activations, regularizers
+from jkeras import activations, initializers, regularizers
+from jkeras.base.numbers import as_integer
 from jkeras.core import policy
 from jkeras.core.graph import Call, SymbolicTensor
 from jkeras.core.input_spec import InputSpec
@@ -103,14 +103,15 @@ def _as_shape(shape: Any) -> tuple[int | None, ...]:
         raise ValueError(
             f"Cannot convert {shape!r} to a shape: it is a tuple of sizes, such as (28, 28)."
         )
-    sizes = tuple(shape)
-    for n in sizes:
-        if n is not None and (isinstance(n, bool) or not isinstance(n, (int, np.integer))):
+    given = tuple(shape)
+    sizes = tuple(None if n is None else as_integer(n) for n in given)
+    for n, size in zip(given, sizes, strict=True):
+        if n is not None and size is None:
             raise ValueError(
                 f"Cannot convert {shape!r} to a shape. Found invalid dimension {n!r} of type "
                 f"{type(n)}."
             )
-        if n is not None and n < 0:
+        if size is not None and size < 0:
             raise ValueError(
                 f"Cannot convert {shape!r} to a shape. Negative dimensions are not allowed."
             )
@@ -204,7 +205,8 @@ class Dense(Layer):
 
     def call(self, inputs: Any) -> Any:
         outputs = inputs @ self.kernel
-        return self.activation(outputs if self.bias is None else outputs + self.bias)
+        outputs = outputs if self.bias is None else outputs + self.bias
+        return outputs if self.activation is None else self.activation(outputs)
 
 
 class EinsumDense(Layer):
@@ -242,17 +244,22 @@ class EinsumDense(Layer):
     ):
         super().__init__(**options)
         self.equation, self.bias_axes = equation, bias_axes
-        self.output_shape = (output_shape,) if isinstance(output_shape, int) else output_shape
+        size = as_integer(output_shape)
+        self.output_shape = output_shape if size is None else (size,)
         self.activation = activations.get(activation)
 
     def build(self, input_shape: Any) -> None:
         kernel_shape, bias_shape = self._shapes(input_shape)
-        self.kernel = add_weight(self, "kernel", kernel_shape)
+        _, of_kernel, of_outputs = re.split(",|->", self.equation.replace(" ", ""))
+        summed = [i for i, letter in enumerate(of_kernel) if letter not in of_outputs]
+        initializer = initializers.counting(self.kernel_initializer, summed)
+        self.kernel = add_weight(self, "kernel", kernel_shape, initializer=initializer)
         self.bias = None if bias_shape is None else add_weight(self, "bias", bias_shape)
 
     def call(self, inputs: Any) -> Any:
         outputs = jnp.einsum(self.equation, inputs, self.kernel)
-        return self.activation(outputs if self.bias is None else outputs + self.bias.value)
+        outputs = outputs if self.bias is None else outputs + self.bias.value
+        return outputs if self.activation is None else self.activation(outputs)
 
     def _shapes(self, input_shape: Any) -> tuple[list, list | None]:
         """Returns the shapes of kernel and bias."""
@@ -347,11 +354,19 @@ class Embedding(Layer):
             values = self._initial_weights
             self.embeddings.assign(values[0] if isinstance(values, (list, tuple)) else values)
 
+    def __getattr__(self, name: str) -> Any:
+        if name == "embeddings":
+            raise AttributeError(
+                "You must build the layer before accessing `embeddings`: call it on data, or call "
+                f"build() (layer {self.name!r})."
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
     def call(self, inputs: Any) -> Any:
         indices = inputs if jnp.issubdtype(inputs.dtype, jnp.integer) else inputs.astype("int32")
         return jnp.take(self.embeddings.value, indices, axis=0).astype(self.compute_dtype)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return jnp.not_equal(inputs, 0) if self.mask_zero else None
 
 
@@ -415,9 +430,9 @@ class ReversibleEmbedding(Embedding):
         cap = self.logit_soft_cap
         return logits if cap is None else jnp.tanh(logits / cap) * cap
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         is_index = jnp.issubdtype(inputs.dtype, jnp.integer)
-        return super().compute_mask(inputs) if is_index else previous_mask
+        return super().compute_mask(inputs) if is_index else mask
 
 
 class Masking(Layer):
@@ -439,7 +454,7 @@ class Masking(Layer):
         super().__init__(**kwargs)
         self.mask_value = mask_value
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return jnp.any(jnp.not_equal(inputs, self.mask_value), axis=-1)
 
     def call(self, inputs: Any) -> Any:
@@ -498,8 +513,8 @@ class Lambda(Layer):
             shape = (jax.tree.leaves(inputs)[0].shape[0], *_as_shape(self.output_shape))
         return SymbolicTensor(shape, self.compute_dtype)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        return self.mask(inputs, previous_mask) if callable(self.mask) else self.mask
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return self.mask(inputs, mask) if callable(self.mask) else self.mask
 
 
 class Identity(Layer):
@@ -545,5 +560,5 @@ class ActivityRegularization(Layer):
         self._regularizer = regularizers.L1L2(l1, l2)
 
     def call(self, inputs: Any) -> Any:
-        self.add_loss(self._regularizer(inputs) / inputs.shape[0])
+        self.add_loss(self._regularizer(inputs) / jnp.maximum(inputs.shape[0], 1))
         return inputs

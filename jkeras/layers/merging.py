@@ -6,6 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from jkeras.base.numbers import as_integer
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.layer import Layer
 from jkeras.layers.arguments import positive_axis
@@ -72,12 +73,27 @@ class _Merge(Layer):
         shape = self.merged_shape([x.shape for x in inputs])
         return SymbolicTensor(shape, jnp.result_type(*(x.dtype for x in inputs)))
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        if previous_mask is not None and not isinstance(previous_mask, (list, tuple)):
-            raise ValueError(f"`mask` should be a list. Received: mask={previous_mask}")
-        if previous_mask is None or any(m is None for m in previous_mask):
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        masks = self._masks(inputs, mask)
+        if any(m is None for m in masks):
             return None
-        return functools.reduce(jnp.logical_or, previous_mask)
+        return functools.reduce(jnp.logical_or, masks)
+
+    def _masks(self, inputs: Any, mask: Any) -> list[Any]:
+        """Returns a mask, or None, for each input."""
+        if mask is None:
+            return [None] * len(inputs)
+        for name, value in (("mask", mask), ("inputs", inputs)):
+            if not isinstance(value, (list, tuple)):
+                raise ValueError(
+                    f"`{name}` should be a list. Received: {name}={value} (layer {self.name!r})"
+                )
+        if len(mask) != len(inputs):
+            raise ValueError(
+                "The lists `inputs` and `mask` should have the same length. Received: "
+                f"{len(inputs)} inputs and {len(mask)} masks (layer {self.name!r})"
+            )
+        return list(mask)
 
 
 class Add(_Merge):
@@ -195,14 +211,15 @@ class Concatenate(_Merge):
             sizes.append(total if i == axis else next(iter(known), None))
         return tuple(sizes)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        given = [m for m in previous_mask or () if m is not None]
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        masks = self._masks(inputs, mask)
+        given = [m for m in masks if m is not None]
         if not given:
             return None
         ndim, axis = given[0].ndim, self.axis % inputs[0].ndim
         masks = [
             jnp.ones(x.shape[:ndim], bool) if m is None else m
-            for x, m in zip(inputs, previous_mask, strict=True)
+            for x, m in zip(inputs, masks, strict=True)
         ]
         if axis < ndim:
             return jnp.concatenate(masks, axis=axis)
@@ -229,23 +246,25 @@ class Dot(_Merge):
 
     def __init__(self, axes: Any, normalize: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
-        if not isinstance(axes, (int, list, tuple)):
+        single = as_integer(axes)
+        if single is None and not isinstance(axes, (list, tuple)):
             raise TypeError(
                 "Invalid type for argument `axes`: it should be a list or an int. "
                 f"Received: {axes=}"
             )
-        if not isinstance(axes, int):
+        if single is None:
             if len(axes) != 2:
                 raise ValueError(
                     "Invalid format for argument `axes`: it should contain two elements. "
                     f"Received: {axes=}"
                 )
-            if not all(isinstance(axis, int) for axis in axes):
+            axes = [as_integer(axis) for axis in axes]
+            if None in axes:
                 raise ValueError(
                     "Invalid format for argument `axes`: list elements should be integers. "
                     f"Received: {axes=}"
                 )
-        self.axes, self.normalize = axes, normalize
+        self.axes, self.normalize = axes if single is None else single, normalize
 
     def _axes(self, shapes: Sequence[Shape]) -> list[int]:
         axes = (self.axes, self.axes) if isinstance(self.axes, int) else self.axes
@@ -280,7 +299,7 @@ class Dot(_Merge):
         products = jnp.einsum(x, x_axes, y, y_axes, kept)
         return products[:, None] if products.ndim == 1 else products
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return None
 
 

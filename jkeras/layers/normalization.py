@@ -10,7 +10,7 @@ from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
 from jkeras.core.signatures import takes_arguments_of
 from jkeras.core.variable import Variable
-from jkeras.layers.arguments import add_weight, positive_axis, takes_weight_options
+from jkeras.layers.arguments import add_weight, as_axes, positive_axis, takes_weight_options
 from jkeras.ops import arrays as nn
 
 
@@ -158,13 +158,8 @@ class _SampleNormalization(Layer):
         **options: Any,
     ):
         super().__init__(**options)
-        axes = axis if isinstance(axis, (list, tuple)) else [axis]
-        if not all(isinstance(a, int) for a in axes):
-            raise TypeError(
-                "Expected an int or a list/tuple of ints for the argument 'axis', but received: "
-                f"{axis!r}"
-            )
-        self.axis, self.epsilon, self.center, self.scale = axis, epsilon, center, scale
+        self.axis = as_axes(self, axis)
+        self.epsilon, self.center, self.scale = epsilon, center, scale
 
     def _add_affine(self, input_shape: Any, axis: Any) -> list[int]:
         axes = _axes(self, axis, len(input_shape))
@@ -207,13 +202,30 @@ class LayerNormalization(_SampleNormalization):
         [[-1.0, 1.0], [-1.0, 1.0]]
     """
 
+    @takes_arguments_of(_SampleNormalization.__init__)
+    def __init__(self, **options: Any):
+        # Keras's older spelling of a variant: `gamma` times the inputs over their deviation.
+        rms_scaling = options.pop("rms_scaling", False)
+        super().__init__(**options)
+        self.rms_scaling = bool(rms_scaling)
+        if self.rms_scaling:
+            self.scale, self.center = True, False
+
     def build(self, input_shape: Any) -> None:
         self._add_affine(input_shape, self.axis)
 
     def call(self, inputs: Any) -> Any:
         return nn.layer_normalization(
-            inputs, _value(self.gamma), _value(self.beta), self.axis, self.epsilon
+            inputs,
+            _value(self.gamma),
+            _value(self.beta),
+            self.axis,
+            self.epsilon,
+            subtract_mean=not self.rms_scaling,
         )
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "rms_scaling": self.rms_scaling}
 
 
 def _value(weight: Variable | None) -> Any:
@@ -320,13 +332,7 @@ class UnitNormalization(Layer):
 
     def __init__(self, axis: Any = -1, **kwargs: Any):
         super().__init__(**kwargs)
-        axes = axis if isinstance(axis, (list, tuple)) else [axis]
-        if not all(isinstance(a, int) for a in axes):
-            raise TypeError(
-                "Invalid value for `axis` argument: expected an int or a list/tuple of ints. "
-                f"Received: axis={axis!r}"
-            )
-        self.axis = axis
+        self.axis = as_axes(self, axis)
 
     def call(self, inputs: Any) -> Any:
         return nn.normalize(inputs, axis=tuple(_axes(self, self.axis, inputs.ndim)))

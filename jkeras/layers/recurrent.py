@@ -555,8 +555,8 @@ class RNN(Layer):
 
         return step, inputs
 
-    def compute_mask(self, sequences: Any, previous_mask: Any = None) -> Any:
-        mask = previous_mask[0] if isinstance(previous_mask, (list, tuple)) else previous_mask
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        mask = mask[0] if isinstance(mask, (list, tuple)) else mask
         mask = mask if self.return_sequences else None
         if not self.return_state:
             return mask

@@ -119,7 +119,7 @@ def _clone_stack(
         raise ValueError(f"A Sequential model has one input; `input_tensors` is {input_tensors!r}.")
     begin = [layer for layer in model._stack if isinstance(layer, InputLayer)]
     start: list[Any] = tensors or [_same(layer) for layer in begin]
-    return Sequential([*start, *map(clone, model.layers)], name=model.name)
+    return Sequential([*start, *map(clone, model.layers)], name=model._name)
 
 
 def _clone_graph(
@@ -160,4 +160,4 @@ def _clone_graph(
         known.update((id(before), after) for before, after in pairs)
     tensors = graph.replace(found.inputs, known), graph.replace(found.outputs, known)
     cls = type(model) if model._is_made_of_tensors else Model
-    return cls(*tensors, name=model.name)
+    return cls(*tensors, name=model._name)

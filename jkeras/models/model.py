@@ -1,14 +1,18 @@
 """Model: layers put together, by a graph of symbolic tensors or by a subclass."""
 
+import json
+import os
 from collections.abc import Mapping
 from typing import Any, Self
 
 import jax
 
-from jkeras.base import naming
+from jkeras import saving
+from jkeras.base import naming, registry
 from jkeras.core import graph, pure
 from jkeras.core.layer import Layer
-from jkeras.models.savable import Savable
+from jkeras.core.parts import find
+from jkeras.models import build_config, functional_config
 from jkeras.models.summary import print_summary
 from jkeras.models.trainable import Trainable
 
@@ -22,7 +26,7 @@ def functional_arguments(args: tuple, kwargs: Mapping[str, Any]) -> bool:
     )
 
 
-class Model(Savable, Trainable):
+class Model(Trainable):
     """A layer that can be compiled, trained, evaluated and saved.
 
     There are three ways to make one: `keras.Sequential([...])`, `keras.Model(inputs, outputs)` of
@@ -54,6 +58,8 @@ class Model(Savable, Trainable):
 
     # The kind that the module of Functional puts here, since it derives from this class.
     _of_tensors: type["Model"]
+    # What the first call was made on: for which shapes files say that the model was built.
+    _call_specs: Mapping[str, Any] | None = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         kind = Model._of_tensors if cls is Model and functional_arguments(args, kwargs) else cls
@@ -179,7 +185,8 @@ class Model(Savable, Trainable):
         )
 
     def _prepare(self, args: tuple, kwargs: dict[str, Any]) -> None:
-        self._note_call(args, kwargs)
+        if not self._call_specs:
+            self._call_specs = build_config.specs_of(self._signature.named(args, kwargs))
         # Model.build runs the model, so only a build that the user wrote is called from here.
         if not self._built and type(self).build is not Model.build and not self._building:
             super()._prepare(args, kwargs)
@@ -229,6 +236,139 @@ class Model(Savable, Trainable):
         print_summary(
             self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range
         )
+
+    # -------------------------------------------------------------- configuration
+    # Whether the constructor was given inputs and outputs, which only a graph describes.
+    _is_made_of_tensors = False
+    # How Keras numbers the first call, where a larger model's outputs are named.
+    _first_output_call = 0
+
+    @classmethod
+    def from_config(
+        cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+    ) -> Self:
+        """Makes a model from the dict that `get_config` returned.
+
+        Args:
+            config: The dict.
+            custom_objects: Names of your own classes and functions.
+        """
+        with registry.CustomObjectScope(custom_objects):
+            if not ("input_layers" in config and "output_layers" in config):
+                return super().from_config(config)
+            inputs, outputs = functional_config.rebuild(config)
+            model = cls(inputs=inputs, outputs=outputs, name=config.get("name"))
+            model._trainable = bool(config.get("trainable", True))  # its layers know for themselves
+            return model
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        """Returns the shapes of what the model was called on; None if that is not known."""
+        if not self.built or not self._call_specs:
+            return super().get_build_config()
+        return build_config.to_config(self._call_specs, self.compute_dtype)
+
+    def build_from_config(self, config: Mapping[str, Any]) -> None:
+        """Makes the weights for what `get_build_config` returned; nothing is computed."""
+        build_config.build(self, config)
+
+    def _attributes(self) -> dict[str, Any]:
+        own = super()._attributes()
+        return {**own, "layers": list(dict.fromkeys(find(own, is_layer)))}
+
+    # -------------------------------------------------------------- files
+    def save(
+        self,
+        filepath: str | os.PathLike,
+        overwrite: bool = True,
+        zipped: bool | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Writes the whole model to a file: architecture, weights, `compile`, optimizer state.
+
+        `keras.saving.load_model` reads it back, and so does Keras 3. The file at `filepath` is
+        replaced only when the new one is complete.
+
+        Args:
+            filepath: A name that ends in `.keras` or `.h5`.
+            overwrite: Whether a file that is there already may be replaced.
+            zipped: False writes a folder with the parts of a `.keras` file.
+            **kwargs: `include_optimizer=False` leaves out `compile` and the optimizer's state.
+
+        Raises:
+            ValueError: If the name ends otherwise.
+            FileExistsError: If the file exists, and `overwrite` is False.
+            NotImplementedError: If a subclassed model is saved as `.h5`.
+
+        Example:
+            >>> import tempfile, numpy as np, jkeras as keras
+            >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     model.save(f"{folder}/model.keras")
+            ...     same = keras.models.load_model(f"{folder}/model.keras")
+            >>> bool((same(np.ones((1, 3))) == model(np.ones((1, 3)))).all())
+            True
+        """
+        saving.save_model(self, filepath, overwrite=overwrite, zipped=zipped, **kwargs)
+
+    def save_weights(
+        self,
+        filepath: str | os.PathLike,
+        overwrite: bool = True,
+        max_shard_size: float | None = None,
+    ) -> None:
+        """Writes the weights, and the optimizer's state if there is one, to a `.weights.h5` file.
+
+        Args:
+            filepath: A name that ends in `.weights.h5`.
+            overwrite: Whether a file that is there already may be replaced.
+            max_shard_size: Must be None: weights are written to one file.
+
+        Raises:
+            ValueError: If the name ends otherwise.
+            FileExistsError: If the file exists, and `overwrite` is False.
+
+        Example:
+            >>> import tempfile, jkeras as keras
+            >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     model.save_weights(f"{folder}/a.weights.h5")
+            ...     model.load_weights(f"{folder}/a.weights.h5")
+        """
+        saving.save_weights(self, filepath, overwrite=overwrite, max_shard_size=max_shard_size)
+
+    def load_weights(
+        self, filepath: str | os.PathLike, skip_mismatch: bool = False, **kwargs: Any
+    ) -> None:
+        """Reads weights from a file: `.weights.h5`, `.keras`, or an `.h5` of weights or a model.
+
+        Nothing changes unless all that is to be read fits and is whole.
+
+        Args:
+            filepath: The file.
+            skip_mismatch: Whether layers that do not fit keep their weights, with a warning.
+            **kwargs: `by_name=True` finds the layers of an `.h5` file of the older layout by name,
+                and leaves others as they are.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            ValueError: If it holds no weights, or weights of another architecture.
+        """
+        saving.load_weights(self, filepath, skip_mismatch=skip_mismatch, **kwargs)
+
+    def to_json(self, **kwargs: Any) -> str:
+        """Returns the architecture as a JSON string; `keras.models.model_from_json` reads it.
+
+        Args:
+            **kwargs: Arguments of `json.dumps`.
+
+        Example:
+            >>> import jkeras as keras
+            >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="head")])
+            >>> keras.models.model_from_json(model.to_json()).layers[0].name
+            'head'
+        """
+        with registry.object_sharing():
+            return json.dumps(registry.serialize_keras_object(self), **kwargs)
 
     # -------------------------------------------------------------- the pure core
     @property
@@ -317,3 +457,8 @@ def _derive_from(cls: type, kind: type) -> None:
 def _shape_of(tree: Any) -> Any:
     found = graph.symbols(tree)
     return found[0].shape if len(found) == 1 else jax.tree.map(lambda x: x.shape, tree)
+
+
+def is_layer(value: Any) -> bool:
+    """Says whether a value is a layer."""
+    return isinstance(value, Layer)

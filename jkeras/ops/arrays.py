@@ -16,6 +16,7 @@ from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
 from jkeras.base import settings
+from jkeras.base.numbers import as_integer
 
 
 def _float(x: Any) -> jax.Array:
@@ -124,7 +125,13 @@ def dropout(x: Any, rate: float, key: jax.Array, shape: Any = None) -> jax.Array
 
 # ------------------------------------------------------------------ normalization
 def layer_normalization(
-    x: Any, gamma: Any = None, beta: Any = None, axis: Any = -1, epsilon: float | None = None
+    x: Any,
+    gamma: Any = None,
+    beta: Any = None,
+    axis: Any = -1,
+    epsilon: float | None = None,
+    *,
+    subtract_mean: bool = True,
 ) -> jax.Array:
     """Normalizes each sample to mean 0 and variance 1 along some axes (Ba et al., 2016).
 
@@ -134,13 +141,14 @@ def layer_normalization(
         beta: What is added, likewise.
         axis: The axis, or several.
         epsilon: What is added to the variance; `keras.config.epsilon()` by default.
+        subtract_mean: Whether the mean is subtracted.
     """
     x = _float(x)
     axes = _positive_axes(axis, x.ndim)
     wide = _at_least_float32(x)
     mean, variance = moments(wide, axes, keepdims=True)
     epsilon = settings.epsilon() if epsilon is None else epsilon
-    outputs = (wide - mean) * lax.rsqrt(variance + epsilon)
+    outputs = (wide - mean if subtract_mean else wide) * lax.rsqrt(variance + epsilon)
     return _affine(outputs, gamma, beta, axes).astype(x.dtype)
 
 
@@ -208,9 +216,10 @@ def _affine(x: jax.Array, scale: Any, offset: Any, axes: Sequence[int]) -> jax.A
 
 
 # ------------------------------------------------------------------ convolution
-def _sizes(value: Any, n: int) -> tuple[int, ...]:
+def sizes(value: Any, n: int) -> tuple[int, ...]:
     """Returns one size for each of `n` spatial axes."""
-    return (int(value),) * n if isinstance(value, (int, np.integer)) else tuple(value)
+    single = as_integer(value)
+    return tuple(value) if single is None else (single,) * n
 
 
 def _dimension_numbers(ndim: int, data_format: str | None) -> lax.ConvDimensionNumbers:
@@ -248,9 +257,9 @@ def conv(
     """
     inputs, kernel = jnp.asarray(inputs), jnp.asarray(kernel)
     n = inputs.ndim - 2
-    dilation = _sizes(dilation_rate, n)
+    dilation = sizes(dilation_rate, n)
     pads = _pads(padding, kernel.shape[:n], dilation)
-    return _convolve(inputs, kernel, _sizes(strides, n), pads, data_format, dilation, (1,) * n)
+    return _convolve(inputs, kernel, sizes(strides, n), pads, data_format, dilation, (1,) * n)
 
 
 def _convolve(
@@ -405,12 +414,12 @@ def depthwise_conv(
         # XLA's own for a CPU is no more than a loop over all indices (jax 0.10): this takes 1 to
         # 10 % of its time for windows of 3 by 3, and a third of it with gradients.
         n = len(window)
-        dilation = _sizes(dilation_rate, n)
+        dilation = sizes(dilation_rate, n)
         return _sum_of_shifted(
             _products_by_channel,
             inputs,
             kernel,
-            _sizes(strides, n),
+            sizes(strides, n),
             _pads(padding, window, dilation),
             data_format,
             dilation,
@@ -476,8 +485,8 @@ def conv_transpose(
     """
     inputs, kernel = jnp.asarray(inputs), jnp.asarray(kernel)
     n = inputs.ndim - 2
-    strides, dilation = _sizes(strides, n), _sizes(dilation_rate, n)
-    extra = (None,) * n if output_padding is None else _sizes(output_padding, n)
+    strides, dilation = sizes(strides, n), sizes(dilation_rate, n)
+    extra = (None,) * n if output_padding is None else sizes(output_padding, n)
     pads = [
         _transposed_padding(*sizes, padding)
         for sizes in zip(kernel.shape[:n], strides, dilation, extra, strict=True)
@@ -511,8 +520,8 @@ def _pool(
 ) -> jax.Array:
     """Reduces windows by a function of two elements."""
     n = x.ndim - 2
-    window = _sizes(pool_size, n)
-    steps = window if strides is None else _sizes(strides, n)
+    window = sizes(pool_size, n)
+    steps = window if strides is None else sizes(strides, n)
     if settings.standardize_data_format(data_format) == "channels_first":
         window, steps = (1, 1, *window), (1, 1, *steps)
     else:
@@ -563,7 +572,7 @@ def average_pool(
     zero = np.array(0, x.dtype)
     totals = _pool(x, zero, lax.add, pool_size, strides, padding, data_format)
     if padding == "valid":
-        return totals / math.prod(_sizes(pool_size, x.ndim - 2))
+        return totals / math.prod(sizes(pool_size, x.ndim - 2))
     ones = jnp.ones((1, *x.shape[1:]), x.dtype)
     return totals / _pool(ones, zero, lax.add, pool_size, strides, padding, data_format)
 
@@ -618,7 +627,7 @@ def adaptive_max_pool(inputs: Any, output_size: Any, data_format: str | None = N
 
 
 def _each_axis(ndim: int, output_size: Any, data_format: str | None) -> Any:
-    return zip(_spatial_axes(ndim, data_format), _sizes(output_size, ndim - 2), strict=True)
+    return zip(_spatial_axes(ndim, data_format), sizes(output_size, ndim - 2), strict=True)
 
 
 # ------------------------------------------------------------------ recurrence
@@ -661,6 +670,8 @@ def recurrent(
         states, previous = carry
         x, visible = now
         output, new_states = step(x, states)
+        # A loop keeps dtypes; a cell of one's own may return its states in others.
+        new_states = jax.tree.map(lambda a, b: a.astype(b.dtype), new_states, states)
         if visible is not None:
             hidden_output = jnp.zeros_like(output) if zero_output_for_mask else previous
             output = _where(visible, output, hidden_output)
@@ -711,7 +722,10 @@ def attention_heads(
         An array of shape (batch, targets, heads, value size); and the scores (batch, heads,
         targets, sources), or None.
     """
-    if dropout_key is None and not return_scores and key.shape[-1] == value.shape[-1]:
+    # XLA has no product of float16 with a sum in float32 for CPUs (jax 0.10).
+    lacks_product = query.dtype == jnp.float16 and jax.default_backend() == "cpu"
+    is_plain = dropout_key is None and not return_scores and not lacks_product
+    if is_plain and key.shape[-1] == value.shape[-1]:
         implementation: Any = "cudnn" if flash_attention else None
         outputs = jax.nn.dot_product_attention(
             query, key, value, mask=mask, scale=scale, implementation=implementation
@@ -721,7 +735,8 @@ def attention_heads(
     key, value = (jnp.repeat(x, repeats, axis=2) if repeats > 1 else x for x in (key, value))
     scale = query.shape[-1] ** -0.5 if scale is None else scale
     logits = _at_least_float32(jnp.einsum("btnh,bsnh->bnts", query * scale, key))
-    mask = None if mask is None else jnp.broadcast_to(mask, logits.shape)
-    scores = jax.nn.softmax(logits, where=mask).astype(query.dtype)
+    if mask is not None:  # not infinity: a target that sees nothing gets the mean of everything
+        logits = jnp.where(mask, logits, jnp.finfo(logits.dtype).min / 2)
+    scores = jax.nn.softmax(logits).astype(query.dtype)
     used = scores if dropout_key is None else dropout(scores, dropout_rate, dropout_key)
     return jnp.einsum("bnts,bsnh->btnh", used, value), scores if return_scores else None

@@ -324,7 +324,7 @@ def to_legacy(entry: Mapping[str, Any]) -> Config:
     config = dict(entry["config"])
     if isinstance(config.get("layers"), list):
         config["layers"] = [to_legacy(layer) for layer in config["layers"]]
-    kept = {k: entry[k] for k in ("name", "inbound_nodes") if k in entry}
+    kept = {k: entry[k] for k in ("name", "inbound_nodes", "name_root") if k in entry}
     return {"class_name": legacy_name(entry), "config": for_older_readers(config), **kept}
 
 

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from jkeras.base.naming import to_snake_case
+from jkeras.core import parts
 from jkeras.core.layer import Layer
 from jkeras.saving import h5_writer, optimizer_state
 from jkeras.saving.archive import parse_json
@@ -19,58 +19,10 @@ from jkeras.saving.plan import Plan
 _OLD_LAYERS = "_layer_checkpoint_dependencies"
 
 
-# ------------------------------------------------------------------ paths
-def layer_paths(model: Layer) -> Iterator[tuple[str, Layer]]:
-    """Yields (path, layer) for a model (whose path is empty) and each layer in it, once.
-
-    A path consists of attribute names, in sorted order and private ones last; in lists, tuples and
-    dicts of layers the names are the layers' classes, counted. A model's list of layers comes
-    before its other attributes if it has a graph, else where `layers` stands among them.
-    """
-    seen: set[int] = set()
-
-    def visit(layer: Layer, path: str) -> Iterator[tuple[str, Layer]]:
-        if id(layer) in seen:
-            return
-        seen.add(id(layer))
-        yield path, layer
-        for name, value in _parts(layer):
-            yield from visit_value(value, f"{path}/{name}" if path else name)
-
-    def visit_value(value: Any, path: str) -> Iterator[tuple[str, Layer]]:
-        if isinstance(value, Layer):
-            yield from visit(value, path)
-        elif isinstance(value, (list, tuple, set, Mapping)):
-            counts: dict[str, int] = {}
-            for item in value.values() if isinstance(value, Mapping) else value:
-                kind = _kind(item)
-                if kind is not None:
-                    count = counts[kind] = counts.get(kind, -1) + 1
-                    name = f"{kind}_{count}" if count else kind
-                    yield from visit_value(item, f"{path}/{name}")
-
-    return visit(model, "")
-
-
-def _kind(item: Any) -> str | None:
-    if isinstance(item, Layer):
-        return to_snake_case(type(item).__name__)
-    return "container" if isinstance(item, (list, tuple, set, Mapping)) else None
-
-
-def _parts(layer: Layer) -> list[tuple[str, Any]]:
-    """Returns the attributes that may hold layers, in the order of files."""
-    parts = dict(layer._saved_attributes())
-    names = sorted(parts, key=lambda name: (name.startswith("_"), name))
-    if layer._saves_layers_first:
-        names = ["layers", *(n for n in names if n != "layers")]
-    return [(name, parts[name]) for name in names]
-
-
 # ------------------------------------------------------------------ writing
 def write(model: Layer, root: Any, include_optimizer: bool = True) -> None:
     """Writes a model's weights, and its optimizer's state if there is one, to an open file."""
-    for path, layer in layer_paths(model):
+    for _, path, layer, _ in parts.walk(model):
         store: dict[str, Any] = {}
         layer.save_own_variables(store)
         _write_store(root, path, layer.name, store)
@@ -104,7 +56,7 @@ def plan(model: Layer, find: Any) -> Plan:
         find: Gives the group of a path such as `"layers/dense/vars"`, or None.
     """
     result = Plan()
-    for path, layer in layer_paths(model):
+    for _, path, layer, _ in parts.walk(model):
         group = find(f"{path}/vars" if path else "vars")
         if type(layer).load_own_variables is not Layer.load_own_variables:
             result.call(functools.partial(layer.load_own_variables, StoredArrays(group)))

@@ -7,7 +7,6 @@ import pytest
 
 from jkeras import Variable, initializers, name_scope, ops
 from jkeras.core import scope
-from jkeras.core.variable import holding
 
 
 def test_of_an_array():
@@ -181,14 +180,3 @@ def test_reads_in_the_compute_dtype_of_the_running_layer():
         assert fixed.value.dtype == "float32"
         v.assign_add([1.0])
     assert (v.dtype, v.numpy().tolist()) == ("float32", [2.0])
-
-
-def test_holding_other_arrays_for_a_while():
-    a, b = Variable([1.0, 2.0]), Variable(3.0)
-    kept = a.show()  # somebody has it: it must not be destroyed afterwards
-    with pytest.raises(ZeroDivisionError), holding({a: np.zeros(2, "float32"), b: np.float32(4)}):
-        assert (a.numpy().tolist(), float(b)) == ([0.0, 0.0], 4.0)
-        raise ZeroDivisionError
-    assert (a.numpy().tolist(), float(b)) == ([1.0, 2.0], 3.0)
-    a.hand_over().delete()
-    assert kept.tolist() == [1.0, 2.0]
