@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core import graph
+from jkeras.core import graph, shapes
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
 from jkeras.core.parts import find
@@ -154,11 +154,11 @@ def _fit_input(index: int, x: graph.SymbolicTensor, array: Any, model_name: str)
         fitted = jnp.squeeze(array, -1)
     elif len(shape) == len(x.shape) - 1 and x.shape[-1] == 1:
         fitted = jnp.expand_dims(array, -1)
-    problem = InputSpec(shape=x.shape).problem(tuple(fitted.shape))
+    problem = InputSpec(shape=x.shape).problem(shapes.known(fitted.shape))
     if problem:
         raise ValueError(
-            f"Input {index} with name {x.input_name!r} of layer {model_name!r} is "
-            f"incompatible with the layer: expected shape={x.shape}, found shape={tuple(shape)}"
+            f"Input {index} with name {x.input_name!r} of layer {model_name!r} is incompatible "
+            f"with the layer: expected shape={x.shape}, found shape={shapes.known(shape)}"
         )
     # uint8 images stay small until here: the cast is a part of the compiled step.
     if fitted.dtype != x.dtype and not _both_float(fitted.dtype, x.dtype):

@@ -108,6 +108,39 @@ def test_symbolic_shape_and_dtype_are_the_real_ones(case):
         assert spec.dtype == array.dtype.name
 
 
+def like(inputs, factor, unknown=False):
+    """Returns symbolic tensors like arrays, with the axes in the middle larger, or unknown."""
+
+    def spec(x):
+        middle = [None if unknown else factor * n for n in x.shape[1:-1]]
+        return graph.SymbolicTensor((None, *middle, *x.shape[1:][-1:]), x.dtype)
+
+    return jax.tree.map(spec, inputs)
+
+
+@pytest.mark.parametrize(
+    "case", [c for c in PURE if max(x.ndim for x in jax.tree.leaves(c.draw())) > 2], ids=str
+)
+def test_unknown_axes_in_the_middle_stay_unknown(case):
+    """An axis of the result is None exactly where it follows the unknown ones."""
+    inputs = case.draw()
+    original, larger = case.make(), case.make()
+    try:
+        shapes = [
+            [x.shape for x in jax.tree.leaves(layer.compute_output_spec(*like(inputs, factor)))]
+            for layer, factor in ((original, 1), (larger, 4))
+        ]
+    except ValueError:  # sizes that the layer was not made for
+        return
+    if [w.shape for w in original.weights] != [w.shape for w in larger.weights]:
+        return
+    found = jax.tree.leaves(case.make().compute_output_spec(*like(inputs, 1, unknown=True)))
+    assert [x.shape for x in found] == [
+        tuple(n if n == m else None for n, m in zip(small, large, strict=True))
+        for small, large in zip(*shapes, strict=True)
+    ]
+
+
 @pytest.mark.parametrize("case", [c for c in LAYERS if c.saves], ids=str)
 def test_config_goes_through_json_and_back(case):
     layer = case.make()
