@@ -90,6 +90,13 @@ class Initializer(registry.Configurable):
         return self.sample(key if self.seed is None else as_key(self.seed), shape, dtype)
 
 
+def draw(initializer: Any, shape: tuple[int, ...], dtype: Any, key: jax.Array) -> jax.Array:
+    """Returns what an initializer, or a function of shape and dtype, gives."""
+    if isinstance(initializer, Initializer):
+        return initializer.draw(shape, dtype, key)
+    return jnp.asarray(initializer(shape, dtype=dtype), dtype)
+
+
 class Zeros(Initializer):
     """Zeros.
 

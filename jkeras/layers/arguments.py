@@ -150,8 +150,8 @@ def positive_integer(layer: Layer, name: str, value: Any) -> int:
     number = as_integer(value)
     if number is None or number <= 0:
         raise ValueError(
-            f"Received an invalid value for `{name}`, expected a positive integer. "
-            f"Received: {name}={value!r} (layer {layer.name!r})"
+            f"Invalid value for argument `{name}`. Expected a strictly positive value. Received "
+            f"{name}={value!r}: `{name}` must be a positive integer (layer {layer.name!r})."
         )
     return number
 
@@ -185,8 +185,8 @@ def one_of(layer: Layer, name: str, value: Any, allowed: Iterable[Any]) -> Any:
     allowed = tuple(allowed)
     if value not in allowed:
         raise ValueError(
-            f"Invalid value for argument `{name}` of the layer {layer.name!r}. "
-            f"Expected one of {allowed}. Received: {name}={value!r}"
+            f"Invalid value for argument `{name}`. Expected one of {allowed}. "
+            f"Received: {name}={value!r} (layer {layer.name!r})"
         )
     return value
 
@@ -218,8 +218,8 @@ def as_axes(layer: Layer, axis: Any) -> Any:
     axes = [as_integer(a) for a in axis] if isinstance(axis, (list, tuple)) else [None]
     if None in axes:
         raise TypeError(
-            "Invalid value for `axis` argument: Expected an int or a list/tuple of ints for the "
-            f"argument 'axis', but received: {axis!r} (layer {layer.name!r})"
+            "Invalid value for `axis` argument: expected an int or a list/tuple of ints. "
+            f"Received: axis={axis!r} (layer {layer.name!r})"
         )
     return axes
 

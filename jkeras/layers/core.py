@@ -17,6 +17,7 @@ from jkeras.core.layer import Layer
 from jkeras.layers.arguments import (
     KernelOptions,
     add_weight,
+    alias,
     positive_integer,
     takes_weight_options,
 )
@@ -68,15 +69,20 @@ class InputLayer(Layer):
         super().__init__(name=name, dtype=policy.standardize_dtype(tensor_dtype), **kwargs)
         if sparse or ragged:
             word = "sparse" if sparse else "ragged"
-            raise ValueError(f"`{word}=True` is not supported: pass dense arrays.")
-        if input_tensor is not None:
-            batch_shape = input_tensor.shape
-        elif shape is None and batch_shape is None:
-            batch_shape = self._batch_input_shape
+            raise ValueError(
+                f"`{word}=True` is not supported: pass dense arrays. (With an `input_tensor`, you "
+                f"cannot provide an incompatible `{word}` argument.)"
+            )
+        if shape is None and batch_shape is None and self._batch_input_shape is not None:
+            first, *sample = self._batch_input_shape  # of older Keras code
+            batch_size, shape = batch_size if first is None else first, sample
         if shape is not None and batch_shape is not None:
             raise ValueError("You cannot pass both `shape` and `batch_shape` at the same time.")
-        if batch_size is not None and batch_shape is not None and input_tensor is None:
+        if batch_size is not None and batch_shape is not None:
             raise ValueError("You cannot pass both `batch_size` and `batch_shape`.")
+        if input_tensor is not None:
+            _check_input_tensor(input_tensor, shape, batch_size, dtype, batch_shape)
+            shape, batch_shape = None, input_tensor.shape
         if shape is not None:
             batch_shape = (batch_size, *_as_shape(shape))
         if batch_shape is None:
@@ -95,6 +101,27 @@ class InputLayer(Layer):
     def get_config(self) -> dict[str, Any]:
         names = ("batch_shape", "dtype", "sparse", "ragged", "name", "optional")
         return {name: getattr(self, name) for name in names}
+
+
+def _check_input_tensor(
+    tensor: SymbolicTensor, shape: Any, batch_size: Any, dtype: Any, batch_shape: Any
+) -> None:
+    """Refuses what contradicts the tensor that an InputLayer is to use."""
+    for name, given, actual in (
+        ("shape", shape, tensor.shape[1:]),
+        ("batch_shape", batch_shape, tensor.shape),
+        ("batch_size", None if batch_size is None else (batch_size,), tensor.shape[:1]),
+    ):
+        if given is not None and _as_shape(given) != tuple(actual):
+            raise ValueError(
+                "When providing the `input_tensor` argument, you cannot provide an incompatible "
+                f"`{name}` argument. Received: {name}={given}; the tensor has {actual}"
+            )
+    if dtype is not None and policy.standardize_dtype(dtype) != tensor.dtype:
+        raise ValueError(
+            "When providing the `input_tensor` argument, you cannot provide an incompatible "
+            f"`dtype` argument. Received: dtype={dtype!r}; the tensor has {tensor.dtype!r}"
+        )
 
 
 def _as_shape(shape: Any) -> tuple[int | None, ...]:
@@ -203,6 +230,8 @@ class Dense(Layer):
         self.bias = add_weight(self, "bias", (self.units,)) if self.use_bias else None
         self.input_spec = InputSpec(min_ndim=2, axes={-1: input_shape[-1]})
 
+    _kernel = alias("kernel")
+
     def call(self, inputs: Any) -> Any:
         outputs = inputs @ self.kernel
         outputs = outputs if self.bias is None else outputs + self.bias
@@ -233,6 +262,8 @@ class EinsumDense(Layer):
         (2, 32, 64)
     """
 
+    kernel_initializer: Any
+
     @takes_weight_options("kernel", "bias")
     def __init__(
         self,
@@ -255,6 +286,8 @@ class EinsumDense(Layer):
         initializer = initializers.counting(self.kernel_initializer, summed)
         self.kernel = add_weight(self, "kernel", kernel_shape, initializer=initializer)
         self.bias = None if bias_shape is None else add_weight(self, "bias", bias_shape)
+
+    _kernel = alias("kernel")
 
     def call(self, inputs: Any) -> Any:
         outputs = jnp.einsum(self.equation, inputs, self.kernel)
@@ -353,6 +386,8 @@ class Embedding(Layer):
         if self._initial_weights is not None:
             values = self._initial_weights
             self.embeddings.assign(values[0] if isinstance(values, (list, tuple)) else values)
+
+    _embeddings = alias("embeddings")
 
     def __getattr__(self, name: str) -> Any:
         if name == "embeddings":

@@ -200,10 +200,7 @@ class _ForgetBias(initializers.Initializer):
         self.initializer = initializer
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
-        if isinstance(self.initializer, initializers.Initializer):
-            bias = self.initializer.draw(shape, dtype, key)
-        else:
-            bias = self.initializer(shape, dtype=dtype)
+        bias = initializers.draw(self.initializer, shape, dtype, key)
         quarter = shape[-1] // 4
         return jnp.asarray(bias, dtype).at[quarter : 2 * quarter].set(1)
 
