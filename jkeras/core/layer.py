@@ -13,7 +13,7 @@ import numpy as np
 from jkeras import constraints, initializers, regularizers
 from jkeras.base import naming, registry, settings
 from jkeras.base.deprecation import warn_deprecated
-from jkeras.core import graph, policy, scope
+from jkeras.core import graph, policy, scope, shapes
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.input_spec import InputSpec, check_input
 from jkeras.core.parts import Module, find, held, paths
@@ -222,38 +222,50 @@ class Layer(Module, registry.Configurable):
         return {**base, **{k: registry.serialize_keras_object(v) for k, v in arguments.items()}}
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """Makes a layer from the dict that `get_config` returned."""
-        values = registry.deserialize_values(config)
-        common = {
-            k: values.pop(k)
-            for k in ("name", "trainable", "dtype")
-            if k in values and not registry.accepts(cls.__init__, k)
-        }
-        layer = cls(**values)
-        if "name" in common:
-            layer.name = common["name"]
-        if "dtype" in common:
-            layer.dtype_policy = common["dtype"]
-        if not common.get("trainable", True):
-            layer.trainable = False
-        return layer
+    def from_config(
+        cls,
+        config: Mapping[str, Any],
+        custom_objects: Mapping[str, Any] | None = None,
+        safe_mode: bool | None = None,
+    ) -> Self:
+        """Makes a layer from the dict that `get_config` returned.
+
+        Args:
+            config: The dict.
+            custom_objects: Names of your own classes and functions.
+            safe_mode: Accepted for Keras's sake: code in configs is never executed.
+        """
+        with registry.CustomObjectScope(custom_objects):
+            values = registry.deserialize_values(config)
+            common = {
+                k: values.pop(k)
+                for k in ("name", "trainable", "dtype")
+                if k in values and not registry.accepts(cls.__init__, k)
+            }
+            layer = cls(**values)
+            if "name" in common:
+                layer.name = common["name"]
+            if "dtype" in common:
+                layer.dtype_policy = common["dtype"]
+            if not common.get("trainable", True):
+                layer.trainable = False
+            return layer
 
     def get_build_config(self) -> dict[str, Any] | None:
         """Returns the shapes the layer was built for; None if it is not built."""
-        shapes = self._build_shapes
-        if shapes is None:
+        built_for = self._build_shapes
+        if built_for is None:
             return None
-        if len(shapes) == 1:
-            return {"input_shape": next(iter(shapes.values()))}
-        return {"shapes_dict": dict(shapes)}
+        if len(built_for) == 1:
+            return {"input_shape": next(iter(built_for.values()))}
+        return {"shapes_dict": dict(built_for)}
 
     def build_from_config(self, config: Mapping[str, Any]) -> None:
         """Builds the layer for the shapes that `get_build_config` returned."""
         if config.get("input_shape") is not None:
-            self.build(_as_shape(config["input_shape"]))
+            self.build(shapes.map_shapes(tuple, config["input_shape"]))
         elif config.get("shapes_dict"):
-            self.build(**{k: _as_shape(v) for k, v in config["shapes_dict"].items()})
+            self.build(**shapes.map_shapes(tuple, config["shapes_dict"]))
 
     # -------------------------------------------------------------- building
     @property
@@ -407,12 +419,16 @@ class Layer(Module, registry.Configurable):
             **kwargs: Likewise.
         """
         self._prepare(args, kwargs)
-        if type(self).compute_output_shape is not Layer.compute_output_shape:
-            shapes = self.compute_output_shape(
-                **self._shapes_for(self.compute_output_shape, args, kwargs)
+        if self._declares_output_shape:
+            given = self._shapes_for(self.compute_output_shape, args, kwargs)
+            return shapes.map_shapes(
+                lambda s: SymbolicTensor(s, self.compute_dtype), self.compute_output_shape(**given)
             )
-            return _map_shapes(lambda s: SymbolicTensor(s, self.compute_dtype), shapes)
         return graph.abstract(self._compute, args, kwargs)
+
+    @property
+    def _declares_output_shape(self) -> bool:
+        return type(self).compute_output_shape is not Layer.compute_output_shape
 
     def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
         """Returns the outputs' shapes for inputs of these shapes (None: unknown size).
@@ -423,8 +439,8 @@ class Layer(Module, registry.Configurable):
         def symbol(shape: tuple) -> SymbolicTensor:
             return SymbolicTensor(shape, self.compute_dtype)
 
-        inputs = _map_shapes(symbol, args)
-        named = {k.removesuffix("_shape"): _map_shapes(symbol, v) for k, v in kwargs.items()}
+        inputs, named = shapes.map_shapes(symbol, (args, kwargs))
+        named = {k.removesuffix("_shape"): v for k, v in named.items()}
         if set(named) == {"input"}:
             inputs, named = (named["input"],), {}
         outputs = self.compute_output_spec(*inputs, **named)
@@ -538,15 +554,21 @@ class Layer(Module, registry.Configurable):
             for name, source in signature.mask_sources.items():
                 if given.get(name) is None and jax.tree.leaves(masks.get(source)):
                     given[name] = masks[source]
-            outputs = self._call_in(here, training, bound)
+            try:
+                outputs = self._call_in(here, training, bound)
+            except Exception:
+                if not (isinstance(here, shapes.AbstractScope) and here.trusting):
+                    raise
+                if not self._declares_output_shape:
+                    raise
+                outputs = self._declared_outputs(here, args, kwargs)
         self._built = True
         if isinstance(here, scope.Eager):
             self.__dict__["_added_losses"] = here.added_losses
-        if not isinstance(here, scope.Pure):
-            self._seen_shapes = jax.tree.map(_known_size, _shapes(outputs), is_leaf=_is_shape)
+        shapes.note_outputs(self, outputs)
         if self.activity_regularizer is not None:
             for output in jax.tree.leaves(outputs):  # a loss per sample, as in Keras
-                batch_size = output.shape[0] if output.ndim else 1
+                batch_size = jnp.maximum(output.shape[0], 1) if output.ndim else 1
                 self.add_loss(self.activity_regularizer(output) / batch_size)
         self._mask_outputs(here, bound, masks, outputs)
         return outputs
@@ -565,6 +587,12 @@ class Layer(Module, registry.Configurable):
         finally:
             here.callers.pop()
             here.training, here.autocast = before
+
+    def _declared_outputs(self, here: shapes.AbstractScope, args: tuple, kwargs: dict) -> Any:
+        """Returns stand-ins of the shapes that `compute_output_shape` gives."""
+        given = self._shapes_for(self.compute_output_shape, args, kwargs)
+        declared = self.compute_output_shape(**shapes.map_shapes(here.known, given))
+        return shapes.map_shapes(lambda s: jnp.zeros(here.fill(s), self.compute_dtype), declared)
 
     def _refuse_nans(self, inputs: Any, outputs: Any) -> None:
         if not _holds_nan(outputs):
@@ -643,8 +671,8 @@ class Layer(Module, registry.Configurable):
         try:
             yield
         except Exception as error:
-            shapes = ", ".join(_describe(x) for x in jax.tree.leaves(inputs))
-            error.add_note(f"in {type(self).__name__} {self.name!r}, called with {shapes}")
+            given = ", ".join(_describe(x) for x in jax.tree.leaves(inputs))
+            error.add_note(f"in {type(self).__name__} {self.name!r}, called with {given}")
             raise
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -673,18 +701,18 @@ def _recorded_build(build: Callable) -> Callable:
             return
         if self._built:
             return
+        args, kwargs = shapes.known_for_build((args, kwargs))
         self._building = True
         names = scope.current_names()
         names = names if names and names[-1] == self.name else (*names, self.name)
-        args, kwargs = jax.tree.map(_known_size, (args, kwargs), is_leaf=_is_shape)
         try:
             with scope.outside(), scope.root_names(names), jax.ensure_compile_time_eval():
                 build(self, *args, **kwargs)
         finally:
             self._building = False
         bound = inspect.signature(build).bind(self, *args, **kwargs)
-        shapes = dict(list(bound.arguments.items())[1:])
-        self._build_shapes = {k: v for k, v in shapes.items() if v is not None}
+        given = dict(list(bound.arguments.items())[1:])
+        self._build_shapes = {k: v for k, v in given.items() if v is not None}
         self._path = "/".join(names)
         self._built = True
 
@@ -708,41 +736,8 @@ def _is_numbers(value: Any) -> bool:
     )
 
 
-def _is_shape(value: Any) -> bool:
-    return isinstance(value, (tuple, list)) and all(
-        n is None or isinstance(n, (int, np.integer)) for n in value
-    )
-
-
-def _as_shape(value: Any) -> Any:
-    """Makes tuples of the shapes in what came from JSON."""
-    if _is_shape(value):
-        return tuple(value)
-    if isinstance(value, Mapping):
-        return {k: _as_shape(v) for k, v in value.items()}
-    return [_as_shape(v) for v in value] if isinstance(value, (list, tuple)) else value
-
-
 def _shapes(inputs: Any) -> Any:
     return jax.tree.map(lambda x: tuple(getattr(x, "shape", ())), inputs)
-
-
-def _known_size(shape: Any) -> Any:
-    """Gives back None for the batch size at which abstract evaluation tries a layer."""
-    here = scope.current()
-    if not isinstance(here, scope.Abstract) or not _is_shape(shape) or not shape:
-        return shape
-    return (None, *shape[1:]) if shape[0] in graph.TRIAL_BATCH_SIZES else tuple(shape)
-
-
-def _map_shapes(function: Callable, tree: Any) -> Any:
-    if _is_shape(tree):
-        return function(tuple(tree))
-    if isinstance(tree, Mapping):
-        return {k: _map_shapes(function, v) for k, v in tree.items()}
-    if isinstance(tree, (list, tuple)):
-        return type(tree)(_map_shapes(function, v) for v in tree)
-    return tree
 
 
 def _describe(x: Any) -> str:

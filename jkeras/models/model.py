@@ -273,7 +273,7 @@ class Model(Trainable):
 
     def _attributes(self) -> dict[str, Any]:
         own = super()._attributes()
-        return {**own, "layers": find(own, is_layer)}
+        return {**own, "layers": list(dict.fromkeys(find(own, is_layer)))}
 
     # -------------------------------------------------------------- files
     def save(
