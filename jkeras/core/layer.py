@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -13,7 +13,7 @@ import numpy as np
 from jkeras import constraints, initializers, regularizers
 from jkeras.base import naming, registry, settings
 from jkeras.base.deprecation import warn_deprecated
-from jkeras.core import graph, policy, scope
+from jkeras.core import graph, policy, scope, shapes
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.input_spec import InputSpec, check_input
 from jkeras.core.parts import Module, find, held, paths
@@ -97,7 +97,7 @@ class Layer(Module, registry.Configurable):
     # Made in __new__, so that attributes may be assigned before super().__init__() is called.
     _own_weights: list[Variable]
     _calls: list[graph.Call]
-    _added_losses: list[Any]
+    _added_losses: Sequence[tuple[Any, Any]] = ()
     _built: bool
     _building: bool
     input_spec: InputSpec | list | None = None
@@ -111,7 +111,7 @@ class Layer(Module, registry.Configurable):
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls, *args, **kwargs)
         records = self.__dict__
-        records["_own_weights"], records["_calls"], records["_added_losses"] = [], [], []
+        records["_own_weights"], records["_calls"] = [], []
         records["_built"] = records["_building"] = False
         records["_trainable"] = True
         root = naming.to_snake_case(cls.__name__)
@@ -253,19 +253,19 @@ class Layer(Module, registry.Configurable):
 
     def get_build_config(self) -> dict[str, Any] | None:
         """Returns the shapes the layer was built for; None if it is not built."""
-        shapes = self._build_shapes
-        if shapes is None:
+        built_for = self._build_shapes
+        if built_for is None:
             return None
-        if len(shapes) == 1:
-            return {"input_shape": next(iter(shapes.values()))}
-        return {"shapes_dict": dict(shapes)}
+        if len(built_for) == 1:
+            return {"input_shape": next(iter(built_for.values()))}
+        return {"shapes_dict": dict(built_for)}
 
     def build_from_config(self, config: Mapping[str, Any]) -> None:
         """Builds the layer for the shapes that `get_build_config` returned."""
         if config.get("input_shape") is not None:
-            self.build(_as_shape(config["input_shape"]))
+            self.build(shapes.map_shapes(tuple, config["input_shape"]))
         elif config.get("shapes_dict"):
-            self.build(**{k: _as_shape(v) for k, v in config["shapes_dict"].items()})
+            self.build(**shapes.map_shapes(tuple, config["shapes_dict"]))
 
     # -------------------------------------------------------------- building
     @property
@@ -389,25 +389,21 @@ class Layer(Module, registry.Configurable):
         """Adds a scalar (or a list of them) to the loss that training minimizes."""
         here = scope.current()
         for value in loss if isinstance(loss, (list, tuple)) else [loss]:
-            if here is not None and here.kind != scope.EAGER:
-                here.losses.append(value)
+            if here is not None:
+                here.added_losses.append((self, value))
             else:
-                self._added_losses.append(value)
+                self._added_losses = [*self._added_losses, (self, value)]
 
     @property
     def losses(self) -> list[jax.Array]:
         """Losses added in this (or the last eager) call, and the regularizers' of the weights."""
         here = scope.current()
-        if here is not None and here.kind != scope.EAGER:
-            added = list(here.losses)
-        else:
-            added = [loss for layer in self._flatten_layers() for loss in layer._added_losses]
-        weights = (v for v in self.trainable_weights if v.regularizer is not None)
-        return added + [v.regularizer(v.value) for v in weights]  # type: ignore[misc]
-
-    def _clear_losses(self) -> None:
-        for layer in self._flatten_layers():
-            layer._added_losses.clear()
+        added = self._added_losses if here is None else here.added_losses
+        if not isinstance(here, scope.Pure):
+            own = {None, *self._flatten_layers()} if added else set()
+            added = [(layer, loss) for layer, loss in added if layer in own]
+        weights = [v for v in self.trainable_weights if v.regularizer is not None]
+        return [loss for _, loss in added] + [v.regularizer(v.value) for v in weights]  # type: ignore[misc]
 
     # -------------------------------------------------------------- randomness
     def next_key(self) -> jax.Array:
@@ -423,12 +419,16 @@ class Layer(Module, registry.Configurable):
             **kwargs: Likewise.
         """
         self._prepare(args, kwargs)
-        if type(self).compute_output_shape is not Layer.compute_output_shape:
-            shapes = self.compute_output_shape(
-                **self._shapes_for(self.compute_output_shape, args, kwargs)
+        if self._declares_output_shape:
+            given = self._shapes_for(self.compute_output_shape, args, kwargs)
+            return shapes.map_shapes(
+                lambda s: SymbolicTensor(s, self.compute_dtype), self.compute_output_shape(**given)
             )
-            return _map_shapes(lambda s: SymbolicTensor(s, self.compute_dtype), shapes)
         return graph.abstract(self._compute, args, kwargs)
+
+    @property
+    def _declares_output_shape(self) -> bool:
+        return type(self).compute_output_shape is not Layer.compute_output_shape
 
     def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
         """Returns the outputs' shapes for inputs of these shapes (None: unknown size).
@@ -439,8 +439,8 @@ class Layer(Module, registry.Configurable):
         def symbol(shape: tuple) -> SymbolicTensor:
             return SymbolicTensor(shape, self.compute_dtype)
 
-        inputs = _map_shapes(symbol, args)
-        named = {k.removesuffix("_shape"): _map_shapes(symbol, v) for k, v in kwargs.items()}
+        inputs, named = shapes.map_shapes(symbol, (args, kwargs))
+        named = {k.removesuffix("_shape"): v for k, v in named.items()}
         if set(named) == {"input"}:
             inputs, named = (named["input"],), {}
         outputs = self.compute_output_spec(*inputs, **named)
@@ -521,8 +521,7 @@ class Layer(Module, registry.Configurable):
             return self.symbolic_call(*args, **kwargs)
         if scope.current() is not None:
             return self._compute(*args, **kwargs)
-        self._clear_losses()
-        with scope.enter(scope.Scope(paths=lambda: paths(self))) as here:
+        with scope.enter(scope.Eager(paths=lambda: paths(self))) as here:
             outputs = self._compute(*args, **kwargs)
         for array in jax.tree.leaves(outputs):
             mask = here.get_mask(array)
@@ -531,7 +530,7 @@ class Layer(Module, registry.Configurable):
         return outputs
 
     def _compute(self, *args: Any, **kwargs: Any) -> Any:
-        here = scope.current() or scope.Scope()
+        here = scope.current() or scope.Eager()
         signature = self._signature
         if not (signature.takes_training or signature.takes_any_keyword) and "training" in kwargs:
             kwargs = dict(kwargs)
@@ -555,13 +554,21 @@ class Layer(Module, registry.Configurable):
             for name, source in signature.mask_sources.items():
                 if given.get(name) is None and jax.tree.leaves(masks.get(source)):
                     given[name] = masks[source]
-            outputs = self._call_in(here, training, bound)
+            try:
+                outputs = self._call_in(here, training, bound)
+            except Exception:
+                if not (isinstance(here, shapes.AbstractScope) and here.trusting):
+                    raise
+                if not self._declares_output_shape:
+                    raise
+                outputs = self._declared_outputs(here, args, kwargs)
         self._built = True
-        if here.kind != scope.PURE:
-            self._seen_shapes = jax.tree.map(_known_size, _shapes(outputs), is_leaf=_is_shape)
+        if isinstance(here, scope.Eager):
+            self.__dict__["_added_losses"] = here.added_losses
+        shapes.note_outputs(self, outputs)
         if self.activity_regularizer is not None:
             for output in jax.tree.leaves(outputs):  # a loss per sample, as in Keras
-                batch_size = output.shape[0] if output.ndim else 1
+                batch_size = jnp.maximum(output.shape[0], 1) if output.ndim else 1
                 self.add_loss(self.activity_regularizer(output) / batch_size)
         self._mask_outputs(here, bound, masks, outputs)
         return outputs
@@ -580,6 +587,12 @@ class Layer(Module, registry.Configurable):
         finally:
             here.callers.pop()
             here.training, here.autocast = before
+
+    def _declared_outputs(self, here: shapes.AbstractScope, args: tuple, kwargs: dict) -> Any:
+        """Returns stand-ins of the shapes that `compute_output_shape` gives."""
+        given = self._shapes_for(self.compute_output_shape, args, kwargs)
+        declared = self.compute_output_shape(**shapes.map_shapes(here.known, given))
+        return shapes.map_shapes(lambda s: jnp.zeros(here.fill(s), self.compute_dtype), declared)
 
     def _refuse_nans(self, inputs: Any, outputs: Any) -> None:
         if not _holds_nan(outputs):
@@ -658,8 +671,8 @@ class Layer(Module, registry.Configurable):
         try:
             yield
         except Exception as error:
-            shapes = ", ".join(_describe(x) for x in jax.tree.leaves(inputs))
-            error.add_note(f"in {type(self).__name__} {self.name!r}, called with {shapes}")
+            given = ", ".join(_describe(x) for x in jax.tree.leaves(inputs))
+            error.add_note(f"in {type(self).__name__} {self.name!r}, called with {given}")
             raise
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -688,18 +701,18 @@ def _recorded_build(build: Callable) -> Callable:
             return
         if self._built:
             return
+        args, kwargs = shapes.known_for_build((args, kwargs))
         self._building = True
         names = scope.current_names()
         names = names if names and names[-1] == self.name else (*names, self.name)
-        args, kwargs = jax.tree.map(_known_size, (args, kwargs), is_leaf=_is_shape)
         try:
             with scope.outside(), scope.root_names(names), jax.ensure_compile_time_eval():
                 build(self, *args, **kwargs)
         finally:
             self._building = False
         bound = inspect.signature(build).bind(self, *args, **kwargs)
-        shapes = dict(list(bound.arguments.items())[1:])
-        self._build_shapes = {k: v for k, v in shapes.items() if v is not None}
+        given = dict(list(bound.arguments.items())[1:])
+        self._build_shapes = {k: v for k, v in given.items() if v is not None}
         self._path = "/".join(names)
         self._built = True
 
@@ -723,41 +736,8 @@ def _is_numbers(value: Any) -> bool:
     )
 
 
-def _is_shape(value: Any) -> bool:
-    return isinstance(value, (tuple, list)) and all(
-        n is None or isinstance(n, (int, np.integer)) for n in value
-    )
-
-
-def _as_shape(value: Any) -> Any:
-    """Makes tuples of the shapes in what came from JSON."""
-    if _is_shape(value):
-        return tuple(value)
-    if isinstance(value, Mapping):
-        return {k: _as_shape(v) for k, v in value.items()}
-    return [_as_shape(v) for v in value] if isinstance(value, (list, tuple)) else value
-
-
 def _shapes(inputs: Any) -> Any:
     return jax.tree.map(lambda x: tuple(getattr(x, "shape", ())), inputs)
-
-
-def _known_size(shape: Any) -> Any:
-    """Gives back None for the batch size at which abstract evaluation tries a layer."""
-    here = scope.current()
-    if here is None or here.kind != scope.ABSTRACT or not _is_shape(shape) or not shape:
-        return shape
-    return (None, *shape[1:]) if shape[0] in graph.TRIAL_BATCH_SIZES else tuple(shape)
-
-
-def _map_shapes(function: Callable, tree: Any) -> Any:
-    if _is_shape(tree):
-        return function(tuple(tree))
-    if isinstance(tree, Mapping):
-        return {k: _map_shapes(function, v) for k, v in tree.items()}
-    if isinstance(tree, (list, tuple)):
-        return type(tree)(_map_shapes(function, v) for v in tree)
-    return tree
 
 
 def _describe(x: Any) -> str:

@@ -96,7 +96,12 @@ class Metric(registry.Configurable):
 
     def __init__(self, dtype: Any = None, name: str | None = None):
         self.name = name or naming.auto_name(naming.to_snake_case(type(self).__name__))
-        self.dtype = settings.floatx() if dtype is None else policy.get_policy(dtype).compute_dtype
+        self._dtype = settings.floatx() if dtype is None else policy.get_policy(dtype).compute_dtype
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of the variables and the result."""
+        return self._dtype
 
     # -------------------------------------------------------------- pure functions
     def init(self, *args: Any) -> State:
@@ -107,7 +112,7 @@ class Metric(registry.Configurable):
                 the shapes of the state follow from those of the data.
         """
         if args:  # makes the variables that update_state makes at its first call
-            with scope.enter(scope.Scope(scope.ABSTRACT)):
+            with scope.enter(scope.Abstract()):
                 jax.eval_shape(lambda specs: self.update_state(*specs), args)
         named = self.named_variables()
         state = {name: variable.initial_value() for name, variable in named.items()}
@@ -197,7 +202,7 @@ class Metric(registry.Configurable):
             name: The name in the metric.
         """
         here = scope.current()
-        if here is not None and here.kind == scope.PURE:
+        if isinstance(here, scope.Pure):
             raise ValueError(
                 f"The metric {self.name!r} makes a variable while a compiled step updates it. Make "
                 "it in __init__, or call metric.init(y_true, y_pred) before."
@@ -301,7 +306,7 @@ class Metric(registry.Configurable):
                 f"{sorted(named)}. Start from metric.init(y_true, y_pred)."
             )
         values = {named[name]: value for name, value in state.items()}
-        here = scope.Scope(scope.PURE, values)
+        here = scope.Pure(values)
         with scope.enter(here):
             yield lambda: {name: here.values[named[name]] for name in state}
 

@@ -273,7 +273,7 @@ class Model(Trainable):
 
     def _attributes(self) -> dict[str, Any]:
         own = super()._attributes()
-        return {**own, "layers": list(dict.fromkeys(find(own, _is_layer)))}
+        return {**own, "layers": list(dict.fromkeys(find(own, is_layer)))}
 
     # -------------------------------------------------------------- files
     def save(
@@ -459,5 +459,6 @@ def _shape_of(tree: Any) -> Any:
     return found[0].shape if len(found) == 1 else jax.tree.map(lambda x: x.shape, tree)
 
 
-def _is_layer(value: Any) -> bool:
+def is_layer(value: Any) -> bool:
+    """Says whether a value is a layer."""
     return isinstance(value, Layer)

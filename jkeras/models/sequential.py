@@ -113,7 +113,7 @@ class Sequential(Model):
         return [layer for layer in self._stack if not isinstance(layer, InputLayer)]
 
     def _attributes(self) -> dict[str, Any]:
-        own = super()._attributes()
+        own = Layer._attributes(self)
         del own["_stack"]
         return {"layers": self.layers, **own}
 

@@ -106,7 +106,7 @@ class Trainable(Layer):
         check_names(losses_and_metrics)
         found = self.call_graph()  # type: ignore[attr-defined]
         if found is not None:  # else outputs have no names yet
-            CompiledObjective(loss, loss_weights, output_names=found.output_names)
+            CompiledObjective(loss, loss_weights, output_names=names_of(self, None))
         self.optimizer, self.loss = chosen, loss
         self.run_eagerly, self.steps_per_execution = run_eagerly, int(steps_per_execution)
         if jit_compile == "auto":
@@ -578,7 +578,7 @@ class Trainable(Layer):
             return CustomPrograms(example, model=self, **parts)
         return Programs(model=self, **parts)
 
-    def _target_specs(self, y: Any, names: list[str]) -> list[Any] | None:
+    def _target_specs(self, y: Any, names: Any) -> list[Any] | None:
         if y is None or not self._hooks:
             return y
         try:
@@ -729,9 +729,9 @@ class Trainable(Layer):
         return data_module.Reader(lambda x: describe(self, x)[1].names, bool(self._hooks))
 
     def _check_labels(self, programs: Programs, data: Any) -> None:
-        if isinstance(data, data_module.ArrayData) and not self._hooks:
+        if not self._hooks:
             outputs = describe(self, data.example.x)[1].outputs
-            data_module.check_labels(programs.objective, data.batch, outputs)
+            data_module.check_labels(programs.objective, data.example, outputs)
 
     def _pace(self, verbose: int) -> loop.Pace:
         if settings.get("debug_nans"):
@@ -781,7 +781,7 @@ class EpochProgress:
             self._steps = self._progress.steps
 
 
-def _flat(x: Any, y: Any, sample_weight: Any, names: list[str]) -> Batch:
+def _flat(x: Any, y: Any, sample_weight: Any, names: Any) -> Batch:
     return Batch(
         x,
         data_module.as_targets(y, names, "y"),

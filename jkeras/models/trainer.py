@@ -36,12 +36,12 @@ class Description(NamedTuple):
 
     Attributes:
         outputs: The specs of the outputs.
-        names: The outputs' names: those of a graph's layers, a dict's keys, or numbers.
+        names: The outputs' names, in their structure: a graph's layers, a dict's keys, or numbers.
         written: The paths of the variables that inference writes.
     """
 
     outputs: Any
-    names: list[str]
+    names: Any
     written: list[str]
 
 
@@ -69,15 +69,23 @@ def describe(model: Any, x: Any) -> tuple[Any, Description]:
     return key, model._descriptions[key]
 
 
-def names_of(model: Any, outputs: Any) -> list[str]:
-    """Returns the names of a model's outputs: a graph's layers, else keys or numbers."""
+def names_of(model: Any, outputs: Any) -> Any:
+    """Returns the names of a model's outputs, in their structure: a graph's layers, keys, numbers.
+
+    Args:
+        model: The model.
+        outputs: What it gives; not looked at if the model has a graph.
+    """
     found = model.call_graph()
     if found is not None:
-        return found.output_names
-    if isinstance(outputs, Mapping):
-        return [str(k) for k in outputs]
-    count = len(jax.tree.leaves(outputs))
-    return ["output"] if count == 1 else [f"output_{i + 1}" for i in range(count)]
+        outputs, names = found.outputs, found.output_names
+    else:
+        count = len(jax.tree.leaves(outputs))
+        names = ["output"] if count == 1 else [f"output_{i + 1}" for i in range(count)]
+    if isinstance(outputs, Mapping) and len(jax.tree.leaves(outputs)) == len(outputs):
+        return {key: str(key) for key in outputs}
+    nested = isinstance(outputs, (list, tuple, Mapping)) and len(outputs) != len(names)
+    return jax.tree.unflatten(jax.tree.structure(outputs), names) if nested else names
 
 
 # A state of at most so many bytes is copied by each chunk and not donated: that takes less time

@@ -197,7 +197,7 @@ def test_training_holds_one_copy_of_the_weights():
     cells, programs = trainer.cells(), trainer.last
     state = cells.read(jax.tree.map(jnp.asarray, programs.fresh_metrics()))
     pointers = {a.unsafe_buffer_pointer() for a in (state.params["wider/kernel"],)}
-    feed = model._data(X, Y, None, 32).feed(0)
+    feed = model._reader.data(X, Y, None, 32).feed(0)
     chunk = next(feed.chunks(lambda: None))
     after, _ = chunk.run(programs.train(feed.select, cells.donates), state, chunk.resident)
     assert after.params["wider/kernel"].unsafe_buffer_pointer() in pointers
