@@ -106,6 +106,12 @@ class Functional(Model):
             return functional_config.describe(self)
         return super().get_config()
 
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        if self._is_made_of_tensors:  # which the graph has
+            state["_arguments"] = None
+        return state
+
     def get_build_config(self) -> dict[str, Any] | None:
         """Returns no shape, since the graph has them all."""
         if self.call_graph() is None:

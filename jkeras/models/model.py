@@ -238,6 +238,15 @@ class Model(Trainable):
         )
 
     # -------------------------------------------------------------- configuration
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        found = state.get("_graph")
+        if found is not None and not self._saves_layers_first:  # no model of it was made yet
+            _derive_from(type(self), self._of_tensors)
+        if self._arguments is None:
+            ends = {"inputs": found.inputs, "outputs": found.outputs}  # type: ignore[union-attr]
+            self._arguments = (), {**ends, "name": self.name}
+
     # Whether the constructor was given inputs and outputs, which only a graph describes.
     _is_made_of_tensors = False
     # How Keras numbers the first call, where a larger model's outputs are named.
