@@ -213,7 +213,7 @@ def function_config(obj: Any, wrapper: type) -> dict[str, Any]:
 
     `get_config` there may take them out again, as it has to in Keras.
     """
-    built_in = next(c for c in type(obj).__mro__ if registry.area_of(c) is not None)
+    built_in = next(c for c in type(obj).__mro__ if registry.is_builtin(c))
     if built_in is not wrapper:
         return {}
     options = {name: getattr(obj, name) for name in obj._options}
@@ -223,7 +223,7 @@ def function_config(obj: Any, wrapper: type) -> dict[str, Any]:
 def function_arguments(cls: type, config: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the arguments with which a wrapper of a function is made from its config."""
     values = registry.deserialize_values(config)
-    if registry.area_of(cls) is None:  # its own constructor knows the function
+    if not registry.is_builtin(cls):  # its own constructor knows the function
         values = {k: v for k, v in values.items() if registry.accepts(cls.__init__, k)}
     if isinstance(values.get("fn"), str):  # as tf.keras wrote it
         values["fn"] = registry.find_function(values["fn"])
