@@ -15,7 +15,7 @@ import optax
 from jkeras.base import naming, registry, settings
 from jkeras.base.deprecation import warn_deprecated
 from jkeras.core import scope
-from jkeras.core.signatures import takes_arguments_of
+from jkeras.core.signatures import Init, takes_arguments_of
 from jkeras.core.variable import Variable
 from jkeras.optimizers import arguments, cells, rules
 from jkeras.optimizers.cells import State
@@ -59,8 +59,8 @@ class Optimizer(cells.Remembers):
         [0.0, 1.0]
     """
 
-    # The slots of each trained variable, all of which start from zeros.
-    _slots: tuple[str, ...] = ()
+    # The slots of each trained variable, in groups: files hold one group after the other.
+    _slots: tuple[tuple[str, ...], ...] = ()
     # Arguments that old programs give; what they mean has other names in configs.
     _old_arguments = frozenset({"lr", "decay"})
 
@@ -71,6 +71,7 @@ class Optimizer(cells.Remembers):
         captured = {k: v for k, v in kwargs.items() if k not in old}
         return super().__new__(cls, *args, **captured)
 
+    @arguments.checks_arguments
     def __init__(
         self,
         learning_rate: Any,
@@ -89,31 +90,19 @@ class Optimizer(cells.Remembers):
         learning_rate = arguments.take_old_arguments(learning_rate, kwargs)
         arguments.refuse_unknown(kwargs, type(self))
         self.name = name or naming.auto_name(naming.to_snake_case(type(self).__name__))
-        self.weight_decay = arguments.number("weight_decay", weight_decay)
-        self.clipnorm = arguments.positive("clipnorm", clipnorm)
-        self.clipvalue = arguments.positive("clipvalue", clipvalue)
-        self.global_clipnorm = arguments.positive("global_clipnorm", global_clipnorm)
-        arguments.only_one(clipnorm=clipnorm, clipvalue=clipvalue, global_clipnorm=global_clipnorm)
-        self.use_ema = use_ema
-        self.ema_momentum = arguments.number(
-            "ema_momentum",
-            ema_momentum,
-            "in the range [0, 1]",
-            lambda x: not use_ema or 0 <= x <= 1,
-        )
-        self.ema_overwrite_frequency = arguments.count(
-            "ema_overwrite_frequency", ema_overwrite_frequency, 1
-        )
-        self.loss_scale_factor = arguments.positive("loss_scale_factor", loss_scale_factor)
-        self.gradient_accumulation_steps = arguments.count(
-            "gradient_accumulation_steps", gradient_accumulation_steps, 2
-        )
+        self.weight_decay = weight_decay
+        self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
+        arguments.check_clips(clipnorm, clipvalue, global_clipnorm)
+        self.use_ema, self.ema_momentum = use_ema, ema_momentum
+        self.ema_overwrite_frequency = ema_overwrite_frequency
+        self.loss_scale_factor = loss_scale_factor
+        self.gradient_accumulation_steps = gradient_accumulation_steps
         self.built = False
         self._trainable_variables: list[Variable] = []
         self._not_decayed: set[Variable] = set()
         self._not_decayed_names: list[str] = []
         self._forget()
-        self._iteration = self.add_variable((), dtype="int32", name="iteration")
+        self._iterations = self.add_variable((), dtype="int32", name="iteration")
         self._learning_rate: Any = None
         self._set_learning_rate(learning_rate)
 
@@ -142,7 +131,8 @@ class Optimizer(cells.Remembers):
                 self.add_variable_from_reference(v, "average", initializer=v)
         if self.gradient_accumulation_steps:
             self.add_optimizer_variables(variables, "gradient_accumulator")
-        self.add_optimizer_variables(variables, self._slots)
+        for group in self._slots:
+            self.add_optimizer_variables(variables, group)
 
     def advance(self, step: Step) -> State:
         """Returns new values for some of `step.scalars`; called once a step, before the rule."""
@@ -195,9 +185,17 @@ class Optimizer(cells.Remembers):
             cell.assign(new[name][0])
         variable.assign_add(updates[0])
 
-    assign = staticmethod(Variable.assign)
-    assign_add = staticmethod(Variable.assign_add)
-    assign_sub = staticmethod(Variable.assign_sub)
+    def assign(self, variable: Variable, value: Any) -> None:
+        """Sets a variable, in `update_step`."""
+        variable.assign(value)
+
+    def assign_add(self, variable: Variable, value: Any) -> None:
+        """Adds to a variable, in `update_step`."""
+        variable.assign_add(value)
+
+    def assign_sub(self, variable: Variable, value: Any) -> None:
+        """Subtracts from a variable, in `update_step`."""
+        variable.assign_sub(value)
 
     def weight_decay_of(self, variable: Variable) -> float | None:
         """Returns the weight decay of a variable that is not excluded from it."""
@@ -475,10 +473,20 @@ class Optimizer(cells.Remembers):
                     "variables, call `optimizer.build(variables)` with all of them first."
                 )
 
+    def averages(self) -> dict[Variable, Variable]:
+        """Returns the moving averages by their variables: of those it is built on, if `use_ema`."""
+        return {
+            of: cell
+            for (name, of), cell in self._made.items()
+            if of is not None and name == "average"
+        }
+
     def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
         """Replaces variables by their moving averages, if `use_ema`; `fit` does so at its end."""
-        for variable in var_list if self.use_ema else ():
-            variable.assign(self._made["average", variable].value)
+        averages = self.averages()
+        for variable in var_list:
+            if variable in averages:
+                variable.assign(averages[variable].value)
 
     def loss_scale(self, state: State) -> Any:
         """Returns what to multiply the loss with before taking gradients, or None.
@@ -495,9 +503,14 @@ class Optimizer(cells.Remembers):
 
     # -------------------------------------------------------------- settings
     @property
+    def rated_optimizers(self) -> "dict[str, Optimizer]":
+        """The optimizers that have a learning rate of their own, by what logs call it."""
+        return {"learning_rate": self}
+
+    @property
     def iterations(self) -> Any:
         """How many updates were made."""
-        return self.updates_before(self._iteration)
+        return self.updates_before(self._iterations)
 
     @property
     def learning_rate(self) -> Any:
@@ -509,7 +522,7 @@ class Optimizer(cells.Remembers):
         """
         if isinstance(self._learning_rate, Variable):
             return self._learning_rate
-        return self.step_of({"iteration": self._iteration.value}).learning_rate
+        return self.step_of({"iteration": self._iterations.value}).learning_rate
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
@@ -588,5 +601,6 @@ class Optimizer(cells.Remembers):
             return super().from_config(config)
 
 
-# Writes the arguments of `Optimizer` out in the signature of a constructor with `**common`.
-takes_common_arguments = takes_arguments_of(Optimizer.__init__)
+def takes_common_arguments(init: Init) -> Init:
+    """Writes the arguments of `Optimizer` out in a constructor with `**common`; checks them all."""
+    return takes_arguments_of(Optimizer.__init__)(arguments.checks_arguments(init))
