@@ -48,7 +48,7 @@ class LearningRateScheduler(Callback):
                 )
             optimizer.learning_rate = float(rate)
             if self.verbose > 0:
-                what = name.replace("_", " ", 1)
+                what = f"{name.removeprefix('learning_rate').lstrip('_')} learning rate".lstrip()
                 say(f"\nEpoch {epoch + 1}: LearningRateScheduler setting {what} to {rate}.")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:

@@ -99,7 +99,7 @@ class ReduceLROnPlateau(MonitorCallback):
             rate = max(rate * self.factor, self.min_lr)
             optimizer.learning_rate = rate
             if self.verbose > 0:
-                what = name.replace("_", " ", 1)
+                what = f"{name.removeprefix('learning_rate').lstrip('_')} learning rate".lstrip()
                 say(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing {what} to {rate}.")
             self.cooldown_counter, self.wait = self.cooldown, 0
 

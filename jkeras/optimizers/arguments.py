@@ -155,6 +155,17 @@ def check_length(name: str, values: Sequence[Any], other: str, expected: Sequenc
         )
 
 
+def warn_of_missing(grads: Sequence[Any], variables: Sequence[Variable]) -> None:
+    """Warns of variables without a gradient, if others have one."""
+    missing = [v.path for v, g in zip(variables, grads, strict=True) if g is None]
+    if missing and len(missing) < len(variables):
+        warn_deprecated(
+            f"Gradients do not exist for variables {missing} when minimizing the loss. If using "
+            "`model.compile()`, did you forget to provide a `loss` argument?",
+            UserWarning,
+        )
+
+
 def standardize_learning_rate(value: Any) -> Any:
     """Returns a learning rate as a number, or the schedule or function that gives it.
 

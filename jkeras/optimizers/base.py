@@ -4,7 +4,6 @@ import copy
 import functools
 import inspect
 import re
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
@@ -65,11 +64,8 @@ class Optimizer(cells.Remembers):
     _old_arguments = frozenset({"lr", "decay"})
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        old = kwargs.keys() & cls._old_arguments
-        if old:
-            old = old - inspect.signature(cls.__init__).parameters.keys()
-        captured = {k: v for k, v in kwargs.items() if k not in old}
-        return super().__new__(cls, *args, **captured)
+        old = cls._old_arguments - inspect.signature(cls.__init__).parameters.keys()
+        return super().__new__(cls, *args, **{k: v for k, v in kwargs.items() if k not in old})
 
     @arguments.checks_arguments
     def __init__(
@@ -365,9 +361,16 @@ class Optimizer(cells.Remembers):
         Raises:
             ValueError: If it was not built for a variable, or nothing has a gradient.
         """
-        grads = list(grads)
+        grads, trained = list(grads), self._trainable_variables
         if trainable_variables is not None:
-            grads = self._matched(grads, list(trainable_variables))
+            variables = list(trainable_variables)
+            if not self.built:
+                self.build(variables)
+            self.check_known(variables)
+            arguments.check_length("grads", grads, "trainable_variables", variables)
+            arguments.warn_of_missing(grads, variables)
+            given, trained = dict(zip(variables, grads)), self._trainable_variables
+            grads = [given.get(v) for v in trained] if given else []
         elif not self.built:
             raise ValueError(
                 "When passing `grads` without `variables`, the optimizer must already be built on "
@@ -375,32 +378,15 @@ class Optimizer(cells.Remembers):
             )
         if not grads:
             return
-        trained, mine = self._trainable_variables, self.variables
-        old_trained, old_mine = [v.value for v in trained], [v.value for v in mine]
-        new_trained, new_mine = self.stateless_apply(old_mine, grads, old_trained)
+        held = [*self.variables, *trained]
+        before = [v.value for v in held]
+        count = len(held) - len(trained)
+        new_trained, new_mine = self.stateless_apply(before[:count], grads, before[count:])
         here = scope.current()
         write = Variable.set_cell if here is None else here.write
-        for variable, old, new in zip(
-            trained + mine, old_trained + old_mine, new_trained + new_mine
-        ):
+        for variable, old, new in zip(held, before, new_mine + new_trained, strict=True):
             if new is not old:  # which the user may hold as well
                 write(variable, new)
-
-    def _matched(self, grads: list[Any], variables: list[Variable]) -> list[Any]:
-        """Returns the gradients of the variables it was built on, None where there is none."""
-        if not self.built:
-            self.build(variables)
-        self.check_known(variables)
-        arguments.check_length("grads", grads, "trainable_variables", variables)
-        missing = [v.path for v, g in zip(variables, grads) if g is None]
-        if missing and len(missing) < len(variables):
-            warnings.warn(
-                f"Gradients do not exist for variables {missing} when minimizing the loss. If "
-                "using `model.compile()`, did you forget to provide a `loss` argument?",
-                stacklevel=3,
-            )
-        given = dict(zip(variables, grads))
-        return [given.get(v) for v in self._trainable_variables] if given else []
 
     def stateless_apply(
         self,
@@ -436,29 +422,24 @@ class Optimizer(cells.Remembers):
         given = {i: jnp.asarray(g) for i, g in enumerate(grads) if g is not None}
         if not given:
             raise ValueError("No gradients provided for any variable.")
-        tree = self.cells({v: i for i, v in enumerate(trained)})
-        values = dict(zip(mine, optimizer_variables))
-        params, state = self._compiled_step(
-            given,
-            cells.map_cells(values.__getitem__, tree),
-            {i: jnp.asarray(p) for i, p in enumerate(trainable_variables)},
+        return self._compiled_step(
+            given, list(optimizer_variables), [jnp.asarray(p) for p in trainable_variables]
         )
-        values.update(zip(cells.cell_leaves(tree), jax.tree.leaves(state)))
-        return [params[i] for i in range(len(trained))], [values[v] for v in mine]
 
     @functools.cached_property
-    def _compiled_step(self) -> Callable[[State, State, State], tuple[State, State]]:
-        known = dict(enumerate(self._trainable_variables))
-        part = self.part_for(known)
-
+    def _compiled_step(self) -> Callable[[State, list, list], tuple[list, list]]:
         @jax.jit
-        def step(grads: State, state: State, params: State) -> tuple[State, State]:
-            updates, state = part.update(grads, state, params)
+        def step(grads: State, mine: list, params: list) -> tuple[list, list]:
+            known = dict(enumerate(self._trainable_variables))
+            tree = self.cells({v: i for i, v in known.items()})
+            values = dict(zip(self.variables, mine, strict=True))
+            state = cells.map_cells(values.__getitem__, tree)
+            updates, state = self.part_for(known).update(grads, state, dict(enumerate(params)))
             for i, change in updates.items():
-                new = optax.apply_updates(params[i], change)
-                constraint = known[i].constraint
+                new, constraint = optax.apply_updates(params[i], change), known[i].constraint
                 params[i] = constraint(new) if constraint else new
-            return params, state
+            values.update(zip(cells.cell_leaves(tree), jax.tree.leaves(state), strict=True))
+            return params, list(values.values())
 
         return step
 
