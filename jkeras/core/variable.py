@@ -1,8 +1,7 @@
 """Variable: a named weight; a cell outside of a pure call, an array inside."""
 
-import contextlib
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -66,7 +65,7 @@ class Variable:
         if name is not None and (not isinstance(name, str) or "/" in name):
             raise ValueError(f"A variable's name is a string without '/', got {name!r}.")
         self.name = name or auto_name("variable")
-        self.has_own_name = name is not None
+        self.root_name = name or "variable"  # which does not count what was made before
         self.path = "/".join((*scope.current_names(), self.name))
         self.autocast = autocast
         self.aggregation = aggregation
@@ -115,9 +114,7 @@ class Variable:
                 "`outputs, effects = model.apply(variables, x, training=True)`; the new values "
                 "are in `effects.state`."
             )
-        global _writes
         self._array, self._shown = array, False
-        _writes += 1  # after that, for threads that read it before they read arrays
 
     def hand_over(self) -> jax.Array:
         """Returns the array to one who will destroy it (donate it to a compiled step).
@@ -313,29 +310,3 @@ add_operators(Variable, _lift)
 jax.tree_util.register_pytree_node(
     Variable, lambda variable: ((variable.value,), None), lambda _, children: children[0]
 )
-
-
-_writes = 0
-
-
-def writes() -> int:
-    """Returns a number that is another one after any variable was given another array."""
-    return _writes
-
-
-@contextlib.contextmanager
-def holding(arrays: Mapping[Variable, Any]) -> Iterator[None]:
-    """Makes variables hold other arrays for a while, and then again what they held.
-
-    Args:
-        arrays: What each of the variables is to hold.
-    """
-    before = [(variable, variable._array, variable._shown) for variable in arrays]
-    try:
-        for variable, array in arrays.items():
-            variable.set_cell(array)
-        yield
-    finally:
-        for variable, kept, shown in before:
-            variable.set_cell(kept)
-            variable._shown = shown

@@ -1,17 +1,18 @@
 """Model: layers put together, by a graph of symbolic tensors or by a subclass."""
 
-from collections.abc import Iterator, Mapping
+import json
+import os
+from collections.abc import Mapping
 from typing import Any, Self
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 
-from jkeras.base import naming
+from jkeras import saving
+from jkeras.base import naming, registry
 from jkeras.core import graph, pure
-from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
-from jkeras.models.savable import Savable
+from jkeras.core.parts import find
+from jkeras.models import build_config, functional_config
 from jkeras.models.summary import print_summary
 from jkeras.models.trainable import Trainable
 
@@ -25,7 +26,7 @@ def functional_arguments(args: tuple, kwargs: Mapping[str, Any]) -> bool:
     )
 
 
-class Model(Savable, Trainable):
+class Model(Trainable):
     """A layer that can be compiled, trained, evaluated and saved.
 
     There are three ways to make one: `keras.Sequential([...])`, `keras.Model(inputs, outputs)` of
@@ -55,20 +56,21 @@ class Model(Savable, Trainable):
         (2, 1)
     """
 
-    _graph: graph.Graph | None = None
+    # The kind that the module of Functional puts here, since it derives from this class.
+    _of_tensors: type["Model"]
+    # What the first call was made on: for which shapes files say that the model was built.
+    _call_specs: Mapping[str, Any] | None = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        if cls is Model and functional_arguments(args, kwargs):
-            return super().__new__(Functional, *args, **kwargs)  # type: ignore[return-value]
-        return super().__new__(cls, *args, **kwargs)
+        kind = Model._of_tensors if cls is Model and functional_arguments(args, kwargs) else cls
+        return super().__new__(kind, *args, **kwargs)  # type: ignore[return-value]
 
     def __init__(self, *args: Any, **kwargs: Any):
-        inputs = outputs = None
-        if functional_arguments(args, kwargs):
-            given = dict(zip(("inputs", "outputs", "name"), args, strict=False))
-            kwargs = {**given, **kwargs}
-            inputs, outputs, args = kwargs.pop("inputs"), kwargs.pop("outputs"), ()
-        elif not kwargs.keys().isdisjoint(("inputs", "outputs")) or graph.symbols(args):
+        if functional_arguments(args, kwargs):  # a subclass that hands on inputs and outputs
+            _derive_from(type(self), Model._of_tensors)
+            Model._of_tensors.__init__(self, *args, **kwargs)
+            return
+        if not kwargs.keys().isdisjoint(("inputs", "outputs")) or graph.symbols(args):
             raise ValueError(
                 f"{type(self).__name__} of symbolic tensors takes both `inputs` and `outputs`: "
                 "keras.Model(inputs, outputs)."
@@ -79,31 +81,29 @@ class Model(Savable, Trainable):
                 f"`outputs`), got {args!r}."
             )
         super().__init__(**kwargs)
-        if inputs is not None:
-            self._set_graph(inputs, outputs)
 
     # -------------------------------------------------------------- graph
-    def _set_graph(self, inputs: Any, outputs: Any) -> None:
-        for what, tree in (("inputs", inputs), ("outputs", outputs)):
-            for leaf in jax.tree.leaves(tree):
-                if not graph.is_symbolic(leaf):
-                    raise ValueError(
-                        f"`{what}` of a functional model must be symbolic tensors, made by "
-                        f"keras.Input and by calling layers on them, got {leaf!r}."
-                    )
-        found = graph.trace(inputs, outputs)
-        layers = [op for op in found.operations if isinstance(op, Layer)]
-        _check_unique_names(layers, self.name)
-        self._graph = found
-        self._built = True
-        self._layers_changed()
+    def call_graph(self) -> graph.Graph | None:
+        """Returns the graph of calls that the model is made of.
 
-    def _children(self) -> Iterator[tuple[str, Layer]]:
-        if self._graph is not None:
-            for operation in self._graph.operations:
-                if isinstance(operation, Layer):
-                    yield operation.name, operation
-        yield from super()._children()
+        It is None if the model computes in a `call` of its own, or the shape of its inputs is not
+        known yet.
+        """
+        return None
+
+    def _require_graph(self, what: str) -> graph.Graph:
+        found = self.call_graph()
+        if found is None:
+            kind = "has no defined" if self.built else "is not built: it has no"
+            raise AttributeError(f"{type(self).__name__} model {self.name!r} {kind} {what} yet.")
+        return found
+
+    @property
+    def _operations(self) -> list[Any]:
+        """What summaries list: the layers, and in a graph the operations between them."""
+        return list(self.layers)
+
+    _is_branched = False
 
     @property
     def layers(self) -> list[Layer]:
@@ -135,12 +135,6 @@ class Model(Savable, Trainable):
         raise ValueError(
             f"No such layer: {name}. Existing layers are: {names}{naming.nearest(name, names)}"
         )
-
-    def _require_graph(self, what: str) -> graph.Graph:
-        if self._graph is None:
-            kind = "has no defined" if self.built else "is not built: it has no"
-            raise AttributeError(f"{type(self).__name__} model {self.name!r} {kind} {what} yet.")
-        return self._graph
 
     @property
     def inputs(self) -> list[graph.SymbolicTensor]:
@@ -175,83 +169,24 @@ class Model(Savable, Trainable):
     @property
     def input_names(self) -> list[str]:
         """The names of the inputs."""
-        return [_input_name(x) for x in self.inputs]
+        return self._require_graph("inputs").input_names
 
     @property
     def output_names(self) -> list[str]:
         """The names of the outputs: the keys of a dict, else of the layers that make them."""
-        outputs = self._require_graph("output names").outputs
-        if isinstance(outputs, Mapping):
-            return [str(k) for k in outputs]
-        names: list[str] = []
-        for x in self.outputs:
-            name = x.source.layer.name if x.source is not None else x.name
-            names.append(naming.unique(name, names))
-        return names
+        return self._require_graph("output names").output_names
 
     # -------------------------------------------------------------- calling
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         """Computes the outputs of a functional model; a subclass writes its own."""
-        if self._graph is None:
-            raise NotImplementedError(
-                f"Model {type(self).__name__} has no method call(self, inputs), and was not made "
-                "of `inputs` and `outputs`. Write one."
-            )
-        outputs = self._graph.run(self._arrange_inputs(inputs))
-        single = isinstance(outputs, (list, tuple)) and len(outputs) == 1
-        return outputs[0] if single else outputs
-
-    def _arrange_inputs(self, inputs: Any) -> Any:
-        """Brings inputs into the graph's structure, dtypes and ranks.
-
-        Raises:
-            ValueError: If one is missing, or its shape does not fit.
-        """
-        wanted = self._require_graph("inputs").inputs
-        symbols = graph.symbols(wanted)
-        if isinstance(inputs, Mapping):
-            keys = list(wanted) if isinstance(wanted, Mapping) else self.input_names
-            missing = [k for k in keys if k not in inputs]
-            if missing:
-                raise ValueError(
-                    f"Missing data for input {missing[0]!r} of model {self.name!r}: it got "
-                    f"{sorted(inputs)}, and expects {keys}."
-                )
-            leaves = [inputs[k] for k in (sorted(keys) if isinstance(wanted, Mapping) else keys)]
-        else:
-            leaves = jax.tree.leaves(inputs, is_leaf=lambda x: x is None)
-        if len(leaves) != len(symbols):
-            raise ValueError(
-                f"Layer {self.name!r} expects {len(symbols)} input(s) with names "
-                f"{self.input_names}, but it "
-                f"received {len(leaves)} input tensors."
-            )
-        pairs = zip(symbols, leaves, strict=True)
-        return [self._fit_input(i, x, array) for i, (x, array) in enumerate(pairs)]
-
-    def _fit_input(self, index: int, x: graph.SymbolicTensor, array: Any) -> Any:
-        if array is None:
-            return None
-        if graph.is_symbolic(array):
-            return array
-        shape, fitted = array.shape, array
-        if len(shape) == len(x.shape) + 1 and shape[-1] == 1:
-            fitted = jnp.squeeze(array, -1)
-        elif len(shape) == len(x.shape) - 1 and x.shape[-1] == 1:
-            fitted = jnp.expand_dims(array, -1)
-        problem = InputSpec(shape=x.shape).problem(tuple(fitted.shape))
-        if problem:
-            raise ValueError(
-                f"Input {index} with name {_input_name(x)!r} of layer {self.name!r} is "
-                f"incompatible with the layer: expected shape={x.shape}, found shape={tuple(shape)}"
-            )
-        # uint8 images stay small until here: the cast is a part of the compiled step.
-        if fitted.dtype != x.dtype and not _both_float(fitted.dtype, x.dtype):
-            fitted = fitted.astype(x.dtype)
-        return fitted
+        raise NotImplementedError(
+            f"Model {type(self).__name__} has no method call(self, inputs), and was not made "
+            "of `inputs` and `outputs`. Write one."
+        )
 
     def _prepare(self, args: tuple, kwargs: dict[str, Any]) -> None:
-        self._note_call(args, kwargs)
+        if not self._call_specs:
+            self._call_specs = build_config.specs_of(self._signature.named(args, kwargs))
         # Model.build runs the model, so only a build that the user wrote is called from here.
         if not self._built and type(self).build is not Model.build and not self._building:
             super()._prepare(args, kwargs)
@@ -266,7 +201,7 @@ class Model(Savable, Trainable):
         Raises:
             ValueError: If the model cannot be called on inputs of this shape.
         """
-        if self._graph is None and input_shape is not None:
+        if input_shape is not None:
             pure.ensure_built(self, input_shape)
 
     # -------------------------------------------------------------- description
@@ -302,6 +237,139 @@ class Model(Savable, Trainable):
             self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range
         )
 
+    # -------------------------------------------------------------- configuration
+    # Whether the constructor was given inputs and outputs, which only a graph describes.
+    _is_made_of_tensors = False
+    # How Keras numbers the first call, where a larger model's outputs are named.
+    _first_output_call = 0
+
+    @classmethod
+    def from_config(
+        cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+    ) -> Self:
+        """Makes a model from the dict that `get_config` returned.
+
+        Args:
+            config: The dict.
+            custom_objects: Names of your own classes and functions.
+        """
+        with registry.CustomObjectScope(custom_objects):
+            if not ("input_layers" in config and "output_layers" in config):
+                return super().from_config(config)
+            inputs, outputs = functional_config.rebuild(config)
+            model = cls(inputs=inputs, outputs=outputs, name=config.get("name"))
+            model._trainable = bool(config.get("trainable", True))  # its layers know for themselves
+            return model
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        """Returns the shapes of what the model was called on; None if that is not known."""
+        if not self.built or not self._call_specs:
+            return super().get_build_config()
+        return build_config.to_config(self._call_specs, self.compute_dtype)
+
+    def build_from_config(self, config: Mapping[str, Any]) -> None:
+        """Makes the weights for what `get_build_config` returned; nothing is computed."""
+        build_config.build(self, config)
+
+    def _attributes(self) -> dict[str, Any]:
+        own = super()._attributes()
+        return {**own, "layers": list(dict.fromkeys(find(own, is_layer)))}
+
+    # -------------------------------------------------------------- files
+    def save(
+        self,
+        filepath: str | os.PathLike,
+        overwrite: bool = True,
+        zipped: bool | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Writes the whole model to a file: architecture, weights, `compile`, optimizer state.
+
+        `keras.saving.load_model` reads it back, and so does Keras 3. The file at `filepath` is
+        replaced only when the new one is complete.
+
+        Args:
+            filepath: A name that ends in `.keras` or `.h5`.
+            overwrite: Whether a file that is there already may be replaced.
+            zipped: False writes a folder with the parts of a `.keras` file.
+            **kwargs: `include_optimizer=False` leaves out `compile` and the optimizer's state.
+
+        Raises:
+            ValueError: If the name ends otherwise.
+            FileExistsError: If the file exists, and `overwrite` is False.
+            NotImplementedError: If a subclassed model is saved as `.h5`.
+
+        Example:
+            >>> import tempfile, numpy as np, jkeras as keras
+            >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     model.save(f"{folder}/model.keras")
+            ...     same = keras.models.load_model(f"{folder}/model.keras")
+            >>> bool((same(np.ones((1, 3))) == model(np.ones((1, 3)))).all())
+            True
+        """
+        saving.save_model(self, filepath, overwrite=overwrite, zipped=zipped, **kwargs)
+
+    def save_weights(
+        self,
+        filepath: str | os.PathLike,
+        overwrite: bool = True,
+        max_shard_size: float | None = None,
+    ) -> None:
+        """Writes the weights, and the optimizer's state if there is one, to a `.weights.h5` file.
+
+        Args:
+            filepath: A name that ends in `.weights.h5`.
+            overwrite: Whether a file that is there already may be replaced.
+            max_shard_size: Must be None: weights are written to one file.
+
+        Raises:
+            ValueError: If the name ends otherwise.
+            FileExistsError: If the file exists, and `overwrite` is False.
+
+        Example:
+            >>> import tempfile, jkeras as keras
+            >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     model.save_weights(f"{folder}/a.weights.h5")
+            ...     model.load_weights(f"{folder}/a.weights.h5")
+        """
+        saving.save_weights(self, filepath, overwrite=overwrite, max_shard_size=max_shard_size)
+
+    def load_weights(
+        self, filepath: str | os.PathLike, skip_mismatch: bool = False, **kwargs: Any
+    ) -> None:
+        """Reads weights from a file: `.weights.h5`, `.keras`, or an `.h5` of weights or a model.
+
+        Nothing changes unless all that is to be read fits and is whole.
+
+        Args:
+            filepath: The file.
+            skip_mismatch: Whether layers that do not fit keep their weights, with a warning.
+            **kwargs: `by_name=True` finds the layers of an `.h5` file of the older layout by name,
+                and leaves others as they are.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            ValueError: If it holds no weights, or weights of another architecture.
+        """
+        saving.load_weights(self, filepath, skip_mismatch=skip_mismatch, **kwargs)
+
+    def to_json(self, **kwargs: Any) -> str:
+        """Returns the architecture as a JSON string; `keras.models.model_from_json` reads it.
+
+        Args:
+            **kwargs: Arguments of `json.dumps`.
+
+        Example:
+            >>> import jkeras as keras
+            >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="head")])
+            >>> keras.models.model_from_json(model.to_json()).layers[0].name
+            'head'
+        """
+        with registry.object_sharing():
+            return json.dumps(registry.serialize_keras_object(self), **kwargs)
+
     # -------------------------------------------------------------- the pure core
     @property
     def variables(self) -> Any:
@@ -323,8 +391,6 @@ class Model(Savable, Trainable):
             *specs: What the model is called on: arrays, shapes, or structures of these.
             **kwargs: Likewise, by name.
         """
-        if not specs and not kwargs and self._graph is not None:
-            return pure.init(self, key, self._graph.inputs)
         return pure.init(self, key, *specs, **kwargs)
 
     def apply(
@@ -375,15 +441,6 @@ class ModelVariables(list):
         return pure.read(self._model).state
 
 
-class Functional(Model):
-    """A model made of symbolic inputs and outputs: what `keras.Model(inputs, outputs)` returns."""
-
-    @property
-    def operations(self) -> list[Any]:
-        """The layers and the operations (of functions of symbolic tensors), in order."""
-        return list(self._graph.operations)  # type: ignore[union-attr]
-
-
 jax.tree_util.register_pytree_node(
     ModelVariables,
     lambda v: (tuple(pure.read(v._model)), None),
@@ -391,8 +448,10 @@ jax.tree_util.register_pytree_node(
 )
 
 
-def _input_name(x: graph.SymbolicTensor) -> str:
-    return x.source.layer.name if x.source is not None and not x.source.inputs else x.name
+def _derive_from(cls: type, kind: type) -> None:
+    """Makes a subclass of Model, whose constructor hands on inputs and outputs, one of `kind`."""
+    bases = [kind if base is Model else base for base in cls.__bases__]
+    cls.__bases__ = tuple(bases if kind in bases else [*bases, kind])
 
 
 def _shape_of(tree: Any) -> Any:
@@ -400,15 +459,6 @@ def _shape_of(tree: Any) -> Any:
     return found[0].shape if len(found) == 1 else jax.tree.map(lambda x: x.shape, tree)
 
 
-def _both_float(a: Any, b: Any) -> bool:
-    return jnp.issubdtype(a, np.floating) and jnp.issubdtype(b, np.floating)
-
-
-def _check_unique_names(layers: list[Layer], model_name: str) -> None:
-    names = [layer.name for layer in layers]
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(
-                f"The name {name!r} is used {names.count(name)} times in the model {model_name!r}. "
-                "All layer names should be unique: pass `name=` to one of them."
-            )
+def is_layer(value: Any) -> bool:
+    """Says whether a value is a layer."""
+    return isinstance(value, Layer)

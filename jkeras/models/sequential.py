@@ -1,6 +1,6 @@
 """Sequential: a stack of layers."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 from jkeras.base import registry
@@ -8,6 +8,7 @@ from jkeras.core import graph, scope
 from jkeras.core.layer import Layer
 from jkeras.layers.core import InputLayer
 from jkeras.models import functional_config
+from jkeras.models.functional import arrange_inputs
 from jkeras.models.model import Model
 
 
@@ -38,6 +39,7 @@ class Sequential(Model):
     ):
         super().__init__(trainable=trainable, name=name)
         self._stack: list[Layer] = []  # with the InputLayer, if there is one
+        self._graph: graph.Graph | None = None
         for layer in layers or ():
             self.add(layer)
 
@@ -72,8 +74,8 @@ class Sequential(Model):
             )
         if not self._stack and not isinstance(layer, InputLayer):
             shape = layer._batch_input_shape
-            if shape is None and getattr(layer, "_graph", None) is not None:
-                shape = layer.input_shape  # type: ignore[attr-defined]
+            if shape is None and isinstance(layer, Model) and layer.call_graph() is not None:
+                shape = layer.input_shape
             if isinstance(shape, tuple):
                 self._stack.append(InputLayer(batch_shape=shape, dtype=_input_dtype(layer)))
         self._stack.append(layer)
@@ -101,20 +103,21 @@ class Sequential(Model):
         self._graph = graph.trace(inputs, outputs)
         self._built = True
 
+    def call_graph(self) -> graph.Graph | None:
+        """Returns the calls of the layers; None as long as the shape of the inputs is not known."""
+        return self._graph
+
     @property
     def layers(self) -> list[Layer]:
         """The layers, without the Input."""
         return [layer for layer in self._stack if not isinstance(layer, InputLayer)]
 
-    def _children(self) -> Iterator[tuple[str, Layer]]:
-        for layer in self.layers:
-            yield layer.name, layer
+    def _attributes(self) -> dict[str, Any]:
+        own = Layer._attributes(self)
+        del own["_stack"]
+        return {"layers": self.layers, **own}
 
-    _first_output_call = 0
     _saves_layers_first = True
-
-    def _saved_attributes(self) -> dict[str, Any]:
-        return {k: v for k, v in super()._saved_attributes().items() if k != "_stack"}
 
     # -------------------------------------------------------------- configuration
     def get_config(self) -> dict[str, Any]:
@@ -122,7 +125,7 @@ class Sequential(Model):
         if type(self).__init__ is not Sequential.__init__:  # its own arguments describe it
             return super().get_config()
         config: dict[str, Any] = {
-            "name": self.name,
+            "name": self._name,
             "trainable": self.trainable,
             "dtype": registry.serialize_keras_object(self.dtype_policy),
             "layers": [registry.serialize_keras_object(layer) for layer in self._stack],
@@ -190,7 +193,7 @@ class Sequential(Model):
         here = scope.current()
         outputs = inputs
         if self._graph is not None:
-            outputs = self._arrange_inputs(inputs)[0]
+            outputs = arrange_inputs(self._graph, inputs, self.name)[0]
         if mask is not None and here is not None:
             here.set_mask(outputs, mask)
         for layer in self.layers:

@@ -9,14 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras import losses, metrics, optimizers
+from jkeras import optimizers
 from jkeras.base import keys, registry, settings
 from jkeras.callbacks.callback import CallbackList, History
 from jkeras.callbacks.console import is_terminal
 from jkeras.callbacks.progress import Progress, resolve_verbose
 from jkeras.core import pure
 from jkeras.core.layer import Layer
-from jkeras.models import data as data_module
 from jkeras.models.custom import CustomPrograms, overridden_hooks
 from jkeras.models.trainer import (
     ModelCells,
@@ -24,14 +23,14 @@ from jkeras.models.trainer import (
     Programs,
     Run,
     Trainer,
-    check_labels,
     describe,
     model_variables,
     names_of,
 )
+from jkeras.training import data as data_module
 from jkeras.training import engine, loop, nans
 from jkeras.training.feeds import Feed
-from jkeras.training.objective import CompiledObjective
+from jkeras.training.objective import CompiledObjective, check_names
 from jkeras.training.state import Batch
 
 
@@ -90,7 +89,7 @@ class Trainable(Layer):
             >>> model.optimizer.name
             'adam'
         """
-        _check_count("steps_per_execution", steps_per_execution)
+        data_module.check_count("steps_per_execution", steps_per_execution)
         chosen = given = optimizers.get(optimizer)
         if (
             auto_scale_loss
@@ -104,9 +103,10 @@ class Trainable(Layer):
             "metrics": metrics,
             "weighted_metrics": weighted_metrics,
         }
-        _check_names(losses_and_metrics)
-        if getattr(self, "_graph", None) is not None:  # else outputs have no names yet
-            CompiledObjective(loss, loss_weights, output_names=self.output_names)  # type: ignore[attr-defined]
+        check_names(losses_and_metrics)
+        found = self.call_graph()  # type: ignore[attr-defined]
+        if found is not None:  # else outputs have no names yet
+            CompiledObjective(loss, loss_weights, output_names=names_of(self, None))
         self.optimizer, self.loss = chosen, loss
         self.run_eagerly, self.steps_per_execution = run_eagerly, int(steps_per_execution)
         if jit_compile == "auto":
@@ -163,9 +163,9 @@ class Trainable(Layer):
         """Calls `compile` with what `get_compile_config` returned."""
         if type(self).compile is not Trainable.compile:
             warnings.warn(
-                f"`compile()` was not called as part of model loading because "
-                f"{type(self).__name__} has a `compile()` method of its own. Override "
-                "`get_compile_config()` and `compile_from_config(config)` as well.",
+                "`compile()` was not called as part of model loading because the model's "
+                f"`compile()` method is custom. {type(self).__name__} should also override "
+                "`get_compile_config()` and `compile_from_config(config)`.",
                 stacklevel=2,
             )
             return
@@ -244,9 +244,9 @@ class Trainable(Layer):
             ['loss', 'val_loss']
         """
         trainer = self._require_compiled("fit")
-        _check_count("epochs", epochs, least=0)
+        data_module.check_count("epochs", epochs, least=0)
         if steps_per_epoch is not None:
-            _check_count("steps_per_epoch", steps_per_epoch)
+            data_module.check_count("steps_per_epoch", steps_per_epoch)
         if not 0.0 <= validation_split < 1.0:
             raise ValueError(
                 f"`validation_split` is a fraction from 0 to 1, got {validation_split}."
@@ -255,10 +255,12 @@ class Trainable(Layer):
             raise ValueError(
                 "`validation_split` needs arrays: pass `validation_data` with batches of its own."
             )
-        train = self._data(x, y, sample_weight, batch_size, class_weight, data_on_device)
+        train: Any = self._reader.data(
+            x, y, sample_weight, batch_size, class_weight, data_on_device
+        )
         valid: Any = None
         if validation_data is not None:
-            valid = self._validation_data(
+            valid = self._reader.validation_data(
                 validation_data, validation_batch_size or batch_size, data_on_device
             )
         elif validation_split:
@@ -315,7 +317,6 @@ class Trainable(Layer):
             self._run = None
             trainer.step = cells.step
             programs.publish(training.metrics)
-            called.flush()
         self.optimizer.finalize_variable_values(self.trainable_variables)
         called.on_train_end(logs)
         return called.history  # type: ignore[return-value]
@@ -431,7 +432,7 @@ class Trainable(Layer):
         if kwargs:
             raise ValueError(f"evaluate() got unknown arguments: {sorted(kwargs)}.")
         trainer = self._require_compiled("evaluate")
-        data = self._data(x, y, sample_weight, batch_size)
+        data = self._reader.data(x, y, sample_weight, batch_size)
         programs = trainer.programs(data.example)
         self._check_labels(programs, data)
         steps = data_module.limited_steps(steps, data.steps)
@@ -477,11 +478,12 @@ class Trainable(Layer):
             (4, 2)
         """
         silent = verbose == 0 and not callbacks and steps is None
-        if silent and self._forward is not None and settings.get("max_steps_per_epoch") is None:
-            known = self._forward.run_known(x, 32 if batch_size is None else batch_size)
+        ready = self._forward
+        if silent and ready is not None and settings.get("max_steps_per_epoch") is None:
+            known = ready.run_known(x, 32 if batch_size is None else batch_size)
             if known is not None:
                 return known
-        data = self._data(x, None, None, batch_size)
+        data = self._reader.data(x, None, None, batch_size)
         _, described = describe(self, data.example.x)
         verbose = resolve_verbose(verbose)
         steps = data_module.limited_steps(steps, data.steps)
@@ -490,18 +492,20 @@ class Trainable(Layer):
         called.set_params({"verbose": verbose, "epochs": 1, "steps": count})
         progress = Progress(count, verbose) if verbose else None
         called.on_predict_begin()
-        outputs = self._predictor().run(data, described.written, called, progress, steps)
+        predictor = self._predictor()
+        outputs = predictor.run(data, described.written, called, progress, steps)
         if not described.written:
-            self._predictor().remember(x)
+            predictor.remember(x)
         if progress is not None:
             progress.finish({})
         called.on_predict_end()
         return outputs
 
     def _predictor(self) -> Predictor:
-        if self._forward is None:
-            self._forward = Predictor(self)
-        return self._forward
+        predictor = self._forward
+        if predictor is None or not predictor.is_current():
+            predictor = self._forward = Predictor(self)
+        return predictor
 
     # -------------------------------------------------------------- one batch
     def train_on_batch(
@@ -525,7 +529,7 @@ class Trainable(Layer):
             The loss (and the metrics) before the step; see `evaluate`.
         """
         trainer = self._require_compiled("train_on_batch")
-        data = self._data(x, y, sample_weight, None, class_weight)
+        data: Any = self._reader.data(x, y, sample_weight, None, class_weight)
         programs = trainer.programs(data.example)
         self._check_labels(programs, data)
         cells = trainer.cells()
@@ -574,7 +578,7 @@ class Trainable(Layer):
             return CustomPrograms(example, model=self, **parts)
         return Programs(model=self, **parts)
 
-    def _target_specs(self, y: Any, names: list[str]) -> list[Any] | None:
+    def _target_specs(self, y: Any, names: Any) -> list[Any] | None:
         if y is None or not self._hooks:
             return y
         try:
@@ -720,88 +724,14 @@ class Trainable(Layer):
         return values
 
     # -------------------------------------------------------------- data
-    def _data(
-        self,
-        x: Any,
-        y: Any,
-        sample_weight: Any,
-        batch_size: int | None,
-        class_weight: Any = None,
-        on_device: bool | str = "auto",
-    ) -> Any:
-        """Makes arrays or a stream of batches of what the user passed."""
-        if batch_size is not None:
-            _check_count("batch_size", batch_size)
-        if x is None:
-            raise ValueError("The data is missing: `x` is None.")
-        if data_module.is_stream(x):
-            for name, value in (("y", y), ("sample_weight", sample_weight)):
-                if value is not None:
-                    raise ValueError(
-                        f"`{name}` must not be passed when `x` gives batches: let it give "
-                        "`(x, y)` or `(x, y, sample_weight)`."
-                    )
-            names: list[str] = []  # of the outputs: looked up once, which takes a step's time
-
-            def to_batch(item: Any) -> Batch:
-                plain = len(names) == 1 and class_weight is None and not self._hooks
-                if plain and data_module.is_pair(item):
-                    return Batch(item[0], [item[1]])
-                parts = data_module.unpack(item)
-                batch = self._batch(*parts, class_weight, names or None)
-                names[:] = names or describe(self, batch.x)[1].names
-                return batch
-
-            return data_module.StreamData(x, to_batch)
-        batch = self._batch(x, y, sample_weight, class_weight)
-        return data_module.ArrayData(batch, batch_size or 32, on_device)
-
-    def _batch(
-        self,
-        x: Any,
-        y: Any,
-        sample_weight: Any,
-        class_weight: Any = None,
-        names: list[str] | None = None,
-    ) -> Batch:
-        x = data_module.as_structure(x, "x")
-        if not names:
-            data_module.check_lengths(Batch(x))
-            names = describe(self, x)[1].names
-        if self._hooks:  # they get what the user passed, in his structure
-            y = None if y is None else data_module.as_structure(y, "y")
-            weight = sample_weight
-            weight = None if weight is None else data_module.as_structure(weight, "sample_weight")
-        else:
-            y = data_module.as_targets(y, names, "y")
-            weight = data_module.as_targets(sample_weight, names, "sample_weight")
-        batch = Batch(x, y, weight)
-        data_module.check_lengths(batch)
-        if class_weight is not None:
-            flat = Batch(x, *(data_module.as_targets(v, names, "y") for v in batch[1:]))
-            weights = data_module.class_weights(class_weight, flat, names)
-            if self._hooks and len(names) == 1 and weights is not None:
-                batch = batch._replace(sample_weight=weights[0])
-            else:
-                batch = batch._replace(sample_weight=weights)
-        return batch
-
-    def _validation_data(
-        self, given: Any, batch_size: int | None, on_device: bool | str = "auto"
-    ) -> Any:
-        if data_module.is_stream(given):
-            return self._data(given, None, None, batch_size)
-        if not isinstance(given, (tuple, list)) or not 2 <= len(given) <= 3:
-            raise ValueError(
-                "`validation_data` is `(x, y)`, `(x, y, sample_weight)`, or something that gives "
-                f"batches, got {type(given).__name__}."
-            )
-        x, y, weight = data_module.unpack(tuple(given))
-        return self._data(x, y, weight, batch_size, None, on_device)
+    @property
+    def _reader(self) -> data_module.Reader:
+        return data_module.Reader(lambda x: describe(self, x)[1].names, bool(self._hooks))
 
     def _check_labels(self, programs: Programs, data: Any) -> None:
-        if isinstance(data, data_module.ArrayData) and not self._hooks:
-            check_labels(programs.objective, data.batch, describe(self, data.example.x)[1].outputs)
+        if not self._hooks:
+            outputs = describe(self, data.example.x)[1].outputs
+            data_module.check_labels(programs.objective, data.example, outputs)
 
     def _pace(self, verbose: int) -> loop.Pace:
         if settings.get("debug_nans"):
@@ -851,7 +781,7 @@ class EpochProgress:
             self._steps = self._progress.steps
 
 
-def _flat(x: Any, y: Any, sample_weight: Any, names: list[str]) -> Batch:
+def _flat(x: Any, y: Any, sample_weight: Any, names: Any) -> Batch:
     return Batch(
         x,
         data_module.as_targets(y, names, "y"),
@@ -871,33 +801,3 @@ def _validates(frequency: Any, epoch: int) -> bool:
     if isinstance(frequency, (int, np.integer)):
         return (epoch + 1) % frequency == 0
     return (epoch + 1) in frequency
-
-
-def _check_count(name: str, value: Any, least: int = 1) -> None:
-    if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= least:
-        return
-    kind = "a positive integer" if least else "an integer, at least 0"
-    raise ValueError(f"`{name}` must be {kind}, got {value!r}.")
-
-
-def _check_names(given: Mapping[str, Any]) -> None:
-    """Resolves every name once, so that a misspelt one is an error of `compile`."""
-
-    def visit(value: Any, resolve: Callable[[Any], Any]) -> None:
-        if isinstance(value, Mapping):
-            for entry in value.values():
-                visit(entry, resolve)
-        elif isinstance(value, (list, tuple)):
-            for entry in value:
-                visit(entry, resolve)
-        elif isinstance(value, str):
-            resolve(value)
-
-    visit(given["loss"], losses.as_loss)
-    visit(given["metrics"], _known_metric)
-    visit(given["weighted_metrics"], _known_metric)
-
-
-def _known_metric(name: str) -> None:
-    if not metrics.is_deferred(name):
-        metrics.as_metric(name)

@@ -8,15 +8,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras import losses as losses_module
 from jkeras.base import keys
 from jkeras.core import graph, pure
-from jkeras.core.layer import changes
-from jkeras.core.variable import Variable, writes
+from jkeras.core.variable import Variable
 from jkeras.metrics import Mean
 from jkeras.optimizers.update import is_cell
 from jkeras.training import engine, steps
 from jkeras.training.feeds import Feed
+from jkeras.training.haste import Snapshot
 from jkeras.training.objective import CompiledObjective, flatten_outputs
 from jkeras.training.state import Batch, EvalState, TrainState
 
@@ -37,12 +36,12 @@ class Description(NamedTuple):
 
     Attributes:
         outputs: The specs of the outputs.
-        names: The outputs' names: those of a graph's layers, a dict's keys, or numbers.
+        names: The outputs' names, in their structure: a graph's layers, a dict's keys, or numbers.
         written: The paths of the variables that inference writes.
     """
 
     outputs: Any
-    names: list[str]
+    names: Any
     written: list[str]
 
 
@@ -70,14 +69,23 @@ def describe(model: Any, x: Any) -> tuple[Any, Description]:
     return key, model._descriptions[key]
 
 
-def names_of(model: Any, outputs: Any) -> list[str]:
-    """Returns the names of a model's outputs: a graph's layers, else keys or numbers."""
-    if getattr(model, "_graph", None) is not None:
-        return list(model.output_names)
-    if isinstance(outputs, Mapping):
-        return [str(k) for k in outputs]
-    count = len(jax.tree.leaves(outputs))
-    return ["output"] if count == 1 else [f"output_{i + 1}" for i in range(count)]
+def names_of(model: Any, outputs: Any) -> Any:
+    """Returns the names of a model's outputs, in their structure: a graph's layers, keys, numbers.
+
+    Args:
+        model: The model.
+        outputs: What it gives; not looked at if the model has a graph.
+    """
+    found = model.call_graph()
+    if found is not None:
+        outputs, names = found.outputs, found.output_names
+    else:
+        count = len(jax.tree.leaves(outputs))
+        names = ["output"] if count == 1 else [f"output_{i + 1}" for i in range(count)]
+    if isinstance(outputs, Mapping) and len(jax.tree.leaves(outputs)) == len(outputs):
+        return {key: str(key) for key in outputs}
+    nested = isinstance(outputs, (list, tuple, Mapping)) and len(outputs) != len(names)
+    return jax.tree.unflatten(jax.tree.structure(outputs), names) if nested else names
 
 
 # A state of at most so many bytes is copied by each chunk and not donated: that takes less time
@@ -130,11 +138,6 @@ class ModelCells:
             cell.set_cell(array)
         self.step, self.rng = state.step, state.rng
 
-    def hold(self, state: TrainState) -> bool:
-        """Says whether these very arrays are still there: nobody has set others."""
-        same = all(cell.cell() is array for cell, array in self._pairs(state))
-        return same and self.step is state.step and self.rng is state.rng
-
     def _pairs(self, state: TrainState) -> Iterable[tuple[Variable, Any]]:
         arrays = (state.params, state.state, state.opt_state)
         return zip(self.all, self._structure.flatten_up_to(arrays), strict=True)
@@ -156,10 +159,6 @@ class Run:
 
     def __init__(self, cells: ModelCells, feed: Feed, epoch: int):
         self._cells, self._feed, self.epoch = cells, feed, epoch
-
-    def arrays(self) -> dict[Variable, jax.Array]:
-        """Returns what the variables of the model and its optimizer hold now, to be kept."""
-        return {v: v.show() for v in self._cells.all}
 
     def read(self, epoch: int) -> dict[str, Any]:
         """Returns the state from which `epoch` starts: dicts of numbers and NumPy arrays."""
@@ -323,53 +322,35 @@ class Predictor:
     """
 
     def __init__(self, model: Any):
-        self._model = model
-        # The model's variables as `changes()` was, and the shapes and dtypes that were looked at.
-        self._as_of = -1
-        self._named: dict[str, Variable] = {}
-        self._known: set[Any] = set()
-        self._groups: list[tuple[str, bool]] | None = None
-        self._small = False
-        self._arrays: list[Any] = []  # what the variables of a small model held as of `writes()`
-        self._read_at = -1
+        self._model, self._snapshot = model, Snapshot(model)
+        self._named = pure.named_variables(model)
+        self._known: set[Any] = set()  # the shapes and dtypes that were looked at
+        self._step = steps.make_predict_step(model)
+        self._one, self._many = jax.jit(self._on_list), engine.make_map(self._on_list)
 
-    def _look(self) -> None:
-        """Finds the model's variables, unless no layer has changed since that was done last."""
-        now = changes()
-        if self._as_of == now:
-            return
-        self._named = pure.named_variables(self._model)
-        self._known, self._read_at = set(), -1
-        self._small = is_small(self._named.values())
-        groups = [(path, variable.trainable) for path, variable in self._named.items()]
-        if groups != self._groups:
-            self._groups = groups
-            step = steps.make_predict_step(self._model)
+    # Handing over arrays in dicts takes as long as a small model's outputs for one row.
+    def _on_list(self, written: Any, arrays: Sequence[Any], x: Any) -> Any:
+        state = dict(zip(self._named, arrays, strict=True))
+        return self._step(written, pure.Variables({}, state), x)
 
-            # Handing over arrays in dicts takes as long as a small model's outputs for one row.
-            def on_list(written: Any, arrays: Sequence[Any], x: Any) -> Any:
-                pairs = list(zip(groups, arrays, strict=True))
-                params = {path: array for (path, trainable), array in pairs if trainable}
-                state = {path: array for (path, trainable), array in pairs if not trainable}
-                return step(written, pure.Variables(params, state), x)
-
-            self._one, self._many = jax.jit(on_list), engine.make_map(on_list)
-        self._as_of = now
+    def is_current(self) -> bool:
+        """Says whether the model is still made of the same layers."""
+        if not self._snapshot.is_current():
+            now, named = Snapshot(self._model), pure.named_variables(self._model)
+            if now.layers != self._snapshot.layers or [*map(id, named.values())] != [
+                *map(id, self._named.values())
+            ]:
+                return False
+            self._snapshot = now
+        return True
 
     def _read(self) -> list[Any]:
         """Returns what the variables hold."""
-        if self._read_at == writes():
-            return self._arrays
-        now = writes()  # before the arrays are read, which another thread may write meanwhile
-        arrays = [variable.cell() for variable in self._named.values()]
-        if self._small:  # others would be kept alive
-            self._arrays, self._read_at = arrays, now
-        return arrays
+        return [variable.cell() for variable in self._named.values()]
 
     def remember(self, x: Any) -> None:
         """Notes that arrays like `x` fit the model, which writes no variables: see `run_known`."""
         if isinstance(x, (np.ndarray, jax.Array)):
-            self._look()
             self._known.add((x.shape[1:], x.dtype))
 
     def run_known(self, x: Any, batch_size: int) -> Any:
@@ -379,11 +360,11 @@ class Predictor:
         model's outputs for one row.
         """
         if (
-            self._as_of != changes()
-            or not isinstance(x, (np.ndarray, jax.Array))
+            not isinstance(x, (np.ndarray, jax.Array))
             or (x.shape[1:], x.dtype) not in self._known
             or not x.ndim
             or not 0 < x.shape[0] <= batch_size
+            or not self.is_current()
         ):
             return None
         _, outputs = self._one({}, self._read(), x)
@@ -403,7 +384,6 @@ class Predictor:
 
         Full batches of arrays run in one program, unless a callback must see each of them.
         """
-        self._look()
         arrays = self._read()
         carry = {path: self._named[path].cell() for path in written}
         by_batch = called.wants_batches("predict")
@@ -522,16 +502,3 @@ def _variables(named: Mapping[str, Variable]) -> pure.Variables:
 def row_spec(array: Any) -> jax.ShapeDtypeStruct:
     """Returns the shape of an array, and its dtype on the device."""
     return jax.ShapeDtypeStruct(array.shape, _dtype(array))
-
-
-def check_labels(objective: CompiledObjective, batch: Batch, outputs: Any) -> None:
-    """Looks for targets that a loss cannot take, such as labels out of range.
-
-    Compiled code cannot raise: it would wrap the label around silently.
-    """
-    if batch.y is None:
-        return
-    predictions = flatten_outputs(outputs, objective.output_names)
-    for loss, y, prediction in zip(objective.losses, batch.y, predictions, strict=True):
-        if loss is not None and y is not None and prediction.ndim:
-            losses_module.check_labels(loss, y, prediction.shape[-1])

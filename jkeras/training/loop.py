@@ -8,39 +8,25 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import jax
 import numpy as np
 
 from jkeras.training.feeds import Chunk, Feed
+from jkeras.training.haste import Backlog
 from jkeras.training.interrupts import Interrupts
 from jkeras.training.state import EvalState, TrainState
 
-# While callbacks look at an epoch, the next one is begun if epochs are so short (in seconds) that
-# this matters.
-_SHORT_EPOCH = 0.1
-# How many epochs' logs may wait on the device, if nobody wants them at once.
-_MOST_AHEAD = 16
-
 
 class Cells(Protocol):
-    """Where the training state lives between chunks: the model's and the optimizer's objects.
-
-    Attributes:
-        donates: Whether a chunk destroys the arrays that it starts from.
-    """
-
-    donates: bool
+    """Where the training state lives between chunks: the model's and the optimizer's objects."""
 
     def read(self, metrics: Any) -> TrainState:
         """Returns the state that the next chunk starts from."""
 
     def write(self, state: TrainState) -> None:
         """Keeps the state that a chunk has ended with."""
-
-    def hold(self, state: TrainState) -> bool:
-        """Says whether these very arrays are still there: nobody has set others."""
 
 
 class Callbacks(Protocol):
@@ -108,24 +94,6 @@ def fetch(logs: Mapping[str, Any]) -> dict[str, Any]:
     return {k: float(v) if v.ndim == 0 else v for k, v in values.items()}
 
 
-class Ahead(NamedTuple):
-    """An epoch that was begun before the callbacks had seen the one before it.
-
-    Attributes:
-        start: The state from which it was begun.
-        state: The state that it ends with.
-        logs: Its logs, on the device.
-        position: Where the feed stands after it.
-        steps: How many steps it has.
-    """
-
-    start: TrainState
-    state: TrainState
-    logs: Mapping[str, Any]
-    position: Mapping[str, Any]
-    steps: int
-
-
 class TrainLoop:
     """Runs epochs.
 
@@ -163,10 +131,6 @@ class TrainLoop:
         self.metrics: Any = fresh_metrics()  # of the epoch so far, or of the last one
         self.interrupts = Interrupts()
         self.done = 0  # steps of the epoch so far, or of the last one
-        self._ahead: Ahead | None = None
-        # Until a callback changes what the next epoch needs. A fixed length is for debugging, too:
-        # then one thing happens after the other.
-        self._looks_ahead = not (feed.streams or pace.fixed or cells.donates)
         self._warned = False  # of a loss that is not finite
 
     def run(
@@ -178,16 +142,9 @@ class TrainLoop:
     ) -> None:
         """Runs epochs; `finish_epoch` gets each one's logs, as numbers.
 
-        Where nothing needs an epoch's logs at once, they are fetched when the next epoch has been
-        dispatched, so that the device never waits for the host; those of short epochs several at a
-        time, since waking up for each takes a hundredth of a small net's epoch. Where callbacks do,
-        the next one of many short epochs is begun nevertheless, if the state is kept, and begun
-        again if they change it.
+        Where nothing needs an epoch's logs at once, they are fetched when the next one has been
+        dispatched: see `haste.Backlog`.
         """
-        waiting: list[tuple[int, dict[str, Any], Any]] = []
-        at_once = self.callbacks.wants_epochs or self.progress is not None
-        short = False  # the last epoch
-        ahead, since = 1, time.perf_counter()  # how many epochs may wait, after a look at them
 
         def finish(epoch: int, logs: dict[str, Any], metrics: Any) -> None:
             values = fetch(logs)
@@ -196,10 +153,11 @@ class TrainLoop:
                 self.pace.note(self.done - self.progress.done)
             finish_epoch(epoch, values)
 
+        at_once = self.callbacks.wants_epochs or self.progress is not None
+        backlog = Backlog(finish, at_once)
         with self.interrupts:
             try:
                 for epoch in epochs:
-                    started = time.perf_counter()
                     self.callbacks.on_epoch_begin(epoch)
                     if self.progress is not None:
                         self.progress.start(epoch)
@@ -210,26 +168,11 @@ class TrainLoop:
                     if self.validate is not None and validates(epoch):
                         val_logs = self.validate()
                         logs.update({f"val_{name}": value for name, value in val_logs.items()})
-                    waiting.append((epoch, logs, self.metrics))
-                    if at_once:
-                        if short and epoch != epochs[-1]:
-                            self._look_ahead(steps_per_epoch)
-                        finish(*waiting.pop())
-                        short = time.perf_counter() - started < _SHORT_EPOCH
-                    elif (ended := len(waiting) - 1) >= ahead:
-                        # One wait for all: the earlier ones are there when the last one is.
-                        jax.block_until_ready(waiting[ended - 1][1])
-                        for _ in range(ended):
-                            finish(*waiting.pop(0))
-                        before, since = since, time.perf_counter()
-                        ahead = min(
-                            max(int(_SHORT_EPOCH * ended / (since - before)), 1), _MOST_AHEAD
-                        )
+                    backlog.add(epoch, logs, self.metrics)
                     if self.should_stop() or self._ran_out(steps_per_epoch):
                         break
             finally:
-                while waiting:
-                    finish(*waiting.pop(0))
+                backlog.close()
 
     def _ran_out(self, steps: int | None) -> bool:
         """Says whether the data ended within an epoch, and warns if it did."""
@@ -261,36 +204,9 @@ class TrainLoop:
             stacklevel=5,
         )
 
-    def _look_ahead(self, steps: int | None) -> None:
-        """Begins the next epoch, if it is one chunk; the state it starts from stays."""
-        if not self._looks_ahead or self.callbacks.wants_batches("train"):
-            return
-        start = self.cells.read(self.fresh_metrics())
-        position = self.feed.position
-        chunk = next(iter(self.feed.chunks(self.pace.length, steps)))
-        if chunk.steps == (steps or self.feed.steps_per_pass):
-            state, logs = chunk.run(self.run_chunk, start, chunk.resident)
-            self._ahead = Ahead(start, state, logs, self.feed.position, chunk.steps)
-        self.feed.position = position
-
-    def _take_ahead(self) -> Mapping[str, Any] | None:
-        """Returns the logs of an epoch that was begun already; None if there is none to be used."""
-        ahead, self._ahead = self._ahead, None
-        if ahead is None:
-            return None
-        self._looks_ahead = self.cells.hold(ahead.start)
-        if not self._looks_ahead:
-            return None
-        with self.interrupts.held():
-            self._keep(ahead.state)
-        self.feed.position, self.done = ahead.position, ahead.steps
-        return ahead.logs
-
     def run_epoch(self, steps: int | None) -> Mapping[str, Any]:
         """Runs one epoch; returns its logs, still on the device."""
-        logs = self._take_ahead()
-        if logs is not None:
-            return logs
+        logs: Mapping[str, Any] = {}
         self.metrics = self.fresh_metrics()
         started = self.done > 0
         by_batch = self.callbacks.wants_batches("train")
@@ -328,19 +244,16 @@ class TrainLoop:
                 "The training data gave no batches: it is empty, or the generator has ended. "
                 "Pass data with at least one sample (and a new generator for each fit)."
             )
-        return logs or {}
+        return logs
 
     def _run(self, chunk: Chunk) -> Mapping[str, Any]:
         """Runs a chunk; returns the logs at its end, still on the device."""
         with self.interrupts.held():
             state = self.cells.read(self.metrics)
             state, logs = chunk.run(self.run_chunk, state, chunk.resident)
-            self._keep(state)
+            self.cells.write(state)
+            self.metrics = state.metrics
         return logs
-
-    def _keep(self, state: TrainState) -> None:
-        self.cells.write(state)
-        self.metrics = state.metrics
 
     def _show(self, done: int, logs: Mapping[str, Any]) -> None:
         if self.progress is not None:

@@ -7,7 +7,6 @@ import pytest
 
 from jkeras import Variable, initializers, name_scope, ops
 from jkeras.core import scope
-from jkeras.core.variable import holding
 
 
 def test_of_an_array():
@@ -174,21 +173,10 @@ def test_as_an_argument_of_transformations():
 
 def test_reads_in_the_compute_dtype_of_the_running_layer():
     v, fixed = Variable([1.0]), Variable([1.0], autocast=False)
-    here = scope.Scope()
+    here = scope.Eager()
     here.autocast = "bfloat16"
     with scope.enter(here):
         assert (v.dtype, v.value.dtype, v.variable_dtype) == ("bfloat16", "bfloat16", "float32")
         assert fixed.value.dtype == "float32"
         v.assign_add([1.0])
     assert (v.dtype, v.numpy().tolist()) == ("float32", [2.0])
-
-
-def test_holding_other_arrays_for_a_while():
-    a, b = Variable([1.0, 2.0]), Variable(3.0)
-    kept = a.show()  # somebody has it: it must not be destroyed afterwards
-    with pytest.raises(ZeroDivisionError), holding({a: np.zeros(2, "float32"), b: np.float32(4)}):
-        assert (a.numpy().tolist(), float(b)) == ([0.0, 0.0], 4.0)
-        raise ZeroDivisionError
-    assert (a.numpy().tolist(), float(b)) == ([1.0, 2.0], 3.0)
-    a.hand_over().delete()
-    assert kept.tolist() == [1.0, 2.0]

@@ -156,7 +156,7 @@ NOT_IN_CONFIG = {
     "activity_regularizer",
     "zero_output_for_mask",
 }
-NOT_OURS = {"quantization_config", "rms_scaling"}  # theirs, always at their defaults
+NOT_OURS = {"quantization_config"}  # theirs, always at their defaults
 
 
 def same_config(ours, theirs):

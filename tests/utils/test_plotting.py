@@ -172,10 +172,15 @@ def test_a_subclass_inside_a_graph_and_one_without_layers():
 
 
 def test_anything_with_a_graph_can_be_drawn():
-    """The protocol: `name`, `built`, and `_graph`, a `core.graph.Graph`; or `_layers`."""
+    """The protocol: `name`, `built`, `call_graph` and the `_operations` to show; or `_layers`."""
     x = keras.Input((3,), name="x")
     traced = graph.trace(x, keras.layers.Dense(2, name="dense")(x))
-    model = types.SimpleNamespace(name="made by hand", built=True, _graph=traced)
+    model = types.SimpleNamespace(
+        name="made by hand",
+        built=True,
+        call_graph=lambda: traced,
+        _operations=traced.operations,
+    )
     assert arrows(model) == {("x", "dense")}
 
 

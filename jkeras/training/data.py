@@ -1,0 +1,601 @@
+"""What users pass as data, made into batches of arrays: NumPy, JAX, pandas, lists, dicts."""
+
+import math
+import numbers
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jkeras import losses
+from jkeras.base import settings
+from jkeras.training.budget import fits_on_device
+from jkeras.training.feeds import ArrayFeed, Feed, HostFeed, StreamFeed, check_integers, row_bytes
+from jkeras.training.objective import (
+    CompiledObjective,
+    flatten_outputs,
+    leaf_names,
+    per_output,
+)
+from jkeras.training.prefetch import prefetched
+from jkeras.training.state import Batch
+
+
+def is_array(value: Any) -> bool:
+    """Says whether `value` is an array, becomes one (pandas, torch), or is read like one (HDF5)."""
+    array_like = hasattr(value, "shape") and hasattr(value, "dtype")
+    return (array_like and value.shape != ()) or hasattr(value, "to_numpy")
+
+
+def is_stream(value: Any) -> bool:
+    """Says whether `value` gives batches, and is not itself an array or a structure of arrays."""
+    if value is None or isinstance(value, (list, tuple, Mapping, str, bytes, np.generic)):
+        return False
+    if is_array(value) or getattr(value, "shape", None) == ():
+        return False
+    return hasattr(value, "__iter__") or hasattr(value, "__next__") or hasattr(value, "__getitem__")
+
+
+def as_array(value: Any, argument: str) -> Any:
+    """Makes an array of what a user passes as one.
+
+    Raises:
+        TypeError: If it cannot be one.
+        ValueError: If it is a single number, or holds integers that the device has no room for.
+    """
+    if isinstance(value, (jax.Array, np.ndarray)):
+        array: Any = value
+    elif hasattr(value, "to_numpy"):  # pandas
+        array = _from_frame(value, argument)
+    elif hasattr(value, "detach"):  # torch
+        array = value.detach().cpu().numpy()
+    elif _is_on_disk(value):
+        array = value
+    elif hasattr(value, "__array__"):
+        array = np.asarray(value)
+    elif isinstance(value, (list, tuple)):
+        try:
+            array = np.asarray(value)
+        except ValueError as error:
+            raise TypeError(
+                f"`{argument}` is a list whose parts differ in length: {error}"
+            ) from None
+    else:
+        raise TypeError(
+            f"`{argument}` is a {type(value).__name__}, and not an array. Pass NumPy or JAX "
+            "arrays, pandas objects, lists of numbers, lists or dicts of arrays, or a generator "
+            "of batches."
+        )
+    if array.dtype == object:
+        array = _from_objects(array, argument)
+    if array.ndim == 0:
+        raise ValueError(f"`{argument}` is a single number: data needs an axis of samples.")
+    if isinstance(array, np.ndarray) and not isinstance(array, np.memmap):  # that is not read yet
+        check_integers(array, f"`{argument}`")
+    return array
+
+
+def _from_frame(value: Any, argument: str) -> np.ndarray:
+    """Makes one array of a data frame (or a series, or an index), whose columns may differ."""
+    array = value.to_numpy()
+    if array.dtype != object or not hasattr(value, "items"):
+        return array
+    columns = value.items() if array.ndim > 1 else [(value.name, value)]
+    numeric, other = [], []
+    for name, column in columns:
+        try:  # nullable integers and categories of numbers; what is missing is NaN, as in pandas
+            numeric.append(column.to_numpy(dtype="float32"))
+        except (TypeError, ValueError):
+            other.append(f"{name!r} ({column.dtype})")
+    if other and numeric:
+        raise TypeError(
+            f"`{argument}` has columns that are not numbers, beside others that are: "
+            f"{', '.join(map(str, other))}.\nSelect or encode them (`pandas.get_dummies`, "
+            "`.cat.codes`, keras.layers.StringLookup)."
+        )
+    return array if other else np.stack(numeric, -1).reshape(array.shape)
+
+
+def _from_objects(array: np.ndarray, argument: str) -> np.ndarray:
+    """Makes an array of numbers, or of strings, of an array of Python objects."""
+    kinds = {_kind(entry) for entry in array.ravel()}
+    if len(kinds) == 1 and None not in kinds:
+        return np.array(array.tolist())
+    raise TypeError(
+        f"`{argument}` is an array of Python objects (dtype object): its rows differ in "
+        "length, or some entries are not numbers. Make it numeric first (pandas: select the "
+        "numeric columns, `.astype('float32')`)."
+    )
+
+
+def _kind(entry: Any) -> type | None:
+    known = (str, numbers.Real, np.bool_)
+    return next((kind for kind in known if isinstance(entry, kind)), None)
+
+
+def _is_on_disk(value: Any) -> bool:
+    """Says whether `value` is an HDF5 data set, or another array that is read by slices."""
+    return all(hasattr(value, name) for name in ("shape", "dtype", "chunks", "__getitem__"))
+
+
+def as_structure(value: Any, argument: str) -> Any:
+    """Makes arrays of the leaves of a structure; a list of numbers is one array.
+
+    None inside of a structure, an optional input that is not there, stays None.
+    """
+    if isinstance(value, Mapping):
+        return {k: _as_part(v, f"{argument}[{k!r}]") for k, v in value.items()}
+    if _is_structure(value):
+        parts = [_as_part(v, f"{argument}[{i}]") for i, v in enumerate(value)]
+        return parts if isinstance(value, list) else tuple(parts)
+    return as_array(value, argument)
+
+
+def _as_part(value: Any, argument: str) -> Any:
+    return None if value is None else as_structure(value, argument)
+
+
+def _is_structure(value: Any) -> bool:
+    """Says whether `value` holds arrays, and is not itself (a list of lists of) numbers."""
+    if isinstance(value, (list, tuple)):
+        return any(v is None or is_array(v) or _is_structure(v) for v in value)
+    return isinstance(value, Mapping)
+
+
+def as_targets(value: Any, names: Any, argument: str) -> list[Any] | None:
+    """Makes a list of targets (or sample weights), one an output.
+
+    A single array for several outputs goes to each of them, as in tf.keras. A dict goes by output
+    name; outputs that it leaves out get None.
+
+    Args:
+        value: What the user passed.
+        names: The outputs' names, in the structure of the outputs.
+        argument: The argument's name, for messages.
+    """
+    if value is None:
+        return None
+    known = leaf_names(names)
+    if _is_structure(value):
+        entries = per_output(value, names, argument)
+    elif isinstance(value, (list, tuple)) and len(known) > 1 and len(value) == len(known):
+        entries = list(value)
+    else:
+        entries = [as_array(value, argument)] * len(known)
+    parts = [f"{argument}[{n!r}]" if len(known) > 1 else argument for n in known]
+    return [None if e is None else as_array(e, p) for e, p in zip(entries, parts, strict=True)]
+
+
+def check_lengths(batch: Batch) -> int:
+    """Returns the number of samples.
+
+    Raises:
+        ValueError: If arrays differ in length, or there is no sample.
+    """
+    sizes = {
+        name: [int(a.shape[0]) for a in jax.tree.leaves(part)]
+        for name, part in zip(("x", "y", "sample_weight"), batch, strict=True)
+    }
+    if len({size for values in sizes.values() for size in values}) > 1:
+        lines = [f"'{k}' sizes: {', '.join(map(str, v))}" for k, v in sizes.items() if v]
+        raise ValueError(
+            "Data cardinality is ambiguous. Make sure all arrays contain the same number of "
+            "samples (rows).\n" + "\n".join(lines)
+        )
+    count = next((v[0] for v in sizes.values() if v), 0)
+    if count == 0:
+        raise ValueError("The data is empty: `x` has no samples (its first axis has length 0).")
+    return count
+
+
+def split(batch: Batch, fraction: float) -> tuple[Batch, Batch]:
+    """Cuts the last `fraction` of the rows off, for validation.
+
+    Raises:
+        ValueError: If nothing would be left on one side.
+    """
+    count = check_lengths(batch)
+    cut = int(np.floor(count * (1.0 - fraction)))
+    if not 0 < cut < count:
+        raise ValueError(
+            f"validation_split={fraction} leaves no samples for "
+            f"{'training' if cut == 0 else 'validation'}: there are {count} in all."
+        )
+    return (
+        Batch(*jax.tree.map(lambda a: a[:cut], tuple(batch))),
+        Batch(*jax.tree.map(lambda a: a[cut:], tuple(batch))),
+    )
+
+
+def class_weights(weights: Mapping[Any, Any], batch: Batch, names: Any) -> list[Any] | None:
+    """Makes sample weights of class weights, and of those that are there already (a product).
+
+    Args:
+        weights: From class numbers to weights; or, for several outputs, a dict of these by output
+            name. A class that is left out has weight 1.
+        batch: Targets as class numbers or one-hot vectors.
+        names: The outputs' names, in the structure of the outputs.
+
+    Raises:
+        ValueError: If it is not such a dict, or there are no targets.
+    """
+    if not isinstance(weights, Mapping):
+        raise ValueError(f"`class_weight` is a dict {{class: weight}}, got {weights!r}.")
+    known = leaf_names(names)
+    by_output = any(isinstance(v, Mapping) for v in weights.values())
+    if not by_output and len(known) > 1:
+        raise ValueError(
+            "`class_weight` of a model with several outputs goes by output name: "
+            f"{{{known[0]!r}: {{0: 1.0, 1: 2.0}}}}. The outputs are {known}."
+        )
+    tables = per_output(weights, names, "class_weight") if by_output else [weights]
+    if batch.y is None:
+        raise ValueError("`class_weight` needs targets: pass `y`.")
+    given = batch.sample_weight or [None] * len(known)
+    return [
+        weight if table is None or y is None else _class_weight(table, np.asarray(y), weight)
+        for table, y, weight in zip(tables, batch.y, given, strict=True)
+    ]
+
+
+def _class_weight(table: Mapping[Any, Any], y: np.ndarray, sample_weight: Any) -> np.ndarray:
+    _check_class_weight(table)
+    one_hot = y.ndim > 1 and y.shape[-1] > 1
+    classes = y.argmax(-1) if one_hot else y
+    classes = classes.reshape(len(y), -1)[:, 0]
+    own = np.ones(len(y), np.float32)
+    for label, factor in table.items():
+        own[classes == int(label)] = factor
+    return own if sample_weight is None else own * np.asarray(sample_weight).reshape(own.shape)
+
+
+def _check_class_weight(table: Mapping[Any, Any]) -> None:
+    for label, factor in table.items():
+        whole = isinstance(label, numbers.Real) and float(label).is_integer()
+        if not whole or isinstance(label, bool) or label < 0:
+            raise ValueError(
+                f"`class_weight` goes by class number: {{0: 1.0, 1: 2.0}}, got the key {label!r}. "
+                "Number the classes as the labels in `y` are numbered."
+            )
+        number = isinstance(factor, numbers.Real) and not isinstance(factor, bool)
+        if not number or not 0 <= factor < math.inf:
+            raise ValueError(
+                f"The weights in `class_weight` are finite numbers of at least 0, got {factor!r} "
+                f"for class {label!r}."
+            )
+
+
+def _warn_of_unused_classes(weights: Mapping[Any, Any], batch: Batch) -> None:
+    """Warns of class weights for classes that no label of the whole data has."""
+    if any(isinstance(v, Mapping) for v in weights.values()) or not batch.y:
+        return
+    y = np.asarray(batch.y[0])
+    one_hot = y.ndim > 1 and y.shape[-1] > 1
+    classes = range(y.shape[-1]) if one_hot else np.unique(y)
+    unused = [label for label in weights if label not in classes]
+    if unused:
+        warnings.warn(
+            f"`class_weight` has weights for the classes {unused}, but no label in `y` is one of "
+            "them: these weights have no effect.",
+            stacklevel=4,
+        )
+
+
+def limited_steps(steps: int | None, available: int | None) -> int | None:
+    """Returns the steps of a pass that were asked for, but no more than the settings allow.
+
+    Args:
+        steps: How many were asked for; None for all.
+        available: How many there are; None if that is not known.
+    """
+    limit, wanted = settings.get("max_steps_per_epoch"), steps or available
+    if limit is None or (wanted is not None and wanted <= limit):
+        return steps
+    warnings.warn(f"Limiting steps_per_epoch to {limit}", stacklevel=3)
+    return limit
+
+
+def is_pair(item: Any) -> bool:
+    """Says whether `item` is the usual batch, in which nothing has to be looked for: two arrays."""
+    return (
+        type(item) is tuple
+        and len(item) == 2
+        and all(type(a) is np.ndarray and a.ndim and a.dtype.kind in "fbiu" for a in item)
+        and 0 < len(item[0]) == len(item[1])
+    )
+
+
+def unpack(item: Any) -> tuple[Any, Any, Any]:
+    """Returns (x, y, sample_weight) of what a stream gives: x, (x,), (x, y) or all three."""
+    if not isinstance(item, (tuple, list)) or (isinstance(item, list) and not 2 <= len(item) <= 3):
+        return item, None, None
+    if len(item) > 3:
+        raise ValueError(
+            "A batch is `x`, `(x, y)` or `(x, y, sample_weight)`, but the data gives tuples of "
+            f"{len(item)}. Put several inputs into one tuple or dict: `((a, b), y)`."
+        )
+    return (*item, None, None)[:3]  # type: ignore[return-value]
+
+
+class ArrayData:
+    """Arrays to train on, evaluate or predict.
+
+    Args:
+        batch: All samples as one batch.
+        batch_size: Samples a step.
+        on_device: Whether to keep them on the device; `"auto"`: if they fit.
+    """
+
+    def __init__(self, batch: Batch, batch_size: int, on_device: bool | str = "auto"):
+        self.batch, self.batch_size, self._on_device = batch, batch_size, on_device
+
+    def split(self, fraction: float, batch_size: int | None) -> tuple["ArrayData", "ArrayData"]:
+        """Cuts the last `fraction` of the rows off, for validation."""
+        train, valid = split(self.batch, fraction)
+        return (
+            ArrayData(train, self.batch_size, self._on_device),
+            ArrayData(valid, batch_size or self.batch_size, self._on_device),
+        )
+
+    @property
+    def example(self) -> Batch:
+        """A batch, for its shapes."""
+        return self.batch
+
+    @property
+    def steps(self) -> int:
+        """How many batches there are."""
+        return -(-check_lengths(self.batch) // self.batch_size)
+
+    def feed(self, seed: int | None = None) -> Feed:
+        """Returns a new feed; in random order, if a seed is given."""
+        resident = self._on_device
+        if resident == "auto":
+            resident = fits_on_device(self.batch)
+        return (ArrayFeed if resident else HostFeed)(self.batch, self.batch_size, seed)
+
+    def slots(self, limit: int | None, single: bool) -> Iterator[tuple[Any, int | None]]:
+        """Yields inputs in order: full batches stacked with their number, others with None.
+
+        Args:
+            limit: The largest number of batches.
+            single: Whether to yield batch by batch.
+        """
+        x, size = self.batch.x, self.batch_size
+        rows = check_lengths(Batch(x))
+        rows = rows if limit is None else min(rows, limit * size)
+        full = 0 if single or rows < 2 * size else rows // size
+        # Large data goes in parts, so that the device need not hold all of it.
+        part = max(1, _PART_BYTES // max(1, size * sum(map(row_bytes, jax.tree.leaves(x)))))
+        for first in range(0, full, part):
+            count = min(part, full - first)
+            yield jax.tree.map(lambda a: _stacked(a, first * size, count, size), x), count  # noqa: B023
+        for start in range(full * size, rows, size):
+            stop = min(start + size, rows)
+            yield jax.tree.map(lambda a: a[start:stop], x), None  # noqa: B023
+
+
+_PART_BYTES = 256 * 2**20
+
+
+def _stacked(array: Any, start: int, count: int, size: int) -> Any:
+    """Returns `count` batches from row `start` on, as an array with one more axis."""
+    return array[start : start + count * size].reshape(count, size, *array.shape[1:])
+
+
+class StreamData:
+    """Something that gives batches: a generator, a sequence of batches, a loader.
+
+    Args:
+        source: An iterator; an iterable; or an object with `__len__` and `__getitem__`.
+        to_batch: Makes a `Batch` of what it gives.
+
+    Raises:
+        ValueError: If it gives nothing at all.
+    """
+
+    def __init__(self, source: Any, to_batch: Callable[[Any], Batch]):
+        self._source, self._to_batch = source, to_batch
+        self._endless = hasattr(source, "__next__")
+        self._peeked: Iterator[Any] | None = self._open()
+        try:
+            first = next(self._peeked)
+        except StopIteration:
+            raise ValueError("The data gives no batches: the generator is empty.") from None
+        self.example = to_batch(first)
+        self._first: Any = first
+        self._items: Any = None  # the iterator under way
+
+    def _open(self) -> Iterator[Any]:
+        source = self._source
+        if self._endless:
+            return source
+        if hasattr(source, "as_numpy_iterator"):  # tf.data
+            return source.as_numpy_iterator()
+        if hasattr(source, "__getitem__") and (
+            self.steps is not None or hasattr(source, "workers")
+        ):
+            return prefetched(source, self.steps)
+        return iter(source)
+
+    def _pass(self) -> Iterator[Batch]:
+        # The batch that was looked at is not lost: it is the first of the first pass.
+        if self._peeked is not None:
+            items, first, self._peeked = self._peeked, self._first, None
+            self._first, self._items = None, items
+            yield self._to_batch(first)
+        else:
+            items = self._items = self._open()
+        for item in items:
+            yield self._to_batch(item)
+        if hasattr(self._source, "on_epoch_end"):
+            self._source.on_epoch_end()
+
+    @property
+    def steps(self) -> int | None:
+        """How many batches a pass gives; None if that is not known."""
+        try:
+            count: int | None = len(self._source)
+        except TypeError:
+            count = getattr(self._source, "num_batches", None)
+        return None if count is None or count < 0 else count
+
+    def slots(self, limit: int | None, single: bool) -> Iterator[tuple[Any, int | None]]:
+        """Yields the inputs of each batch; the second value is None."""
+        del single
+        for count, batch in enumerate(self._pass()):
+            if limit is not None and count >= limit:
+                return
+            yield batch.x, None
+
+    def feed(self, seed: int | None = None) -> Feed:
+        """Returns a feed; the source chooses the order itself."""
+        del seed
+        return StreamFeed(self._pass, self.steps, self._endless, self)
+
+    def get_state(self) -> Any:
+        """Returns where the iterator under way stands, if it knows (Grain's do); else None."""
+        return self._items.get_state() if hasattr(self._items, "get_state") else None
+
+    def set_state(self, state: Any) -> None:
+        """Makes the next pass go on from a state; from the start, if that was at an end."""
+        items = self._peeked if self._peeked is not None else self._open()
+        items.set_state(state)  # type: ignore[attr-defined]
+        first = next(items, None)
+        if first is None:
+            items = self._open()
+            first = next(items)
+        self._peeked, self._first = items, first
+
+
+class Reader(NamedTuple):
+    """Reads what users pass as data, for one model.
+
+    Attributes:
+        output_names: Returns the names of the model's outputs, in their structure, for inputs as
+            arrays.
+        as_given: Whether targets and sample weights keep the structure that the user gave them,
+            because steps of the user's own read them.
+    """
+
+    output_names: Callable[[Any], Any]
+    as_given: bool = False
+
+    def data(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        batch_size: int | None = None,
+        class_weight: Any = None,
+        on_device: bool | str = "auto",
+    ) -> ArrayData | StreamData:
+        """Makes arrays or a stream of batches of what the user passed."""
+        if batch_size is not None:
+            check_count("batch_size", batch_size)
+        if x is None:
+            raise ValueError("The data is missing: `x` is None.")
+        if not is_stream(x):
+            batch = self.batch(x, y, sample_weight, class_weight)
+            if class_weight is not None:
+                _warn_of_unused_classes(class_weight, batch)
+            return ArrayData(batch, batch_size or 32, on_device)
+        for name, value in (("y", y), ("sample_weight", sample_weight)):
+            if value is not None:
+                raise ValueError(
+                    f"`{name}` must not be passed when `x` gives batches: let it give "
+                    "`(x, y)` or `(x, y, sample_weight)`."
+                )
+        names: Any = None  # of the outputs: looked up once, which takes a step's time
+        plain = False
+
+        def to_batch(item: Any) -> Batch:
+            nonlocal names, plain
+            if plain and is_pair(item):
+                check_integers(item[0], "`x`")
+                check_integers(item[1], "`y`")
+                return Batch(item[0], [item[1]])
+            batch = self.batch(*unpack(item), class_weight, names)
+            if names is None:
+                names = self.output_names(batch.x)
+                single = len(leaf_names(names)) == 1
+                plain = single and class_weight is None and not self.as_given
+            return batch
+
+        return StreamData(x, to_batch)
+
+    def batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        names: Any = None,
+    ) -> Batch:
+        """Makes a batch of arrays; `names` are those of the outputs, if they are known."""
+        x = as_structure(x, "x")
+        if names is None:
+            check_lengths(Batch(x))
+            names = self.output_names(x)
+        if self.as_given:
+            parts = {"y": y, "sample_weight": sample_weight}
+            batch = Batch(x, *(_as_part(part, name) for name, part in parts.items()))
+        else:
+            weight = as_targets(sample_weight, names, "sample_weight")
+            batch = Batch(x, as_targets(y, names, "y"), weight)
+        check_lengths(batch)
+        if class_weight is not None:
+            flat = Batch(x, *(as_targets(part, names, "y") for part in batch[1:]))
+            weights = class_weights(class_weight, flat, names)
+            single = self.as_given and len(leaf_names(names)) == 1 and weights is not None
+            batch = batch._replace(sample_weight=weights[0] if single else weights)
+        return batch
+
+    def validation_data(
+        self, given: Any, batch_size: int | None = None, on_device: bool | str = "auto"
+    ) -> ArrayData | StreamData:
+        """Makes arrays or a stream of batches of `validation_data`."""
+        if is_stream(given):
+            return self.data(given, batch_size=batch_size)
+        if not isinstance(given, (tuple, list)) or not 2 <= len(given) <= 3:
+            raise ValueError(
+                "`validation_data` is `(x, y)`, `(x, y, sample_weight)`, or something that gives "
+                f"batches, got {type(given).__name__}."
+            )
+        x, y, weight = unpack(tuple(given))
+        return self.data(x, y, weight, batch_size, None, on_device)
+
+
+def check_labels(objective: CompiledObjective, batch: Batch, outputs: Any) -> None:
+    """Looks for targets that a loss cannot take, such as labels out of range.
+
+    Compiled code cannot raise: it would wrap the label around silently.
+    """
+    if batch.y is None:
+        return
+    predictions = flatten_outputs(outputs, objective.output_names)
+    for loss, y, prediction in zip(objective.losses, batch.y, predictions, strict=True):
+        if loss is not None and y is not None and prediction.ndim:
+            if len(batch.y) > 1 and all(other is y for other in batch.y):
+                _check_shared(y, prediction)
+            losses.check_labels(loss, y, prediction.shape[-1])
+
+
+def _check_shared(y: Any, prediction: Any) -> None:
+    """Checks the one `y` of several outputs, which may be meant to have a column for each."""
+    if y.ndim == prediction.ndim > 1 and y.shape[-1] not in (1, prediction.shape[-1]):
+        raise ValueError(
+            f"One `y` of shape {tuple(y.shape)} was given for several outputs, each of which gets "
+            f"all of it; but an output has the shape {(None, *prediction.shape[1:])}.\nGive each "
+            "output its own: a list such as `[y[:, :1], y[:, 1:]]`, or a dict by output name."
+        )
+
+
+def check_count(name: str, value: Any, least: int = 1) -> None:
+    """Raises a `ValueError` unless `value` is an integer of at least `least`, 0 or 1."""
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= least:
+        return
+    kind = "a positive integer" if least else "an integer, at least 0"
+    raise ValueError(f"`{name}` must be {kind}, got {value!r}.")
