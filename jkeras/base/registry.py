@@ -282,7 +282,8 @@ def serialize_keras_object(obj: Any) -> Any:
         parts = {k: serialize_keras_object(getattr(obj, k)) for k in ("start", "stop", "step")}
         return {"class_name": "__slice__", "config": parts}
     if isinstance(obj, (list, tuple)):
-        return [serialize_keras_object(v) for v in obj]
+        values = [serialize_keras_object(v) for v in obj]
+        return tuple(values) if isinstance(obj, tuple) else values
     if isinstance(obj, Mapping):
         return {str(k): serialize_keras_object(v) for k, v in obj.items()}
     if isinstance(obj, (np.generic,)):

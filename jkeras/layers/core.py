@@ -379,13 +379,12 @@ class Embedding(Layer):
         self.input_dim = positive_integer(self, "input_dim", input_dim)
         self.output_dim = positive_integer(self, "output_dim", output_dim)
         self.mask_zero = self.supports_masking = mask_zero
-        self._initial_weights = weights
+        if weights is not None:
+            self.build()
+            self.embeddings.assign(weights[0] if isinstance(weights, (list, tuple)) else weights)
 
     def build(self, input_shape: Any = None) -> None:
         self.embeddings = add_weight(self, "embeddings", (self.input_dim, self.output_dim))
-        if self._initial_weights is not None:
-            values = self._initial_weights
-            self.embeddings.assign(values[0] if isinstance(values, (list, tuple)) else values)
 
     _embeddings = alias("embeddings")
 
@@ -529,6 +528,7 @@ class Lambda(Layer):
             raise TypeError(f"Lambda takes a function, got {function!r}.")
         self.function, self.output_shape, self.mask = function, output_shape, mask
         self.arguments = dict(arguments or {})
+        self.supports_masking = mask is not None
         try:
             self._parameters = frozenset(inspect.signature(function).parameters)
         except ValueError:  # some functions written in C do not tell
