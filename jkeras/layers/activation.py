@@ -10,7 +10,7 @@ from jkeras.base.deprecation import warn_deprecated
 from jkeras.base.numbers import as_integer, as_number
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
-from jkeras.layers.arguments import add_weight, positive_axis, takes_weight_options
+from jkeras.layers.arguments import add_weight, positive_axis, weight_options
 
 
 class Activation(Layer):
@@ -128,7 +128,7 @@ class PReLU(Layer):
 
     supports_masking = True
 
-    @takes_weight_options("alpha")
+    @weight_options(alpha="Zeros")
     def __init__(self, *, shared_axes: Any = None, **options: Any):
         super().__init__(**options)
         axis = as_integer(shared_axes)

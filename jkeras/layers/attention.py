@@ -20,7 +20,7 @@ from jkeras.layers.arguments import (
     positive_axis,
     positive_integer,
     seed_generator,
-    takes_weight_options,
+    weight_options,
 )
 from jkeras.layers.core import EinsumDense
 from jkeras.ops import arrays as nn
@@ -68,7 +68,7 @@ class _HeadAttention(Layer):
     output_shape: Any = None
     attention_axes: Any = None
 
-    @takes_weight_options("kernel", "bias", "activity")
+    @weight_options(kernel="glorot_uniform", bias="zeros", activity_regularizer=None)
     def __init__(
         self,
         dropout: float = 0.0,

@@ -14,12 +14,13 @@ from jkeras.core import policy
 from jkeras.core.graph import Call, SymbolicTensor
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
+from jkeras.core.signatures import takes_arguments_of
 from jkeras.layers.arguments import (
     KernelOptions,
     add_weight,
     alias,
     positive_integer,
-    takes_weight_options,
+    weight_options,
 )
 
 
@@ -212,7 +213,7 @@ class Dense(Layer):
 
     supports_masking = True
 
-    @takes_weight_options("kernel", "bias", "activity")
+    @weight_options(kernel="glorot_uniform", bias="zeros", activity_regularizer=None)
     def __init__(
         self,
         units: int,
@@ -264,7 +265,7 @@ class EinsumDense(Layer):
 
     kernel_initializer: Any
 
-    @takes_weight_options("kernel", "bias")
+    @weight_options(kernel="glorot_uniform", bias="zeros")
     def __init__(
         self,
         equation: str,
@@ -364,7 +365,7 @@ class Embedding(Layer):
         (1, 3, 4)
     """
 
-    @takes_weight_options("embeddings")
+    @weight_options(embeddings="uniform")
     def __init__(
         self,
         input_dim: int,
@@ -433,19 +434,18 @@ class ReversibleEmbedding(Embedding):
         (1, 3, 10)
     """
 
-    @takes_weight_options("embeddings")
+    @takes_arguments_of(Embedding.__init__, without=["weights"])
     def __init__(
         self,
         input_dim: int,
         output_dim: int,
         tie_weights: bool = True,
         *,
-        mask_zero: bool = False,
         reverse_dtype: Any = None,
         logit_soft_cap: float | None = None,
         **options: Any,
     ):
-        super().__init__(input_dim, output_dim, mask_zero=mask_zero, **options)
+        super().__init__(input_dim, output_dim, **options)
         self.tie_weights, self.reverse_dtype = tie_weights, reverse_dtype
         self.logit_soft_cap = logit_soft_cap
 
