@@ -382,7 +382,7 @@ class Layer(Module, registry.Configurable):
                 "variables during loading." + ("" if self.built else " It is not built.")
             )
         for i, variable in enumerate(own):
-            variable.assign(store[str(i)])
+            variable.take(store[str(i)])
 
     # -------------------------------------------------------------- losses
     def add_loss(self, loss: Any) -> None:
