@@ -27,6 +27,10 @@ _scoped: contextvars.ContextVar[dict[str, Any]] = contextvars.ContextVar("custom
 _shared: contextvars.ContextVar[dict[Any, Any] | None] = contextvars.ContextVar(
     "shared", default=None
 )
+# Within `copying`: the user's classes that were met.
+_copied: contextvars.ContextVar[dict[str, Any] | None] = contextvars.ContextVar(
+    "copied", default=None
+)
 
 # Built-in class -> the module in which files find it: that from which Keras exports it.
 _modules: dict[type, str] = {}
@@ -188,7 +192,7 @@ class CustomObjectScope:
 
 def custom_object(name: str, custom_objects: Mapping[str, Any] | None = None) -> Any | None:
     """Finds what the user calls `name`: passed, in scope, or registered (also without package)."""
-    for table in (custom_objects or {}, _scoped.get({}), _registered):
+    for table in (custom_objects or {}, _scoped.get({}), _copied.get() or {}, _registered):
         if name in table:
             return table[name]
     return _registered.get(f"Custom>{name}")
@@ -410,6 +414,9 @@ def _envelope(obj: Any) -> dict[str, Any]:
     if module is None:
         place = None if cls.__module__ == "__main__" else cls.__module__
         registered = get_registered_name(cls)
+        copied = _copied.get()
+        if copied is not None:
+            copied[registered] = copied[cls.__name__] = cls
     else:
         place, registered = module, cls.__name__ if cls.__name__ in _UNEXPORTED else None
     try:
@@ -450,7 +457,19 @@ def object_sharing() -> Iterator[None]:
         _shared.reset(token)
 
 
+@contextmanager
+def copying() -> Iterator[None]:
+    """Lets configs made in the block be read in it, without the user's things being registered."""
+    token = _copied.set({})
+    try:
+        yield
+    finally:
+        _copied.reset(token)
+
+
 def _function_envelope(function: Callable) -> Any:
+    if _copied.get() is not None:
+        return function  # which may have no name
     name = get_registered_name(function)
     if _builtins.get("activations", {}).get(name) is function:
         return name  # layers' configs say "relu"
@@ -616,6 +635,8 @@ def find_function(name: str, area: str | None = None) -> Any:
     areas = [area] if area else ["activations", "losses", "metrics", "initializers"]
     tables = [t for a in areas for t in (f"{a}.functions", a)]
     candidates = [custom_object(name), *(find_builtin(t, name) for t in tables)]
+    # Older files leave out the package under which it was registered.
+    candidates += [f for known, f in _registered.items() if known.endswith(f">{name}")]
     found = next((f for f in candidates if f is not None and not inspect.isclass(f)), None)
     if found is None and name == "<lambda>":
         raise ValueError(

@@ -227,22 +227,34 @@ class Layer(Module, registry.Configurable):
         return {**base, **{k: registry.serialize_keras_object(v) for k, v in arguments.items()}}
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """Makes a layer from the dict that `get_config` returned."""
-        values = registry.deserialize_values(config)
-        common = {
-            k: values.pop(k)
-            for k in ("name", "trainable", "dtype")
-            if k in values and not registry.accepts(cls.__init__, k)
-        }
-        layer = cls(**values)
-        if "name" in common:
-            layer.name = common["name"]
-        if "dtype" in common:
-            layer.dtype_policy = common["dtype"]
-        if not common.get("trainable", True):
-            layer.trainable = False
-        return layer
+    def from_config(
+        cls,
+        config: Mapping[str, Any],
+        custom_objects: Mapping[str, Any] | None = None,
+        safe_mode: bool | None = None,
+    ) -> Self:
+        """Makes a layer from the dict that `get_config` returned.
+
+        Args:
+            config: The dict.
+            custom_objects: Names of your own classes and functions.
+            safe_mode: Accepted for Keras's sake: code in configs is never executed.
+        """
+        with registry.CustomObjectScope(custom_objects):
+            values = registry.deserialize_values(config)
+            common = {
+                k: values.pop(k)
+                for k in ("name", "trainable", "dtype")
+                if k in values and not registry.accepts(cls.__init__, k)
+            }
+            layer = cls(**values)
+            if "name" in common:
+                layer.name = common["name"]
+            if "dtype" in common:
+                layer.dtype_policy = common["dtype"]
+            if not common.get("trainable", True):
+                layer.trainable = False
+            return layer
 
     def get_build_config(self) -> dict[str, Any] | None:
         """Returns the shapes the layer was built for; None if it is not built."""
@@ -375,7 +387,7 @@ class Layer(Module, registry.Configurable):
                 "variables during loading." + ("" if self.built else " It is not built.")
             )
         for i, variable in enumerate(own):
-            variable.assign(store[str(i)])
+            variable.take(store[str(i)])
 
     # -------------------------------------------------------------- losses
     def add_loss(self, loss: Any) -> None:

@@ -151,6 +151,20 @@ def entries() -> list[Entry]:
     return list({id(e): e for e in _table.values()}.values())
 
 
+def export(module: dict[str, Any]) -> None:
+    """Sets `__all__` to the names of what a module defines, and of its operations.
+
+    Args:
+        module: The module's `globals()`.
+    """
+    module["__all__"] = [
+        name
+        for name, value in module.items()
+        if not name.startswith("_")
+        and (hasattr(value, "entry") or getattr(value, "__module__", None) == module["__name__"])
+    ]
+
+
 # ------------------------------------------------------------------ calls in model files
 def describe_call(call: Call) -> dict[str, Any]:
     """Returns how Keras's files describe the call of an operation.

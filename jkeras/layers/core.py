@@ -14,11 +14,13 @@ from jkeras.core import policy
 from jkeras.core.graph import Call, SymbolicTensor
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
+from jkeras.core.signatures import takes_arguments_of
 from jkeras.layers.arguments import (
     KernelOptions,
     add_weight,
+    alias,
     positive_integer,
-    takes_weight_options,
+    weight_options,
 )
 
 
@@ -68,15 +70,20 @@ class InputLayer(Layer):
         super().__init__(name=name, dtype=policy.standardize_dtype(tensor_dtype), **kwargs)
         if sparse or ragged:
             word = "sparse" if sparse else "ragged"
-            raise ValueError(f"`{word}=True` is not supported: pass dense arrays.")
-        if input_tensor is not None:
-            batch_shape = input_tensor.shape
-        elif shape is None and batch_shape is None:
-            batch_shape = self._batch_input_shape
+            raise ValueError(
+                f"`{word}=True` is not supported: pass dense arrays. (With an `input_tensor`, you "
+                f"cannot provide an incompatible `{word}` argument.)"
+            )
+        if shape is None and batch_shape is None and self._batch_input_shape is not None:
+            first, *sample = self._batch_input_shape  # of older Keras code
+            batch_size, shape = batch_size if first is None else first, sample
         if shape is not None and batch_shape is not None:
             raise ValueError("You cannot pass both `shape` and `batch_shape` at the same time.")
-        if batch_size is not None and batch_shape is not None and input_tensor is None:
+        if batch_size is not None and batch_shape is not None:
             raise ValueError("You cannot pass both `batch_size` and `batch_shape`.")
+        if input_tensor is not None:
+            _check_input_tensor(input_tensor, shape, batch_size, dtype, batch_shape)
+            shape, batch_shape = None, input_tensor.shape
         if shape is not None:
             batch_shape = (batch_size, *_as_shape(shape))
         if batch_shape is None:
@@ -95,6 +102,27 @@ class InputLayer(Layer):
     def get_config(self) -> dict[str, Any]:
         names = ("batch_shape", "dtype", "sparse", "ragged", "name", "optional")
         return {name: getattr(self, name) for name in names}
+
+
+def _check_input_tensor(
+    tensor: SymbolicTensor, shape: Any, batch_size: Any, dtype: Any, batch_shape: Any
+) -> None:
+    """Refuses what contradicts the tensor that an InputLayer is to use."""
+    for name, given, actual in (
+        ("shape", shape, tensor.shape[1:]),
+        ("batch_shape", batch_shape, tensor.shape),
+        ("batch_size", None if batch_size is None else (batch_size,), tensor.shape[:1]),
+    ):
+        if given is not None and _as_shape(given) != tuple(actual):
+            raise ValueError(
+                "When providing the `input_tensor` argument, you cannot provide an incompatible "
+                f"`{name}` argument. Received: {name}={given}; the tensor has {actual}"
+            )
+    if dtype is not None and policy.standardize_dtype(dtype) != tensor.dtype:
+        raise ValueError(
+            "When providing the `input_tensor` argument, you cannot provide an incompatible "
+            f"`dtype` argument. Received: dtype={dtype!r}; the tensor has {tensor.dtype!r}"
+        )
 
 
 def _as_shape(shape: Any) -> tuple[int | None, ...]:
@@ -185,7 +213,7 @@ class Dense(Layer):
 
     supports_masking = True
 
-    @takes_weight_options("kernel", "bias", "activity")
+    @weight_options(kernel="glorot_uniform", bias="zeros", activity_regularizer=None)
     def __init__(
         self,
         units: int,
@@ -202,6 +230,8 @@ class Dense(Layer):
         self.kernel = add_weight(self, "kernel", (input_shape[-1], self.units))
         self.bias = add_weight(self, "bias", (self.units,)) if self.use_bias else None
         self.input_spec = InputSpec(min_ndim=2, axes={-1: input_shape[-1]})
+
+    _kernel = alias("kernel")
 
     def call(self, inputs: Any) -> Any:
         outputs = inputs @ self.kernel
@@ -233,7 +263,9 @@ class EinsumDense(Layer):
         (2, 32, 64)
     """
 
-    @takes_weight_options("kernel", "bias")
+    kernel_initializer: Any
+
+    @weight_options(kernel="glorot_uniform", bias="zeros")
     def __init__(
         self,
         equation: str,
@@ -255,6 +287,8 @@ class EinsumDense(Layer):
         initializer = initializers.counting(self.kernel_initializer, summed)
         self.kernel = add_weight(self, "kernel", kernel_shape, initializer=initializer)
         self.bias = None if bias_shape is None else add_weight(self, "bias", bias_shape)
+
+    _kernel = alias("kernel")
 
     def call(self, inputs: Any) -> Any:
         outputs = jnp.einsum(self.equation, inputs, self.kernel)
@@ -331,7 +365,7 @@ class Embedding(Layer):
         (1, 3, 4)
     """
 
-    @takes_weight_options("embeddings")
+    @weight_options(embeddings="uniform")
     def __init__(
         self,
         input_dim: int,
@@ -346,13 +380,14 @@ class Embedding(Layer):
         self.input_dim = positive_integer(self, "input_dim", input_dim)
         self.output_dim = positive_integer(self, "output_dim", output_dim)
         self.mask_zero = self.supports_masking = mask_zero
-        self._initial_weights = weights
+        if weights is not None:
+            self.build()
+            self.embeddings.assign(weights[0] if isinstance(weights, (list, tuple)) else weights)
 
     def build(self, input_shape: Any = None) -> None:
         self.embeddings = add_weight(self, "embeddings", (self.input_dim, self.output_dim))
-        if self._initial_weights is not None:
-            values = self._initial_weights
-            self.embeddings.assign(values[0] if isinstance(values, (list, tuple)) else values)
+
+    _embeddings = alias("embeddings")
 
     def __getattr__(self, name: str) -> Any:
         if name == "embeddings":
@@ -399,19 +434,18 @@ class ReversibleEmbedding(Embedding):
         (1, 3, 10)
     """
 
-    @takes_weight_options("embeddings")
+    @takes_arguments_of(Embedding.__init__, without=["weights"])
     def __init__(
         self,
         input_dim: int,
         output_dim: int,
         tie_weights: bool = True,
         *,
-        mask_zero: bool = False,
         reverse_dtype: Any = None,
         logit_soft_cap: float | None = None,
         **options: Any,
     ):
-        super().__init__(input_dim, output_dim, mask_zero=mask_zero, **options)
+        super().__init__(input_dim, output_dim, **options)
         self.tie_weights, self.reverse_dtype = tie_weights, reverse_dtype
         self.logit_soft_cap = logit_soft_cap
 
@@ -494,6 +528,7 @@ class Lambda(Layer):
             raise TypeError(f"Lambda takes a function, got {function!r}.")
         self.function, self.output_shape, self.mask = function, output_shape, mask
         self.arguments = dict(arguments or {})
+        self.supports_masking = mask is not None
         try:
             self._parameters = frozenset(inspect.signature(function).parameters)
         except ValueError:  # some functions written in C do not tell

@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from jkeras.base.numbers import as_integer
@@ -50,11 +51,11 @@ class _Merge(Layer):
         )
         wanted = self.number_of_inputs
         if not is_list or not input_shape or (wanted and len(input_shape) != wanted):
-            number = f"exactly {wanted} inputs" if wanted else "at least 1 input"
+            number = f"exactly {wanted} inputs" if wanted else "a list of at least 1 input"
             raise ValueError(
-                "A merge layer should be called on a list of inputs: a "
-                f"`{type(self).__name__}` layer should be called on a list of {number}. "
-                f"Received: input_shape={input_shape} (layer {self.name!r})"
+                f"A merge layer should be called on a list of inputs: a `{type(self).__name__}` "
+                f"layer should be called on {number}. Received: input_shape={input_shape} "
+                f"(layer {self.name!r})"
             )
         self.merged_shape(input_shape)
 
@@ -63,9 +64,12 @@ class _Merge(Layer):
         return _broadcast(shapes)
 
     def call(self, inputs: Any) -> Any:
+        return functools.reduce(self.combine, self._aligned(inputs))
+
+    def _aligned(self, inputs: Any) -> list[jax.Array]:
+        """Returns the inputs with as many axes as the one that has most."""
         ndim = max(x.ndim for x in inputs)
-        aligned = [jnp.expand_dims(x, tuple(range(1, 1 + ndim - x.ndim))) for x in inputs]
-        return functools.reduce(self.combine, aligned)
+        return [jnp.expand_dims(x, tuple(range(1, 1 + ndim - x.ndim))) for x in inputs]
 
     def compute_output_spec(self, inputs: Any) -> Any:
         # By rule, since an unknown size may equal a known one, but no size tried for it would.
@@ -119,8 +123,31 @@ class Subtract(_Merge):
     number_of_inputs = 2
 
 
-class Multiply(_Merge):
+class _MaskedMerge(_Merge):
+    """A merge in which what an input's mask hides does not count."""
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        if mask is None:
+            return super().call(inputs)
+        (total, *rest), (seen, *others) = (
+            self._aligned(inputs),
+            [
+                m if m is None else jnp.expand_dims(m, tuple(range(m.ndim, x.ndim)))
+                for x, m in zip(inputs, mask, strict=True)
+            ],
+        )
+        for x, m in zip(rest, others, strict=True):
+            both = self.combine(total, x)
+            both = both if m is None else jnp.where(m, both, total)
+            total = both if seen is None else jnp.where(seen, both, x)
+            seen = None if seen is None or m is None else seen | m
+        return total
+
+
+class Multiply(_MaskedMerge):
     """The product of a list of inputs, element by element.
+
+    Called as `layer(inputs, mask=None)`: an element that its input's mask hides does not count.
 
     Example:
         >>> import jkeras as keras, numpy as np
@@ -149,8 +176,10 @@ class Average(_Merge):
         return SymbolicTensor(spec.shape, jnp.result_type(spec.dtype, float))
 
 
-class Maximum(_Merge):
+class Maximum(_MaskedMerge):
     """The largest of a list of inputs, element by element.
+
+    Called as `layer(inputs, mask=None)`: an element that its input's mask hides does not count.
 
     Example:
         >>> import jkeras as keras, numpy as np
@@ -161,8 +190,10 @@ class Maximum(_Merge):
     combine = staticmethod(jnp.maximum)
 
 
-class Minimum(_Merge):
+class Minimum(_MaskedMerge):
     """The smallest of a list of inputs, element by element.
+
+    Called as `layer(inputs, mask=None)`: an element that its input's mask hides does not count.
 
     Example:
         >>> import jkeras as keras, numpy as np

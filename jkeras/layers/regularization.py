@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.base import settings
+from jkeras.base.numbers import as_integer
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
 from jkeras.layers.arguments import fraction, next_key, seed_generator
@@ -64,7 +65,19 @@ class Dropout(_Random):
                 "Invalid value received for argument `noise_shape`. Expected a tuple or list of "
                 f"integers. Received: noise_shape={noise_shape!r}"
             )
-        self.noise_shape = None if noise_shape is None else tuple(noise_shape)
+        self.noise_shape: tuple[int | None, ...] | None = None
+        if noise_shape is not None:
+            self.noise_shape = tuple(map(self._noise_size, noise_shape))
+
+    def _noise_size(self, size: Any) -> int | None:
+        number = as_integer(size)
+        if size is not None and (number is None or number < 1):
+            kind = "elements to be" if number is None else "dimensions to be positive"
+            raise ValueError(
+                f"Invalid value received for argument `noise_shape`. Expected all {kind} integers "
+                f"or None. Received: {size!r} (layer {self.name!r})"
+            )
+        return number
 
     def disturb(self, inputs: Any, key: jax.Array) -> Any:
         return nn.dropout(inputs, self.rate, key, self._noise_shape(inputs))

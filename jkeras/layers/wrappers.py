@@ -35,9 +35,9 @@ class Wrapper(Layer):
     def __init__(self, layer: Any, **kwargs: Any):
         if not isinstance(layer, Layer):
             raise ValueError(
-                f"Layer {layer!r} supplied to Wrapper isn't a supported layer type. Please "
-                f"initialize `{type(self).__name__}` layer with a `keras.layers.Layer` instance. "
-                f"Received: {layer!r}"
+                f"Layer {layer!r} supplied to Wrapper isn't a supported layer type. Please ensure "
+                f"wrapped layer is a valid Keras layer: {type(self).__name__} takes a layer that "
+                "has been made, such as Dense(3)."
             )
         super().__init__(**kwargs)
         self.layer = layer

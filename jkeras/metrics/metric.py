@@ -96,7 +96,12 @@ class Metric(registry.Configurable):
 
     def __init__(self, dtype: Any = None, name: str | None = None):
         self.name = name or naming.auto_name(naming.to_snake_case(type(self).__name__))
-        self.dtype = settings.floatx() if dtype is None else policy.get_policy(dtype).compute_dtype
+        self._dtype = settings.floatx() if dtype is None else policy.get_policy(dtype).compute_dtype
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of the variables and the result."""
+        return self._dtype
 
     # -------------------------------------------------------------- pure functions
     def init(self, *args: Any) -> State:

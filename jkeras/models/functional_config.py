@@ -234,6 +234,11 @@ def _as_index(value: Any) -> Any:
 
 def make_layer(entry: Mapping[str, Any]) -> Layer:
     """Makes the layer that an entry of a config describes; it is built when it is called."""
+    if not isinstance(entry, Mapping) or "class_name" not in entry or "config" not in entry:
+        raise ValueError(
+            "Expected a dictionary containing a 'config' key, which describes a layer, got "
+            f"{entry!r:.200}."
+        )
     config = {k: v for k, v in entry.items() if k != "build_config"}
     layer = registry.deserialize_keras_object(config, area="layers")
     if not isinstance(layer, Layer):

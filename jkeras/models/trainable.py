@@ -163,9 +163,9 @@ class Trainable(Layer):
         """Calls `compile` with what `get_compile_config` returned."""
         if type(self).compile is not Trainable.compile:
             warnings.warn(
-                f"`compile()` was not called as part of model loading because "
-                f"{type(self).__name__} has a `compile()` method of its own. Override "
-                "`get_compile_config()` and `compile_from_config(config)` as well.",
+                "`compile()` was not called as part of model loading because the model's "
+                f"`compile()` method is custom. {type(self).__name__} should also override "
+                "`get_compile_config()` and `compile_from_config(config)`.",
                 stacklevel=2,
             )
             return

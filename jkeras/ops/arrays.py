@@ -3,20 +3,18 @@
 They know neither layers nor symbolic tensors: `keras.ops` lifts them, the layers call them.
 """
 
-import contextlib
-import contextvars
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.custom_derivatives import SymbolicZero
 
 from jkeras.base import settings
 from jkeras.base.numbers import as_integer
+from jkeras.ops import cpu_convolution
 
 
 def _float(x: Any) -> jax.Array:
@@ -289,102 +287,8 @@ def _convolve(
             feature_group_count=groups,
         )
 
-    # Products of many zeros with few columns are no gain.
-    many = max(stretch) == 1 or kernel.shape[-1] >= 8
-    if not _in_loop.get() or groups > 1 or not many or not _is_better_shifted(kernel):
-        return convolve(inputs, kernel)
-
-    def shifted(inputs: jax.Array, kernel: jax.Array) -> jax.Array:
-        return _sum_of_shifted(
-            _matrix_products, inputs, kernel, strides, pads, data_format, dilation, stretch
-        )
-
-    convolve = jax.custom_jvp(convolve)
-
-    def derivative(primals: Any, tangents: Any) -> Any:
-        (inputs, kernel), (d_inputs, d_kernel) = primals, tangents
-        parts = [(d_inputs, (d_inputs, kernel)), (d_kernel, (inputs, d_kernel))]
-        # No gradient may be wanted of a model's inputs, or of a kernel that is frozen.
-        wanted = [of for d, of in parts if not isinstance(d, SymbolicZero)]
-        return convolve(*primals), sum(shifted(*of) for of in wanted)
-
-    convolve.defjvp(derivative, symbolic_zeros=True)
-    return convolve(inputs, kernel)
-
-
-_in_loop: contextvars.ContextVar[bool] = contextvars.ContextVar("in_loop", default=False)
-
-
-@contextlib.contextmanager
-def in_loop() -> Iterator[None]:
-    """Says that what is traced is the body of a compiled loop, in which gradients are taken.
-
-    On a CPU, XLA makes the convolutions that are another's gradient fast in the outermost
-    computation only. In a loop they took 5 times as long (jax 0.10): there, gradients are sums of
-    matrix products instead.
-    """
-    token = _in_loop.set(True)
-    try:
-        yield
-    finally:
-        _in_loop.reset(token)
-
-
-# A window of 7 by 7; more would take long to compile.
-_MOST_SHIFTS = 49
-
-
-def _is_better_shifted(kernel: jax.Array) -> bool:
-    """Says whether a convolution is written out as a sum over the window's elements."""
-    is_single = kernel.dtype == jnp.float32  # else the sum would be less exact
-    return (
-        jax.default_backend() == "cpu"
-        and is_single
-        and math.prod(kernel.shape[:-2]) <= _MOST_SHIFTS
-    )
-
-
-def _sum_of_shifted(
-    sum_of_products: Callable,
-    x: jax.Array,
-    kernel: jax.Array,
-    strides: Sequence[int],
-    pads: Any,
-    data_format: str | None,
-    dilation: Sequence[int],
-    stretch: Sequence[int],
-) -> jax.Array:
-    """A convolution as a sum, over the window's elements, of products of shifted inputs."""
-    n, first = kernel.ndim - 2, settings.standardize_data_format(data_format) == "channels_first"
-    x = jnp.moveaxis(x, 1, -1) if first else x
-    reach = [(k - 1) * d + 1 for k, d in zip(kernel.shape[:n], dilation, strict=True)]
-    if isinstance(pads, str):
-        pads = lax.padtype_to_pads(x.shape[1:-1], reach, strides, pads)
-    between = [(*pad, step - 1) for pad, step in zip(pads, stretch, strict=True)]
-    x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *between, (0, 0, 0)])
-    sizes = [(d - r) // s + 1 for d, r, s in zip(x.shape[1:-1], reach, strides, strict=True)]
-    shifted = []
-    for place in np.ndindex(*kernel.shape[:n]):
-        starts = [p * d for p, d in zip(place, dilation, strict=True)]
-        part = [
-            slice(start, start + (size - 1) * s + 1, s)
-            for start, size, s in zip(starts, sizes, strides, strict=True)
-        ]
-        shifted.append(x[:, *part])
-    total = sum_of_products(shifted, kernel.reshape(-1, *kernel.shape[n:]))
-    return jnp.moveaxis(total, -1, 1) if first else total
-
-
-def _matrix_products(shifted: list[jax.Array], kernel: jax.Array) -> jax.Array:
-    _, channels, filters = kernel.shape
-    if channels < 64:  # one product of longer rows is faster then
-        return jnp.concatenate(shifted, axis=-1) @ kernel.reshape(-1, filters)
-    return sum(x @ matrix for x, matrix in zip(shifted, kernel, strict=True))  # type: ignore[return-value]
-
-
-def _products_by_channel(shifted: list[jax.Array], kernel: jax.Array) -> jax.Array:
-    total: Any = sum(x[..., None] * factors for x, factors in zip(shifted, kernel, strict=True))
-    return total.reshape(*total.shape[:-2], -1)
+    place = (strides, pads, data_format, dilation, stretch)
+    return cpu_convolution.convolve(convolve, inputs, kernel, groups, place)
 
 
 def depthwise_conv(
@@ -410,21 +314,12 @@ def depthwise_conv(
     """
     inputs, kernel = jnp.asarray(inputs), jnp.asarray(kernel)
     *window, channels, multiplier = kernel.shape
-    if inputs.dtype == jnp.float32 and _is_better_shifted(kernel):
-        # XLA's own for a CPU is no more than a loop over all indices (jax 0.10): this takes 1 to
-        # 10 % of its time for windows of 3 by 3, and a third of it with gradients.
+    if inputs.dtype == jnp.float32 and cpu_convolution.is_better(kernel):
         n = len(window)
         dilation = sizes(dilation_rate, n)
-        return _sum_of_shifted(
-            _products_by_channel,
-            inputs,
-            kernel,
-            sizes(strides, n),
-            _pads(padding, window, dilation),
-            data_format,
-            dilation,
-            (1,) * n,
-        )
+        pads = _pads(padding, window, dilation)
+        place = (sizes(strides, n), pads, data_format, dilation, (1,) * n)
+        return cpu_convolution.depthwise(inputs, kernel, place)
     kernel = jnp.reshape(kernel, (*window, 1, channels * multiplier))
     return conv(inputs, kernel, strides, padding, data_format, dilation_rate)
 

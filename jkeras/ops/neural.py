@@ -12,7 +12,7 @@ from jkeras import activations
 from jkeras.base import settings
 from jkeras.base.numbers import as_integer
 from jkeras.core import policy
-from jkeras.core.operations import define
+from jkeras.core.operations import define, export
 from jkeras.ops import arrays as nn
 from jkeras.ops.numpy import tanh as tanh
 
@@ -583,3 +583,6 @@ def fold(
     # Adding patches up is the transpose of cutting them out.
     cut = partial(_unfold, kernel_size=kernel_size, **options)
     return jax.linear_transpose(cut, images)(x)[0]
+
+
+export(globals())

@@ -12,7 +12,7 @@ import numpy as np
 from jkeras.base import settings
 from jkeras.base.numbers import as_integer
 from jkeras.core import policy
-from jkeras.core.operations import as_array, as_arrays, define
+from jkeras.core.operations import as_array, as_arrays, define, export
 from jkeras.ops.core import ndim as ndim
 from jkeras.ops.core import size as size
 
@@ -878,3 +878,6 @@ def vectorize(pyfunc: Callable, *, excluded: Any = None, signature: str | None =
     """
     function = jnp.vectorize(pyfunc, excluded=excluded or (), signature=signature)
     return lambda *args: function(*as_arrays(args))
+
+
+export(globals())

@@ -262,7 +262,8 @@ def _named_function(config: Config) -> Any:
     elif is_code or "<lambda>" in (function, described.get("config")):
         raise ValueError(
             f"The Lambda layer {name!r} holds the bytecode of a Python lambda, or a lambda without "
-            "a name. Code in files is never executed.\nPass the function by the layer's name: "
+            "a name. Code in files is never executed, since that would allow arbitrary code "
+            "execution.\nPass the function by the layer's name: "
             f"load_model(..., custom_objects={{{name!r}: function}})."
         )
     if isinstance(function, str):
