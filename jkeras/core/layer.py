@@ -31,6 +31,11 @@ class CallSignature:
         default = parameters["training"].default if self.takes_training else None
         self.training_default = default if isinstance(default, bool) else False
         self.names = [n for n, p in parameters.items() if p.kind is not p.VAR_KEYWORD]
+        self.required = [
+            n
+            for n, p in parameters.items()
+            if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        ]
         # "query_mask" is filled with the mask of "query", "mask" with that of the first argument.
         self.mask_sources = {
             n: n.removesuffix("_mask") for n in parameters if n.removesuffix("_mask") in parameters
@@ -491,21 +496,21 @@ class Layer(Module, registry.Configurable):
 
     @property
     def input(self) -> Any:
-        """The symbolic inputs of the layer's only call in a functional model."""
-        call = self._only_call("input")
+        """The symbolic inputs of the layer's first call in a functional model."""
+        call = self._first_call("input")
         inputs = call.inputs or call.output_list
         return inputs[0] if len(inputs) == 1 else inputs
 
     @property
     def output(self) -> Any:
-        """The symbolic outputs of the layer's only call in a functional model."""
-        return self._only_call("output").outputs
+        """The symbolic outputs of the layer's first call in a functional model."""
+        return self._first_call("output").outputs
 
-    def _only_call(self, what: str) -> graph.Call:
-        if len(self._calls) != 1:
+    def _first_call(self, what: str) -> graph.Call:
+        if not self._calls:
             raise AttributeError(
-                f"The layer {self.name!r} has no single {what}: it was called {len(self._calls)} "
-                "times on symbolic tensors."
+                f"The layer {self.name!r} has never been called and thus has no defined {what}: "
+                "call it on what keras.Input returns."
             )
         return self._calls[0]
 

@@ -10,6 +10,7 @@ import jax
 from jkeras import saving
 from jkeras.base import naming, registry
 from jkeras.core import graph, pure
+from jkeras.core.input_spec import check_input
 from jkeras.core.layer import Layer
 from jkeras.core.parts import find
 from jkeras.models import build_config, functional_config
@@ -110,6 +111,12 @@ class Model(Trainable):
         """The layers of the model, in order: of a graph as Keras orders it, else of definition."""
         return self._layers
 
+    @layers.setter
+    def layers(self, _: Any) -> None:
+        raise AttributeError(
+            "`Model.layers` attribute is reserved and should not be used. Please use another name."
+        )
+
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """Returns a layer by name or by index.
 
@@ -187,6 +194,7 @@ class Model(Trainable):
     def _prepare(self, args: tuple, kwargs: dict[str, Any]) -> None:
         if not self._call_specs:
             self._call_specs = build_config.specs_of(self._signature.named(args, kwargs))
+        check_input(self.input_spec, args[0] if args else None, self.name)
         # Model.build runs the model, so only a build that the user wrote is called from here.
         if not self._built and type(self).build is not Model.build and not self._building:
             super()._prepare(args, kwargs)
@@ -224,15 +232,8 @@ class Model(Trainable):
             show_trainable: Whether to show which layers are trainable.
             layer_range: The names (or patterns) of the first and the last layer to show.
 
-        Raises:
-            ValueError: If the model is not built: its shapes are not known yet.
+        What is not built yet has no known shapes and no weights: the table has `?` for it.
         """
-        if not self.built:
-            raise ValueError(
-                f"This model ({self.name!r}) has not yet been built, so its shapes are not known. "
-                "Build it by calling it on data, by `model.build(input_shape)`, or with `fit()`; "
-                "or begin with keras.Input(shape=...)."
-            )
         print_summary(
             self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range
         )
@@ -266,7 +267,9 @@ class Model(Trainable):
             if not ("input_layers" in config and "output_layers" in config):
                 return super().from_config(config)
             inputs, outputs = functional_config.rebuild(config)
-            model = cls(inputs=inputs, outputs=outputs, name=config.get("name"))
+            own = {k: v for k, v in config.items() if k not in functional_config.KEYS}
+            given = {"inputs": inputs, "outputs": outputs, "name": config.get("name")}
+            model = cls(**given, **registry.deserialize_values(own))
             model._trainable = bool(config.get("trainable", True))  # its layers know for themselves
             return model
 
