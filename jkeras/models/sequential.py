@@ -92,7 +92,6 @@ class Sequential(Model):
     def _rewire(self) -> None:
         """Makes the graph anew, as far as the input shape is known."""
         self._graph, self._built = None, False
-        self._layers_changed()
         if not self._stack or not isinstance(self._stack[0], InputLayer) or not self.layers:
             return
         inputs = outputs = self._stack[0].output
