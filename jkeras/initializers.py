@@ -1,5 +1,6 @@
 """Initializers: distributions from which weights start."""
 
+import copy
 import math
 from collections.abc import Callable
 from typing import Any
@@ -87,6 +88,13 @@ class Initializer(registry.Configurable):
         if type(self).__call__ is not Initializer.__call__:
             return self(shape, dtype=dtype)
         return self.sample(key if self.seed is None else as_key(self.seed), shape, dtype)
+
+
+def draw(initializer: Any, shape: tuple[int, ...], dtype: Any, key: jax.Array) -> jax.Array:
+    """Returns what an initializer, or a function of shape and dtype, gives."""
+    if isinstance(initializer, Initializer):
+        return initializer.draw(shape, dtype, key)
+    return jnp.asarray(initializer(shape, dtype=dtype), dtype)
 
 
 class Zeros(Initializer):
@@ -291,6 +299,19 @@ class VarianceScaling(Initializer):
             return stddev * jax.random.truncated_normal(key, -2.0, 2.0, shape, dtype)
 
         return _fill(draw, key, shape)
+
+
+def counting(initializer: Any, input_axes: Any) -> Any:
+    """Returns an initializer that counts these axes, and no others, into a weight's fan-in.
+
+    One that does not count, or was told which axes to count, stays as it is.
+    """
+    given = getattr(initializer, "input_axes", ()), getattr(initializer, "output_axes", ())
+    if given != (None, None):
+        return initializer
+    changed = copy.copy(initializer)
+    changed.input_axes = list(input_axes)
+    return changed
 
 
 def compute_fans(

@@ -108,7 +108,10 @@ def test_unknown_output_names():
         lambda: model.fit(X, {"main": Y, "auxx": Y}, verbose=0),
         *("`y`", "'auxx'", "did you mean 'aux'?"),
     )
-    says(lambda: classifier().fit(X, {"zz": LABELS}), "'zz'. The model's output is 'out'.")
+    says(
+        lambda: classifier().fit(X, {"zz": LABELS}),
+        "'zz' that the model does not have. The model's output is 'out'.",
+    )
     says(lambda: model.fit(X, [Y, Y, Y], verbose=0), "3 entries", "2 outputs", "['main', 'aux']")
 
 

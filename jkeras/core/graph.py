@@ -1,10 +1,7 @@
 """Symbolic tensors and the graph of calls they come from.
 
 A graph is a tuple of calls in runnable order, found by walking back from outputs. Shapes come from
-abstract evaluation of the called function, at two different sizes for each axis of unknown size: an
-axis of the result that differs between the two is unknown as well. (Symbolic sizes of `jax.export`
-were tried first: they refuse `if x.shape[1] > 3`, `range(x.shape[1])`, many reshapes and
-convolutions, so that a second mechanism is needed anyway, and this one alone covers all of it.)
+abstract evaluation of the called function; see `core.shapes`.
 """
 
 import functools
@@ -17,15 +14,8 @@ import jax
 import numpy as np
 
 from jkeras.base import naming
-from jkeras.core import policy, scope
+from jkeras.core import policy, shapes
 from jkeras.core.arithmetic import add_operators
-
-# Sizes tried for unknown axes: (first axis, other axes). They differ from each other, so that the
-# batch axis is not taken for another one, and divide by 32, so that strided layers can undo one
-# another (a U-Net's up- and downsampling).
-_TRIAL_SIZES = ((384, 192), (640, 320))
-TRIAL_BATCH_SIZES = tuple(first for first, _ in _TRIAL_SIZES)
-
 
 _NUMBERS = (int, float, complex, np.ndarray, np.generic, jax.Array)
 
@@ -350,56 +340,15 @@ def lift(function: Callable, name: str | None = None) -> Callable:
 # ------------------------------------------------------------------ shapes
 def abstract(function: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
     """Returns what `function` gives for symbolic arguments, as symbolic tensors without source."""
-    unknown = any(None in x.shape for x in symbols((args, kwargs)))
-    trials = [
-        _evaluate_at(sizes, function, args, kwargs)
-        for sizes in (_TRIAL_SIZES if unknown else _TRIAL_SIZES[:1])
-    ]
-
-    def merge(first: Any, *rest: Any) -> Any:
-        if not isinstance(first, jax.ShapeDtypeStruct):  # a size, or something else that is known
-            return first if all(other == first for other in rest) else None
-        for other in rest:
-            if len(other.shape) != len(first.shape):
-                raise ValueError(
-                    f"{function!r} gives outputs of {len(first.shape)} axes for some input sizes "
-                    f"and {len(other.shape)} for others. Give the inputs a static shape."
-                )
-        shape = [
-            n if all(r.shape[i] == n for r in rest) else None for i, n in enumerate(first.shape)
-        ]
-        return SymbolicTensor(shape, first.dtype)
-
-    return jax.tree.map(merge, *trials)
-
-
-def _evaluate_at(
-    sizes: tuple[int, int], function: Callable, args: tuple, kwargs: dict[str, Any]
-) -> Any:
     inputs = list({id(x): x for x in symbols((args, kwargs))}.values())
-    specs = [jax.ShapeDtypeStruct(_fill(x.shape, sizes), x.dtype) for x in inputs]
-    static: list[Any] = []
 
-    def run(*arrays: Any) -> Any:
+    def evaluated(*arrays: Any) -> Any:
         known = dict(zip(map(id, inputs), arrays, strict=True))
-        with scope.enter(scope.Scope(scope.ABSTRACT)):
-            outputs = function(*replace(args, known), **replace(kwargs, known))
-        leaves, structure = jax.tree.flatten(outputs)
-        static[:] = [structure, [None if _is_array(x) else x for x in leaves]]
-        return [x for x in leaves if _is_array(x)]
+        return function(*replace(args, known), **replace(kwargs, known))
 
-    arrays = iter(jax.eval_shape(run, *specs))
-    structure, constants = static
-    return structure.unflatten(next(arrays) if c is None else c for c in constants)
-
-
-def _is_array(x: Any) -> bool:
-    return isinstance(x, (jax.Array, np.ndarray, np.generic))
-
-
-def _fill(shape: tuple, sizes: tuple[int, int]) -> tuple[int, ...]:
-    return tuple(
-        (sizes[0] if i == 0 else sizes[1]) if n is None else n for i, n in enumerate(shape)
+    return jax.tree.map(
+        lambda x: SymbolicTensor(x.shape, x.dtype) if isinstance(x, shapes.Spec) else x,
+        shapes.evaluate(evaluated, inputs),
     )
 
 
@@ -424,8 +373,8 @@ class Graph:
 
     @property
     def output_names(self) -> list[str]:
-        """The names of the outputs: the keys of a dict, else of the layers that make them."""
-        if isinstance(self.outputs, Mapping):
+        """The names of the outputs: the keys of a flat dict, else of the layers that make them."""
+        if isinstance(self.outputs, Mapping) and all(map(is_symbolic, self.outputs.values())):
             return [str(k) for k in self.outputs]
         names: list[str] = []
         for x in symbols(self.outputs):

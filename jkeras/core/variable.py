@@ -65,7 +65,7 @@ class Variable:
         if name is not None and (not isinstance(name, str) or "/" in name):
             raise ValueError(f"A variable's name is a string without '/', got {name!r}.")
         self.name = name or auto_name("variable")
-        self.has_own_name = name is not None
+        self.root_name = name or "variable"  # which does not count what was made before
         self.path = "/".join((*scope.current_names(), self.name))
         self.autocast = autocast
         self.aggregation = aggregation

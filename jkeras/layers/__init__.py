@@ -38,8 +38,8 @@ from jkeras.layers.core import InputLayer as InputLayer
 from jkeras.layers.core import Lambda as Lambda
 from jkeras.layers.core import Masking as Masking
 from jkeras.layers.core import ReversibleEmbedding as ReversibleEmbedding
-from jkeras.layers.functions import FlaxLayer as FlaxLayer
-from jkeras.layers.functions import JaxLayer as JaxLayer
+from jkeras.layers.interop import FlaxLayer as FlaxLayer
+from jkeras.layers.interop import JaxLayer as JaxLayer
 from jkeras.layers.merging import Add as Add
 from jkeras.layers.merging import Average as Average
 from jkeras.layers.merging import Concatenate as Concatenate

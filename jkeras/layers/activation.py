@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from jkeras import activations
 from jkeras.base.deprecation import warn_deprecated
+from jkeras.base.numbers import as_integer, as_number
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
 from jkeras.layers.arguments import add_weight, positive_axis, takes_weight_options
@@ -35,12 +36,13 @@ class Activation(Layer):
 
 
 def _not_negative(layer: Layer, name: str, value: Any) -> Any:
-    if value is None or value < 0:
+    number = as_number(value)
+    if number is None or number < 0:
         kind = type(layer).__name__
         raise ValueError(
             f"{name} of a {kind} layer cannot be None or a negative value. Received: {name}={value}"
         )
-    return value
+    return number
 
 
 class ReLU(Layer):
@@ -70,9 +72,9 @@ class ReLU(Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        if max_value is not None:
-            _not_negative(self, "max_value", max_value)
         self.max_value = max_value
+        if max_value is not None:
+            self.max_value = _not_negative(self, "max_value", max_value)
         self.negative_slope = _not_negative(self, "negative_slope", negative_slope)
         self.threshold = _not_negative(self, "threshold", threshold)
 
@@ -129,7 +131,8 @@ class PReLU(Layer):
     @takes_weight_options("alpha")
     def __init__(self, *, shared_axes: Any = None, **options: Any):
         super().__init__(**options)
-        self.shared_axes = [shared_axes] if isinstance(shared_axes, int) else shared_axes
+        axis = as_integer(shared_axes)
+        self.shared_axes = shared_axes if axis is None else [axis]
 
     def build(self, input_shape: Any) -> None:
         shape = list(input_shape)

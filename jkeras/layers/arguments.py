@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypedDict
 
 import jax
-import numpy as np
 
 from jkeras import constraints, initializers, regularizers
+from jkeras.base.numbers import as_integer, as_number
 from jkeras.core.layer import Layer
 from jkeras.core.seeds import SeedGenerator
 from jkeras.core.signatures import Init, written_out
@@ -147,12 +147,33 @@ def positive_integer(layer: Layer, name: str, value: Any) -> int:
     Raises:
         ValueError: If it is not a positive integer.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value <= 0:
+    number = as_integer(value)
+    if number is None or number <= 0:
         raise ValueError(
-            f"Received an invalid value for `{name}`, expected a positive integer. "
-            f"Received: {name}={value!r} (layer {layer.name!r})"
+            f"Invalid value for argument `{name}`. Expected a strictly positive value. Received "
+            f"{name}={value!r}: `{name}` must be a positive integer (layer {layer.name!r})."
         )
-    return int(value)
+    return number
+
+
+def fraction(layer: Layer, name: str, value: Any) -> float:
+    """Returns `value` as a Python number.
+
+    Raises:
+        ValueError: If it is not a number between 0 and 1.
+    """
+    number = as_number(value)
+    if number is None or not 0 <= number <= 1:
+        raise ValueError(
+            f"Invalid value received for argument `{name}`. Expected a float value between 0 and 1."
+            f" Received: {name}={value!r} (layer {layer.name!r})"
+        )
+    return number
+
+
+def alias(name: str) -> property:
+    """Returns a property that is another name of an attribute."""
+    return property(lambda layer: getattr(layer, name), lambda layer, v: setattr(layer, name, v))
 
 
 def one_of(layer: Layer, name: str, value: Any, allowed: Iterable[Any]) -> Any:
@@ -164,8 +185,8 @@ def one_of(layer: Layer, name: str, value: Any, allowed: Iterable[Any]) -> Any:
     allowed = tuple(allowed)
     if value not in allowed:
         raise ValueError(
-            f"Invalid value for argument `{name}` of the layer {layer.name!r}. "
-            f"Expected one of {allowed}. Received: {name}={value!r}"
+            f"Invalid value for argument `{name}`. Expected one of {allowed}. "
+            f"Received: {name}={value!r} (layer {layer.name!r})"
         )
     return value
 
@@ -176,12 +197,31 @@ def positive_axis(layer: Layer, axis: Any, ndim: int) -> int:
     Raises:
         ValueError: If the inputs have no such axis.
     """
-    if not isinstance(axis, (int, np.integer)) or not -ndim <= axis < ndim:
+    number = as_integer(axis)
+    if number is None or not -ndim <= number < ndim:
         raise ValueError(
             f"Invalid value for `axis` argument of the layer {layer.name!r}: expected an integer "
             f"in the range [-ndim, ndim). Received: axis={axis!r} for inputs with ndim={ndim}"
         )
-    return int(axis) % ndim
+    return number % ndim
+
+
+def as_axes(layer: Layer, axis: Any) -> Any:
+    """Returns an axis as an int, or several as a list of them.
+
+    Raises:
+        TypeError: If one is not an integer.
+    """
+    single = as_integer(axis)
+    if single is not None:
+        return single
+    axes = [as_integer(a) for a in axis] if isinstance(axis, (list, tuple)) else [None]
+    if None in axes:
+        raise TypeError(
+            "Invalid value for `axis` argument: expected an int or a list/tuple of ints. "
+            f"Received: axis={axis!r} (layer {layer.name!r})"
+        )
+    return axes
 
 
 def seed_generator(seed: Any) -> SeedGenerator | None:
@@ -202,15 +242,30 @@ def size_tuple(layer: Layer, name: str, value: Any, n: int, least: int = 1) -> t
     Raises:
         ValueError: If `value` is neither an integer nor `n` of them, or one is too small.
     """
-    sizes = (value,) * n if isinstance(value, (int, np.integer)) else value
-    is_tuple = isinstance(sizes, Iterable) and not isinstance(sizes, (str, bytes))
-    sizes = tuple(sizes) if is_tuple else ()
-    integers = all(isinstance(k, (int, np.integer)) and not isinstance(k, bool) for k in sizes)
-    if len(sizes) != n or not integers or min(sizes) < least:
-        bad = {k for k in sizes if integers and k < least}
+    single = as_integer(value)
+    is_tuple = isinstance(value, Iterable) and not isinstance(value, (str, bytes))
+    given = (single,) * n if single is not None else tuple(value) if is_tuple else ()
+    sizes = [k for k in map(as_integer, given) if k is not None]
+    if not len(sizes) == len(given) == n or min(sizes) < least:
+        bad = {k for k in sizes if k < least}
         detail = f", including values {bad} that do not satisfy `value >= {least}`" if bad else ""
         raise ValueError(
             f"The `{name}` argument must be a tuple of {n} integers. "
             f"Received {name}={value!r}{detail} (layer {layer.name!r})"
         )
-    return tuple(int(k) for k in sizes)
+    return tuple(sizes)
+
+
+def check_steps(layer: Any) -> None:
+    """Refuses strides and dilation that are both above 1.
+
+    Raises:
+        ValueError: If they are.
+    """
+    if max(layer.strides) > 1 and max(layer.dilation_rate) > 1:
+        raise ValueError(
+            "`strides > 1` not supported in conjunction with `dilation_rate > 1`: set one of them "
+            "to 1. Received: "
+            f"strides={layer.strides} and dilation_rate={layer.dilation_rate} "
+            f"(layer {layer.name!r})"
+        )

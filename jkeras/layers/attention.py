@@ -13,6 +13,7 @@ from jkeras.core.layer import Layer
 from jkeras.core.signatures import takes_arguments_of
 from jkeras.layers.arguments import (
     KernelOptions,
+    alias,
     next_key,
     one_of,
     positive_axis,
@@ -149,6 +150,15 @@ class _HeadAttention(Layer):
         q = _Folded(self.query_dense(query), axes)
         k, v = _Folded(self.key_dense(key), axes), _Folded(self.value_dense(value), axes)
         mask = self._mask(q, k, value_mask, key_mask, attention_mask, use_causal_mask)
+        outputs, scores = self._attend(q, k, v, mask, training, return_attention_scores)
+        if self.use_gate:
+            outputs = outputs * jax.nn.sigmoid(self.gate_dense(query))
+        outputs = self.output_dense(outputs)
+        return outputs if scores is None else (outputs, scores)
+
+    def _attend(
+        self, q: _Folded, k: _Folded, v: _Folded, mask: Any, training: Any, return_scores: bool
+    ) -> tuple[jax.Array, jax.Array | None]:
         dropping = bool(training and self.dropout)
         outputs, scores = nn.attention_heads(
             q.array,
@@ -157,16 +167,30 @@ class _HeadAttention(Layer):
             mask=mask,
             dropout_rate=self.dropout,
             dropout_key=next_key(self) if dropping else None,
-            return_scores=return_attention_scores,
+            return_scores=return_scores,
             flash_attention=self.flash_attention,
         )
-        outputs = q.unfold(outputs)
-        if self.use_gate:
-            outputs = outputs * jax.nn.sigmoid(self.gate_dense(query))
-        outputs = self.output_dense(outputs)
-        if scores is None:
-            return outputs
-        return outputs, scores.reshape(*q.samples, self.heads, *q.steps, *k.steps)
+        if scores is not None:
+            scores = scores.reshape(*q.samples, self.heads, *q.steps, *k.steps)
+        return q.unfold(outputs), scores
+
+    # Packages that extend Keras's layer know its parts by these names.
+    _query_dense, _key_dense = alias("query_dense"), alias("key_dense")
+    _value_dense, _output_dense = alias("value_dense"), alias("output_dense")
+
+    def _compute_attention(
+        self,
+        query: Any,
+        key: Any,
+        value: Any,
+        attention_mask: Any = None,
+        training: Any = None,
+        return_attention_scores: bool = False,
+    ) -> tuple[jax.Array, jax.Array | None]:
+        axes = self._axes(query.ndim - 1)
+        q, k, v = (_Folded(x, axes) for x in (query, key, value))
+        mask = None if attention_mask is None else self._given_mask(q, k, attention_mask)
+        return self._attend(q, k, v, mask, training, return_attention_scores)
 
     def _axes(self, ndim: int) -> tuple[int, ...]:
         if self.attention_axes is None:
@@ -189,14 +213,7 @@ class _HeadAttention(Layer):
             if mask is not None:
                 seen.append(jnp.asarray(mask, bool).reshape(-1, 1, 1, sources))
         if attention_mask is not None:
-            steps = q.steps + k.steps
-            if attention_mask.shape[-len(steps) :] != steps:
-                raise ValueError(
-                    f"The `attention_mask` of the layer {self.name!r} must have the shape (batch, "
-                    f"{targets} targets, {sources} sources). Received: {attention_mask.shape}"
-                )
-            heads = attention_mask.shape[1] if attention_mask.ndim > 1 + len(steps) else 1
-            seen.append(jnp.asarray(attention_mask, bool).reshape(-1, heads, targets, sources))
+            seen.append(self._given_mask(q, k, attention_mask))
         # One mask a batch element serves all samples that were folded into it.
         folded = math.prod(q.samples[1:])
         seen = [jnp.repeat(m, folded, axis=0) if folded > 1 < len(m) else m for m in seen]
@@ -206,6 +223,28 @@ class _HeadAttention(Layer):
         if self.sliding_window is not None:
             seen.append((abs(here - there) < self.sliding_window)[None, None])
         return functools.reduce(jnp.logical_and, seen) if seen else None
+
+    def _given_mask(self, q: _Folded, k: _Folded, mask: Any) -> jax.Array:
+        """Returns a mask (batch, targets, sources), with or without heads before the targets.
+
+        An axis of size 1 stands for one of any size, as in NumPy; so do missing ones in front.
+        """
+        mask, steps = jnp.asarray(mask, bool), q.steps + k.steps
+        missing = 1 + len(steps) - mask.ndim
+        mask = mask[(None,) * missing] if missing > 0 else mask
+        if missing >= 0:
+            mask = mask[:, None]
+        wanted = (q.samples[0], self.heads, *steps)
+        if mask.ndim != len(wanted) or any(
+            n not in (1, m) for n, m in zip(mask.shape, wanted, strict=True)
+        ):
+            raise ValueError(
+                f"The `attention_mask` of the layer {self.name!r} must broadcast to the shape "
+                f"(batch, [heads,] targets, sources), which is {wanted} with heads. Received: "
+                f"attention_mask.shape={mask.shape}"
+            )
+        mask = jnp.broadcast_to(mask, (*mask.shape[:2], *steps))
+        return mask.reshape(*mask.shape[:2], math.prod(q.steps), math.prod(k.steps))
 
 
 def _as_tuple(value: Any) -> Any:
@@ -338,8 +377,8 @@ class Attention(Layer):
     """Dot-product attention without projections (Luong et al., 2015).
 
     Called as `layer([query, value], mask=None, training=False, return_attention_scores=False,
-    use_causal_mask=False)`, or with `[query, value, key]`: query (batch, targets, size), value
-    and key (batch, sources, size); `mask` is a list of the query's and the value's mask.
+    use_causal_mask=False)`, or with `[query, value, key]`: query (batch, ..., targets, size),
+    value and key (batch, ..., sources, size); `mask` is a list of the query's and the value's mask.
 
     Weights: `scale` () with `use_scale`, `concat_score_weight` () with `score_mode="concat"`.
 
@@ -401,9 +440,9 @@ class Attention(Layer):
     def score(self, query: Any, key: Any) -> Any:
         """Returns how much each source (batch, targets, sources) matters to each target."""
         if self.score_mode == "dot":
-            scores = jnp.einsum("bth,bsh->bts", query, key)
+            scores = jnp.einsum("...th,...sh->...ts", query, key)
             return scores if self.scale is None else scores * self.scale.value
-        sums = query[:, :, None] + key[:, None]
+        sums = query[..., :, None, :] + key[..., None, :, :]
         scaled = sums if self.scale is None else sums * self.scale.value
         return self.concat_score_weight.value * jnp.sum(jnp.tanh(scaled), axis=-1)
 
@@ -418,15 +457,15 @@ class Attention(Layer):
         query, value, *rest = inputs
         query_mask, value_mask = self._masks(mask)
         scores = self.score(query, rest[0] if rest else value)
-        seen = jnp.ones((1, 1, 1), bool) if value_mask is None else value_mask[:, None]
+        seen = jnp.ones((1, 1), bool) if value_mask is None else value_mask[..., None, :]
         if use_causal_mask:
-            seen = seen & jnp.tril(jnp.ones(scores.shape[1:], bool))
+            seen = seen & jnp.tril(jnp.ones(scores.shape[-2:], bool))
         # A large number, not infinity: a target that sees nothing gets the mean of everything.
         hidden = jnp.finfo(scores.dtype).min / 2
         weights = jax.nn.softmax(jnp.where(seen, scores, hidden))
         dropping = training and self.dropout
         used = nn.dropout(weights, self.dropout, next_key(self)) if dropping else weights
-        outputs = jnp.einsum("bts,bsh->bth", used, value)
+        outputs = jnp.einsum("...ts,...sh->...th", used, value)
         if query_mask is not None:
             outputs = outputs * query_mask[..., None].astype(outputs.dtype)
         return (outputs, weights) if return_attention_scores else outputs
@@ -441,8 +480,8 @@ class Attention(Layer):
             )
         return mask[0], mask[1]
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        return self._masks(previous_mask)[0]
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return self._masks(mask)[0]
 
 
 class AdditiveAttention(Attention):
@@ -475,6 +514,6 @@ class AdditiveAttention(Attention):
         self.scale = self.add_weight(sizes, name="scale") if self.use_scale else None
 
     def score(self, query: Any, key: Any) -> Any:
-        summands = jnp.tanh(query[:, :, None] + key[:, None])
+        summands = jnp.tanh(query[..., :, None, :] + key[..., None, :, :])
         scaled = summands if self.scale is None else summands * self.scale.value
         return jnp.sum(scaled, axis=-1)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jkeras.base import settings
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.signatures import takes_arguments_of
-from jkeras.layers.arguments import add_weight, one_of, positive_integer, size_tuple
+from jkeras.layers.arguments import add_weight, check_steps, one_of, positive_integer, size_tuple
 from jkeras.layers.recurrent import LSTM, CellRNN, LSTMCell
 from jkeras.ops import arrays as nn
 
@@ -41,6 +41,7 @@ class ConvLSTMCell(LSTMCell):
         self.padding = one_of(self, "padding", str(padding).lower(), ("valid", "same"))
         self.data_format = settings.standardize_data_format(data_format)
         self.dilation_rate = size_tuple(self, "dilation_rate", dilation_rate, rank)
+        check_steps(self)
         self.channel_axis = 1 if self.data_format == "channels_first" else -1
 
     def build(self, input_shape: Any) -> None:

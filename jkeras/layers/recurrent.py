@@ -200,10 +200,7 @@ class _ForgetBias(initializers.Initializer):
         self.initializer = initializer
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
-        if isinstance(self.initializer, initializers.Initializer):
-            bias = self.initializer.draw(shape, dtype, key)
-        else:
-            bias = self.initializer(shape, dtype=dtype)
+        bias = initializers.draw(self.initializer, shape, dtype, key)
         quarter = shape[-1] // 4
         return jnp.asarray(bias, dtype).at[quarter : 2 * quarter].set(1)
 
@@ -555,8 +552,8 @@ class RNN(Layer):
 
         return step, inputs
 
-    def compute_mask(self, sequences: Any, previous_mask: Any = None) -> Any:
-        mask = previous_mask[0] if isinstance(previous_mask, (list, tuple)) else previous_mask
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        mask = mask[0] if isinstance(mask, (list, tuple)) else mask
         mask = mask if self.return_sequences else None
         if not self.return_state:
             return mask

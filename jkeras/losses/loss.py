@@ -51,8 +51,13 @@ class Loss(registry.Configurable):
             )
         self.name = name or naming.auto_name(naming.to_snake_case(type(self).__name__))
         self.reduction = reduction
-        self.dtype = settings.floatx() if dtype is None else policy.get_policy(dtype).compute_dtype
+        self._dtype = settings.floatx() if dtype is None else policy.get_policy(dtype).compute_dtype
         self._has_own_dtype = dtype is not None
+
+    @property
+    def dtype(self) -> str:
+        """The dtype that the loss is computed in."""
+        return self._dtype
 
     # -------------------------------------------------------------- to be written by a subclass
     def call(self, y_true: Any, y_pred: Any) -> jax.Array:
@@ -195,12 +200,34 @@ class LossFunctionWrapper(Loss):
             y_true, y_pred = align(y_true, y_pred)
         return self.fn(y_true, y_pred, **{name: getattr(self, name) for name in self._options})
 
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), **function_config(self, LossFunctionWrapper)}
+
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        values = registry.deserialize_values(config)
-        if isinstance(values.get("fn"), str):  # as tf.keras wrote it
-            values["fn"] = registry.resolve(values["fn"], "losses", "loss")
-        return cls(**values)
+        return cls(**function_arguments(cls, config))
+
+
+def function_config(obj: Any, wrapper: type) -> dict[str, Any]:
+    """Returns what configs of a user's subclass of a wrapper hold besides: function and options.
+
+    `get_config` there may take them out again, as it has to in Keras.
+    """
+    built_in = next(c for c in type(obj).__mro__ if registry.area_of(c) is not None)
+    if built_in is not wrapper:
+        return {}
+    options = {name: getattr(obj, name) for name in obj._options}
+    return {k: registry.serialize_keras_object(v) for k, v in {"fn": obj.fn, **options}.items()}
+
+
+def function_arguments(cls: type, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the arguments with which a wrapper of a function is made from its config."""
+    values = registry.deserialize_values(config)
+    if registry.area_of(cls) is None:  # its own constructor knows the function
+        values = {k: v for k, v in values.items() if registry.accepts(cls.__init__, k)}
+    if isinstance(values.get("fn"), str):  # as tf.keras wrote it
+        values["fn"] = registry.find_function(values["fn"])
+    return values
 
 
 class PlainLoss(LossFunctionWrapper):

@@ -6,7 +6,7 @@ pure functions by running them in a pure scope.
 """
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Self
@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from jkeras import initializers
 from jkeras.base import naming, registry, settings
 from jkeras.core import policy, scope
+from jkeras.core.parts import find
 from jkeras.core.variable import Variable
 
 State = dict[str, Any]
@@ -95,7 +96,12 @@ class Metric(registry.Configurable):
 
     def __init__(self, dtype: Any = None, name: str | None = None):
         self.name = name or naming.auto_name(naming.to_snake_case(type(self).__name__))
-        self.dtype = settings.floatx() if dtype is None else policy.get_policy(dtype).compute_dtype
+        self._dtype = settings.floatx() if dtype is None else policy.get_policy(dtype).compute_dtype
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of the variables and the result."""
+        return self._dtype
 
     # -------------------------------------------------------------- pure functions
     def init(self, *args: Any) -> State:
@@ -106,7 +112,7 @@ class Metric(registry.Configurable):
                 the shapes of the state follow from those of the data.
         """
         if args:  # makes the variables that update_state makes at its first call
-            with scope.enter(scope.Scope(scope.ABSTRACT)):
+            with scope.enter(scope.Abstract()):
                 jax.eval_shape(lambda specs: self.update_state(*specs), args)
         named = self.named_variables()
         state = {name: variable.initial_value() for name, variable in named.items()}
@@ -196,7 +202,7 @@ class Metric(registry.Configurable):
             name: The name in the metric.
         """
         here = scope.current()
-        if here is not None and here.kind == scope.PURE:
+        if isinstance(here, scope.Pure):
             raise ValueError(
                 f"The metric {self.name!r} makes a variable while a compiled step updates it. Make "
                 "it in __init__, or call metric.init(y_true, y_pred) before."
@@ -278,11 +284,13 @@ class Metric(registry.Configurable):
         self._make_cells()
         named = dict(self._cells)
         attributes = [v for k, v in self.__dict__.items() if k not in _RECORDS]
-        for variable in [*self._added, *_find(attributes, Variable)]:
+        for variable in [
+            *self._added,
+            *find(attributes, lambda value: isinstance(value, Variable)),
+        ]:
             if not any(variable is v for v in named.values()):
-                name = variable.name if variable.has_own_name else "variable"
-                named[naming.unique(name, named)] = variable
-        for metric in _find(attributes, Metric):
+                named[naming.unique(variable.root_name, named)] = variable
+        for metric in find(attributes, lambda v: isinstance(v, Metric)):
             for name, variable in metric.named_variables().items():
                 if not any(variable is v for v in named.values()):
                     named[naming.unique(f"{metric.name}/{name}", named)] = variable
@@ -298,7 +306,7 @@ class Metric(registry.Configurable):
                 f"{sorted(named)}. Start from metric.init(y_true, y_pred)."
             )
         values = {named[name]: value for name, value in state.items()}
-        here = scope.Scope(scope.PURE, values)
+        here = scope.Pure(values)
         with scope.enter(here):
             yield lambda: {name: here.values[named[name]] for name in state}
 
@@ -409,14 +417,3 @@ _SPELLINGS = (
     ("update", "update_state", _assigning, _scoped_update),
     ("compute", "result", _reading, _scoped_compute),
 )
-
-
-def _find(value: Any, kind: type) -> Iterator[Any]:
-    """Yields what is of a kind in a value, or in the lists, tuples and dicts it is made of."""
-    if isinstance(value, kind):
-        yield value
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _find(item, kind)
-    elif isinstance(value, Mapping):
-        yield from _find(list(value.values()), kind)

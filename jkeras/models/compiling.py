@@ -38,9 +38,10 @@ def compile_model(
         chosen = optimizers.LossScaleOptimizer(chosen, name="loss_scale_optimizer")
     of_objective = {name: given[name] for name in _OF_OBJECTIVE}
     check_names(of_objective)
-    found = model.call_graph()
-    if found is not None:  # else outputs have no names yet
-        CompiledObjective(given["loss"], given["loss_weights"], output_names=found.output_names)
+    session = Session(model, chosen, of_objective)
+    if model.call_graph() is not None:  # else outputs have no names yet
+        names = session.output_names()
+        CompiledObjective(given["loss"], given["loss_weights"], output_names=names)
     eager = bool(given["run_eagerly"])
     jit_compile = not eager if given["jit_compile"] == "auto" else given["jit_compile"]
     model.optimizer, model.loss = chosen, given["loss"]
@@ -48,7 +49,7 @@ def compile_model(
     model.steps_per_execution = int(given["steps_per_execution"])
     # The wrapper that scales losses is made anew.
     model._compile_arguments = {**given, "optimizer": optimizer, "jit_compile": jit_compile}
-    model._session = Session(model, chosen, of_objective)
+    model._session = session
     model.stop_training = False
 
 

@@ -1,18 +1,20 @@
 """Functional: a model made of symbolic inputs and outputs; it owns the graph of calls between."""
 
+import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core import graph
+from jkeras.core import graph, shapes
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
+from jkeras.core.parts import find
 from jkeras.models import functional_config
-from jkeras.models.model import Model, functional_arguments
+from jkeras.models.model import Model, functional_arguments, is_layer
 
 
 class Functional(Model):
@@ -75,11 +77,9 @@ class Functional(Model):
             or any(len(call.inputs) > 1 for call in calls)
         )
 
-    def _children(self) -> Iterator[tuple[str, Layer]]:
-        for operation in self._graph.operations:
-            if isinstance(operation, Layer):
-                yield operation.name, operation
-        yield from super()._children()
+    def _attributes(self) -> dict[str, Any]:
+        own = Layer._attributes(self)
+        return {"layers": list(dict.fromkeys(find([self.operations, own], is_layer))), **own}
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         """Computes the outputs."""
@@ -124,6 +124,7 @@ def arrange_inputs(found: graph.Graph, inputs: Any, model_name: str) -> list[Any
     """
     wanted = found.inputs
     symbols = graph.symbols(wanted)
+    _warn_of_structure(inputs, wanted)
     if isinstance(inputs, Mapping):
         keys = list(wanted) if isinstance(wanted, Mapping) else found.input_names
         missing = [k for k in keys if k not in inputs]
@@ -152,16 +153,39 @@ def _fit_input(index: int, x: graph.SymbolicTensor, array: Any, model_name: str)
         fitted = jnp.squeeze(array, -1)
     elif len(shape) == len(x.shape) - 1 and x.shape[-1] == 1:
         fitted = jnp.expand_dims(array, -1)
-    problem = InputSpec(shape=x.shape).problem(tuple(fitted.shape))
+    problem = InputSpec(shape=x.shape).problem(shapes.known(fitted.shape))
     if problem:
         raise ValueError(
-            f"Input {index} with name {x.input_name!r} of layer {model_name!r} is "
-            f"incompatible with the layer: expected shape={x.shape}, found shape={tuple(shape)}"
+            f"Input {index} with name {x.input_name!r} of layer {model_name!r} is incompatible "
+            f"with the layer: expected shape={x.shape}, found shape={shapes.known(shape)}"
         )
     # uint8 images stay small until here: the cast is a part of the compiled step.
     if fitted.dtype != x.dtype and not _both_float(fitted.dtype, x.dtype):
         fitted = fitted.astype(x.dtype)
     return fitted
+
+
+def _warn_of_structure(inputs: Any, wanted: Any) -> None:
+    """Warns of inputs in another structure than the model's, such as a dict with a key more."""
+    by_name = isinstance(inputs, Mapping) and isinstance(wanted, (list, tuple))
+    if not by_name and _outline(inputs) != _outline(wanted):
+        names = jax.tree.map(lambda x: x.input_name, wanted)
+        shapes = jax.tree.map(lambda a: f"Tensor(shape={tuple(a.shape)})", inputs)
+        warnings.warn(
+            "The structure of `inputs` doesn't match the expected structure.\n"
+            f"Expected: {names}\nReceived: inputs={shapes}",
+            stacklevel=2,
+        )
+
+
+def _outline(tree: Any) -> Any:
+    """Returns a structure without its leaves; one part alone counts as that part."""
+    if isinstance(tree, (list, tuple)):
+        tree = dict(enumerate(tree))
+    if not isinstance(tree, Mapping):
+        return None
+    parts = {key: _outline(part) for key, part in tree.items()}
+    return parts if len(parts) != 1 else next(iter(parts.values()))
 
 
 def _both_float(a: Any, b: Any) -> bool:

@@ -1,6 +1,5 @@
 """The config of a functional model: its layers, and the calls that connect them."""
 
-import re
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -23,7 +22,7 @@ def describe(model: Any) -> dict[str, Any]:
     found = model.call_graph()
     writer = _Writer(found)
     return {
-        "name": model.name,
+        "name": model._name,
         "trainable": model.trainable,
         "layers": [*writer.cut_inputs, *map(writer.entry, found.operations)],
         "input_layers": jax.tree.map(writer.input_history, found.inputs),
@@ -256,10 +255,6 @@ def make_layer(entry: Mapping[str, Any]) -> Layer:
     layer = registry.deserialize_keras_object(config, area="layers")
     if not isinstance(layer, Layer):
         raise ValueError(f"The config's entry {entry['class_name']!r} is no layer.")
-    # A name such as dense_3 was counted where the model was made: it is none of its own, so that
-    # the paths of variables are those of the model that was saved.
-    counted = rf"{naming.to_snake_case(type(layer).__name__)}(_\d+)?"
-    layer._has_own_name = re.fullmatch(counted, layer.name) is None
     return layer
 
 

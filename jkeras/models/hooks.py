@@ -591,7 +591,7 @@ def _objective(model: Any, y_pred: Any, y: Any) -> Any:
     return model._session.objective(y_pred, y)
 
 
-def _flat(x: Any, y: Any, sample_weight: Any, names: list[str]) -> Batch:
+def _flat(x: Any, y: Any, sample_weight: Any, names: Any) -> Batch:
     return Batch(
         x,
         data_module.as_targets(y, names, "y"),

@@ -13,6 +13,7 @@ from jkeras.base import naming, registry
 from jkeras.callbacks.callback import History
 from jkeras.core import graph, pure
 from jkeras.core.layer import Layer
+from jkeras.core.parts import find
 from jkeras.models import (
     arguments,
     build_config,
@@ -83,10 +84,6 @@ class Model(Layer):
 
     # The kind that the module of Functional puts here, since it derives from this class.
     _of_tensors: type["Model"]
-    # Whether the constructor was given inputs and outputs, which only a graph describes.
-    _is_made_of_tensors = False
-    # How Keras numbers the first call, where a larger model's outputs are named.
-    _first_output_call = 0
     # What the first call was made on: for which shapes files say that the model was built.
     _call_specs: Mapping[str, Any] | None = None
 
@@ -591,6 +588,11 @@ class Model(Layer):
         )
 
     # -------------------------------------------------------------- configuration
+    # Whether the constructor was given inputs and outputs, which only a graph describes.
+    _is_made_of_tensors = False
+    # How Keras numbers the first call, where a larger model's outputs are named.
+    _first_output_call = 0
+
     @classmethod
     def from_config(
         cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
@@ -619,8 +621,9 @@ class Model(Layer):
         """Makes the weights for what `get_build_config` returned; nothing is computed."""
         build_config.build(self, config)
 
-    def _saved_attributes(self) -> dict[str, Any]:
-        return {**super()._saved_attributes(), "layers": self._layers}
+    def _attributes(self) -> dict[str, Any]:
+        own = super()._attributes()
+        return {**own, "layers": list(dict.fromkeys(find(own, is_layer)))}
 
     # -------------------------------------------------------------- files
     def save(
@@ -814,3 +817,8 @@ def _shape_of(tree: Any) -> Any:
 
 def _rows(x: Any) -> int:
     return len(jax.tree.leaves(as_structure(x, "x"))[0])
+
+
+def is_layer(value: Any) -> bool:
+    """Says whether a value is a layer."""
+    return isinstance(value, Layer)

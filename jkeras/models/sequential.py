@@ -1,6 +1,6 @@
 """Sequential: a stack of layers."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 from jkeras.base import registry
@@ -111,14 +111,12 @@ class Sequential(Model):
         """The layers, without the Input."""
         return [layer for layer in self._stack if not isinstance(layer, InputLayer)]
 
-    def _children(self) -> Iterator[tuple[str, Layer]]:
-        for layer in self.layers:
-            yield layer.name, layer
+    def _attributes(self) -> dict[str, Any]:
+        own = Layer._attributes(self)
+        del own["_stack"]
+        return {"layers": self.layers, **own}
 
     _saves_layers_first = True
-
-    def _saved_attributes(self) -> dict[str, Any]:
-        return {k: v for k, v in super()._saved_attributes().items() if k != "_stack"}
 
     # -------------------------------------------------------------- configuration
     def get_config(self) -> dict[str, Any]:
@@ -126,7 +124,7 @@ class Sequential(Model):
         if type(self).__init__ is not Sequential.__init__:  # its own arguments describe it
             return super().get_config()
         config: dict[str, Any] = {
-            "name": self.name,
+            "name": self._name,
             "trainable": self.trainable,
             "dtype": registry.serialize_keras_object(self.dtype_policy),
             "layers": [registry.serialize_keras_object(layer) for layer in self._stack],

@@ -37,12 +37,12 @@ class Description(NamedTuple):
 
     Attributes:
         outputs: The specs of the outputs.
-        names: The outputs' names: those of a graph's layers, a dict's keys, or numbers.
+        names: The outputs' names, in their structure: a graph's layers, a dict's keys, or numbers.
         written: The paths of the variables that inference writes.
     """
 
     outputs: Any
-    names: list[str]
+    names: Any
     written: list[str]
 
 
@@ -257,15 +257,22 @@ class Session:
                 self.layout().descriptions[key] = found
             return found
 
-    def output_names(self, outputs: Any) -> list[str]:
-        """Returns the names of the model's outputs: a graph's layers, else keys or numbers."""
+    def output_names(self, outputs: Any = None) -> Any:
+        """Returns the names of the model's outputs, in their structure: layers, keys, numbers.
+
+        Args:
+            outputs: What the model gives; not looked at if it has a graph.
+        """
         found = self.model.call_graph()
         if found is not None:
-            return list(found.output_names)
-        if isinstance(outputs, Mapping):
-            return [str(k) for k in outputs]
-        count = len(jax.tree.leaves(outputs))
-        return ["output"] if count == 1 else [f"output_{i + 1}" for i in range(count)]
+            outputs, names = found.outputs, found.output_names
+        else:
+            count = len(jax.tree.leaves(outputs))
+            names = ["output"] if count == 1 else [f"output_{i + 1}" for i in range(count)]
+        if isinstance(outputs, Mapping) and len(jax.tree.leaves(outputs)) == len(outputs):
+            return {key: str(key) for key in outputs}
+        nested = isinstance(outputs, (list, tuple, Mapping)) and len(outputs) != len(names)
+        return jax.tree.unflatten(jax.tree.structure(outputs), names) if nested else names
 
     def objective(self, outputs: Any, y: Any) -> CompiledObjective:
         """Returns the losses and metrics of `compile` for outputs and targets of these shapes."""
@@ -273,14 +280,14 @@ class Session:
         predictions = flatten_outputs(jax.tree.map(spec_of, outputs), names)
         targets = self._targets(y, names)
         shapes = [a if a is None else a.shape[1:] for a in (*predictions, *(targets or ()))]
-        key = (tuple(names), tuple(shapes), targets is None)
+        key = (str(names), tuple(shapes), targets is None)
         if key not in self._objectives:
             self._objectives[key] = CompiledObjective(
                 **self.arguments, output_names=names, outputs=predictions, targets=targets
             )
         return self._objectives[key]
 
-    def _targets(self, y: Any, names: list[str]) -> list[Any] | None:
+    def _targets(self, y: Any, names: Any) -> list[Any] | None:
         try:
             targets = per_output(y, names, "y") if y is not None else None
         except ValueError:  # whatever a step of the user's own makes of them
@@ -290,8 +297,7 @@ class Session:
     def expected_objective(self) -> CompiledObjective | None:
         """Returns the losses and metrics before any data, if they do not depend on shapes."""
         if self.shown is None and self.optimizer is not None:
-            found = self.model.call_graph()
-            names = list(found.output_names) if found is not None else None
+            names = None if self.model.call_graph() is None else self.output_names()
             try:
                 self.shown = CompiledObjective(**self.arguments, output_names=names)
             except (TypeError, ValueError):
@@ -327,7 +333,7 @@ class Session:
         own = hooks.overridden(self.model)
         rows = None if data.is_stream(given) else batch_size or 32
 
-        def names(x: Any) -> list[str]:
+        def names(x: Any) -> Any:
             if "train_step" in own or "test_step" in own:
                 try:
                     return self.describe(_first(x, rows)).names
@@ -355,14 +361,11 @@ class Session:
         return self._reader(given, batch_size).validation_data(given, batch_size, on_device)
 
     def check_labels(self, program: "Program", given: Any) -> None:
-        """Looks for targets that a loss cannot take."""
-        if (
-            program.objective is not None
-            and isinstance(given, data.ArrayData)
-            and not program.outside
-        ):
+        """Looks for targets that a loss cannot take: in all arrays, or a stream's first batch."""
+        if program.objective is not None and not program.outside:
             outputs = self.describe(given.example.x).outputs
-            data.check_labels(program.objective, given.batch, outputs)
+            batch = given.batch if isinstance(given, data.ArrayData) else given.example
+            data.check_labels(program.objective, batch, outputs)
 
     def place(self, given: Any, shuffle: bool) -> Any:
         """Returns a feed for training; its orders go on where the last fit's have ended."""

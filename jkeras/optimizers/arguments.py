@@ -1,4 +1,4 @@
-"""Checks of the arguments that all optimizers have in common."""
+"""Checks of the arguments of optimizers."""
 
 import inspect
 import math
@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 import jax
 import numpy as np
 
+from jkeras.base import naming
 from jkeras.base.deprecation import warn_deprecated
 from jkeras.core.variable import Variable
 from jkeras.optimizers import schedules
@@ -28,30 +29,66 @@ class CommonArguments(TypedDict, total=False):
     name: str | None
 
 
-def check_common(arguments: Mapping[str, Any]) -> None:
-    """Raises a ValueError if a common argument has no sense."""
-    clips = {k: arguments[k] for k in ("clipnorm", "clipvalue", "global_clipnorm")}
-    if sum(value is not None for value in clips.values()) > 1:
-        received = ", ".join(f"{k}={v}" for k, v in clips.items())
+def number(name: str, value: Any, expected: str = "a number", test: Any = math.isfinite) -> Any:
+    """Returns a number as Python's, also one of NumPy's or an array of no axes.
+
+    Args:
+        name: What the argument is called.
+        value: The number. None, and what JAX traces, come back as they are.
+        expected: What it has to be, for the message.
+        test: Says whether a number is that.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if value is None or isinstance(value, jax.core.Tracer):
+        return value
+    plain = value
+    if isinstance(value, (np.generic, np.ndarray, jax.Array)) and np.ndim(value) == 0:
+        plain = np.asarray(value).item()
+    is_number = isinstance(plain, (int, float)) and not isinstance(plain, bool)
+    if not is_number or not test(plain):
+        raise ValueError(f"`{name}` must be {expected}. Received: {name}={value!r}")
+    return plain
+
+
+def positive(name: str, value: Any) -> Any:
+    """Returns a number that has to be positive, or None."""
+    return number(name, value, "positive", lambda x: x > 0)
+
+
+def not_negative(name: str, value: Any) -> Any:
+    """Returns a number that must not be negative, or None."""
+    return number(name, value, "positive or zero", lambda x: x >= 0)
+
+
+def fraction(name: str, value: Any) -> Any:
+    """Returns a number that has to be between 0 and 1."""
+    value = math.nan if value is None else value
+    return number(name, value, "a float between [0, 1]", lambda x: 0 <= x <= 1)
+
+
+def count(name: str, value: Any, least: int) -> Any:
+    """Returns an integer that has to be so large at least, or None."""
+    expected = f"an integer >= {least} or None"
+    return number(name, value, expected, lambda x: isinstance(x, int) and x >= least)
+
+
+def only_one(**values: Any) -> None:
+    """Raises a ValueError if more than one of the ways to clip is given."""
+    if sum(value is not None for value in values.values()) > 1:
+        received = ", ".join(f"{k}={v}" for k, v in values.items())
         raise ValueError(
             "Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set. "
             f"Received: {received}"
         )
-    for name in (*clips, "loss_scale_factor"):
-        value = arguments[name]
-        if value is not None and not value > 0:
-            raise ValueError(f"`{name}` must be positive. Received: {name}={value}")
-    momentum = arguments["ema_momentum"]
-    if arguments["use_ema"] and not 0 <= momentum <= 1:
-        raise ValueError(
-            f"`ema_momentum` must be in the range [0, 1]. Received: ema_momentum={momentum}"
-        )
-    for name, least in (("ema_overwrite_frequency", 1), ("gradient_accumulation_steps", 2)):
-        value = arguments[name]
-        if value is not None and (not isinstance(value, (int, np.integer)) or value < least):
-            raise ValueError(
-                f"`{name}` must be an integer >= {least} or None. Received: {name}={value}"
-            )
+
+
+def refuse_unknown(kwargs: Mapping[str, Any], cls: type) -> None:
+    """Raises a ValueError if arguments are left that nobody knows; names the nearest known one."""
+    if kwargs:
+        hint = naming.nearest(next(iter(kwargs)), inspect.signature(cls).parameters)
+        raise ValueError(f"Argument(s) not recognized: {dict(kwargs)}{hint}")
 
 
 def take_old_arguments(learning_rate: Any, kwargs: dict[str, Any]) -> Any:
@@ -76,13 +113,6 @@ def check_length(name: str, values: Sequence[Any], other: str, expected: Sequenc
         )
 
 
-def check_fraction(**arguments: float) -> None:
-    """Raises a ValueError if a number is not between 0 and 1."""
-    for name, value in arguments.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-            raise ValueError(f"`{name}` must be a float between [0, 1]. Received: {name}={value}")
-
-
 def standardize_learning_rate(value: Any) -> Any:
     """Returns a learning rate as a number, or the schedule or function that gives it.
 
@@ -91,23 +121,18 @@ def standardize_learning_rate(value: Any) -> Any:
     """
     if isinstance(value, Mapping):
         return schedules.deserialize(value)
-    if callable(value) and not isinstance(value, Variable):
+    if isinstance(value, Variable):
+        value = value.value
+    if callable(value):
         return value
-    if isinstance(value, jax.core.Tracer):
-        return value
-    is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-    if not is_number and not (
-        isinstance(value, (np.ndarray, jax.Array, Variable)) and value.shape == ()
-    ):
+    if value is None or isinstance(value, (str, bool)) or np.ndim(value) or np.iscomplexobj(value):
         raise ValueError(
             "Argument `learning_rate` should be float, or an instance of LearningRateSchedule, or "
             "a callable (that takes in the current iteration value and returns the corresponding "
             f"learning rate value). Received instead: learning_rate={value!r}"
         )
-    number = float(value)
-    if not math.isfinite(number) or number < 0:
-        raise ValueError(f"A learning rate is finite and not negative, got {number}.")
-    return number
+    expected = "finite and not negative, as a learning rate is"
+    return number("learning_rate", value, expected, lambda x: math.isfinite(x) and x >= 0)
 
 
 def takes_nothing(function: Callable) -> bool:

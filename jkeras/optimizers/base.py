@@ -1,67 +1,43 @@
-"""Optimizer: a pure rule of arrays, and Keras's spelling over the variables it trains.
-
-An optimizer remembers in variables: those of the whole optimizer (`iteration`, `learning_rate`),
-and slots of each trained variable (`momentum`, `velocity`). A *state* is a dict of the arrays they
-hold, in which the slots of one name are a dict by names of the trained variables. A step is a pure
-function of gradients, state and parameters (`update.py`); all else here moves arrays.
-"""
+"""Optimizer: an optax transformation, and Keras's spelling over the variables it trains."""
 
 import copy
 import functools
 import inspect
 import re
 import warnings
-from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
-from typing import Any, NamedTuple, Self
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 
-from jkeras import initializers
 from jkeras.base import naming, registry, settings
 from jkeras.base.deprecation import warn_deprecated
 from jkeras.core import scope
 from jkeras.core.signatures import takes_arguments_of
 from jkeras.core.variable import Variable
-from jkeras.optimizers import arguments, transformation, update
-
-State = dict[Any, Any]  # arrays by names; slots are dicts by names of trained variables
-Key = tuple[str, Variable | None]  # a name, and the trained variable whose slot it is
-
-
-class Step(NamedTuple):
-    """What all parameters have in common in one step.
-
-    Attributes:
-        number: 1 in the first update, 2 in the second, ...; a float scalar.
-        learning_rate: The learning rate, a float scalar.
-        scalars: The values of the variables made by `add_variable`, as `Optimizer.advance` left
-            them.
-    """
-
-    number: jax.Array
-    learning_rate: jax.Array
-    scalars: State
+from jkeras.optimizers import arguments, cells, rules
+from jkeras.optimizers.cells import State
+from jkeras.optimizers.rules import Part, Step
 
 
-class Optimizer(registry.Configurable):
+class Optimizer(cells.Remembers):
     """The base of optimizers.
 
-    A subclass makes its slots in `build`, and gives its rule in one of two ways: `update_step`, as
-    in Keras, which assigns to variables; or `rule`, which returns a pure function of arrays. Both
-    work everywhere: in `fit`, in a loop of your own, and as an optax transformation.
+    A subclass names its slots (in `build`, or as `_slots`), and gives its rule in one of two ways:
+    `update_step`, as in Keras, which assigns to variables; or `rule`, a pure function of arrays.
+    Both work everywhere: in `fit`, in a loop of your own, and as an optax transformation.
 
     Args:
         learning_rate: A float, a schedule, or a function of the step (or of nothing).
-        weight_decay: The part of each weight, times the learning rate, taken off at each step.
+        weight_decay: The fraction of each weight, times the learning rate, taken off at each step.
         clipnorm: The largest norm of each gradient.
         clipvalue: The largest absolute value in gradients.
         global_clipnorm: The largest norm of all gradients together.
         use_ema: Whether to keep an exponential moving average of the weights, which replaces them
             at the end of training.
-        ema_momentum: The part of the old average in the new one.
+        ema_momentum: The fraction of the old average in the new one.
         ema_overwrite_frequency: After how many steps, again and again, weights are replaced by
             their averages during training.
         loss_scale_factor: What the loss is multiplied with, and gradients divided by.
@@ -70,7 +46,7 @@ class Optimizer(registry.Configurable):
         **kwargs: `lr`, deprecated, for `learning_rate`; `decay`, ignored.
 
     Raises:
-        ValueError: If an argument is unknown (the nearest known one is suggested) or has no sense.
+        ValueError: If an argument is unknown (the nearest known one is suggested) or invalid.
 
     Example:
         >>> import jkeras as keras
@@ -82,6 +58,18 @@ class Optimizer(registry.Configurable):
         >>> weight.value.tolist()
         [0.0, 1.0]
     """
+
+    # The slots of each trained variable, all of which start from zeros.
+    _slots: tuple[str, ...] = ()
+    # Arguments that old programs give; what they mean has other names in configs.
+    _old_arguments = frozenset({"lr", "decay"})
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        old = kwargs.keys() & cls._old_arguments
+        if old:
+            old = old - inspect.signature(cls.__init__).parameters.keys()
+        captured = {k: v for k, v in kwargs.items() if k not in old}
+        return super().__new__(cls, *args, **captured)
 
     def __init__(
         self,
@@ -98,31 +86,33 @@ class Optimizer(registry.Configurable):
         name: str | None = None,
         **kwargs: Any,
     ):
-        for name_of_old in kwargs.keys() & {"lr", "decay"}:
-            self._arguments[1].pop(name_of_old, None)  # not to be found in the config
         learning_rate = arguments.take_old_arguments(learning_rate, kwargs)
-        if kwargs:
-            known = inspect.signature(type(self)).parameters
-            hint = naming.nearest(next(iter(kwargs)), known)
-            raise ValueError(f"Argument(s) not recognized: {kwargs}{hint}")
+        arguments.refuse_unknown(kwargs, type(self))
         self.name = name or naming.auto_name(naming.to_snake_case(type(self).__name__))
-        self.weight_decay = weight_decay
-        self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
-        self.use_ema, self.ema_momentum = use_ema, ema_momentum
-        self.ema_overwrite_frequency = ema_overwrite_frequency
-        self.loss_scale_factor = loss_scale_factor
-        self.gradient_accumulation_steps = gradient_accumulation_steps
-        arguments.check_common(vars(self))
-
+        self.weight_decay = arguments.number("weight_decay", weight_decay)
+        self.clipnorm = arguments.positive("clipnorm", clipnorm)
+        self.clipvalue = arguments.positive("clipvalue", clipvalue)
+        self.global_clipnorm = arguments.positive("global_clipnorm", global_clipnorm)
+        arguments.only_one(clipnorm=clipnorm, clipvalue=clipvalue, global_clipnorm=global_clipnorm)
+        self.use_ema = use_ema
+        self.ema_momentum = arguments.number(
+            "ema_momentum",
+            ema_momentum,
+            "in the range [0, 1]",
+            lambda x: not use_ema or 0 <= x <= 1,
+        )
+        self.ema_overwrite_frequency = arguments.count(
+            "ema_overwrite_frequency", ema_overwrite_frequency, 1
+        )
+        self.loss_scale_factor = arguments.positive("loss_scale_factor", loss_scale_factor)
+        self.gradient_accumulation_steps = arguments.count(
+            "gradient_accumulation_steps", gradient_accumulation_steps, 2
+        )
         self.built = False
         self._trainable_variables: list[Variable] = []
         self._not_decayed: set[Variable] = set()
         self._not_decayed_names: list[str] = []
-        # Made by the constructor; by the latest build; and ever, so that a variable that was frozen
-        # for a while finds its slots again.
-        self._fixed: dict[Key, Variable] = {}
-        self._made: dict[Key, Variable] = {}
-        self._known: dict[Key, Variable] = {}
+        self._forget()
         self._iteration = self.add_variable((), dtype="int32", name="iteration")
         self._learning_rate: Any = None
         self._set_learning_rate(learning_rate)
@@ -152,20 +142,22 @@ class Optimizer(registry.Configurable):
                 self.add_variable_from_reference(v, "average", initializer=v)
         if self.gradient_accumulation_steps:
             self.add_optimizer_variables(variables, "gradient_accumulator")
+        self.add_optimizer_variables(variables, self._slots)
 
     def advance(self, step: Step) -> State:
         """Returns new values for some of `step.scalars`; called once a step, before the rule."""
         return {}
 
-    def rule(self, step: Step) -> Callable[[Any, Any, State], tuple[Any, State]]:
-        """Returns the update of one parameter in this step: a pure function.
+    def rule(self, step: Step) -> Part | Callable[[Any, Any, State], tuple[Any, State]]:
+        """Returns the update of this step: a pure function.
 
         Args:
             step: What all parameters have in common, such as the learning rate.
 
         Returns:
             A function of a gradient, a parameter and its slots (arrays by name), that gives what to
-            add to the parameter, and those slots that change.
+            add to the parameter, and those slots that change. Or an optax transformation of flat
+            dicts whose state is the slots, each a dict by parameter, as built-in optimizers have.
 
         Example:
             >>> import jkeras as keras
@@ -196,177 +188,23 @@ class Optimizer(registry.Configurable):
             learning_rate: The learning rate, a scalar.
         """
         slots = {name: cell for (name, of), cell in self._made.items() if of is variable}
-        rule = self.rule(self.step_of(self._scalars())._replace(learning_rate=learning_rate))
-        held = {name: cell.value for name, cell in slots.items()}
-        change, new = rule(gradient, variable.value, held)
-        for name, value in new.items():
-            slots[name].assign(value)
-        variable.assign_add(change)
+        step = self.step_of(self._scalars())._replace(learning_rate=learning_rate)
+        state = {name: {0: cell.value} for name, cell in slots.items()}
+        updates, new = self._part(step).update({0: gradient}, state, {0: variable.value})
+        for name, cell in slots.items():
+            cell.assign(new[name][0])
+        variable.assign_add(updates[0])
+
+    assign = staticmethod(Variable.assign)
+    assign_add = staticmethod(Variable.assign_add)
+    assign_sub = staticmethod(Variable.assign_sub)
 
     def weight_decay_of(self, variable: Variable) -> float | None:
         """Returns the weight decay of a variable that is not excluded from it."""
         return self.weight_decay
 
-    # -------------------------------------------------------------- what it remembers
-    def add_variable(
-        self,
-        shape: Any,
-        initializer: Any = "zeros",
-        dtype: Any = None,
-        aggregation: str = "none",
-        layout: Any = None,
-        name: str | None = None,
-    ) -> Variable:
-        """Makes a variable of the whole optimizer, or finds the one an earlier build made.
-
-        Args:
-            shape: The shape.
-            initializer: A name, an initializer, or a function of (shape, dtype).
-            dtype: The dtype; `floatx()` by default.
-            aggregation: Accepted for Keras's sake.
-            layout: Accepted for Keras's sake.
-            name: The name.
-
-        Returns:
-            The variable.
-        """
-        return self._add(name or "variable", None, shape, initializer, dtype)
-
-    def add_variable_from_reference(
-        self, reference_variable: Variable, name: str | None = None, initializer: Any = "zeros"
-    ) -> Variable:
-        """Makes a slot, of the shape and dtype of a trained variable, or finds it.
-
-        Args:
-            reference_variable: The trained variable.
-            name: The slot's name, such as `"momentum"`.
-            initializer: A name, an initializer, a function of (shape, dtype), or a variable whose
-                value the slot starts from.
-
-        Returns:
-            The slot; the one that an earlier build made, if there was one.
-        """
-        of = reference_variable
-        return self._add(name or "var", of, of.shape, initializer, of.variable_dtype)
-
-    def add_optimizer_variables(
-        self, trainable_variables: Sequence[Variable], name: Any, initializer: Any = "zeros"
-    ) -> Any:
-        """Makes slots for each of the trained variables.
-
-        Args:
-            trainable_variables: The trained variables.
-            name: The slot's name, or a list of names for several slots.
-            initializer: An initializer, or a list of them.
-
-        Returns:
-            The list of slots, or a tuple of such lists.
-        """
-        names = [name] if isinstance(name, str) else name
-        several = isinstance(initializer, (list, tuple))
-        starts = initializer if several else [initializer] * len(names)
-        rows = [
-            [self.add_variable_from_reference(v, *pair) for pair in zip(names, starts)]
-            for v in trainable_variables
-        ]
-        columns = tuple([row[i] for row in rows] for i in range(len(names)))
-        return columns[0] if isinstance(name, str) else columns
-
-    def _add(
-        self, name: str, of: Variable | None, shape: Any, initializer: Any, dtype: Any
-    ) -> Variable:
-        made = self._made if self.built else self._fixed
-        key, count = (name, of), 0
-        while key in made or key in self._fixed:
-            count += 1
-            key = (f"{name}_{count}", of)
-        if key not in self._known:
-            prefix = "" if of is None else of.path.replace("/", "_") + "_"
-            start = _starting_from(initializer)
-            with scope.root_names((self.name,)):
-                self._known[key] = Variable(start, shape, dtype, False, name=prefix + key[0])
-        made[key] = self._known[key]
-        return made[key]
-
-    def _all_cells(self) -> Iterable[tuple[Key, Variable]]:
-        return {**self._fixed, **self._made}.items()
-
-    def _scalars(self) -> State:
-        return {name: cell.value for (name, of), cell in self._all_cells() if of is None}
-
-    def cells(self, names: Mapping[Variable, Any]) -> State:
-        """Returns the variables it remembers in, arranged as the arrays in a state are.
-
-        Args:
-            names: The trained variables whose slots are wanted, and what to call them.
-        """
-        cells: State = {}
-        for (name, of), cell in self._all_cells():
-            if of is None:
-                cells[name] = cell
-            elif of in names:
-                cells.setdefault(name, {})[names[of]] = cell
-        return cells
-
-    @property
-    def variables(self) -> list[Variable]:
-        """All it remembers: iteration, learning rate, averages, accumulators, slots."""
-        return [cell for _, cell in self._all_cells()]
-
-    @property
-    def iterations(self) -> Any:
-        """How many updates were made."""
-        return self.updates_before(self._iteration)
-
-    @property
-    def learning_rate(self) -> Any:
-        """The current learning rate; setting it compiles nothing again.
-
-        Raises:
-            TypeError: If a number is set where a schedule is.
-            ValueError: If the number is negative or not finite.
-        """
-        if isinstance(self._learning_rate, Variable):
-            return self._learning_rate
-        return self.step_of({"iteration": self._iteration.value}).learning_rate
-
-    @learning_rate.setter
-    def learning_rate(self, value: Any) -> None:
-        self._set_learning_rate(value)
-
-    def _set_learning_rate(self, value: Any) -> None:
-        value = arguments.standardize_learning_rate(value)
-        if isinstance(self._learning_rate, Variable) and not callable(value):
-            self._learning_rate.assign(value)
-            return
-        if callable(self._learning_rate) and not callable(value):
-            raise TypeError(
-                "This optimizer was created with a `LearningRateSchedule` object as its "
-                "`learning_rate` constructor argument, hence its learning rate is not settable. "
-                "If you need the learning rate to be settable, you should instantiate the "
-                "optimizer with a float `learning_rate` argument."
-            )
-        self._fixed.pop(("learning_rate", None), None)
-        if not callable(value):
-            dtype = "float64" if settings.floatx() == "float64" else "float32"
-            with scope.root_names((self.name,)):
-                value = Variable(value, dtype=dtype, trainable=False, name="learning_rate")
-            self._fixed["learning_rate", None] = value
-        self._learning_rate = value
-
-    @property
-    def lr(self) -> Any:
-        """Keras 2's name of `learning_rate`."""
-        warn_deprecated("`optimizer.lr` is deprecated: use `learning_rate`.")
-        return self.learning_rate
-
-    @lr.setter
-    def lr(self, value: Any) -> None:
-        warn_deprecated("`optimizer.lr` is deprecated: use `learning_rate`.")
-        self.learning_rate = value
-
     # -------------------------------------------------------------- as a pure function
-    def transform(
+    def transformation(
         self, names: Mapping[Variable, str] | None = None
     ) -> optax.GradientTransformation:
         """Returns two pure functions: `init(params)` and `update(grads, state, params)`.
@@ -384,7 +222,7 @@ class Optimizer(registry.Configurable):
 
         Example:
             >>> import jax.numpy as jnp, jkeras as keras, optax
-            >>> optimizer = keras.optimizers.SGD(0.5, momentum=0.9).transform()
+            >>> optimizer = keras.optimizers.SGD(0.5, momentum=0.9).transformation()
             >>> params = {"w": jnp.ones(2)}
             >>> state = optimizer.init(params)
             >>> updates, state = optimizer.update({"w": jnp.ones(2)}, state, params)
@@ -393,20 +231,84 @@ class Optimizer(registry.Configurable):
             >>> state["momentum"]["w"].tolist()
             [-0.5, -0.5]
         """
-        return transformation.transform(self, names)
+        named = None if names is None else {name: variable for variable, name in names.items()}
 
-    def advance_state(
-        self, known: Mapping[Any, Variable], grads: State, state: State, params: State
-    ) -> tuple[State, State]:
-        """Returns what to add to each parameter that has a gradient, and the new state.
+        def bound(params: dict[str, Any]) -> Part:
+            if named is None:
+                known = {path: cells.stand_in(path, array) for path, array in params.items()}
+                worker = self.unbuilt()
+                worker.build(list(known.values()))
+                return worker.part_for(known)
+            if not params.keys() <= named.keys():
+                raise ValueError(f"No variables are called {sorted(params.keys() - named.keys())}.")
+            known = {path: named[path] for path in params}
+            self.check_known(known.values())
+            return self.part_for(known)
+
+        def init(params: Any) -> State:
+            flat = cells.by_path(params)
+            return dict(bound(flat).init(flat))
+
+        def update(grads: Any, state: Any, params: Any = None) -> tuple[Any, State]:
+            if params is None:
+                raise ValueError("Pass the parameters as well: update(grads, state, params).")
+            flat = cells.by_path(params)
+            updates, state = bound(flat).update(cells.by_path(grads), state, flat)
+            return jax.tree_util.tree_map_with_path(
+                lambda path, p: updates.get(cells.path_name(path), jnp.zeros_like(p)), params
+            ), state
+
+        return optax.GradientTransformation(init, update)
+
+    transform = transformation
+
+    def part_for(self, known: Mapping[Any, Variable]) -> Part:
+        """Returns the transformation of flat dicts by names, told which variables they stand for.
 
         Args:
-            known: The trained variables by their names in the other arguments.
-            grads: Gradients, of some or all of the parameters.
-            state: The state.
-            params: The parameters.
+            known: The trained variables, on which it is built, by their names.
         """
-        return update.advance(self, known, grads, state, params)
+        own = cells.Remembers.cells(self, {v: k for k, v in known.items()})
+        replaced = {k for k, v in known.items() if v.overwrite_with_gradient}
+
+        def step(grads: State, state: State, params: State) -> tuple[State, State]:
+            moved = self.advance(self.step_of(state))
+            state = {**state, **{k: x.astype(state[k].dtype) for k, x in moved.items()}}
+            now = self.step_of(state)
+            if type(self).update_step is Optimizer.update_step:
+                rule = rules.narrowed(self._part(now))
+            else:
+                method = functools.partial(self.update_step, learning_rate=now.learning_rate)
+                rule = rules.assigning(method, own, known)
+            clip = rules.clipped(self.clipnorm, self.clipvalue, self.global_clipnorm)
+            decays = {k: self.weight_decay_of(known[k]) for k in grads if self._decays(known[k])}
+            rates = {k: now.learning_rate * x for k, x in decays.items() if x}
+            return rules.decayed(rules.chain(clip, rule), rates).update(grads, state, params)
+
+        inner = rules.overwriting(rules.part(step), replaced)
+        if self.gradient_accumulation_steps:
+            inner = rules.accumulated(inner, self.gradient_accumulation_steps, replaced)
+        if self.use_ema:
+            frequency = self.ema_overwrite_frequency
+            inner = rules.averaged(inner, self.ema_momentum, frequency, self.updates_before)
+
+        def init(params: State) -> State:
+            with scope.enter(scope.Pure({known[k]: p for k, p in params.items()})):
+                # Copies, because whoever trains with the state may donate it.
+                return cells.map_cells(lambda cell: jnp.array(cell.initial_value(), copy=True), own)
+
+        def update(grads: State, state: State, params: State) -> tuple[State, State]:
+            grads = rules.checked(grads, params, known)
+            if self.loss_scale_factor:
+                grads = rules.unscaled(grads, self.loss_scale_factor, replaced)
+            updates, state = inner.update(grads, state, params)
+            return updates, {**state, "iteration": state["iteration"] + 1}
+
+        return optax.GradientTransformation(init, update)
+
+    def _part(self, step: Step) -> Part:
+        rule = self.rule(step)
+        return rule if isinstance(rule, optax.GradientTransformation) else rules.each(rule)
 
     def unbuilt(self) -> Self:
         """Returns a copy with the same settings, which may be built for other variables."""
@@ -422,11 +324,6 @@ class Optimizer(registry.Configurable):
                 setattr(other, name, copy.copy(value))
         other.built, other._made, other._known = False, {}, {}
         return other
-
-    @property
-    def assigns(self) -> bool:
-        """Whether its rule is an `update_step`, as in Keras, and not a `rule`."""
-        return type(self).update_step is not Optimizer.update_step
 
     def step_of(self, state: State) -> Step:
         """Returns what all parameters have in common in the step that starts from `state`."""
@@ -444,33 +341,7 @@ class Optimizer(registry.Configurable):
         steps = self.gradient_accumulation_steps
         return iteration // steps if steps else iteration
 
-    def loss_scale(self, state: State) -> Any:
-        """Returns what to multiply the loss with before taking gradients, or None.
-
-        Args:
-            state: The state before the step.
-        """
-        return self.loss_scale_factor
-
-    # -------------------------------------------------------------- between variables and states
-    def read(self, names: Mapping[Variable, Any]) -> State:
-        """Returns the state, which may be donated: `write` has to follow.
-
-        Its arrays are those that the variables hold; only what the user may hold too is copied.
-
-        Args:
-            names: The trained variables, and what to call them in the state.
-
-        Raises:
-            ValueError: If it was not built for one of them.
-        """
-        self.check_known(names)
-        return update.map_cells(Variable.hand_over, self.cells(names))
-
-    def write(self, state: State, names: Mapping[Variable, Any]) -> None:
-        """Makes the variables hold the arrays of a state; no data is copied."""
-        update.map_cells(Variable.set_cell, self.cells(names), state)
-
+    # -------------------------------------------------------------- on variables
     def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> Any:
         """Updates variables.
 
@@ -564,26 +435,27 @@ class Optimizer(registry.Configurable):
         arguments.check_length(
             "trainable_variables", trainable_variables, "the trained variables", trained
         )
-        given = {i: _as_array(g) for i, g in enumerate(grads) if g is not None}
+        given = {i: jnp.asarray(g) for i, g in enumerate(grads) if g is not None}
         if not given:
             raise ValueError("No gradients provided for any variable.")
-        cells = self.cells({v: i for i, v in enumerate(trained)})
+        tree = self.cells({v: i for i, v in enumerate(trained)})
         values = dict(zip(mine, optimizer_variables))
         params, state = self._compiled_step(
             given,
-            update.map_cells(values.__getitem__, cells),
-            {i: _as_array(p) for i, p in enumerate(trainable_variables)},
+            cells.map_cells(values.__getitem__, tree),
+            {i: jnp.asarray(p) for i, p in enumerate(trainable_variables)},
         )
-        values.update(zip(update.cell_leaves(cells), jax.tree.leaves(state)))
+        values.update(zip(cells.cell_leaves(tree), jax.tree.leaves(state)))
         return [params[i] for i in range(len(trained))], [values[v] for v in mine]
 
     @functools.cached_property
     def _compiled_step(self) -> Callable[[State, State, State], tuple[State, State]]:
         known = dict(enumerate(self._trainable_variables))
+        part = self.part_for(known)
 
         @jax.jit
         def step(grads: State, state: State, params: State) -> tuple[State, State]:
-            updates, state = self.advance_state(known, grads, state, params)
+            updates, state = part.update(grads, state, params)
             for i, change in updates.items():
                 new = optax.apply_updates(params[i], change)
                 constraint = known[i].constraint
@@ -608,24 +480,72 @@ class Optimizer(registry.Configurable):
         for variable in var_list if self.use_ema else ():
             variable.assign(self._made["average", variable].value)
 
+    def loss_scale(self, state: State) -> Any:
+        """Returns what to multiply the loss with before taking gradients, or None.
+
+        Args:
+            state: The state before the step.
+        """
+        return self.loss_scale_factor
+
     def scale_loss(self, loss: Any) -> Any:
         """Returns the loss times the loss scale, if there is one."""
         scale = self.loss_scale(self._scalars())
         return loss if scale is None else loss * scale
 
-    def assign(self, variable: Variable, value: Any) -> None:
-        """Sets a variable, in `update_step`."""
-        variable.assign(value)
+    # -------------------------------------------------------------- settings
+    @property
+    def iterations(self) -> Any:
+        """How many updates were made."""
+        return self.updates_before(self._iteration)
 
-    def assign_add(self, variable: Variable, value: Any) -> None:
-        """Adds to a variable, in `update_step`."""
-        variable.assign_add(value)
+    @property
+    def learning_rate(self) -> Any:
+        """The current learning rate; setting it compiles nothing again.
 
-    def assign_sub(self, variable: Variable, value: Any) -> None:
-        """Subtracts from a variable, in `update_step`."""
-        variable.assign_sub(value)
+        Raises:
+            TypeError: If a number is set where a schedule is.
+            ValueError: If the number is negative or not finite.
+        """
+        if isinstance(self._learning_rate, Variable):
+            return self._learning_rate
+        return self.step_of({"iteration": self._iteration.value}).learning_rate
 
-    # -------------------------------------------------------------- settings, files
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        self._set_learning_rate(value)
+
+    def _set_learning_rate(self, value: Any) -> None:
+        value = arguments.standardize_learning_rate(value)
+        if isinstance(self._learning_rate, Variable) and not callable(value):
+            self._learning_rate.assign(value)
+            return
+        if callable(self._learning_rate) and not callable(value):
+            raise TypeError(
+                "This optimizer was created with a `LearningRateSchedule` object as its "
+                "`learning_rate` constructor argument, hence its learning rate is not settable. "
+                "If you need the learning rate to be settable, you should instantiate the "
+                "optimizer with a float `learning_rate` argument."
+            )
+        self._fixed.pop(("learning_rate", None), None)
+        if not callable(value):
+            dtype = "float64" if settings.floatx() == "float64" else "float32"
+            with scope.root_names((self.name,)):
+                value = Variable(value, dtype=dtype, trainable=False, name="learning_rate")
+            self._fixed["learning_rate", None] = value
+        self._learning_rate = value
+
+    @property
+    def lr(self) -> Any:
+        """Keras 2's name of `learning_rate`."""
+        warn_deprecated("`optimizer.lr` is deprecated: use `learning_rate`.")
+        return self.learning_rate
+
+    @lr.setter
+    def lr(self, value: Any) -> None:
+        warn_deprecated("`optimizer.lr` is deprecated: use `learning_rate`.")
+        self.learning_rate = value
+
     def exclude_from_weight_decay(
         self, var_list: Iterable[Variable] | None = None, var_names: Iterable[str] | None = None
     ) -> None:
@@ -646,52 +566,18 @@ class Optimizer(registry.Configurable):
         self._not_decayed |= set(var_list or ())
         self._not_decayed_names += list(var_names or ())
 
-    def is_decayed(self, variable: Variable) -> bool:
-        """Whether `exclude_from_weight_decay` leaves a variable alone."""
+    def _decays(self, variable: Variable) -> bool:
         names = (variable.name, variable.path)
         return variable not in self._not_decayed and not any(
             re.search(pattern, name) for pattern in self._not_decayed_names for name in names
         )
 
-    def set_weights(self, weights: Sequence[Any]) -> None:
-        """Makes `variables` hold these arrays.
-
-        Raises:
-            ValueError: If a shape differs; then nothing is set.
-        """
-        pairs = list(zip(self.variables, weights))
-        for variable, weight in pairs:
-            if variable.shape != np.shape(weight):
-                raise ValueError(
-                    f"Optimizer variable {variable.path!r} has shape {variable.shape} not "
-                    f"compatible with provided weight shape {np.shape(weight)}."
-                )
-        for variable, weight in pairs:
-            variable.assign(weight)
-
-    def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
-        """Puts what `variables` hold into `store`, under `"0"`, `"1"`, ..."""
-        for i, variable in enumerate(self.variables):
-            store[str(i)] = variable.numpy()
-
-    def load_own_variables(self, store: Mapping[str, Any]) -> None:
-        """Takes what `save_own_variables` stored; warns, and takes nothing, if counts differ."""
-        if len(store) != len(self.variables):
-            warnings.warn(
-                f"Skipping variable loading for optimizer {self.name!r}, because it has "
-                f"{len(self.variables)} variables whereas the saved optimizer has {len(store)} "
-                "variables.",
-                stacklevel=2,
-            )
-            return
-        self.set_weights([store[str(i)] for i in range(len(store))])
-
     def get_config(self) -> dict[str, Any]:
         values, rate = registry.constructor_arguments(self), self._learning_rate
         rate = float(rate.value) if isinstance(rate, Variable) else rate
-        values.update(
-            {k: v for k, v in (("name", self.name), ("learning_rate", rate)) if k in values}
-        )
+        for name, value in (("name", self.name), ("learning_rate", rate)):
+            if name in values:
+                values[name] = value
         return {k: registry.serialize_keras_object(v) for k, v in values.items()}
 
     @classmethod
@@ -704,18 +590,3 @@ class Optimizer(registry.Configurable):
 
 # Writes the arguments of `Optimizer` out in the signature of a constructor with `**common`.
 takes_common_arguments = takes_arguments_of(Optimizer.__init__)
-
-
-def _starting_from(initializer: Any) -> Callable[..., Any]:
-    """Returns a function of (shape, dtype) that needs no seed."""
-    if isinstance(initializer, Variable):
-        # A copy, because the two will be updated in place.
-        return lambda shape, dtype: jnp.array(initializer.value, dtype, copy=True)
-    initializer = initializers.get("zeros" if initializer is None else initializer)
-    if isinstance(initializer, initializers.Initializer):
-        return lambda shape, dtype: initializer.draw(shape, dtype, jax.random.key(0))
-    return initializer
-
-
-def _as_array(x: Any) -> jax.Array:
-    return x if isinstance(x, jax.Array) else jnp.asarray(x)

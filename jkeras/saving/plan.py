@@ -68,7 +68,7 @@ class Plan:
         bad = [
             f"Shape mismatch in layer {layer.name!r} ({type(layer).__name__}) for weight "
             f"{variable.name!r}. Weight expects shape {variable.shape}. Received saved weight with "
-            f"shape {shape}."
+            f"shape {shape}: the shapes must match."
             for variable, shape in zip(variables, shapes, strict=True)
             if variable.shape != tuple(shape)
         ]
@@ -76,6 +76,10 @@ class Plan:
         if not bad:
             convert = None if conversion is None else conversion.convert
             self._entries.append(_Entry(list(variables), list(datasets), convert))
+
+    def add_state(self, variables: Sequence[Variable], datasets: Sequence[Dataset]) -> None:
+        """Plans to read what an optimizer remembers; it has been found to fit."""
+        self._entries.append(_Entry(list(variables), list(datasets), None))
 
     def call(self, function: Callable[[], None]) -> None:
         """Plans to call a function, after everything was read and before any weight changes."""

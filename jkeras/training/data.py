@@ -1,7 +1,9 @@
 """What users pass as data, made into batches of arrays: NumPy, JAX, pandas, lists, dicts."""
 
+import math
+import numbers
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -9,22 +11,29 @@ import numpy as np
 
 from jkeras import losses
 from jkeras.base import settings
-from jkeras.base.naming import nearest
 from jkeras.training.budget import fits_on_device
-from jkeras.training.feeds import ArrayFeed, Feed, HostFeed, SliceFeed, StreamFeed
-from jkeras.training.objective import CompiledObjective, flatten_outputs, per_output
+from jkeras.training.feeds import ArrayFeed, Feed, HostFeed, SliceFeed, StreamFeed, check_integers
+from jkeras.training.objective import (
+    CompiledObjective,
+    flatten_outputs,
+    leaf_names,
+    per_output,
+)
 from jkeras.training.prefetch import prefetched
 from jkeras.training.state import Batch
 
 
 def is_array(value: Any) -> bool:
     """Says whether `value` is an array, becomes one (pandas, torch), or is read like one (HDF5)."""
-    return (hasattr(value, "shape") and hasattr(value, "dtype")) or hasattr(value, "iloc")
+    array_like = hasattr(value, "shape") and hasattr(value, "dtype")
+    return (array_like and value.shape != ()) or hasattr(value, "to_numpy")
 
 
 def is_stream(value: Any) -> bool:
     """Says whether `value` gives batches, and is not itself an array or a structure of arrays."""
-    if value is None or is_array(value) or isinstance(value, (list, tuple, Mapping, str, bytes)):
+    if value is None or isinstance(value, (list, tuple, Mapping, str, bytes, np.generic)):
+        return False
+    if is_array(value) or getattr(value, "shape", None) == ():
         return False
     return hasattr(value, "__iter__") or hasattr(value, "__next__") or hasattr(value, "__getitem__")
 
@@ -34,11 +43,12 @@ def as_array(value: Any, argument: str) -> Any:
 
     Raises:
         TypeError: If it cannot be one.
+        ValueError: If it is a single number, or holds integers that the device has no room for.
     """
     if isinstance(value, (jax.Array, np.ndarray)):
         array: Any = value
-    elif hasattr(value, "iloc"):  # pandas
-        array = value.to_numpy()
+    elif hasattr(value, "to_numpy"):  # pandas
+        array = _from_frame(value, argument)
     elif hasattr(value, "detach"):  # torch
         array = value.detach().cpu().numpy()
     elif _is_on_disk(value):
@@ -59,14 +69,50 @@ def as_array(value: Any, argument: str) -> Any:
             "of batches."
         )
     if array.dtype == object:
-        raise TypeError(
-            f"`{argument}` is an array of Python objects (dtype object): its rows differ in "
-            "length, or some entries are not numbers. Make it numeric first (pandas: select the "
-            "numeric columns, `.astype('float32')`)."
-        )
+        array = _from_objects(array, argument)
     if array.ndim == 0:
         raise ValueError(f"`{argument}` is a single number: data needs an axis of samples.")
+    if isinstance(array, np.ndarray) and not isinstance(array, np.memmap):  # that is not read yet
+        check_integers(array, f"`{argument}`")
     return array
+
+
+def _from_frame(value: Any, argument: str) -> np.ndarray:
+    """Makes one array of a data frame (or a series, or an index), whose columns may differ."""
+    array = value.to_numpy()
+    if array.dtype != object or not hasattr(value, "items"):
+        return array
+    columns = value.items() if array.ndim > 1 else [(value.name, value)]
+    numeric, other = [], []
+    for name, column in columns:
+        try:  # nullable integers and categories of numbers; what is missing is NaN, as in pandas
+            numeric.append(column.to_numpy(dtype="float32"))
+        except (TypeError, ValueError):
+            other.append(f"{name!r} ({column.dtype})")
+    if other and numeric:
+        raise TypeError(
+            f"`{argument}` has columns that are not numbers, beside others that are: "
+            f"{', '.join(map(str, other))}.\nSelect or encode them (`pandas.get_dummies`, "
+            "`.cat.codes`, keras.layers.StringLookup)."
+        )
+    return array if other else np.stack(numeric, -1).reshape(array.shape)
+
+
+def _from_objects(array: np.ndarray, argument: str) -> np.ndarray:
+    """Makes an array of numbers, or of strings, of an array of Python objects."""
+    kinds = {_kind(entry) for entry in array.ravel()}
+    if len(kinds) == 1 and None not in kinds:
+        return np.array(array.tolist())
+    raise TypeError(
+        f"`{argument}` is an array of Python objects (dtype object): its rows differ in "
+        "length, or some entries are not numbers. Make it numeric first (pandas: select the "
+        "numeric columns, `.astype('float32')`)."
+    )
+
+
+def _kind(entry: Any) -> type | None:
+    known = (str, numbers.Real, np.bool_)
+    return next((kind for kind in known if isinstance(entry, kind)), None)
 
 
 def _is_on_disk(value: Any) -> bool:
@@ -75,41 +121,50 @@ def _is_on_disk(value: Any) -> bool:
 
 
 def as_structure(value: Any, argument: str) -> Any:
-    """Makes arrays of the leaves of a structure; a list of numbers is one array."""
+    """Makes arrays of the leaves of a structure; a list of numbers is one array.
+
+    None inside of a structure, an optional input that is not there, stays None.
+    """
     if isinstance(value, Mapping):
-        return {k: as_structure(v, f"{argument}[{k!r}]") for k, v in value.items()}
-    if isinstance(value, (list, tuple)) and any(_is_part(v) for v in value):
-        parts = [as_structure(v, f"{argument}[{i}]") for i, v in enumerate(value)]
+        return {k: _as_part(v, f"{argument}[{k!r}]") for k, v in value.items()}
+    if _is_structure(value):
+        parts = [_as_part(v, f"{argument}[{i}]") for i, v in enumerate(value)]
         return parts if isinstance(value, list) else tuple(parts)
     return as_array(value, argument)
 
 
-def _is_part(value: Any) -> bool:
-    return is_array(value) or isinstance(value, Mapping)
+def _as_part(value: Any, argument: str) -> Any:
+    return None if value is None else as_structure(value, argument)
 
 
-def as_targets(value: Any, names: Sequence[str], argument: str) -> list[Any] | None:
+def _is_structure(value: Any) -> bool:
+    """Says whether `value` holds arrays, and is not itself (a list of lists of) numbers."""
+    if isinstance(value, (list, tuple)):
+        return any(v is None or is_array(v) or _is_structure(v) for v in value)
+    return isinstance(value, Mapping)
+
+
+def as_targets(value: Any, names: Any, argument: str) -> list[Any] | None:
     """Makes a list of targets (or sample weights), one an output.
 
     A single array for several outputs goes to each of them, as in tf.keras. A dict goes by output
     name; outputs that it leaves out get None.
+
+    Args:
+        value: What the user passed.
+        names: The outputs' names, in the structure of the outputs.
+        argument: The argument's name, for messages.
     """
     if value is None:
         return None
-    if isinstance(value, Mapping):
-        if len(names) == 1 and len(value) == 1 and next(iter(value)) not in names:
-            raise ValueError(
-                f"`{argument}` names an output {next(iter(value))!r}"
-                f"{nearest(next(iter(value)), names) or '.'} The model's output is {names[0]!r}."
-            )
+    known = leaf_names(names)
+    if _is_structure(value):
         entries = per_output(value, names, argument)
-    elif isinstance(value, (list, tuple)) and any(_is_part(v) or v is None for v in value):
-        entries = per_output(value, names, argument)
-    elif isinstance(value, (list, tuple)) and len(names) > 1 and len(value) == len(names):
+    elif isinstance(value, (list, tuple)) and len(known) > 1 and len(value) == len(known):
         entries = list(value)
     else:
-        entries = [as_array(value, argument)] * len(names)
-    parts = [f"{argument}[{n!r}]" if len(names) > 1 else argument for n in names]
+        entries = [as_array(value, argument)] * len(known)
+    parts = [f"{argument}[{n!r}]" if len(known) > 1 else argument for n in known]
     return [None if e is None else as_array(e, p) for e, p in zip(entries, parts, strict=True)]
 
 
@@ -154,44 +209,78 @@ def split(batch: Batch, fraction: float) -> tuple[Batch, Batch]:
     )
 
 
-def class_weights(
-    weights: Mapping[Any, Any], batch: Batch, names: Sequence[str]
-) -> list[Any] | None:
+def class_weights(weights: Mapping[Any, Any], batch: Batch, names: Any) -> list[Any] | None:
     """Makes sample weights of class weights, and of those that are there already (a product).
 
     Args:
         weights: From class numbers to weights; or, for several outputs, a dict of these by output
             name. A class that is left out has weight 1.
         batch: Targets as class numbers or one-hot vectors.
-        names: The outputs' names.
+        names: The outputs' names, in the structure of the outputs.
+
+    Raises:
+        ValueError: If it is not such a dict, or there are no targets.
     """
     if not isinstance(weights, Mapping):
         raise ValueError(f"`class_weight` is a dict {{class: weight}}, got {weights!r}.")
-    by_output = weights if any(isinstance(v, Mapping) for v in weights.values()) else None
-    if by_output is None and len(names) > 1:
+    known = leaf_names(names)
+    by_output = any(isinstance(v, Mapping) for v in weights.values())
+    if not by_output and len(known) > 1:
         raise ValueError(
             "`class_weight` of a model with several outputs goes by output name: "
-            f"{{{names[0]!r}: {{0: 1.0, 1: 2.0}}}}. The outputs are {list(names)}."
+            f"{{{known[0]!r}: {{0: 1.0, 1: 2.0}}}}. The outputs are {known}."
         )
-    tables = [weights] if by_output is None else per_output(by_output, names, "class_weight")
+    tables = per_output(weights, names, "class_weight") if by_output else [weights]
     if batch.y is None:
         raise ValueError("`class_weight` needs targets: pass `y`.")
-    given = batch.sample_weight or [None] * len(names)
-    result = []
-    for table, y, weight in zip(tables, batch.y, given, strict=True):
-        if table is None or y is None:
-            result.append(weight)
-            continue
-        y = np.asarray(y)
-        one_hot = y.ndim > 1 and y.shape[-1] > 1
-        classes = (y.argmax(-1) if one_hot else y.reshape(y.shape[0], -1)[:, 0]).astype(np.int64)
-        size = max(int(classes.max(initial=0)), *(int(k) for k in table)) + 1
-        lookup = np.ones(size, np.float32)
-        for label, factor in table.items():
-            lookup[int(label)] = factor
-        own = lookup[classes.reshape(classes.shape[0], -1)[:, 0]]
-        result.append(own if weight is None else own * np.asarray(weight).reshape(own.shape))
-    return result
+    given = batch.sample_weight or [None] * len(known)
+    return [
+        weight if table is None or y is None else _class_weight(table, np.asarray(y), weight)
+        for table, y, weight in zip(tables, batch.y, given, strict=True)
+    ]
+
+
+def _class_weight(table: Mapping[Any, Any], y: np.ndarray, sample_weight: Any) -> np.ndarray:
+    _check_class_weight(table)
+    one_hot = y.ndim > 1 and y.shape[-1] > 1
+    classes = y.argmax(-1) if one_hot else y
+    classes = classes.reshape(len(y), -1)[:, 0]
+    own = np.ones(len(y), np.float32)
+    for label, factor in table.items():
+        own[classes == int(label)] = factor
+    return own if sample_weight is None else own * np.asarray(sample_weight).reshape(own.shape)
+
+
+def _check_class_weight(table: Mapping[Any, Any]) -> None:
+    for label, factor in table.items():
+        whole = isinstance(label, numbers.Real) and float(label).is_integer()
+        if not whole or isinstance(label, bool) or label < 0:
+            raise ValueError(
+                f"`class_weight` goes by class number: {{0: 1.0, 1: 2.0}}, got the key {label!r}. "
+                "Number the classes as the labels in `y` are numbered."
+            )
+        number = isinstance(factor, numbers.Real) and not isinstance(factor, bool)
+        if not number or not 0 <= factor < math.inf:
+            raise ValueError(
+                f"The weights in `class_weight` are finite numbers of at least 0, got {factor!r} "
+                f"for class {label!r}."
+            )
+
+
+def _warn_of_unused_classes(weights: Mapping[Any, Any], batch: Batch) -> None:
+    """Warns of class weights for classes that no label of the whole data has."""
+    if any(isinstance(v, Mapping) for v in weights.values()) or not batch.y:
+        return
+    y = np.asarray(batch.y[0])
+    one_hot = y.ndim > 1 and y.shape[-1] > 1
+    classes = range(y.shape[-1]) if one_hot else np.unique(y)
+    unused = [label for label in weights if label not in classes]
+    if unused:
+        warnings.warn(
+            f"`class_weight` has weights for the classes {unused}, but no label in `y` is one of "
+            "them: these weights have no effect.",
+            stacklevel=4,
+        )
 
 
 def limited_steps(steps: int | None, available: int | None) -> int | None:
@@ -213,7 +302,7 @@ def is_pair(item: Any) -> bool:
     return (
         type(item) is tuple
         and len(item) == 2
-        and all(type(a) is np.ndarray and a.ndim and a.dtype != object for a in item)
+        and all(type(a) is np.ndarray and a.ndim and a.dtype.kind in "fbiu" for a in item)
         and 0 < len(item[0]) == len(item[1])
     )
 
@@ -362,12 +451,13 @@ class Reader(NamedTuple):
     """Reads what users pass as data, for one model.
 
     Attributes:
-        output_names: Returns the names of the model's outputs, for inputs as arrays.
+        output_names: Returns the names of the model's outputs, in their structure, for inputs as
+            arrays.
         as_given: Whether targets and sample weights keep the structure that the user gave them,
             because steps of the user's own read them.
     """
 
-    output_names: Callable[[Any], list[str]]
+    output_names: Callable[[Any], Any]
     as_given: bool = False
 
     def data(
@@ -386,6 +476,8 @@ class Reader(NamedTuple):
             raise ValueError("The data is missing: `x` is None.")
         if not is_stream(x):
             batch = self.batch(x, y, sample_weight, class_weight)
+            if class_weight is not None:
+                _warn_of_unused_classes(class_weight, batch)
             return ArrayData(batch, batch_size or 32, on_device)
         for name, value in (("y", y), ("sample_weight", sample_weight)):
             if value is not None:
@@ -393,14 +485,20 @@ class Reader(NamedTuple):
                     f"`{name}` must not be passed when `x` gives batches: let it give "
                     "`(x, y)` or `(x, y, sample_weight)`."
                 )
-        names: list[str] = []  # of the outputs: looked up once, which takes a step's time
+        names: Any = None  # of the outputs: looked up once, which takes a step's time
+        plain = False
 
         def to_batch(item: Any) -> Batch:
-            plain = len(names) == 1 and class_weight is None and not self.as_given
+            nonlocal names, plain
             if plain and is_pair(item):
+                check_integers(item[0], "`x`")
+                check_integers(item[1], "`y`")
                 return Batch(item[0], [item[1]])
-            batch = self.batch(*unpack(item), class_weight, names or None)
-            names[:] = names or self.output_names(batch.x)
+            batch = self.batch(*unpack(item), class_weight, names)
+            if names is None:
+                names = self.output_names(batch.x)
+                single = len(leaf_names(names)) == 1
+                plain = single and class_weight is None and not self.as_given
             return batch
 
         return StreamData(x, to_batch)
@@ -411,28 +509,25 @@ class Reader(NamedTuple):
         y: Any = None,
         sample_weight: Any = None,
         class_weight: Any = None,
-        names: list[str] | None = None,
+        names: Any = None,
     ) -> Batch:
         """Makes a batch of arrays; `names` are those of the outputs, if they are known."""
         x = as_structure(x, "x")
-        if not names:
+        if names is None:
             check_lengths(Batch(x))
             names = self.output_names(x)
         if self.as_given:
-            y = None if y is None else as_structure(y, "y")
-            weight = None if sample_weight is None else as_structure(sample_weight, "sample_weight")
+            parts = {"y": y, "sample_weight": sample_weight}
+            batch = Batch(x, *(_as_part(part, name) for name, part in parts.items()))
         else:
-            y = as_targets(y, names, "y")
             weight = as_targets(sample_weight, names, "sample_weight")
-        batch = Batch(x, y, weight)
+            batch = Batch(x, as_targets(y, names, "y"), weight)
         check_lengths(batch)
         if class_weight is not None:
-            flat = Batch(x, *(as_targets(v, names, "y") for v in batch[1:]))
+            flat = Batch(x, *(as_targets(part, names, "y") for part in batch[1:]))
             weights = class_weights(class_weight, flat, names)
-            if self.as_given and len(names) == 1 and weights is not None:
-                batch = batch._replace(sample_weight=weights[0])
-            else:
-                batch = batch._replace(sample_weight=weights)
+            single = self.as_given and len(leaf_names(names)) == 1 and weights is not None
+            batch = batch._replace(sample_weight=weights[0] if single else weights)
         return batch
 
     def validation_data(
@@ -460,7 +555,19 @@ def check_labels(objective: CompiledObjective, batch: Batch, outputs: Any) -> No
     predictions = flatten_outputs(outputs, objective.output_names)
     for loss, y, prediction in zip(objective.losses, batch.y, predictions, strict=True):
         if loss is not None and y is not None and prediction.ndim:
+            if len(batch.y) > 1 and all(other is y for other in batch.y):
+                _check_shared(y, prediction)
             losses.check_labels(loss, y, prediction.shape[-1])
+
+
+def _check_shared(y: Any, prediction: Any) -> None:
+    """Checks the one `y` of several outputs, which may be meant to have a column for each."""
+    if y.ndim == prediction.ndim > 1 and y.shape[-1] not in (1, prediction.shape[-1]):
+        raise ValueError(
+            f"One `y` of shape {tuple(y.shape)} was given for several outputs, each of which gets "
+            f"all of it; but an output has the shape {(None, *prediction.shape[1:])}.\nGive each "
+            "output its own: a list such as `[y[:, :1], y[:, 1:]]`, or a dict by output name."
+        )
 
 
 def check_count(name: str, value: Any, least: int = 1) -> None:

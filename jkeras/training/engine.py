@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jax import lax
 
-from jkeras.ops import arrays
+from jkeras.ops import cpu_convolution
 
 
 def take_rows(resident: Any, index: jax.Array) -> Any:
@@ -64,7 +64,7 @@ def make_chunk(
 
     @functools.wraps(step)
     def step_in_loop(state: Any, batch: Any) -> Any:
-        with arrays.in_loop():
+        with cpu_convolution.in_loop():
             return step(state, batch)
 
     def end(state: Any) -> Any:

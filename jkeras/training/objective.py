@@ -1,5 +1,7 @@
 """What `compile` says of losses and metrics, as pure functions."""
 
+import math
+import numbers
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,34 +15,79 @@ from jkeras.base.naming import nearest, unique
 from jkeras.training.state import Batch, batch_size
 
 
-def per_output(value: Any, names: Sequence[str], argument: str) -> list[Any]:
-    """Spreads an argument of `compile` over the outputs.
+def leaf_names(names: Any) -> list[str]:
+    """Returns the names in a structure of output names, in order."""
+    if isinstance(names, str):
+        return [names]
+    parts = names.values() if isinstance(names, Mapping) else names
+    return [name for part in parts for name in leaf_names(part)]
+
+
+def _paths(names: Any, above: str = "") -> list[str]:
+    """Returns what the outputs' losses are called: Keras's paths, such as `encoder/0/mean`."""
+    if isinstance(names, str):
+        return [above + names]
+    keys = list(names) if isinstance(names, Mapping) else range(len(names))
+    paths = []
+    for key in keys:
+        part = names[key]
+        if isinstance(part, str):
+            paths.append(above + (str(key) if isinstance(names, Mapping) else part))
+        else:
+            paths += _paths(part, f"{above}{key}/")
+    return paths
+
+
+def per_output(value: Any, names: Any, argument: str) -> list[Any]:
+    """Spreads an argument of `compile` or `fit` over the outputs.
 
     Args:
-        value: One thing for all outputs, a list or tuple with one entry an output, or a dict by
-            output name (outputs that it leaves out get None).
-        names: The outputs' names.
+        value: One thing for all outputs; a structure like that of the outputs; a list with one
+            entry an output; or a dict by output name (outputs that it leaves out get None).
+        names: The outputs' names, in the structure of the outputs.
         argument: The argument's name, for messages.
 
     Raises:
         ValueError: If a name is unknown or the number of entries differs.
     """
+    known = leaf_names(names)
+    if isinstance(names, str) or not _is_container(value):
+        return [value] * len(known)
     if isinstance(value, Mapping):
-        for name in value:
-            if name not in names:
-                raise ValueError(
-                    f"`{argument}` names an output {name!r} that the model does not have"
-                    f"{nearest(name, names) or '.'} Its outputs are {list(names)}."
-                )
-        return [value.get(name) for name in names]
-    if isinstance(value, (list, tuple)):
-        if len(value) != len(names):
+        if isinstance(names, Mapping) and not set(value) <= set(known) - set(names):
+            _check_keys(value, list(names), argument)
+            pairs = [(value.get(key), part) for key, part in names.items()]
+        else:
+            _check_keys(value, known, argument)
+            return [value.get(name) for name in known]
+    else:
+        parts = list(names.values() if isinstance(names, Mapping) else names)
+        if len(value) == len(known) != len(parts):
+            return list(value)
+        if len(value) != len(parts):
             raise ValueError(
-                f"`{argument}` has {len(value)} entries, but the model has {len(names)} outputs: "
-                f"{list(names)}. Give one entry an output, or a dict by output name."
+                f"`{argument}` has {len(value)} entries, but the model has {len(known)} "
+                f"output{'s' if len(known) > 1 else ''}: {known}. Give one entry an output, or a "
+                "dict by output name."
             )
-        return list(value)
-    return [value] * len(names)
+        pairs = list(zip(value, parts, strict=True))
+    return [entry for part in pairs for entry in per_output(*part, argument)]
+
+
+def _is_container(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return not {"class_name", "config"} <= set(value)  # that is one object's description
+    return isinstance(value, (list, tuple))
+
+
+def _check_keys(given: Mapping[str, Any], known: Sequence[str], argument: str) -> None:
+    for name in given:
+        if name not in known:
+            has = f"outputs are {list(known)}" if len(known) > 1 else f"output is {known[0]!r}"
+            raise ValueError(
+                f"`{argument}` names an output {name!r} that the model does not have"
+                f"{nearest(name, known) or '.'} The model's {has}."
+            )
 
 
 class CompiledObjective:
@@ -48,12 +95,13 @@ class CompiledObjective:
 
     Args:
         loss: A name, a function of (y_true, y_pred) or a `Loss`; for several outputs one for all,
-            a list, or a dict by output name. None: only what layers add is minimized.
-        loss_weights: Factors of the outputs' losses: a number, a list or a dict by output name.
-        metrics: Names, functions or `Metric`s; for several outputs also a list of lists or a dict
-            by output name.
+            a list, a dict by output name, or a structure like that of the outputs. None: only what
+            layers add is minimized.
+        loss_weights: Factors of the outputs' losses, likewise.
+        metrics: Names, functions or `Metric`s; for several outputs also a list of lists, a dict
+            by output name, or a structure like that of the outputs.
         weighted_metrics: Likewise; these are weighted by `sample_weight`.
-        output_names: The outputs' names; one output by default.
+        output_names: The outputs' names, in the structure of the outputs; one output by default.
         outputs: The outputs' specs (`jax.ShapeDtypeStruct`), from which `"accuracy"` finds out
             which one is meant, and some metrics the shapes of their states.
         targets: The targets' specs, likewise; None for an output without a target.
@@ -77,48 +125,72 @@ class CompiledObjective:
         loss_weights: Any = None,
         metrics: Any = None,
         weighted_metrics: Any = None,
-        output_names: Sequence[str] | None = None,
+        output_names: Any = None,
         outputs: Sequence[Any] | None = None,
         targets: Sequence[Any] | None = None,
     ):
-        self.output_names = list(output_names or ["output"])
-        several = len(self.output_names) > 1
-        if not several and isinstance(loss, Mapping) and len(loss) == 1:
-            per_output(loss, self.output_names, "loss")
-        self.losses = [
-            None if value is None else losses_module.as_loss(value)
-            for value in per_output(loss, self.output_names, "loss")
-        ]
-        factors = per_output(loss_weights, self.output_names, "loss_weights")
-        self.loss_weights = [1.0 if f is None else f for f in factors]
+        self.output_names = output_names or ["output"]
+        self._names = leaf_names(self.output_names)
+        self.losses = [_as_loss(value) for value in self._spread(loss, "loss")]
+        factors = self._spread(loss_weights, "loss_weights")
+        self.loss_weights = [_as_factor(factor, loss_weights) for factor in factors]
         self.specs = [
             None if y_true is None else (y_true, _with_rows_of(y_true, y_pred))
             for y_true, y_pred in zip(targets or [], outputs or [], strict=False)
-        ] or [None] * len(self.output_names)
+        ] or [None] * len(self._names)
         # log name -> (output's position, metric, whether it is weighted)
         self.metrics: dict[str, tuple[int, metrics_module.Metric, bool]] = {}
         for given, weighted in ((metrics, False), (weighted_metrics, True)):
             argument = "weighted_metrics" if weighted else "metrics"
-            for i, entries in enumerate(_metrics_per_output(given, self.output_names, argument)):
+            for i, entries in enumerate(self._spread_metrics(given, argument)):
                 specs = self.specs[i]
                 y_true, y_pred = (None, None) if specs is None else (s.shape for s in specs)
                 for entry in entries:
                     metric = metrics_module.as_metric(entry, y_true, y_pred, self.losses[i])
                     if metric is not None:
-                        name = f"{self.output_names[i]}_{metric.name}" if several else metric.name
-                        if weighted and name in self.metrics:
-                            name = f"weighted_{name}"
-                        self.metrics[unique(name, self.metrics)] = (i, metric, weighted)
-        with_loss = [i for i, value in enumerate(self.losses) if value is not None]
+                        self.metrics[self._log_name(i, metric.name, weighted)] = i, metric, weighted
         # The parts of the total are shown when there is more than one.
-        self._parts = {i: f"{self.output_names[i]}_loss" for i in with_loss} if several else {}
-        self._parts = self._parts if len(with_loss) > 1 else {}
+        parts = [(i, path) for i, path in enumerate(_paths(self.output_names)) if self.losses[i]]
+        self._parts = {i: f"{path}_loss" for i, path in parts} if len(parts) > 1 else {}
+
+    def _spread(self, value: Any, argument: str) -> list[Any]:
+        entries = per_output(value, self.output_names, argument)
+        return [e[0] if isinstance(e, (list, tuple)) and len(e) == 1 else e for e in entries]
+
+    def _spread_metrics(self, given: Any, argument: str) -> list[list[Any]]:
+        if given is not None and not _may_be_metrics(given):
+            raise ValueError(
+                f"Expected `{argument}` argument to be a list, tuple, or dict. Received instead: "
+                f"{argument}={given} of type {type(given)}"
+            )
+        entries = [given] * len(self._names)
+        flat = isinstance(given, (list, tuple)) and not any(
+            entry is None or isinstance(entry, (list, tuple, Mapping)) for entry in given
+        )
+        # A flat list whose length is not the number of outputs: all of it for every output.
+        whole = flat or (len(self._names) == 1 and not isinstance(given, Mapping))
+        if not whole or 1 < len(self._names) == len(given):
+            try:
+                entries = per_output(given, self.output_names, argument)
+            except ValueError as error:
+                raise ValueError(
+                    f"{error}\nInvalid `{argument}`. `{argument}` should contain metrics objects "
+                    "and either be a dict or a list matching the output names of the model "
+                    f"{self._names}, or match the output structure of the model."
+                ) from None
+        return [_flat_list(entry) for entry in entries]
+
+    def _log_name(self, output: int, name: str, weighted: bool) -> str:
+        prefix = f"{self._names[output]}_" if len(self._names) > 1 else ""
+        if weighted and prefix + name in self.metrics:
+            name = f"weighted_{name}"
+        return unique(prefix + name, self.metrics)
 
     @property
     def result_names(self) -> list[str]:
         """The order in which `evaluate` returns values: the loss, its parts, the metrics."""
         names = list(self.metrics)
-        names = sorted(names) if len(self.output_names) > 1 else names
+        names = sorted(names) if len(self._names) > 1 else names
         return ["loss", *self._parts.values(), *names]
 
     # -------------------------------------------------------------- pure functions
@@ -132,7 +204,7 @@ class CompiledObjective:
                 continue
             if y_true is None:
                 raise ValueError(
-                    f"The output {self.output_names[i]!r} has a loss, but no target was given: "
+                    f"The output {self._names[i]!r} has a loss, but no target was given: "
                     "pass `y`, or compile without a loss for this output."
                 )
             value = loss(y_true, y_pred, sample_weight=weight)  # finds the output's mask itself
@@ -206,18 +278,23 @@ class CompiledObjective:
         targets = batch.y if batch.y is not None else [None] * len(predictions)
         weights = batch.sample_weight
         weights = weights if weights is not None else [None] * len(predictions)
-        if not len(predictions) == len(targets) == len(weights) == len(self.output_names):
+        if not len(predictions) == len(targets) == len(weights) == len(self._names):
             raise ValueError(
                 f"The model has {len(predictions)} outputs, but there are {len(targets)} targets, "
-                f"{len(weights)} sample weights and {len(self.output_names)} output names."
+                f"{len(weights)} sample weights and {len(self._names)} output names."
             )
         return list(zip(targets, predictions, weights, masks, strict=True))
 
 
-def flatten_outputs(outputs: Any, names: Sequence[str]) -> list[Any]:
+def flatten_outputs(outputs: Any, names: Any) -> list[Any]:
     """Returns a model's outputs (or their masks) as a list, in the order of their names."""
-    if isinstance(outputs, Mapping) and set(outputs) == set(names):
-        return [outputs[name] for name in names]
+    if isinstance(names, Mapping) and isinstance(outputs, Mapping) and set(outputs) == set(names):
+        return [v for key, part in names.items() for v in flatten_outputs(outputs[key], part)]
+    sequence = isinstance(names, (list, tuple)) and isinstance(outputs, (list, tuple))
+    if sequence and len(outputs) == len(names):
+        return [
+            v for part, own in zip(names, outputs, strict=True) for v in flatten_outputs(own, part)
+        ]
     return jax.tree.leaves(outputs, is_leaf=lambda x: x is None)
 
 
@@ -242,25 +319,39 @@ def _add_losses(state: jax.Array, losses: list[Any], size: int) -> jax.Array:
     return jnp.where(entry > 0, added, jnp.where(state < 0, state, step))
 
 
-def _metrics_per_output(given: Any, names: Sequence[str], argument: str) -> list[list[Any]]:
-    if given is None:
-        return [[] for _ in names]
-    if isinstance(given, Mapping):
-        spread = per_output(given, names, argument)
-    elif isinstance(given, (list, tuple)):
-        nested = any(isinstance(entry, (list, tuple, Mapping)) for entry in given)
-        if len(names) == 1:
-            spread = [given[0] if nested and len(given) == 1 else given]
-        elif nested or len(given) == len(names):
-            spread = per_output(given, names, argument)
-        else:  # a flat list of another length: all of it for every output
-            spread = [list(given) for _ in names]
-    else:
-        spread = [[given] for _ in names]
-    return [
-        [] if entry is None else list(entry) if isinstance(entry, (list, tuple)) else [entry]
-        for entry in spread
-    ]
+def _as_loss(value: Any) -> losses_module.Loss | None:
+    if isinstance(value, (list, tuple)) or (_is_container(value)):
+        raise ValueError(
+            f"`loss` has {value!r} for one output. Give one loss an output, in a list, a dict by "
+            "output name, or a structure like that of the outputs."
+        )
+    return losses_module.as_loss(value)
+
+
+def _as_factor(value: Any, given: Any) -> Any:
+    if value is None:
+        return 1.0
+    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if number and not math.isfinite(value):
+        raise ValueError(f"`loss_weights` are finite numbers, got {given!r}.")
+    if not number and not hasattr(value, "dtype"):
+        raise ValueError(
+            "Expected `loss_weights` argument to be a float (single output case) or a list, tuple, "
+            f"or dict (multiple output case). Received instead: loss_weights={given!r} of type "
+            f"{type(given)}"
+        )
+    return value
+
+
+def _may_be_metrics(given: Any) -> bool:
+    known = (str, list, tuple, Mapping, metrics_module.Metric)
+    return isinstance(given, known) or callable(given)
+
+
+def _flat_list(entry: Any) -> list[Any]:
+    if isinstance(entry, (list, tuple)):
+        return [metric for part in entry for metric in _flat_list(part)]
+    return [] if entry is None else [entry]
 
 
 def check_names(given: Mapping[str, Any]) -> None:

@@ -173,7 +173,7 @@ def test_as_an_argument_of_transformations():
 
 def test_reads_in_the_compute_dtype_of_the_running_layer():
     v, fixed = Variable([1.0]), Variable([1.0], autocast=False)
-    here = scope.Scope()
+    here = scope.Eager()
     here.autocast = "bfloat16"
     with scope.enter(here):
         assert (v.dtype, v.value.dtype, v.variable_dtype) == ("bfloat16", "bfloat16", "float32")

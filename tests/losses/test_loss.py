@@ -66,7 +66,7 @@ def test_everything_masked_or_weightless_is_0():
 
 def test_the_mask_of_the_predictions_is_found_in_the_scope():
     y_pred = jnp.asarray(Y_PRED)
-    with scope.enter(scope.Scope()) as here:
+    with scope.enter(scope.Eager()) as here:
         here.set_mask(y_pred, jnp.array([False, True, True]))
         assert mse()(Y_TRUE, y_pred) == 6.0
         assert mse()(Y_TRUE, y_pred, mask=[True, False, False]) == 5.0  # an own one comes first

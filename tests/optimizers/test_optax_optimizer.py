@@ -8,6 +8,7 @@ import pytest
 
 from jkeras import optimizers
 from jkeras.core.variable import Variable
+from tests.optimizers.states import state_of
 from tests.optimizers.test_rules import draw
 
 injected = optax.inject_hyperparams(optax.adam)
@@ -46,7 +47,7 @@ def test_it_does_what_the_transformation_does(tx):
     for v in variables:
         np.testing.assert_array_equal(our_params[v.name], params[v.name])
         np.testing.assert_allclose(v.numpy(), params[v.name], rtol=1e-5, atol=1e-6)
-    read = optimizer.read({v: v.name for v in variables})
+    read = state_of(optimizer, {v: v.name for v in variables})
     assert jax.tree.structure(read) == jax.tree.structure(our_state)
     for mine, theirs in zip(jax.tree.leaves(read), jax.tree.leaves(our_state), strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-6)
@@ -63,7 +64,7 @@ def test_injected_learning_rates_are_read_and_set():
     optimizer.learning_rate = 0.125
     optimizer.apply([np.ones(1)], [w])
     assert w.numpy().item() == 0.625
-    assert float(optimizer.read({w: "w"})["state"].hyperparams["learning_rate"]) == 0.125
+    assert float(state_of(optimizer, {w: "w"})["state"].hyperparams["learning_rate"]) == 0.125
     with pytest.raises(ValueError, match="learning rate"):
         optimizer.learning_rate = -1.0
     with pytest.raises(TypeError, match="number"):
@@ -88,7 +89,7 @@ def test_freezing_keeps_what_others_remember():
     optimizer.build([b, c])
     optimizer.apply([np.ones(1)] * 2, [b, c])
     assert (a.numpy().item(), b.numpy().item(), c.numpy().item()) == (0.0, -1.5, 0.0)
-    state = optimizer.read({b: "x/b", c: "x/c"})
+    state = state_of(optimizer, {b: "x/b", c: "x/c"})
     assert {k: v.item() for k, v in state["state"][0].trace.items()} == {"x/b": 1.5, "x/c": 1.0}
 
 
@@ -105,7 +106,7 @@ def test_the_users_arrays_are_not_part_of_the_state():
     keeps_params = optax.GradientTransformation(lambda p: {"start": p}, lambda g, s, p=None: (g, s))
     optimizer = optimizers.get(keeps_params)
     optimizer.build([a])
-    optimizer.read({a: "a"})["state"]["start"]["a"].delete()
+    state_of(optimizer, {a: "a"})["state"]["start"]["a"].delete()
     assert a.numpy().item() == 1.0
 
 
