@@ -46,7 +46,6 @@ class Functional(Model):
         self._graph = _begin_with_inputs(graph.trace(inputs, outputs))
         _check_unique_names([op for op in self.operations if isinstance(op, Layer)], self.name)
         self._built = True
-        self._layers_changed()
 
     def call_graph(self) -> graph.Graph | None:
         """Returns the graph of calls that the model is made of."""
