@@ -25,6 +25,11 @@ class CallSignature:
         default = parameters["training"].default if self.takes_training else None
         self.training_default = default if isinstance(default, bool) else False
         self.names = [n for n, p in parameters.items() if p.kind is not p.VAR_KEYWORD]
+        self.required = [
+            n
+            for n, p in parameters.items()
+            if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        ]
         # "query_mask" is filled with the mask of "query", "mask" with that of the first argument.
         self.mask_sources = {
             n: n.removesuffix("_mask") for n in parameters if n.removesuffix("_mask") in parameters

@@ -448,21 +448,21 @@ class Layer(Module, registry.Configurable):
 
     @property
     def input(self) -> Any:
-        """The symbolic inputs of the layer's only call in a functional model."""
-        call = self._only_call("input")
+        """The symbolic inputs of the layer's first call in a functional model."""
+        call = self._first_call("input")
         inputs = call.inputs or call.output_list
         return inputs[0] if len(inputs) == 1 else inputs
 
     @property
     def output(self) -> Any:
-        """The symbolic outputs of the layer's only call in a functional model."""
-        return self._only_call("output").outputs
+        """The symbolic outputs of the layer's first call in a functional model."""
+        return self._first_call("output").outputs
 
-    def _only_call(self, what: str) -> graph.Call:
-        if len(self._calls) != 1:
+    def _first_call(self, what: str) -> graph.Call:
+        if not self._calls:
             raise AttributeError(
-                f"The layer {self.name!r} has no single {what}: it was called {len(self._calls)} "
-                "times on symbolic tensors."
+                f"The layer {self.name!r} has never been called and thus has no defined {what}: "
+                "call it on what keras.Input returns."
             )
         return self._calls[0]
 
@@ -512,6 +512,10 @@ class Layer(Module, registry.Configurable):
                 f"`self.{name}.assign(value)`), or hand it to self.add_loss()."
             )
         super().__setattr__(name, value)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A graph that a layer was called in notes the calls anew.
+        return {k: v for k, v in self.__dict__.items() if k != "_calls"}
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"

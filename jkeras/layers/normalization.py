@@ -18,7 +18,7 @@ from jkeras.layers.arguments import (
     as_axes,
     positive_axis,
     positive_integer,
-    takes_weight_options,
+    weight_options,
 )
 from jkeras.ops import arrays as nn
 
@@ -70,7 +70,12 @@ class BatchNormalization(Layer):
     moving_mean_initializer: Any
     moving_variance_initializer: Any
 
-    @takes_weight_options("beta", "gamma", "moving_mean", "moving_variance")
+    @weight_options(
+        beta="zeros",
+        gamma="ones",
+        moving_mean_initializer="zeros",
+        moving_variance_initializer="ones",
+    )
     def __init__(
         self,
         axis: int = -1,
@@ -182,7 +187,7 @@ class _SampleNormalization(Layer):
 
     supports_masking = True
 
-    @takes_weight_options("beta", "gamma")
+    @weight_options(beta="zeros", gamma="ones")
     def __init__(
         self,
         axis: Any = -1,

@@ -45,6 +45,7 @@ _CLASSES: dict[Callable, Any] = {function: _BY_NAME[function.__name__] for funct
 
 for _function, _aliases in FUNCTIONS.items():
     registry.register_builtin("losses", _function, *_aliases)
+registry.register_builtin("losses", crossentropy.crossentropy, "ce")
 
 
 def get(identifier: Any) -> Any:

@@ -8,7 +8,6 @@ import optax
 
 from jkeras.core.variable import Variable
 from jkeras.optimizers import rules
-from jkeras.optimizers.arguments import count, fraction, not_negative, number
 from jkeras.optimizers.base import Optimizer, takes_common_arguments
 from jkeras.optimizers.rules import Part, Step
 
@@ -70,17 +69,13 @@ class Muon(Optimizer):
         **common: Any,
     ):
         super().__init__(learning_rate, weight_decay, **common)
-        self.adam_beta_1 = fraction("adam_beta_1", adam_beta_1)
-        self.adam_beta_2 = fraction("adam_beta_2", adam_beta_2)
-        self.epsilon = not_negative("epsilon", epsilon)
-        self.adam_weight_decay = number("adam_weight_decay", adam_weight_decay)
-        self.adam_lr_ratio = not_negative("adam_lr_ratio", adam_lr_ratio)
+        self.adam_beta_1, self.adam_beta_2, self.epsilon = adam_beta_1, adam_beta_2, epsilon
+        self.adam_weight_decay, self.adam_lr_ratio = adam_weight_decay, adam_lr_ratio
         self.exclude_layers = list(exclude_layers or ())
         self.exclude_embeddings = exclude_embeddings
         self.muon_a, self.muon_b, self.muon_c = muon_a, muon_b, muon_c
-        self.momentum, self.nesterov = fraction("momentum", momentum), nesterov
-        self.ns_steps = count("ns_steps", ns_steps, 1)
-        self.rms_rate = number("rms_rate", rms_rate)
+        self.momentum, self.ns_steps = momentum, ns_steps
+        self.nesterov, self.rms_rate = nesterov, rms_rate
 
     def _is_matrix(self, variable: Variable) -> bool:
         path = variable.path

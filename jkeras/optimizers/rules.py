@@ -8,7 +8,7 @@ Parts of optax without a state (`optax.scale`, `optax.clip`) are parts as they a
 """
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +18,7 @@ from jkeras.core import scope
 from jkeras.core.variable import Variable
 from jkeras.optimizers.cells import State, cell_leaves, map_cells
 
-Part = optax.GradientTransformation
+Part: TypeAlias = optax.GradientTransformation
 Arrays = dict[Any, Any]
 Update = Callable[[Arrays, State, Arrays], tuple[Arrays, State]]
 
@@ -38,7 +38,7 @@ class Step(NamedTuple):
     scalars: State
 
     @property
-    def count(self) -> jax.Array:
+    def before(self) -> jax.Array:
         """How many updates there were before this one, as optax counts them."""
         return self.number - 1.0
 
@@ -294,7 +294,7 @@ def scale_by_adam(step: Step, beta_1: float, beta_2: float, epsilon: Any) -> Par
     """Returns optax's Adam, kept in the slots `momentum` and `velocity`."""
     adam = optax.scale_by_adam(beta_1, beta_2, epsilon)
     fields = optax.ScaleByAdamState
-    return kept(adam, fields, count=step.count, mu="momentum", nu="velocity")
+    return kept(adam, fields, count=step.before, mu="momentum", nu="velocity")
 
 
 def scale_by_keras_adam(step: Step, beta_1: float, beta_2: float, epsilon: float) -> Part:

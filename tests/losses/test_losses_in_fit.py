@@ -100,3 +100,24 @@ def test_copies_are_equal(case):
     for again in (pickle.loads(pickle.dumps(loss)), copy.deepcopy(loss)):
         assert again.get_config() == loss.get_config()
         np.testing.assert_array_equal(again(*data), loss(*data))
+
+
+@pytest.mark.no_cover
+@pytest.mark.parametrize(("word", "units"), [("crossentropy", 1), ("ce", 3)])
+def test_a_crossentropy_follows_from_the_shapes(word, units):
+    """As the metric of that name does."""
+    rng = np.random.default_rng(0)
+    x = rng.random((6, units)).astype("float32")
+    labels = rng.integers(0, max(units, 2), (6, 1))
+    name = "BinaryCrossentropy" if units == 1 else "SparseCategoricalCrossentropy"
+    targets = {name: labels}
+    if units > 1:
+        targets["CategoricalCrossentropy"] = np.eye(units)[labels[:, 0]]
+    model = keras.Sequential([keras.Input((units,)), Factor()])
+    for name, y in targets.items():
+        model.compile("sgd", word, metrics=[word])
+        found = model.evaluate(x, y, verbose=0)
+        np.testing.assert_allclose(found, [getattr(losses, name)()(y, x)] * 2, rtol=1e-5)
+    if units > 1:
+        with pytest.raises(ValueError, match="crossentropy go up to"):
+            model.fit(x, labels + 3, verbose=0)
