@@ -63,11 +63,14 @@ class Layer(Module, registry.Configurable):
 
     _signature = call.SignatureOfCall()
     _makes_masks = _declares_output_shape = False
-    # Made in __new__, so that attributes may be assigned before super().__init__() is called.
-    _calls: list[graph.Call]
+    _calls: list[graph.Call]  # made in __new__, so that it is there before __init__ is called
+    # The rest of a layer's records, as long as nothing is to be noted.
     _added_losses: Sequence[tuple[Any, Any]] = ()
-    _built: bool
-    _building: bool
+    _built = _building = False
+    _trainable = True
+    _build_shapes: dict[str, Any] | None = None
+    _path: str | None = None
+    _seen_shapes: Any = None  # of the outputs of the last call outside of compiled code
     _dtype_policy: Any = _SetByConstructor()
     _batch_input_shape: Any = _SetByConstructor()
     activity_regularizer: Any = _SetByConstructor()
@@ -79,17 +82,14 @@ class Layer(Module, registry.Configurable):
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:
             cls.build = _recorded_build(cls.__dict__["build"])  # type: ignore[method-assign]
+        root = naming.to_snake_case(cls.__name__)
+        cls._name = naming.AutomaticName(root, root)
         cls._makes_masks = cls.compute_mask is not Layer.compute_mask
         cls._declares_output_shape = cls.compute_output_shape is not Layer.compute_output_shape
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls, *args, **kwargs)
-        records = self.__dict__
-        records["_calls"] = []
-        records["_built"] = records["_building"] = False
-        records["_trainable"] = True
-        root = naming.to_snake_case(cls.__name__)
-        records["_name"] = naming.AutomaticName(root, root)
+        self.__dict__["_calls"] = []
         return self
 
     def __init__(
@@ -102,7 +102,7 @@ class Layer(Module, registry.Configurable):
         name: str | None = None,
         **kwargs: Any,
     ):
-        self._batch_input_shape = _input_shape_argument(kwargs)
+        batch_input_shape = _input_shape_argument(kwargs) if kwargs else None
         for argument in _KERAS_ONLY_ARGUMENTS:
             if not kwargs.get(argument):
                 kwargs.pop(argument, None)
@@ -115,14 +115,16 @@ class Layer(Module, registry.Configurable):
         if name is None:
             root = naming.to_snake_case(type(self).__name__)
             name = naming.AutomaticName(naming.auto_name(root), root)
-        self._name = name
-        self.activity_regularizer = regularizers.get(activity_regularizer)
-        self._trainable = bool(trainable)
-        self._dtype_policy = policy.get_policy(dtype)
-        self.autocast = autocast
-        self._build_shapes: dict[str, Any] | None = None
-        self._path: str | None = None
-        self._seen_shapes: Any = None  # of the outputs of the last call outside of compiled code
+        if activity_regularizer is not None:
+            activity_regularizer = regularizers.get(activity_regularizer)
+        self.__dict__.update(  # at once: nothing here is traced
+            _name=name,
+            _trainable=bool(trainable),
+            _dtype_policy=policy.get_policy(dtype),
+            _batch_input_shape=batch_input_shape,
+            activity_regularizer=activity_regularizer,
+            autocast=autocast,
+        )
 
     # -------------------------------------------------------------- to be written by a subclass
     def build(self, *input_shape: Any) -> None:
@@ -428,19 +430,19 @@ def _recorded_build(build: Callable) -> Callable:
         if self._built:
             return
         args, kwargs = shapes.known_for_build((args, kwargs))
-        self._building = True
+        records = self.__dict__
+        records["_building"] = True
         names = scope.current_names()
         names = names if names and names[-1] == self.name else (*names, self.name)
         try:
             with scope.outside(), scope.root_names(names), jax.ensure_compile_time_eval():
                 build(self, *args, **kwargs)
         finally:
-            self._building = False
+            records["_building"] = False
         bound = inspect.signature(build).bind(self, *args, **kwargs)
         given = dict(list(bound.arguments.items())[1:])
-        self._build_shapes = {k: v for k, v in given.items() if v is not None}
-        self._path = "/".join(names)
-        self._built = True
+        records["_build_shapes"] = {k: v for k, v in given.items() if v is not None}
+        records["_path"], records["_built"] = "/".join(names), True
 
     return recorded
 

@@ -202,8 +202,9 @@ class Module:
         )
 
     def _track_variable(self, variable: Variable) -> None:
-        self._untracked = [v for v in self._untracked if v is not variable]
-        self._own_weights = [*self._own_weights, variable]
+        if self._untracked:
+            self._untracked = [v for v in self._untracked if v is not variable]
+        self.__dict__.setdefault("_own_weights", []).append(variable)
 
     def _untrack_variable(self, variable: Variable) -> None:
         """Makes a variable none of the layer's, though an attribute may still hold it."""
