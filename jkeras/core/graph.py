@@ -57,6 +57,7 @@ class SymbolicTensor:
         self.name = name or naming.auto_name("keras_tensor")
         self.source = source
         self.sparse = self.ragged = False
+        self._keras_mask: SymbolicTensor | None = None
 
     @property
     def ndim(self) -> int:
