@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.base import naming
-from jkeras.core import graph, shapes
+from jkeras.core import graph, scope, shapes
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
 from jkeras.core.parts import find
@@ -204,6 +204,8 @@ def _warn_of_structure(inputs: Any, wanted: Any) -> None:
     """Warns of inputs in another structure than the model's, such as a dict with a key more."""
     by_name = isinstance(inputs, Mapping) and _is_list(wanted)
     if by_name or _outline(inputs) == _outline(wanted):
+        return
+    if isinstance(scope.current(), shapes.AbstractScope):  # it comes up when the model runs
         return
     problem = (
         "The structure of `inputs` doesn't match the expected structure.\nExpected: "

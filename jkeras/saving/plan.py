@@ -62,8 +62,7 @@ class Plan:
             self.problems.append(
                 f"Layer {layer.name!r} ({type(layer).__name__}) expected {len(variables)} "
                 f"variables {[v.name for v in variables]}, but received {len(shapes)} variables "
-                "from the file."
-                + ("" if layer.built else " The layer is not built.")
+                "from the file." + ("" if layer.built else " The layer is not built.")
             )
             return
         bad = [
