@@ -6,6 +6,7 @@ abstract evaluation of the called function; see `core.shapes`.
 
 import functools
 import operator
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -228,8 +229,22 @@ class Operation:
         with jax.named_scope(self.name):
             return self.function(*args, **kwargs)
 
+    def __reduce__(self) -> tuple:
+        # A function that `lift` has wrapped is found in its module as the wrapper.
+        module = sys.modules.get(getattr(self.function, "__module__", None) or "")
+        found = getattr(module, getattr(self.function, "__name__", ""), None)
+        wraps = getattr(found, "__wrapped__", None) is self.function
+        return _restored_operation, (found if wraps else self.function, wraps, self.kind, self.name)
+
     def __repr__(self) -> str:
         return f"<Operation {self.name}>"
+
+
+def _restored_operation(function: Any, wraps: bool, kind: str, name: str) -> Operation:
+    operation = Operation.__new__(Operation)
+    operation.function = function.__wrapped__ if wraps else function
+    operation.kind, operation.name = kind, name
+    return operation
 
 
 @dataclass(eq=False)
@@ -396,6 +411,55 @@ class Graph:
             outputs = jax.tree.leaves(call.outputs)
             known.update(zip(map(id, outputs), jax.tree.leaves(results), strict=True))
         return replace(self.outputs, known)
+
+    def __reduce__(self) -> tuple:
+        # A flat list of calls: from tensor to tensor, pickle would go as deep as the graph.
+        inputs = symbols(self.inputs)
+        tensors = [*inputs, *(x for call in self.calls for x in call.output_list)]
+        known = {id(x): _Place(i, (x.shape, x.dtype, x.name)) for i, x in enumerate(tensors)}
+        layers = [x.source and not x.source.inputs and x.source.layer for x in inputs]
+        calls = [
+            (call.layer, *(replace(v, known) for v in (call.args, call.kwargs, call.outputs)))
+            for call in self.calls
+        ]
+        ends = replace(self.inputs, known), replace(self.outputs, known)
+        return _restored_graph, (*ends, layers, calls, self.operations)
+
+
+class _Place:
+    """Stands for a symbolic tensor where a graph is pickled."""
+
+    def __init__(self, number: int, arguments: tuple):
+        self.number, self.arguments = number, arguments
+
+
+def _restored_graph(
+    inputs: Any, outputs: Any, layers: list[Any], calls: list[tuple], operations: tuple
+) -> Graph:
+    tensors: dict[int, SymbolicTensor] = {}
+
+    def tensor(place: Any) -> Any:
+        if not isinstance(place, _Place):
+            return place
+        if place.number not in tensors:
+            shape, dtype, name = place.arguments
+            tensors[place.number] = SymbolicTensor(shape, dtype, name=name)
+        return tensors[place.number]
+
+    def note(layer: Any, args: Any, kwargs: Any, made: Any) -> Call:
+        call = Call(layer, args, kwargs, made)
+        for x in call.output_list:
+            x.source = call
+        if hasattr(layer, "_calls"):
+            layer._calls.append(call)
+        return call
+
+    begins = jax.tree.map(tensor, inputs)
+    for x, layer in zip(symbols(begins), layers, strict=True):
+        if layer:
+            note(layer, (), {}, x)
+    made = tuple(note(layer, *jax.tree.map(tensor, parts)) for layer, *parts in calls)
+    return Graph(begins, jax.tree.map(tensor, outputs), made, operations)
 
 
 def _none(x: Any) -> bool:

@@ -692,6 +692,10 @@ class Layer(Module, registry.Configurable):
             )
         super().__setattr__(name, value)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A graph that a layer was called in notes the calls anew.
+        return {k: v for k, v in self.__dict__.items() if k != "_calls"}
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 

@@ -1,6 +1,7 @@
 """Loss: values for each sample, and how they are reduced to one number."""
 
 import functools
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
@@ -209,22 +210,20 @@ class LossFunctionWrapper(Loss):
 
 
 def function_config(obj: Any, wrapper: type) -> dict[str, Any]:
-    """Returns what configs of a user's subclass of a wrapper hold besides: function and options.
+    """Returns what the config of a user's subclass of a wrapper holds besides: the function.
 
-    `get_config` there may take them out again, as it has to in Keras.
+    `get_config` there may take it out again, as it has to in Keras.
     """
-    built_in = next(c for c in type(obj).__mro__ if registry.area_of(c) is not None)
-    if built_in is not wrapper:
-        return {}
-    options = {name: getattr(obj, name) for name in obj._options}
-    return {k: registry.serialize_keras_object(v) for k, v in {"fn": obj.fn, **options}.items()}
+    built_in = next(cls for cls in type(obj).__mro__ if registry.is_builtin(cls))
+    return {"fn": registry.serialize_keras_object(obj.fn)} if built_in is wrapper else {}
 
 
 def function_arguments(cls: type, config: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the arguments with which a wrapper of a function is made from its config."""
-    values = registry.deserialize_values(config)
-    if registry.area_of(cls) is None:  # its own constructor knows the function
-        values = {k: v for k, v in values.items() if registry.accepts(cls.__init__, k)}
+    given = dict(config)
+    if "fn" not in inspect.signature(cls.__init__).parameters:  # type: ignore[misc]
+        given.pop("fn", None)  # the constructor knows it
+    values = registry.deserialize_values(given)
     if isinstance(values.get("fn"), str):  # as tf.keras wrote it
         values["fn"] = registry.find_function(values["fn"])
     return values

@@ -46,7 +46,6 @@ class Functional(Model):
         self._graph = _begin_with_inputs(graph.trace(inputs, outputs))
         _check_unique_names([op for op in self.operations if isinstance(op, Layer)], self.name)
         self._built = True
-        self._layers_changed()
 
     def call_graph(self) -> graph.Graph | None:
         """Returns the graph of calls that the model is made of."""
@@ -99,6 +98,12 @@ class Functional(Model):
         if self._is_made_of_tensors:
             return functional_config.describe(self)
         return super().get_config()
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        if self._is_made_of_tensors:  # which the graph has
+            state["_arguments"] = None
+        return state
 
     def get_build_config(self) -> dict[str, Any] | None:
         """Returns no shape, since the graph has them all."""

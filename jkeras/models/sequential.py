@@ -98,7 +98,6 @@ class Sequential(Model):
         self._graph, self._built = None, False
         for layer in layers:
             self._push(layer)
-        self._layers_changed()
 
     def _push(self, layer: Layer) -> None:
         """Puts a layer on top, and calls it on what the others give if that is known."""
@@ -120,7 +119,6 @@ class Sequential(Model):
         self._stack.append(layer)
         self._by_name[layer.name] = layer
         self._graph = None
-        self._layers_changed()
 
     def call_graph(self) -> graph.Graph | None:
         """Returns the calls of the layers; None as long as the shape of the inputs is not known."""
