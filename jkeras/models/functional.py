@@ -64,11 +64,11 @@ class Functional(Model):
     def _is_branched(self) -> bool:  # type: ignore[override]
         """Whether the layers do not simply follow one another."""
         calls = self._graph.calls
+        sources = {id(x.source) for call in calls for x in call.inputs}
         return (
             len(graph.symbols(self._graph.inputs)) > 1
-            or len(graph.symbols(self._graph.outputs)) > 1
-            or len({id(call.layer) for call in calls}) < len(calls)
-            or any(len(call.inputs) > 1 for call in calls)
+            or sum(len(call.inputs) for call in calls) > len(calls)
+            or min(len(sources), len({id(call.layer) for call in calls})) < len(calls)
         )
 
     def _attributes(self) -> dict[str, Any]:
