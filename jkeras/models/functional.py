@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.base import naming
-from jkeras.core import graph, shapes
+from jkeras.core import graph, scope, shapes
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
 from jkeras.core.parts import find
@@ -64,11 +64,11 @@ class Functional(Model):
     def _is_branched(self) -> bool:  # type: ignore[override]
         """Whether the layers do not simply follow one another."""
         calls = self._graph.calls
+        sources = {id(x.source) for call in calls for x in call.inputs}
         return (
             len(graph.symbols(self._graph.inputs)) > 1
-            or len(graph.symbols(self._graph.outputs)) > 1
-            or len({id(call.layer) for call in calls}) < len(calls)
-            or any(len(call.inputs) > 1 for call in calls)
+            or sum(len(call.inputs) for call in calls) > len(calls)
+            or min(len(sources), len({id(call.layer) for call in calls})) < len(calls)
         )
 
     def _attributes(self) -> dict[str, Any]:
@@ -209,6 +209,8 @@ def _warn_of_structure(inputs: Any, wanted: Any) -> None:
     """Warns of inputs in another structure than the model's, such as a dict with a key more."""
     by_name = isinstance(inputs, Mapping) and _is_list(wanted)
     if by_name or _outline(inputs) == _outline(wanted):
+        return
+    if isinstance(scope.current(), shapes.AbstractScope):  # it comes up when the model runs
         return
     problem = (
         "The structure of `inputs` doesn't match the expected structure.\nExpected: "

@@ -77,12 +77,6 @@ class Sequential(Model):
             )
         if any(part is self for part in layer._flatten_layers()):
             raise ValueError(f"Sequential model {self.name!r} cannot be a layer of itself.")
-        required = layer._signature.required
-        if len(required) > 1:
-            raise ValueError(
-                "Layers added to a Sequential model can only have a single required positional "
-                f"argument, the input tensor. Layer {type(layer).__name__} has {required}."
-            )
         if not self._stack and not isinstance(layer, InputLayer):
             shape = layer._batch_input_shape
             if shape is None and isinstance(layer, Model) and layer.call_graph() is not None:
@@ -110,6 +104,12 @@ class Sequential(Model):
         if isinstance(layer, InputLayer):
             self._outputs = layer.output
         elif self._outputs is not None:
+            required = layer._signature.required
+            if len(required) > 1:
+                raise ValueError(
+                    "Layers added to a Sequential model can only have a single required positional "
+                    f"argument, the input tensor. Layer {type(layer).__name__} has {required}."
+                )
             calls = [c for c in layer._calls if c.inputs == [self._outputs]]
             with scope.root_names(self._weight_names()):
                 self._outputs = calls[0].outputs if calls else layer(self._outputs)
@@ -211,7 +211,11 @@ class Sequential(Model):
             return  # several inputs: the layers are built as they are called
         shape = (None, *tuple(input_shape)[1:])
         begin = InputLayer(batch_shape=shape, dtype=_input_dtype(self.layers[0]))
-        self._restack([begin, *self.layers])
+        layers = self.layers
+        try:
+            self._restack([begin, *layers])
+        except NotImplementedError:  # a layer whose outputs' shapes only a call of arrays shows
+            self._restack(layers)
 
     def _prepare(self, args: tuple, kwargs: dict[str, Any]) -> None:
         if not self._has_inputs and not self._building and args:

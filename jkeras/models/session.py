@@ -684,9 +684,10 @@ def spec_of(array: Any) -> jax.ShapeDtypeStruct:
 
 
 def _symbol(array: Any) -> graph.SymbolicTensor:
-    """Returns a symbolic tensor for an array, its first axis of any size."""
+    """Returns a symbolic tensor for an array of a batch, its first axis of any size."""
     dtype = jax.dtypes.canonicalize_dtype(array.dtype)
-    return graph.SymbolicTensor((None, *array.shape[1:]), dtype)
+    sample = array.shape[0] if array.ndim else None
+    return graph.SymbolicTensor((None, *array.shape[1:]), dtype, sample=sample)
 
 
 def _first(x: Any, rows: int | None) -> Any:

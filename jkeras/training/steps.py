@@ -217,7 +217,7 @@ def describe(layer: Layer, variables: pure.Variables, x: Any) -> tuple[Any, list
     written: list[str] = []
 
     def run(variables: pure.Variables, x: Any) -> Any:
-        outputs, effects = pure.apply(layer, variables, x)
+        outputs, effects = pure.apply(layer, variables, x, rng=jax.random.key(0))
         written.extend(p for p, v in effects.state.items() if v is not variables.state[p])
         return outputs
 

@@ -58,7 +58,7 @@ def test_without_a_mask_there_is_no_mask():
 def test_a_call_that_returns_nothing_says_so():
     class Forgets(layers.Layer):
         def call(self, inputs):
-            inputs + 1  # noqa: B018
+            inputs + 1
 
     for given in (np.ones((2, 3)), keras.Input((3,))):
         with pytest.raises(ValueError, match="returned None: does Forgets.call"):
@@ -98,7 +98,7 @@ def test_looking_at_traced_values_says_what_to_do(look):
             return look(inputs)
 
     outer = keras.Sequential([Looks(name="looks")])
-    with pytest.raises(Exception) as caught:  # noqa: PT011
+    with pytest.raises(Exception) as caught:
         keras.pure.init(outer, jax.random.key(0), (4, 3))
     notes = "".join(caught.value.__notes__)
     assert notes.count("keras.ops.where or keras.ops.cond") == 1 and "in Looks 'looks'" in notes
