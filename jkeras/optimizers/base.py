@@ -248,9 +248,10 @@ class Optimizer(cells.Remembers):
                 raise ValueError("Pass the parameters as well: update(grads, state, params).")
             flat = cells.by_path(params)
             updates, state = bound(flat).update(cells.by_path(grads), state, flat)
-            return jax.tree_util.tree_map_with_path(
-                lambda path, p: updates.get(cells.path_name(path), jnp.zeros_like(p)), params
-            ), state
+            zeros = {k: jnp.zeros_like(p) for k, p in flat.items() if k not in updates}
+            structure = jax.tree.structure(params)
+            updates = {**updates, **zeros}
+            return structure.unflatten([updates[k] for k in flat]), state
 
         return optax.GradientTransformation(init, update)
 
