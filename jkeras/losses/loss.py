@@ -210,7 +210,7 @@ class LossFunctionWrapper(Loss):
 
 
 def function_config(obj: Any, wrapper: type) -> dict[str, Any]:
-    """Returns what the config of a user's subclass of a wrapper holds besides: function and options.
+    """Returns what the config of a user's subclass of a wrapper holds besides: function, options.
 
     `get_config` there may take them out again, as it has to in Keras.
     """
