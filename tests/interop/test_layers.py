@@ -482,10 +482,9 @@ SCORES = {"return_attention_scores": True}
 CAUSAL = {"use_causal_mask": True}
 Q, V = (2, 5, 4), (2, 6, 3)
 MASK = {"attention_mask": np.tri(5, 6, 2, bool)[None].repeat(2, 0)}
-VALUE_MASK = {
-    "value_mask": np.array([[1, 1, 1, 0, 0, 0], [1, 1, 1, 1, 1, 0]], bool),
-    "query_mask": np.array([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]], bool),
-}
+# Keras drops a query mask that is given by hand; ones that inputs carry count (see below).
+QUERY_MASK = np.array([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]], bool)
+VALUE_MASK = {"value_mask": np.array([[1, 1, 1, 0, 0, 0], [1, 1, 1, 1, 1, 0]], bool)}
 HEADS = [
     ("MultiHeadAttention", (2, 3), {}, [Q, V], {}),
     ("MultiHeadAttention", (2, 3), {"use_gate": True}, [Q, V], VALUE_MASK),
@@ -512,7 +511,23 @@ def test_attention_of_heads(compare, name, args, kwargs, shapes, call):
     check(compare, name, args, kwargs, inputs, call, training=(True,), symbolic=False)
 
 
-LIST_MASK = {"mask": [VALUE_MASK["query_mask"], VALUE_MASK["value_mask"]]}
+@pytest.mark.parametrize("use_causal_mask", [False, True])
+def test_attention_of_inputs_that_carry_masks(compare, use_causal_mask):
+    indices = np.array([[1, 2, 3, 0, 0], [3, 3, 1, 1, 2]]), np.array([[3, 2, 0], [1, 0, 0]])
+    table, outputs, weights = floats(4, 8), [], None
+    for library in (layers, keras.layers):
+        embed = library.Embedding(4, 8, mask_zero=True, weights=[table])
+        attend = library.MultiHeadAttention(2, 3)
+        query, value = (embed(x) for x in indices)
+        attend(query, value)
+        weights = weights or [floats(*w.shape) for w in attend.get_weights()]
+        attend.set_weights(weights)
+        query, value = (embed(x) for x in indices)  # Keras takes masks off when they were used
+        outputs.append(attend(query, value, use_causal_mask=use_causal_mask))
+    compare("MultiHeadAttention: masks of inputs", *outputs)
+
+
+LIST_MASK = {"mask": [QUERY_MASK, VALUE_MASK["value_mask"]]}
 LISTS = [
     ("Attention", {}, {}),
     ("Attention", {"use_scale": True}, {**SCORES, **LIST_MASK}),
