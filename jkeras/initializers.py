@@ -467,12 +467,6 @@ def _window(window: Any, length: int, periodic: bool) -> np.ndarray:
     return get_window(window, length, fftbins=periodic)
 
 
-for _name in (
-    *("Zeros", "Ones", "Constant", "Identity", "RandomNormal", "TruncatedNormal", "RandomUniform"),
-    *("VarianceScaling", "GlorotUniform", "GlorotNormal", "LecunUniform", "LecunNormal"),
-    *("HeUniform", "HeNormal", "Orthogonal", "STFT"),
-):
-    registry.register_builtin("initializers", globals()[_name])
 registry.register_builtin("initializers", Zeros, "zero")
 registry.register_builtin("initializers", Ones, "one")
 registry.register_builtin("initializers", RandomNormal, "normal")

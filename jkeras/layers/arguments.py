@@ -231,7 +231,8 @@ def size_tuple(layer: Layer, name: str, value: Any, n: int, least: int = 1) -> t
     sizes = [k for k in map(as_integer, given) if k is not None]
     if not len(sizes) == len(given) == n or min(sizes) < least:
         bad = {k for k in sizes if k < least}
-        detail = f", including values {bad} that do not satisfy `value >= {least}`" if bad else ""
+        bound = "value > 0" if least == 1 else f"value >= {least}"
+        detail = f", including values {bad} that do not satisfy `{bound}`" if bad else ""
         raise ValueError(
             f"The `{name}` argument must be a tuple of {n} integers. "
             f"Received {name}={value!r}{detail} (layer {layer.name!r})"
