@@ -1,13 +1,14 @@
 """What layers' constructors share: checks of their arguments, and the options of weights."""
 
 import inspect
+import math
 from collections.abc import Callable, Iterable
 from typing import Any, TypedDict
 
 import jax
 
 from jkeras import constraints, initializers, regularizers
-from jkeras.base.numbers import as_integer, as_number
+from jkeras.base.numbers import as_integer, as_number, checked_number
 from jkeras.core.layer import Layer
 from jkeras.core.seeds import SeedGenerator
 from jkeras.core.signatures import Init, written_out
@@ -152,6 +153,13 @@ def fraction(layer: Layer, name: str, value: Any) -> float:
             f" Received: {name}={value!r} (layer {layer.name!r})"
         )
     return number
+
+
+def number(
+    layer: Layer, name: str, value: Any, least: float = -math.inf, most: float = math.inf
+) -> float:
+    """Returns `value` as a Python number; raises ValueError if it is not one in the range."""
+    return checked_number(name, value, least, most, f" (layer {layer.name!r})")
 
 
 def alias(name: str) -> property:
