@@ -29,7 +29,7 @@ class RNN(Layer):
             `get_initial_state(batch_size)`.
         return_sequences: Whether to return the outputs at all steps, instead of the last.
         return_state: Whether to return the last states as well.
-        go_backwards: Whether to begin with the last step; outputs are in the order of running.
+        go_backwards: Whether to begin with the last step, whose output then comes first.
         stateful: Whether a batch begins with the states at which the one before ended. The batch
             size must be fixed; `reset_state()` begins anew.
         unroll: Whether to write the steps out instead of looping.
@@ -337,12 +337,12 @@ class LSTM(CellRNN):
         recurrent_activation: The activation of the gates.
         use_bias: Whether there is a bias.
         unit_forget_bias: Whether the forget gate's bias starts from 1 (Jozefowicz et al., 2015).
-        dropout: The share of inputs dropped in training, the same at all steps.
-        recurrent_dropout: The share of the state dropped in training, the same at all steps.
+        dropout: The fraction of inputs dropped in training, the same at all steps.
+        recurrent_dropout: The fraction of the state dropped in training, the same at all steps.
         seed: An integer, for a sequence of draws of the layer's own.
         return_sequences: Whether to return the outputs at all steps, instead of the last.
         return_state: Whether to return the last states as well.
-        go_backwards: Whether to begin with the last step; outputs are in the order of running.
+        go_backwards: Whether to begin with the last step, whose output then comes first.
         stateful: Whether a batch begins with the states at which the one before ended.
         unroll: Whether to write the steps out instead of looping.
         use_cudnn: Accepted for Keras's sake: XLA compiles one loop for every device.

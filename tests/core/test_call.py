@@ -61,7 +61,7 @@ def test_a_call_that_returns_nothing_says_so():
             inputs + 1
 
     for given in (np.ones((2, 3)), keras.Input((3,))):
-        with pytest.raises(ValueError, match="returned None: does Forgets.call"):
+        with pytest.raises(ValueError, match=r"returned None: does Forgets\.call"):
             Forgets()(given)
 
     class Notes(Forgets):
