@@ -751,6 +751,8 @@ class Layer(registry.Configurable):
                 x = np.asarray(x)  # a data frame, or a tensor of another library
             if jnp.issubdtype(x.dtype, np.floating) and dtype != "string":
                 return jnp.asarray(x, dtype)
+            if not isinstance(x, jax.Array):
+                policy.check_integers(x, f"The input of {self.name!r}")
             return jnp.asarray(x) if x.dtype.kind not in "OUS" else x
 
         args, kwargs = tree

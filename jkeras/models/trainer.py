@@ -375,7 +375,8 @@ class Predictor:
 
     def remember(self, x: Any) -> None:
         """Notes that arrays like `x` fit the model, which writes no variables: see `run_known`."""
-        if isinstance(x, (np.ndarray, jax.Array)):
+        # 64-bit integers are looked at each time: they may not fit on the device.
+        if isinstance(x, (np.ndarray, jax.Array)) and x.dtype not in ("int64", "uint64"):
             self._look()
             self._known.add((x.shape[1:], x.dtype))
 
