@@ -12,6 +12,7 @@ from jkeras.base import naming
 from jkeras.core import graph, pure
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
+from jkeras.models import host
 from jkeras.models.savable import Savable
 from jkeras.models.summary import print_summary
 from jkeras.models.trainable import Trainable
@@ -198,9 +199,18 @@ class Model(Savable, Trainable):
                 f"Model {type(self).__name__} has no method call(self, inputs), and was not made "
                 "of `inputs` and `outputs`. Write one."
             )
-        outputs = self._graph.run(self._arrange_inputs(inputs))
+        inputs = host.encode(self, inputs)
+        if isinstance(inputs, host.Encoded):
+            outputs = host.run(self._graph, inputs)
+        else:
+            outputs = self._graph.run(self._arrange_inputs(inputs))
         single = isinstance(outputs, (list, tuple)) and len(outputs) == 1
         return outputs[0] if single else outputs
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        if host.has_host_layers(self):
+            return host.spec(self)
+        return super().compute_output_spec(*args, **kwargs)
 
     def _arrange_inputs(self, inputs: Any) -> Any:
         """Brings inputs into the graph's structure, dtypes and ranks.
@@ -238,9 +248,9 @@ class Model(Savable, Trainable):
             return array
         shape, fitted = array.shape, array
         if len(shape) == len(x.shape) + 1 and shape[-1] == 1:
-            fitted = jnp.squeeze(array, -1)
+            fitted = array[..., 0]
         elif len(shape) == len(x.shape) - 1 and x.shape[-1] == 1:
-            fitted = jnp.expand_dims(array, -1)
+            fitted = array[..., None]
         problem = InputSpec(shape=x.shape).problem(tuple(fitted.shape))
         if problem:
             raise ValueError(
@@ -248,9 +258,14 @@ class Model(Savable, Trainable):
                 f"incompatible with the layer: expected shape={x.shape}, found shape={tuple(shape)}"
             )
         # uint8 images stay small until here: the cast is a part of the compiled step.
+        if x.dtype == "string":
+            return fitted
         if fitted.dtype != x.dtype and not _both_float(fitted.dtype, x.dtype):
             fitted = fitted.astype(x.dtype)
         return fitted
+
+    def _cast(self, tree: Any) -> Any:
+        return tree if host.has_host_layers(self) else super()._cast(tree)
 
     def _prepare(self, args: tuple, kwargs: dict[str, Any]) -> None:
         self._note_call(args, kwargs)

@@ -7,7 +7,7 @@ from jkeras.base import registry
 from jkeras.core import graph, scope
 from jkeras.core.layer import Layer
 from jkeras.layers.core import InputLayer
-from jkeras.models import functional_config
+from jkeras.models import functional_config, host
 from jkeras.models.model import Model
 
 
@@ -182,13 +182,15 @@ class Sequential(Model):
     def _prepare(self, args: tuple, kwargs: dict[str, Any]) -> None:
         if self._graph is None and not self._building and args:
             shape = getattr(args[0], "shape", None)
-            if shape is not None:
+            if shape is not None and not getattr(self.layers[0], "on_host", False):
                 self.build(tuple(shape))
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         """Calls the layers one after the other."""
         here = scope.current()
-        outputs = inputs
+        outputs = inputs = host.encode(self, inputs)
+        if isinstance(inputs, host.Encoded):
+            return host.run(self._graph, inputs)  # type: ignore[arg-type]
         if self._graph is not None:
             outputs = self._arrange_inputs(inputs)[0]
         if mask is not None and here is not None:
@@ -200,5 +202,7 @@ class Sequential(Model):
 
 def _input_dtype(layer: Layer) -> str | None:
     """Returns the dtype of data for a first layer that says so (Embedding: int32)."""
+    if isinstance(layer, Model) and layer._graph is not None:
+        return layer.inputs[0].dtype
     dtype = layer.input_dtype
     return dtype if dtype != layer.compute_dtype else None

@@ -16,6 +16,7 @@ from jkeras.callbacks.console import is_terminal
 from jkeras.callbacks.progress import Progress, resolve_verbose
 from jkeras.core import pure
 from jkeras.core.layer import Layer
+from jkeras.models import host
 from jkeras.models.custom import CustomPrograms, overridden_hooks
 from jkeras.models.trainer import (
     ModelCells,
@@ -493,7 +494,7 @@ class Trainable(Layer):
         called.on_predict_begin()
         outputs = self._predictor().run(data, described.written, called, progress, steps)
         if not described.written:
-            self._predictor().remember(x)
+            self._predictor().remember(data.example.x)
         if progress is not None:
             progress.finish({})
         called.on_predict_end()
@@ -723,7 +724,11 @@ class Trainable(Layer):
     # -------------------------------------------------------------- data
     @property
     def _reader(self) -> data_module.Reader:
-        return data_module.Reader(lambda x: describe(self, x)[1].names, bool(self._hooks))
+        return data_module.Reader(
+            lambda x: describe(self, x)[1].names,
+            bool(self._hooks),
+            lambda x: host.encode(self, x),
+        )
 
     def _check_labels(self, programs: Programs, data: Any) -> None:
         if not self._hooks:
