@@ -249,7 +249,7 @@ def predict(
         loop.warn_of_end(f"there were {done} of {steps}", "prediction")
     outputs = prediction.end()
     if not described.written and limit is None:
-        session.remember(x, prediction)
+        session.remember(data.example.x, prediction)
     if progress is not None:
         progress.finish({}, done)
     called.on_predict_end()

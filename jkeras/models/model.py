@@ -22,6 +22,7 @@ from jkeras.models import (
     fitting,
     functional_config,
     hooks,
+    host,
     results,
     state_tree,
 )
@@ -195,6 +196,14 @@ class Model(Layer):
             f"Model {type(self).__name__} has no method call(self, inputs), and was not made "
             "of `inputs` and `outputs`. Write one."
         )
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        if host.has_host_layers(self):
+            return host.spec(self)
+        return super().compute_output_spec(*args, **kwargs)
+
+    def _cast(self, tree: Any) -> Any:
+        return tree if host.has_host_layers(self) else super()._cast(tree)
 
     def _prepare(self, args: tuple, kwargs: dict[str, Any]) -> None:
         if not self._call_specs:

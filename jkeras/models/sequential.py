@@ -7,8 +7,8 @@ from jkeras.base import registry
 from jkeras.core import graph, scope
 from jkeras.core.layer import Layer
 from jkeras.layers.core import InputLayer
-from jkeras.models import functional_config
-from jkeras.models.functional import arrange_inputs
+from jkeras.models import functional_config, host
+from jkeras.models.inputs import arrange_inputs
 from jkeras.models.model import Model
 
 
@@ -220,13 +220,23 @@ class Sequential(Model):
     def _prepare(self, args: tuple, kwargs: dict[str, Any]) -> None:
         if not self._has_inputs and not self._building and args:
             shape = getattr(args[0], "shape", None)
-            if shape is not None:
+            if shape is not None and not getattr(self.layers[0], "on_host", False):
                 self.build(tuple(shape))
+
+    def _begin_on_host(self, x: Any) -> None:
+        """Takes the shape and dtype of the data where the first layer runs on the host."""
+        layers = self.layers
+        if layers and not self._has_inputs and getattr(layers[0], "on_host", False):
+            dtype = "string" if x.dtype.kind in "OSUT" else str(x.dtype)
+            self._restack([InputLayer(batch_shape=(None, *x.shape[1:]), dtype=dtype), *layers])
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         """Calls the layers one after the other."""
         here = scope.current()
-        outputs = inputs
+        self._begin_on_host(inputs)
+        outputs = inputs = host.encode(self, inputs)
+        if isinstance(inputs, host.Encoded):
+            return host.run(self.call_graph(), inputs)  # type: ignore[arg-type]
         if self._has_inputs:
             ends = graph.Graph(self._stack[0].output, self._outputs, (), ())
             outputs = arrange_inputs(ends, inputs, self.name)[0]
@@ -239,5 +249,7 @@ class Sequential(Model):
 
 def _input_dtype(layer: Layer) -> str | None:
     """Returns the dtype of data for a first layer that says so (Embedding: int32)."""
+    if isinstance(layer, Model) and layer.call_graph() is not None:
+        return layer.inputs[0].dtype
     dtype = layer.input_dtype
     return dtype if dtype != layer.compute_dtype else None

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.core import policy
 from jkeras.training import engine
 
 Length = Callable[[], int | None]
@@ -222,7 +223,7 @@ class HostFeed(ArrayFeed):
             flat = out.reshape(-1, *array.shape[1:])
             take(array, index.reshape(-1), flat[: index.size])
             flat[index.size :] = 0
-            check_integers(out, "The data")
+            policy.check_integers(out, "The data")
             return out
 
         return Chunk(None, jax.tree.map(gather, self._data), 0, count)
@@ -405,30 +406,6 @@ def _shapes(batch: Any) -> list[tuple[int, ...]]:
 def row_bytes(array: Any) -> int:
     """Returns the size of one row of an array."""
     return int(np.prod(array.shape[1:], dtype=np.int64)) * np.dtype(array.dtype).itemsize
-
-
-def check_integers(array: np.ndarray, what: str) -> None:
-    """Refuses integers that the device has no room for: it would wrap them around silently.
-
-    Args:
-        array: An array on the host.
-        what: What messages call it.
-
-    Raises:
-        ValueError: If an integer does not fit into 32 bits (unless JAX is told to use 64).
-    """
-    if array.dtype.kind not in "iu" or array.dtype.itemsize < 8 or not array.size:
-        return
-    device = np.iinfo(jax.dtypes.canonicalize_dtype(array.dtype))
-    low, high = int(array.min()), int(array.max())
-    if low < device.min or high > device.max:
-        found = low if low < device.min else high
-        raise ValueError(
-            f"{what} holds the integer {found}, but JAX has {device.bits} bits for {array.dtype}: "
-            f"from {device.min} to {device.max}.\nPass numbers as floats "
-            "(`.astype('float32')`), and ids or labels counted from 0 "
-            "(`np.unique(ids, return_inverse=True)[1]`), or hashed by keras.layers.Hashing."
-        )
 
 
 # A row of a memory map may bring megabytes in, where the system keeps files in large pieces.
