@@ -149,6 +149,14 @@ class Sequential(Model):
 
     _saves_layers_first = True
 
+    def __getstate__(self) -> dict[str, Any]:
+        self.call_graph()  # which notes the calls of the layers, where it is read back
+        return {k: v for k, v in super().__getstate__().items() if k != "_outputs"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._outputs = None if self._graph is None else self._graph.outputs
+
     # -------------------------------------------------------------- configuration
     def get_config(self) -> dict[str, Any]:
         """Returns a JSON-able dict from which `from_config` makes an equal, new model."""
