@@ -248,16 +248,16 @@ def size_tuple(layer: Layer, name: str, value: Any, n: int, least: int = 1) -> t
     return tuple(sizes)
 
 
-def check_steps(layer: Any) -> None:
+def check_steps(
+    layer: Any, message: str = "`strides > 1` not supported in conjunction with `dilation_rate > 1`"
+) -> None:
     """Refuses strides and dilation that are both above 1.
 
     Raises:
-        ValueError: If they are.
+        ValueError: If they are, with the message.
     """
     if max(layer.strides) > 1 and max(layer.dilation_rate) > 1:
         raise ValueError(
-            "`strides > 1` not supported in conjunction with `dilation_rate > 1`: set one of them "
-            "to 1. Received: "
-            f"strides={layer.strides} and dilation_rate={layer.dilation_rate} "
-            f"(layer {layer.name!r})"
+            f"{message}: set one of them to 1. Received: strides={layer.strides} and "
+            f"dilation_rate={layer.dilation_rate} (layer {layer.name!r})"
         )

@@ -42,7 +42,7 @@ class ConvLSTMCell(LSTMCell):
         self.padding = one_of(self, "padding", str(padding).lower(), ("valid", "same"))
         self.data_format = settings.standardize_data_format(data_format)
         self.dilation_rate = size_tuple(self, "dilation_rate", dilation_rate, rank)
-        check_steps(self)
+        check_steps(self, "Specifying `strides > 1` is not compatible with `dilation_rate > 1`")
         self.channel_axis = 1 if self.data_format == "channels_first" else -1
 
     def build(self, input_shape: Any) -> None:

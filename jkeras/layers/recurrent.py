@@ -96,11 +96,12 @@ class RNN(Layer):
             self.states = jax.tree.map(_state_variable, zeros)
 
     def _zero_states(self, sequences: Any) -> list:
-        return cells.initial_state(self.cell, sequences.shape[0], self.compute_dtype)
+        batch_size = sequences.shape[0]
+        return cells.as_list(cells.initial_state(self.cell, batch_size, self.compute_dtype))
 
     def get_initial_state(self, batch_size: int | None = None) -> list:
         """Returns states of zeros."""
-        return cells.initial_state(self.cell, batch_size, self.compute_dtype)
+        return cells.as_list(cells.initial_state(self.cell, batch_size, self.compute_dtype))
 
     def reset_state(self) -> None:
         """Sets the states of a stateful layer to zero."""
@@ -128,7 +129,7 @@ class RNN(Layer):
             zero_output_for_mask=self.zero_output_for_mask,
             return_sequences=self.return_sequences,
             # What a hidden first step gives: of most cells, the first state is the output.
-            previous_output=states[-1][0] if stacked else states[0],
+            previous_output=jax.tree.leaves(states[-1])[0] if stacked else states[0],
         )
         if self.stateful:
             for variable, state in zip(self._flat_states(), jax.tree.leaves(states), strict=True):
@@ -262,7 +263,9 @@ layer_options = weight_options(
 
 def for_cell(options: dict[str, Any]) -> dict[str, Any]:
     """Returns what a layer's cell takes of its `**options`, and takes the weights' out of them."""
-    common = {name: options[name] for name in ("dtype", "trainable") if name in options}
+    common: dict[str, Any] = {
+        name: options[name] for name in ("dtype", "trainable") if name in options
+    }
     return {**common, **of_weights(options)}
 
 
@@ -456,7 +459,7 @@ class GRU(CellRNN):
             units,
             activation,
             recurrent_activation,
-            use_bias,
+            use_bias=use_bias,
             reset_after=reset_after,
             dropout=dropout,
             recurrent_dropout=recurrent_dropout,

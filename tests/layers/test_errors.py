@@ -120,7 +120,7 @@ def test_a_layer_of_text_in_a_compiled_model():
         ),
         (
             lambda: layers.ConvLSTM2D(2, 2, strides=2, dilation_rate=2),
-            "`strides > 1` not supported",
+            "Specifying `strides > 1` is not compatible",
         ),
         (
             lambda: layers.InputLayer((4,), input_tensor=keras.Input((3,))),
