@@ -425,8 +425,8 @@ class Layer(Module, registry.Configurable):
             **kwargs: Further arguments of the call, such as `training`.
 
         Returns:
-            `(outputs, new non-trainable variables)`, and the losses if asked for. For draws in a
-            training loop of your own use `jkeras.pure.apply`, which takes a key.
+            `(outputs, new non-trainable variables)`, and the losses if asked for. What is drawn
+            follows from the variables and the inputs; `jkeras.pure.apply` takes a key.
         """
         return pure.stateless_call(
             self,
