@@ -304,6 +304,7 @@ def config_of(obj: Any) -> Any:
     if (
         isinstance(obj, Configurable)
         and isinstance(config, Mapping)
+        and "input_layers" not in config  # of a graph: it stands for `inputs` and `outputs`
         and not is_builtin(_definer(cls.__mro__, "get_config"))
         and is_builtin(_definer(cls.__mro__, "from_config"))
     ):
@@ -634,6 +635,8 @@ def find_function(name: str, area: str | None = None) -> Any:
     areas = [area] if area else ["activations", "losses", "metrics", "initializers"]
     tables = [t for a in areas for t in (f"{a}.functions", a)]
     candidates = [custom_object(name), *(find_builtin(t, name) for t in tables)]
+    # Older files leave out the package under which it was registered.
+    candidates += [f for known, f in _registered.items() if known.endswith(f">{name}")]
     found = next((f for f in candidates if f is not None and not inspect.isclass(f)), None)
     if found is None and name == "<lambda>":
         raise ValueError(

@@ -139,7 +139,7 @@ class Module:
                     f"{weight.shape}, but got an array of shape {np.shape(array)}."
                 )
         for weight, array in zip(own, arrays, strict=True):
-            weight.assign(array)
+            weight.take(array)
 
     @property
     def metrics(self) -> list[Any]:

@@ -95,7 +95,13 @@ class Loss(registry.Configurable):
         y_true = as_arrays(y_true, None if self.integer_targets else self.dtype)
         y_pred = as_arrays(y_pred, self.dtype)
         with jax.named_scope(self.name):
-            losses = jnp.asarray(self.call(y_true, y_pred), self.dtype)
+            values = self.call(y_true, y_pred)
+            if values is None or isinstance(values, (str, list, tuple, Mapping)):
+                raise TypeError(
+                    f"The loss {self.name!r} returned {values!r:.60}, and not an array. Return one "
+                    "value for each sample, or one for all."
+                )
+            losses = jnp.asarray(values, self.dtype)
             masks = [mask, self.counted(y_true, y_pred)]
             return reduce(
                 losses, sample_weight, [m for m in masks if m is not None], self.reduction

@@ -111,7 +111,7 @@ def stacked(inputs: Any) -> Any:
 
 
 # ------------------------------------------------------------------ arguments
-def as_value_range(layer: Layer, value: Any) -> tuple[float, float]:
+def as_value_range(layer: Layer, value: Any) -> list[float]:
     """Returns the least and the greatest value of a pixel.
 
     Raises:
@@ -123,7 +123,7 @@ def as_value_range(layer: Layer, value: Any) -> tuple[float, float]:
             "The `value_range` argument should be a list of two ascending numbers. "
             f"Received: value_range={value!r} (layer {layer.name!r})"
         )
-    return pair[0], pair[1]
+    return pair
 
 
 def _pair(value: Any) -> list[float]:
