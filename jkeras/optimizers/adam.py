@@ -204,13 +204,9 @@ class Lamb(_Moments):
     """
 
     def rule(self, step: Step) -> Part:
-        adam = rules.kept(
-            optax.scale_by_adam(self.beta_1, self.beta_2, self.epsilon),
-            optax.ScaleByAdamState,
-            count=step.before,
-            mu="momentum",
-            nu="velocity",
-        )
+        adam = optax.scale_by_adam(self.beta_1, self.beta_2, self.epsilon)
+        slots = {"mu": "momentum", "nu": "velocity"}
+        adam = rules.kept(adam, optax.ScaleByAdamState, count=step.before, **slots)
         return rules.chain(adam, optax.scale_by_trust_ratio(), optax.scale(-step.learning_rate))
 
 

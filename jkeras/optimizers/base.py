@@ -407,11 +407,11 @@ class Optimizer(cells.Remembers):
         arguments.check_length(
             "trainable_variables", trainable_variables, "the trained variables", trained
         )
-        given = {i: jnp.asarray(g) for i, g in enumerate(grads) if g is not None}
+        given = {i: _as_array(g) for i, g in enumerate(grads) if g is not None}
         if not given:
             raise ValueError("No gradients provided for any variable.")
         return self._compiled_step(
-            given, list(optimizer_variables), [jnp.asarray(p) for p in trainable_variables]
+            given, list(optimizer_variables), [_as_array(p) for p in trainable_variables]
         )
 
     @functools.cached_property
@@ -558,6 +558,10 @@ class Optimizer(cells.Remembers):
     ) -> Self:
         with registry.CustomObjectScope(custom_objects):
             return super().from_config(config)
+
+
+def _as_array(x: Any) -> jax.Array:
+    return x if isinstance(x, jax.Array) else jnp.asarray(x)  # which takes long for an array
 
 
 def takes_common_arguments(init: Init) -> Init:
