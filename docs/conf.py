@@ -24,6 +24,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
     "public_names",
+    "pictures",
 ]
 exclude_patterns = ["_build"]
 default_role = "code"

@@ -29,6 +29,7 @@ from jkeras import training as training
 from jkeras import tree as tree
 from jkeras import utils as utils
 from jkeras import wrappers as wrappers
+from jkeras.base import registry as _registry
 from jkeras.core import pure as pure
 from jkeras.core.devices import device as device
 from jkeras.core.devices import remat as remat
@@ -51,6 +52,23 @@ from jkeras.optimizers import Optimizer as Optimizer
 from jkeras.regularizers import Regularizer as Regularizer
 
 FloatDTypePolicy = DTypePolicy
+
+# Files name a class by the module that Keras exports it from.
+for _area, _module in {
+    "layers": layers,
+    "losses": losses,
+    "metrics": metrics,
+    "optimizers": optimizers,
+    "optimizers.schedules": optimizers.schedules,
+    "initializers": initializers,
+    "regularizers": regularizers,
+    "constraints": constraints,
+    "random": random,
+}.items():
+    _registry.export(f"keras.{_area}", _area, vars(_module))
+_registry.export("keras", "models", vars(models))
+_registry.export("keras", "policy", vars(dtype_policies))
+
 __version__ = "0.1.0"
 
 

@@ -24,8 +24,10 @@ class Constraint(registry.Configurable):
         pass  # so that unknown arguments are refused
 
     def __call__(self, w: jax.Array) -> jax.Array:
-        """Returns the weight with the constraint met."""
-        raise NotImplementedError(f"{type(self).__name__} has no __call__.")
+        """Returns the weight with the constraint met; the base class has none to meet."""
+        if type(self) is not Constraint:
+            raise NotImplementedError(f"{type(self).__name__} has no __call__.")
+        return jnp.asarray(w)
 
 
 def _norms(w: jax.Array, axis: Any) -> jax.Array:

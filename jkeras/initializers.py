@@ -1,5 +1,7 @@
 """Initializers: distributions from which weights start."""
 
+import copy
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -87,6 +89,13 @@ class Initializer(registry.Configurable):
         if type(self).__call__ is not Initializer.__call__:
             return self(shape, dtype=dtype)
         return self.sample(key if self.seed is None else as_key(self.seed), shape, dtype)
+
+
+def draw(initializer: Any, shape: tuple[int, ...], dtype: Any, key: jax.Array) -> jax.Array:
+    """Returns what an initializer, or a function of shape and dtype, gives."""
+    if isinstance(initializer, Initializer):
+        return initializer.draw(shape, dtype, key)
+    return jnp.asarray(initializer(shape, dtype=dtype), dtype)
 
 
 class Zeros(Initializer):
@@ -293,6 +302,19 @@ class VarianceScaling(Initializer):
         return _fill(draw, key, shape)
 
 
+def counting(initializer: Any, input_axes: Any) -> Any:
+    """Returns an initializer that counts these axes, and no others, into a weight's fan-in.
+
+    One that does not count, or was told which axes to count, stays as it is.
+    """
+    given = getattr(initializer, "input_axes", ()), getattr(initializer, "output_axes", ())
+    if given != (None, None):
+        return initializer
+    changed = copy.copy(initializer)
+    changed.input_axes = list(input_axes)
+    return changed
+
+
 def compute_fans(
     shape: tuple[int, ...], input_axes: Any = None, output_axes: Any = None
 ) -> tuple[int, int]:
@@ -391,7 +413,7 @@ class STFT(Initializer):
 
     Args:
         side: `"real"` or `"imag"`: which part of the transform.
-        window: The name of a window of `scipy.signal.get_window`, or None.
+        window: The name of a window of `scipy.signal.get_window`, its values, or None.
         scaling: `"density"`, `"spectrum"` or None: by what a window is divided.
         periodic: Whether the window is periodic rather than symmetric.
 
@@ -407,7 +429,7 @@ class STFT(Initializer):
     def __init__(
         self,
         side: str = "real",
-        window: str | None = "hann",
+        window: Any = "hann",
         scaling: str | None = "density",
         periodic: bool = False,
     ):
@@ -418,6 +440,10 @@ class STFT(Initializer):
                 "Scaling is invalid, it must be `None`, 'density' or 'spectrum'. "
                 f"Received scaling={scaling}"
             )
+        if isinstance(window, str):
+            _window(window, 8, periodic)  # refuses an unknown name
+        elif window is not None:
+            window = np.asarray(window).tolist()
         self.side, self.window, self.scaling, self.periodic = side, window, scaling, periodic
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
@@ -426,13 +452,19 @@ class STFT(Initializer):
         angles = 2 * np.pi * np.outer(times, np.arange(bins)) / (2 * (bins - 1))
         waves = np.cos(angles) if self.side == "real" else -np.sin(angles)
         if self.window is not None:
-            from scipy.signal import get_window  # slow to import
-
-            window = get_window(self.window, length, fftbins=self.periodic)
+            window = _window(self.window, length, self.periodic)
             norm = {"density": np.sqrt(np.sum(window**2)), "spectrum": np.sum(window)}
             scale = norm[self.scaling] if self.scaling else 1.0
             waves = waves * (window / scale)[:, None]
         return jnp.broadcast_to(jnp.asarray(waves[:, None], dtype), shape)
+
+
+def _window(window: Any, length: int, periodic: bool) -> np.ndarray:
+    if not isinstance(window, str):
+        return np.asarray(window, "float64")
+    from scipy.signal import get_window  # slow to import
+
+    return get_window(window, length, fftbins=periodic)
 
 
 for _name in (
@@ -477,9 +509,18 @@ def get(identifier: Any) -> Any:
     if identifier is None:
         return None
     if isinstance(identifier, (np.ndarray, jax.Array)):
-        value = identifier
-        return lambda shape, dtype=None: jnp.asarray(value, dtype)
+        return functools.partial(_given, identifier)
     return registry.resolve(identifier, "initializers", "initializer")
+
+
+def _given(value: Any, shape: Any, dtype: Any = None) -> jax.Array:
+    """Returns an array as the initial value of a weight of its shape."""
+    if tuple(shape) != value.shape:
+        raise ValueError(
+            f"Expected `shape` to be {value.shape}, that of the array which was given as an "
+            f"initializer. Received: shape={tuple(shape)}"
+        )
+    return jnp.asarray(value, dtype)
 
 
 def serialize(initializer: Any) -> Any:

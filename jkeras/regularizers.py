@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.base import registry
+from jkeras.base.numbers import as_number
 
 
 class Regularizer(registry.Configurable):
@@ -29,12 +30,13 @@ class Regularizer(registry.Configurable):
 
 
 def _check(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
+    number = as_number(value)
+    if number is None or not number >= 0:
         raise ValueError(
             f"Invalid value for argument {name}: expected a non-negative float. "
             f"Received: {name}={value}"
         )
-    return value
+    return number
 
 
 class L1L2(Regularizer):

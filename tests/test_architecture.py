@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "jkeras"
 
-ARRAYS = {"initializers", "regularizers", "constraints", "ops.arrays"}
+ARRAYS = {"initializers", "regularizers", "constraints"} | {"ops.arrays", "ops.cpu_convolution"}
 NAMES = {"core", "activations", "ops", "layers", "losses", "metrics", "optimizers", "training"}
 # A folder of the names ring may import these (besides itself, the arrays ring and `base`).
 ALLOWED = {
@@ -57,8 +57,9 @@ def imports(tree, top_level_only=False):
 def ring_of(module):
     """Returns the unit of the table that a module inside the package belongs to."""
     head = module.split(".")[0]
-    if module == "ops.arrays" or module.startswith("ops.arrays."):
-        return "ops.arrays"
+    for unit in ("ops.arrays", "ops.cpu_convolution"):
+        if module == unit or module.startswith(f"{unit}."):
+            return unit
     return head
 
 

@@ -347,11 +347,6 @@ def test_fit_before_compile():
         says(lambda m=method: getattr(classifier(False), m)(X, LABELS), "compile()", method)
 
 
-def test_summary_of_an_unbuilt_model():
-    model = keras.Sequential([layers.Dense(2)])
-    says(model.summary, "not yet been built", "build(input_shape)", "Input")
-
-
 def test_a_missing_super_init():
     class Careless(layers.Layer):
         def __init__(self):

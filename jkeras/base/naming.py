@@ -1,12 +1,49 @@
 """Names: snake case, unique counters, and the nearest known word for a misspelt one."""
 
 import difflib
+import functools
 import re
 from collections.abc import Iterable
+from typing import Self
 
 _counters: dict[str, int] = {}
 
 
+class AutomaticName(str):
+    """A name that was counted, not given, such as `dense_3`; its `root` is `dense`.
+
+    What must not depend on what else was made in the process reads the root. So no name needs to
+    be looked at for whether it was counted.
+    """
+
+    root: str
+
+    def __new__(cls, name: str, root: str) -> Self:
+        self = super().__new__(cls, name)
+        self.root = root
+        return self
+
+    def __getnewargs__(self) -> tuple[str, str]:  # type: ignore[override]
+        return str(self), self.root
+
+
+def root(name: str) -> str:
+    """Returns what an automatic name was counted from; another name as it is."""
+    return getattr(name, "root", name)
+
+
+def likely_root(name: str, class_name: str) -> str:
+    """Returns the root that a name has in files that do not say it, such as Keras's.
+
+    It is the class if the name could be that of the class, counted. Files in which this is not so
+    say what the root is.
+    """
+    class_root = to_snake_case(class_name)
+    start, _, count = name.rpartition("_")
+    return class_root if class_root in (name, start if count.isdecimal() else name) else name
+
+
+@functools.lru_cache(4096)
 def to_snake_case(name: str) -> str:
     """Turns a class name into Keras's default layer name.
 
@@ -67,3 +104,20 @@ def unique(name: str, taken: Iterable[str]) -> str:
     while f"{name}_{count}" in taken:
         count += 1
     return f"{name}_{count}"
+
+
+def claim(name: str, taken: dict[str, int]) -> str:
+    """Does `unique`, and notes the result in `taken`: quick for many equal names.
+
+    Args:
+        name: The name.
+        taken: The names so far, each with the last count that was put behind it.
+    """
+    if name not in taken:
+        taken[name] = 0
+        return name
+    count = taken[name] + 1
+    while (counted := f"{name}_{count}") in taken:
+        count += 1
+    taken[name], taken[counted] = count, 0
+    return counted

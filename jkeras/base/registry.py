@@ -6,13 +6,15 @@ the user registered. Nothing is ever imported, unpickled or executed on a config
 
 import contextvars
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
 import jax
 import numpy as np
 
+from jkeras.base import naming
 from jkeras.base.naming import nearest, to_snake_case
 
 # area ("layers", "losses", ...) -> every accepted name -> class or function
@@ -25,25 +27,31 @@ _scoped: contextvars.ContextVar[dict[str, Any]] = contextvars.ContextVar("custom
 _shared: contextvars.ContextVar[dict[Any, Any] | None] = contextvars.ContextVar(
     "shared", default=None
 )
+# Within `copying`: the user's classes that were met.
+_copied: contextvars.ContextVar[dict[str, Any] | None] = contextvars.ContextVar(
+    "copied", default=None
+)
 
-# Where Keras exports what lives in our folder of another name.
-_PUBLIC_MODULES = {"models": "keras", "policy": "keras", "seeds": "keras.random"}
+# Built-in class -> the module in which files find it: that from which Keras exports it.
+_modules: dict[type, str] = {}
 # Keras does not export it; its files say where it was defined.
 _UNEXPORTED = {"Functional": "keras.src.models.functional"}
-_MISSING = object()
 
 
 # ------------------------------------------------------------------ this library's own names
-def area_of(cls: type) -> str | None:
-    """Returns the area a built-in class belongs to (`"layers"`), or None for a user's class."""
-    parts = cls.__module__.split(".")
-    if parts[0] != "jkeras" or len(parts) < 2:
-        return None
-    if parts[1] == "core":
-        return parts[2] if len(parts) > 2 else None
-    if parts[1] == "optimizers" and parts[-1] == "schedules":
-        return "optimizers.schedules"
-    return parts[1]
+def export(module: str, area: str, names: Mapping[str, Any]) -> None:
+    """Makes the classes among the names of a public module known to files.
+
+    Args:
+        module: The module in which Keras exports them: `"keras.layers"`.
+        area: The table in which they are looked up: `"layers"`.
+        names: From names to objects; functions, and what has no config, are left out.
+    """
+    for name, obj in names.items():
+        if isinstance(obj, type) and hasattr(obj, "get_config") and not name.startswith("_"):
+            _modules.setdefault(obj, _UNEXPORTED.get(name, module))
+            for known in (name, to_snake_case(name)):  # a function may have the latter already
+                _builtins.setdefault(area, {}).setdefault(known, obj)
 
 
 def register_builtin(area: str, obj: Any, *aliases: str) -> Any:
@@ -126,7 +134,9 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
 
     def decorator(obj: Any) -> Any:
         if inspect.isclass(obj) and not hasattr(obj, "get_config"):
-            raise ValueError(f"Cannot register {obj.__name__}: it has no get_config() method.")
+            raise ValueError(
+                f"Cannot register a class that does not have a get_config() method: {obj.__name__}."
+            )
         full_name = f"{package}>{name or obj.__name__}"
         _registered[full_name] = obj
         _registered_names[obj] = full_name
@@ -182,7 +192,7 @@ class CustomObjectScope:
 
 def custom_object(name: str, custom_objects: Mapping[str, Any] | None = None) -> Any | None:
     """Finds what the user calls `name`: passed, in scope, or registered (also without package)."""
-    for table in (custom_objects or {}, _scoped.get({}), _registered):
+    for table in (custom_objects or {}, _scoped.get({}), _copied.get() or {}, _registered):
         if name in table:
             return table[name]
     return _registered.get(f"Custom>{name}")
@@ -202,12 +212,6 @@ class Configurable:
         object.__setattr__(self, "_arguments", (args, kwargs))
         return self
 
-    def __init_subclass__(cls, **kwargs: Any):
-        super().__init_subclass__(**kwargs)
-        area = area_of(cls)
-        if area and not cls.__name__.startswith("_"):
-            register_builtin(area, cls)
-
     def get_config(self) -> dict[str, Any]:
         """Returns a JSON-able dict from which `from_config` makes an equal object."""
         return {k: serialize_keras_object(v) for k, v in constructor_arguments(self).items()}
@@ -223,10 +227,30 @@ def constructor_arguments(obj: Configurable) -> dict[str, Any]:
 
     Built-in classes keep each argument in the attribute of the same name, so theirs are read from
     there: `"relu"` has become a function, and a later assignment counts.
+
+    Where a user's class has a `get_config` of its own, which asks for its base's with `super()`,
+    the result is the base's part, as in Keras: the arguments of the built-in class, and those of
+    subclasses further down.
     """
+    classes = type(obj).__mro__
+    if is_builtin(_definer(classes, "__init__")):
+        return _kept_arguments(obj, classes)
+    values = _captured_arguments(obj)
+    describes = _definer(classes, "get_config")
+    if is_builtin(describes):
+        return values
+    for i in range(classes.index(describes), len(classes)):
+        if is_builtin(classes[i]):
+            return {**values, **_kept_arguments(obj, classes[i:])}
+        if "__init__" in vars(classes[i]):
+            for name in inspect.signature(classes[i].__init__).parameters:
+                values.pop(name, None)
+    return values
+
+
+def _captured_arguments(obj: Configurable) -> dict[str, Any]:
     args, kwargs = obj._arguments
-    initialize = type(obj).__init__
-    bound = inspect.signature(initialize).bind(obj, *args, **kwargs)
+    bound = inspect.signature(type(obj).__init__).bind(obj, *args, **kwargs)
     bound.apply_defaults()
     values: dict[str, Any] = {}
     for name, parameter in list(bound.signature.parameters.items())[1:]:
@@ -240,11 +264,60 @@ def constructor_arguments(obj: Configurable) -> dict[str, Any]:
             values.update(bound.arguments[name])
         else:
             values[name] = bound.arguments[name]
-    if (getattr(initialize, "__module__", None) or "").split(".")[0] == "jkeras":
-        # Initial `weights=` (Flax calls them `variables`) are values, no configuration.
-        initial = ("weights", "variables")
-        values = {k: getattr(obj, k, v) for k, v in values.items() if k not in initial}
     return values
+
+
+def _kept_arguments(obj: Configurable, classes: Sequence[type]) -> dict[str, Any]:
+    """Returns what `obj` keeps of the arguments that the first of its built-in classes takes."""
+    own = classes[0] is type(obj)
+    values = _captured_arguments(obj) if own else {}
+    if not own:
+        signature = inspect.signature(_definer(classes, "__init__").__init__)
+        for name, parameter in list(signature.parameters.items())[1:]:
+            default = parameter.default
+            variadic = parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+            if not variadic and (default is not parameter.empty or hasattr(obj, name)):
+                values[name] = default
+    # Initial `weights=` (Flax calls them `variables`) are values, no configuration.
+    initial = ("weights", "variables")
+    return {k: getattr(obj, k, v) for k, v in values.items() if k not in initial}
+
+
+def _definer(classes: Sequence[type], method: str) -> type:
+    """Returns the first of the classes that has a method of its own."""
+    return next(cls for cls in classes if method in vars(cls))
+
+
+def is_builtin(cls: type) -> bool:
+    """Says whether a class is this library's own."""
+    return cls.__module__.split(".")[0] == __name__.split(".")[0]
+
+
+def config_of(obj: Any) -> Any:
+    """Returns what `obj.get_config()` gives, as JSON-able values.
+
+    A `get_config` of the user's that leaves out an argument without which `from_config` cannot make
+    the object is completed with the argument it was made with.
+    """
+    config = obj.get_config()
+    cls = type(obj)
+    if (
+        isinstance(obj, Configurable)
+        and isinstance(config, Mapping)
+        and "input_layers" not in config  # of a graph: it stands for `inputs` and `outputs`
+        and not is_builtin(_definer(cls.__mro__, "get_config"))
+        and is_builtin(_definer(cls.__mro__, "from_config"))
+    ):
+        signature = inspect.signature(cls.__init__)
+        args, kwargs = obj._arguments
+        given = signature.bind(obj, *args, **kwargs).arguments
+        required = [
+            name
+            for name, p in list(signature.parameters.items())[1:]
+            if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+        ]
+        config = {**{name: given[name] for name in required if name not in config}, **config}
+    return serialize_keras_object(config)
 
 
 def accepts(function: Callable, name: str) -> bool:
@@ -256,11 +329,8 @@ def accepts(function: Callable, name: str) -> bool:
 
 
 def public_module(cls: type) -> str | None:
-    """Returns the module in which Keras's files find a built-in class (`"keras.layers"`)."""
-    area = area_of(cls)
-    if area is None:
-        return None
-    return _UNEXPORTED.get(cls.__name__) or _PUBLIC_MODULES.get(area, f"keras.{area}")
+    """Returns the module in which Keras's files find a built-in class; None for a user's."""
+    return _modules.get(cls)
 
 
 # ------------------------------------------------------------------ to and from JSON-able dicts
@@ -272,8 +342,20 @@ def serialize_keras_object(obj: Any) -> Any:
         >>> keras.saving.serialize_keras_object(keras.regularizers.L2(0.5))["config"]
         {'l2': 0.5}
     """
-    if obj is None or isinstance(obj, (str, bool, int, float)):
+    if obj is None or type(obj) in (str, bool, int, float):
         return obj
+    if isinstance(obj, (np.generic, np.ndarray, jax.Array)) and np.ndim(obj) == 0:
+        return np.asarray(obj).item()  # a number, of whatever library it is
+    if isinstance(obj, (np.ndarray, jax.Array)):
+        array = np.asarray(obj)
+        return {
+            "class_name": "__numpy__" if isinstance(obj, np.ndarray) else "__tensor__",
+            "config": {"value": array.tolist(), "dtype": array.dtype.name},
+        }
+    if isinstance(obj, (str, bool, int, float)):  # of a subclass, such as an Enum's
+        return obj
+    if isinstance(obj, os.PathLike):
+        return os.fspath(obj)
     if isinstance(obj, bytes):
         return {"class_name": "__bytes__", "config": {"value": obj.decode("utf-8")}}
     if obj is Ellipsis:
@@ -282,43 +364,82 @@ def serialize_keras_object(obj: Any) -> Any:
         parts = {k: serialize_keras_object(getattr(obj, k)) for k in ("start", "stop", "step")}
         return {"class_name": "__slice__", "config": parts}
     if isinstance(obj, (list, tuple)):
-        return [serialize_keras_object(v) for v in obj]
+        items = [serialize_keras_object(v) for v in obj]
+        return _unless_equal(obj, tuple(items) if isinstance(obj, tuple) else items)
     if isinstance(obj, Mapping):
-        return {str(k): serialize_keras_object(v) for k, v in obj.items()}
-    if isinstance(obj, (np.generic,)):
-        return obj.item()
+        return _serialize_mapping(obj)
     if isinstance(obj, np.dtype) or (isinstance(obj, type) and issubclass(obj, np.generic)):
         return np.dtype(obj).name
-    if isinstance(obj, (np.ndarray, jax.Array)):
-        array = np.asarray(obj)
-        return {
-            "class_name": "__numpy__",
-            "config": {"value": array.tolist(), "dtype": array.dtype.name},
-        }
+    if isinstance(obj, type):
+        raise TypeError(f"A config cannot hold the class {obj.__name__}: give it an instance.")
     if hasattr(obj, "get_config"):
         return _envelope(obj)
-    if inspect.isfunction(obj) or inspect.isbuiltin(obj) or callable(obj):
+    if callable(obj):
         return _function_envelope(obj)
-    raise TypeError(f"Cannot describe {obj!r} in a config: {type(obj).__name__} has no get_config.")
+    raise TypeError(
+        f"Cannot serialize object {obj!r} of type {type(obj).__name__} in a config: it has no "
+        "get_config(). Give it one (and from_config), or keep plain values."
+    )
+
+
+def _serialize_mapping(mapping: Mapping[Any, Any]) -> Any:
+    if any(isinstance(k, tuple) for k in mapping):  # JSON has no such keys
+        items = [serialize_keras_object(list(item)) for item in mapping.items()]
+        return {"class_name": "__items__", "config": {"items": items}}
+    values = {_as_key(k): serialize_keras_object(v) for k, v in mapping.items()}
+    return _unless_equal(mapping, values)
+
+
+def _as_key(key: Any) -> str:
+    return key if type(key) is str else str(key.item() if isinstance(key, np.generic) else key)
+
+
+def _unless_equal(before: Any, after: Any) -> Any:
+    """Returns `before` where serializing has changed nothing in it.
+
+    An entry of a model's config stays the same dict wherever it is put, so that a layer that is met
+    twice can be marked in both places.
+    """
+    same = type(before) is type(after) and len(before) == len(after)
+    if same and isinstance(before, dict):
+        same = all(k in before and before[k] is v for k, v in after.items())
+    elif same:
+        same = all(a is b for a, b in zip(before, after, strict=True))
+    return before if same else after
 
 
 def _envelope(obj: Any) -> dict[str, Any]:
     cls = type(obj)
     module = public_module(cls)
-    is_public = module is not None and cls.__name__ not in _UNEXPORTED
+    if module is None:
+        place = None if cls.__module__ == "__main__" else cls.__module__
+        registered = get_registered_name(cls)
+        copied = _copied.get()
+        if copied is not None:
+            copied[registered] = copied[cls.__name__] = cls
+    else:
+        place, registered = module, cls.__name__ if cls.__name__ in _UNEXPORTED else None
+    try:
+        config = config_of(obj)
+    except TypeError as error:
+        error.add_note(f"in the config of {cls.__name__} {getattr(obj, 'name', '')!r}")
+        raise
     envelope = {
-        "module": module if module else (None if cls.__module__ == "__main__" else cls.__module__),
+        "module": place,
         "class_name": cls.__name__,
-        "config": obj.get_config(),
-        "registered_name": None if is_public else get_registered_name(cls),
+        "config": config,
+        "registered_name": registered,
     }
     for name in ("build_config", "compile_config"):
         get = getattr(obj, f"get_{name}", None)
         value = None if get is None else get()
         if value is not None:
             envelope[name] = serialize_keras_object(value)
+    is_layer, own = hasattr(obj, "get_build_config"), getattr(obj, "_name", "")
+    if is_layer and naming.root(own) != naming.likely_root(own, cls.__name__):
+        envelope["name_root"] = naming.root(own)
     shared = _shared.get()
-    if shared is not None and hasattr(obj, "get_build_config"):
+    if shared is not None and is_layer:
         # Holding the object keeps its id from being given to another one.
         first, number, _ = shared.setdefault(id(obj), (envelope, len(shared) + 1, obj))
         if first is not envelope:
@@ -336,7 +457,19 @@ def object_sharing() -> Iterator[None]:
         _shared.reset(token)
 
 
+@contextmanager
+def copying() -> Iterator[None]:
+    """Lets configs made in the block be read in it, without the user's things being registered."""
+    token = _copied.set({})
+    try:
+        yield
+    finally:
+        _copied.reset(token)
+
+
 def _function_envelope(function: Callable) -> Any:
+    if _copied.get() is not None:
+        return function  # which may have no name
     name = get_registered_name(function)
     if _builtins.get("activations", {}).get(name) is function:
         return name  # layers' configs say "relu"
@@ -353,6 +486,7 @@ def deserialize_keras_object(
     custom_objects: Mapping[str, Any] | None = None,
     safe_mode: bool = True,
     *,
+    module_objects: Mapping[str, Any] | None = None,
     area: str | None = None,
 ) -> Any:
     """Makes the object, or the structure of objects, that a config describes.
@@ -361,12 +495,15 @@ def deserialize_keras_object(
         config: What `serialize_keras_object` returned; Keras 2's and 3's forms are both read.
         custom_objects: Names of the user's classes and functions.
         safe_mode: Accepted for Keras's sake; code stored in a config is never executed.
+        module_objects: Further names, as in Keras 2; with these, `config` may be such a name.
         area: Where to look for a class whose config does not say so (`"layers"`).
 
     Raises:
         ValueError: If a class is unknown (it is never imported), or code is stored in the config.
     """
-    with CustomObjectScope(custom_objects):
+    with CustomObjectScope({**(module_objects or {}), **(custom_objects or {})}):
+        if module_objects is not None and isinstance(config, str):
+            return find_function(config, area)
         return _deserialize(config, area)
 
 
@@ -376,8 +513,9 @@ def deserialize_values(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _deserialize(config: Any, area: str | None, only_complete: bool = False) -> Any:
-    if isinstance(config, list):
-        return [_deserialize(v, area, only_complete) for v in config]
+    if isinstance(config, (list, tuple)):
+        items = [_deserialize(v, area, only_complete) for v in config]
+        return tuple(items) if isinstance(config, tuple) else items
     if not isinstance(config, Mapping):
         return config
     if "class_name" not in config or not isinstance(config["class_name"], str):
@@ -388,14 +526,22 @@ def _deserialize(config: Any, area: str | None, only_complete: bool = False) -> 
     if only_complete and "module" not in config and "registered_name" not in config:
         return config  # the constructor that gets it knows what kind of thing it is
     if name == "function":
-        return find_function(str(inner), area)
+        return _find_described_function(config, area)
     shared, number = _shared.get(), config.get("shared_object_id")
     if shared is not None and isinstance(number, int) and number in shared:
         return shared[number]
     cls = find_class(config, area)
     if not isinstance(inner, Mapping):
         raise ValueError(f"The config of {name!r} is not a dict of arguments: {inner!r}.")
-    instance = cls.from_config(dict(inner))
+    inner = dict(inner)
+    given = inner.get("name")
+    if isinstance(given, str):
+        root = config.get("name_root", naming.likely_root(given, cls.__name__))
+        inner["name"] = given if root == given else naming.AutomaticName(given, str(root))
+    if hasattr(cls, "from_config"):
+        instance = cls.from_config(inner)
+    else:
+        instance = cls(**deserialize_values(inner))
     if shared is not None and isinstance(number, int):
         shared[number] = instance
     build_config = config.get("build_config")
@@ -416,12 +562,17 @@ def _deserialize_special(name: str, config: Mapping[str, Any]) -> Any:
         return Ellipsis
     if name == "__bytes__":
         return config["value"].encode("utf-8")
+    if name == "__items__":
+        pairs = [_deserialize(item, None) for item in config["items"]]
+        return {tuple(k) if isinstance(k, list) else k: v for k, v in pairs}
     if name in ("__numpy__", "__tensor__"):
-        return np.array(config["value"], dtype=config["dtype"])
+        array = np.array(config["value"], dtype=jax.numpy.dtype(config["dtype"]))
+        return array if name == "__numpy__" else jax.numpy.asarray(array)
     if name == "__lambda__":
         raise ValueError(
-            "The config holds the bytecode of a Python lambda, which jkeras never executes. "
-            "Give the function a name and pass it in `custom_objects`."
+            "The config holds the bytecode of a Python lambda, which jkeras never executes: that "
+            "would be arbitrary code execution. Give the function a name and pass it in "
+            "`custom_objects`."
         )
     raise ValueError(f"Unknown kind of value in a config: {name!r}.")
 
@@ -433,30 +584,43 @@ def find_class(config: Mapping[str, Any], area: str | None = None) -> Any:
         ValueError: If it is in neither.
     """
     name = config["class_name"]
-    registered = config.get("registered_name")
+    registered = config.get("registered_name") or None
     module = str(config.get("module") or "")
-    is_builtin = module.split(".")[0] == "keras"
-    if is_builtin and isinstance(registered, str) and registered != name:
-        raise ValueError(
-            f"The config says that {name!r} is a class of {module}, and that it is registered as "
-            f"{registered!r}: it cannot be both."
-        )
+    of_keras = module.split(".")[0] == "keras"
     for candidate in (registered, name):
         found = custom_object(candidate) if isinstance(candidate, str) else None
         # What the user registered under a built-in's name is another class.
-        if inspect.isclass(found) and not (is_builtin and found in _registered_names):
+        if inspect.isclass(found) and not (of_keras and found in _registered_names):
             return found
     words = [w for w in module.split(".") if w not in ("", "keras", "src", "tensorflow")]
     areas = [".".join(words), words[0] if words else None, area, *(() if words else _builtins)]
     for candidate in areas:
         found = find_builtin(candidate, name.rsplit(">", 1)[-1]) if candidate else None
         if inspect.isclass(found):
+            if of_keras and registered not in (None, name, _registered_names.get(found)):
+                raise ValueError(
+                    f"The config says that {name!r} of {module} is registered as {registered!r}, "
+                    f"but the module and class resolved to a Keras built-in: it cannot be both."
+                )
             return found
     known = [n for table in _builtins.values() for n in table]
     raise ValueError(
         f"Unknown class {name!r} in a config{nearest(name, known) or '.'} If it is yours, register "
         "it with @keras.saving.register_keras_serializable() or pass it in `custom_objects`."
     )
+
+
+def _find_described_function(config: Mapping[str, Any], area: str | None) -> Any:
+    name, registered = config.get("config"), config.get("registered_name")
+    if not isinstance(name, str):
+        raise ValueError(f"The config of a function is its name, got {name!r}.")
+    function = find_function(name, area)
+    if registered not in (None, "", "function", name) and custom_object(name) is not function:
+        raise ValueError(
+            f"The config says that the function {name!r} is registered as {registered!r}, but its "
+            "name resolved to a Keras built-in: it cannot be both."
+        )
+    return function
 
 
 def find_function(name: str, area: str | None = None) -> Any:
@@ -471,7 +635,15 @@ def find_function(name: str, area: str | None = None) -> Any:
     areas = [area] if area else ["activations", "losses", "metrics", "initializers"]
     tables = [t for a in areas for t in (f"{a}.functions", a)]
     candidates = [custom_object(name), *(find_builtin(t, name) for t in tables)]
+    # Older files leave out the package under which it was registered.
+    candidates += [f for known, f in _registered.items() if known.endswith(f">{name}")]
     found = next((f for f in candidates if f is not None and not inspect.isclass(f)), None)
+    if found is None and name == "<lambda>":
+        raise ValueError(
+            "The config names a Python lambda, which has no name to be found by; code in files is "
+            "never executed, since that would be arbitrary code execution.\nPass the function: "
+            'custom_objects={"<lambda>": function}. Or save with a function that has a name.'
+        )
     if found is None:
         raise ValueError(
             f"Unknown function {name!r} in a config. If it is yours, register it with "

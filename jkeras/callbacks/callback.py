@@ -73,13 +73,6 @@ class Callback:
         """
         return None
 
-    def flush(self) -> None:
-        """Finishes what a hook has put off, such as writing a file.
-
-        `fit` calls it before a hook of a callback that is not one of jkeras's own, and at its end,
-        also when that is an exception: nobody sees that something was put off.
-        """
-
     def on_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Another name of `on_train_batch_begin`."""
 
@@ -167,7 +160,6 @@ class History(Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.epoch = []
-        # Not in every epoch: after an attribute was set, `predict` looks for the weights anew.
         self.model.history = self
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -217,11 +209,6 @@ class CallbackList(Callback):
         if params:
             self.set_params(params)
 
-    def flush(self) -> None:
-        for callback in self.callbacks:
-            if isinstance(callback, Callback):
-                callback.flush()
-
     def __iter__(self) -> Any:
         return iter(self.callbacks)
 
@@ -256,24 +243,15 @@ class CallbackList(Callback):
         return any(type(c) is not History for c in self.callbacks)
 
 
-def _is_own(callback: Any) -> bool:
-    """Says whether a callback is jkeras's own, and runs no function of the user's."""
-    return type(callback).__module__.startswith("jkeras.") and type(callback) is not LambdaCallback
-
-
 def _make_hook(name: str) -> Any:
     def by_index(self: CallbackList, index: int, logs: Mapping[str, Any] | None = None) -> None:
         values = dict(logs or {}) if not isinstance(logs, dict) else logs
         for callback in self.callbacks:
-            if not _is_own(callback):
-                self.flush()
             getattr(callback, name)(index, values)
 
     def plain(self: CallbackList, logs: Mapping[str, Any] | None = None) -> None:
         values = dict(logs or {}) if not isinstance(logs, dict) else logs
         for callback in self.callbacks:
-            if not _is_own(callback):
-                self.flush()
             getattr(callback, name)(values)
 
     hook = by_index if "_batch_" in name or "_epoch_" in name else plain

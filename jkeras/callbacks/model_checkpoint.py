@@ -1,29 +1,14 @@
 """Saving the model while it is trained."""
 
 import os
-import time
 import warnings
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
 import numpy as np
 
 from jkeras.callbacks.console import say
 from jkeras.callbacks.every_batches import EveryBatches, check_frequency
 from jkeras.callbacks.monitor import MonitorCallback
-from jkeras.core.variable import Variable, holding
-
-# A model that takes at most so many seconds to write, and whose file the next one replaces, is put
-# off until this many seconds after the last file: the last of many is written, so late at most.
-_SHORT = 0.05
-_PAUSE = 2.0
-
-
-class _Waiting(NamedTuple):
-    """A model that is still to be written: its path, and what its variables held."""
-
-    path: str
-    arrays: dict[Variable, jax.Array]
 
 
 class ModelCheckpoint(MonitorCallback):
@@ -93,8 +78,6 @@ class ModelCheckpoint(MonitorCallback):
                 f"Received: filepath={filepath}"
             )
         self._epoch = 0
-        self._waiting: _Waiting | None = None
-        self._took = self._ended = 0.0  # seconds for the last file, and when it was written
         self._every = None if save_freq == "epoch" else EveryBatches(int(save_freq))
 
     def steps_ahead(self, mode: str, batch: int) -> int | None:
@@ -118,11 +101,7 @@ class ModelCheckpoint(MonitorCallback):
     def _save(self, epoch: int, batch: int | None, logs: dict[str, Any]) -> None:
         path = self._path(epoch, batch, logs)
         if not self._is_due(epoch, path, logs):
-            if not self._may_wait:
-                self.flush()
             return
-        if self._waiting is not None and self._waiting.path != path:
-            self.flush()
         if os.path.dirname(path):
             os.makedirs(os.path.dirname(path), exist_ok=True)
         if os.path.isdir(path):
@@ -130,31 +109,11 @@ class ModelCheckpoint(MonitorCallback):
                 "Please specify a non-directory filepath for ModelCheckpoint. Filepath used is an "
                 f"existing directory: {path}"
             )
-        if self._may_wait:
-            self._waiting = _Waiting(path, self.model._run.arrays())
-        else:
-            self._write(path)
-            self._say(epoch, f"finished saving model to {path}")
-
-    @property
-    def _may_wait(self) -> bool:
-        """Whether it is too early for another file, and only `fit` would know."""
-        short = 0 < self._took < _SHORT and time.perf_counter() - self._ended < _PAUSE
-        return short and self.save_best_only and self.verbose == 0 and self.model._run is not None
-
-    def flush(self) -> None:
-        if self._waiting is not None:
-            with holding(self._waiting.arrays):
-                self._write(self._waiting.path)
-
-    def _write(self, path: str) -> None:
-        started = time.perf_counter()
         if self.save_weights_only:
             self.model.save_weights(path, overwrite=True)
         else:
             self.model.save(path, overwrite=True)
-        self._waiting, self._ended = None, time.perf_counter()
-        self._took = self._ended - started
+        self._say(epoch, f"finished saving model to {path}")
 
     def _is_due(self, epoch: int, path: str, logs: dict[str, Any]) -> bool:
         """Says whether to save; without `save_best_only`, or the value it needs, always."""

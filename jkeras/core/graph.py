@@ -1,31 +1,22 @@
 """Symbolic tensors and the graph of calls they come from.
 
 A graph is a tuple of calls in runnable order, found by walking back from outputs. Shapes come from
-abstract evaluation of the called function, at two different sizes for each axis of unknown size: an
-axis of the result that differs between the two is unknown as well. (Symbolic sizes of `jax.export`
-were tried first: they refuse `if x.shape[1] > 3`, `range(x.shape[1])`, many reshapes and
-convolutions, so that a second mechanism is needed anyway, and this one alone covers all of it.)
+abstract evaluation of the called function; see `core.shapes`.
 """
 
 import functools
 import operator
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
 
 from jkeras.base import naming
-from jkeras.core import policy, scope
+from jkeras.core import policy, shapes
 from jkeras.core.arithmetic import add_operators
-
-# Sizes tried for unknown axes: (first axis, other axes). They differ from each other, so that the
-# batch axis is not taken for another one, and divide by 32, so that strided layers can undo one
-# another (a U-Net's up- and downsampling).
-_TRIAL_SIZES = ((384, 192), (640, 320))
-TRIAL_BATCH_SIZES = tuple(first for first, _ in _TRIAL_SIZES)
-
 
 _NUMBERS = (int, float, complex, np.ndarray, np.generic, jax.Array)
 
@@ -46,6 +37,9 @@ class SymbolicTensor:
     """
 
     __array_priority__ = 2000
+    # Finds a function of keras.ops by name. The table of operations, which are made of this
+    # module's `lift`, puts it here.
+    find_operation: ClassVar[Callable[[str], Callable | None]]
 
     def __init__(
         self,
@@ -58,7 +52,7 @@ class SymbolicTensor:
         *,
         source: "Call | None" = None,
     ):
-        self.shape = tuple(None if n is None else int(n) for n in shape)
+        self.shape = tuple([None if n is None else int(n) for n in shape])
         self.dtype = policy.standardize_dtype(dtype)
         self.name = name or naming.auto_name("keras_tensor")
         self.source = source
@@ -68,6 +62,12 @@ class SymbolicTensor:
     def ndim(self) -> int:
         """The number of axes."""
         return len(self.shape)
+
+    @property
+    def input_name(self) -> str:
+        """What it is called as an input of a model: like the Input that makes it."""
+        begins = self.source is not None and not self.source.inputs
+        return self.source.layer.name if begins else self.name  # type: ignore[union-attr]
 
     def reshape(self, *shape: Any) -> "SymbolicTensor":
         """Returns the tensor in another shape."""
@@ -150,12 +150,10 @@ class SymbolicTensor:
 
 def _find_function(numpy_function: Any) -> Callable | None:
     """Returns the operation that records one of NumPy's functions; None if there is none."""
-    from jkeras.core import operations  # which are made of this module's `lift`
-
     name = numpy_function.__name__
-    entry = operations.entry(name)
-    if entry is not None:
-        return entry.function
+    operation = SymbolicTensor.find_operation(name)
+    if operation is not None:
+        return operation
     function = getattr(jax.numpy, name, None)
     return None if function is None else lift(function, name)
 
@@ -227,8 +225,22 @@ class Operation:
         with jax.named_scope(self.name):
             return self.function(*args, **kwargs)
 
+    def __reduce__(self) -> tuple:
+        # A function that `lift` has wrapped is found in its module as the wrapper.
+        module = sys.modules.get(getattr(self.function, "__module__", None) or "")
+        found = getattr(module, getattr(self.function, "__name__", ""), None)
+        wraps = getattr(found, "__wrapped__", None) is self.function
+        return _restored_operation, (found if wraps else self.function, wraps, self.kind, self.name)
+
     def __repr__(self) -> str:
         return f"<Operation {self.name}>"
+
+
+def _restored_operation(function: Any, wraps: bool, kind: str, name: str) -> Operation:
+    operation = Operation.__new__(Operation)
+    operation.function = function.__wrapped__ if wraps else function
+    operation.kind, operation.name = kind, name
+    return operation
 
 
 @dataclass(eq=False)
@@ -344,56 +356,15 @@ def lift(function: Callable, name: str | None = None) -> Callable:
 # ------------------------------------------------------------------ shapes
 def abstract(function: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
     """Returns what `function` gives for symbolic arguments, as symbolic tensors without source."""
-    unknown = any(None in x.shape for x in symbols((args, kwargs)))
-    trials = [
-        _evaluate_at(sizes, function, args, kwargs)
-        for sizes in (_TRIAL_SIZES if unknown else _TRIAL_SIZES[:1])
-    ]
-
-    def merge(first: Any, *rest: Any) -> Any:
-        if not isinstance(first, jax.ShapeDtypeStruct):  # a size, or something else that is known
-            return first if all(other == first for other in rest) else None
-        for other in rest:
-            if len(other.shape) != len(first.shape):
-                raise ValueError(
-                    f"{function!r} gives outputs of {len(first.shape)} axes for some input sizes "
-                    f"and {len(other.shape)} for others. Give the inputs a static shape."
-                )
-        shape = [
-            n if all(r.shape[i] == n for r in rest) else None for i, n in enumerate(first.shape)
-        ]
-        return SymbolicTensor(shape, first.dtype)
-
-    return jax.tree.map(merge, *trials)
-
-
-def _evaluate_at(
-    sizes: tuple[int, int], function: Callable, args: tuple, kwargs: dict[str, Any]
-) -> Any:
     inputs = list({id(x): x for x in symbols((args, kwargs))}.values())
-    specs = [jax.ShapeDtypeStruct(_fill(x.shape, sizes), x.dtype) for x in inputs]
-    static: list[Any] = []
 
-    def run(*arrays: Any) -> Any:
+    def evaluated(*arrays: Any) -> Any:
         known = dict(zip(map(id, inputs), arrays, strict=True))
-        with scope.enter(scope.Scope(scope.ABSTRACT)):
-            outputs = function(*replace(args, known), **replace(kwargs, known))
-        leaves, structure = jax.tree.flatten(outputs)
-        static[:] = [structure, [None if _is_array(x) else x for x in leaves]]
-        return [x for x in leaves if _is_array(x)]
+        return function(*replace(args, known), **replace(kwargs, known))
 
-    arrays = iter(jax.eval_shape(run, *specs))
-    structure, constants = static
-    return structure.unflatten(next(arrays) if c is None else c for c in constants)
-
-
-def _is_array(x: Any) -> bool:
-    return isinstance(x, (jax.Array, np.ndarray, np.generic))
-
-
-def _fill(shape: tuple, sizes: tuple[int, int]) -> tuple[int, ...]:
-    return tuple(
-        (sizes[0] if i == 0 else sizes[1]) if n is None else n for i, n in enumerate(shape)
+    return jax.tree.map(
+        lambda x: SymbolicTensor(x.shape, x.dtype) if isinstance(x, shapes.Spec) else x,
+        shapes.evaluate(evaluated, inputs),
     )
 
 
@@ -411,6 +382,27 @@ class Graph:
     calls: tuple[Call, ...]
     operations: tuple[Any, ...]  # layers and operations, each once
 
+    @property
+    def input_names(self) -> list[str]:
+        """The names of the inputs."""
+        return [x.input_name for x in symbols(self.inputs)]
+
+    @property
+    def output_names(self) -> list[str]:
+        """The names of the outputs: the keys of a flat dict, else of the layers that make them."""
+        if isinstance(self.outputs, Mapping) and all(map(is_symbolic, self.outputs.values())):
+            return [str(k) for k in self.outputs]
+        names: list[str] = []
+        for x in symbols(self.outputs):
+            name = x.source.layer.name if x.source is not None else x.name
+            names.append(naming.unique(name, names))
+        return names
+
+    @functools.cached_property
+    def on_host(self) -> bool:
+        """Whether some of the calls run on the host, since they are of strings."""
+        return any(getattr(call.layer, "on_host", False) for call in self.calls)
+
     def run(self, arrays: Any) -> Any:
         """Computes the outputs for arrays in the structure of the inputs."""
         leaves = symbols(self.inputs)
@@ -421,6 +413,55 @@ class Graph:
             known.update(zip(map(id, outputs), jax.tree.leaves(results), strict=True))
         return replace(self.outputs, known)
 
+    def __reduce__(self) -> tuple:
+        # A flat list of calls: from tensor to tensor, pickle would go as deep as the graph.
+        inputs = symbols(self.inputs)
+        tensors = [*inputs, *(x for call in self.calls for x in call.output_list)]
+        known = {id(x): _Place(i, (x.shape, x.dtype, x.name)) for i, x in enumerate(tensors)}
+        layers = [x.source and not x.source.inputs and x.source.layer for x in inputs]
+        calls = [
+            (call.layer, *(replace(v, known) for v in (call.args, call.kwargs, call.outputs)))
+            for call in self.calls
+        ]
+        ends = replace(self.inputs, known), replace(self.outputs, known)
+        return _restored_graph, (*ends, layers, calls, self.operations)
+
+
+class _Place:
+    """Stands for a symbolic tensor where a graph is pickled."""
+
+    def __init__(self, number: int, arguments: tuple):
+        self.number, self.arguments = number, arguments
+
+
+def _restored_graph(
+    inputs: Any, outputs: Any, layers: list[Any], calls: list[tuple], operations: tuple
+) -> Graph:
+    tensors: dict[int, SymbolicTensor] = {}
+
+    def tensor(place: Any) -> Any:
+        if not isinstance(place, _Place):
+            return place
+        if place.number not in tensors:
+            shape, dtype, name = place.arguments
+            tensors[place.number] = SymbolicTensor(shape, dtype, name=name)
+        return tensors[place.number]
+
+    def note(layer: Any, args: Any, kwargs: Any, made: Any) -> Call:
+        call = Call(layer, args, kwargs, made)
+        for x in call.output_list:
+            x.source = call
+        if hasattr(layer, "_calls"):
+            layer._calls.append(call)
+        return call
+
+    begins = jax.tree.map(tensor, inputs)
+    for x, layer in zip(symbols(begins), layers, strict=True):
+        if layer:
+            note(layer, (), {}, x)
+    made = tuple(note(layer, *jax.tree.map(tensor, parts)) for layer, *parts in calls)
+    return Graph(begins, jax.tree.map(tensor, outputs), made, operations)
+
 
 def _none(x: Any) -> bool:
     return x is None
@@ -430,8 +471,18 @@ def trace(inputs: Any, outputs: Any) -> Graph:
     """Finds the calls that lead from `inputs` to `outputs`.
 
     Raises:
-        ValueError: If an output does not follow from the inputs.
+        ValueError: If these are not symbolic tensors, or an output does not follow from the inputs.
     """
+    for what, tree in (("inputs", inputs), ("outputs", outputs)):
+        leaves = jax.tree.leaves(tree, is_leaf=_none)
+        if not leaves:
+            raise ValueError(f"`{what}` argument cannot be empty, got {tree!r}.")
+        for leaf in leaves:
+            if not is_symbolic(leaf):
+                raise ValueError(
+                    f"All `{what}` values must be KerasTensors, made by keras.Input and by calling "
+                    f"layers and operations on them, got {leaf!r}."
+                )
     given = {id(x) for x in symbols(inputs)}
     entered: dict[int, int] = {}  # id of a layer -> when it was first met
     finished: dict[int, Call] = {}  # id of a call -> call, inputs before users
@@ -441,7 +492,7 @@ def trace(inputs: Any, outputs: Any) -> Graph:
         entered.setdefault(id(call.layer), len(entered))
         layers[id(call.layer)] = call.layer
 
-    def visit(tensor: SymbolicTensor) -> None:
+    def visit(place: str, tensor: SymbolicTensor) -> None:
         # An explicit stack: graphs can be deeper than Python's recursion limit.
         stack: list[tuple[SymbolicTensor, bool]] = [(tensor, False)]
         while stack:
@@ -453,7 +504,7 @@ def trace(inputs: Any, outputs: Any) -> Graph:
                     finished.setdefault(id(call), call)
                 continue
             if call is None or not call.inputs:
-                raise ValueError(_disconnected(x))
+                raise ValueError(_disconnected(place, x))
             if done:
                 finished.setdefault(id(call), call)
             elif id(call) not in finished:
@@ -461,8 +512,8 @@ def trace(inputs: Any, outputs: Any) -> Graph:
                 stack.append((x, True))
                 stack.extend((i, False) for i in reversed(call.inputs))
 
-    for output in symbols(outputs):
-        visit(output)
+    for path, output in jax.tree_util.tree_leaves_with_path(outputs):
+        visit(jax.tree_util.keystr(path, simple=True, separator="."), output)
 
     depth: dict[int, int] = {}  # by call
     layer_depth: dict[int, int] = {}
@@ -483,9 +534,9 @@ def trace(inputs: Any, outputs: Any) -> Graph:
     return Graph(inputs, outputs, runnable, tuple(order))
 
 
-def _disconnected(x: SymbolicTensor) -> str:
-    maker = f", the output of {x.source.layer!r}," if x.source else ""
+def _disconnected(place: str, x: SymbolicTensor) -> str:
+    maker = f", the output of {x.source.layer!r}" if x.source else ""
     return (
-        f"The model's outputs cannot be computed from its inputs: {x!r}{maker} depends on an Input "
-        "that is not among them.\nAdd that Input to `inputs=[...]`."
+        f"Output with path `{place}` is not connected to `inputs`: it needs {x!r}{maker}, which is "
+        "not among them.\nAdd that Input to `inputs=[...]`."
     )

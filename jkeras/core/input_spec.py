@@ -5,6 +5,8 @@ from typing import Any
 
 import jax
 
+from jkeras.core import shapes
+
 
 class InputSpec:
     """What an input of a layer must look like.
@@ -107,7 +109,7 @@ def check_input(spec: Any, inputs: Any, layer_name: str) -> None:
             if one.optional:
                 continue
             raise ValueError(f"Input {index} of layer {layer_name!r} is missing (None was passed).")
-        problem = one.problem(tuple(value.shape)) if hasattr(value, "shape") else None
+        problem = one.problem(shapes.known(value.shape)) if hasattr(value, "shape") else None
         if problem:
             called = f" with name {one.name!r}" if one.name else ""
             raise ValueError(

@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -13,19 +13,11 @@ import numpy as np
 from jkeras import constraints, initializers, regularizers
 from jkeras.base import naming, registry, settings
 from jkeras.base.deprecation import warn_deprecated
-from jkeras.core import graph, policy, scope
+from jkeras.core import graph, policy, scope, shapes
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.input_spec import InputSpec, check_input
-from jkeras.core.seeds import SeedGenerator
+from jkeras.core.parts import Module, find, held, paths
 from jkeras.core.variable import Variable
-
-# Attributes in which a layer keeps its own records; the walk for weights and sub-layers skips them.
-_RECORDS = frozenset(
-    {
-        *("_arguments", "_own_weights", "_calls", "_added_losses", "_build_shapes"),
-        *("_dtype_policy", "_seen_shapes"),
-    }
-)
 
 
 class CallSignature:
@@ -39,6 +31,11 @@ class CallSignature:
         default = parameters["training"].default if self.takes_training else None
         self.training_default = default if isinstance(default, bool) else False
         self.names = [n for n, p in parameters.items() if p.kind is not p.VAR_KEYWORD]
+        self.required = [
+            n
+            for n, p in parameters.items()
+            if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        ]
         # "query_mask" is filled with the mask of "query", "mask" with that of the first argument.
         self.mask_sources = {
             n: n.removesuffix("_mask") for n in parameters if n.removesuffix("_mask") in parameters
@@ -68,7 +65,7 @@ class _SignatureOfCall:
         return found
 
 
-class Layer(registry.Configurable):
+class Layer(Module, registry.Configurable):
     """The base of all layers.
 
     `__init__` stores the configuration, `build(input_shape)` makes weights with `add_weight`, and
@@ -105,7 +102,7 @@ class Layer(registry.Configurable):
     # Made in __new__, so that attributes may be assigned before super().__init__() is called.
     _own_weights: list[Variable]
     _calls: list[graph.Call]
-    _added_losses: list[Any]
+    _added_losses: Sequence[tuple[Any, Any]] = ()
     _built: bool
     _building: bool
     input_spec: InputSpec | list | None = None
@@ -119,9 +116,11 @@ class Layer(registry.Configurable):
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls, *args, **kwargs)
         records = self.__dict__
-        records["_own_weights"], records["_calls"], records["_added_losses"] = [], [], []
+        records["_own_weights"], records["_calls"] = [], []
         records["_built"] = records["_building"] = False
         records["_trainable"] = True
+        root = naming.to_snake_case(cls.__name__)
+        records["_name"] = naming.AutomaticName(root, root)
         return self
 
     def __init__(
@@ -144,8 +143,10 @@ class Layer(registry.Configurable):
             raise ValueError(f"The name of a layer is a string, got {name!r}.")
         if name is not None and "/" in name:
             raise ValueError(f"The name of a layer may not contain '/', got {name!r}.")
-        self._has_own_name = name is not None
-        self._name = name or naming.auto_name(naming.to_snake_case(type(self).__name__))
+        if name is None:
+            root = naming.to_snake_case(type(self).__name__)
+            name = naming.AutomaticName(naming.auto_name(root), root)
+        self._name = name
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self._trainable = bool(trainable)
         self._dtype_policy = policy.get_policy(dtype)
@@ -166,19 +167,14 @@ class Layer(registry.Configurable):
         )
 
     # -------------------------------------------------------------- configuration
-    @property
+    @property  # type: ignore[override]
     def name(self) -> str:
         """The name: unique in a model."""
-        return self.__dict__.get("_name") or naming.to_snake_case(type(self).__name__)
+        return str(self._name)
 
     @name.setter
     def name(self, value: str) -> None:
-        self._name, self._has_own_name = value, True
-
-    @property
-    def _local_name(self) -> str:
-        """The name, if it was given; else that of the class: no count of what ran before."""
-        return self.name if self._has_own_name else naming.to_snake_case(type(self).__name__)
+        self._name = value
 
     @property
     def path(self) -> str:
@@ -213,7 +209,7 @@ class Layer(registry.Configurable):
 
     def get_config(self) -> dict[str, Any]:
         """Returns a JSON-able dict from which `from_config` makes an equal, unbuilt layer."""
-        base: dict[str, Any] = {"name": self.name, "trainable": self.trainable}
+        base: dict[str, Any] = {"name": self._name, "trainable": self.trainable}
         if self.trainable and not registry.accepts(type(self).__init__, "trainable"):
             del base["trainable"]
         base["dtype"] = registry.serialize_keras_object(self._dtype_policy)
@@ -231,38 +227,50 @@ class Layer(registry.Configurable):
         return {**base, **{k: registry.serialize_keras_object(v) for k, v in arguments.items()}}
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """Makes a layer from the dict that `get_config` returned."""
-        values = registry.deserialize_values(config)
-        common = {
-            k: values.pop(k)
-            for k in ("name", "trainable", "dtype")
-            if k in values and not registry.accepts(cls.__init__, k)
-        }
-        layer = cls(**values)
-        if "name" in common:
-            layer.name = common["name"]
-        if "dtype" in common:
-            layer.dtype_policy = common["dtype"]
-        if not common.get("trainable", True):
-            layer.trainable = False
-        return layer
+    def from_config(
+        cls,
+        config: Mapping[str, Any],
+        custom_objects: Mapping[str, Any] | None = None,
+        safe_mode: bool | None = None,
+    ) -> Self:
+        """Makes a layer from the dict that `get_config` returned.
+
+        Args:
+            config: The dict.
+            custom_objects: Names of your own classes and functions.
+            safe_mode: Accepted for Keras's sake: code in configs is never executed.
+        """
+        with registry.CustomObjectScope(custom_objects):
+            values = registry.deserialize_values(config)
+            common = {
+                k: values.pop(k)
+                for k in ("name", "trainable", "dtype")
+                if k in values and not registry.accepts(cls.__init__, k)
+            }
+            layer = cls(**values)
+            if "name" in common:
+                layer.name = common["name"]
+            if "dtype" in common:
+                layer.dtype_policy = common["dtype"]
+            if not common.get("trainable", True):
+                layer.trainable = False
+            return layer
 
     def get_build_config(self) -> dict[str, Any] | None:
         """Returns the shapes the layer was built for; None if it is not built."""
-        shapes = self._build_shapes
-        if shapes is None:
+        built_for = self._build_shapes
+        if built_for is None:
             return None
-        if len(shapes) == 1:
-            return {"input_shape": next(iter(shapes.values()))}
-        return {"shapes_dict": dict(shapes)}
+        if len(built_for) == 1:
+            return {"input_shape": next(iter(built_for.values()))}
+        return {"shapes_dict": dict(built_for)}
 
     def build_from_config(self, config: Mapping[str, Any]) -> None:
         """Builds the layer for the shapes that `get_build_config` returned."""
         if config.get("input_shape") is not None:
-            self.build(_as_shape(config["input_shape"]))
+            self.build(shapes.map_shapes(tuple, config["input_shape"]))
         elif config.get("shapes_dict"):
-            self.build(**{k: _as_shape(v) for k, v in config["shapes_dict"].items()})
+            self.build(**shapes.map_shapes(tuple, config["shapes_dict"]))
 
     # -------------------------------------------------------------- building
     @property
@@ -271,7 +279,7 @@ class Layer(registry.Configurable):
         if self._built:
             return True
         has_build = type(self).build is not Layer.build
-        return not has_build and all(child.built for _, child in self._children())
+        return not has_build and all(child.built for child in self._layers)
 
     @built.setter
     def built(self, value: bool) -> None:
@@ -348,150 +356,10 @@ class Layer(registry.Configurable):
         names = scope.current_names()
         return names if names and names[-1] == self.name else (*names, self.name)
 
-    def count_params(self) -> int:
-        """Returns how many numbers the weights hold.
-
-        Raises:
-            ValueError: If the layer is not built.
-        """
-        if not self.built:
-            raise ValueError(
-                f"The layer {self.name!r} isn't built, so its parameters cannot be counted yet. "
-                "Call it on data, or call build(input_shape)."
-            )
-        return sum(weight.size for weight in self.weights)
-
-    # -------------------------------------------------------------- sub-layers and weights
-    def _children(self) -> Iterator[tuple[str, "Layer"]]:
-        """Yields (attribute, layer) for the layers in attributes, lists, tuples and dicts."""
-        for name, value in self.__dict__.items():
-            if name not in _RECORDS:
-                for item in _find(value, Layer):
-                    yield name, item
-
-    @property
-    def _layers(self) -> list["Layer"]:
-        return list({id(child): child for _, child in self._children()}.values())
-
-    def _own_variables(self) -> list[Variable]:
-        found = list(self._own_weights)
-        for name, value in self.__dict__.items():
-            if name not in _RECORDS:
-                found.extend(_find(value, Variable))
-        unique = {id(v): v for v in found}
-        return sorted(unique.values(), key=lambda v: v.order)
-
-    def _flatten_layers(self, include_self: bool = True, recursive: bool = True) -> list["Layer"]:
-        """Returns the layers below this one, depth first, each once."""
-        seen: dict[int, Layer] = {}
-
-        def visit(layer: Layer) -> None:
-            if id(layer) in seen:
-                return
-            seen[id(layer)] = layer
-            for child in layer._layers:
-                if recursive:
-                    visit(child)
-                else:
-                    seen.setdefault(id(child), child)
-
-        visit(self)
-        found = list(seen.values())
-        return found if include_self else found[1:]
-
-    @property
-    def variables(self) -> list[Variable]:
-        """All variables of the layer and its sub-layers, seeds included."""
-        return self._collect(lambda v: True)
-
-    @property
-    def weights(self) -> list[Variable]:
-        """The weights of the layer and its sub-layers: each layer's trainable ones first."""
-        return self._collect(_is_weight)
-
-    @property
-    def trainable_variables(self) -> list[Variable]:
-        """The variables that optimizers may change."""
-        return [v for v in self.variables if v.trainable]
-
-    @property
-    def non_trainable_variables(self) -> list[Variable]:
-        """The variables that optimizers may not change."""
-        return [v for v in self.variables if not v.trainable]
-
-    @property
-    def trainable_weights(self) -> list[Variable]:
-        """The weights that optimizers may change."""
-        return [v for v in self.weights if v.trainable]
-
-    @property
-    def non_trainable_weights(self) -> list[Variable]:
-        """The weights that optimizers may not change."""
-        return [v for v in self.weights if not v.trainable]
-
-    def _collect(self, keep: Callable[[Variable], bool]) -> list[Variable]:
-        found: dict[int, Variable] = {}
-        for layer in self._flatten_layers():
-            own = [v for v in layer._own_variables() if keep(v)]
-            for variable in sorted(own, key=lambda v: not v.made_trainable):
-                found.setdefault(id(variable), variable)
-        return list(found.values())
-
-    @property
-    def trainable(self) -> bool:
-        """Whether optimizers may change the weights; setting it reaches all sub-layers."""
-        return self._trainable
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        value = bool(value)
-        self._trainable = value
-        for variable in self._own_variables():
-            if variable.made_trainable:
-                variable.trainable = value
-        for child in self._layers:
-            child.trainable = value
-
-    def get_weights(self) -> list[np.ndarray]:
-        """Returns the weights as NumPy arrays."""
-        return [np.array(weight.numpy()) for weight in self.weights]
-
-    def set_weights(self, weights: Iterable[Any]) -> None:
-        """Sets the weights.
-
-        Args:
-            weights: Arrays of the shapes, and in the order, of `get_weights()`.
-
-        Raises:
-            ValueError: If the number of arrays or a shape differs.
-        """
-        own, arrays = self.weights, list(weights)
-        if len(own) != len(arrays):
-            raise ValueError(
-                f"set_weights() of the layer {self.name!r} got {len(arrays)} arrays, but the layer "
-                f"has {len(own)} weights: {[w.path for w in own]}."
-                + ("" if self.built else " It is not built yet: call it on data first.")
-            )
-        for weight, array in zip(own, arrays, strict=True):
-            if np.shape(array) != weight.shape:
-                raise ValueError(
-                    f"The weight {weight.path!r} of the layer {self.name!r} has shape "
-                    f"{weight.shape}, but got an array of shape {np.shape(array)}."
-                )
-        for weight, array in zip(own, arrays, strict=True):
-            weight.assign(array)
-
     # -------------------------------------------------------------- what files hold
-    # Whether files have a container's `layers` before what is in its other attributes.
-    _saves_layers_first: bool = False
-
-    def _saved_attributes(self) -> dict[str, Any]:
-        """Returns the attributes in which files look for sub-layers, by the names they use."""
-        return {k: v for k, v in self.__dict__.items() if k not in _RECORDS}
-
     def _saved_variables(self) -> list[Variable]:
         """Returns the layer's own weights (not its sub-layers') in the order of files."""
-        own = [v for v in self._own_variables() if v.is_weight]
+        own = [v for v in held(self)[1] if v.is_weight]
         return sorted(own, key=lambda v: not v.made_trainable)
 
     def save_own_variables(self, store: Any) -> None:
@@ -519,45 +387,30 @@ class Layer(registry.Configurable):
                 "variables during loading." + ("" if self.built else " It is not built.")
             )
         for i, variable in enumerate(own):
-            variable.assign(store[str(i)])
+            variable.take(store[str(i)])
 
     # -------------------------------------------------------------- losses
     def add_loss(self, loss: Any) -> None:
         """Adds a scalar (or a list of them) to the loss that training minimizes."""
         here = scope.current()
         for value in loss if isinstance(loss, (list, tuple)) else [loss]:
-            if here is not None and here.kind != scope.EAGER:
-                here.losses.append(value)
+            if here is not None:
+                here.added_losses.append((self, value))
             else:
-                self._added_losses.append(value)
+                self._added_losses = [*self._added_losses, (self, value)]
 
     @property
     def losses(self) -> list[jax.Array]:
         """Losses added in this (or the last eager) call, and the regularizers' of the weights."""
         here = scope.current()
-        if here is not None and here.kind != scope.EAGER:
-            added = list(here.losses)
-        else:
-            added = [loss for layer in self._flatten_layers() for loss in layer._added_losses]
-        weights = (v for v in self.trainable_weights if v.regularizer is not None)
-        return added + [v.regularizer(v.value) for v in weights]  # type: ignore[misc]
+        added = self._added_losses if here is None else here.added_losses
+        if not isinstance(here, scope.Pure):
+            own = {None, *self._flatten_layers()} if added else set()
+            added = [(layer, loss) for layer, loss in added if layer in own]
+        weights = [v for v in self.trainable_weights if v.regularizer is not None]
+        return [loss for _, loss in added] + [v.regularizer(v.value) for v in weights]  # type: ignore[misc]
 
-    def _clear_losses(self) -> None:
-        for layer in self._flatten_layers():
-            layer._added_losses.clear()
-
-    # -------------------------------------------------------------- metrics and randomness
-    @property
-    def metrics(self) -> list[Any]:
-        """The metric objects in this layer's and its sub-layers' attributes."""
-        found: dict[int, Any] = {}
-        for layer in self._flatten_layers():
-            for name, value in layer.__dict__.items():
-                if name not in _RECORDS:
-                    for metric in _find(value, _is_metric):
-                        found.setdefault(id(metric), metric)
-        return list(found.values())
-
+    # -------------------------------------------------------------- randomness
     def next_key(self) -> jax.Array:
         """Returns a new random key for this call: it follows from the call's key and the path."""
         return scope.draw_key(self)
@@ -571,12 +424,16 @@ class Layer(registry.Configurable):
             **kwargs: Likewise.
         """
         self._prepare(args, kwargs)
-        if type(self).compute_output_shape is not Layer.compute_output_shape:
-            shapes = self.compute_output_shape(
-                **self._shapes_for(self.compute_output_shape, args, kwargs)
+        if self._declares_output_shape:
+            given = self._shapes_for(self.compute_output_shape, args, kwargs)
+            return shapes.map_shapes(
+                lambda s: SymbolicTensor(s, self.compute_dtype), self.compute_output_shape(**given)
             )
-            return _map_shapes(lambda s: SymbolicTensor(s, self.compute_dtype), shapes)
         return graph.abstract(self._compute, args, kwargs)
+
+    @property
+    def _declares_output_shape(self) -> bool:
+        return type(self).compute_output_shape is not Layer.compute_output_shape
 
     def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
         """Returns the outputs' shapes for inputs of these shapes (None: unknown size).
@@ -587,8 +444,8 @@ class Layer(registry.Configurable):
         def symbol(shape: tuple) -> SymbolicTensor:
             return SymbolicTensor(shape, self.compute_dtype)
 
-        inputs = _map_shapes(symbol, args)
-        named = {k.removesuffix("_shape"): _map_shapes(symbol, v) for k, v in kwargs.items()}
+        inputs, named = shapes.map_shapes(symbol, (args, kwargs))
+        named = {k.removesuffix("_shape"): v for k, v in named.items()}
         if set(named) == {"input"}:
             inputs, named = (named["input"],), {}
         outputs = self.compute_output_spec(*inputs, **named)
@@ -639,21 +496,21 @@ class Layer(registry.Configurable):
 
     @property
     def input(self) -> Any:
-        """The symbolic inputs of the layer's only call in a functional model."""
-        call = self._only_call("input")
+        """The symbolic inputs of the layer's first call in a functional model."""
+        call = self._first_call("input")
         inputs = call.inputs or call.output_list
         return inputs[0] if len(inputs) == 1 else inputs
 
     @property
     def output(self) -> Any:
-        """The symbolic outputs of the layer's only call in a functional model."""
-        return self._only_call("output").outputs
+        """The symbolic outputs of the layer's first call in a functional model."""
+        return self._first_call("output").outputs
 
-    def _only_call(self, what: str) -> graph.Call:
-        if len(self._calls) != 1:
+    def _first_call(self, what: str) -> graph.Call:
+        if not self._calls:
             raise AttributeError(
-                f"The layer {self.name!r} has no single {what}: it was called {len(self._calls)} "
-                "times on symbolic tensors."
+                f"The layer {self.name!r} has never been called and thus has no defined {what}: "
+                "call it on what keras.Input returns."
             )
         return self._calls[0]
 
@@ -669,8 +526,7 @@ class Layer(registry.Configurable):
             return self.symbolic_call(*args, **kwargs)
         if scope.current() is not None:
             return self._compute(*args, **kwargs)
-        self._clear_losses()
-        with scope.enter(scope.Scope(paths=lambda: layer_paths(self))) as here:
+        with scope.enter(scope.Eager(paths=lambda: paths(self))) as here:
             outputs = self._compute(*args, **kwargs)
         for array in jax.tree.leaves(outputs):
             mask = here.get_mask(array)
@@ -679,7 +535,7 @@ class Layer(registry.Configurable):
         return outputs
 
     def _compute(self, *args: Any, **kwargs: Any) -> Any:
-        here = scope.current() or scope.Scope()
+        here = scope.current() or scope.Eager()
         signature = self._signature
         if not (signature.takes_training or signature.takes_any_keyword) and "training" in kwargs:
             kwargs = dict(kwargs)
@@ -703,13 +559,21 @@ class Layer(registry.Configurable):
             for name, source in signature.mask_sources.items():
                 if given.get(name) is None and jax.tree.leaves(masks.get(source)):
                     given[name] = masks[source]
-            outputs = self._call_in(here, training, bound)
+            try:
+                outputs = self._call_in(here, training, bound)
+            except Exception:
+                if not (isinstance(here, shapes.AbstractScope) and here.trusting):
+                    raise
+                if not self._declares_output_shape:
+                    raise
+                outputs = self._declared_outputs(here, args, kwargs)
         self._built = True
-        if here.kind != scope.PURE:
-            self._seen_shapes = jax.tree.map(_known_size, _shapes(outputs), is_leaf=_is_shape)
+        if isinstance(here, scope.Eager):
+            self.__dict__["_added_losses"] = here.added_losses
+        shapes.note_outputs(self, outputs)
         if self.activity_regularizer is not None:
             for output in jax.tree.leaves(outputs):  # a loss per sample, as in Keras
-                batch_size = output.shape[0] if output.ndim else 1
+                batch_size = jnp.maximum(output.shape[0], 1) if output.ndim else 1
                 self.add_loss(self.activity_regularizer(output) / batch_size)
         self._mask_outputs(here, bound, masks, outputs)
         return outputs
@@ -729,10 +593,16 @@ class Layer(registry.Configurable):
             here.callers.pop()
             here.training, here.autocast = before
 
+    def _declared_outputs(self, here: shapes.AbstractScope, args: tuple, kwargs: dict) -> Any:
+        """Returns stand-ins of the shapes that `compute_output_shape` gives."""
+        given = self._shapes_for(self.compute_output_shape, args, kwargs)
+        declared = self.compute_output_shape(**shapes.map_shapes(here.known, given))
+        return shapes.map_shapes(lambda s: jnp.zeros(here.fill(s), self.compute_dtype), declared)
+
     def _refuse_nans(self, inputs: Any, outputs: Any) -> None:
         if not _holds_nan(outputs):
             return
-        weights = [v.path for v in self._own_variables() if _holds_nan(v.value)]
+        weights = [v.path for v in held(self)[1] if _holds_nan(v.value)]
         source = "It made them of inputs and weights that hold none."
         if _holds_nan(inputs):
             source = "Its inputs hold NaN already: look at the data, or at what made them."
@@ -808,14 +678,13 @@ class Layer(registry.Configurable):
         try:
             yield
         except Exception as error:
-            shapes = ", ".join(_describe(x) for x in jax.tree.leaves(inputs))
-            error.add_note(f"in {type(self).__name__} {self.name!r}, called with {shapes}")
+            given = ", ".join(_describe(x) for x in jax.tree.leaves(inputs))
+            error.add_note(f"in {type(self).__name__} {self.name!r}, called with {given}")
             raise
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, jax.core.Tracer) or (
-            isinstance(value, (list, tuple, dict))
-            and next(_find(value, jax.core.Tracer), None) is not None
+            isinstance(value, (list, tuple, dict)) and find(value, _is_traced)
         ):
             raise ValueError(
                 f"The layer {self.name!r} sets self.{name} to a traced value, which means nothing "
@@ -823,39 +692,14 @@ class Layer(registry.Configurable):
                 f"(`self.{name} = self.add_weight(..., trainable=False)` in build(), then "
                 f"`self.{name}.assign(value)`), or hand it to self.add_loss()."
             )
-        global _changes
-        _changes += 1
         super().__setattr__(name, value)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A graph that a layer was called in notes the calls anew.
+        return {k: v for k, v in self.__dict__.items() if k != "_calls"}
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
-
-
-def walk(layer: Layer) -> Iterator[tuple[str, Layer]]:
-    """Yields (path, layer) for a layer (whose path is empty) and all layers below it, each once.
-
-    A layer is called by its name in the layer that holds it; one without a name of its own by its
-    class, counted in that layer. So paths depend neither on other models nor on what ran before.
-    """
-    seen: set[int] = set()
-
-    def visit(prefix: str, layer: Layer) -> Iterator[tuple[str, Layer]]:
-        if id(layer) in seen:
-            return
-        seen.add(id(layer))
-        yield prefix, layer
-        taken: set[str] = set()
-        for child in layer._layers:
-            name = naming.unique(child._local_name, taken)
-            taken.add(name)
-            yield from visit(f"{prefix}/{name}" if prefix else name, child)
-
-    yield from visit("", layer)
-
-
-def layer_paths(layer: Layer) -> dict[Layer, str]:
-    """Returns the paths that `walk` gives, by layer."""
-    return {part: path for path, part in walk(layer)}
 
 
 def _recorded_build(build: Callable) -> Callable:
@@ -868,47 +712,27 @@ def _recorded_build(build: Callable) -> Callable:
             return
         if self._built:
             return
+        args, kwargs = shapes.known_for_build((args, kwargs))
         self._building = True
         names = scope.current_names()
         names = names if names and names[-1] == self.name else (*names, self.name)
-        args, kwargs = jax.tree.map(_known_size, (args, kwargs), is_leaf=_is_shape)
         try:
             with scope.outside(), scope.root_names(names), jax.ensure_compile_time_eval():
                 build(self, *args, **kwargs)
         finally:
             self._building = False
         bound = inspect.signature(build).bind(self, *args, **kwargs)
-        shapes = dict(list(bound.arguments.items())[1:])
-        self._build_shapes = {k: v for k, v in shapes.items() if v is not None}
+        given = dict(list(bound.arguments.items())[1:])
+        self._build_shapes = {k: v for k, v in given.items() if v is not None}
         self._path = "/".join(names)
         self._built = True
 
     return recorded
 
 
-# How often attributes of layers were set: while that stands still, so does what was found by
-# walking through them.
-_changes = 0
-
-
-def changes() -> int:
-    """Returns a number that is another one after any attribute of any layer was set."""
-    return _changes
-
-
 # ------------------------------------------------------------------ small helpers
-def _find(value: Any, kind: Any) -> Iterator[Any]:
-    """Yields what is of a kind in a value, or in the lists, tuples and dicts it is made of."""
-    if isinstance(value, kind) if isinstance(kind, type) else kind(value):
-        yield value
-    elif isinstance(value, (list, tuple, set)):
-        for item in value:
-            yield from _find(item, kind)
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _find(item, kind)
-    elif isinstance(value, SeedGenerator) and kind is Variable:
-        yield value.state
+def _is_traced(x: Any) -> bool:
+    return isinstance(x, jax.core.Tracer)
 
 
 def _is_none(x: Any) -> bool:
@@ -923,49 +747,8 @@ def _is_numbers(value: Any) -> bool:
     )
 
 
-def _is_shape(value: Any) -> bool:
-    return isinstance(value, (tuple, list)) and all(
-        n is None or isinstance(n, (int, np.integer)) for n in value
-    )
-
-
-def _as_shape(value: Any) -> Any:
-    """Makes tuples of the shapes in what came from JSON."""
-    if _is_shape(value):
-        return tuple(value)
-    if isinstance(value, Mapping):
-        return {k: _as_shape(v) for k, v in value.items()}
-    return [_as_shape(v) for v in value] if isinstance(value, (list, tuple)) else value
-
-
 def _shapes(inputs: Any) -> Any:
     return jax.tree.map(lambda x: tuple(getattr(x, "shape", ())), inputs)
-
-
-def _known_size(shape: Any) -> Any:
-    """Gives back None for the batch size at which abstract evaluation tries a layer."""
-    here = scope.current()
-    if here is None or here.kind != scope.ABSTRACT or not _is_shape(shape) or not shape:
-        return shape
-    return (None, *shape[1:]) if shape[0] in graph.TRIAL_BATCH_SIZES else tuple(shape)
-
-
-def _map_shapes(function: Callable, tree: Any) -> Any:
-    if _is_shape(tree):
-        return function(tuple(tree))
-    if isinstance(tree, Mapping):
-        return {k: _map_shapes(function, v) for k, v in tree.items()}
-    if isinstance(tree, (list, tuple)):
-        return type(tree)(_map_shapes(function, v) for v in tree)
-    return tree
-
-
-def _is_metric(value: Any) -> bool:
-    return hasattr(value, "update_state") and hasattr(value, "reset_state")
-
-
-def _is_weight(variable: Variable) -> bool:
-    return variable.is_weight
 
 
 def _describe(x: Any) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 
 from jkeras.base.naming import nearest, to_snake_case
 from jkeras.core import policy
-from jkeras.core.graph import Call, lift, symbols
+from jkeras.core.graph import Call, SymbolicTensor, lift, symbols
 from jkeras.core.variable import Variable
 
 # The names that Keras's signatures give to arrays; `xs` are lists of them.
@@ -138,9 +138,31 @@ def entry(name: str) -> Entry | None:
     return _table.get(name)
 
 
+def _find_operation(name: str) -> Callable | None:
+    found = entry(name)
+    return None if found is None else found.function
+
+
+SymbolicTensor.find_operation = staticmethod(_find_operation)
+
+
 def entries() -> list[Entry]:
     """Returns the entries of all operations, each once."""
     return list({id(e): e for e in _table.values()}.values())
+
+
+def export(module: dict[str, Any]) -> None:
+    """Sets `__all__` to the names of what a module defines, and of its operations.
+
+    Args:
+        module: The module's `globals()`.
+    """
+    module["__all__"] = [
+        name
+        for name, value in module.items()
+        if not name.startswith("_")
+        and (hasattr(value, "entry") or getattr(value, "__module__", None) == module["__name__"])
+    ]
 
 
 # ------------------------------------------------------------------ calls in model files
@@ -244,6 +266,8 @@ def as_array(x: Any) -> Any:
         return from_list(x)
     if isinstance(x, (np.ndarray, np.generic)):
         return jnp.asarray(x)
+    if hasattr(x, "__array__") and not isinstance(x, jax.Array):
+        return jnp.asarray(np.asarray(x))  # a data frame, or a tensor of another library
     return x
 
 
@@ -252,9 +276,14 @@ def as_arrays(xs: Any) -> list[Any]:
     return [as_array(x) for x in xs]
 
 
+def _plain(x: Any) -> Any:
+    is_foreign = hasattr(x, "__array__") and not isinstance(x, (jax.Array, np.ndarray, np.generic))
+    return np.asarray(x) if is_foreign else x
+
+
 def from_list(values: Iterable[Any]) -> jax.Array:
     """Returns an array of nested lists of numbers and arrays; Python's floats become `floatx()`."""
-    values = jax.tree.map(lambda v: v, values)  # variables, as pytrees, become their arrays
+    values = jax.tree.map(_plain, values)  # variables, as pytrees, become their arrays
     kinds = {type(v) for v in jax.tree.leaves(values)}
     dtype = None
     if kinds <= {bool, int, float} and kinds != {bool}:

@@ -48,7 +48,7 @@ def standardize_dtype(dtype: Any) -> str:
             name = jnp.dtype(dtype).name
         except TypeError:
             raise ValueError(f"Not a dtype: {dtype!r}.") from None
-    if name.startswith("str") or name == "object":
+    if name.startswith(("str", "bytes")) or name == "object":
         name = "string"
     if name not in _DTYPES:
         raise ValueError(f"Unknown dtype {dtype!r}{nearest(name, _DTYPES)}")

@@ -8,7 +8,7 @@ import numpy as np
 
 from jkeras.base import keys, naming
 from jkeras.core import graph, scope
-from jkeras.core.layer import Layer, layer_paths, walk
+from jkeras.core.parts import Module, named_variables, paths
 from jkeras.core.variable import Variable
 
 
@@ -38,23 +38,8 @@ class Effects(NamedTuple):
     others: list[Any] = []
 
 
-# ------------------------------------------------------------------ names
-def named_variables(layer: Layer) -> dict[str, Variable]:
-    """Returns all variables of a layer by path, in order of definition."""
-    named: dict[str, Variable] = {}
-    seen: set[int] = set()
-    for prefix, part in walk(layer):
-        for variable in part._own_variables():
-            if id(variable) not in seen:
-                seen.add(id(variable))
-                name = variable.name if variable.has_own_name else "variable"
-                path = f"{prefix}/{name}" if prefix else name
-                named[naming.unique(path, named)] = variable
-    return named
-
-
 # ------------------------------------------------------------------ the two crossings
-def read(layer: Layer) -> Variables:
+def read(layer: Module) -> Variables:
     """Returns the arrays that the cells of a layer's variables hold."""
     named = named_variables(layer)
     return Variables(
@@ -63,7 +48,7 @@ def read(layer: Layer) -> Variables:
     )
 
 
-def write(layer: Layer, variables: Variables) -> None:
+def write(layer: Module, variables: Variables) -> None:
     """Makes the cells of a layer's variables hold these arrays; no data is copied.
 
     Raises:
@@ -97,7 +82,7 @@ def _checked(named: Mapping[str, Variable], variables: Any) -> dict[str, Any]:
 
 
 def stateless_call(
-    layer: Layer,
+    layer: Module,
     trainable_variables: Sequence[Any],
     non_trainable_variables: Sequence[Any],
     *args: Any,
@@ -123,7 +108,7 @@ def stateless_call(
 
 
 # ------------------------------------------------------------------ init and apply
-def init(layer: Layer, key: jax.Array, *specs: Any, **kwargs: Any) -> Variables:
+def init(layer: Module, key: jax.Array, *specs: Any, **kwargs: Any) -> Variables:
     """Draws new weights for a layer; the layer's own weights stay as they are.
 
     Args:
@@ -155,7 +140,7 @@ def init(layer: Layer, key: jax.Array, *specs: Any, **kwargs: Any) -> Variables:
     return Variables(params, state)
 
 
-def ensure_built(layer: Layer, *specs: Any, **kwargs: Any) -> None:
+def ensure_built(layer: Module, *specs: Any, **kwargs: Any) -> None:
     """Builds a layer for inputs of these specs, by abstract evaluation: nothing is computed."""
     if specs or kwargs:
         named = {k: _symbols(spec) for k, spec in kwargs.items()}
@@ -186,7 +171,7 @@ def _symbol(spec: Any) -> Any:
 
 
 def apply(
-    layer: Layer,
+    layer: Module,
     variables: Any,
     *inputs: Any,
     training: bool = False,
@@ -225,12 +210,12 @@ def apply(
 
 
 def run(
-    layer: Layer,
+    layer: Module,
     variables: Any,
     function: Callable[[], Any],
     *,
     training: bool = False,
-    rng: jax.Array | None = None,
+    rng: jax.Array | Callable[[], jax.Array] | None = None,
     others: Mapping[Variable, Any] | None = None,
 ) -> tuple[Any, Effects]:
     """Runs a function that uses a layer's weights, with `variables` for their values.
@@ -243,7 +228,8 @@ def run(
         variables: A `Variables`, or a pair of dicts like it.
         function: What to run.
         training: Whether dropout is on, and averages are updated.
-        rng: The key from which all draws follow; needed if anything is drawn.
+        rng: The key from which all draws follow, or a function that makes it at the first draw;
+            needed if anything is drawn.
         others: Values of other variables that the function may read and write; the new ones are in
             `effects.others`, in the same order.
 
@@ -267,19 +253,62 @@ def run(
     """
     named = named_variables(layer)
     values = _checked(named, variables)
-    here = scope.Scope(
-        scope.PURE,
+    around = scope.current()
+    if rng is None and around is not None:
+        rng = around.key_for_call()
+    here = scope.Pure(
         {**(others or {}), **{variable: values[path] for path, variable in named.items()}},
         training=training,
-        rng=scope.next_default_key() if rng is None else rng,
-        paths=lambda: layer_paths(layer),
+        rng=rng,
+        paths=lambda: paths(layer),
     )
     with scope.enter(here):
         outputs = function()
     _, state = variables
     return outputs, Effects(
         state={path: here.values[named[path]] for path in state},
-        losses=here.losses,
+        losses=[loss for _, loss in here.added_losses],
         masks=jax.tree.map(here.get_mask, outputs),
         others=[here.values[variable] for variable in others or ()],
     )
+
+
+def outside_variables(function: Callable[..., Any], *args: Any, **kwargs: Any) -> list[Variable]:
+    """Finds the variables that a function uses besides those that pure calls in it are given.
+
+    A loss, a metric or a `Lambda` may read a `keras.Variable` that no layer holds: compiled as it
+    is, its value would be a constant of the program. What is found here is passed to `run` as
+    `others`, and comes back from it.
+
+    Args:
+        function: A function of arrays, which may call `run` and `apply`: a training step. It is
+            evaluated abstractly: nothing is computed, and nothing is written.
+        *args: What it is called on: structures of arrays, or of `jax.ShapeDtypeStruct`s.
+        **kwargs: Likewise, by name.
+
+    Returns:
+        The variables that it reads or writes, in the order of their first use.
+
+    Example:
+        >>> import jax, jax.numpy as jnp, jkeras as keras
+        >>> scale = keras.Variable(2.0, name="scale")
+        >>> dense = keras.layers.Dense(1, use_bias=False)
+        >>> variables = keras.pure.init(dense, jax.random.key(0), (None, 2))
+        >>> def loss(variables, x, others=None):
+        ...     scaled = lambda: dense(x).sum() * scale
+        ...     return keras.pure.run(dense, variables, scaled, others=others)[0]
+        >>> found = keras.pure.outside_variables(loss, variables, jnp.ones((4, 2)))
+        >>> [variable.path for variable in found]
+        ['scale']
+        >>> doubled = loss(variables, jnp.ones((4, 2)), {scale: jnp.array(4.0)})
+        >>> bool(doubled == 2 * loss(variables, jnp.ones((4, 2)), {scale: scale.value}))
+        True
+    """
+    here = scope.Finding()
+
+    def trial(*args: Any, **kwargs: Any) -> None:
+        with scope.enter(here):
+            function(*args, **kwargs)
+
+    jax.eval_shape(trial, *args, **kwargs)
+    return list(here.values)

@@ -1,61 +1,59 @@
-"""What weights read as during one call: the only ambient state of the library.
+"""What weights read as during one call: the ambient state of the library.
 
-Three kinds of scope share one class. *Pure*: values are given, and no other weight may be read.
-*Eager*: the weights' own cells are read and written. *Abstract*: weights are stand-ins with a shape
-and a dtype only, for finding output shapes.
+There are three scopes. *Pure*: values are given, and no other variable may be read. *Eager*: the
+variables' own cells are read and written. *Abstract*: variables are stand-ins with a shape and a
+dtype only, for finding output shapes. All have the same methods.
+
+Two context variables hold what is ambient: the scope, and the open name scopes, which outlive it:
+weights are made outside of every scope, and are still called after the layers that are being built.
 """
 
 import contextvars
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
 
-from jkeras.base import keys
+from jkeras.base import keys, naming
 
-if TYPE_CHECKING:
-    from jkeras.core.variable import Variable
+
+class Cell(Protocol):
+    """What a scope needs to know of a variable."""
+
+    path: str
+    shape: tuple[int, ...]
+    variable_dtype: str
+
+    def show(self) -> Any:
+        """Returns the array that it holds."""
+
+    def set_cell(self, array: Any) -> None:
+        """Makes it hold an array."""
+
 
 _current: contextvars.ContextVar["Scope | None"] = contextvars.ContextVar("scope", default=None)
 _names: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar("names", default=())
-
-_default_key: contextvars.ContextVar[list[Any] | None] = contextvars.ContextVar(
-    "default_key", default=None
-)
-
-EAGER, PURE, ABSTRACT = "eager", "pure", "abstract"
 
 
 class Scope:
     """One call's view of the world: weights, training flag, randomness; and what it produced.
 
     Args:
-        kind: `EAGER`, `PURE` or `ABSTRACT`.
-        values: For a pure scope, the array each weight reads as.
         training: The training flag of layers that are not told otherwise; None if not decided.
-        rng: For a pure scope, the key that draws derive from.
-        paths: For a pure scope, makes the mapping from layers to their paths (called at the first
-            draw), so that what a layer draws depends on where it is, not on when it draws.
+        paths: Makes the mapping from layers to their paths (called at the first draw), so that
+            what a layer draws depends on where it is, not on when it draws.
     """
 
     def __init__(
-        self,
-        kind: str = EAGER,
-        values: "Mapping[Variable, jax.Array] | None" = None,
-        training: bool | None = None,
-        rng: jax.Array | None = None,
-        paths: Callable[[], Mapping[Any, str]] | None = None,
+        self, training: bool | None = None, paths: Callable[[], Mapping[Any, str]] | None = None
     ):
-        self.kind = kind
-        self.values: dict[Variable, Any] = dict(values or {})
         self.training = training
-        self.rng = rng
         self.autocast: str | None = None  # float dtype in which weights read inside a layer's call
-        self.losses: list[Any] = []
         self.callers: list[Any] = []  # layers being called, outermost first
+        self.added_losses: list[tuple[Any, Any]] = []  # layers, and what they added
         self._paths = paths
         self._path_of: Mapping[Any, str] | None = None
         self._draws: dict[str, int] = {}
@@ -63,37 +61,23 @@ class Scope:
         self._masks: dict[int, tuple[Any, Any]] = {}
 
     # -------------------------------------------------------------- weights
-    def read(self, variable: "Variable") -> Any:
+    def read(self, variable: Any) -> Any:
         """Returns what `variable` reads as in this scope."""
-        if variable in self.values:
-            return self.values[variable]
-        if self.kind == EAGER:
-            return variable.show()
-        if self.kind == ABSTRACT:
-            stand_in = jnp.zeros(variable.shape, variable.dtype)
-            self.values[variable] = stand_in
-            return stand_in
-        raise ValueError(self._foreign(variable, "read"))
+        raise NotImplementedError
 
-    def write(self, variable: "Variable", value: Any) -> None:
+    def write(self, variable: Any, value: Any) -> None:
         """Makes `variable` read as `value` from now on."""
-        if self.kind == EAGER:
-            variable.set_cell(value)
-        elif self.kind == PURE and variable not in self.values:
-            raise ValueError(self._foreign(variable, "written"))
-        else:
-            self.values[variable] = value
-
-    def _foreign(self, variable: "Variable", verb: str) -> str:
-        layer = f" in the call of {self.callers[-1]!r}" if self.callers else ""
-        return (
-            f"The weight {variable.path!r} is {verb}{layer}, but the layer or model that is run "
-            "does not own it: its values were not passed, so it would be frozen into the compiled "
-            "program as a constant.\nMake the layer that holds it an attribute (`self.dense = "
-            "dense`, or an item of a list or dict in one) of the layer or model that uses it."
-        )
+        raise NotImplementedError
 
     # -------------------------------------------------------------- randomness
+    def key(self) -> jax.Array:
+        """Returns the key that draws derive from."""
+        raise NotImplementedError
+
+    def key_for_call(self) -> jax.Array | None:
+        """Returns a key for a pure call inside that is given none; None if there is none."""
+        return None
+
     def draw_key(self, layer: Any = None) -> jax.Array:
         """Returns a new key, which follows from the scope's key, a layer's path and a count.
 
@@ -102,24 +86,13 @@ class Scope:
         """
         if layer is None and self.callers:
             layer = self.callers[-1]
-        if self.kind == ABSTRACT:
-            return jax.random.key(0)
-        if self.rng is None:
-            if self.kind == EAGER:
-                with jax.ensure_compile_time_eval():  # it outlives a loop whose body draws first
-                    self.rng = keys.next_global_key()
-            else:
-                caller = f" in {self.callers[-1]!r}" if self.callers else ""
-                raise ValueError(
-                    f"A random number is drawn{caller}, but no key was given.\n"
-                    "Pass one: model.apply(variables, x, training=True, rng=jax.random.key(0))."
-                )
+        key = self.key()
         if self._path_of is None:
             self._path_of = self._paths() if self._paths else {}
-        path = str(self._path_of.get(layer, getattr(layer, "_local_name", "")))
+        path = self._path_of.get(layer, naming.root(getattr(layer, "_name", "")))
         count = self._draws.get(path, 0)
         self._draws[path] = count + 1
-        return jax.random.fold_in(keys.fold_path(self.rng, path), count)
+        return jax.random.fold_in(keys.fold_path(key, path), count)
 
     # -------------------------------------------------------------- masks
     def set_mask(self, array: Any, mask: Any) -> None:
@@ -132,13 +105,142 @@ class Scope:
         return entry[1] if entry else _get_lasting_mask(array)
 
 
+class Eager(Scope):
+    """Weights are read from, and written to, their own cells."""
+
+    _key: jax.Array | None = None
+
+    def read(self, variable: Any) -> Any:
+        return variable.show()
+
+    def write(self, variable: Any, value: Any) -> None:
+        variable.set_cell(value)
+
+    def key(self) -> jax.Array:
+        if self._key is None:
+            with jax.ensure_compile_time_eval():  # it outlives a loop whose body draws first
+                self._key = keys.next_global_key()
+        return self._key
+
+
+class Keyed(Eager):
+    """An eager scope that gives keys to draws, and to pure calls that are given none."""
+
+    def __init__(self, key: jax.Array):
+        super().__init__()
+        self._key, self._calls = key, 0
+
+    def key_for_call(self) -> jax.Array | None:
+        self._calls += 1
+        return jax.random.fold_in(self.key(), self._calls)
+
+
+class Abstract(Scope):
+    """Weights are stand-ins, whose values mean nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.values: dict[Any, Any] = {}
+
+    def read(self, variable: Any) -> Any:
+        if variable not in self.values:
+            self.values[variable] = jnp.zeros(variable.shape, variable.variable_dtype)
+        return self.values[variable]
+
+    def write(self, variable: Any, value: Any) -> None:
+        self.values[variable] = value
+
+    def key(self) -> jax.Array:
+        return jax.random.key(0)
+
+
+class Pure(Scope):
+    """Values are given, and no other variable may be read or written.
+
+    What is not given may be in the pure scope around this one: a step's, around a metric's.
+
+    Args:
+        values: The array that each variable reads as.
+        training: The training flag of layers that are not told otherwise; None if not decided.
+        rng: The key that draws derive from, or a function that makes it at the first draw.
+        paths: Makes the mapping from layers to their paths.
+    """
+
+    def __init__(
+        self,
+        values: Mapping[Any, Any] | None = None,
+        training: bool | None = None,
+        rng: Any = None,
+        paths: Callable[[], Mapping[Any, str]] | None = None,
+    ):
+        super().__init__(training, paths)
+        self.values = dict(values or {})
+        self._rng = rng
+        around = current()
+        self._around = around if isinstance(around, Pure) else None
+
+    def read(self, variable: Any) -> Any:
+        if variable in self.values:
+            return self.values[variable]
+        if self._around is None:
+            raise ValueError(self._foreign(variable, "read"))
+        return self._around.read(variable)
+
+    def write(self, variable: Any, value: Any) -> None:
+        if variable in self.values:
+            self.values[variable] = value
+        elif self._around is None:
+            raise ValueError(self._foreign(variable, "written"))
+        else:
+            self._around.write(variable, value)
+
+    def _foreign(self, variable: Cell, verb: str) -> str:
+        layer = f" in the call of {self.callers[-1]!r}" if self.callers else ""
+        return (
+            f"The weight {variable.path!r} is {verb}{layer}, but the layer or model that is run "
+            "does not own it: its values were not passed, so it would be frozen into the compiled "
+            "program as a constant.\nMake the layer that holds it an attribute (`self.dense = "
+            "dense`, or an item of a list or dict in one) of the layer or model that uses it; or "
+            "pass its value in `others={variable: value}` of jkeras.pure.run."
+        )
+
+    def key(self) -> jax.Array:
+        if callable(self._rng):
+            self._rng = self._rng()
+        if self._rng is None:
+            caller = f" in {self.callers[-1]!r}" if self.callers else ""
+            raise ValueError(
+                f"A random number is drawn{caller}, but no key was given.\n"
+                "Pass one: model.apply(variables, x, training=True, rng=jax.random.key(0))."
+            )
+        return self._rng
+
+
+class Finding(Pure):
+    """Notes which variables are read or written that pure calls inside are not given.
+
+    They read as traced stand-ins, since whoever finds them will pass them in.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(rng=lambda: jax.random.key(0))
+
+    def read(self, variable: Any) -> Any:
+        if variable not in self.values:
+            self.values[variable] = jnp.zeros(variable.shape, variable.variable_dtype)
+        return self.values[variable]
+
+    def write(self, variable: Any, value: Any) -> None:
+        self.read(variable)
+
+
 def current() -> Scope | None:
     """Returns the scope of the running call, or None outside of any."""
     return _current.get()
 
 
 @contextmanager
-def enter(scope: Scope) -> Iterator[Scope]:
+def enter(scope: Any) -> Iterator[Any]:
     """Makes `scope` the current one while a block runs."""
     token = _current.set(scope)
     try:
@@ -160,20 +262,8 @@ def outside() -> Iterator[None]:
 @contextmanager
 def default_key(key: jax.Array) -> Iterator[None]:
     """Gives pure calls without a key of their own keys that follow from one, while a block runs."""
-    token = _default_key.set([key, 0])
-    try:
+    with enter(Keyed(key)):
         yield
-    finally:
-        _default_key.reset(token)
-
-
-def next_default_key() -> jax.Array | None:
-    """Returns the next of the keys of `default_key`; None outside of such a block."""
-    state = _default_key.get()
-    if state is None:
-        return None
-    state[1] += 1
-    return jax.random.fold_in(state[0], state[1])
 
 
 def draw_key(layer: Any = None) -> jax.Array:

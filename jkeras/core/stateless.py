@@ -11,7 +11,7 @@ from jkeras.core import scope
 from jkeras.core.variable import Variable
 
 
-class StatelessScope(scope.Scope):
+class StatelessScope(scope.Eager):
     """A block in which weights read as chosen values, and writing them changes nothing outside.
 
     `model.apply` does this for all weights of a model; this is for code that touches a few.
@@ -39,7 +39,8 @@ class StatelessScope(scope.Scope):
         collect_losses: bool = False,
         initialize_variables: bool = True,
     ):
-        super().__init__(scope.EAGER)
+        super().__init__()
+        self.values: dict[Variable, Any] = {}
         self.collect_losses, self.initialize_variables = collect_losses, initialize_variables
         self._entered = ExitStack()
         for variable, value in state_mapping or ():
@@ -54,6 +55,9 @@ class StatelessScope(scope.Scope):
                 )
             self.write(variable, jnp.asarray(value, variable.dtype))
 
+    def read(self, variable: Variable) -> Any:
+        return self.values[variable] if variable in self.values else variable.show()
+
     def write(self, variable: Variable, value: Any) -> None:
         self.values[variable] = value
 
@@ -63,7 +67,12 @@ class StatelessScope(scope.Scope):
 
     def add_loss(self, loss: Any) -> None:
         """Adds to `losses`."""
-        self.losses.append(loss)
+        self.added_losses.append((None, loss))
+
+    @property
+    def losses(self) -> list[Any]:
+        """The losses that layers added in the block."""
+        return [loss for _, loss in self.added_losses]
 
     def get_current_value(self, variable: Variable) -> Any:
         """Returns what a variable was given or assigned here; None if nothing was."""

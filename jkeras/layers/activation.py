@@ -7,9 +7,10 @@ import jax.numpy as jnp
 
 from jkeras import activations
 from jkeras.base.deprecation import warn_deprecated
+from jkeras.base.numbers import as_integer, as_number
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
-from jkeras.layers.arguments import add_weight, positive_axis, takes_weight_options
+from jkeras.layers.arguments import add_weight, positive_axis, weight_options
 
 
 class Activation(Layer):
@@ -35,12 +36,13 @@ class Activation(Layer):
 
 
 def _not_negative(layer: Layer, name: str, value: Any) -> Any:
-    if value is None or value < 0:
-        kind = type(layer).__name__
+    number = as_number(value)
+    if number is None or number < 0:
+        of_layer = f"{name} of a {type(layer).__name__} layer"
         raise ValueError(
-            f"{name} of a {kind} layer cannot be None or a negative value. Received: {name}={value}"
+            f"{of_layer} cannot be None or a negative value. Received: {name}={value!r}"
         )
-    return value
+    return number
 
 
 class ReLU(Layer):
@@ -70,9 +72,9 @@ class ReLU(Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        if max_value is not None:
-            _not_negative(self, "max_value", max_value)
         self.max_value = max_value
+        if max_value is not None:
+            self.max_value = _not_negative(self, "max_value", max_value)
         self.negative_slope = _not_negative(self, "negative_slope", negative_slope)
         self.threshold = _not_negative(self, "threshold", threshold)
 
@@ -126,10 +128,11 @@ class PReLU(Layer):
 
     supports_masking = True
 
-    @takes_weight_options("alpha")
+    @weight_options(alpha="Zeros")
     def __init__(self, *, shared_axes: Any = None, **options: Any):
         super().__init__(**options)
-        self.shared_axes = [shared_axes] if isinstance(shared_axes, int) else shared_axes
+        axis = as_integer(shared_axes)
+        self.shared_axes = shared_axes if axis is None else [axis]
 
     def build(self, input_shape: Any) -> None:
         shape = list(input_shape)
@@ -192,7 +195,7 @@ class Softmax(Layer):
             return activations.softmax(inputs, self.axis)
         if jnp.broadcast_shapes(mask.shape, inputs.shape) != inputs.shape:
             raise ValueError(
-                "The `mask` must be broadcastable to `inputs`. "
+                "The `mask` must be broadcastable to `inputs`, and must not have more dimensions. "
                 f"Received: inputs.shape={inputs.shape}, mask.shape={mask.shape}"
             )
         return jax.nn.softmax(inputs, axis=self.axis, where=jnp.asarray(mask, bool))

@@ -1,14 +1,13 @@
 """What layers' constructors share: checks of their arguments, and the options of weights."""
 
-import functools
 import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, TypedDict
 
 import jax
-import numpy as np
 
 from jkeras import constraints, initializers, regularizers
+from jkeras.base.numbers import as_integer, as_number
 from jkeras.core.layer import Layer
 from jkeras.core.seeds import SeedGenerator
 from jkeras.core.signatures import Init, written_out
@@ -48,34 +47,14 @@ class RecurrentOptions(KernelOptions, total=False):
     recurrent_constraint: Any
 
 
-_OPTIONS = {
+_KINDS = {
     "initializer": initializers.get,
     "regularizer": regularizers.get,
     "constraint": constraints.get,
 }
-# Keras's defaults, by weight.
-_INITIALIZERS = {
-    "kernel": "glorot_uniform",
-    "depthwise": "glorot_uniform",
-    "pointwise": "glorot_uniform",
-    "recurrent": "orthogonal",
-    "embeddings": "uniform",
-    "alpha": "Zeros",
-    "bias": "zeros",
-    "beta": "zeros",
-    "gamma": "ones",
-    "moving_mean": "zeros",
-    "moving_variance": "ones",
-}
-# What has not all options.
-_KINDS = {
-    "activity": ["regularizer"],
-    "moving_mean": ["initializer"],
-    "moving_variance": ["initializer"],
-}
 
 
-def takes_weight_options(*weights: str, keep: bool = True) -> Callable[[Init], Init]:
+def weight_options(keep: bool = True, **defaults: Any) -> Callable[[Init], Init]:
     """Writes options of weights out in the signature of a constructor with `**options`.
 
     As in Keras, they come after the constructor's own positional arguments: all initializers (and
@@ -83,37 +62,35 @@ def takes_weight_options(*weights: str, keep: bool = True) -> Callable[[Init], I
     keyword-only in the constructor.
 
     Args:
-        *weights: The weights: `"kernel"` stands for `kernel_initializer`, `kernel_regularizer` and
-            `kernel_constraint`; `"activity"` for `activity_regularizer`.
-        keep: Whether each is kept, as what it stands for, in the attribute of its name; else the
-            constructor gets them.
+        keep: Whether they are kept, as what they stand for, in attributes of their names, before
+            the constructor runs; else it gets them among its `**options`.
+        **defaults: The weights, with their default initializers: `kernel="zeros"` stands for
+            `kernel_initializer="zeros"`, `kernel_regularizer=None` and `kernel_constraint=None`.
+            Or a single option, with its default: `activity_regularizer=None`.
     """
-    defaults = {
-        f"{weight}_{kind}": _INITIALIZERS[weight] if kind == "initializer" else None
-        for kind in _OPTIONS
-        for weight in weights
-        if kind in _KINDS.get(weight, _OPTIONS)
+    weights = [name for name in defaults if not name.endswith(tuple(_KINDS))]
+    written = {
+        f"{name}_{kind}": defaults[name] if kind == "initializer" else None
+        for kind in _KINDS
+        for name in weights
     }
+    written.update((name, default) for name, default in defaults.items() if name not in weights)
+    kept = [name for name in written if keep and name != "activity_regularizer"]  # Layer keeps that
 
     def decorator(init: Init) -> Init:
         own = inspect.signature(init).parameters.values()
-        parameters = [p for p in own if p.kind is p.POSITIONAL_OR_KEYWORD]
-        by_name = [p for p in own if p.kind is p.KEYWORD_ONLY]
-        kind: Any = inspect.Parameter.KEYWORD_ONLY
-        options = [
-            inspect.Parameter(name, kind, default=default, annotation=Any)
-            for name, default in defaults.items()
-        ]
-        parameters += sorted(options + by_name, key=_place)
+        by_position: Any = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        first = [p for p in own if p.kind is by_position]
+        rest = [p for p in own if p.kind is p.KEYWORD_ONLY]
+        rest = [inspect.Parameter(n, by_position, default=d) for n, d in written.items()] + rest
+        return written_out(init, [*first, *sorted(rest, key=_place)], keep_options)
 
-        def make_and_keep(self: Layer, **kwargs: Any) -> None:
-            given = {name: kwargs.pop(name, default) for name, default in defaults.items()}
-            init(self, **kwargs)
-            for name, value in given.items():
-                setattr(self, name, _OPTIONS[name.rpartition("_")[2]](value))
-
-        wrapped: Any = functools.wraps(init)(make_and_keep) if keep else init
-        return written_out(wrapped, parameters)
+    def keep_options(layer: Layer, given: dict[str, Any]) -> None:
+        for name in kept:
+            value = given.pop(name, written[name])
+            if value is not None:
+                value = _KINDS[name.rpartition("_")[2]](value)
+            layer.__dict__[name] = value
 
     return decorator
 
@@ -123,6 +100,12 @@ def _place(parameter: inspect.Parameter) -> int:
     endings = ("_initializer", "unit_forget_bias", "_regularizer", "_constraint")
     found = (i for i, ending in enumerate(endings) if parameter.name.endswith(ending))
     return next(found, len(endings))
+
+
+def of_weights(options: dict[str, Any]) -> dict[str, Any]:
+    """Takes the options of weights out of a constructor's `**options`."""
+    names = [n for n in options if n.endswith(tuple(_KINDS)) and n != "activity_regularizer"]
+    return {name: options.pop(name) for name in names}
 
 
 def add_weight(
@@ -137,7 +120,7 @@ def add_weight(
         options: Another word for `name` in the options' attributes.
         **kwargs: Further arguments of `Layer.add_weight`.
     """
-    kept = {kind: getattr(layer, f"{options or name}_{kind}", None) for kind in _OPTIONS}
+    kept = {kind: getattr(layer, f"{options or name}_{kind}", None) for kind in _KINDS}
     return layer.add_weight(shape=tuple(shape), name=name, **{**kept, **kwargs})
 
 
@@ -147,12 +130,33 @@ def positive_integer(layer: Layer, name: str, value: Any) -> int:
     Raises:
         ValueError: If it is not a positive integer.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value <= 0:
+    number = as_integer(value)
+    if number is None or number <= 0:
         raise ValueError(
-            f"Received an invalid value for `{name}`, expected a positive integer. "
-            f"Received: {name}={value!r} (layer {layer.name!r})"
+            f"Invalid value for argument `{name}`. Expected a strictly positive value. Received "
+            f"{name}={value!r}: `{name}` must be a positive integer (layer {layer.name!r})."
         )
-    return int(value)
+    return number
+
+
+def fraction(layer: Layer, name: str, value: Any) -> float:
+    """Returns `value` as a Python number.
+
+    Raises:
+        ValueError: If it is not a number between 0 and 1.
+    """
+    number = as_number(value)
+    if number is None or not 0 <= number <= 1:
+        raise ValueError(
+            f"Invalid value received for argument `{name}`. Expected a float value between 0 and 1."
+            f" Received: {name}={value!r} (layer {layer.name!r})"
+        )
+    return number
+
+
+def alias(name: str) -> property:
+    """Returns a property that is another name of an attribute."""
+    return property(lambda layer: getattr(layer, name), lambda layer, v: setattr(layer, name, v))
 
 
 def one_of(layer: Layer, name: str, value: Any, allowed: Iterable[Any]) -> Any:
@@ -164,8 +168,8 @@ def one_of(layer: Layer, name: str, value: Any, allowed: Iterable[Any]) -> Any:
     allowed = tuple(allowed)
     if value not in allowed:
         raise ValueError(
-            f"Invalid value for argument `{name}` of the layer {layer.name!r}. "
-            f"Expected one of {allowed}. Received: {name}={value!r}"
+            f"Invalid value for argument `{name}`. Expected one of {allowed}. "
+            f"Received: {name}={value!r} (layer {layer.name!r})"
         )
     return value
 
@@ -176,12 +180,31 @@ def positive_axis(layer: Layer, axis: Any, ndim: int) -> int:
     Raises:
         ValueError: If the inputs have no such axis.
     """
-    if not isinstance(axis, (int, np.integer)) or not -ndim <= axis < ndim:
+    number = as_integer(axis)
+    if number is None or not -ndim <= number < ndim:
         raise ValueError(
             f"Invalid value for `axis` argument of the layer {layer.name!r}: expected an integer "
             f"in the range [-ndim, ndim). Received: axis={axis!r} for inputs with ndim={ndim}"
         )
-    return int(axis) % ndim
+    return number % ndim
+
+
+def as_axes(layer: Layer, axis: Any) -> Any:
+    """Returns an axis as an int, or several as a list of them.
+
+    Raises:
+        TypeError: If one is not an integer.
+    """
+    single = as_integer(axis)
+    if single is not None:
+        return single
+    axes = [as_integer(a) for a in axis] if isinstance(axis, (list, tuple)) else [None]
+    if None in axes:
+        raise TypeError(
+            "Expected an int or a list/tuple of ints for the argument 'axis', but received: "
+            f"{axis!r} (layer {layer.name!r})"
+        )
+    return axes
 
 
 def seed_generator(seed: Any) -> SeedGenerator | None:
@@ -202,15 +225,30 @@ def size_tuple(layer: Layer, name: str, value: Any, n: int, least: int = 1) -> t
     Raises:
         ValueError: If `value` is neither an integer nor `n` of them, or one is too small.
     """
-    sizes = (value,) * n if isinstance(value, (int, np.integer)) else value
-    is_tuple = isinstance(sizes, Iterable) and not isinstance(sizes, (str, bytes))
-    sizes = tuple(sizes) if is_tuple else ()
-    integers = all(isinstance(k, (int, np.integer)) and not isinstance(k, bool) for k in sizes)
-    if len(sizes) != n or not integers or min(sizes) < least:
-        bad = {k for k in sizes if integers and k < least}
+    single = as_integer(value)
+    is_tuple = isinstance(value, Iterable) and not isinstance(value, (str, bytes))
+    given = (single,) * n if single is not None else tuple(value) if is_tuple else ()
+    sizes = [k for k in map(as_integer, given) if k is not None]
+    if not len(sizes) == len(given) == n or min(sizes) < least:
+        bad = {k for k in sizes if k < least}
         detail = f", including values {bad} that do not satisfy `value >= {least}`" if bad else ""
         raise ValueError(
             f"The `{name}` argument must be a tuple of {n} integers. "
             f"Received {name}={value!r}{detail} (layer {layer.name!r})"
         )
-    return tuple(int(k) for k in sizes)
+    return tuple(sizes)
+
+
+def check_steps(layer: Any) -> None:
+    """Refuses strides and dilation that are both above 1.
+
+    Raises:
+        ValueError: If they are.
+    """
+    if max(layer.strides) > 1 and max(layer.dilation_rate) > 1:
+        raise ValueError(
+            "`strides > 1` not supported in conjunction with `dilation_rate > 1`: set one of them "
+            "to 1. Received: "
+            f"strides={layer.strides} and dilation_rate={layer.dilation_rate} "
+            f"(layer {layer.name!r})"
+        )

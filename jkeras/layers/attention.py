@@ -13,12 +13,14 @@ from jkeras.core.layer import Layer
 from jkeras.core.signatures import takes_arguments_of
 from jkeras.layers.arguments import (
     KernelOptions,
+    alias,
+    fraction,
     next_key,
     one_of,
     positive_axis,
     positive_integer,
     seed_generator,
-    takes_weight_options,
+    weight_options,
 )
 from jkeras.layers.core import EinsumDense
 from jkeras.ops import arrays as nn
@@ -66,7 +68,7 @@ class _HeadAttention(Layer):
     output_shape: Any = None
     attention_axes: Any = None
 
-    @takes_weight_options("kernel", "bias", "activity")
+    @weight_options(kernel="glorot_uniform", bias="zeros", activity_regularizer=None)
     def __init__(
         self,
         dropout: float = 0.0,
@@ -79,8 +81,14 @@ class _HeadAttention(Layer):
         **options: Unpack[KernelOptions],
     ):
         super().__init__(**options)
-        self.dropout, self.use_bias, self.use_gate = dropout, use_bias, use_gate
+        self.dropout = fraction(self, "dropout", dropout)
+        self.use_bias, self.use_gate = use_bias, use_gate
         self.sliding_window, self.flash_attention = sliding_window, flash_attention
+        if flash_attention and dropout:
+            raise ValueError(
+                "Dropout is not supported when flash attention is enabled. Please set dropout to "
+                f"0.0 to use flash attention. Received: dropout={dropout} (layer {self.name!r})"
+            )
         if sliding_window is not None:
             positive_integer(self, "sliding_window", sliding_window)
         self.seed, self.seed_generator = seed, seed_generator(seed)
@@ -148,7 +156,23 @@ class _HeadAttention(Layer):
         axes = self._axes(query.ndim)
         q = _Folded(self.query_dense(query), axes)
         k, v = _Folded(self.key_dense(key), axes), _Folded(self.value_dense(value), axes)
-        mask = self._mask(q, k, value_mask, key_mask, attention_mask, use_causal_mask)
+        masks = (query_mask, value_mask, key_mask, attention_mask)
+        mask = self._mask(q, k, *masks, use_causal_mask)
+        if return_attention_scores and self.flash_attention:
+            raise ValueError(
+                "Returning attention scores is not supported when flash attention is enabled. "
+                "Please disable flash attention to access attention scores "
+                f"(layer {self.name!r})."
+            )
+        outputs, scores = self._attend(q, k, v, mask, training, return_attention_scores)
+        if self.use_gate:
+            outputs = outputs * jax.nn.sigmoid(self.gate_dense(query))
+        outputs = self.output_dense(outputs)
+        return outputs if scores is None else (outputs, scores)
+
+    def _attend(
+        self, q: _Folded, k: _Folded, v: _Folded, mask: Any, training: Any, return_scores: bool
+    ) -> tuple[jax.Array, jax.Array | None]:
         dropping = bool(training and self.dropout)
         outputs, scores = nn.attention_heads(
             q.array,
@@ -157,16 +181,32 @@ class _HeadAttention(Layer):
             mask=mask,
             dropout_rate=self.dropout,
             dropout_key=next_key(self) if dropping else None,
-            return_scores=return_attention_scores,
+            return_scores=return_scores,
             flash_attention=self.flash_attention,
         )
-        outputs = q.unfold(outputs)
-        if self.use_gate:
-            outputs = outputs * jax.nn.sigmoid(self.gate_dense(query))
-        outputs = self.output_dense(outputs)
-        if scores is None:
-            return outputs
-        return outputs, scores.reshape(*q.samples, self.heads, *q.steps, *k.steps)
+        if scores is not None:
+            scores = scores.reshape(*q.samples, self.heads, *q.steps, *k.steps)
+        return q.unfold(outputs), scores
+
+    # Packages that extend Keras's layer know its parts by these names.
+    _query_dense, _key_dense = alias("query_dense"), alias("key_dense")
+    _value_dense, _output_dense = alias("value_dense"), alias("output_dense")
+    _gate_dense = alias("gate_dense")
+
+    def _compute_attention(
+        self,
+        query: Any,
+        key: Any,
+        value: Any,
+        attention_mask: Any = None,
+        training: Any = None,
+        return_attention_scores: bool = False,
+        use_causal_mask: bool = False,
+    ) -> tuple[jax.Array, jax.Array | None]:
+        axes = self._axes(query.ndim - 1)
+        q, k, v = (_Folded(x, axes) for x in (query, key, value))
+        mask = self._mask(q, k, None, None, None, attention_mask, use_causal_mask)
+        return self._attend(q, k, v, mask, training, return_attention_scores)
 
     def _axes(self, ndim: int) -> tuple[int, ...]:
         if self.attention_axes is None:
@@ -177,6 +217,7 @@ class _HeadAttention(Layer):
         self,
         q: _Folded,
         k: _Folded,
+        query_mask: Any,
         value_mask: Any,
         key_mask: Any,
         attention_mask: Any,
@@ -185,18 +226,13 @@ class _HeadAttention(Layer):
         """Returns which sources each target sees, (samples or 1, heads or 1, targets, sources)."""
         targets, sources = q.array.shape[1], k.array.shape[1]
         seen = []
+        if query_mask is not None:  # as in Keras, a hidden target gets the mean of everything
+            seen.append(jnp.asarray(query_mask, bool).reshape(-1, 1, targets, 1))
         for mask in (value_mask, key_mask):
             if mask is not None:
                 seen.append(jnp.asarray(mask, bool).reshape(-1, 1, 1, sources))
         if attention_mask is not None:
-            steps = q.steps + k.steps
-            if attention_mask.shape[-len(steps) :] != steps:
-                raise ValueError(
-                    f"The `attention_mask` of the layer {self.name!r} must have the shape (batch, "
-                    f"{targets} targets, {sources} sources). Received: {attention_mask.shape}"
-                )
-            heads = attention_mask.shape[1] if attention_mask.ndim > 1 + len(steps) else 1
-            seen.append(jnp.asarray(attention_mask, bool).reshape(-1, heads, targets, sources))
+            seen.append(self._given_mask(q, k, attention_mask))
         # One mask a batch element serves all samples that were folded into it.
         folded = math.prod(q.samples[1:])
         seen = [jnp.repeat(m, folded, axis=0) if folded > 1 < len(m) else m for m in seen]
@@ -205,7 +241,32 @@ class _HeadAttention(Layer):
             seen.append((here >= there)[None, None])
         if self.sliding_window is not None:
             seen.append((abs(here - there) < self.sliding_window)[None, None])
-        return functools.reduce(jnp.logical_and, seen) if seen else None
+        if not seen:
+            return None
+        mask = functools.reduce(jnp.logical_and, seen)
+        return jnp.broadcast_to(mask, (*mask.shape[:2], targets, sources))
+
+    def _given_mask(self, q: _Folded, k: _Folded, mask: Any) -> jax.Array:
+        """Returns a mask (batch, targets, sources), with or without heads before the targets.
+
+        An axis of size 1 stands for one of any size, as in NumPy; so do missing ones in front.
+        """
+        mask, steps = jnp.asarray(mask, bool), q.steps + k.steps
+        missing = 1 + len(steps) - mask.ndim
+        mask = mask[(None,) * missing] if missing > 0 else mask
+        if missing >= 0:
+            mask = mask[:, None]
+        wanted = (q.samples[0], self.heads, *steps)
+        if mask.ndim != len(wanted) or any(
+            n not in (1, m) for n, m in zip(mask.shape, wanted, strict=True)
+        ):
+            raise ValueError(
+                f"The `attention_mask` of the layer {self.name!r} must broadcast to the shape "
+                f"(batch, [heads,] targets, sources), which is {wanted} with heads. Received: "
+                f"attention_mask.shape={mask.shape}"
+            )
+        mask = jnp.broadcast_to(mask, (*mask.shape[:2], *steps))
+        return mask.reshape(*mask.shape[:2], math.prod(q.steps), math.prod(k.steps))
 
 
 def _as_tuple(value: Any) -> Any:
@@ -268,8 +329,12 @@ class MultiHeadAttention(_HeadAttention):
         super().__init__(dropout, use_bias, **options)
         self.num_heads = self.heads = self.groups = positive_integer(self, "num_heads", num_heads)
         self.key_dim = self.key_size = positive_integer(self, "key_dim", key_dim)
-        self.value_dim = self.value_size = positive_integer(self, "value_dim", value_dim or key_dim)
-        self.output_shape, self.attention_axes = _as_tuple(output_shape), _as_tuple(attention_axes)
+        value_dim = key_dim if value_dim is None else value_dim
+        self.value_dim = self.value_size = positive_integer(self, "value_dim", value_dim)
+        self.output_shape, self.attention_axes = None, _as_tuple(attention_axes)
+        if output_shape is not None:
+            sizes = _as_tuple(output_shape)
+            self.output_shape = tuple(positive_integer(self, "output_shape", n) for n in sizes)
 
 
 class GroupedQueryAttention(_HeadAttention):
@@ -338,8 +403,8 @@ class Attention(Layer):
     """Dot-product attention without projections (Luong et al., 2015).
 
     Called as `layer([query, value], mask=None, training=False, return_attention_scores=False,
-    use_causal_mask=False)`, or with `[query, value, key]`: query (batch, targets, size), value
-    and key (batch, sources, size); `mask` is a list of the query's and the value's mask.
+    use_causal_mask=False)`, or with `[query, value, key]`: query (batch, ..., targets, size),
+    value and key (batch, ..., sources, size); `mask` is a list of the query's and the value's mask.
 
     Weights: `scale` () with `use_scale`, `concat_score_weight` () with `score_mode="concat"`.
 
@@ -370,7 +435,7 @@ class Attention(Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        self.use_scale, self.dropout = use_scale, dropout
+        self.use_scale, self.dropout = use_scale, fraction(self, "dropout", dropout)
         self.score_mode = one_of(self, "score_mode", score_mode, ("dot", "concat"))
         self.seed, self.seed_generator = seed, seed_generator(seed)
 
@@ -388,8 +453,9 @@ class Attention(Layer):
         )
         if not is_list or len(shapes) not in (2, 3):
             raise ValueError(
-                f"{kind} layer must be called on a list of inputs, namely [query, value] or "
-                f"[query, value, key]. Received: inputs={shapes} (layer {self.name!r})"
+                f"{kind} layer must be called on a list of inputs of length 2 or 3, namely "
+                "[query, value] or [query, value, key]. "
+                f"Received: inputs={shapes} (layer {self.name!r})"
             )
         query, key = shapes[0], shapes[-1]
         if query[-1] != key[-1] and None not in (query[-1], key[-1]):
@@ -401,9 +467,9 @@ class Attention(Layer):
     def score(self, query: Any, key: Any) -> Any:
         """Returns how much each source (batch, targets, sources) matters to each target."""
         if self.score_mode == "dot":
-            scores = jnp.einsum("bth,bsh->bts", query, key)
+            scores = jnp.einsum("...th,...sh->...ts", query, key)
             return scores if self.scale is None else scores * self.scale.value
-        sums = query[:, :, None] + key[:, None]
+        sums = query[..., :, None, :] + key[..., None, :, :]
         scaled = sums if self.scale is None else sums * self.scale.value
         return self.concat_score_weight.value * jnp.sum(jnp.tanh(scaled), axis=-1)
 
@@ -418,18 +484,18 @@ class Attention(Layer):
         query, value, *rest = inputs
         query_mask, value_mask = self._masks(mask)
         scores = self.score(query, rest[0] if rest else value)
-        seen = jnp.ones((1, 1, 1), bool) if value_mask is None else value_mask[:, None]
+        seen = jnp.ones((1, 1), bool) if value_mask is None else value_mask[..., None, :]
         if use_causal_mask:
-            seen = seen & jnp.tril(jnp.ones(scores.shape[1:], bool))
+            seen = seen & jnp.tril(jnp.ones(scores.shape[-2:], bool))
         # A large number, not infinity: a target that sees nothing gets the mean of everything.
         hidden = jnp.finfo(scores.dtype).min / 2
         weights = jax.nn.softmax(jnp.where(seen, scores, hidden))
         dropping = training and self.dropout
         used = nn.dropout(weights, self.dropout, next_key(self)) if dropping else weights
-        outputs = jnp.einsum("bts,bsh->bth", used, value)
+        outputs = jnp.einsum("...ts,...sh->...th", used, value)
         if query_mask is not None:
             outputs = outputs * query_mask[..., None].astype(outputs.dtype)
-        return (outputs, weights) if return_attention_scores else outputs
+        return (outputs, used) if return_attention_scores else outputs
 
     def _masks(self, mask: Any) -> tuple[Any, Any]:
         if mask is None:
@@ -441,8 +507,8 @@ class Attention(Layer):
             )
         return mask[0], mask[1]
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        return self._masks(previous_mask)[0]
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return self._masks(mask)[0]
 
 
 class AdditiveAttention(Attention):
@@ -475,6 +541,6 @@ class AdditiveAttention(Attention):
         self.scale = self.add_weight(sizes, name="scale") if self.use_scale else None
 
     def score(self, query: Any, key: Any) -> Any:
-        summands = jnp.tanh(query[:, :, None] + key[:, None])
+        summands = jnp.tanh(query[..., :, None, :] + key[..., None, :, :])
         scaled = summands if self.scale is None else summands * self.scale.value
         return jnp.sum(scaled, axis=-1)

@@ -9,10 +9,11 @@ from jkeras.core.signatures import takes_arguments_of
 from jkeras.layers.arguments import (
     KernelOptions,
     add_weight,
+    check_steps,
     one_of,
     positive_integer,
     size_tuple,
-    takes_weight_options,
+    weight_options,
 )
 from jkeras.layers.spatial import SpatialLayer
 from jkeras.ops import arrays as nn
@@ -71,7 +72,7 @@ class _Convolution(SpatialLayer):
             if self.data_format == "channels_first":
                 bias = bias.reshape(-1, *(1,) * self.rank)
             outputs = outputs + bias
-        return self.activation(outputs)
+        return outputs if self.activation is None else self.activation(outputs)
 
     def _check_inputs(self, inputs: Any) -> None:
         if self.padding == "valid":
@@ -80,7 +81,7 @@ class _Convolution(SpatialLayer):
 
 
 class _Conv(_Convolution):
-    @takes_weight_options("kernel", "bias", "activity")
+    @weight_options(kernel="glorot_uniform", bias="zeros", activity_regularizer=None)
     def __init__(
         self,
         filters: int,
@@ -103,7 +104,7 @@ class _Conv(_Convolution):
                 "The number of filters must be evenly divisible by the number of groups. "
                 f"Received: groups={groups}, filters={filters} (layer {self.name!r})"
             )
-        _check_steps(self)
+        check_steps(self)
 
     def build(self, input_shape: Any) -> None:
         channels = self._channels(input_shape)
@@ -120,15 +121,6 @@ class _Conv(_Convolution):
     def call(self, inputs: Any) -> Any:
         self._check_inputs(inputs)
         return self._convolve(nn.conv, inputs, self.kernel)
-
-
-def _check_steps(layer: Any) -> None:
-    if max(layer.strides) > 1 and max(layer.dilation_rate) > 1:
-        raise ValueError(
-            "`strides > 1` not supported in conjunction with `dilation_rate > 1`. Received: "
-            f"strides={layer.strides} and dilation_rate={layer.dilation_rate} "
-            f"(layer {layer.name!r})"
-        )
 
 
 class Conv1D(_Conv):
@@ -194,7 +186,7 @@ class Conv3D(_Conv):
 
 
 class _ConvTranspose(_Convolution):
-    @takes_weight_options("kernel", "bias", "activity")
+    @weight_options(kernel="glorot_uniform", bias="zeros", activity_regularizer=None)
     def __init__(
         self,
         filters: int,
@@ -211,7 +203,7 @@ class _ConvTranspose(_Convolution):
         common = (kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias)
         super().__init__(*common, **options)
         self.filters = positive_integer(self, "filters", filters)
-        _check_steps(self)
+        check_steps(self)
         self.output_padding = None
         if output_padding is not None:
             self.output_padding = size_tuple(self, "output_padding", output_padding, self.rank, 0)
@@ -310,7 +302,7 @@ class Conv3DTranspose(_ConvTranspose):
 
 
 class _DepthwiseConv(_Convolution):
-    @takes_weight_options("depthwise", "bias", "activity")
+    @weight_options(depthwise="glorot_uniform", bias="zeros", activity_regularizer=None)
     @takes_arguments_of(_Convolution.__init__)
     def __init__(
         self,
@@ -382,7 +374,12 @@ class DepthwiseConv2D(_DepthwiseConv):
 
 
 class _SeparableConv(_Convolution):
-    @takes_weight_options("depthwise", "pointwise", "bias", "activity")
+    @weight_options(
+        depthwise="glorot_uniform",
+        pointwise="glorot_uniform",
+        bias="zeros",
+        activity_regularizer=None,
+    )
     @takes_arguments_of(_Convolution.__init__)
     def __init__(
         self,

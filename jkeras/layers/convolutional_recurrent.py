@@ -8,8 +8,9 @@ import jax.numpy as jnp
 from jkeras.base import settings
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.signatures import takes_arguments_of
-from jkeras.layers.arguments import add_weight, one_of, positive_integer, size_tuple
-from jkeras.layers.recurrent import LSTM, CellRNN, LSTMCell
+from jkeras.layers.arguments import add_weight, check_steps, one_of, positive_integer, size_tuple
+from jkeras.layers.cells import LSTMCell
+from jkeras.layers.recurrent import CellRNN, for_cell, layer_options, of_cell
 from jkeras.ops import arrays as nn
 
 
@@ -41,6 +42,7 @@ class ConvLSTMCell(LSTMCell):
         self.padding = one_of(self, "padding", str(padding).lower(), ("valid", "same"))
         self.data_format = settings.standardize_data_format(data_format)
         self.dilation_rate = size_tuple(self, "dilation_rate", dilation_rate, rank)
+        check_steps(self)
         self.channel_axis = 1 if self.data_format == "channels_first" else -1
 
     def build(self, input_shape: Any) -> None:
@@ -66,10 +68,14 @@ class ConvLSTMCell(LSTMCell):
 
 class _ConvLSTM(CellRNN):
     rank: int
-    cell_class = ConvLSTMCell
     cell: ConvLSTMCell
+    recurrent_activation = of_cell("recurrent_activation")
+    unit_forget_bias = of_cell("unit_forget_bias")
+    filters, kernel_size, strides = of_cell("filters"), of_cell("kernel_size"), of_cell("strides")
+    padding, data_format = of_cell("padding"), of_cell("data_format")
+    dilation_rate = of_cell("dilation_rate")
 
-    @takes_arguments_of(LSTM.__init__, without=["units", "unroll", "use_cudnn"])
+    @layer_options
     def __init__(
         self,
         filters: int,
@@ -78,9 +84,36 @@ class _ConvLSTM(CellRNN):
         padding: str = "valid",
         data_format: str | None = None,
         dilation_rate: Any = 1,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        *,
+        unit_forget_bias: bool = True,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: Any = None,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
         **options: Any,
     ):
-        self._make({**locals(), "rank": self.rank})
+        window = (kernel_size, strides, padding, data_format, dilation_rate)
+        cell = ConvLSTMCell(
+            self.rank,
+            filters,
+            *window,
+            activation=activation,
+            recurrent_activation=recurrent_activation,
+            use_bias=use_bias,
+            unit_forget_bias=unit_forget_bias,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            seed=seed,
+            name="conv_lstm_cell",
+            **for_cell(options),
+        )
+        super().__init__(cell, return_sequences, return_state, go_backwards, stateful, **options)
         self.input_spec = InputSpec(ndim=self.rank + 3)
 
     def _zero_states(self, sequences: Any) -> list:

@@ -7,18 +7,20 @@ from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from jkeras import activations, regularizers
+from jkeras import activations, initializers, regularizers
+from jkeras.base.numbers import as_integer
 from jkeras.core import policy
 from jkeras.core.graph import Call, SymbolicTensor
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
+from jkeras.core.signatures import takes_arguments_of
 from jkeras.layers.arguments import (
     KernelOptions,
     add_weight,
+    alias,
     positive_integer,
-    takes_weight_options,
+    weight_options,
 )
 
 
@@ -68,15 +70,20 @@ class InputLayer(Layer):
         super().__init__(name=name, dtype=policy.standardize_dtype(tensor_dtype), **kwargs)
         if sparse or ragged:
             word = "sparse" if sparse else "ragged"
-            raise ValueError(f"`{word}=True` is not supported: pass dense arrays.")
-        if input_tensor is not None:
-            batch_shape = input_tensor.shape
-        elif shape is None and batch_shape is None:
-            batch_shape = self._batch_input_shape
+            raise ValueError(
+                f"`{word}=True` is not supported: pass dense arrays. (With an `input_tensor`, you "
+                f"cannot provide an incompatible `{word}` argument.)"
+            )
+        if shape is None and batch_shape is None and self._batch_input_shape is not None:
+            first, *sample = self._batch_input_shape  # of older Keras code
+            batch_size, shape = batch_size if first is None else first, sample
         if shape is not None and batch_shape is not None:
             raise ValueError("You cannot pass both `shape` and `batch_shape` at the same time.")
-        if batch_size is not None and batch_shape is not None and input_tensor is None:
+        if batch_size is not None and batch_shape is not None:
             raise ValueError("You cannot pass both `batch_size` and `batch_shape`.")
+        if input_tensor is not None:
+            _check_input_tensor(input_tensor, shape, batch_size, dtype, batch_shape)
+            shape, batch_shape = None, input_tensor.shape
         if shape is not None:
             batch_shape = (batch_size, *_as_shape(shape))
         if batch_shape is None:
@@ -97,20 +104,42 @@ class InputLayer(Layer):
         return {name: getattr(self, name) for name in names}
 
 
+def _check_input_tensor(
+    tensor: SymbolicTensor, shape: Any, batch_size: Any, dtype: Any, batch_shape: Any
+) -> None:
+    """Refuses what contradicts the tensor that an InputLayer is to use."""
+    for name, given, actual in (
+        ("shape", shape, tensor.shape[1:]),
+        ("batch_shape", batch_shape, tensor.shape),
+        ("batch_size", None if batch_size is None else (batch_size,), tensor.shape[:1]),
+    ):
+        if given is not None and _as_shape(given) != tuple(actual):
+            raise ValueError(
+                "When providing the `input_tensor` argument, you cannot provide an incompatible "
+                f"`{name}` argument. Received: {name}={given}; the tensor has {actual}"
+            )
+    if dtype is not None and policy.standardize_dtype(dtype) != tensor.dtype:
+        raise ValueError(
+            "When providing the `input_tensor` argument, you cannot provide an incompatible "
+            f"`dtype` argument. Received: dtype={dtype!r}; the tensor has {tensor.dtype!r}"
+        )
+
+
 def _as_shape(shape: Any) -> tuple[int | None, ...]:
     """Returns a tuple of sizes; refuses what is none."""
     if isinstance(shape, (str, bytes)) or not isinstance(shape, Iterable):
         raise ValueError(
             f"Cannot convert {shape!r} to a shape: it is a tuple of sizes, such as (28, 28)."
         )
-    sizes = tuple(shape)
-    for n in sizes:
-        if n is not None and (isinstance(n, bool) or not isinstance(n, (int, np.integer))):
+    given = tuple(shape)
+    sizes = tuple(None if n is None else as_integer(n) for n in given)
+    for n, size in zip(given, sizes, strict=True):
+        if n is not None and size is None:
             raise ValueError(
                 f"Cannot convert {shape!r} to a shape. Found invalid dimension {n!r} of type "
                 f"{type(n)}."
             )
-        if n is not None and n < 0:
+        if size is not None and size < 0:
             raise ValueError(
                 f"Cannot convert {shape!r} to a shape. Negative dimensions are not allowed."
             )
@@ -184,7 +213,7 @@ class Dense(Layer):
 
     supports_masking = True
 
-    @takes_weight_options("kernel", "bias", "activity")
+    @weight_options(kernel="glorot_uniform", bias="zeros", activity_regularizer=None)
     def __init__(
         self,
         units: int,
@@ -202,9 +231,12 @@ class Dense(Layer):
         self.bias = add_weight(self, "bias", (self.units,)) if self.use_bias else None
         self.input_spec = InputSpec(min_ndim=2, axes={-1: input_shape[-1]})
 
+    _kernel = alias("kernel")
+
     def call(self, inputs: Any) -> Any:
         outputs = inputs @ self.kernel
-        return self.activation(outputs if self.bias is None else outputs + self.bias)
+        outputs = outputs if self.bias is None else outputs + self.bias
+        return outputs if self.activation is None else self.activation(outputs)
 
 
 class EinsumDense(Layer):
@@ -231,7 +263,9 @@ class EinsumDense(Layer):
         (2, 32, 64)
     """
 
-    @takes_weight_options("kernel", "bias")
+    kernel_initializer: Any
+
+    @weight_options(kernel="glorot_uniform", bias="zeros")
     def __init__(
         self,
         equation: str,
@@ -242,17 +276,24 @@ class EinsumDense(Layer):
     ):
         super().__init__(**options)
         self.equation, self.bias_axes = equation, bias_axes
-        self.output_shape = (output_shape,) if isinstance(output_shape, int) else output_shape
+        size = as_integer(output_shape)
+        self.output_shape = output_shape if size is None else (size,)
         self.activation = activations.get(activation)
 
     def build(self, input_shape: Any) -> None:
         kernel_shape, bias_shape = self._shapes(input_shape)
-        self.kernel = add_weight(self, "kernel", kernel_shape)
+        _, of_kernel, of_outputs = re.split(",|->", self.equation.replace(" ", ""))
+        summed = [i for i, letter in enumerate(of_kernel) if letter not in of_outputs]
+        initializer = initializers.counting(self.kernel_initializer, summed)
+        self.kernel = add_weight(self, "kernel", kernel_shape, initializer=initializer)
         self.bias = None if bias_shape is None else add_weight(self, "bias", bias_shape)
+
+    _kernel = alias("kernel")
 
     def call(self, inputs: Any) -> Any:
         outputs = jnp.einsum(self.equation, inputs, self.kernel)
-        return self.activation(outputs if self.bias is None else outputs + self.bias.value)
+        outputs = outputs if self.bias is None else outputs + self.bias.value
+        return outputs if self.activation is None else self.activation(outputs)
 
     def _shapes(self, input_shape: Any) -> tuple[list, list | None]:
         """Returns the shapes of kernel and bias."""
@@ -324,7 +365,7 @@ class Embedding(Layer):
         (1, 3, 4)
     """
 
-    @takes_weight_options("embeddings")
+    @weight_options(embeddings="uniform")
     def __init__(
         self,
         input_dim: int,
@@ -339,19 +380,28 @@ class Embedding(Layer):
         self.input_dim = positive_integer(self, "input_dim", input_dim)
         self.output_dim = positive_integer(self, "output_dim", output_dim)
         self.mask_zero = self.supports_masking = mask_zero
-        self._initial_weights = weights
+        if weights is not None:
+            self.build()
+            self.embeddings.assign(weights[0] if isinstance(weights, (list, tuple)) else weights)
 
     def build(self, input_shape: Any = None) -> None:
         self.embeddings = add_weight(self, "embeddings", (self.input_dim, self.output_dim))
-        if self._initial_weights is not None:
-            values = self._initial_weights
-            self.embeddings.assign(values[0] if isinstance(values, (list, tuple)) else values)
+
+    _embeddings = alias("embeddings")
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "embeddings":
+            raise AttributeError(
+                "You must build the layer before accessing `embeddings`: call it on data, or call "
+                f"build() (layer {self.name!r})."
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def call(self, inputs: Any) -> Any:
         indices = inputs if jnp.issubdtype(inputs.dtype, jnp.integer) else inputs.astype("int32")
         return jnp.take(self.embeddings.value, indices, axis=0).astype(self.compute_dtype)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return jnp.not_equal(inputs, 0) if self.mask_zero else None
 
 
@@ -384,19 +434,18 @@ class ReversibleEmbedding(Embedding):
         (1, 3, 10)
     """
 
-    @takes_weight_options("embeddings")
+    @takes_arguments_of(Embedding.__init__, without=["weights"])
     def __init__(
         self,
         input_dim: int,
         output_dim: int,
         tie_weights: bool = True,
         *,
-        mask_zero: bool = False,
         reverse_dtype: Any = None,
         logit_soft_cap: float | None = None,
         **options: Any,
     ):
-        super().__init__(input_dim, output_dim, mask_zero=mask_zero, **options)
+        super().__init__(input_dim, output_dim, **options)
         self.tie_weights, self.reverse_dtype = tie_weights, reverse_dtype
         self.logit_soft_cap = logit_soft_cap
 
@@ -415,9 +464,9 @@ class ReversibleEmbedding(Embedding):
         cap = self.logit_soft_cap
         return logits if cap is None else jnp.tanh(logits / cap) * cap
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         is_index = jnp.issubdtype(inputs.dtype, jnp.integer)
-        return super().compute_mask(inputs) if is_index else previous_mask
+        return super().compute_mask(inputs) if is_index else mask
 
 
 class Masking(Layer):
@@ -439,7 +488,7 @@ class Masking(Layer):
         super().__init__(**kwargs)
         self.mask_value = mask_value
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return jnp.any(jnp.not_equal(inputs, self.mask_value), axis=-1)
 
     def call(self, inputs: Any) -> Any:
@@ -479,6 +528,7 @@ class Lambda(Layer):
             raise TypeError(f"Lambda takes a function, got {function!r}.")
         self.function, self.output_shape, self.mask = function, output_shape, mask
         self.arguments = dict(arguments or {})
+        self.supports_masking = mask is not None
         try:
             self._parameters = frozenset(inspect.signature(function).parameters)
         except ValueError:  # some functions written in C do not tell
@@ -498,8 +548,8 @@ class Lambda(Layer):
             shape = (jax.tree.leaves(inputs)[0].shape[0], *_as_shape(self.output_shape))
         return SymbolicTensor(shape, self.compute_dtype)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        return self.mask(inputs, previous_mask) if callable(self.mask) else self.mask
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return self.mask(inputs, mask) if callable(self.mask) else self.mask
 
 
 class Identity(Layer):
@@ -545,5 +595,5 @@ class ActivityRegularization(Layer):
         self._regularizer = regularizers.L1L2(l1, l2)
 
     def call(self, inputs: Any) -> Any:
-        self.add_loss(self._regularizer(inputs) / inputs.shape[0])
+        self.add_loss(self._regularizer(inputs) / jnp.maximum(inputs.shape[0], 1))
         return inputs

@@ -4,8 +4,10 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
+from jkeras.base.numbers import as_integer
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.layer import Layer
 from jkeras.layers.arguments import positive_axis
@@ -49,11 +51,11 @@ class _Merge(Layer):
         )
         wanted = self.number_of_inputs
         if not is_list or not input_shape or (wanted and len(input_shape) != wanted):
-            number = f"exactly {wanted} inputs" if wanted else "at least 1 input"
+            number = f"exactly {wanted} inputs" if wanted else "a list of at least 1 input"
             raise ValueError(
-                "A merge layer should be called on a list of inputs: a "
-                f"`{type(self).__name__}` layer should be called on a list of {number}. "
-                f"Received: input_shape={input_shape} (layer {self.name!r})"
+                f"A merge layer should be called on a list of inputs: a `{type(self).__name__}` "
+                f"layer should be called on {number}. Received: input_shape={input_shape} "
+                f"(layer {self.name!r})"
             )
         self.merged_shape(input_shape)
 
@@ -62,9 +64,12 @@ class _Merge(Layer):
         return _broadcast(shapes)
 
     def call(self, inputs: Any) -> Any:
+        return functools.reduce(self.combine, self._aligned(inputs))
+
+    def _aligned(self, inputs: Any) -> list[jax.Array]:
+        """Returns the inputs with as many axes as the one that has most."""
         ndim = max(x.ndim for x in inputs)
-        aligned = [jnp.expand_dims(x, tuple(range(1, 1 + ndim - x.ndim))) for x in inputs]
-        return functools.reduce(self.combine, aligned)
+        return [jnp.expand_dims(x, tuple(range(1, 1 + ndim - x.ndim))) for x in inputs]
 
     def compute_output_spec(self, inputs: Any) -> Any:
         # By rule, since an unknown size may equal a known one, but no size tried for it would.
@@ -72,12 +77,27 @@ class _Merge(Layer):
         shape = self.merged_shape([x.shape for x in inputs])
         return SymbolicTensor(shape, jnp.result_type(*(x.dtype for x in inputs)))
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        if previous_mask is not None and not isinstance(previous_mask, (list, tuple)):
-            raise ValueError(f"`mask` should be a list. Received: mask={previous_mask}")
-        if previous_mask is None or any(m is None for m in previous_mask):
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        masks = self._masks(inputs, mask)
+        if any(m is None for m in masks):
             return None
-        return functools.reduce(jnp.logical_or, previous_mask)
+        return functools.reduce(jnp.logical_or, masks)
+
+    def _masks(self, inputs: Any, mask: Any) -> list[Any]:
+        """Returns a mask, or None, for each input."""
+        if mask is None:
+            return [None] * len(inputs)
+        for name, value in (("mask", mask), ("inputs", inputs)):
+            if not isinstance(value, (list, tuple)):
+                raise ValueError(
+                    f"`{name}` should be a list. Received: {name}={value} (layer {self.name!r})"
+                )
+        if len(mask) != len(inputs):
+            raise ValueError(
+                "The lists `inputs` and `mask` should have the same length. Received: "
+                f"{len(inputs)} inputs and {len(mask)} masks (layer {self.name!r})"
+            )
+        return list(mask)
 
 
 class Add(_Merge):
@@ -103,8 +123,31 @@ class Subtract(_Merge):
     number_of_inputs = 2
 
 
-class Multiply(_Merge):
+class _MaskedMerge(_Merge):
+    """A merge in which what an input's mask hides does not count."""
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        if mask is None:
+            return super().call(inputs)
+        (total, *rest), (seen, *others) = (
+            self._aligned(inputs),
+            [
+                m if m is None else jnp.expand_dims(m, tuple(range(m.ndim, x.ndim)))
+                for x, m in zip(inputs, mask, strict=True)
+            ],
+        )
+        for x, m in zip(rest, others, strict=True):
+            both = self.combine(total, x)
+            both = both if m is None else jnp.where(m, both, total)
+            total = both if seen is None else jnp.where(seen, both, x)
+            seen = None if seen is None or m is None else seen | m
+        return total
+
+
+class Multiply(_MaskedMerge):
     """The product of a list of inputs, element by element.
+
+    Called as `layer(inputs, mask=None)`: an element that its input's mask hides does not count.
 
     Example:
         >>> import jkeras as keras, numpy as np
@@ -133,8 +176,10 @@ class Average(_Merge):
         return SymbolicTensor(spec.shape, jnp.result_type(spec.dtype, float))
 
 
-class Maximum(_Merge):
+class Maximum(_MaskedMerge):
     """The largest of a list of inputs, element by element.
+
+    Called as `layer(inputs, mask=None)`: an element that its input's mask hides does not count.
 
     Example:
         >>> import jkeras as keras, numpy as np
@@ -145,8 +190,10 @@ class Maximum(_Merge):
     combine = staticmethod(jnp.maximum)
 
 
-class Minimum(_Merge):
+class Minimum(_MaskedMerge):
     """The smallest of a list of inputs, element by element.
+
+    Called as `layer(inputs, mask=None)`: an element that its input's mask hides does not count.
 
     Example:
         >>> import jkeras as keras, numpy as np
@@ -195,14 +242,15 @@ class Concatenate(_Merge):
             sizes.append(total if i == axis else next(iter(known), None))
         return tuple(sizes)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        given = [m for m in previous_mask or () if m is not None]
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        masks = self._masks(inputs, mask)
+        given = [m for m in masks if m is not None]
         if not given:
             return None
         ndim, axis = given[0].ndim, self.axis % inputs[0].ndim
         masks = [
             jnp.ones(x.shape[:ndim], bool) if m is None else m
-            for x, m in zip(inputs, previous_mask, strict=True)
+            for x, m in zip(inputs, masks, strict=True)
         ]
         if axis < ndim:
             return jnp.concatenate(masks, axis=axis)
@@ -229,23 +277,25 @@ class Dot(_Merge):
 
     def __init__(self, axes: Any, normalize: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
-        if not isinstance(axes, (int, list, tuple)):
+        single = as_integer(axes)
+        if single is None and not isinstance(axes, (list, tuple)):
             raise TypeError(
                 "Invalid type for argument `axes`: it should be a list or an int. "
                 f"Received: {axes=}"
             )
-        if not isinstance(axes, int):
+        if single is None:
             if len(axes) != 2:
                 raise ValueError(
                     "Invalid format for argument `axes`: it should contain two elements. "
                     f"Received: {axes=}"
                 )
-            if not all(isinstance(axis, int) for axis in axes):
+            axes = [as_integer(axis) for axis in axes]
+            if None in axes:
                 raise ValueError(
                     "Invalid format for argument `axes`: list elements should be integers. "
                     f"Received: {axes=}"
                 )
-        self.axes, self.normalize = axes, normalize
+        self.axes, self.normalize = axes if single is None else single, normalize
 
     def _axes(self, shapes: Sequence[Shape]) -> list[int]:
         axes = (self.axes, self.axes) if isinstance(self.axes, int) else self.axes
@@ -280,7 +330,7 @@ class Dot(_Merge):
         products = jnp.einsum(x, x_axes, y, y_axes, kept)
         return products[:, None] if products.ndim == 1 else products
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return None
 
 

@@ -1,16 +1,25 @@
 """Layers that normalize by statistics of the batch or of each sample."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from jkeras import initializers
+from jkeras.base.numbers import as_integer
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
 from jkeras.core.signatures import takes_arguments_of
 from jkeras.core.variable import Variable
-from jkeras.layers.arguments import add_weight, positive_axis, takes_weight_options
+from jkeras.layers.arguments import (
+    add_weight,
+    as_axes,
+    positive_axis,
+    positive_integer,
+    weight_options,
+)
 from jkeras.ops import arrays as nn
 
 
@@ -58,8 +67,15 @@ class BatchNormalization(Layer):
     """
 
     supports_masking = True
+    moving_mean_initializer: Any
+    moving_variance_initializer: Any
 
-    @takes_weight_options("beta", "gamma", "moving_mean", "moving_variance")
+    @weight_options(
+        beta="zeros",
+        gamma="ones",
+        moving_mean_initializer="zeros",
+        moving_variance_initializer="ones",
+    )
     def __init__(
         self,
         axis: int = -1,
@@ -75,18 +91,30 @@ class BatchNormalization(Layer):
         **options: Any,
     ):
         super().__init__(**options)
+        self.autocast = False  # what halves cannot hold may be what is normalized away
         # tf.keras writes the axis into its files as a list of one.
         self.axis = axis[0] if isinstance(axis, (list, tuple)) and len(axis) == 1 else axis
         self.momentum, self.epsilon, self.center, self.scale = momentum, epsilon, center, scale
         self.renorm, self.renorm_momentum = renorm, renorm_momentum
         self.synchronized = synchronized
-        unknown = set(renorm_clipping or ()) - {"rmax", "rmin", "dmax"}
+        limits = dict(renorm_clipping or {})
+        unknown = set(limits) - {"rmax", "rmin", "dmax"}
         if unknown:
             raise ValueError(
                 "Received invalid keys for `renorm_clipping` argument: "
                 f"{sorted(unknown)}. Supported values: ['rmax', 'rmin', 'dmax']."
             )
-        self.renorm_clipping = dict(renorm_clipping or {}) if renorm else renorm_clipping
+        if limits.get("rmin", 0) > limits.get("rmax", math.inf) or limits.get("rmin", 0) < 0:
+            raise ValueError(
+                "In `renorm_clipping`, rmax should be greater than or equal to rmin, and rmin "
+                f"non-negative. Received: renorm_clipping={renorm_clipping}"
+            )
+        if limits.get("dmax", 0) < 0:
+            raise ValueError(
+                "In `renorm_clipping`, dmax should be non-negative. Received: "
+                f"renorm_clipping={renorm_clipping}"
+            )
+        self.renorm_clipping = limits if renorm else renorm_clipping
 
     def build(self, input_shape: Any) -> None:
         axis = positive_axis(self, self.axis, len(input_shape))
@@ -97,10 +125,11 @@ class BatchNormalization(Layer):
         self.moving_mean = add_weight(self, "moving_mean", channels, **averages)
         self.moving_variance = add_weight(self, "moving_variance", channels, **averages)
         if self.renorm:
-            ones, zeros = {**averages, "initializer": "ones"}, {**averages, "initializer": "zeros"}
-            self.moving_stddev = add_weight(self, "moving_stddev", channels, **ones)
-            self.renorm_mean = add_weight(self, "renorm_mean", channels, **zeros)
-            self.renorm_stddev = add_weight(self, "renorm_stddev", channels, **ones)
+            means = {**averages, "initializer": self.moving_mean_initializer}
+            stddevs = {**averages, "initializer": _SquareRoot(self.moving_variance_initializer)}
+            self.moving_stddev = add_weight(self, "moving_stddev", channels, **stddevs)
+            self.renorm_mean = add_weight(self, "renorm_mean", channels, **means)
+            self.renorm_stddev = add_weight(self, "renorm_stddev", channels, **stddevs)
         self.input_spec = InputSpec(ndim=len(input_shape), axes={axis: input_shape[axis]})
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
@@ -139,6 +168,16 @@ class BatchNormalization(Layer):
         return r, d if self.beta is None else d + self.beta.value
 
 
+class _SquareRoot(initializers.Initializer):
+    """The square root of what another initializer gives."""
+
+    def __init__(self, initializer: Any):
+        self.initializer = initializer
+
+    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+        return jnp.sqrt(initializers.draw(self.initializer, shape, dtype, key))
+
+
 def _move_average(average: Variable, value: Any, momentum: float) -> None:
     average.assign(average.value * momentum + value * (1.0 - momentum))
 
@@ -148,7 +187,7 @@ class _SampleNormalization(Layer):
 
     supports_masking = True
 
-    @takes_weight_options("beta", "gamma")
+    @weight_options(beta="zeros", gamma="ones")
     def __init__(
         self,
         axis: Any = -1,
@@ -158,13 +197,9 @@ class _SampleNormalization(Layer):
         **options: Any,
     ):
         super().__init__(**options)
-        axes = axis if isinstance(axis, (list, tuple)) else [axis]
-        if not all(isinstance(a, int) for a in axes):
-            raise TypeError(
-                "Expected an int or a list/tuple of ints for the argument 'axis', but received: "
-                f"{axis!r}"
-            )
-        self.axis, self.epsilon, self.center, self.scale = axis, epsilon, center, scale
+        self.autocast = False  # what halves cannot hold may be what is normalized away
+        self.axis = as_axes(self, axis)
+        self.epsilon, self.center, self.scale = epsilon, center, scale
 
     def _add_affine(self, input_shape: Any, axis: Any) -> list[int]:
         axes = _axes(self, axis, len(input_shape))
@@ -207,13 +242,30 @@ class LayerNormalization(_SampleNormalization):
         [[-1.0, 1.0], [-1.0, 1.0]]
     """
 
+    @takes_arguments_of(_SampleNormalization.__init__)
+    def __init__(self, **options: Any):
+        # Keras's older spelling of a variant: `gamma` times the inputs over their deviation.
+        rms_scaling = options.pop("rms_scaling", False)
+        super().__init__(**options)
+        self.rms_scaling = bool(rms_scaling)
+        if self.rms_scaling:
+            self.scale, self.center = True, False
+
     def build(self, input_shape: Any) -> None:
         self._add_affine(input_shape, self.axis)
 
     def call(self, inputs: Any) -> Any:
         return nn.layer_normalization(
-            inputs, _value(self.gamma), _value(self.beta), self.axis, self.epsilon
-        )
+            inputs,
+            _value(self.gamma),
+            _value(self.beta),
+            self.axis,
+            self.epsilon,
+            subtract_mean=not self.rms_scaling,
+        ).astype(self.compute_dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "rms_scaling": self.rms_scaling}
 
 
 def _value(weight: Variable | None) -> Any:
@@ -246,7 +298,8 @@ class GroupNormalization(_SampleNormalization):
     @takes_arguments_of(_SampleNormalization.__init__)
     def __init__(self, groups: int = 32, **options: Any):
         super().__init__(**options)
-        self.groups = groups
+        is_each = as_integer(groups) == -1
+        self.groups = -1 if is_each else positive_integer(self, "groups", groups)
 
     def build(self, input_shape: Any) -> None:
         axis = positive_axis(self, self.axis, len(input_shape))
@@ -254,7 +307,7 @@ class GroupNormalization(_SampleNormalization):
         if channels is None:
             raise ValueError(
                 f"Axis {self.axis} of input tensor should have a defined dimension but the layer "
-                f"{self.name!r} received an input with shape {input_shape}."
+                f"received an input with shape {input_shape} (layer {self.name!r})."
             )
         if self.groups == -1:
             self.groups = channels
@@ -272,7 +325,8 @@ class GroupNormalization(_SampleNormalization):
 
     def call(self, inputs: Any) -> Any:
         gamma, beta = _value(self.gamma), _value(self.beta)
-        return nn.group_normalization(inputs, self.groups, self.axis, gamma, beta, self.epsilon)
+        outputs = nn.group_normalization(inputs, self.groups, self.axis, gamma, beta, self.epsilon)
+        return outputs.astype(self.compute_dtype)
 
 
 class RMSNormalization(Layer):
@@ -294,6 +348,7 @@ class RMSNormalization(Layer):
 
     def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **kwargs: Any):
         super().__init__(**kwargs)
+        self.autocast = False  # what halves cannot hold may be what is normalized away
         self.axis, self.epsilon = axis, epsilon
 
     def build(self, input_shape: Any) -> None:
@@ -301,7 +356,8 @@ class RMSNormalization(Layer):
         self.scale = self.add_weight(sizes, initializer="ones", autocast=False, name="scale")
 
     def call(self, x: Any) -> Any:
-        return nn.rms_normalization(x, self.scale.value, self.axis, self.epsilon)
+        outputs = nn.rms_normalization(x, self.scale.value, self.axis, self.epsilon)
+        return outputs.astype(self.compute_dtype)
 
 
 class UnitNormalization(Layer):
@@ -320,13 +376,7 @@ class UnitNormalization(Layer):
 
     def __init__(self, axis: Any = -1, **kwargs: Any):
         super().__init__(**kwargs)
-        axes = axis if isinstance(axis, (list, tuple)) else [axis]
-        if not all(isinstance(a, int) for a in axes):
-            raise TypeError(
-                "Invalid value for `axis` argument: expected an int or a list/tuple of ints. "
-                f"Received: axis={axis!r}"
-            )
-        self.axis = axis
+        self.axis = as_axes(self, axis)
 
     def call(self, inputs: Any) -> Any:
         return nn.normalize(inputs, axis=tuple(_axes(self, self.axis, inputs.ndim)))

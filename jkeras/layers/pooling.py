@@ -233,7 +233,7 @@ class GlobalAveragePooling1D(_GlobalPooling):
         totals = jnp.sum(inputs * weights, self.spatial_axes, keepdims=self.keepdims)
         return totals / jnp.sum(weights, self.spatial_axes, keepdims=self.keepdims)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return None
 
 

@@ -8,20 +8,11 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.base import settings
+from jkeras.base.numbers import as_integer
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
-from jkeras.layers.arguments import next_key, seed_generator
+from jkeras.layers.arguments import fraction, next_key, seed_generator
 from jkeras.ops import arrays as nn
-
-
-def _share(layer: Layer, name: str, value: Any) -> Any:
-    """Returns a number between 0 and 1; refuses anything else."""
-    if not isinstance(value, (int, float)) or not 0 <= value <= 1:
-        raise ValueError(
-            f"Invalid value received for argument `{name}`. Expected a float value between 0 and 1."
-            f" Received: {name}={value!r} (layer {layer.name!r})"
-        )
-    return value
 
 
 class _Random(Layer):
@@ -66,7 +57,7 @@ class Dropout(_Random):
 
     def __init__(self, rate: float, noise_shape: Any = None, seed: Any = None, **kwargs: Any):
         super().__init__(seed, **kwargs)
-        self.rate = _share(self, "rate", rate)
+        self.rate = fraction(self, "rate", rate)
         if noise_shape is not None and (
             isinstance(noise_shape, str) or not isinstance(noise_shape, Iterable)
         ):
@@ -74,7 +65,19 @@ class Dropout(_Random):
                 "Invalid value received for argument `noise_shape`. Expected a tuple or list of "
                 f"integers. Received: noise_shape={noise_shape!r}"
             )
-        self.noise_shape = None if noise_shape is None else tuple(noise_shape)
+        self.noise_shape: tuple[int | None, ...] | None = None
+        if noise_shape is not None:
+            self.noise_shape = tuple(map(self._noise_size, noise_shape))
+
+    def _noise_size(self, size: Any) -> int | None:
+        number = as_integer(size)
+        if size is not None and (number is None or number < 1):
+            kind = "elements to be" if number is None else "dimensions to be positive"
+            raise ValueError(
+                f"Invalid value received for argument `noise_shape`. Expected all {kind} integers "
+                f"or None. Received: {size!r} (layer {self.name!r})"
+            )
+        return number
 
     def disturb(self, inputs: Any, key: jax.Array) -> Any:
         return nn.dropout(inputs, self.rate, key, self._noise_shape(inputs))
@@ -224,7 +227,7 @@ class GaussianDropout(_Random):
 
     def __init__(self, rate: float, seed: Any = None, **kwargs: Any):
         super().__init__(seed, **kwargs)
-        self.rate = _share(self, "rate", rate)
+        self.rate = fraction(self, "rate", rate)
 
     def disturb(self, inputs: Any, key: jax.Array) -> Any:
         stddev = math.sqrt(self.rate / (1.0 - self.rate)) if self.rate < 1 else math.inf
@@ -252,7 +255,7 @@ class GaussianNoise(_Random):
 
     def __init__(self, stddev: float, seed: Any = None, **kwargs: Any):
         super().__init__(seed, **kwargs)
-        self.stddev = _share(self, "stddev", stddev)
+        self.stddev = fraction(self, "stddev", stddev)
 
     def disturb(self, inputs: Any, key: jax.Array) -> Any:
         return inputs + self.stddev * jax.random.normal(key, inputs.shape, inputs.dtype)

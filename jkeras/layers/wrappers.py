@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from jkeras import initializers
+from jkeras.base import naming
+from jkeras.base.registry import accepts
 from jkeras.core.layer import Layer
 from jkeras.layers.arguments import one_of
 from jkeras.ops import arrays as nn
@@ -33,9 +35,9 @@ class Wrapper(Layer):
     def __init__(self, layer: Any, **kwargs: Any):
         if not isinstance(layer, Layer):
             raise ValueError(
-                f"Layer {layer!r} supplied to Wrapper isn't a supported layer type. Please "
-                f"initialize `{type(self).__name__}` layer with a `keras.layers.Layer` instance. "
-                f"Received: {layer!r}"
+                f"Layer {layer!r} supplied to Wrapper isn't a supported layer type. Please ensure "
+                f"wrapped layer is a valid Keras layer: {type(self).__name__} takes a layer that "
+                "has been made, such as Dense(3)."
             )
         super().__init__(**kwargs)
         self.layer = layer
@@ -81,7 +83,8 @@ class TimeDistributed(Wrapper):
             return x.reshape(batch * steps, *x.shape[2:])
 
         # A mask of the time steps says nothing about what is inside of one.
-        inside = {} if mask is None or mask.ndim < 3 else {"mask": together(mask)}
+        takes_mask = mask is not None and mask.ndim > 2 and accepts(self.layer.call, "mask")
+        inside = {"mask": together(mask)} if takes_mask else {}
         outputs = self.layer(together(inputs), **inside)
         return jax.tree.map(lambda x: x.reshape(batch, steps, *x.shape[1:]), outputs)
 
@@ -185,8 +188,8 @@ class Bidirectional(Layer):
         outputs = (forward, backward) if merged is None else (merged,)
         return (*outputs, *states, *more) if len(outputs) > 1 or self.return_state else merged
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        mask = previous_mask[0] if isinstance(previous_mask, (list, tuple)) else previous_mask
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        mask = mask[0] if isinstance(mask, (list, tuple)) else mask
         mask = mask if self.return_sequences else None
         return mask if self.merge_mode else (mask, mask)
 
@@ -210,8 +213,9 @@ _MERGES: dict[str, Callable] = {
 def _copy(layer: Any, prefix: str, **changes: Any) -> Any:
     """Returns a new layer like another one, with a prefix before its name."""
     copy = type(layer).from_config({**layer.get_config(), **changes})
-    name = layer.name.removeprefix("forward_")
-    copy._name, copy._has_own_name = f"{prefix}{name}", layer._has_own_name
+    name = f"{prefix}{layer.name.removeprefix('forward_')}"
+    is_automatic = isinstance(layer._name, naming.AutomaticName)
+    copy.name = naming.AutomaticName(name, layer._name.root) if is_automatic else name
     return copy
 
 

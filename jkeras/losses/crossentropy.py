@@ -321,6 +321,21 @@ def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) ->
     return (1.0 - jnp.power(right, q)) / q
 
 
+def crossentropy_of(target: tuple[int, ...], output: tuple[int, ...]) -> Any:
+    """Returns the function that `"crossentropy"` stands for, by the shapes of the data."""
+    if not output or output[-1] == 1:
+        return binary_crossentropy
+    if len(target) < len(output) or target[-1] == 1:
+        return sparse_categorical_crossentropy
+    return categorical_crossentropy
+
+
+@graph.lift
+def crossentropy(y_true: Any, y_pred: Any) -> jax.Array:
+    """The binary, categorical or sparse categorical crossentropy, whichever fits the shapes."""
+    return crossentropy_of(np.shape(y_true), np.shape(y_pred))(y_true, y_pred)
+
+
 # ------------------------------------------------------------------ classes
 class BinaryCrossentropy(LossFunctionWrapper):
     """Crossentropy for two classes, or for labels that do not exclude one another.

@@ -1,6 +1,6 @@
 """Losses by name, by config, and from the user's functions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from jkeras.base import naming, registry
@@ -32,18 +32,20 @@ FUNCTIONS: dict[Callable, tuple[str, ...]] = {
     structured.ctc: (),
 }
 
+
+def _classes(base: type) -> Iterator[type]:
+    for cls in base.__subclasses__():
+        yield cls
+        yield from _classes(cls)
+
+
 # A function has the snake case of its class's name: "huber" is the function, "Huber" the class.
-_CLASSES: dict[Callable, Any] = {
-    function: next(
-        registry.find_builtin("losses", name)
-        for name in registry.builtin_names("losses")
-        if naming.to_snake_case(name) == function.__name__ != name
-    )
-    for function in FUNCTIONS
-}
+_BY_NAME = {naming.to_snake_case(cls.__name__): cls for cls in _classes(Loss)}
+_CLASSES: dict[Callable, Any] = {function: _BY_NAME[function.__name__] for function in FUNCTIONS}
 
 for _function, _aliases in FUNCTIONS.items():
     registry.register_builtin("losses", _function, *_aliases)
+registry.register_builtin("losses", crossentropy.crossentropy, "ce")
 
 
 def get(identifier: Any) -> Any:

@@ -1,6 +1,7 @@
 """Loss: values for each sample, and how they are reduced to one number."""
 
 import functools
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
@@ -51,8 +52,13 @@ class Loss(registry.Configurable):
             )
         self.name = name or naming.auto_name(naming.to_snake_case(type(self).__name__))
         self.reduction = reduction
-        self.dtype = settings.floatx() if dtype is None else policy.get_policy(dtype).compute_dtype
+        self._dtype = settings.floatx() if dtype is None else policy.get_policy(dtype).compute_dtype
         self._has_own_dtype = dtype is not None
+
+    @property
+    def dtype(self) -> str:
+        """The dtype that the loss is computed in."""
+        return self._dtype
 
     # -------------------------------------------------------------- to be written by a subclass
     def call(self, y_true: Any, y_pred: Any) -> jax.Array:
@@ -201,12 +207,32 @@ class LossFunctionWrapper(Loss):
             y_true, y_pred = align(y_true, y_pred)
         return self.fn(y_true, y_pred, **{name: getattr(self, name) for name in self._options})
 
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), **function_config(self, LossFunctionWrapper)}
+
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        values = registry.deserialize_values(config)
-        if isinstance(values.get("fn"), str):  # as tf.keras wrote it
-            values["fn"] = registry.resolve(values["fn"], "losses", "loss")
-        return cls(**values)
+        return cls(**function_arguments(cls, config))
+
+
+def function_config(obj: Any, wrapper: type) -> dict[str, Any]:
+    """Returns what the config of a user's subclass of a wrapper holds besides: the function.
+
+    `get_config` there may take it out again, as it has to in Keras.
+    """
+    built_in = next(cls for cls in type(obj).__mro__ if registry.is_builtin(cls))
+    return {"fn": registry.serialize_keras_object(obj.fn)} if built_in is wrapper else {}
+
+
+def function_arguments(cls: type, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the arguments with which a wrapper of a function is made from its config."""
+    given = dict(config)
+    if "fn" not in inspect.signature(cls.__init__).parameters:  # type: ignore[misc]
+        given.pop("fn", None)  # the constructor knows it
+    values = registry.deserialize_values(given)
+    if isinstance(values.get("fn"), str):  # as tf.keras wrote it
+        values["fn"] = registry.find_function(values["fn"])
+    return values
 
 
 class PlainLoss(LossFunctionWrapper):

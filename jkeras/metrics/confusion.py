@@ -1,5 +1,6 @@
 """Counts of right and wrong decisions at thresholds, and what follows from them."""
 
+import numbers
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.base import registry
 from jkeras.core import scope
 from jkeras.losses.alignment import same_shape
 from jkeras.losses.loss import divide
@@ -23,8 +25,9 @@ def check_thresholds(thresholds: Any) -> list[float]:
         ValueError: If one is not in [0, 1].
     """
     values = list(thresholds) if np.ndim(thresholds) else [thresholds]
-    if any(t is None or not 0 <= t <= 1 for t in values):
-        raise ValueError(f"Threshold values must be in [0, 1]. Received: {values}")
+    wrong = [t for t in values if t is None or not 0 <= t <= 1]
+    if wrong:
+        raise ValueError(f"Threshold values must be in [0, 1]. Received: {wrong}")
     return values
 
 
@@ -58,6 +61,11 @@ def decisions(
         chosen = jax.nn.one_hot(best, y_pred.shape[-1], dtype=bool).any(axis=-2)
         y_pred = jnp.where(chosen, y_pred, -jnp.inf)
     if class_id is not None:
+        if y_pred.ndim < 2:
+            raise ValueError(
+                "When class_id is provided, y_pred must be a 2D array with shape (num_samples, "
+                f"num_classes), found shape: {y_pred.shape}"
+            )
         if not 0 <= class_id < y_pred.shape[-1]:
             raise ValueError(
                 f"class_id={class_id}, but the predictions have classes 0 to "
@@ -137,28 +145,37 @@ class _Counts(Metric):
 
     _counted: Mapping[str, str] = {}
 
-    thresholds: Any
     top_k: int | None = None
     class_id: int | None = None
 
-    def _levels(self) -> list[float]:
-        if self.thresholds is not None:
-            return check_thresholds(self.thresholds)
-        return [0.5] if self.top_k is None else [-np.inf]
+    def _keep_thresholds(self, given: Any) -> None:
+        default = 0.5 if self.top_k is None else -np.inf
+        self.init_thresholds = given
+        self.thresholds = [default] if given is None else check_thresholds(given)
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        if registry.accepts(type(self).__init__, "thresholds"):
+            config["thresholds"] = registry.serialize_keras_object(self.init_thresholds)
+        return config
 
     def init(self, *args: Any) -> State:
-        return {name: jnp.zeros(len(self._levels()), self.dtype) for name in self._counted}
+        return {name: jnp.zeros(len(self.thresholds), self.dtype) for name in self._counted}
 
     def update(
         self, state: State, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Any = None
     ) -> State:
         found = decisions(
-            *(y_true, y_pred, sample_weight, mask, self.dtype),
+            y_true,
+            y_pred,
+            sample_weight,
+            mask,
+            self.dtype,
             top_k=self.top_k,
             class_id=self.class_id,
         )
         positive, y_pred, weights = (x.reshape(-1, 1) for x in found)
-        counts = confusion(positive, y_pred, weights, self._levels())
+        counts = confusion(positive, y_pred, weights, self.thresholds)
         return {name: state[name] + counts[kept][:, 0] for name, kept in self._counted.items()}
 
     def _as_result(self, values: jax.Array) -> jax.Array:
@@ -170,8 +187,7 @@ class _ConditionCount(_Counts):
 
     def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None):
         super().__init__(dtype, name)
-        self.thresholds = thresholds
-        self._levels()
+        self._keep_thresholds(thresholds)
 
     def compute(self, state: State) -> Any:
         return self._as_result(state["accumulator"])
@@ -273,10 +289,9 @@ class _Share(_Counts):
         dtype: Any = None,
     ):
         super().__init__(dtype, name)
-        self.thresholds = thresholds
         self.top_k = top_k
         self.class_id = class_id
-        self._levels()
+        self._keep_thresholds(thresholds)
 
     def compute(self, state: State) -> Any:
         part, rest = (state[name] for name in self._counted)
@@ -354,8 +369,6 @@ class FBetaScore(Metric):
         [0.385, 0.909, 0.833]
     """
 
-    _AVERAGES = (None, "micro", "macro", "weighted")
-
     def __init__(
         self,
         average: str | None = None,
@@ -365,12 +378,18 @@ class FBetaScore(Metric):
         dtype: Any = None,
     ):
         super().__init__(dtype, name)
-        if average not in self._AVERAGES:
+        if average not in (None, "micro", "macro", "weighted"):
             raise ValueError(
-                f"Invalid `average` argument value. Expected one of: {self._AVERAGES}. "
-                f"Received: average={average}"
+                "Invalid `average` argument value. Expected one of: {None, 'micro', 'macro', "
+                f"'weighted'}}. Received: average={average}"
             )
-        if not isinstance(beta, (int, float)) or beta <= 0:
+        for name_of, value in (("beta", beta), ("threshold", threshold)):
+            if not isinstance(value, numbers.Real) and (name_of, value) != ("threshold", None):
+                raise ValueError(
+                    f"Invalid `{name_of}` argument value. It should be a Python float. "
+                    f"Received: {name_of}={value} of type '{type(value)}'"
+                )
+        if beta <= 0:
             raise ValueError(f"Invalid `beta` argument value. It should be > 0. Received: {beta=}")
         if threshold is not None and not 0 < threshold <= 1:
             raise ValueError(

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.base import settings
+from jkeras.base import registry, settings
 from jkeras.losses.loss import divide
 from jkeras.metrics.confusion import check_thresholds, confusion, decisions
 from jkeras.metrics.metric import Metric, State
@@ -15,37 +15,33 @@ from jkeras.metrics.metric import Metric, State
 _COUNTS = ("true_positives", "false_positives", "true_negatives", "false_negatives")
 
 
-def even_thresholds(number: int) -> np.ndarray:
-    """Returns thresholds in even steps from just below 0 to just above 1."""
+def even_thresholds(number: int) -> list[float]:
+    """Returns thresholds in even steps from just below 0 to just above 1; 0.5 if it is one."""
+    if number == 1:
+        return [0.5]
+    return with_ends([i / (number - 1) for i in range(1, number - 1)])
+
+
+def with_ends(thresholds: Sequence[float]) -> list[float]:
+    """Returns thresholds between one that is just below 0 and one just above 1."""
     margin = settings.epsilon()
-    inner = (np.arange(number - 2) + 1) / (number - 1)
-    return np.concatenate([[-margin], inner, [1.0 + margin]])
+    return [-margin, *thresholds, 1.0 + margin]
 
 
 class _Curve(Metric):
     """The base of metrics that keep all four counts at many thresholds."""
 
-    num_thresholds: int
-    thresholds: Any = None
-
-    def _levels(self) -> np.ndarray:
-        if self.thresholds is None:
-            return (
-                np.array([0.5])
-                if self.num_thresholds == 1
-                else even_thresholds(self.num_thresholds)
-            )
-        margin = settings.epsilon()
-        return np.array([-margin, *sorted(self.thresholds), 1.0 + margin])
+    thresholds: list[float]
+    _evenly = True
 
     def _zeros(self, labels: tuple[int, ...] = ()) -> State:
-        return {name: jnp.zeros((len(self._levels()), *labels), self.dtype) for name in _COUNTS}
+        return {name: jnp.zeros((len(self.thresholds), *labels), self.dtype) for name in _COUNTS}
 
     def _counts(self, found: Sequence[jax.Array]) -> dict[str, jax.Array]:
         positive, y_pred, weights = found
         y_pred = jnp.clip(y_pred, 0.0, 1.0)
-        evenly = self.thresholds is None and self.num_thresholds > 1
-        return confusion(positive, y_pred, weights, self._levels(), evenly)
+        evenly = self._evenly and len(self.thresholds) > 1
+        return confusion(positive, y_pred, weights, self.thresholds, evenly)
 
 
 class AUC(_Curve):
@@ -105,8 +101,13 @@ class AUC(_Curve):
             )
         if num_labels is not None and not multi_label:
             raise ValueError("`num_labels` is needed only when `multi_label` is True.")
-        self.thresholds = None if thresholds is None else check_thresholds(thresholds)
-        self.num_thresholds = num_thresholds if thresholds is None else len(self._levels())
+        self._evenly = thresholds is None
+        self.thresholds = (
+            even_thresholds(num_thresholds)
+            if thresholds is None
+            else with_ends(sorted(check_thresholds(thresholds)))
+        )
+        self.num_thresholds = len(self.thresholds)
         self.multi_label = multi_label
         self.num_labels = num_labels
         self.label_weights = None if label_weights is None else list(label_weights)
@@ -134,6 +135,12 @@ class AUC(_Curve):
         if not self.multi_label:
             counts = {name: count[:, 0] for name, count in counts.items()}
         return {n: state[n] + counts[n] if state else counts[n] for n in _COUNTS}
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        if registry.accepts(type(self).__init__, "thresholds"):
+            config["thresholds"] = None if self._evenly else self.thresholds[1:-1]
+        return config
 
     def _check(self, shape: tuple[int, ...]) -> None:
         if self.multi_label and len(shape) != 2:
@@ -227,6 +234,7 @@ class _AtLeast(_Curve):
                 f"Received: num_thresholds={num_thresholds}"
             )
         self.num_thresholds = num_thresholds
+        self.thresholds = even_thresholds(num_thresholds)
         self.class_id = class_id
         self._least = value
         setattr(self, argument, value)

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import scope
+from jkeras.core import policy, scope
 from jkeras.losses.loss import divide
 from jkeras.metrics.means import masked_weights
 from jkeras.metrics.metric import Metric, State
@@ -20,7 +20,7 @@ class IoU(Metric):
         target_class_ids: The classes to average over; those that neither labels nor predictions
             have do not count.
         name: The name.
-        dtype: The dtype of the counts; `floatx()` by default.
+        dtype: The dtype of the counts; integers by default, so that no pixel is lost among many.
         ignore_class: A class number among the labels that does not count, such as 255.
         sparse_y_true: Whether labels are class numbers, not one-hot.
         sparse_y_pred: Whether predictions are class numbers, not scores of the classes.
@@ -47,7 +47,7 @@ class IoU(Metric):
         sparse_y_pred: bool = True,
         axis: int = -1,
     ):
-        super().__init__(dtype, name)
+        super().__init__("int32" if dtype in (None, "int") else dtype, name)
         self.num_classes = num_classes
         self.target_class_ids = list(target_class_ids)
         self.ignore_class = ignore_class
@@ -61,8 +61,11 @@ class IoU(Metric):
                 )
 
     def init(self, *args: Any) -> State:
-        shape = (self.num_classes, self.num_classes)
-        return {"total_confusion_matrix": jnp.zeros(shape, self.dtype)}
+        zeros = jnp.zeros((self.num_classes, self.num_classes), self.dtype)
+        if policy.is_float(self.dtype):
+            return {"total_confusion_matrix": zeros}
+        # What weights of 0.5 leave over beside whole counts.
+        return {"total_confusion_matrix": zeros, "fractions": zeros.astype("float32")}
 
     def update(
         self, state: State, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Any = None
@@ -77,23 +80,31 @@ class IoU(Metric):
                 "See `sparse_y_true` and `sparse_y_pred`."
             )
         found = found.reshape(labels.shape)
-        weights = masked_weights(labels.shape, sample_weight, mask, self.dtype)
-        weights = jnp.ones((), self.dtype) if weights is None else weights
+        are_counts = sample_weight is None or policy.is_float(self.dtype)
+        dtype = self.dtype if are_counts else "float32"
+        weights = masked_weights(labels.shape, sample_weight, mask, dtype)
+        weights = jnp.ones((), dtype) if weights is None else weights
         weights = jnp.broadcast_to(weights, labels.shape)
         if self.ignore_class is not None:
             weights = jnp.where(labels == self.ignore_class, 0, weights)
         # A negative index counts from the end; one beyond it is dropped.
         labels, found = (jnp.where(x < 0, self.num_classes, x) for x in (labels, found))
-        matrix = jnp.zeros((self.num_classes, self.num_classes), self.dtype)
+        matrix = jnp.zeros((self.num_classes, self.num_classes), dtype)
         matrix = matrix.at[labels, found].add(weights, mode="drop")
-        return {"total_confusion_matrix": state["total_confusion_matrix"] + matrix}
+        new = dict(state)
+        if not are_counts:
+            matrix += state["fractions"]
+            new["fractions"] = matrix - jnp.floor(matrix)
+            matrix = jnp.floor(matrix).astype(self.dtype)
+        new["total_confusion_matrix"] = state["total_confusion_matrix"] + matrix
+        return new
 
     def _classes(self, y: Any, sparse: bool) -> jax.Array:
         y = jnp.asarray(y)
         return y.astype("int32") if sparse else jnp.argmax(y, axis=self.axis)
 
     def compute(self, state: State) -> Any:
-        matrix = state["total_confusion_matrix"].astype(jnp.float32)
+        matrix = state["total_confusion_matrix"].astype("float32") + state.get("fractions", 0.0)
         both = jnp.diagonal(matrix)
         either = matrix.sum(axis=0) + matrix.sum(axis=1) - both
         chosen = jnp.asarray(self.target_class_ids)
@@ -108,7 +119,7 @@ class BinaryIoU(IoU):
         target_class_ids: The classes to average over: 0, 1 or both.
         threshold: From it on, a prediction is class 1.
         name: The name.
-        dtype: The dtype of the counts; `floatx()` by default.
+        dtype: The dtype of the counts; integers by default, so that no pixel is lost among many.
 
     Example:
         >>> import jkeras as keras
@@ -141,7 +152,7 @@ class MeanIoU(IoU):
     Args:
         num_classes: How many classes there are.
         name: The name.
-        dtype: The dtype of the counts; `floatx()` by default.
+        dtype: The dtype of the counts; integers by default, so that no pixel is lost among many.
         ignore_class: A class number among the labels that does not count, such as 255.
         sparse_y_true: Whether labels are class numbers, not one-hot.
         sparse_y_pred: Whether predictions are class numbers, not scores of the classes.
@@ -182,7 +193,7 @@ class OneHotIoU(IoU):
         num_classes: How many classes there are.
         target_class_ids: The classes to average over.
         name: The name.
-        dtype: The dtype of the counts; `floatx()` by default.
+        dtype: The dtype of the counts; integers by default, so that no pixel is lost among many.
         ignore_class: A class number among the labels that does not count.
         sparse_y_pred: Whether predictions are class numbers, not scores of the classes.
         axis: The axis of one-hot labels and scores.
@@ -215,7 +226,7 @@ class OneHotMeanIoU(MeanIoU):
     Args:
         num_classes: How many classes there are.
         name: The name.
-        dtype: The dtype of the counts; `floatx()` by default.
+        dtype: The dtype of the counts; integers by default, so that no pixel is lost among many.
         ignore_class: A class number among the labels that does not count.
         sparse_y_pred: Whether predictions are class numbers, not scores of the classes.
         axis: The axis of one-hot labels and scores.

@@ -7,10 +7,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.base import registry
 from jkeras.core import scope
 from jkeras.losses.alignment import align_weights, as_arrays
-from jkeras.losses.loss import Loss, divide, function_name
+from jkeras.losses.loss import (
+    Loss,
+    divide,
+    function_arguments,
+    function_config,
+    function_name,
+)
 from jkeras.metrics.metric import Metric, State
 
 
@@ -150,12 +155,12 @@ class MeanMetricWrapper(Mean):
         values = function(as_arrays(y_true), as_arrays(y_pred), **options)
         return super().update(state, values, sample_weight, mask)
 
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), **function_config(self, MeanMetricWrapper)}
+
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        values = registry.deserialize_values(config)
-        if isinstance(values.get("fn"), str):  # as tf.keras wrote it
-            values["fn"] = registry.find_function(values["fn"])
-        return cls(**values)
+        return cls(**function_arguments(cls, config))
 
 
 class PlainMean(MeanMetricWrapper):

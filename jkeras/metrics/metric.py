@@ -6,8 +6,9 @@ pure functions by running them in a pure scope.
 """
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Self
 
 import jax
@@ -16,6 +17,7 @@ import jax.numpy as jnp
 from jkeras import initializers
 from jkeras.base import naming, registry, settings
 from jkeras.core import policy, scope
+from jkeras.core.parts import find
 from jkeras.core.variable import Variable
 
 State = dict[str, Any]
@@ -58,6 +60,7 @@ class Metric(registry.Configurable):
     # Made in __new__, so that variables may be read before __init__ is through.
     _cells: dict[str, Variable]  # over a hand-written `init`
     _added: list[Variable]  # by add_variable
+    _written: set[str]  # names of cells whose shapes a state has set, not data
     _making_cells: bool
 
     # The nearest hand-written `init`: what the cells start from. None: there are only variables.
@@ -88,12 +91,17 @@ class Metric(registry.Configurable):
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls, *args, **kwargs)
-        self._cells, self._added, self._making_cells = {}, [], False
+        self._cells, self._added, self._written, self._making_cells = {}, [], set(), False
         return self
 
     def __init__(self, dtype: Any = None, name: str | None = None):
         self.name = name or naming.auto_name(naming.to_snake_case(type(self).__name__))
-        self.dtype = settings.floatx() if dtype is None else policy.get_policy(dtype).compute_dtype
+        self._dtype = settings.floatx() if dtype is None else policy.get_policy(dtype).compute_dtype
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of the variables and the result."""
+        return self._dtype
 
     # -------------------------------------------------------------- pure functions
     def init(self, *args: Any) -> State:
@@ -104,7 +112,7 @@ class Metric(registry.Configurable):
                 the shapes of the state follow from those of the data.
         """
         if args:  # makes the variables that update_state makes at its first call
-            with scope.enter(scope.Scope(scope.ABSTRACT)):
+            with scope.enter(scope.Abstract()):
                 jax.eval_shape(lambda specs: self.update_state(*specs), args)
         named = self.named_variables()
         state = {name: variable.initial_value() for name, variable in named.items()}
@@ -144,6 +152,9 @@ class Metric(registry.Configurable):
 
     def reset_state(self) -> None:
         """Sets the variables to their initial values."""
+        for name in self._written:  # the shapes of these are the last data's
+            self._cells.pop(name, None)
+        self._written.clear()
         for variable in self.variables:
             variable.assign(variable.initial_value())
 
@@ -162,9 +173,15 @@ class Metric(registry.Configurable):
         return list(self.named_variables().values())
 
     def write(self, state: State) -> None:
-        """Makes the variables hold the arrays of a state."""
+        """Makes the variables hold the arrays of a state.
+
+        Variables whose shapes follow from those of the data are made, if they are not there yet.
+        """
         named = self.named_variables()
         for name, value in state.items():
+            if name not in named or named[name].shape != value.shape:
+                self._cells[name] = named[name] = self._cell(name, value)
+                self._written.add(name)
             named[name].set_cell(value)
 
     def add_variable(
@@ -185,7 +202,7 @@ class Metric(registry.Configurable):
             name: The name in the metric.
         """
         here = scope.current()
-        if here is not None and here.kind == scope.PURE:
+        if isinstance(here, scope.Pure):
             raise ValueError(
                 f"The metric {self.name!r} makes a variable while a compiled step updates it. Make "
                 "it in __init__, or call metric.init(y_true, y_pred) before."
@@ -247,30 +264,33 @@ class Metric(registry.Configurable):
         try:
             with jax.ensure_compile_time_eval():
                 start = self._pure_init(*args)
-            for name, value in start.items():
-                with scope.root_names((self.name,)):
-                    cell = Variable(
-                        lambda shape, dtype, value=value: value,
-                        shape=value.shape,
-                        dtype=value.dtype,
-                        trainable=False,
-                        autocast=False,
-                        name=name,
-                    )
-                self._cells[name] = cell
+            self._cells |= {name: self._cell(name, value) for name, value in start.items()}
         finally:
             self._making_cells = False
+
+    def _cell(self, name: str, start: jax.Array) -> Variable:
+        with scope.root_names((self.name,)):
+            return Variable(
+                partial(_given, start),
+                shape=start.shape,
+                dtype=start.dtype,
+                trainable=False,
+                autocast=False,
+                name=name,
+            )
 
     def named_variables(self) -> dict[str, Variable]:
         """Returns all variables by name, those of metrics in attributes under the metric's."""
         self._make_cells()
         named = dict(self._cells)
         attributes = [v for k, v in self.__dict__.items() if k not in _RECORDS]
-        for variable in [*self._added, *_find(attributes, Variable)]:
+        for variable in [
+            *self._added,
+            *find(attributes, lambda value: isinstance(value, Variable)),
+        ]:
             if not any(variable is v for v in named.values()):
-                name = variable.name if variable.has_own_name else "variable"
-                named[naming.unique(name, named)] = variable
-        for metric in _find(attributes, Metric):
+                named[naming.unique(variable.root_name, named)] = variable
+        for metric in find(attributes, lambda v: isinstance(v, Metric)):
             for name, variable in metric.named_variables().items():
                 if not any(variable is v for v in named.values()):
                     named[naming.unique(f"{metric.name}/{name}", named)] = variable
@@ -286,7 +306,7 @@ class Metric(registry.Configurable):
                 f"{sorted(named)}. Start from metric.init(y_true, y_pred)."
             )
         values = {named[name]: value for name, value in state.items()}
-        here = scope.Scope(scope.PURE, values)
+        here = scope.Pure(values)
         with scope.enter(here):
             yield lambda: {name: here.values[named[name]] for name in state}
 
@@ -317,7 +337,11 @@ class Metric(registry.Configurable):
         return f"<{type(self).__name__} name={self.name}>"
 
 
-_RECORDS = frozenset({"_arguments", "_cells", "_added"})
+def _given(start: jax.Array, shape: Any, dtype: Any) -> jax.Array:
+    return start
+
+
+_RECORDS = frozenset({"_arguments", "_cells", "_added", "_written"})
 
 
 # ------------------------------------------------------------------ one spelling from the other
@@ -393,14 +417,3 @@ _SPELLINGS = (
     ("update", "update_state", _assigning, _scoped_update),
     ("compute", "result", _reading, _scoped_compute),
 )
-
-
-def _find(value: Any, kind: type) -> Iterator[Any]:
-    """Yields what is of a kind in a value, or in the lists, tuples and dicts it is made of."""
-    if isinstance(value, kind):
-        yield value
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _find(item, kind)
-    elif isinstance(value, Mapping):
-        yield from _find(list(value.values()), kind)

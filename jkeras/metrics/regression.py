@@ -207,7 +207,8 @@ class R2Score(Metric):
         count = jnp.sum(weights)
         mean = divide(jnp.sum(weights * y_true, axis=0), count)
         batch = {
-            "num_samples": jnp.sum(weights != 0).astype(self.dtype),
+            # Keras counts a sample once for each output.
+            "num_samples": y_true.shape[1] * jnp.sum(weights != 0).astype(self.dtype),
             "count": count,
             "mean": mean,
             "squared_deviation": jnp.sum(weights * jnp.square(y_true - mean), axis=0),

@@ -2,7 +2,7 @@
 
 from jkeras.models.cloning import clone_model as clone_model
 from jkeras.models.cloning import model_from_json as model_from_json
-from jkeras.models.model import Functional as Functional
+from jkeras.models.functional import Functional as Functional
 from jkeras.models.model import Model as Model
 from jkeras.models.sequential import Sequential as Sequential
 from jkeras.saving import load_model as load_model

@@ -14,12 +14,17 @@ from jkeras.models.sequential import Sequential
 from jkeras.saving import archive, dialects
 
 
-def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
+def model_from_json(
+    json_string: str,
+    custom_objects: Mapping[str, Any] | None = None,
+    safe_mode: bool = True,
+) -> Any:
     """Makes a model, with new weights, from what `model.to_json()` returned.
 
     Args:
         json_string: The string; Keras 2's and 3's are read as well.
         custom_objects: Your own classes and functions by name.
+        safe_mode: Accepted for Keras's sake: code in JSON is never executed.
 
     Raises:
         ValueError: If it is no JSON of a model, or a class is unknown.
@@ -48,8 +53,10 @@ def clone_model(
 ) -> Any:
     """Makes a model of new layers with the same configs; its weights are drawn anew.
 
+    A compiled model's clone is compiled alike, with an optimizer of its own.
+
     Args:
-        model: The model.
+        model: The model; or a layer, which is made anew by its config.
         input_tensors: Symbolic tensors for the new model to begin with; new Inputs by default.
         clone_function: Gives the new layer for a layer, which may be another one; a layer with the
             same config by default. It is not called for Inputs.
@@ -69,17 +76,28 @@ def clone_model(
         >>> copy.layers[0].name, copy.layers[0] is model.layers[0]
         ('head', False)
     """
+    if not isinstance(model, Layer):
+        raise ValueError(f"clone_model() takes a model or a layer, got {model!r}.")
     kwargs.pop("cache", None)
     if kwargs:
         raise ValueError(f"clone_model() got unknown arguments: {sorted(kwargs)}.")
 
+    with registry.copying():
+        new = _cloned(model, input_tensors, clone_function, call_function, recursive)
+        if isinstance(model, Model) and model.compiled:
+            compile_config = model.get_compile_config()
+            if compile_config is not None:
+                new.compile_from_config(compile_config)
+    return new
+
+
+def _cloned(
+    model: Any, input_tensors: Any, clone_function: Any, call_function: Any, recursive: bool
+) -> Any:
     def clone(layer: Layer) -> Layer:
-        if (
-            recursive
-            and isinstance(layer, Model)
-            and (layer._graph is not None or _is_stack(layer))
-        ):
-            return clone_model(layer, None, clone_function, call_function, recursive=True)
+        has_graph = isinstance(layer, Model) and layer.call_graph() is not None
+        if recursive and (has_graph or _is_stack(layer)):
+            return _cloned(layer, None, clone_function, call_function, recursive=True)
         if clone_function is None:
             return _same(layer)
         new = clone_function(layer)
@@ -93,14 +111,16 @@ def clone_model(
         if call_function is not None:
             raise ValueError("`call_function` is for functional models; this one is Sequential.")
         return _clone_stack(model, input_tensors, clone)
-    if model._graph is None:
+    found = model.call_graph() if isinstance(model, Model) else None
+    if found is None:
         if input_tensors is not None or clone_function is not None or call_function is not None:
             raise ValueError(
-                f"{type(model).__name__} {model.name!r} is a subclassed model: clone_model() can "
-                "only make another one with the same config, without further arguments."
+                "Arguments `clone_function`, `call_function` and `input_tensors` are only "
+                f"supported for Sequential or Functional models; the subclassed "
+                f"{type(model).__name__} {model.name!r} can only be made anew by its config."
             )
         return _same(model)
-    return _clone_graph(model, input_tensors, clone, call_function)
+    return _clone_graph(model, found, input_tensors, clone, call_function)
 
 
 def _is_stack(model: Any) -> bool:
@@ -108,9 +128,7 @@ def _is_stack(model: Any) -> bool:
 
 
 def _same(layer: Layer) -> Layer:
-    """Returns a layer like this one; a custom class need not be registered, since it is there."""
-    with registry.CustomObjectScope({type(layer).__name__: type(layer)}):
-        return type(layer).from_config(layer.get_config())
+    return type(layer).from_config(layer.get_config())
 
 
 def _clone_stack(
@@ -121,16 +139,17 @@ def _clone_stack(
         raise ValueError(f"A Sequential model has one input; `input_tensors` is {input_tensors!r}.")
     begin = [layer for layer in model._stack if isinstance(layer, InputLayer)]
     start: list[Any] = tensors or [_same(layer) for layer in begin]
-    return Sequential([*start, *map(clone, model.layers)], name=model.name)
+    return Sequential([*start, *map(clone, model.layers)], name=model._name)
 
 
 def _clone_graph(
     model: Any,
+    found: graph.Graph,
     input_tensors: Any,
     clone: Callable[[Layer], Layer],
     call_function: Callable[..., Any] | None,
 ) -> Any:
-    old = graph.symbols(model._graph.inputs)
+    old = graph.symbols(found.inputs)
     if input_tensors is None:
         names = [x.source.layer.name if x.source is not None else x.name for x in old]
         new = [
@@ -141,13 +160,20 @@ def _clone_graph(
         new = graph.symbols(input_tensors)
     if len(new) != len(old):
         raise ValueError(f"The model has {len(old)} inputs; `input_tensors` has {len(new)}.")
+    structures = [jax.tree.structure(x) for x in (found.inputs, input_tensors)]
+    named = [isinstance(x, Mapping) for x in (found.inputs, input_tensors)]
+    if input_tensors is not None and any(named) and structures[0] != structures[1]:
+        raise ValueError(
+            "`input_tensors` must have the same structure as model.input: "
+            f"{structures[0]}, got {structures[1]}."
+        )
     known = dict(zip(map(id, old), new, strict=True))
     layers = {
         id(layer): clone(layer)
-        for layer in model._graph.operations
+        for layer in found.operations
         if isinstance(layer, Layer) and not isinstance(layer, InputLayer)
     }
-    for call in model._graph.calls:
+    for call in found.calls:
         args, kwargs = graph.replace(call.args, known), graph.replace(call.kwargs, known)
         layer = layers.get(id(call.layer))
         if layer is None:  # a function of keras.ops
@@ -159,9 +185,6 @@ def _clone_graph(
             outputs = layer(*args, **kwargs)
         pairs = zip(jax.tree.leaves(call.outputs), jax.tree.leaves(outputs), strict=True)
         known.update((id(before), after) for before, after in pairs)
-    tensors = (
-        graph.replace(model._graph.inputs, known),
-        graph.replace(model._graph.outputs, known),
-    )
+    tensors = graph.replace(found.inputs, known), graph.replace(found.outputs, known)
     cls = type(model) if model._is_made_of_tensors else Model
-    return cls(*tensors, name=model.name)
+    return cls(*tensors, name=model._name)

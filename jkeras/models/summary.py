@@ -29,7 +29,7 @@ def print_summary(
     from rich.table import Table
     from rich.text import Text
 
-    connected = _is_branched(model)
+    connected = model._is_branched
     columns = ["Layer (type)", "Output Shape", "Param #"]
     if connected:
         columns.append("Connected to")
@@ -88,37 +88,18 @@ def _widths(columns: list[str], room: int, positions: Sequence[float] | None) ->
     return [max(b - a, 1) for a, b in itertools.pairwise(ends)]
 
 
-def _is_branched(model: Any) -> bool:
-    """Says whether the layers do not simply follow one another."""
-    found = model._graph
-    if found is None or not hasattr(model, "inputs") or type(model).__name__ == "Sequential":
-        return False
-    return (
-        len(model.inputs) > 1
-        or len(model.outputs) > 1
-        or any(
-            len(calls) > 1 or any(len(c.inputs) > 1 for c in calls)
-            for calls in _calls_by_layer(model).values()
-        )
-    )
-
-
 def _calls_by_layer(model: Any) -> dict[int, list[graph.Call]]:
     calls: dict[int, list[graph.Call]] = {}
-    if model._graph is not None:
-        for call in model._graph.calls:
-            calls.setdefault(id(call.layer), []).append(call)
+    found = model.call_graph()
+    for call in () if found is None else found.calls:
+        calls.setdefault(id(call.layer), []).append(call)
     return calls
 
 
 def _rows(
     model: Any, expand_nested: bool, layer_range: Sequence[str] | None
 ) -> Iterator[tuple[Any, int]]:
-    found = model._graph
-    if found is not None and type(model).__name__ != "Sequential":
-        top: list[Any] = list(found.operations)
-    else:
-        top = list(model.layers)
+    top = model._operations
     if layer_range is not None:
         if len(layer_range) != 2:
             raise ValueError(
@@ -148,17 +129,21 @@ def _rows(
 
 def _output_shape(layer: Any, calls: dict[int, list[graph.Call]]) -> str:
     own = calls.get(id(layer)) or list(getattr(layer, "_calls", []))
+    found = layer.call_graph() if hasattr(layer, "call_graph") else None
     if own:
-        outputs = own[0].outputs
-        shapes = jax.tree.map(lambda x: getattr(x, "shape", None), outputs)
-    elif getattr(layer, "_graph", None) is not None:
-        shapes = layer.output_shape
+        shapes = _shapes_of(own[0].outputs)
+    elif found is not None:
+        shapes = _shapes_of(found.outputs)
     else:
         shapes = getattr(layer, "_seen_shapes", None)
     if shapes is None:
         return "?"
     leaves = jax.tree.leaves(shapes, is_leaf=lambda s: isinstance(s, tuple))
     return ", ".join(str(s) for s in leaves) if isinstance(shapes, list) else str(shapes)
+
+
+def _shapes_of(outputs: Any) -> Any:
+    return jax.tree.map(lambda x: getattr(x, "shape", None), outputs)
 
 
 def _count(layer: Any) -> str:

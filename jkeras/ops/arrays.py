@@ -3,19 +3,18 @@
 They know neither layers nor symbolic tensors: `keras.ops` lifts them, the layers call them.
 """
 
-import contextlib
-import contextvars
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.custom_derivatives import SymbolicZero
 
 from jkeras.base import settings
+from jkeras.base.numbers import as_integer
+from jkeras.ops import cpu_convolution
 
 
 def _float(x: Any) -> jax.Array:
@@ -124,7 +123,13 @@ def dropout(x: Any, rate: float, key: jax.Array, shape: Any = None) -> jax.Array
 
 # ------------------------------------------------------------------ normalization
 def layer_normalization(
-    x: Any, gamma: Any = None, beta: Any = None, axis: Any = -1, epsilon: float | None = None
+    x: Any,
+    gamma: Any = None,
+    beta: Any = None,
+    axis: Any = -1,
+    epsilon: float | None = None,
+    *,
+    subtract_mean: bool = True,
 ) -> jax.Array:
     """Normalizes each sample to mean 0 and variance 1 along some axes (Ba et al., 2016).
 
@@ -134,13 +139,14 @@ def layer_normalization(
         beta: What is added, likewise.
         axis: The axis, or several.
         epsilon: What is added to the variance; `keras.config.epsilon()` by default.
+        subtract_mean: Whether the mean is subtracted.
     """
     x = _float(x)
     axes = _positive_axes(axis, x.ndim)
     wide = _at_least_float32(x)
     mean, variance = moments(wide, axes, keepdims=True)
     epsilon = settings.epsilon() if epsilon is None else epsilon
-    outputs = (wide - mean) * lax.rsqrt(variance + epsilon)
+    outputs = (wide - mean if subtract_mean else wide) * lax.rsqrt(variance + epsilon)
     return _affine(outputs, gamma, beta, axes).astype(x.dtype)
 
 
@@ -208,9 +214,10 @@ def _affine(x: jax.Array, scale: Any, offset: Any, axes: Sequence[int]) -> jax.A
 
 
 # ------------------------------------------------------------------ convolution
-def _sizes(value: Any, n: int) -> tuple[int, ...]:
+def sizes(value: Any, n: int) -> tuple[int, ...]:
     """Returns one size for each of `n` spatial axes."""
-    return (int(value),) * n if isinstance(value, (int, np.integer)) else tuple(value)
+    single = as_integer(value)
+    return tuple(value) if single is None else (single,) * n
 
 
 def _dimension_numbers(ndim: int, data_format: str | None) -> lax.ConvDimensionNumbers:
@@ -248,9 +255,9 @@ def conv(
     """
     inputs, kernel = jnp.asarray(inputs), jnp.asarray(kernel)
     n = inputs.ndim - 2
-    dilation = _sizes(dilation_rate, n)
+    dilation = sizes(dilation_rate, n)
     pads = _pads(padding, kernel.shape[:n], dilation)
-    return _convolve(inputs, kernel, _sizes(strides, n), pads, data_format, dilation, (1,) * n)
+    return _convolve(inputs, kernel, sizes(strides, n), pads, data_format, dilation, (1,) * n)
 
 
 def _convolve(
@@ -280,102 +287,8 @@ def _convolve(
             feature_group_count=groups,
         )
 
-    # Products of many zeros with few columns are no gain.
-    many = max(stretch) == 1 or kernel.shape[-1] >= 8
-    if not _in_loop.get() or groups > 1 or not many or not _is_better_shifted(kernel):
-        return convolve(inputs, kernel)
-
-    def shifted(inputs: jax.Array, kernel: jax.Array) -> jax.Array:
-        return _sum_of_shifted(
-            _matrix_products, inputs, kernel, strides, pads, data_format, dilation, stretch
-        )
-
-    convolve = jax.custom_jvp(convolve)
-
-    def derivative(primals: Any, tangents: Any) -> Any:
-        (inputs, kernel), (d_inputs, d_kernel) = primals, tangents
-        parts = [(d_inputs, (d_inputs, kernel)), (d_kernel, (inputs, d_kernel))]
-        # No gradient may be wanted of a model's inputs, or of a kernel that is frozen.
-        wanted = [of for d, of in parts if not isinstance(d, SymbolicZero)]
-        return convolve(*primals), sum(shifted(*of) for of in wanted)
-
-    convolve.defjvp(derivative, symbolic_zeros=True)
-    return convolve(inputs, kernel)
-
-
-_in_loop: contextvars.ContextVar[bool] = contextvars.ContextVar("in_loop", default=False)
-
-
-@contextlib.contextmanager
-def in_loop() -> Iterator[None]:
-    """Says that what is traced is the body of a compiled loop, in which gradients are taken.
-
-    On a CPU, XLA makes the convolutions that are another's gradient fast in the outermost
-    computation only. In a loop they took 5 times as long (jax 0.10): there, gradients are sums of
-    matrix products instead.
-    """
-    token = _in_loop.set(True)
-    try:
-        yield
-    finally:
-        _in_loop.reset(token)
-
-
-# A window of 7 by 7; more would take long to compile.
-_MOST_SHIFTS = 49
-
-
-def _is_better_shifted(kernel: jax.Array) -> bool:
-    """Says whether a convolution is written out as a sum over the window's elements."""
-    is_single = kernel.dtype == jnp.float32  # else the sum would be less exact
-    return (
-        jax.default_backend() == "cpu"
-        and is_single
-        and math.prod(kernel.shape[:-2]) <= _MOST_SHIFTS
-    )
-
-
-def _sum_of_shifted(
-    sum_of_products: Callable,
-    x: jax.Array,
-    kernel: jax.Array,
-    strides: Sequence[int],
-    pads: Any,
-    data_format: str | None,
-    dilation: Sequence[int],
-    stretch: Sequence[int],
-) -> jax.Array:
-    """A convolution as a sum, over the window's elements, of products of shifted inputs."""
-    n, first = kernel.ndim - 2, settings.standardize_data_format(data_format) == "channels_first"
-    x = jnp.moveaxis(x, 1, -1) if first else x
-    reach = [(k - 1) * d + 1 for k, d in zip(kernel.shape[:n], dilation, strict=True)]
-    if isinstance(pads, str):
-        pads = lax.padtype_to_pads(x.shape[1:-1], reach, strides, pads)
-    between = [(*pad, step - 1) for pad, step in zip(pads, stretch, strict=True)]
-    x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *between, (0, 0, 0)])
-    sizes = [(d - r) // s + 1 for d, r, s in zip(x.shape[1:-1], reach, strides, strict=True)]
-    shifted = []
-    for place in np.ndindex(*kernel.shape[:n]):
-        starts = [p * d for p, d in zip(place, dilation, strict=True)]
-        part = [
-            slice(start, start + (size - 1) * s + 1, s)
-            for start, size, s in zip(starts, sizes, strides, strict=True)
-        ]
-        shifted.append(x[:, *part])
-    total = sum_of_products(shifted, kernel.reshape(-1, *kernel.shape[n:]))
-    return jnp.moveaxis(total, -1, 1) if first else total
-
-
-def _matrix_products(shifted: list[jax.Array], kernel: jax.Array) -> jax.Array:
-    _, channels, filters = kernel.shape
-    if channels < 64:  # one product of longer rows is faster then
-        return jnp.concatenate(shifted, axis=-1) @ kernel.reshape(-1, filters)
-    return sum(x @ matrix for x, matrix in zip(shifted, kernel, strict=True))  # type: ignore[return-value]
-
-
-def _products_by_channel(shifted: list[jax.Array], kernel: jax.Array) -> jax.Array:
-    total: Any = sum(x[..., None] * factors for x, factors in zip(shifted, kernel, strict=True))
-    return total.reshape(*total.shape[:-2], -1)
+    place = (strides, pads, data_format, dilation, stretch)
+    return cpu_convolution.convolve(convolve, inputs, kernel, groups, place)
 
 
 def depthwise_conv(
@@ -401,21 +314,12 @@ def depthwise_conv(
     """
     inputs, kernel = jnp.asarray(inputs), jnp.asarray(kernel)
     *window, channels, multiplier = kernel.shape
-    if inputs.dtype == jnp.float32 and _is_better_shifted(kernel):
-        # XLA's own for a CPU is no more than a loop over all indices (jax 0.10): this takes 1 to
-        # 10 % of its time for windows of 3 by 3, and a third of it with gradients.
+    if inputs.dtype == jnp.float32 and cpu_convolution.is_better(kernel):
         n = len(window)
-        dilation = _sizes(dilation_rate, n)
-        return _sum_of_shifted(
-            _products_by_channel,
-            inputs,
-            kernel,
-            _sizes(strides, n),
-            _pads(padding, window, dilation),
-            data_format,
-            dilation,
-            (1,) * n,
-        )
+        dilation = sizes(dilation_rate, n)
+        pads = _pads(padding, window, dilation)
+        place = (sizes(strides, n), pads, data_format, dilation, (1,) * n)
+        return cpu_convolution.depthwise(inputs, kernel, place)
     kernel = jnp.reshape(kernel, (*window, 1, channels * multiplier))
     return conv(inputs, kernel, strides, padding, data_format, dilation_rate)
 
@@ -476,8 +380,8 @@ def conv_transpose(
     """
     inputs, kernel = jnp.asarray(inputs), jnp.asarray(kernel)
     n = inputs.ndim - 2
-    strides, dilation = _sizes(strides, n), _sizes(dilation_rate, n)
-    extra = (None,) * n if output_padding is None else _sizes(output_padding, n)
+    strides, dilation = sizes(strides, n), sizes(dilation_rate, n)
+    extra = (None,) * n if output_padding is None else sizes(output_padding, n)
     pads = [
         _transposed_padding(*sizes, padding)
         for sizes in zip(kernel.shape[:n], strides, dilation, extra, strict=True)
@@ -511,8 +415,8 @@ def _pool(
 ) -> jax.Array:
     """Reduces windows by a function of two elements."""
     n = x.ndim - 2
-    window = _sizes(pool_size, n)
-    steps = window if strides is None else _sizes(strides, n)
+    window = sizes(pool_size, n)
+    steps = window if strides is None else sizes(strides, n)
     if settings.standardize_data_format(data_format) == "channels_first":
         window, steps = (1, 1, *window), (1, 1, *steps)
     else:
@@ -563,7 +467,7 @@ def average_pool(
     zero = np.array(0, x.dtype)
     totals = _pool(x, zero, lax.add, pool_size, strides, padding, data_format)
     if padding == "valid":
-        return totals / math.prod(_sizes(pool_size, x.ndim - 2))
+        return totals / math.prod(sizes(pool_size, x.ndim - 2))
     ones = jnp.ones((1, *x.shape[1:]), x.dtype)
     return totals / _pool(ones, zero, lax.add, pool_size, strides, padding, data_format)
 
@@ -618,7 +522,7 @@ def adaptive_max_pool(inputs: Any, output_size: Any, data_format: str | None = N
 
 
 def _each_axis(ndim: int, output_size: Any, data_format: str | None) -> Any:
-    return zip(_spatial_axes(ndim, data_format), _sizes(output_size, ndim - 2), strict=True)
+    return zip(_spatial_axes(ndim, data_format), sizes(output_size, ndim - 2), strict=True)
 
 
 # ------------------------------------------------------------------ recurrence
@@ -661,6 +565,8 @@ def recurrent(
         states, previous = carry
         x, visible = now
         output, new_states = step(x, states)
+        # A loop keeps dtypes; a cell of one's own may return its states in others.
+        new_states = jax.tree.map(lambda a, b: a.astype(b.dtype), new_states, states)
         if visible is not None:
             hidden_output = jnp.zeros_like(output) if zero_output_for_mask else previous
             output = _where(visible, output, hidden_output)
@@ -711,7 +617,10 @@ def attention_heads(
         An array of shape (batch, targets, heads, value size); and the scores (batch, heads,
         targets, sources), or None.
     """
-    if dropout_key is None and not return_scores and key.shape[-1] == value.shape[-1]:
+    # XLA has no product of float16 with a sum in float32 for CPUs (jax 0.10).
+    lacks_product = query.dtype == jnp.float16 and jax.default_backend() == "cpu"
+    is_plain = dropout_key is None and not return_scores and not lacks_product
+    if is_plain and key.shape[-1] == value.shape[-1]:
         implementation: Any = "cudnn" if flash_attention else None
         outputs = jax.nn.dot_product_attention(
             query, key, value, mask=mask, scale=scale, implementation=implementation
@@ -721,7 +630,8 @@ def attention_heads(
     key, value = (jnp.repeat(x, repeats, axis=2) if repeats > 1 else x for x in (key, value))
     scale = query.shape[-1] ** -0.5 if scale is None else scale
     logits = _at_least_float32(jnp.einsum("btnh,bsnh->bnts", query * scale, key))
-    mask = None if mask is None else jnp.broadcast_to(mask, logits.shape)
-    scores = jax.nn.softmax(logits, where=mask).astype(query.dtype)
+    if mask is not None:  # not infinity: a target that sees nothing gets the mean of everything
+        logits = jnp.where(mask, logits, jnp.finfo(logits.dtype).min / 2)
+    scores = jax.nn.softmax(logits).astype(query.dtype)
     used = scores if dropout_key is None else dropout(scores, dropout_rate, dropout_key)
     return jnp.einsum("bnts,bsnh->btnh", used, value), scores if return_scores else None

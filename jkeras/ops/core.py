@@ -11,7 +11,7 @@ import numpy as np
 
 from jkeras.core import policy
 from jkeras.core.graph import SymbolicTensor
-from jkeras.core.operations import as_array, define
+from jkeras.core.operations import as_array, define, export
 from jkeras.core.variable import Variable
 
 op = partial(define, module="ops.core")
@@ -397,3 +397,6 @@ def vectorized_map(function: Callable, elements: Any) -> Any:
         [3.0, 3.0]
     """
     return jax.vmap(function)(elements)
+
+
+export(globals())

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jkeras.core.operations import define
+from jkeras.core.operations import define, export
 
 
 @partial(define, module="ops.einops", arrays="tensor", called_with="tensor pattern axes_lengths")
@@ -70,3 +70,6 @@ def _parse(side: str, ndim: int, pattern: str) -> list[list[str]]:
         else:
             axes.append([name for name in word.strip("()").split() if name != "1"])
     return axes
+
+
+export(globals())

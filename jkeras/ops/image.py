@@ -9,8 +9,10 @@ import jax.numpy as jnp
 import jax.scipy.ndimage
 
 from jkeras.base import settings
+from jkeras.base.numbers import as_integer
 from jkeras.core.operations import define
 from jkeras.core.seeds import as_key
+from jkeras.ops import arrays as nn
 from jkeras.ops.core import saturate_cast
 
 op = partial(define, module="ops.image")
@@ -352,10 +354,6 @@ def scale_and_translate(
 
 
 # ------------------------------------------------------------------ patches
-def _sizes(value: Any, axes: int) -> tuple[int, ...]:
-    return (value,) * axes if isinstance(value, int) else tuple(value)
-
-
 def _patches(
     images: Any,
     size: Any,
@@ -365,8 +363,8 @@ def _patches(
     data_format: Any,
     axes: int,
 ) -> jax.Array:
-    size = _sizes(size, axes)
-    strides = size if strides is None else _sizes(strides, axes)
+    size = nn.sizes(size, axes)
+    strides = size if strides is None else nn.sizes(strides, axes)
 
     def run(x: jax.Array) -> jax.Array:
         spatial = "DHW"[-axes:]
@@ -376,7 +374,7 @@ def _patches(
             size,
             strides,
             padding.upper(),
-            rhs_dilation=_sizes(dilation_rate, axes),
+            rhs_dilation=nn.sizes(dilation_rate, axes),
             dimension_numbers=layout,
         )
         # JAX puts the channel before the place in the patch, Keras after it.
@@ -412,7 +410,7 @@ def extract_patches(
         >>> keras.ops.image.extract_patches(keras.ops.ones((1, 4, 6, 3)), 2).shape
         (1, 2, 3, 12)
     """
-    axes = 2 if isinstance(size, int) else len(size)
+    axes = 2 if as_integer(size) is not None else len(size)
     return _patches(images, size, strides, dilation_rate, padding, data_format, axes)
 
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import jax.scipy.linalg
 
-from jkeras.core.operations import define
+from jkeras.core.operations import define, export
 from jkeras.ops.numpy import slogdet as slogdet
 
 op = partial(define, module="ops.linalg")
@@ -173,3 +173,6 @@ def jvp(fun: Callable, primals: Any, tangents: Any, has_aux: bool = False) -> An
         (9.0, 6.0)
     """
     return jax.jvp(fun, tuple(primals), tuple(tangents), has_aux=has_aux)
+
+
+export(globals())

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jkeras.core.operations import as_array, define
+from jkeras.core.operations import as_array, define, export
 
 op = partial(define, module="ops.math")
 
@@ -375,3 +375,6 @@ def istft(
     start = fft_length // 2 if center else 0
     end = size - start if length is None else min(start + length, size)
     return result[..., start:end]
+
+
+export(globals())

@@ -10,8 +10,9 @@ import optax
 
 from jkeras import activations
 from jkeras.base import settings
+from jkeras.base.numbers import as_integer
 from jkeras.core import policy
-from jkeras.core.operations import define
+from jkeras.core.operations import define, export
 from jkeras.ops import arrays as nn
 from jkeras.ops.numpy import tanh as tanh
 
@@ -149,7 +150,7 @@ def normalize(x: Any, axis: Any = -1, order: int = 2, epsilon: float | None = No
         >>> [round(v, 3) for v in keras.ops.normalize([3.0, 4.0]).tolist()]
         [0.6, 0.8]
     """
-    if not isinstance(order, int) or order < 1:
+    if as_integer(order) is None or order < 1:
         raise ValueError(f"Argument `order` must be an int >= 1. Received: order={order}")
     least = settings.epsilon() if epsilon is None else epsilon
     return nn.normalize(x, axis, order, least**2 if order == 2 else least)
@@ -513,17 +514,13 @@ def space_to_depth(x: Any, block_size: int, data_format: str = "channels_last") 
     return x.reshape(n, h // b, w // b, c * b**2)
 
 
-def _pair(value: Any) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else tuple(value)
-
-
 def _unfold(x: Any, kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> jax.Array:
     patches = jax.lax.conv_general_dilated_patches(
         x,
-        _pair(kernel_size),
-        _pair(stride),
-        [(p, p) for p in _pair(padding)],
-        rhs_dilation=_pair(dilation),
+        nn.sizes(kernel_size, 2),
+        nn.sizes(stride, 2),
+        [(p, p) for p in nn.sizes(padding, 2)],
+        rhs_dilation=nn.sizes(dilation, 2),
     )
     return patches.reshape(*patches.shape[:2], -1)
 
@@ -580,9 +577,12 @@ def fold(
         (1, 2, 4, 4)
     """
     x = jnp.asarray(x)
-    channels = x.shape[1] // math.prod(_pair(kernel_size))
-    images = jax.ShapeDtypeStruct((x.shape[0], channels, *_pair(output_size)), x.dtype)
+    channels = x.shape[1] // math.prod(nn.sizes(kernel_size, 2))
+    images = jax.ShapeDtypeStruct((x.shape[0], channels, *nn.sizes(output_size, 2)), x.dtype)
     options = {"dilation": dilation, "padding": padding, "stride": stride}
     # Adding patches up is the transpose of cutting them out.
     cut = partial(_unfold, kernel_size=kernel_size, **options)
     return jax.linear_transpose(cut, images)(x)[0]
+
+
+export(globals())

@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base import settings
+from jkeras.base.numbers import as_integer
 from jkeras.core import policy
-from jkeras.core.operations import as_array, as_arrays, define
+from jkeras.core.operations import as_array, as_arrays, define, export
 from jkeras.ops.core import ndim as ndim
 from jkeras.ops.core import size as size
 
@@ -466,11 +467,18 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> Any:
         >>> [part.tolist() for part in keras.ops.split([1, 2, 3, 4], [1, 3])]
         [[1], [2, 3], [4]]
     """
-    return jnp.split(x, _static(indices_or_sections), axis)
+    return jnp.split(x, _static("indices_or_sections", indices_or_sections), axis)
 
 
-def _static(x: Any) -> Any:
-    return x if isinstance(x, int) else tuple(int(i) for i in x)
+def _static(name: str, x: Any) -> Any:
+    """Returns an integer, or a tuple of them; raises TypeError where they are traced."""
+    if builtins.any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(x)):
+        raise TypeError(
+            f"`{name}` decides the shape of the result, so it must be known when a function is "
+            f"compiled. Received: {name}={x}\nPass Python integers, or sizes taken from a shape."
+        )
+    size = as_integer(x)
+    return tuple(int(i) for i in x) if size is None else size
 
 
 @op
@@ -482,7 +490,7 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
 @op
 def tile(x: Any, repeats: Any) -> Any:
     """Lays copies of `x` one after another along each axis."""
-    return jnp.tile(x, repeats)
+    return jnp.tile(x, _static("repeats", repeats))
 
 
 @op
@@ -679,7 +687,7 @@ def histogram(x: Any, bins: int = 10, range: Any = None) -> Any:
     x = jnp.asarray(x)
     if x.ndim != 1:
         raise ValueError(f"Input tensor must be 1-dimensional. Received: input.shape={x.shape}")
-    if not isinstance(bins, int) or bins <= 0:
+    if as_integer(bins) is None or bins <= 0:
         raise ValueError(f"Argument `bins` must be a positive integer. Received: bins={bins}")
     if range is not None and (len(range) != 2 or range[0] > range[1]):
         raise ValueError(f"Argument `range` must be a pair (low, high). Received: range={range}")
@@ -870,3 +878,6 @@ def vectorize(pyfunc: Callable, *, excluded: Any = None, signature: str | None =
     """
     function = jnp.vectorize(pyfunc, excluded=excluded or (), signature=signature)
     return lambda *args: function(*as_arrays(args))
+
+
+export(globals())

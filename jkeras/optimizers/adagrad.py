@@ -4,10 +4,15 @@ from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from jkeras import initializers
-from jkeras.optimizers.arguments import CommonArguments
-from jkeras.optimizers.base import Optimizer, Step, takes_common_arguments
+from jkeras.optimizers import rules
+from jkeras.optimizers.arguments import (
+    CommonArguments,
+)
+from jkeras.optimizers.base import Optimizer, takes_common_arguments
+from jkeras.optimizers.rules import Part, Step
 
 
 class Adagrad(Optimizer):
@@ -44,13 +49,10 @@ class Adagrad(Optimizer):
         start = initializers.Constant(self.initial_accumulator_value)
         self.add_optimizer_variables(variables, "accumulator", start)
 
-    def rule(self, step: Step) -> Any:
-        def update(g: Any, w: Any, slots: Any) -> Any:
-            total = slots["accumulator"] + g**2
-            change = -step.learning_rate * g / jnp.sqrt(total + self.epsilon)
-            return change, {"accumulator": total}
-
-        return update
+    def rule(self, step: Step) -> Part:
+        by_sum = optax.scale_by_rss(self.initial_accumulator_value, self.epsilon)
+        kept = rules.kept(by_sum, optax.ScaleByRssState, sum_of_squares="accumulator")
+        return rules.chain(kept, optax.scale(-step.learning_rate))
 
 
 class Adadelta(Optimizer):
@@ -58,7 +60,7 @@ class Adadelta(Optimizer):
 
     Args:
         learning_rate: A factor; 1 in the paper.
-        rho: The part of the old means, of squared gradients and changes, in the new ones.
+        rho: The fraction of the old means, of squared gradients and changes, in the new ones.
         epsilon: Added to the means.
         **common: See `Optimizer`.
 
@@ -71,6 +73,8 @@ class Adadelta(Optimizer):
         0.293
     """
 
+    _slots = (("accumulated_grad", "accumulated_delta_var"),)
+
     @takes_common_arguments
     def __init__(
         self,
@@ -82,22 +86,11 @@ class Adadelta(Optimizer):
         super().__init__(learning_rate, **common)
         self.rho, self.epsilon = rho, epsilon
 
-    def build(self, variables: Any) -> None:
-        super().build(variables)
-        self.add_optimizer_variables(variables, ["accumulated_grad", "accumulated_delta_var"])
-
-    def rule(self, step: Step) -> Any:
-        rho, epsilon = self.rho, self.epsilon
-
-        def update(g: Any, w: Any, slots: Any) -> Any:
-            squares, changes = slots["accumulated_grad"], slots["accumulated_delta_var"]
-            squares = rho * squares + (1.0 - rho) * g**2
-            change = -jnp.sqrt(changes + epsilon) / jnp.sqrt(squares + epsilon) * g
-            changes = rho * changes + (1.0 - rho) * change**2
-            new = {"accumulated_grad": squares, "accumulated_delta_var": changes}
-            return step.learning_rate * change, new
-
-        return update
+    def rule(self, step: Step) -> Part:
+        by_means = optax.scale_by_adadelta(self.rho, self.epsilon)
+        ((squares, changes),) = self._slots
+        kept = rules.kept(by_means, optax.ScaleByAdaDeltaState, e_g=squares, e_x=changes)
+        return rules.chain(kept, optax.scale(-step.learning_rate))
 
 
 class RMSprop(Optimizer):
@@ -105,8 +98,8 @@ class RMSprop(Optimizer):
 
     Args:
         learning_rate: The learning rate.
-        rho: The part of the old means in the new ones.
-        momentum: The part of the last change that is made again.
+        rho: The fraction of the old means in the new ones.
+        momentum: The fraction of the last change that is made again.
         epsilon: Added to the mean of squares.
         centered: Whether to divide by the root of the variance instead.
         **common: See `Optimizer`.
@@ -132,30 +125,20 @@ class RMSprop(Optimizer):
     ):
         super().__init__(learning_rate, **common)
         self.rho, self.momentum, self.epsilon, self.centered = rho, momentum, epsilon, centered
+        slots = {"velocity": True, "momentum": momentum, "average_gradient": centered}
+        self._slots = tuple((name,) for name, wanted in slots.items() if wanted)
 
-    def build(self, variables: Any) -> None:
-        super().build(variables)
-        self.add_optimizer_variables(variables, "velocity")
-        if self.momentum:
-            self.add_optimizer_variables(variables, "momentum")
+    def rule(self, step: Step) -> Part:
         if self.centered:
-            self.add_optimizer_variables(variables, "average_gradient")
-
-    def rule(self, step: Step) -> Any:
-        rho = self.rho
-
-        def update(g: Any, w: Any, slots: Any) -> Any:
-            square = rho * slots["velocity"] + (1.0 - rho) * g**2
-            new, variance = {"velocity": square}, square
-            if self.centered:
-                mean = rho * slots["average_gradient"] + (1.0 - rho) * g
-                new["average_gradient"], variance = mean, square - mean**2
-            change = step.learning_rate * g * jax.lax.rsqrt(variance + self.epsilon)
-            if self.momentum:
-                change = new["momentum"] = self.momentum * slots["momentum"] + change
-            return -change, new
-
-        return update
+            by_root = optax.scale_by_stddev(self.rho, self.epsilon)
+            fields, slots = optax.ScaleByRStdDevState, {"mu": "average_gradient", "nu": "velocity"}
+        else:
+            by_root = optax.scale_by_rms(self.rho, self.epsilon)
+            fields, slots = optax.ScaleByRmsState, {"nu": "velocity"}
+        parts = [rules.kept(by_root, fields, **slots), optax.scale(step.learning_rate)]
+        if self.momentum:
+            parts.append(rules.trace(self.momentum))
+        return rules.chain(*parts, optax.scale(-1.0))
 
 
 class Adafactor(Optimizer):
@@ -205,7 +188,7 @@ class Adafactor(Optimizer):
                 self._add(name, v, shape, "zeros", dtype)
             self.add_variable_from_reference(v, "velocity")
 
-    def rule(self, step: Step) -> Any:
+    def rule(self, step: Step) -> Part:
         rate = step.learning_rate
         if self.relative_step:
             rate = jnp.minimum(rate, jax.lax.rsqrt(step.number))
@@ -218,22 +201,19 @@ class Adafactor(Optimizer):
             square = g**2 + self.epsilon_1
             if g.ndim < 2:
                 v = mean(slots["velocity"], square)
-                new = {"velocity": v}
-            else:
-                rows = mean(slots["r"], square.mean(-1))
-                columns = mean(slots["c"], square.mean(-2))
-                part = rows / rows.mean(-1, keepdims=True)
-                v = part[..., :, None] * columns[..., None, :]
-                new = {"r": rows, "c": columns, "velocity": v}
-            change = g * jax.lax.rsqrt(v)
-            change /= jnp.maximum(1.0, _rms(change) / self.clip_threshold)
-            return -rate * jnp.maximum(self.epsilon_2, _rms(w)) * change, new
+                return g * jax.lax.rsqrt(v), {"velocity": v}
+            rows = mean(slots["r"], square.mean(-1))
+            columns = mean(slots["c"], square.mean(-2))
+            share = rows / rows.mean(-1, keepdims=True)
+            v = share[..., :, None] * columns[..., None, :]
+            return g * jax.lax.rsqrt(v), {"r": rows, "c": columns, "velocity": v}
 
-        return update
-
-
-def _rms(x: jax.Array) -> jax.Array:
-    return jnp.sqrt(jnp.mean(x**2))
+        return rules.chain(
+            rules.each(update),
+            optax.clip_by_block_rms(self.clip_threshold),
+            optax.scale_by_param_block_rms(self.epsilon_2),
+            optax.scale(-rate),
+        )
 
 
 class Ftrl(Optimizer):
@@ -275,28 +255,12 @@ class Ftrl(Optimizer):
         **common: Unpack[CommonArguments],
     ):
         super().__init__(learning_rate, **common)
-        if learning_rate_power > 0:
-            raise ValueError(
-                "`learning_rate_power` needs to be negative or zero. "
-                f"Received: learning_rate_power={learning_rate_power}."
-            )
         self.learning_rate_power = learning_rate_power
         self.initial_accumulator_value = initial_accumulator_value
         self.l1_regularization_strength = l1_regularization_strength
         self.l2_regularization_strength = l2_regularization_strength
         self.l2_shrinkage_regularization_strength = l2_shrinkage_regularization_strength
         self.beta = beta
-        for name in (
-            "initial_accumulator_value",
-            "l1_regularization_strength",
-            "l2_regularization_strength",
-            "l2_shrinkage_regularization_strength",
-        ):
-            value = getattr(self, name)
-            if value < 0:
-                raise ValueError(
-                    f"`{name}` needs to be positive or zero. Received: {name}={value}."
-                )
 
     def build(self, variables: Any) -> None:
         super().build(variables)

@@ -3,15 +3,18 @@
 from typing import Any, Unpack
 
 import jax.numpy as jnp
+import optax
 
+from jkeras.optimizers import rules
 from jkeras.optimizers.arguments import CommonArguments
-from jkeras.optimizers.base import Optimizer, Step, takes_common_arguments
+from jkeras.optimizers.base import Optimizer, takes_common_arguments
+from jkeras.optimizers.rules import Part, Step
 
 
 class _Moments(Optimizer):
     """What Adam's kin have in common: their arguments, and two slots."""
 
-    _slots = ["momentum", "velocity"]
+    _slots: Any = (("momentum", "velocity"),)
 
     @takes_common_arguments
     def __init__(
@@ -25,23 +28,14 @@ class _Moments(Optimizer):
         super().__init__(learning_rate, **common)
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
 
-    def build(self, variables: Any) -> None:
-        super().build(variables)
-        self.add_optimizer_variables(variables, self._slots)
-
-    def _means(self, g: Any, slots: Any) -> tuple[Any, Any]:
-        m = self.beta_1 * slots["momentum"] + (1.0 - self.beta_1) * g
-        v = self.beta_2 * slots["velocity"] + (1.0 - self.beta_2) * g**2
-        return m, v
-
 
 class Adam(_Moments):
     """Adaptive moment estimation (Kingma and Ba, 2014, https://arxiv.org/abs/1412.6980).
 
     Args:
         learning_rate: The learning rate.
-        beta_1: The part of the old mean gradient in the new one.
-        beta_2: The part of the old mean of squares in the new one.
+        beta_1: The fraction of the old mean gradient in the new one.
+        beta_2: The fraction of the old mean of squares in the new one.
         epsilon: Added to the root of the mean of squares before its bias is corrected: the paper's
             "epsilon hat".
         amsgrad: Whether to divide by the largest mean of squares so far (Reddi et al., 2018).
@@ -67,30 +61,25 @@ class Adam(_Moments):
     ):
         super().__init__(learning_rate, beta_1, beta_2, epsilon, **common)
         self.amsgrad = amsgrad
+        if amsgrad:
+            self._slots = (*self._slots, ("velocity_hat",))
 
-    def build(self, variables: Any) -> None:
-        super().build(variables)
-        if self.amsgrad:
-            self.add_optimizer_variables(variables, "velocity_hat")
+    def rule(self, step: Step) -> Part:
+        if not self.amsgrad:
+            adam = rules.scale_by_keras_adam(step, self.beta_1, self.beta_2, self.epsilon)
+            return rules.chain(adam, optax.scale(-step.learning_rate))
+        # Optax's AMSGrad takes the largest mean after its bias is corrected, Keras's before.
+        correction = jnp.sqrt(1.0 - self.beta_2**step.number) / (1.0 - self.beta_1**step.number)
+        scale = -step.learning_rate * correction
 
-    def rule(self, step: Step) -> Any:
-        return adam_rule(step, self.beta_1, self.beta_2, self.epsilon)
+        def update(g: Any, w: Any, slots: Any) -> Any:
+            m = self.beta_1 * slots["momentum"] + (1.0 - self.beta_1) * g
+            v = self.beta_2 * slots["velocity"] + (1.0 - self.beta_2) * g**2
+            top = jnp.maximum(slots["velocity_hat"], v)
+            change = scale * m / (jnp.sqrt(top) + self.epsilon)
+            return change, {"momentum": m, "velocity": v, "velocity_hat": top}
 
-
-def adam_rule(step: Step, beta_1: float, beta_2: float, epsilon: float) -> Any:
-    """Returns Adam's update of one parameter; that of AMSGrad if it has a slot `velocity_hat`."""
-    correction = jnp.sqrt(1.0 - beta_2**step.number) / (1.0 - beta_1**step.number)
-    scale = -step.learning_rate * correction
-
-    def update(g: Any, w: Any, slots: Any) -> Any:
-        m = beta_1 * slots["momentum"] + (1.0 - beta_1) * g
-        v = beta_2 * slots["velocity"] + (1.0 - beta_2) * g**2
-        new, divisor = {"momentum": m, "velocity": v}, v
-        if "velocity_hat" in slots:
-            divisor = new["velocity_hat"] = jnp.maximum(slots["velocity_hat"], v)
-        return scale * m / (jnp.sqrt(divisor) + epsilon), new
-
-    return update
+        return rules.each(update)
 
 
 class AdamW(Adam):
@@ -99,8 +88,8 @@ class AdamW(Adam):
     Args:
         learning_rate: The learning rate.
         weight_decay: The part of each weight, times the learning rate, taken off at each step.
-        beta_1: The part of the old mean gradient in the new one.
-        beta_2: The part of the old mean of squares in the new one.
+        beta_1: The fraction of the old mean gradient in the new one.
+        beta_2: The fraction of the old mean of squares in the new one.
         epsilon: Added to the root of the mean of squares.
         amsgrad: Whether to divide by the largest mean of squares so far.
         **common: See `Optimizer`.
@@ -139,7 +128,7 @@ class Adamax(_Moments):
 
     Args:
         learning_rate: The learning rate.
-        beta_1: The part of the old mean gradient in the new one.
+        beta_1: The fraction of the old mean gradient in the new one.
         beta_2: How the largest gradient shrinks at each step.
         epsilon: Added to the largest gradient.
         **common: See `Optimizer`.
@@ -152,9 +141,9 @@ class Adamax(_Moments):
         0.75
     """
 
-    _slots = ["momentum", "norm"]
+    _slots = (("momentum", "norm"),)
 
-    def rule(self, step: Step) -> Any:
+    def rule(self, step: Step) -> Part:
         scale = -step.learning_rate / (1.0 - self.beta_1**step.number)
 
         def update(g: Any, w: Any, slots: Any) -> Any:
@@ -162,7 +151,7 @@ class Adamax(_Moments):
             norm = jnp.maximum(self.beta_2 * slots["norm"], jnp.abs(g))
             return scale * m / (norm + self.epsilon), {"momentum": m, "norm": norm}
 
-        return update
+        return rules.each(update)
 
 
 class Nadam(_Moments):
@@ -170,8 +159,8 @@ class Nadam(_Moments):
 
     Args:
         learning_rate: The learning rate.
-        beta_1: The part of the old mean gradient in the new one, towards which it grows.
-        beta_2: The part of the old mean of squares in the new one.
+        beta_1: The fraction of the old mean gradient in the new one, towards which it grows.
+        beta_2: The fraction of the old mean of squares in the new one.
         epsilon: Added to the root of the mean of squares.
         **common: See `Optimizer`.
 
@@ -194,7 +183,7 @@ class Nadam(_Moments):
     def advance(self, step: Step) -> Any:
         return {"u_product": step.scalars["u_product"] * self._momentum(step.number)}
 
-    def rule(self, step: Step) -> Any:
+    def rule(self, step: Step) -> Part:
         t, product = step.number, step.scalars["u_product"]
         u, next_u = self._momentum(t), self._momentum(t + 1.0)
         of_m = next_u / (1.0 - product * next_u)
@@ -202,11 +191,12 @@ class Nadam(_Moments):
         of_v = 1.0 / (1.0 - self.beta_2**t)
 
         def update(g: Any, w: Any, slots: Any) -> Any:
-            m, v = self._means(g, slots)
+            m = self.beta_1 * slots["momentum"] + (1.0 - self.beta_1) * g
+            v = self.beta_2 * slots["velocity"] + (1.0 - self.beta_2) * g**2
             change = (of_m * m + of_g * g) / (jnp.sqrt(of_v * v) + self.epsilon)
             return -step.learning_rate * change, {"momentum": m, "velocity": v}
 
-        return update
+        return rules.each(update)
 
 
 class Lamb(_Moments):
@@ -214,8 +204,8 @@ class Lamb(_Moments):
 
     Args:
         learning_rate: The learning rate: the length of a step over that of the parameter.
-        beta_1: The part of the old mean gradient in the new one.
-        beta_2: The part of the old mean of squares in the new one.
+        beta_1: The fraction of the old mean gradient in the new one.
+        beta_2: The fraction of the old mean of squares in the new one.
         epsilon: Added to the root of the mean of squares.
         **common: See `Optimizer`.
 
@@ -227,18 +217,9 @@ class Lamb(_Moments):
         1.5
     """
 
-    def rule(self, step: Step) -> Any:
-        t = step.number
-        of_m, of_v = 1.0 / (1.0 - self.beta_1**t), 1.0 / (1.0 - self.beta_2**t)
-
-        def update(g: Any, w: Any, slots: Any) -> Any:
-            m, v = self._means(g, slots)
-            change = of_m * m / (jnp.sqrt(of_v * v) + self.epsilon)
-            length, size = jnp.linalg.norm(change), jnp.linalg.norm(w)
-            ratio = jnp.where((size > 0) & (length > 0), size / length, 1.0)
-            return -step.learning_rate * ratio * change, {"momentum": m, "velocity": v}
-
-        return update
+    def rule(self, step: Step) -> Part:
+        adam = rules.scale_by_adam(step, self.beta_1, self.beta_2, self.epsilon)
+        return rules.chain(adam, optax.scale_by_trust_ratio(), optax.scale(-step.learning_rate))
 
 
 class ScheduleFreeAdamW(_Moments):
@@ -250,7 +231,7 @@ class ScheduleFreeAdamW(_Moments):
     Args:
         learning_rate: The learning rate.
         beta_1: How near the parameter is to the mean.
-        beta_2: The part of the old mean of squares in the new one.
+        beta_2: The fraction of the old mean of squares in the new one.
         epsilon: Added to the root of the mean of squares.
         warmup_steps: During how many steps the learning rate grows.
         **common: See `Optimizer`.
@@ -263,6 +244,8 @@ class ScheduleFreeAdamW(_Moments):
         >>> round(weight.value.item(), 3)
         0.75
     """
+
+    _slots = ()  # one of them starts from the parameter
 
     @takes_common_arguments
     def __init__(
@@ -278,12 +261,12 @@ class ScheduleFreeAdamW(_Moments):
         self.warmup_steps = warmup_steps
 
     def build(self, variables: Any) -> None:
-        Optimizer.build(self, variables)
+        super().build(variables)
         for v in variables:
             self.add_variable_from_reference(v, "momentum", initializer=v)
             self.add_variable_from_reference(v, "velocity")
 
-    def rule(self, step: Step) -> Any:
+    def rule(self, step: Step) -> Part:
         t, rate = step.number, step.learning_rate
         rate *= jnp.minimum(1.0, t / max(self.warmup_steps, 1))
         of_v = 1.0 / (1.0 - self.beta_2**t)
@@ -297,4 +280,4 @@ class ScheduleFreeAdamW(_Moments):
             new_w = (1.0 - self.beta_1) * z + self.beta_1 * x
             return new_w - w, {"momentum": z, "velocity": v}
 
-        return update
+        return rules.each(update)

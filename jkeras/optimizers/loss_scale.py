@@ -5,10 +5,16 @@ from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
+import optax
 
+from jkeras import initializers
+from jkeras.base import registry
 from jkeras.core.variable import Variable
-from jkeras.optimizers.arguments import CommonArguments
-from jkeras.optimizers.base import Optimizer, State
+from jkeras.optimizers import rules
+from jkeras.optimizers.arguments import CommonArguments, checks_arguments
+from jkeras.optimizers.base import Optimizer
+from jkeras.optimizers.cells import State
+from jkeras.optimizers.rules import Part
 
 
 class LossScaleOptimizer(Optimizer):
@@ -19,13 +25,16 @@ class LossScaleOptimizer(Optimizer):
     arXiv). Its state has the other optimizer's, under `"inner_optimizer"`.
 
     Args:
-        inner_optimizer: The optimizer that makes the updates.
+        inner_optimizer: The optimizer that makes the updates. Its own `loss_scale_factor` is set to
+            None.
         initial_scale: The number at first.
         dynamic_growth_steps: After how many good steps it is doubled.
         name: The name.
+        **kwargs: `dynamic=True`, as in Keras 2.
 
     Raises:
-        ValueError: If `inner_optimizer` is none, or another argument of optimizers is given.
+        ValueError: If `inner_optimizer` is not an optimizer, or scales the loss itself; or another
+            argument of optimizers is given.
 
     Example:
         >>> import jkeras as keras
@@ -36,6 +45,9 @@ class LossScaleOptimizer(Optimizer):
         [0.5]
     """
 
+    _old_arguments = Optimizer._old_arguments | {"dynamic"}
+
+    @checks_arguments
     def __init__(
         self,
         inner_optimizer: Optimizer,
@@ -44,24 +56,44 @@ class LossScaleOptimizer(Optimizer):
         name: str | None = None,
         **kwargs: Any,
     ):
-        for argument in kwargs:
-            if argument in CommonArguments.__annotations__:
-                raise ValueError(
-                    f"LossScaleOptimizer does not support `{argument}`. "
-                    f"Instead, set `{argument}` on the `inner_optimizer`."
-                )
-            raise ValueError(f"LossScaleOptimizer does not support arguments: `{argument}`.")
+        if not kwargs.pop("dynamic", True):
+            raise ValueError(
+                "LossScaleOptimizer does not support `dynamic=False`. Instead, set "
+                "`loss_scale_factor` on the `inner_optimizer`, and use that."
+            )
+        for argument in kwargs.keys() & CommonArguments.__annotations__:
+            raise ValueError(
+                f"LossScaleOptimizer does not support `{argument}`. "
+                f"Instead, set `{argument}` on the `inner_optimizer`."
+            )
+        if kwargs:
+            names = ", ".join(f"`{argument}`" for argument in kwargs)
+            raise ValueError(f"LossScaleOptimizer does not support arguments: {names}.")
         if not isinstance(inner_optimizer, Optimizer):
             raise ValueError(f"`inner_optimizer` is not an optimizer: {inner_optimizer!r}.")
+        if isinstance(inner_optimizer, LossScaleOptimizer):
+            raise ValueError(
+                "`inner_optimizer` is a LossScaleOptimizer itself: the loss can be scaled only "
+                "once. Pass its `inner_optimizer`."
+            )
         super().__init__(0.0, name=name)
+        inner_optimizer.loss_scale_factor = None
         self.inner_optimizer = inner_optimizer
         self.initial_scale, self.dynamic_growth_steps = initial_scale, dynamic_growth_steps
+
+    @classmethod
+    def from_config(
+        cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+    ) -> Self:
+        common = CommonArguments.__annotations__.keys() - {"name"}  # in older versions' configs
+        values = {k: v for k, v in config.items() if k not in common}
+        inner = registry.deserialize_keras_object(config["inner_optimizer"], area="optimizers")
+        return super().from_config({**values, "inner_optimizer": inner}, custom_objects)
 
     def build(self, variables: Sequence[Variable]) -> None:
         super().build(variables)
         self.add_variable((), dtype="int32", name="step_counter")
-        scale = self.initial_scale
-        self.add_variable((), lambda shape, dtype: jnp.asarray(scale, dtype), name="dynamic_scale")
+        self.add_variable((), initializers.Constant(self.initial_scale), name="dynamic_scale")
         self.inner_optimizer.build(variables)
 
     def unbuilt(self) -> Self:
@@ -76,36 +108,40 @@ class LossScaleOptimizer(Optimizer):
     def variables(self) -> list[Variable]:
         return [*super().variables, *self.inner_optimizer.variables]
 
-    def advance_state(
-        self, known: Mapping[Any, Variable], grads: State, state: State, params: State
-    ) -> tuple[State, State]:
-        scale, inner = state["dynamic_scale"], state["inner_optimizer"]
-        grads = {k: jnp.asarray(g, params[k].dtype) for k, g in grads.items()}
+    def part_for(self, known: Mapping[Any, Variable]) -> Part:
+        own, inner = super().part_for(known), self.inner_optimizer.part_for(known)
+        replaced = {k for k, v in known.items() if v.overwrite_with_gradient}
 
-        def apply() -> tuple[State, State]:
-            unscaled = {
-                k: g if known[k].overwrite_with_gradient else (g / scale).astype(g.dtype)
-                for k, g in grads.items()
-            }
-            updates, new = self.inner_optimizer.advance_state(known, unscaled, inner, params)
-            count = state["step_counter"] + 1
-            grown = count >= self.dynamic_growth_steps
-            return updates, {
-                "step_counter": jnp.where(grown, 0, count),
-                "dynamic_scale": jnp.where(grown, scale * 2.0, scale),
-                "inner_optimizer": new,
-            }
+        def init(params: State) -> State:
+            return {**own.init(params), "inner_optimizer": inner.init(params)}
 
-        def skip() -> tuple[State, State]:
-            return jax.tree.map(jnp.zeros_like, grads), {
-                "step_counter": jnp.zeros_like(state["step_counter"]),
-                "dynamic_scale": scale / 2.0,
-                "inner_optimizer": inner,
-            }
+        def update(grads: State, state: State, params: State) -> tuple[State, State]:
+            scale, before = state["dynamic_scale"], state["inner_optimizer"]
+            grads = rules.checked(grads, params, known)
 
-        finite = jnp.array([jnp.isfinite(g).all() for g in grads.values()]).all()
-        updates, new = jax.lax.cond(finite, apply, skip)
-        return updates, {**state, **new}
+            def apply() -> tuple[State, State]:
+                unscaled = rules.unscaled(grads, scale, replaced)
+                updates, after = inner.update(unscaled, before, params)
+                good = state["step_counter"] + 1
+                grown = good >= self.dynamic_growth_steps
+                return updates, {
+                    "step_counter": jnp.where(grown, 0, good),
+                    "dynamic_scale": jnp.where(grown, scale * 2.0, scale),
+                    "inner_optimizer": after,
+                }
+
+            def skip() -> tuple[State, State]:
+                return jax.tree.map(jnp.zeros_like, grads), {
+                    "step_counter": jnp.zeros_like(state["step_counter"]),
+                    "dynamic_scale": scale / 2.0,
+                    "inner_optimizer": before,
+                }
+
+            finite = jnp.array([jnp.isfinite(g).all() for g in grads.values()]).all()
+            updates, new = jax.lax.cond(finite, apply, skip)
+            return updates, {**state, **new}
+
+        return optax.GradientTransformation(init, update)
 
     def loss_scale(self, state: State) -> Any:
         return state.get("dynamic_scale", self.initial_scale)
@@ -120,6 +156,10 @@ class LossScaleOptimizer(Optimizer):
         self.inner_optimizer.learning_rate = value
 
     @property
+    def rated_optimizers(self) -> dict[str, Optimizer]:
+        return self.inner_optimizer.rated_optimizers
+
+    @property
     def iterations(self) -> Any:
         return self.inner_optimizer.iterations
 
@@ -128,5 +168,5 @@ class LossScaleOptimizer(Optimizer):
     ) -> None:
         self.inner_optimizer.exclude_from_weight_decay(var_list, var_names)
 
-    def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
-        self.inner_optimizer.finalize_variable_values(var_list)
+    def averages(self) -> dict[Variable, Variable]:
+        return self.inner_optimizer.averages()

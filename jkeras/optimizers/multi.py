@@ -4,9 +4,20 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
-from jkeras.base import registry
+import optax
+
+from jkeras.base import naming, registry
 from jkeras.core.variable import Variable
-from jkeras.optimizers.base import Optimizer, State
+from jkeras.optimizers import rules
+from jkeras.optimizers.arguments import checks_arguments
+from jkeras.optimizers.base import Optimizer
+from jkeras.optimizers.cells import State
+from jkeras.optimizers.loss_scale import LossScaleOptimizer
+from jkeras.optimizers.rules import Part
+
+_ONE_SCALE = (
+    "The loss is scaled once, for all: put the MultiOptimizer into a LossScaleOptimizer instead."
+)
 
 
 class OptimizerMap(registry.Configurable):
@@ -17,8 +28,9 @@ class OptimizerMap(registry.Configurable):
         optimizer_map: A dict from regular expressions to optimizers.
 
     Raises:
-        TypeError: If `default_optimizer` is no optimizer.
-        ValueError: If another optimizer is none, or an expression is there twice.
+        TypeError: If `default_optimizer` is not an optimizer.
+        ValueError: If another one is not, or is made of several itself, or an expression is there
+            twice.
 
     Example:
         >>> import jkeras as keras
@@ -44,6 +56,8 @@ class OptimizerMap(registry.Configurable):
     def __setitem__(self, pattern: str, optimizer: Optimizer) -> None:
         if not isinstance(optimizer, Optimizer):
             raise ValueError(f"optimizer must be a Keras Optimizer instance. Received: {optimizer}")
+        if isinstance(optimizer, (LossScaleOptimizer, MultiOptimizer)):
+            raise ValueError(f"optimizer cannot be {type(optimizer).__name__}. {_ONE_SCALE}")
         if pattern in self.optimizer_map:
             raise ValueError(
                 f"{pattern!r} already exists in the OptimizerMap with value "
@@ -94,6 +108,7 @@ class MultiOptimizer(Optimizer):
         [[0.5], [0.75]]
     """
 
+    @checks_arguments
     def __init__(
         self,
         optimizer_map: OptimizerMap | Callable[[Variable], Optimizer],
@@ -123,6 +138,10 @@ class MultiOptimizer(Optimizer):
             if v not in self._optimizer_of:
                 self._optimizer_of[v] = self._choose(v)
         for optimizer in self.optimizers:
+            if isinstance(optimizer, (LossScaleOptimizer, MultiOptimizer)):
+                kind = type(optimizer).__name__
+                raise ValueError(f"{kind} cannot be used inside an MultiOptimizer. {_ONE_SCALE}")
+            optimizer.loss_scale_factor = None  # the gradients that it gets are not scaled
             optimizer.build([v for v in variables if self._optimizer_of[v] is optimizer])
 
     def unbuilt(self) -> Self:
@@ -145,20 +164,31 @@ class MultiOptimizer(Optimizer):
     def variables(self) -> list[Variable]:
         return [*super().variables, *(v for o in self.optimizers for v in o.variables)]
 
-    def advance_state(
-        self, known: Mapping[Any, Variable], grads: State, state: State, params: State
-    ) -> tuple[State, State]:
+    def part_for(self, known: Mapping[Any, Variable]) -> Part:
+        own, parts = super().part_for(known), []
+        for optimizer in self.optimizers:
+            its = {k: v for k, v in known.items() if self._optimizer_of[v] is optimizer}
+            parts.append((its, optimizer.part_for(its)))
+        replaced = {k for k, v in known.items() if v.overwrite_with_gradient}
+
+        def init(params: State) -> State:
+            states = [part.init({k: params[k] for k in its}) for its, part in parts]
+            return {**own.init(params), "optimizers": states}
+
+        def update(grads: State, state: State, params: State) -> tuple[State, State]:
+            grads = rules.unscaled(rules.checked(grads, params, known), scale, replaced)
+            updates: State = {}
+            states = []
+            for (its, part), inner in zip(parts, state["optimizers"], strict=True):
+                its_grads = {k: grads[k] for k in its if k in grads}
+                if its_grads:  # else it makes no step
+                    new, inner = part.update(its_grads, inner, {k: params[k] for k in its})
+                    updates.update(new)
+                states.append(inner)
+            return updates, {**state, "iteration": state["iteration"] + 1, "optimizers": states}
+
         scale = self.loss_scale_factor or 1.0
-        updates: State = {}
-        states = []
-        for optimizer, inner in zip(self.optimizers, state["optimizers"]):
-            own = {k: v for k, v in known.items() if self._optimizer_of[v] is optimizer}
-            own_grads = {k: grads[k] / scale for k in own if k in grads}
-            own_params = {k: params[k] for k in own}
-            own_updates, inner = optimizer.advance_state(own, own_grads, inner, own_params)
-            updates.update(own_updates)
-            states.append(inner)
-        return updates, {**state, "iteration": state["iteration"] + 1, "optimizers": states}
+        return optax.GradientTransformation(init, update)
 
     @property
     def learning_rate(self) -> Any:
@@ -184,6 +214,12 @@ class MultiOptimizer(Optimizer):
             "Exclude them on the individual sub-optimizers instead."
         )
 
-    def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
-        for variable in var_list:
-            self._optimizer_of[variable].finalize_variable_values([variable])
+    def averages(self) -> dict[Variable, Variable]:
+        return {v: cell for o in self.optimizers for v, cell in o.averages().items()}
+
+    @property
+    def rated_optimizers(self) -> dict[str, Optimizer]:
+        rated: dict[str, Optimizer] = {}
+        for optimizer in self.optimizers:
+            rated[naming.unique(f"learning_rate_{optimizer.name}", rated)] = optimizer
+        return rated

@@ -4,10 +4,12 @@ import re
 from typing import Any
 
 import jax.numpy as jnp
+import optax
 
 from jkeras.core.variable import Variable
-from jkeras.optimizers.adam import adam_rule
-from jkeras.optimizers.base import Optimizer, Step, takes_common_arguments
+from jkeras.optimizers import rules
+from jkeras.optimizers.base import Optimizer, takes_common_arguments
+from jkeras.optimizers.rules import Part, Step
 
 
 class Muon(Optimizer):
@@ -29,7 +31,7 @@ class Muon(Optimizer):
         muon_b: The second.
         muon_c: The third.
         adam_lr_ratio: AdamW's learning rate over that of matrices.
-        momentum: The part of the last momentum in the next one.
+        momentum: The fraction of the last momentum in the next one.
         ns_steps: The number of Newton-Schulz iterations.
         nesterov: Whether to look ahead.
         rms_rate: The root mean square of a matrix's update; None leaves it as it comes.
@@ -93,26 +95,33 @@ class Muon(Optimizer):
     def weight_decay_of(self, variable: Variable) -> float | None:
         return self.weight_decay if self._is_matrix(variable) else self.adam_weight_decay
 
-    def rule(self, step: Step) -> Any:
-        for_adam = step._replace(learning_rate=step.learning_rate * self.adam_lr_ratio)
-        adam_update = adam_rule(for_adam, self.adam_beta_1, self.adam_beta_2, self.epsilon)
-
-        def update(g: Any, w: Any, slots: Any) -> Any:
-            if "velocity" in slots:
-                return adam_update(g, w, slots)
+    def rule(self, step: Step) -> Part:
+        def matrix(g: Any, w: Any, slots: Any) -> Any:
             m = self.momentum * slots["momentum"] + g
-            direction = self._orthogonal(g + self.momentum * m if self.nesterov else m)
-            size = 1.0 if self.rms_rate is None else self.rms_rate * max(w.shape) ** 0.5
-            return -step.learning_rate * size * direction, {"momentum": m}
+            x = g + self.momentum * m if self.nesterov else m
+            direction = self.lr_adjust(self.zeropower_via_newtonschulz5(x, self.ns_steps))
+            return direction, {"momentum": m}
 
-        return update
+        adam = rules.scale_by_keras_adam(step, self.adam_beta_1, self.adam_beta_2, self.epsilon)
+        others = rules.chain(adam, optax.scale(self.adam_lr_ratio))
+        split = rules.split("velocity", others, rules.each(matrix))
+        return rules.chain(split, optax.scale(-step.learning_rate))
 
-    def _orthogonal(self, x: Any) -> Any:
-        """Returns about `u @ vt` for the singular value decomposition `u @ s @ vt` of `x`."""
+    def zeropower_via_newtonschulz5(self, x: Any, steps: int) -> Any:
+        """Returns about `u @ vt` for the singular value decomposition `u @ s @ vt` of a matrix.
+
+        Args:
+            x: The matrix.
+            steps: The number of Newton-Schulz iterations.
+        """
         is_tall = x.shape[0] > x.shape[1]
         x = x.T if is_tall else x
         x = x / (jnp.linalg.norm(x) + 1e-7)
-        for _ in range(self.ns_steps):
+        for _ in range(steps):
             a = x @ x.T
             x = self.muon_a * x + (self.muon_b * a + self.muon_c * a @ a) @ x
         return x.T if is_tall else x
+
+    def lr_adjust(self, x: Any) -> Any:
+        """Returns a matrix's orthogonal update scaled to the root mean square `rms_rate`."""
+        return x if self.rms_rate is None else self.rms_rate * max(x.shape) ** 0.5 * x

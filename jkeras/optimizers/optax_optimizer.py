@@ -10,8 +10,10 @@ import optax
 from jax.tree_util import DictKey
 
 from jkeras.core.variable import Variable
-from jkeras.optimizers import arguments
-from jkeras.optimizers.base import Optimizer, State
+from jkeras.optimizers import arguments, rules
+from jkeras.optimizers.base import Optimizer
+from jkeras.optimizers.cells import State
+from jkeras.optimizers.rules import Part
 
 
 class OptaxOptimizer(Optimizer):
@@ -37,10 +39,9 @@ class OptaxOptimizer(Optimizer):
 
     def __init__(self, transformation: optax.GradientTransformation, name: str | None = None):
         super().__init__(self._injected_rate, name=name)
-        self.transformation = transformation
+        self.wrapped = transformation
         # Keys are paths in the optax state, with variables in the places of their names.
         self._leaves: dict[tuple, Variable] = {}
-        self._arranged: dict[tuple, Any] = {}
 
     def build(self, variables: Sequence[Variable]) -> None:
         super().build(variables)
@@ -49,9 +50,9 @@ class OptaxOptimizer(Optimizer):
     def _graft(self, variables: Sequence[Variable]) -> None:
         """Makes the variables of the state, keeping those that were there before."""
         known = dict(enumerate(variables))
-        old, self._leaves, self._arranged = self._leaves, {}, {}
+        old, self._leaves = self._leaves, {}
         with jax.ensure_compile_time_eval():  # also while somebody traces
-            fresh = self.transformation.init({i: v.cell() for i, v in known.items()})
+            fresh = self.wrapped.init({i: v.cell() for i, v in known.items()})
             for path, leaf in jax.tree_util.tree_leaves_with_path(fresh):
                 key, array = _key(path, known), jnp.array(leaf, copy=True)
                 if key not in old or old[key].shape != array.shape:
@@ -64,36 +65,25 @@ class OptaxOptimizer(Optimizer):
         return [*super().variables, *self._leaves.values()]
 
     def cells(self, names: Mapping[Variable, Any]) -> State:
-        called = tuple(names.items())
-        if called not in self._arranged:  # finding out takes longer than a step
-            known = {name: v for v, name in called}
-            specs = {k: jax.ShapeDtypeStruct(v.shape, v.variable_dtype) for k, v in known.items()}
-            self._arranged[called] = jax.tree_util.tree_map_with_path(
-                lambda path, _: self._leaves[_key(path, known)],
-                jax.eval_shape(self.transformation.init, specs),
-            )
-        return {**super().cells(names), "state": self._arranged[called]}
+        known = {name: v for v, name in names.items()}
+        specs = {k: jax.ShapeDtypeStruct(v.shape, v.variable_dtype) for k, v in known.items()}
+        state = jax.tree_util.tree_map_with_path(
+            lambda path, _: self._leaves[_key(path, known)],
+            jax.eval_shape(self.wrapped.init, specs),
+        )
+        return {**super().cells(names), "state": state}
 
-    def advance_state(
-        self, known: Mapping[Any, Variable], grads: State, state: State, params: State
-    ) -> tuple[State, State]:
-        # Optax wants a gradient for each parameter.
-        full = {k: grads[k] if k in grads else jnp.zeros_like(p) for k, p in params.items()}
-        updates, state = self.transform().update(full, state, params)
-        return {k: updates[k] for k in grads}, state
+    def part_for(self, known: Mapping[Any, Variable]) -> Part:
+        def init(params: State) -> State:
+            return {"iteration": jnp.zeros((), "int32"), "state": self.wrapped.init(params)}
 
-    def transform(
-        self, names: Mapping[Variable, str] | None = None
-    ) -> optax.GradientTransformation:
-        def init(params: Any) -> State:
-            return {
-                "iteration": jnp.zeros((), "int32"),
-                "state": self.transformation.init(params),
-            }
-
-        def update(grads: Any, state: State, params: Any = None) -> tuple[Any, State]:
-            updates, inner = self.transformation.update(grads, state["state"], params)
-            return updates, {"iteration": state["iteration"] + 1, "state": inner}
+        def update(grads: State, state: State, params: State) -> tuple[State, State]:
+            grads = rules.checked(grads, params, known)
+            # Optax wants a gradient for each parameter.
+            full = {k: grads[k] if k in grads else jnp.zeros_like(p) for k, p in params.items()}
+            updates, inner = self.wrapped.update(full, state["state"], params)
+            new = {"iteration": state["iteration"] + 1, "state": inner}
+            return {k: updates[k] for k in grads}, new
 
         return optax.GradientTransformation(init, update)
 

@@ -2,10 +2,11 @@
 
 from typing import Any, Unpack
 
-import jax.numpy as jnp
+import optax
 
-from jkeras.optimizers.arguments import CommonArguments, check_fraction
-from jkeras.optimizers.base import Optimizer, Step, takes_common_arguments
+from jkeras.optimizers import rules
+from jkeras.optimizers.arguments import CommonArguments
+from jkeras.optimizers.base import Optimizer, takes_common_arguments
 
 
 class SGD(Optimizer):
@@ -16,7 +17,7 @@ class SGD(Optimizer):
 
     Args:
         learning_rate: The learning rate.
-        momentum: The part of the last change that is made again.
+        momentum: The fraction of the last change that is made again.
         nesterov: Whether to look ahead.
         **common: See `Optimizer`.
 
@@ -37,23 +38,14 @@ class SGD(Optimizer):
         **common: Unpack[CommonArguments],
     ):
         super().__init__(learning_rate, **common)
-        check_fraction(momentum=momentum)
         self.momentum, self.nesterov = momentum, nesterov
+        self._slots = (("momentum",),) if momentum else ()
 
-    def build(self, variables: Any) -> None:
-        super().build(variables)
-        if self.momentum:
-            self.add_optimizer_variables(variables, "momentum")
-
-    def rule(self, step: Step) -> Any:
-        def update(g: Any, w: Any, slots: Any) -> Any:
-            change = -step.learning_rate * g
-            if not self.momentum:
-                return change, {}
-            m = self.momentum * slots["momentum"] + change
-            return self.momentum * m + change if self.nesterov else m, {"momentum": m}
-
-        return update
+    def rule(self, step: rules.Step) -> rules.Part:
+        scale = optax.scale(-step.learning_rate)
+        if not self.momentum:
+            return scale
+        return rules.chain(scale, rules.trace(self.momentum, self.nesterov))
 
 
 class Lion(Optimizer):
@@ -61,8 +53,8 @@ class Lion(Optimizer):
 
     Args:
         learning_rate: The learning rate; three to ten times smaller than for Adam.
-        beta_1: The part of the mean gradient, against the new one, whose sign is taken.
-        beta_2: The part of the old mean gradient in the new one.
+        beta_1: The fraction of the mean gradient, against the new one, whose sign is taken.
+        beta_2: The fraction of the old mean gradient in the new one.
         **common: See `Optimizer`.
 
     Example:
@@ -73,6 +65,8 @@ class Lion(Optimizer):
         [0.75]
     """
 
+    _slots = (("momentum",),)
+
     @takes_common_arguments
     def __init__(
         self,
@@ -82,22 +76,14 @@ class Lion(Optimizer):
         **common: Unpack[CommonArguments],
     ):
         super().__init__(learning_rate, **common)
-        if not 0 < beta_1 <= 1:
+        self.beta_1, self.beta_2 = beta_1, beta_2
+        if not self.beta_1:
             raise ValueError(
                 "Argument `beta_1` must be in the [0, 1] range. Otherwise, the optimizer "
                 f"degenerates to SignSGD. Received: beta_1={beta_1}."
             )
-        self.beta_1, self.beta_2 = beta_1, beta_2
 
-    def build(self, variables: Any) -> None:
-        super().build(variables)
-        self.add_optimizer_variables(variables, "momentum")
-
-    def rule(self, step: Step) -> Any:
-        def update(g: Any, w: Any, slots: Any) -> Any:
-            m = slots["momentum"]
-            direction = jnp.sign(self.beta_1 * m + (1.0 - self.beta_1) * g)
-            m = self.beta_2 * m + (1.0 - self.beta_2) * g
-            return -step.learning_rate * direction, {"momentum": m}
-
-        return update
+    def rule(self, step: rules.Step) -> rules.Part:
+        lion = optax.scale_by_lion(self.beta_1, self.beta_2)
+        mean = rules.kept(lion, optax.ScaleByLionState, count=step.before, mu="momentum")
+        return rules.chain(mean, optax.scale(-step.learning_rate))

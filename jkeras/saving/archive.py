@@ -23,20 +23,21 @@ class Archive:
     """A `.keras` file, or a folder with the same members; members are read by exact name.
 
     Args:
-        path: The file or folder.
+        path: The file or folder, or a binary file that is open for reading.
 
     Raises:
         ValueError: If it is no whole zip archive, or names a member twice.
     """
 
-    def __init__(self, path: str | os.PathLike):
-        self.path = Path(path)
+    def __init__(self, path: str | os.PathLike | IO[bytes]):
+        is_open = hasattr(path, "read")
+        self.path = Path(str(getattr(path, "name", path)) if is_open else path)  # type: ignore
         self._zip: zipfile.ZipFile | None = None
         self._members: dict[str, zipfile.ZipInfo] = {}
-        if self.path.is_dir():
+        if not is_open and self.path.is_dir():
             return
         try:
-            self._zip = zipfile.ZipFile(self.path)
+            self._zip = zipfile.ZipFile(path)  # type: ignore[arg-type]
         except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
             raise ValueError(
                 f"The file {str(path)!r} is damaged or was not written to its end: {error}."

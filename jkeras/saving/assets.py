@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from jkeras.core.parts import walk
 from jkeras.saving.archive import Archive
-from jkeras.saving.weights import layer_paths
 
 FOLDER = "assets"
 
@@ -50,4 +50,4 @@ def load(model: Any, members: Archive) -> None:
 
 def _owners(model: Any, method: str) -> Iterator[tuple[str, Any]]:
     """Yields the paths and layers that have files."""
-    return ((path, layer) for path, layer in layer_paths(model) if hasattr(layer, method))
+    return ((part.file_path, part.layer) for part in walk(model) if hasattr(part.layer, method))

@@ -10,13 +10,24 @@ from typing import IO
 
 from jkeras.saving.errors import overwrite_refused
 
+try:
+    import fcntl
+except ImportError:  # Windows: what a killed process leaves stays there
+    fcntl = None  # type: ignore[assignment]
+
+_SUFFIX, _OLD = ".tmp", ".old"  # of new files, and of a folder that steps aside
+_RANDOM = 8  # letters that mkstemp puts before these
+_MAX_NAME = 255
+
 
 @contextmanager
 def writing(path: str | os.PathLike, overwrite: bool = True) -> Iterator[IO[bytes]]:
     """Gives a file to write to, which takes the place of `path` when the block ends well.
 
     It lies beside `path` until then. If the block raises, or the process is killed, what was at
-    `path` before is still there.
+    `path` before is still there; what a killed process has left is removed by the next one that
+    writes to `path`. Where `path` is a symbolic link, the file that it leads to is replaced; other
+    hard links to that file keep what they had.
 
     Args:
         path: Where the file shall be; folders that are missing are made.
@@ -24,20 +35,23 @@ def writing(path: str | os.PathLike, overwrite: bool = True) -> Iterator[IO[byte
 
     Raises:
         FileExistsError: If there is one, and `overwrite` is False.
+        PermissionError: If there is one that may only be read.
+        OSError: If there is something else, such as a folder or a pipe.
     """
-    target = Path(path)
-    if not overwrite and target.exists():
-        raise overwrite_refused(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
-    temporary = Path(name)
+    target = _target(path, overwrite)
+    if target.exists() and not target.is_file():
+        kind = "a folder" if target.is_dir() else "no regular file (a pipe or a device)"
+        raise OSError(f"Cannot save to {str(target)!r}: {kind} is there. Choose another name.")
+    temporary, file = _new_file(target)
     try:
-        with os.fdopen(handle, "w+b") as file:
+        with file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, _usual_mode(target))
-        os.replace(temporary, target)
+            os.chmod(temporary, _usual_mode(target))
+            if fcntl is None:  # Windows replaces no open file
+                file.close()
+            os.replace(temporary, target)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -54,12 +68,12 @@ def writing_folder(path: str | os.PathLike, overwrite: bool = True) -> Iterator[
 
     Raises:
         FileExistsError: If there is something, and `overwrite` is False.
+        PermissionError: If what is there may only be read.
     """
-    target = Path(path)
-    if not overwrite and target.exists():
-        raise overwrite_refused(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
+    target = _target(path, overwrite)
+    prefix = _prefix(target)
+    temporary = Path(tempfile.mkdtemp(prefix=prefix, suffix=_SUFFIX, dir=target.parent))
+    lock = _locked(temporary)
     try:
         yield temporary
         for file in (p for p in temporary.rglob("*") if p.is_file()):
@@ -67,7 +81,7 @@ def writing_folder(path: str | os.PathLike, overwrite: bool = True) -> Iterator[
                 os.fsync(written.fileno())
         temporary.chmod(0o777 & ~_umask())
         # No system call swaps two folders everywhere, so that the old one steps aside first.
-        old = temporary.with_suffix(".old")
+        old = temporary.with_suffix(_OLD)
         if target.exists():
             os.replace(target, old)
         os.replace(temporary, target)
@@ -75,9 +89,87 @@ def writing_folder(path: str | os.PathLike, overwrite: bool = True) -> Iterator[
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+    finally:
+        if lock is not None:
+            os.close(lock)
     _sync_folder(target.parent)
 
 
+def _target(path: str | os.PathLike, overwrite: bool) -> Path:
+    """Returns where to write, in a folder that exists and is rid of what dead processes left."""
+    target = Path(os.path.realpath(path))  # a symbolic link stays one
+    if target.exists():
+        if not overwrite:
+            raise overwrite_refused(path)
+        if not target.stat().st_mode & 0o222:
+            raise PermissionError(
+                f"The file {str(path)!r} may only be read. Make it writable, or choose another "
+                "name."
+            )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _remove_stale(target)
+    return target
+
+
+# ------------------------------------------------------------------ temporary files
+def _prefix(target: Path) -> str:
+    room = _MAX_NAME - _RANDOM - len(_SUFFIX) - 2
+    return f".{os.fsdecode(os.fsencode(target.name)[:room])}."
+
+
+def _new_file(target: Path) -> tuple[Path, IO[bytes]]:
+    while True:
+        handle, name = tempfile.mkstemp(prefix=_prefix(target), suffix=_SUFFIX, dir=target.parent)
+        file = os.fdopen(handle, "w+b")
+        _lock(handle)
+        if os.path.exists(name):  # else another process took it for a dead one's
+            return Path(name), file
+        file.close()
+
+
+def _remove_stale(target: Path) -> None:
+    """Removes the temporary files for `target` that no process is writing any more."""
+    prefix = _prefix(target)
+    length = len(prefix) + _RANDOM + len(_SUFFIX)
+    for name in os.listdir(target.parent) if fcntl is not None else ():
+        if len(name) == length and name.startswith(prefix) and name.endswith((_SUFFIX, _OLD)):
+            stale = target.parent / name
+            lock = _locked(stale)
+            if lock is None:
+                continue
+            if name.endswith(_OLD) and not target.exists():  # killed between two names
+                os.replace(stale, target)
+            elif stale.is_dir():
+                shutil.rmtree(stale, ignore_errors=True)
+            else:
+                stale.unlink(missing_ok=True)
+            os.close(lock)
+
+
+def _locked(path: Path) -> int | None:
+    """Returns a handle that locks a file or folder; None if another process has locked it."""
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    except OSError:
+        return None
+    if _lock(handle):
+        return handle
+    os.close(handle)
+    return None
+
+
+def _lock(handle: int) -> bool:
+    """Locks an open file until it is closed, as the system does when its process dies."""
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+# ------------------------------------------------------------------ the system
 def _usual_mode(target: Path) -> int:
     """Returns the permissions of the file that is replaced, or those of a new file."""
     return target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()

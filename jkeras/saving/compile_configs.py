@@ -6,10 +6,6 @@ from typing import Any
 from jkeras.base import registry
 from jkeras.saving.dialects import Config, known_module, legacy_name
 
-_KEYS = (
-    *("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics"),
-    *("run_eagerly", "steps_per_execution", "jit_compile"),
-)
 # What TensorFlow's optimizers keep in their configs and today's do not take.
 _DROPPED = ("jit_compile", "is_legacy_optimizer", "schedule_decay")
 # Keras does not read its own short names of losses in `.h5` files.
@@ -37,17 +33,18 @@ def compile_model(model: Any, config: Mapping[str, Any]) -> Any:
     values = dict(config)
     if "optimizer_config" in values:
         values["optimizer"] = values.pop("optimizer_config")
-    values["optimizer"] = _optimizer(values.get("optimizer"))
-    names = model.output_names if model._graph is not None else []
-    values["loss"] = _each(values.get("loss"), _loss)
-    for key in ("metrics", "weighted_metrics"):
-        values[key] = _each(values.get(key), lambda metric: _metric(metric, names))
+    found = model.call_graph()
+    names = [] if found is None else found.output_names
     try:
-        model.compile_from_config({k: v for k, v in values.items() if k in _KEYS and v is not None})
+        values["optimizer"] = _optimizer(values.get("optimizer"))
+        values["loss"] = _each(values.get("loss"), _loss)
+        for key in ("metrics", "weighted_metrics"):
+            values[key] = _each(values.get(key), lambda metric: _metric(metric, names))
+        model.compile_from_config({k: v for k, v in values.items() if v is not None})
     except Exception as error:
         error.add_note("while compiling as the file says; load_model(..., compile=False) does not")
         raise
-    if not model.compiled:
+    if not model.compiled or model.optimizer is None:
         return None
     model.optimizer.build(model.trainable_variables)
     return model.optimizer
@@ -59,7 +56,15 @@ def _each(value: Any, convert: Callable[[Any], Any]) -> Any:
         return {k: _each(v, convert) for k, v in value.items()}
     if isinstance(value, list):
         return [_each(v, convert) for v in value]
+    if isinstance(value, str):
+        return _known(value)
     return convert(value) if isinstance(value, Mapping) else value
+
+
+def _known(name: str) -> Any:
+    """Returns the user's object of a name, which is to be known after loading, too; or the name."""
+    found = registry.custom_object(name)
+    return name if found is None else found
 
 
 def _optimizer(entry: Any) -> Any:
@@ -106,7 +111,7 @@ def _metric(entry: Mapping[str, Any], output_names: list[str]) -> Any:
         config["name"] = name.removeprefix(prefix)
     found = registry.find_builtin("metrics", function)
     if not isinstance(found, type):
-        return function
+        return _known(function)
     return _complete({"class_name": found.__name__, "config": config}, "keras.metrics")
 
 
@@ -119,7 +124,11 @@ def _complete(entry: Mapping[str, Any], module: str) -> Any:
     """Says of an object where it belongs; a function is its name."""
     name = str(entry["class_name"])
     if name == "function":
-        return entry["config"]
+        function = str(entry["config"])
+        found = _known(function)
+        if found is function:  # the library's own is found by its name, or there is none
+            registry.find_function(function)
+        return found
     if entry.get("module") is not None or entry.get("registered_name") is not None:
         return known_module(entry)
     if ">" in name:  # registered by the user

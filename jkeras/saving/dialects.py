@@ -262,7 +262,8 @@ def _named_function(config: Config) -> Any:
     elif is_code or "<lambda>" in (function, described.get("config")):
         raise ValueError(
             f"The Lambda layer {name!r} holds the bytecode of a Python lambda, or a lambda without "
-            "a name. Code in files is never executed.\nPass the function by the layer's name: "
+            "a name. Code in files is never executed, since that would allow arbitrary code "
+            "execution.\nPass the function by the layer's name: "
             f"load_model(..., custom_objects={{{name!r}: function}})."
         )
     if isinstance(function, str):
@@ -324,7 +325,7 @@ def to_legacy(entry: Mapping[str, Any]) -> Config:
     config = dict(entry["config"])
     if isinstance(config.get("layers"), list):
         config["layers"] = [to_legacy(layer) for layer in config["layers"]]
-    kept = {k: entry[k] for k in ("name", "inbound_nodes") if k in entry}
+    kept = {k: entry[k] for k in ("name", "inbound_nodes", "name_root") if k in entry}
     return {"class_name": legacy_name(entry), "config": for_older_readers(config), **kept}
 
 

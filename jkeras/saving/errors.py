@@ -33,9 +33,13 @@ def missing(path: str | os.PathLike) -> MissingFileError:
         near = f" Model files in {str(folder)!r}: {', '.join(found[:5])}." if found else ""
     elif not folder.exists():
         near = f" There is no folder {str(folder)!r} either."
+    suffixes = (".keras", ".h5", ".hdf5", ".json")
+    start = "" if str(path).endswith(suffixes) else f"File format not supported: filepath={path}. "
+    if Path(f"{path}.index").exists():
+        start = f"{start}It is a checkpoint of TensorFlow: load it there, and save it as `.h5`. "
     return MissingFileError(
-        f"File not found: filepath={path}. Please ensure the file is an accessible `.keras`, "
-        f"`.h5` or `.weights.h5` file.{near}"
+        f"{start}File not found: filepath={path}. Please ensure the file is an accessible "
+        f"`.keras`, `.h5` or `.weights.h5` file.{near}"
     )
 
 

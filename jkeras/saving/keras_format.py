@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from jkeras.base import registry
+from jkeras.core.layer import Layer
 from jkeras.saving import assets, compile_configs, dialects, h5_writer, weights
 from jkeras.saving.archive import Archive, parse_json
 from jkeras.saving.h5_reader import H5Reader
+from jkeras.saving.plan import Plan
 
 # The Keras whose dialect is written.
 KERAS_VERSION = "3.15.1"
@@ -65,7 +67,7 @@ def _config(model: Any, include_optimizer: bool) -> str:
 
 # ------------------------------------------------------------------ reading
 def read(members: Archive, compile: bool = True) -> Any:
-    """Returns the model in an archive."""
+    """Returns the model, or the layer, in an archive."""
     name = str(members.path)
     config = parse_json(members.read(_CONFIG), f"config.json of {name!r}")
     if not isinstance(config, dict) or "class_name" not in config:
@@ -75,16 +77,20 @@ def read(members: Archive, compile: bool = True) -> Any:
         model = registry.deserialize_keras_object(
             dialects.modernize(config, _version(members)), area="models"
         )
-    if not hasattr(model, "load_weights"):
-        raise ValueError(f"The file {name!r} holds a {type(model).__name__}, and no model.")
+    if not isinstance(model, Layer):
+        raise ValueError(
+            f"The file {name!r} holds a {type(model).__name__}, and no model or layer."
+        )
     with open_weights(members) as file:
-        find = weights.finder(file.root)
-        weights.plan(model, find).run()
+        source = weights.Tree(file.root)
+        weights.plan(model, source).run()
         assets.load(model, members)
         if compile and compile_config:
             optimizer = compile_configs.compile_model(model, compile_config)
             if optimizer is not None:
-                weights.load_optimizer(optimizer, find)
+                state = Plan()
+                weights.plan_optimizer(state, optimizer, source)
+                state.run()
     return model
 
 

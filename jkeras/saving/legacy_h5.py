@@ -1,7 +1,7 @@
 """The `.h5` layout that Keras has had since its beginning: one group a layer, weights by order."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
 import numpy as np
@@ -35,7 +35,12 @@ def write(model: Any, file: IO[bytes], include_optimizer: bool = True) -> None:
     Raises:
         NotImplementedError: If it is subclassed: this layout cannot say how to build it.
     """
-    if getattr(model, "_graph", None) is None and not model._saves_layers_first:
+    if not hasattr(model, "layers"):
+        raise ValueError(
+            f"An `.h5` file holds a model, not a layer, got {type(model).__name__} {model.name!r}. "
+            "Save it as `.keras`, or its weights as `.weights.h5`."
+        )
+    if not model._saves_layers_first:
         raise NotImplementedError(
             "Saving the model to HDF5 format requires the model to be a Functional model or a "
             f"Sequential model. It does not work for subclassed models, such as "
@@ -101,12 +106,14 @@ def read(root: Group, compile: bool = True) -> Any:
         )
     plan = _plan(model, root.group("model_weights"))
     plan.run()
+    state = Plan()
     training = root.text("training_config")
     if compile and training is not None:
         settings = parse_json(training, "training_config")
         optimizer = compile_configs.compile_model(model, settings)
         if optimizer is not None:
-            _load_optimizer(optimizer, root, plan)
+            _plan_optimizer(state, optimizer, root, plan.names)
+    state.run()
     return model
 
 
@@ -114,10 +121,10 @@ def load_weights(model: Any, root: Group, skip_mismatch: bool, by_name: bool) ->
     """Reads weights from a file of weights, or of a whole model."""
     group = root.group("model_weights") or root
     plan = _plan(model, group, by_name)
-    plan.run(skip_mismatch)
     optimizer = getattr(model, "optimizer", None)
     if optimizer is not None and optimizer.built and not by_name:
-        _load_optimizer(optimizer, root, plan)
+        _plan_optimizer(plan, optimizer, root, plan.names)
+    plan.run(skip_mismatch)
 
 
 def _version(root: Group) -> str:
@@ -125,12 +132,14 @@ def _version(root: Group) -> str:
     return root.text("keras_version") or (group and group.text("keras_version")) or "1"
 
 
-def _load_optimizer(optimizer: Any, root: Group, plan: Plan) -> None:
+def _plan_optimizer(
+    result: Plan, optimizer: Any, root: Group, weight_names: Mapping[Variable, str]
+) -> None:
     group = root.group("optimizer_weights")
     if group is not None:
         names = group.texts("weight_names") or []
         saved = list(zip(names, _datasets(group), strict=True))
-        optimizer_state.load(optimizer, saved, plan.names)
+        optimizer_state.plan(result, optimizer, saved, weight_names)
 
 
 def _datasets(group: Group) -> list[Dataset]:

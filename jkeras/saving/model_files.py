@@ -5,9 +5,11 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from jkeras.base import registry
+from jkeras.base.deprecation import warn_deprecated
+from jkeras.core.layer import Layer
 from jkeras.saving import archive, atomic, errors, h5_writer, keras_format, legacy_h5, weights
 from jkeras.saving.h5_reader import Group, H5Reader
 
@@ -18,7 +20,7 @@ _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 # ------------------------------------------------------------------ whole models
 def save_model(
     model: Any,
-    filepath: str | os.PathLike,
+    filepath: str | os.PathLike | IO[bytes],
     overwrite: bool = True,
     zipped: bool | None = None,
     **kwargs: Any,
@@ -26,14 +28,16 @@ def save_model(
     """Writes a whole model to a file: architecture, weights, `compile`, optimizer state.
 
     Args:
-        model: The model.
-        filepath: A name that ends in `.keras` or `.h5`; any name with `zipped=False`.
+        model: The model; or a layer, which goes into `.keras` files only.
+        filepath: A name that ends in `.keras` or `.h5`; any name with `zipped=False`; or a binary
+            file that is open for writing, which then holds what a `.keras` file does.
         overwrite: Whether a file that is there already may be replaced.
         zipped: False writes a folder with the parts of a `.keras` file.
         **kwargs: `include_optimizer=False` leaves out `compile` and the optimizer's state.
-            (`save_format`, of Keras 2, is accepted if it agrees with the name.)
+            (`save_format`, of Keras 2, is accepted: the name says which format it is.)
 
     Raises:
+        TypeError: If `model` is neither a model nor a layer.
         ValueError: If the name ends otherwise.
         FileExistsError: If the file exists, and `overwrite` is False.
         NotImplementedError: If a subclassed model is saved as `.h5`.
@@ -50,13 +54,20 @@ def save_model(
     save_format = kwargs.pop("save_format", None)
     if kwargs:
         raise ValueError(f"The following argument(s) are not supported: {sorted(kwargs)}")
-    path = Path(filepath)
+    _require_layer(model, "save_model")
+    if hasattr(filepath, "write"):
+        keras_format.write(model, filepath, include_optimizer)
+        return
+    path = _as_path(filepath)
     is_legacy = path.suffix in _LEGACY_SUFFIXES
-    if save_format not in (None, "h5" if is_legacy else "keras"):
-        raise ValueError(
-            f"`save_format={save_format!r}` does not agree with the name {str(filepath)!r}: the "
-            "format follows from the name, `.keras` or `.h5`."
+    if save_format is not None:
+        problem = (
+            "The `save_format` argument is deprecated in Keras 3: the format follows from the "
+            f"name, `.keras` or `.h5`. Received: save_format={save_format!r}"
         )
+        if path.suffix not in (".keras", *_LEGACY_SUFFIXES):
+            raise ValueError(f"{problem}, filepath={filepath}")
+        warn_deprecated(problem)
     if zipped is False and not is_legacy:
         if path.suffix == ".keras":
             raise ValueError(
@@ -80,7 +91,7 @@ def save_model(
 
 
 def load_model(
-    filepath: str | os.PathLike,
+    filepath: str | os.PathLike | IO[bytes],
     custom_objects: Mapping[str, Any] | None = None,
     compile: bool = True,
     safe_mode: bool = True,
@@ -90,7 +101,7 @@ def load_model(
     What the file is, is found from its contents, not its name.
 
     Args:
-        filepath: The file.
+        filepath: The file; or a `.keras` file that is open for reading.
         custom_objects: Your own classes and functions by the names that the file uses; those that
             are registered with `register_keras_serializable` need not be passed. A Lambda layer's
             function may also be passed by the layer's name.
@@ -98,7 +109,7 @@ def load_model(
         safe_mode: Accepted for Keras's sake: code in files is never executed.
 
     Returns:
-        The model.
+        The model, or the layer that was saved.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -117,6 +128,9 @@ def load_model(
         ...     keras.saving.load_model(f"{folder}/model.keras").layers[0].name
         'twice'
     """
+    if hasattr(filepath, "read"):
+        with registry.CustomObjectScope(custom_objects), archive.Archive(filepath) as members:
+            return keras_format.read(members, compile)
     path = _existing(filepath)
     with registry.CustomObjectScope(custom_objects), _named(path):
         if _is_archive(path):
@@ -147,23 +161,34 @@ def save_weights(
 
     Args:
         model: The model, or a layer.
-        filepath: A name that ends in `.weights.h5`.
+        filepath: A name that ends in `.weights.h5`; or in `.weights.json` with `max_shard_size`.
         overwrite: Whether a file that is there already may be replaced.
-        max_shard_size: Must be None: weights are written to one file.
-        **kwargs: Nothing else.
+        max_shard_size: The most that one file may hold, in GiB. With it, the weights go into files
+            `name_00000.weights.h5`, ..., and `name.weights.json` says which is where.
+        **kwargs: `objects_to_skip=[...]` leaves out the weights of these layers.
 
     Raises:
-        ValueError: If the name ends otherwise.
+        ValueError: If the name ends otherwise, or the model is not built.
         FileExistsError: If the file exists, and `overwrite` is False.
     """
+    skip = kwargs.pop("objects_to_skip", None) or ()
     if kwargs:
         raise ValueError(f"Invalid keyword arguments: {kwargs}")
-    if not str(filepath).endswith(".weights.h5"):
+    _require_layer(model, "save_weights")
+    path = _as_path(filepath)
+    if not path.name.endswith((".weights.h5", ".weights.json")[: 1 + bool(max_shard_size)]):
         raise ValueError(f"The filename must end in `.weights.h5`. Received: filepath={filepath}")
+    if not model.built:
+        raise ValueError(
+            "You are saving a model that has not yet been built. Try building the model first by "
+            "calling it on some data or by using `build()`."
+        )
     if max_shard_size is not None:
-        raise ValueError("`max_shard_size` is not supported: weights are written to one file.")
-    with atomic.writing(filepath, overwrite) as file, h5_writer.create(file) as root:
-        weights.write(model, root)
+        index = path.with_name(f"{path.name.rpartition('.')[0]}.json")
+        weights.write_shards(model, index, max_shard_size, overwrite, skip)
+        return
+    with atomic.writing(path, overwrite) as file, h5_writer.create(file) as root:
+        weights.write(model, root, skip=skip)
 
 
 def load_weights(
@@ -178,59 +203,91 @@ def load_weights(
         filepath: The file.
         skip_mismatch: Whether layers that do not fit keep their weights, with a warning.
         **kwargs: `by_name=True` finds the layers of an `.h5` file of the older layout by name, and
-            leaves others as they are.
+            leaves others as they are. `objects_to_skip=[...]`: these layers keep their weights (in
+            the other formats).
 
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it holds no weights, or weights of another architecture.
     """
-    by_name = kwargs.pop("by_name", False)
+    by_name, skip = kwargs.pop("by_name", False), kwargs.pop("objects_to_skip", None)
     if kwargs:
         raise ValueError(f"Invalid keyword arguments: {kwargs}")
     path = _existing(filepath)
+    _require_layer(model, "load_weights")
     with _named(path):
         if path.suffix == ".json":
             with weights.Shards(path) as shards:
-                _load(model, shards.find, skip_mismatch)
+                _load(model, shards, skip_mismatch, skip)
         elif _is_archive(path):
             with archive.Archive(path) as members, keras_format.open_weights(members) as file:
-                _load(model, weights.finder(file.root), skip_mismatch)
+                _load(model, weights.Tree(file.root), skip_mismatch, skip)
         elif not _is_hdf5(path):
             raise errors.not_a_model(path)
         else:
             with H5Reader(path) as file:
-                _load_hdf5(model, path, file.root, skip_mismatch, by_name)
+                _load_hdf5(model, path, file.root, skip_mismatch, by_name, skip)
 
 
-def _load_hdf5(model: Any, path: Path, root: Group, skip_mismatch: bool, by_name: bool) -> None:
+def _load_hdf5(
+    model: Any, path: Path, root: Group, skip_mismatch: bool, by_name: bool, skip: Any
+) -> None:
     if legacy_h5.is_model(root) or legacy_h5.is_weights(root):
+        if skip is not None:
+            raise ValueError(
+                f"`objects_to_skip` only supports loading '.weights.h5' files; {path} has the "
+                "older layout, in which layers go by their order. Use `by_name=True`."
+            )
+        if not hasattr(model, "layers"):
+            raise ValueError(
+                f"{path} holds the layers of a model; {type(model).__name__} {model.name!r} is a "
+                "single layer."
+            )
         legacy_h5.load_weights(model, root, skip_mismatch, by_name)
     elif by_name:
         raise ValueError(
-            f"`by_name=True` needs an `.h5` file of the older layout, which names layers; {path} "
-            "holds weights by their place in the model. Use `skip_mismatch=True`."
+            f"`by_name=True` only supports loading legacy '.h5' or '.hdf5' files, which name "
+            f"layers; {path} holds weights by their place in the model. Use `skip_mismatch=True`."
         )
     elif _is_weights(root):
-        _load(model, weights.finder(root), skip_mismatch)
+        _load(model, weights.Tree(root), skip_mismatch, skip)
     else:
         raise errors.not_a_model(path, f" whose root holds {root.names()[:8]}")
 
 
-def _load(model: Any, find: Any, skip_mismatch: bool) -> None:
+def _load(model: Any, source: Any, skip_mismatch: bool, skip: Any) -> None:
     if not model.built:
         raise ValueError(
             "You are loading weights into a model that has not yet been built. Try building the "
             "model first by calling it on some data or by using `build()`."
         )
-    weights.plan(model, find).run(skip_mismatch)
+    plan = weights.plan(model, source, skip or (), whole=True)
     optimizer = getattr(model, "optimizer", None)
     if optimizer is not None and optimizer.built:
-        weights.load_optimizer(optimizer, find)
+        weights.plan_optimizer(plan, optimizer, source)
+    plan.run(skip_mismatch)
 
 
 # ------------------------------------------------------------------ what a file is
+def _require_layer(model: Any, function: str) -> None:
+    if not isinstance(model, Layer):
+        raise TypeError(
+            f"{function}() takes a model or a layer, got {type(model).__name__}: {model!r:.80}. "
+            "What has only a config is written by `keras.saving.serialize_keras_object`."
+        )
+
+
+def _as_path(filepath: Any) -> Path:
+    try:
+        return Path(os.fsdecode(filepath)).expanduser()
+    except TypeError:
+        raise TypeError(
+            f"`filepath` should be the name of a file, a string or a path, got {filepath!r}."
+        ) from None
+
+
 def _existing(filepath: str | os.PathLike) -> Path:
-    path = Path(filepath)
+    path = _as_path(filepath)
     if not path.exists():
         raise errors.missing(filepath)
     return path

@@ -6,6 +6,7 @@ from typing import Any
 
 from jkeras.core.variable import Variable
 from jkeras.saving.h5_reader import Dataset
+from jkeras.saving.plan import Plan
 
 # What slots were called until TensorFlow 2.10, and what Keras 3 calls them.
 _OLD_SLOTS = {
@@ -20,14 +21,16 @@ _OLD_SLOTS = {
 _OLD_ADAMAX_SLOTS = {"m": "momentum", "v": "norm"}
 
 
-def load(
+def plan(
+    result: Plan,
     optimizer: Any,
     saved: Sequence[tuple[str, Dataset]],
     weight_names: Mapping[Variable, str] | None = None,
 ) -> None:
-    """Gives a built optimizer what a file has for it; warns if that does not fit.
+    """Plans to give a built optimizer what a file has for it; warns if that does not fit.
 
     Args:
+        result: The plan.
         optimizer: The optimizer, built for the model's trainable variables.
         saved: The arrays in the file's order, each with its name there.
         weight_names: What the file calls the model's variables.
@@ -37,10 +40,7 @@ def load(
     names, arrays = zip(*saved, strict=True)
     for order in _orders(optimizer, names, weight_names or {}):
         if _fits(order, arrays):
-            pairs = list(zip(order, arrays, strict=False))
-            values = [(cell, dataset.read(cell.shape)) for cell, dataset in pairs]
-            for cell, value in values:
-                cell.assign(value)
+            result.add_state(order, arrays[: len(order)])
             return
     if len(arrays) <= 2 and arrays[0].shape == () and not arrays[0].read(()):
         return  # it had not made a step yet: there is nothing to restore

@@ -60,15 +60,15 @@ class Plan:
         shapes = [d.shape for d in datasets] if conversion is None else conversion.shapes
         if len(variables) != len(shapes):
             self.problems.append(
-                f"Layer {layer.name!r} ({type(layer).__name__}) expects {len(variables)} weights "
-                f"{[v.name for v in variables]}, but the file has {len(shapes)} for it."
-                + ("" if layer.built else " The layer is not built.")
+                f"Layer {layer.name!r} ({type(layer).__name__}) expected {len(variables)} "
+                f"variables {[v.name for v in variables]}, but received {len(shapes)} variables "
+                "from the file." + ("" if layer.built else " The layer is not built.")
             )
             return
         bad = [
             f"Shape mismatch in layer {layer.name!r} ({type(layer).__name__}) for weight "
             f"{variable.name!r}. Weight expects shape {variable.shape}. Received saved weight with "
-            f"shape {shape}."
+            f"shape {shape}: the shapes must match."
             for variable, shape in zip(variables, shapes, strict=True)
             if variable.shape != tuple(shape)
         ]
@@ -76,6 +76,10 @@ class Plan:
         if not bad:
             convert = None if conversion is None else conversion.convert
             self._entries.append(_Entry(list(variables), list(datasets), convert))
+
+    def add_state(self, variables: Sequence[Variable], datasets: Sequence[Dataset]) -> None:
+        """Plans to read what an optimizer remembers; it has been found to fit."""
+        self._entries.append(_Entry(list(variables), list(datasets), None))
 
     def call(self, function: Callable[[], None]) -> None:
         """Plans to call a function, after everything was read and before any weight changes."""
@@ -103,7 +107,7 @@ class Plan:
             function()
         for variables, values in arrays:
             for variable, value in zip(variables, values, strict=True):
-                variable.assign(value)
+                variable.take(value)
 
 
 def _read(entry: _Entry) -> list[Any]:

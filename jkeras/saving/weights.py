@@ -1,16 +1,17 @@
 """The `.weights.h5` layout: each layer's own weights, at the path on which the model holds it."""
 
 import functools
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
-from jkeras.base.naming import to_snake_case
+from jkeras.core import parts
 from jkeras.core.layer import Layer
-from jkeras.saving import h5_writer, optimizer_state
+from jkeras.saving import atomic, h5_writer, optimizer_state
 from jkeras.saving.archive import parse_json
 from jkeras.saving.h5_reader import Dataset, Group, H5Reader
 from jkeras.saving.plan import Plan
@@ -19,73 +20,89 @@ from jkeras.saving.plan import Plan
 _OLD_LAYERS = "_layer_checkpoint_dependencies"
 
 
-# ------------------------------------------------------------------ paths
-def layer_paths(model: Layer) -> Iterator[tuple[str, Layer]]:
-    """Yields (path, layer) for a model (whose path is empty) and each layer in it, once.
-
-    A path consists of attribute names, in sorted order and private ones last; in lists, tuples and
-    dicts of layers the names are the layers' classes, counted. A model's list of layers comes
-    before its other attributes if it has a graph, else where `layers` stands among them.
-    """
-    seen: set[int] = set()
-
-    def visit(layer: Layer, path: str) -> Iterator[tuple[str, Layer]]:
-        if id(layer) in seen:
-            return
-        seen.add(id(layer))
-        yield path, layer
-        for name, value in _parts(layer):
-            yield from visit_value(value, f"{path}/{name}" if path else name)
-
-    def visit_value(value: Any, path: str) -> Iterator[tuple[str, Layer]]:
-        if isinstance(value, Layer):
-            yield from visit(value, path)
-        elif isinstance(value, (list, tuple, set, Mapping)):
-            counts: dict[str, int] = {}
-            for item in value.values() if isinstance(value, Mapping) else value:
-                kind = _kind(item)
-                if kind is not None:
-                    count = counts[kind] = counts.get(kind, -1) + 1
-                    name = f"{kind}_{count}" if count else kind
-                    yield from visit_value(item, f"{path}/{name}")
-
-    return visit(model, "")
-
-
-def _kind(item: Any) -> str | None:
-    if isinstance(item, Layer):
-        return to_snake_case(type(item).__name__)
-    return "container" if isinstance(item, (list, tuple, set, Mapping)) else None
-
-
-def _parts(layer: Layer) -> list[tuple[str, Any]]:
-    """Returns the attributes that may hold layers, in the order of files."""
-    parts = dict(layer._saved_attributes())
-    names = sorted(parts, key=lambda name: (name.startswith("_"), name))
-    if layer._saves_layers_first:
-        names = ["layers", *(n for n in names if n != "layers")]
-    return [(name, parts[name]) for name in names]
-
-
 # ------------------------------------------------------------------ writing
-def write(model: Layer, root: Any, include_optimizer: bool = True) -> None:
-    """Writes a model's weights, and its optimizer's state if there is one, to an open file."""
-    for path, layer in layer_paths(model):
-        store: dict[str, Any] = {}
-        layer.save_own_variables(store)
-        _write_store(root, path, layer.name, store)
-    optimizer = getattr(model, "optimizer", None)
-    if optimizer is not None and include_optimizer:
-        write_optimizer(optimizer, root, "optimizer")
+def write(
+    model: Layer, root: Any, include_optimizer: bool = True, skip: Iterable[Any] = ()
+) -> None:
+    """Writes a model's weights, and its optimizer's state if there is one, to an open file.
+
+    Args:
+        model: The model.
+        root: The file.
+        include_optimizer: Whether to write the optimizer's state.
+        skip: Layers that are left out.
+    """
+    for path, name, store in _stores(model, include_optimizer, skip):
+        _write_store(root, path, name, store)
 
 
-def write_optimizer(optimizer: Any, root: Any, path: str) -> None:
-    """Writes what an optimizer remembers; of one that wraps another, the other's as well."""
-    arrays = [np.asarray(v.cell()) for v in optimizer.variables]
-    _write_store(root, path, optimizer.name, {str(i): a for i, a in enumerate(arrays)})
-    inner = getattr(optimizer, "inner_optimizer", None)
-    if inner is not None:
-        write_optimizer(inner, root, f"{path}/inner_optimizer")
+def write_shards(
+    model: Layer, path: Path, max_shard_size: float, overwrite: bool, skip: Iterable[Any] = ()
+) -> None:
+    """Writes the same to several files, and an index of them.
+
+    Args:
+        model: The model.
+        path: Where the index shall be: `x.weights.json`; the others are `x_00000.weights.h5`, ...
+        max_shard_size: The most that one file may hold, in GiB.
+        overwrite: Whether files that are there already may be replaced.
+        skip: Layers that are left out.
+
+    Raises:
+        ValueError: If an array is larger than a file may be.
+    """
+    limit, size, total = max_shard_size * 2**30, 0.0, 0
+    shards: list[list[tuple[str, str, dict[str, Any]]]] = [[]]
+    for place, name, store in _stores(model, True, skip):
+        for key, value in store.items():
+            bytes_of_it = np.asarray(value).nbytes
+            if bytes_of_it > limit:
+                raise ValueError(
+                    f"The array {key!r} of {place or name!r} has {bytes_of_it} bytes, which "
+                    f"exceeds the maximum shard size of {max_shard_size} GiB. Pass a larger "
+                    "`max_shard_size`."
+                )
+            if size + bytes_of_it > limit:
+                shards.append([])
+                size = 0.0
+            if not shards[-1] or shards[-1][-1][0] != place:
+                shards[-1].append((place, name, {}))
+            shards[-1][-1][2][key] = value
+            size, total = size + bytes_of_it, total + bytes_of_it
+    stem = path.name.removesuffix(".json").removesuffix(".weights")
+    files = [path.with_name(f"{stem}_{i:05}.weights.h5") for i in range(len(shards))]
+    places: dict[str, list[str]] = {}
+    for file, shard in zip(files, shards, strict=True):
+        for place, _, _ in shard:
+            places.setdefault(f"/{place}/vars" if place else "/vars", []).append(file.name)
+    index = {"metadata": {"total_size": total}, "weight_map": places}
+    with ExitStack() as stack:  # entered first, the index is in its place last
+        stack.enter_context(atomic.writing(path, overwrite)).write(
+            json.dumps(index, indent=4).encode()
+        )
+        for file, shard in zip(files, shards, strict=True):
+            opened = stack.enter_context(atomic.writing(file, overwrite))
+            with h5_writer.create(opened) as root:
+                for place, name, store in shard:
+                    _write_store(root, place, name, store)
+
+
+def _stores(
+    model: Layer, include_optimizer: bool, skip: Iterable[Any]
+) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yields the paths and names of what has weights, and the weights."""
+    skipped = set(map(id, skip))
+    for _, path, layer, _ in parts.walk(model):
+        if id(layer) not in skipped:
+            store: dict[str, Any] = {}
+            layer.save_own_variables(store)
+            yield path, layer.name, store
+    optimizer = getattr(model, "optimizer", None) if include_optimizer else None
+    path = "optimizer"
+    while optimizer is not None:  # of one that wraps another, the other's as well
+        arrays = [np.asarray(v.cell()) for v in optimizer.variables]
+        yield path, optimizer.name, {str(i): a for i, a in enumerate(arrays)}
+        optimizer, path = getattr(optimizer, "inner_optimizer", None), f"{path}/inner_optimizer"
 
 
 def _write_store(root: Any, path: str, name: str, store: Mapping[str, Any]) -> None:
@@ -96,16 +113,42 @@ def _write_store(root: Any, path: str, name: str, store: Mapping[str, Any]) -> N
 
 
 # ------------------------------------------------------------------ reading
-def plan(model: Layer, find: Any) -> Plan:
+class Tree:
+    """The groups of a `.weights.h5` file by path, in files of all versions."""
+
+    def __init__(self, root: Group):
+        self._root = root
+        self._old = root.group(_OLD_LAYERS) is not None
+
+    def find(self, path: str) -> "Group | _Joined | None":
+        """Returns the group of a path such as `"layers/dense/vars"`, or None."""
+        if self._old:
+            path = "/".join(_OLD_LAYERS if p == "layers" else p for p in path.split("/"))
+        return self._root.group(path)
+
+    def names(self, path: str) -> list[str]:
+        """Returns the names of what is in the group of a path."""
+        group = self.find(path)
+        return [] if group is None else group.names()
+
+
+def plan(
+    model: Layer, source: "Tree | Shards", skip: Iterable[Any] = (), whole: bool = False
+) -> Plan:
     """Plans to read a model's weights.
 
     Args:
         model: The model, built.
-        find: Gives the group of a path such as `"layers/dense/vars"`, or None.
+        source: The file.
+        skip: Layers that keep their weights.
+        whole: Whether the file must hold no weights for layers that the model lacks.
     """
-    result = Plan()
-    for path, layer in layer_paths(model):
-        group = find(f"{path}/vars" if path else "vars")
+    result, skipped, known = Plan(), set(map(id, skip)), {""}
+    for _, path, layer, _ in parts.walk(model):
+        known.add(path)
+        if id(layer) in skipped:
+            continue
+        group = source.find(f"{path}/vars" if path else "vars")
         if type(layer).load_own_variables is not Layer.load_own_variables:
             result.call(functools.partial(layer.load_own_variables, StoredArrays(group)))
             continue
@@ -113,22 +156,32 @@ def plan(model: Layer, find: Any) -> Plan:
         datasets = numbered(group)
         if variables or datasets:
             result.add(layer, variables, datasets)
+    if whole:
+        result.problems += _left_over(source, known)
     return result
 
 
-def finder(root: Group) -> Any:
-    """Returns a function that gives the group of a path, in files of all versions."""
-    old = root.group(_OLD_LAYERS) is not None
+def _left_over(source: "Tree | Shards", known: set[str]) -> list[str]:
+    """Returns what is wrong if lists of layers are longer in the file than in the model.
 
-    def find(path: str) -> Group | None:
-        if old:
-            path = "/".join(_OLD_LAYERS if p == "layers" else p for p in path.split("/"))
-        return root.group(path)
+    Elsewhere the file may hold what is not a layer: the metrics in a model's attributes.
+    """
+    inside = {"/".join(p.split("/")[:i]) for p in known for i in range(1, p.count("/") + 1)}
+    problems = []
+    for container in sorted(inside - known):
+        for name in source.names(container):
+            path = f"{container}/{name}"
+            if path in known or path in inside:
+                continue
+            below = [path, *(f"{path}/{n}" for n in source.names(path) if n != "vars")]
+            if source.names(f"{path}/layers") or any(
+                numbered(source.find(f"{p}/vars")) for p in below
+            ):
+                problems.append(f"The file has weights for {path!r}, a layer that the model lacks.")
+    return problems
 
-    return find
 
-
-def numbered(group: Group | None) -> list[Dataset]:
+def numbered(group: "Group | _Joined | None") -> list[Dataset]:
     """Returns the datasets `0`, `1`, ... of a group."""
     found: list[Dataset] = []
     while group is not None:
@@ -142,7 +195,7 @@ def numbered(group: Group | None) -> list[Dataset]:
 class StoredArrays(Mapping):
     """The arrays of a group by name, for layers with a `load_own_variables` of their own."""
 
-    def __init__(self, group: Group | None):
+    def __init__(self, group: "Group | _Joined | None"):
         self._group = group
 
     def __getitem__(self, name: str) -> np.ndarray:
@@ -158,10 +211,26 @@ class StoredArrays(Mapping):
         return len(list(iter(self)))
 
 
-def load_optimizer(optimizer: Any, find: Any) -> None:
-    """Reads what an optimizer remembers, if the file has it."""
-    saved = numbered(find("optimizer/vars"))
-    optimizer_state.load(optimizer, [(str(i), dataset) for i, dataset in enumerate(saved)])
+def plan_optimizer(result: Plan, optimizer: Any, source: "Tree | Shards") -> None:
+    """Plans to read what an optimizer remembers, if the file has it."""
+    saved = numbered(source.find("optimizer/vars"))
+    named = [(str(i), dataset) for i, dataset in enumerate(saved)]
+    optimizer_state.plan(result, optimizer, named)
+
+
+class _Joined:
+    """A group whose arrays lie in several files."""
+
+    def __init__(self, groups: list[Group]):
+        self._groups = groups
+
+    def dataset(self, name: str) -> Dataset | None:
+        """Returns an array by name; None if no file has it."""
+        return next(filter(None, (group.dataset(name) for group in self._groups)), None)
+
+    def names(self) -> list[str]:
+        """Returns the names of all arrays."""
+        return sorted({name for group in self._groups for name in group.names()})
 
 
 class Shards:
@@ -184,13 +253,16 @@ class Shards:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def find(self, path: str) -> Group | None:
-        """Returns the group of a path."""
-        for name in self._places.get(path, ()):
-            group = self._open(str(name)).group(path)
-            if group is not None:
-                return group
-        return None
+    def find(self, path: str) -> _Joined | None:
+        """Returns the group of a path, or None."""
+        found = [self._open(str(name)).group(path) for name in self._places.get(path, ())]
+        groups = [group for group in found if group is not None]
+        return _Joined(groups) if groups else None
+
+    def names(self, path: str) -> list[str]:
+        """Returns the names of what is in the group of a path."""
+        below = [p.removeprefix(f"{path}/") for p in self._places if p.startswith(f"{path}/")]
+        return sorted({p.split("/")[0] for p in below})
 
     def _open(self, name: str) -> Group:
         if name not in self._files:

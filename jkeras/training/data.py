@@ -13,7 +13,7 @@ from jkeras import losses
 from jkeras.base import settings
 from jkeras.core import policy
 from jkeras.training.budget import fits_on_device
-from jkeras.training.feeds import ArrayFeed, Feed, HostFeed, StreamFeed, row_bytes
+from jkeras.training.feeds import ArrayFeed, Feed, HostFeed, SliceFeed, StreamFeed
 from jkeras.training.objective import (
     CompiledObjective,
     flatten_outputs,
@@ -254,7 +254,7 @@ def split(batch: Batch, fraction: float) -> tuple[Batch, Batch]:
     )
 
 
-def class_weights(weights: Mapping[Any, Any], batch: Batch, names: Any) -> list[Any] | None:
+def class_weights(weights: Mapping[Any, Any], batch: Batch, names: Any) -> list[Any]:
     """Makes sample weights of class weights, and of those that are there already (a product).
 
     Args:
@@ -386,8 +386,13 @@ class ArrayData:
 
     @property
     def example(self) -> Batch:
-        """A batch, for its shapes."""
-        return self.batch
+        """The shapes of the first batch."""
+        size = self.batch_size
+
+        def spec(array: Any) -> jax.ShapeDtypeStruct:
+            return jax.ShapeDtypeStruct((min(size, array.shape[0]), *array.shape[1:]), array.dtype)
+
+        return Batch(*jax.tree.map(spec, tuple(self.batch)))
 
     @property
     def steps(self) -> int:
@@ -401,43 +406,9 @@ class ArrayData:
             resident = fits_on_device(self.batch)
         return (ArrayFeed if resident else HostFeed)(self.batch, self.batch_size, seed)
 
-    def slots(self, limit: int | None, single: bool) -> Iterator[tuple[Any, int | None]]:
-        """Yields inputs in order: full batches stacked with their number, others with None.
-
-        Args:
-            limit: The largest number of batches.
-            single: Whether to yield batch by batch.
-        """
-        x, size = self.batch.x, self.batch_size
-        rows = check_lengths(Batch(x))
-        rows = rows if limit is None else min(rows, limit * size)
-        full = 0 if single or rows < 2 * size else rows // size
-        # Large data goes in parts, so that the device need not hold all of it.
-        part = max(1, _PART_BYTES // max(1, size * sum(map(row_bytes, jax.tree.leaves(x)))))
-        for first in range(0, full, part):
-            count = min(part, full - first)
-            yield jax.tree.map(lambda a: _stacked(a, first * size, count, size), x), count  # noqa: B023
-        for start in range(full * size, rows, size):
-            stop = min(start + size, rows)
-            yield jax.tree.map(lambda a: _rows(a, start, stop), x), None  # noqa: B023
-
-
-_PART_BYTES = 256 * 2**20
-
-
-def _stacked(array: Any, start: int, count: int, size: int) -> Any:
-    """Returns `count` batches from row `start` on, as an array with one more axis."""
-    return _rows(array, start, start + count * size).reshape(count, size, *array.shape[1:])
-
-
-def _rows(array: Any, start: int, stop: int) -> Any:
-    """Returns some rows; what is in a file is read, and looked at."""
-    rows = array[start:stop]
-    if isinstance(array, (np.ndarray, jax.Array)) and not isinstance(array, np.memmap):
-        return rows
-    rows = np.asarray(rows)
-    policy.check_integers(rows, "`x`")
-    return rows
+    def slices(self) -> Feed:
+        """Returns a feed of the inputs, to be gone through once and in order."""
+        return SliceFeed(self.batch.x, self.batch_size)
 
 
 class StreamData:
@@ -499,13 +470,9 @@ class StreamData:
             count = getattr(self._source, "num_batches", None)
         return None if count is None or count < 0 else count
 
-    def slots(self, limit: int | None, single: bool) -> Iterator[tuple[Any, int | None]]:
-        """Yields the inputs of each batch; the second value is None."""
-        del single
-        for count, batch in enumerate(self._pass()):
-            if limit is not None and count >= limit:
-                return
-            yield batch.x, None
+    def slices(self) -> Feed:
+        """Returns a feed of the inputs."""
+        return StreamFeed(lambda: (batch.x for batch in self._pass()), self.steps, self._endless)
 
     def feed(self, seed: int | None = None) -> Feed:
         """Returns a feed; the source chooses the order itself."""
@@ -617,7 +584,7 @@ class Reader(NamedTuple):
         if class_weight is not None:
             flat = Batch(x, *(as_targets(part, names, "y") for part in batch[1:]))
             weights = class_weights(class_weight, flat, names)
-            single = self.as_given and len(leaf_names(names)) == 1 and weights is not None
+            single = self.as_given and len(weights) == 1
             batch = batch._replace(sample_weight=weights[0] if single else weights)
         return batch
 

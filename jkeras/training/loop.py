@@ -1,7 +1,7 @@
-"""Epochs: chunks of steps, validation, logs and callbacks.
+"""The loop over chunks of steps, for training, evaluation and prediction; and epochs of it.
 
-The loop is handed cells (which read and write the training state), a feed, compiled chunks and a
-list of callbacks; it knows no model and no callback class.
+It is handed a feed, a function that takes a chunk of its steps, and those who listen; it knows no
+model and no callback class.
 """
 
 import math
@@ -14,37 +14,13 @@ import jax
 import numpy as np
 
 from jkeras.training.feeds import Chunk, Feed
-from jkeras.training.interrupts import Interrupts
-from jkeras.training.state import EvalState, TrainState
+from jkeras.training.haste import Backlog
 
-# While callbacks look at an epoch, the next one is begun if epochs are so short (in seconds) that
-# this matters.
-_SHORT_EPOCH = 0.1
-# How many epochs' logs may wait on the device, if nobody wants them at once.
-_MOST_AHEAD = 16
-
-
-class Cells(Protocol):
-    """Where the training state lives between chunks: the model's and the optimizer's objects.
-
-    Attributes:
-        donates: Whether a chunk destroys the arrays that it starts from.
-    """
-
-    donates: bool
-
-    def read(self, metrics: Any) -> TrainState:
-        """Returns the state that the next chunk starts from."""
-
-    def write(self, state: TrainState) -> None:
-        """Keeps the state that a chunk has ended with."""
-
-    def hold(self, state: TrainState) -> bool:
-        """Says whether these very arrays are still there: nobody has set others."""
+Logs = Mapping[str, Any]
 
 
 class Callbacks(Protocol):
-    """What the loop asks of a list of callbacks."""
+    """What the loop asks of a list of callbacks, besides its hooks."""
 
     def wants_batches(self, mode: str) -> bool:
         """Says whether a callback must be called before and after steps."""
@@ -64,10 +40,13 @@ class Pace:
         fixed: A number of steps; None for as many as there are.
         refresh: Seconds between two refreshes of a progress bar: the length is then found by
             measuring. Takes precedence over an open `fixed`.
+
+    Attributes:
+        fixed: The number of steps, if it is fixed.
     """
 
     def __init__(self, fixed: int | None = None, refresh: float | None = None):
-        self._length, self.fixed = fixed, fixed is not None
+        self._length, self.fixed = fixed, fixed
         self._refresh = None if fixed is not None else refresh
         self._mark = time.perf_counter()
         if self._refresh is not None:
@@ -98,287 +77,214 @@ class Pace:
         self._mark = time.perf_counter()
 
 
-def fetch(logs: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns logs as Python numbers; waits for the device."""
-    if len(logs) > 1 and jax.default_backend() != "cpu":  # all at once: each takes a while
-        for value in logs.values():
-            if isinstance(value, jax.Array):
-                value.copy_to_host_async()
-    values = {name: np.asarray(value) for name, value in logs.items()}
-    return {k: float(v) if v.ndim == 0 else v for k, v in values.items()}
-
-
-class Ahead(NamedTuple):
-    """An epoch that was begun before the callbacks had seen the one before it.
+class Listeners(NamedTuple):
+    """Who wants to know of steps, and how often.
 
     Attributes:
-        start: The state from which it was begun.
-        state: The state that it ends with.
-        logs: Its logs, on the device.
-        position: Where the feed stands after it.
-        steps: How many steps it has.
+        callbacks: The callbacks.
+        pace: Chooses the chunks' lengths.
+        progress: Shows (steps done, logs) as chunks end; None for nothing.
+        should_stop: Says whether a callback asked to stop.
     """
 
-    start: TrainState
-    state: TrainState
-    logs: Mapping[str, Any]
-    position: Mapping[str, Any]
-    steps: int
+    callbacks: Any
+    pace: Pace
+    progress: Any = None
+    should_stop: Callable[[], bool] = lambda: False
+
+    def show(self, done: int, logs: Logs) -> None:
+        """Says that `done` steps have ended."""
+        if self.progress is not None:
+            self.pace.note(done - self.progress.done)
+            self.progress.update(done, logs)
 
 
-class TrainLoop:
-    """Runs epochs.
+def fetch(logs: Logs) -> dict[str, Any]:
+    """Returns logs as Python numbers and NumPy arrays; waits for the device."""
+    if len(logs) > 1 and jax.default_backend() != "cpu":  # all at once: each takes a while
+        for value in jax.tree.leaves(dict(logs)):
+            if isinstance(value, jax.Array):
+                value.copy_to_host_async()
+    values = {}
+    for name, value in logs.items():
+        array = jax.tree.map(np.asarray, value)
+        values[name] = float(array) if isinstance(array, np.ndarray) and not array.ndim else array
+    return values
+
+
+def run_pass(
+    mode: str,
+    feed: Feed,
+    take: Callable[[Chunk], Logs],
+    listeners: Listeners,
+    steps: int | None = None,
+) -> tuple[int, Logs]:
+    """Takes the chunks of one pass, or of so many steps.
 
     Args:
-        cells: Where the state lives between chunks.
+        mode: `"train"`, `"test"` or `"predict"`: which of the callbacks' batch hooks are called.
         feed: Where batches come from.
-        run_chunk: `engine.make_chunk` of a training step; at its end it makes logs.
-        fresh_metrics: Returns the metrics' states over no data.
-        bad_step: Returns the first step whose loss was not finite, for the metrics' states; 0 if
-            there was none, or if that is not known.
-        callbacks: The callbacks.
-        progress: Called with (steps done, logs) as chunks end, to show them; None for nothing.
-        pace: Chooses the chunks' lengths.
-        validate: Evaluates; returns logs on the device.
-        should_stop: Says whether a callback asked to stop.
+        take: Runs a chunk; returns the logs at its end, still on the device.
+        listeners: Who wants to know.
+        steps: The largest number of steps.
+
+    Returns:
+        How many steps were taken, and the logs at the end.
+    """
+    callbacks, pace = listeners.callbacks, listeners.pace
+    by_batch = callbacks.wants_batches(mode)
+    shown = listeners.progress is not None and mode != "predict"
+    done, logs = 0, {}  # type: tuple[int, Logs]
+    late: tuple[int, Logs] | None = None  # a chunk's end, to be shown a chunk late
+    pace.start()
+
+    def length() -> int | None:
+        return pace.length(callbacks.steps_ahead(mode, done) if by_batch else None)
+
+    def idle() -> bool:
+        return all(a.is_ready() for a in jax.tree.leaves(dict(logs)))
+
+    for chunk in feed.chunks(length, steps, idle):
+        if by_batch:
+            getattr(callbacks, f"on_{mode}_batch_begin")(done)
+        logs = take(chunk)
+        first, done = done, done + chunk.steps
+        if by_batch:
+            values = fetch(logs)
+            # As in Keras, the last of the steps that were to be taken, even where the data end.
+            getattr(callbacks, f"on_{mode}_batch_end")(
+                first + (pace.fixed or chunk.steps) - 1, values
+            )
+            listeners.show(done, values if shown else {})
+        elif listeners.progress is not None or feed.streams:
+            # Also keeps the host from sending more than two chunks of a stream ahead.
+            if late is not None:
+                values = fetch(late[1])
+                listeners.show(late[0], values if shown else {})
+            late = (done, logs)
+        if listeners.should_stop():
+            break
+    return done, logs
+
+
+class Training(Protocol):
+    """What runs a chunk of training, and keeps the state between chunks; see `Epochs`.
+
+    Attributes:
+        metrics: The metrics' states of the epoch so far, or of the last one.
+    """
+
+    metrics: Any
+
+    def begin(self) -> None:
+        """Starts the metrics again."""
+
+    def take(self, chunk: Chunk) -> Logs:
+        """Runs a chunk; returns the logs at its end, still on the device."""
+
+    def bad_step(self, metrics: Any) -> int:
+        """Returns the first step whose loss was not finite, for the metrics' states.
+
+        0 if there was none, or if that is not known.
+        """
+
+
+class Epochs:
+    """Runs epochs of training.
+
+    Args:
+        training: Runs chunks.
+        feed: Where batches come from.
+        listeners: Who wants to know.
+        steps: Steps an epoch; None for one pass over the data.
+        validate: For the number of an epoch, evaluates and returns logs on the device; None if it
+            is not its turn.
+        finish_epoch: Gets the number of each epoch, its logs as numbers, and its steps.
     """
 
     def __init__(
         self,
-        cells: Cells,
+        training: Training,
         feed: Feed,
-        run_chunk: Callable[..., tuple[TrainState, Mapping[str, Any]]],
-        fresh_metrics: Callable[[], Any],
-        bad_step: Callable[[Any], int],
-        callbacks: Any,
-        progress: Any,
-        pace: Pace,
-        validate: Callable[[], Mapping[str, Any]] | None,
-        should_stop: Callable[[], bool],
+        listeners: Listeners,
+        steps: int | None,
+        validate: Callable[[int], Logs | None],
+        finish_epoch: Callable[[int, dict[str, Any], int], None],
     ):
-        self.cells, self.feed, self.run_chunk = cells, feed, run_chunk
-        self.fresh_metrics, self.bad_step = fresh_metrics, bad_step
-        self.callbacks, self.progress, self.pace = callbacks, progress, pace
-        self.validate, self.should_stop = validate, should_stop
-        self.metrics: Any = fresh_metrics()  # of the epoch so far, or of the last one
-        self.interrupts = Interrupts()
-        self.done = 0  # steps of the epoch so far, or of the last one
-        self._ahead: Ahead | None = None
-        # Until a callback changes what the next epoch needs. A fixed length is for debugging, too:
-        # then one thing happens after the other.
-        self._looks_ahead = not (feed.streams or pace.fixed or cells.donates)
+        self._training, self._feed, self._listeners = training, feed, listeners
+        self._steps, self._validate, self._finish_epoch = steps, validate, finish_epoch
         self._warned = False  # of a loss that is not finite
 
-    def run(
-        self,
-        epochs: Sequence[int],
-        steps_per_epoch: int | None,
-        validates: Callable[[int], bool],
-        finish_epoch: Callable[[int, dict[str, Any]], None],
-    ) -> None:
-        """Runs epochs; `finish_epoch` gets each one's logs, as numbers.
+    def run(self, epochs: Sequence[int]) -> None:
+        """Runs epochs of these numbers.
 
-        Where nothing needs an epoch's logs at once, they are fetched when the next epoch has been
-        dispatched, so that the device never waits for the host; those of short epochs several at a
-        time, since waking up for each takes a hundredth of a small net's epoch. Where callbacks do,
-        the next one of many short epochs is begun nevertheless, if the state is kept, and begun
-        again if they change it.
+        Where nothing needs an epoch's logs at once, they are fetched when the next one has been
+        dispatched: see `haste.Backlog`.
         """
-        waiting: list[tuple[int, dict[str, Any], Any]] = []
-        at_once = self.callbacks.wants_epochs or self.progress is not None
-        short = False  # the last epoch
-        ahead, since = 1, time.perf_counter()  # how many epochs may wait, after a look at them
+        callbacks, progress = self._listeners.callbacks, self._listeners.progress
+        backlog = Backlog(self._finish, callbacks.wants_epochs or progress is not None)
+        try:
+            for epoch in epochs:
+                if self._feed.has_ended:
+                    warn_of_end(f"{len(epochs) - epochs.index(epoch)} epochs are left")
+                    break
+                callbacks.on_epoch_begin(epoch)
+                if progress is not None:
+                    progress.start(epoch)
+                self._training.begin()
+                done, logs = run_pass(
+                    "train", self._feed, self._training.take, self._listeners, self._steps
+                )
+                ended_early = self._steps is not None and done < self._steps
+                if ended_early and not self._listeners.should_stop():
+                    warn_of_end(f"this epoch had {done} of {self._steps}")
+                if not done and epoch == epochs[0]:
+                    raise ValueError(
+                        "The training data gave no batches: it is empty, or the generator has "
+                        "ended. Pass data with at least one sample (and a new generator for each "
+                        "fit)."
+                    )
+                if not done:
+                    break
+                logs = dict(logs)
+                for name, value in (self._validate(epoch) or {}).items():
+                    logs[f"val_{name}"] = value
+                backlog.add(epoch, logs, self._training.metrics, done)
+                if self._listeners.should_stop() or (ended_early and self._feed.has_ended):
+                    break
+        finally:
+            backlog.close()
 
-        def finish(epoch: int, logs: dict[str, Any], metrics: Any) -> None:
-            values = fetch(logs)
-            self._warn_of_loss(epoch, values, metrics)
-            if self.progress is not None:
-                self.pace.note(self.done - self.progress.done)
-            finish_epoch(epoch, values)
+    def _finish(self, epoch: int, logs: Logs, metrics: Any, done: int) -> None:
+        values = fetch(logs)
+        self._warn_of_loss(epoch, values, metrics)
+        if self._listeners.progress is not None:
+            self._listeners.pace.note(done - self._listeners.progress.done)
+        self._finish_epoch(epoch, values, done)
 
-        with self.interrupts:
-            try:
-                for epoch in epochs:
-                    started = time.perf_counter()
-                    self.callbacks.on_epoch_begin(epoch)
-                    if self.progress is not None:
-                        self.progress.start(epoch)
-                    logs = dict(self.run_epoch(steps_per_epoch))
-                    if not self.done:
-                        self._ran_out(steps_per_epoch)
-                        break
-                    if self.validate is not None and validates(epoch):
-                        val_logs = self.validate()
-                        logs.update({f"val_{name}": value for name, value in val_logs.items()})
-                    waiting.append((epoch, logs, self.metrics))
-                    if at_once:
-                        if short and epoch != epochs[-1]:
-                            self._look_ahead(steps_per_epoch)
-                        finish(*waiting.pop())
-                        short = time.perf_counter() - started < _SHORT_EPOCH
-                    elif (ended := len(waiting) - 1) >= ahead:
-                        # One wait for all: the earlier ones are there when the last one is.
-                        jax.block_until_ready(waiting[ended - 1][1])
-                        for _ in range(ended):
-                            finish(*waiting.pop(0))
-                        before, since = since, time.perf_counter()
-                        ahead = min(
-                            max(int(_SHORT_EPOCH * ended / (since - before)), 1), _MOST_AHEAD
-                        )
-                    if self.should_stop() or self._ran_out(steps_per_epoch):
-                        break
-            finally:
-                while waiting:
-                    finish(*waiting.pop(0))
-
-    def _ran_out(self, steps: int | None) -> bool:
-        """Says whether the data ended within an epoch, and warns if it did."""
-        if steps is None or self.done >= steps:
-            return False
-        warnings.warn(
-            "Your input ran out of data; interrupting training. Make sure that your dataset or "
-            f"generator can generate at least `steps_per_epoch * epochs` batches (this epoch had "
-            f"{self.done} of {steps}). You may need to use the `.repeat()` function when building "
-            "your dataset.",
-            stacklevel=4,
-        )
-        return True
-
-    def _warn_of_loss(self, epoch: int, values: Mapping[str, Any], metrics: Any) -> None:
+    def _warn_of_loss(self, epoch: int, values: Logs, metrics: Any) -> None:
         """Warns, once, if the loss is not finite; the step is looked up only then."""
         loss = values.get("loss", 0.0)
         finite = math.isfinite(loss) if isinstance(loss, float) else np.isfinite(loss).all()
         if self._warned or finite:
             return
         self._warned = True
-        step = self.bad_step(metrics)
+        step = self._training.bad_step(metrics)
         warnings.warn(
             f"The loss is {loss}: it was not finite for the first time in epoch "
             f"{epoch + 1}{f', step {step}' if step else ''} (counted from 1). Look for NaNs in the "
             "data, or lower the learning rate; after `keras.config.debug_nans()`, `fit` stops "
             "there and names the first layer whose outputs hold a NaN.",
             RuntimeWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
 
-    def _look_ahead(self, steps: int | None) -> None:
-        """Begins the next epoch, if it is one chunk; the state it starts from stays."""
-        if not self._looks_ahead or self.callbacks.wants_batches("train"):
-            return
-        start = self.cells.read(self.fresh_metrics())
-        position = self.feed.position
-        chunk = next(iter(self.feed.chunks(self.pace.length, steps)))
-        if chunk.steps == (steps or self.feed.steps_per_pass):
-            state, logs = chunk.run(self.run_chunk, start, chunk.resident)
-            self._ahead = Ahead(start, state, logs, self.feed.position, chunk.steps)
-        self.feed.position = position
 
-    def _take_ahead(self) -> Mapping[str, Any] | None:
-        """Returns the logs of an epoch that was begun already; None if there is none to be used."""
-        ahead, self._ahead = self._ahead, None
-        if ahead is None:
-            return None
-        self._looks_ahead = self.cells.hold(ahead.start)
-        if not self._looks_ahead:
-            return None
-        with self.interrupts.held():
-            self._keep(ahead.state)
-        self.feed.position, self.done = ahead.position, ahead.steps
-        return ahead.logs
-
-    def run_epoch(self, steps: int | None) -> Mapping[str, Any]:
-        """Runs one epoch; returns its logs, still on the device."""
-        logs = self._take_ahead()
-        if logs is not None:
-            return logs
-        self.metrics = self.fresh_metrics()
-        started = self.done > 0
-        by_batch = self.callbacks.wants_batches("train")
-        done = self.done = 0
-        late: tuple[int, Mapping[str, Any]] | None = None  # a chunk's end, to be shown a chunk late
-        self.pace.start()
-
-        def length() -> int | None:
-            ahead = self.callbacks.steps_ahead("train", done) if by_batch else None
-            return self.pace.length(ahead)
-
-        def idle() -> bool:
-            return all(
-                a.is_ready() for a in jax.tree.leaves(self.metrics) if hasattr(a, "is_ready")
-            )
-
-        for chunk in self.feed.chunks(length, steps, idle):
-            if by_batch:
-                self.callbacks.on_train_batch_begin(done)
-            logs = self._run(chunk)
-            done = self.done = done + chunk.steps
-            if by_batch:
-                values = fetch(logs)
-                self.callbacks.on_train_batch_end(done - 1, values)
-                self._show(done, values)
-            elif self.progress is not None or self.feed.streams:
-                # Also keeps the host from sending more than two chunks of a stream ahead.
-                if late is not None:
-                    self._show(late[0], fetch(late[1]))
-                late = (done, logs)
-            if self.should_stop():
-                break
-        if done == 0 and not started:
-            raise ValueError(
-                "The training data gave no batches: it is empty, or the generator has ended. "
-                "Pass data with at least one sample (and a new generator for each fit)."
-            )
-        return logs or {}
-
-    def _run(self, chunk: Chunk) -> Mapping[str, Any]:
-        """Runs a chunk; returns the logs at its end, still on the device."""
-        with self.interrupts.held():
-            state = self.cells.read(self.metrics)
-            state, logs = chunk.run(self.run_chunk, state, chunk.resident)
-            self._keep(state)
-        return logs
-
-    def _keep(self, state: TrainState) -> None:
-        self.cells.write(state)
-        self.metrics = state.metrics
-
-    def _show(self, done: int, logs: Mapping[str, Any]) -> None:
-        if self.progress is not None:
-            self.pace.note(done - self.progress.done)
-            self.progress.update(done, logs)
-
-
-def evaluate(
-    feed: Feed,
-    run_chunk: Callable[..., tuple[EvalState, Mapping[str, Any]]],
-    variables: Any,
-    written: list[str],
-    fresh_metrics: Any,
-    callbacks: Any,
-    progress: Any = None,
-    pace: Pace | None = None,
-    steps: int | None = None,
-) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """Runs one evaluation; returns its logs, on the device, and the state that was written."""
-    pace = pace or Pace()
-    carry = EvalState({path: variables.state[path] + 0 for path in written}, fresh_metrics)
-    by_batch = callbacks is not None
-    done = 0
-
-    def length() -> int | None:
-        return pace.length(callbacks.steps_ahead("test", done) if by_batch else None)
-
-    for chunk in feed.chunks(length, steps):
-        if by_batch:
-            callbacks.on_test_batch_begin(done)
-        carry, logs = chunk.run(run_chunk, carry, (variables, chunk.resident))
-        done += chunk.steps
-        if by_batch:
-            callbacks.on_test_batch_end(done - 1, fetch(logs))
-        if progress is not None:
-            values = fetch(logs)
-            pace.note(chunk.steps)
-            progress.update(done, values)
-    if done == 0:
-        raise ValueError("The evaluation data gave no batches: pass at least one sample.")
-    return logs, carry.state
+def warn_of_end(what: str, of: str = "training") -> None:
+    """Warns that the data have ended before they should."""
+    warnings.warn(
+        f"Your input ran out of data; interrupting {of}. Make sure that your dataset or generator "
+        f"can generate at least `steps_per_epoch * epochs` batches ({what}). You may need to use "
+        "the `.repeat()` function when building your dataset.",
+        stacklevel=5,
+    )

@@ -137,7 +137,7 @@ class CompiledObjective:
         factors = self._spread(loss_weights, "loss_weights")
         self.loss_weights = [_as_factor(factor, loss_weights) for factor in factors]
         self.specs = [
-            None if y_true is None else (y_true, y_pred)
+            None if y_true is None else (y_true, _with_rows_of(y_true, y_pred))
             for y_true, y_pred in zip(targets or [], outputs or [], strict=False)
         ] or [None] * len(self._names)
         # log name -> (output's position, metric, whether it is weighted)
@@ -306,6 +306,13 @@ def flatten_outputs(outputs: Any, names: Any) -> list[Any]:
             v for part, own in zip(names, outputs, strict=True) for v in flatten_outputs(own, part)
         ]
     return jax.tree.leaves(outputs, is_leaf=lambda x: x is None)
+
+
+def _with_rows_of(y_true: Any, y_pred: Any) -> Any:
+    """Returns an output's spec with the targets' rows: it may be that of another batch."""
+    if not (y_true.shape and y_pred.shape):
+        return y_pred
+    return jax.ShapeDtypeStruct((y_true.shape[0], *y_pred.shape[1:]), y_pred.dtype)
 
 
 def _add_losses(state: jax.Array, losses: list[Any], size: int) -> jax.Array:

@@ -1,6 +1,7 @@
 """One step of training, evaluation or prediction, as a pure function."""
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import jax
@@ -9,11 +10,16 @@ import optax
 
 from jkeras.core import pure
 from jkeras.core.layer import Layer
+from jkeras.core.variable import Variable
 from jkeras.training.state import Batch, EvalState, TrainState
 
 
 class Objective(Protocol):
-    """What a step needs to know of losses and metrics; see `CompiledObjective`."""
+    """What a step needs to know of losses and metrics; see `CompiledObjective`.
+
+    One whose `loss` counts itself what layers and regularizers add has an attribute
+    `covers_added_losses`, which is true.
+    """
 
     def loss(self, batch: Batch, outputs: Any) -> tuple[Any, dict[str, Any]]:
         """Returns the loss, and its parts by name; run where the layer's weights can be read."""
@@ -39,9 +45,36 @@ def run_layer(layer: Layer, objective: Objective, batch: Batch) -> tuple[Any, An
     """
     outputs = layer(batch.x)
     total, parts = objective.loss(batch, outputs)
-    for extra in layer.losses:
-        total = total + jnp.sum(extra).astype(total.dtype)
+    if not getattr(objective, "covers_added_losses", False):
+        for extra in layer.losses:
+            total = total + jnp.sum(extra).astype(total.dtype)
     return outputs, total, {"loss": total, **parts}
+
+
+def run_with(
+    layer: Layer,
+    variables: pure.Variables,
+    function: Callable[[], Any],
+    outside: Mapping[str, Variable],
+    **options: Any,
+) -> tuple[Any, pure.Effects]:
+    """Does `pure.run`, where some of the state are variables that the layer does not own.
+
+    Args:
+        layer: The layer or model.
+        variables: Its variables, and those outside of it.
+        function: What to run.
+        outside: The latter, by their paths in the state.
+        **options: Further arguments of `pure.run`.
+    """
+    params, state = variables
+    own = {path: value for path, value in state.items() if path not in outside}
+    others = {variable: state[path] for path, variable in outside.items()}
+    result, effects = pure.run(
+        layer, pure.Variables(params, own), function, others=others, **options
+    )
+    new = {**effects.state, **dict(zip(outside, effects.others, strict=True))}
+    return result, effects._replace(state=new, others=[])
 
 
 def make_train_step(
@@ -49,6 +82,7 @@ def make_train_step(
     objective: Objective,
     tx: optax.GradientTransformation,
     loss_scale: Callable[[Any], Any] | None = None,
+    outside: Mapping[str, Variable] = MappingProxyType({}),
 ) -> Callable[[TrainState, Batch], TrainState]:
     """Makes the pure function that takes a `TrainState` and a `Batch` to the next `TrainState`.
 
@@ -58,6 +92,8 @@ def make_train_step(
         tx: The optimizer, as an optax transformation (`optimizer.transform()`).
         loss_scale: Returns, for an optimizer state, the factor by which the loss is multiplied
             before differentiation, and by which `tx` divides (mixed_float16); or None.
+        outside: Variables that the step uses and the layer does not own, by their paths in the
+            state.
 
     Returns:
         The step: gradients of the loss, the optimizer's update, the weights' constraints, the new
@@ -82,10 +118,11 @@ def make_train_step(
     }
 
     def scaled_loss(params: Any, state: TrainState, batch: Batch) -> tuple[Any, tuple]:
-        (outputs, loss, losses), effects = pure.run(
+        (outputs, loss, losses), effects = run_with(
             layer,
             pure.Variables(params, state.state),
             lambda: run_layer(layer, objective, batch),
+            outside,
             training=True,
             rng=jax.random.fold_in(state.rng, state.step),
         )
@@ -142,15 +179,15 @@ def init_state(
 
 
 def make_test_step(
-    layer: Layer, objective: Objective
+    layer: Layer, objective: Objective, outside: Mapping[str, Variable] = MappingProxyType({})
 ) -> Callable[[EvalState, tuple[pure.Variables, Batch]], EvalState]:
     """Makes the pure function that takes an `EvalState`, variables and a batch to the next one."""
 
     def test_step(carry: EvalState, given: tuple[pure.Variables, Batch]) -> EvalState:
         variables, batch = given
         variables = pure.Variables(variables.params, {**variables.state, **carry.state})
-        (outputs, _, losses), effects = pure.run(
-            layer, variables, lambda: run_layer(layer, objective, batch)
+        (outputs, _, losses), effects = run_with(
+            layer, variables, lambda: run_layer(layer, objective, batch), outside
         )
         return EvalState(
             state={path: effects.state[path] for path in carry.state},

@@ -125,8 +125,9 @@ def describe(model: Any, options: Options) -> Diagram:
         )
     builder = _Builder(options)
     root = Box("root", clean(model.name))
-    if getattr(model, "_graph", None) is not None:
-        builder.add_graph(model, root)
+    found = _graph_of(model)
+    if found is not None:
+        builder.add_graph(model, found, root)
     else:
         builder.add_layers(model, root)
     return Diagram(root, list(builder.edges))
@@ -150,20 +151,17 @@ class _Builder:
                 self.edges[Edge(tail, head, visible)] = None
 
     # -------------------------------------------------------------- models with a graph
-    def add_graph(self, model: Any, box: Box) -> _Ends:
+    def add_graph(self, model: Any, found: graph.Graph, box: Box) -> _Ends:
         """Adds the graph of a model to a box."""
-        found: graph.Graph = model._graph
         inputs, outputs = graph.symbols(found.inputs), graph.symbols(found.outputs)
-        hidden = set()
-        if type(model).__name__ == "Sequential":  # as in Keras, its Input is left out
-            hidden = {id(x.source.layer) for x in inputs if x.source is not None}
+        shown = {id(operation) for operation in model._operations}
         calls: dict[int, graph.Call] = {}
         for call in found.calls:
             calls.setdefault(id(call.layer), call)
         ends: dict[int, _Ends] = {
             id(operation): self._add(operation, calls.get(id(operation)), box)
             for operation in found.operations
-            if id(operation) not in hidden
+            if id(operation) in shown  # as in Keras, the Input of a Sequential model is not
         }
 
         def origin(x: graph.SymbolicTensor) -> list[str]:
@@ -182,10 +180,11 @@ class _Builder:
         return _Ends([users[id(x)] for x in inputs], [k for x in outputs for k in origin(x)])
 
     def _add(self, operation: Any, call: graph.Call | None, box: Box) -> _Ends:
-        if self.options.expand_nested and getattr(operation, "_graph", None) is not None:
+        found = _graph_of(operation)
+        if self.options.expand_nested and found is not None:
             inner = Box(self._key("cluster_"), clean(operation.name))
             box.items.append(inner)
-            return self.add_graph(operation, inner)
+            return self.add_graph(operation, found, inner)
         shapes = _shapes_in_graph(operation, call)
         return self._add_node(operation, *shapes, box)
 
@@ -200,7 +199,7 @@ class _Builder:
         box.items.append(inner)
         parts: list[_Ends] = []
         for layer in model._layers:
-            if self.options.expand_nested and getattr(layer, "_graph", None) is not None:
+            if self.options.expand_nested and _graph_of(layer) is not None:
                 parts.append(self._add(layer, None, inner))
             elif self.options.expand_nested and layer._layers:
                 parts.append(self.add_layers(layer, inner))
@@ -250,18 +249,23 @@ def _function_name(activation: Any) -> str:
     return type(activation).__name__
 
 
+def _graph_of(operation: Any) -> graph.Graph | None:
+    return operation.call_graph() if hasattr(operation, "call_graph") else None
+
+
 def _shapes_in_graph(operation: Any, call: graph.Call | None) -> tuple[Any, Any, Any]:
     """Returns the shapes of inputs and outputs, and the outputs' dtypes, of a layer's first call.
 
     Shapes of inputs are None for an Input.
     """
     inputs: Any = None
+    found = _graph_of(operation)
     if call is not None:
         inputs = [x.shape for x in call.inputs]
         outputs: Any = call.outputs
-    elif getattr(operation, "_graph", None) is not None:
-        inputs = [x.shape for x in graph.symbols(operation._graph.inputs)]
-        outputs = operation._graph.outputs
+    elif found is not None:
+        inputs = [x.shape for x in graph.symbols(found.inputs)]
+        outputs = found.outputs
     elif isinstance(operation, Layer) and operation._calls:
         outputs = operation._calls[0].outputs
     else:
@@ -274,7 +278,7 @@ def _shapes_in_graph(operation: Any, call: graph.Call | None) -> tuple[Any, Any,
 
 def _shapes_of_layer(layer: Any) -> tuple[Any, Any, Any]:
     """Returns the same of a layer outside of a graph, as far as it has seen data."""
-    if getattr(layer, "_graph", None) is not None:
+    if _graph_of(layer) is not None:
         return _shapes_in_graph(layer, None)
     config = layer.get_build_config() or {}
     shapes = config.get("shapes_dict", config.get("input_shape", "?"))

@@ -303,3 +303,65 @@ def test_apply_is_a_function_of_its_arguments(rows, seed):
         for _ in range(2)
     ]
     np.testing.assert_array_equal(*results)
+
+
+# ------------------------------------------------------------------ variables from outside
+class Scaled(keras.layers.Layer):
+    """Reads and counts in variables that no layer holds."""
+
+    def call(self, inputs):
+        CALLS.assign_add(1.0)
+        return inputs * SCALE
+
+
+SCALE, CALLS = keras.Variable(2.0, name="scale"), keras.Variable(0.0, name="calls")
+
+
+def test_variables_from_outside_are_found_wherever_they_are_read():
+    weight, seen = keras.Variable(3.0, name="weight"), keras.random.SeedGenerator(1)
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2), Scaled()])
+    model.add(keras.layers.Lambda(lambda x: x + weight))
+    model.layers[0].kernel.regularizer = lambda kernel: kernel.sum() * strength
+    strength = keras.Variable(4.0, name="strength")
+    metric = keras.metrics.MeanMetricWrapper(lambda y, p: p * in_metric, name="scaled")
+    in_metric = keras.Variable(5.0, name="in_metric")
+    metric.update_state(np.ones((1, 2)), np.ones((1, 2)))
+
+    def step(variables, metric_state, x, others=None):
+        def loss():
+            return model(x).sum() * keras.random.uniform((), seed=seen) + sum(model.losses)
+
+        value, effects = pure.run(model, variables, loss, others=others)
+        _, rest = pure.run(
+            model,
+            variables,
+            lambda: metric.update(metric_state, x, x),
+            others=others,
+        )
+        return value, effects.others, rest
+
+    args = pure.read(model), metric.init(), np.ones((3, 2), "float32")
+    found = pure.outside_variables(step, *args)
+    expected = {"calls", "scale", "weight", "strength", "in_metric"}
+    assert {v.path.split("/")[-1] for v in found} == expected | {"seed_generator_state"}
+    assert (CALLS.numpy(), SCALE.numpy()) == (0, 2)  # nothing was computed
+    with pytest.raises(ValueError, match="others="):
+        step(*args)
+    run = jax.jit(lambda values, *args: step(*args, dict(zip(found, values, strict=True))))
+    first, others, _ = run([v.value for v in found], *args)
+    assert others[found.index(CALLS)] == 1
+    second, *_ = run([v.value * 2 if v is SCALE else v.value for v in found], *args)
+    assert first != second
+
+
+def test_a_scope_inside_sees_what_the_one_around_was_given():
+    inner, outer = keras.layers.Dense(1), keras.layers.Dense(1)
+    inner(np.ones((1, 2))), outer(np.ones((1, 2)))
+
+    def both():
+        return pure.apply(inner, pure.read(inner), outer.kernel.value.T)[0]
+
+    with pytest.raises(ValueError, match="does not own it"):
+        pure.run(inner, pure.read(inner), lambda: outer(np.ones((1, 2))))
+    outputs, _ = pure.run(outer, pure.read(outer), both)
+    assert outputs.shape == (1, 1)

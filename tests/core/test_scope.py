@@ -65,7 +65,7 @@ def test_an_inner_call_of_a_foreign_layer_is_an_error():
 
 
 def test_scopes_end_with_their_block():
-    here = scope.Scope(scope.PURE)
+    here = scope.Pure()
     with scope.enter(here):
         assert scope.current() is here
         with scope.outside():

@@ -1,7 +1,9 @@
 """Properties of all layers, over the catalog."""
 
 import functools
+import inspect
 import json
+import re
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 
 from jkeras import layers
-from jkeras.base import registry
+from jkeras.base import naming, registry
 from jkeras.core import graph, policy, pure, scope
 from jkeras.layers.preprocessing.images import ImageLayer
 from tests.catalog.layers import LAYERS, Case, scaled
@@ -27,7 +29,11 @@ def close(ours, theirs, tolerance=2e-5):
 
 @functools.cache
 def example(case: Case):
-    """Returns the built layer, what it is called on, and what it returns eagerly."""
+    """Returns the built layer, what it is called on, and what it returns eagerly.
+
+    Its names do not depend on what the test that asks first has made.
+    """
+    naming.reset_names()
     layer, inputs = case.make(), case.draw()
     return layer, inputs, layer(*inputs, **case.kwargs)
 
@@ -102,6 +108,39 @@ def test_symbolic_shape_and_dtype_are_the_real_ones(case):
         assert spec.dtype == array.dtype.name
 
 
+def like(inputs, factor, unknown=False):
+    """Returns symbolic tensors like arrays, with the axes in the middle larger, or unknown."""
+
+    def spec(x):
+        middle = [None if unknown else factor * n for n in x.shape[1:-1]]
+        return graph.SymbolicTensor((None, *middle, *x.shape[1:][-1:]), x.dtype)
+
+    return jax.tree.map(spec, inputs)
+
+
+@pytest.mark.parametrize(
+    "case", [c for c in PURE if max(x.ndim for x in jax.tree.leaves(c.draw())) > 2], ids=str
+)
+def test_unknown_axes_in_the_middle_stay_unknown(case):
+    """An axis of the result is None exactly where it follows the unknown ones."""
+    inputs = case.draw()
+    original, larger = case.make(), case.make()
+    try:
+        shapes = [
+            [x.shape for x in jax.tree.leaves(layer.compute_output_spec(*like(inputs, factor)))]
+            for layer, factor in ((original, 1), (larger, 4))
+        ]
+    except ValueError:  # sizes that the layer was not made for
+        return
+    if [w.shape for w in original.weights] != [w.shape for w in larger.weights]:
+        return
+    found = jax.tree.leaves(case.make().compute_output_spec(*like(inputs, 1, unknown=True)))
+    assert [x.shape for x in found] == [
+        tuple(n if n == m else None for n, m in zip(small, large, strict=True))
+        for small, large in zip(*shapes, strict=True)
+    ]
+
+
 @pytest.mark.parametrize("case", [c for c in LAYERS if c.saves], ids=str)
 def test_config_goes_through_json_and_back(case):
     layer = case.make()
@@ -115,6 +154,33 @@ def test_config_goes_through_json_and_back(case):
         original = example(case)[0]
         assert [w.shape for w in again.weights] == [w.shape for w in original.weights]
         assert [w.path for w in again.weights] == [w.path for w in original.weights]
+
+
+def as_numpy(value):
+    """Returns a structure whose numbers are NumPy's; anything else stays."""
+    if isinstance(value, (list, tuple)):
+        return type(value)(as_numpy(v) for v in value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return value
+    return np.int64(value) if isinstance(value, int) else np.float32(value)
+
+
+def with_defaults(case):
+    """Returns the arguments of a case, and the numbers among the constructor's defaults."""
+    parameters = inspect.signature(case.layer).parameters.values()
+    numbers = {p.name: p.default for p in parameters if as_numpy(p.default) is not p.default}
+    return {**numbers, **(case.arguments() if callable(case.arguments) else case.arguments)}
+
+
+@pytest.mark.parametrize("case", [c for c in LAYERS if c.saves], ids=str)
+def test_numbers_of_numpy_are_numbers(case):
+    """They are taken wherever Python's are, and configs hold Python's."""
+    given = with_defaults(case)
+    configs = []
+    for arguments in (given, {k: as_numpy(v) for k, v in given.items()}):
+        text = re.sub(r'_\d+"', '"', json.dumps(case.layer(**arguments).get_config()))
+        configs.append(json.loads(text, parse_float=lambda x: round(float(x), 5)))
+    assert configs[0] == configs[1]
 
 
 class Masked(layers.Layer):

@@ -1,5 +1,7 @@
 """Loss: reductions, weights, masks, dtypes, shapes that do not fit, the user's own losses."""
 
+import json
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jkeras import losses
+from jkeras import losses, metrics
+from jkeras.base.registry import custom_object_scope
 from jkeras.core import policy, scope
 from jkeras.core.graph import SymbolicTensor
 
@@ -66,7 +69,7 @@ def test_everything_masked_or_weightless_is_0():
 
 def test_the_mask_of_the_predictions_is_found_in_the_scope():
     y_pred = jnp.asarray(Y_PRED)
-    with scope.enter(scope.Scope()) as here:
+    with scope.enter(scope.Eager()) as here:
         here.set_mask(y_pred, jnp.array([False, True, True]))
         assert mse()(Y_TRUE, y_pred) == 6.0
         assert mse()(Y_TRUE, y_pred, mask=[True, False, False]) == 5.0  # an own one comes first
@@ -230,3 +233,37 @@ def test_losses_are_pure_functions():
     mask = np.array([True, False, True])
     assert np.isclose(jitted(Y_PRED, WEIGHTS, mask), mse()(Y_TRUE, Y_PRED, WEIGHTS, mask=mask))
     assert jax.vmap(mse(), in_axes=(None, 0))(Y_TRUE, np.stack([Y_PRED, 2 * Y_PRED])).shape == (2,)
+
+
+@pytest.mark.parametrize("base", [losses.LossFunctionWrapper, metrics.MeanMetricWrapper])
+def test_the_config_of_a_wrapper_s_subclass_holds_the_function(base):
+    """So that a `get_config` of the user's, written for Keras, can take it out again."""
+
+    def off_by(y_true, y_pred, power=1):
+        return abs(y_true - y_pred) ** power
+
+    class Own(base):
+        def __init__(self, name="own", power=2, **kwargs):
+            super().__init__(off_by, name=name, power=power, **kwargs)
+
+    class Explicit(Own):
+        def get_config(self):
+            config = super().get_config()
+            config.pop("fn")
+            return config
+
+    for cls in (Own, Explicit):
+        one = cls(power=3)
+        config = one.get_config()
+        assert ("fn" in config) == (cls is Own) and config["power"] == 3
+        with custom_object_scope({"off_by": off_by}):
+            again = cls.from_config(json.loads(json.dumps(config)))
+        assert (again.name, again.power) == ("own", 3)
+        assert again([[0.0]], [[2.0]]) == 8.0
+
+
+def test_the_dtype_cannot_be_set():
+    with pytest.raises(AttributeError):
+        losses.Huber().dtype = "float16"
+    with pytest.raises(AttributeError):
+        metrics.AUC().dtype = "float16"

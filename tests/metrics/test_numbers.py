@@ -193,7 +193,7 @@ def test_only_the_best_k_predictions_are_positive():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: metrics.Precision(thresholds=[0.5, 2.0]), r"must be in \[0, 1\]. Received: \[0.5"),
+        (lambda: metrics.Precision(thresholds=[0.5, 2.0]), r"must be in \[0, 1\]. Received: \[2.0"),
         (lambda: metrics.TruePositives(thresholds=[None]), "Threshold values must be"),
         (lambda: metrics.Recall(class_id=5)(np.eye(3), np.eye(3)), "class_id=5, but .* 0 to 2"),
         (lambda: metrics.AUC(num_thresholds=1), "must be an integer > 1"),
@@ -267,13 +267,13 @@ def test_the_explained_variance_does_not_suffer_from_a_large_mean():
         assert np.allclose(metric.result(), expected, atol=tolerance)
 
 
-def test_the_adjusted_score_counts_samples():
+def test_the_adjusted_score_counts_samples_once_for_each_output():
     y_true = RNG.normal(size=(20, 2)).astype("f4")
     y_pred = y_true + RNG.normal(size=(20, 2)).astype("f4") / 2
     plain = metrics.R2Score()(y_true, y_pred)
     adjusted = metrics.R2Score(num_regressors=3)(y_true, y_pred)
-    assert np.isclose(adjusted, 1 - (1 - plain) * 19 / 16, atol=1e-6)
-    assert metrics.R2Score(num_regressors=19)(y_true, y_pred) == plain  # no degree of freedom left
+    assert np.isclose(adjusted, 1 - (1 - plain) * 39 / 36, atol=1e-6)
+    assert metrics.R2Score(num_regressors=39)(y_true, y_pred) == plain  # no degree of freedom left
 
 
 def test_correlations():

@@ -84,6 +84,7 @@ def test_dicts_by_input_and_output_name():
 
 
 # ------------------------------------------------------------------ where the data is
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
 def test_the_same_numbers_wherever_the_data_is():
     for options in ({}, {"shuffle": False}, {"validation_split": 0.2}, {"steps_per_epoch": 4}):
         same(from_arrays(**options), train(X, Y, data_on_device=False, **options))
@@ -154,6 +155,7 @@ class GrainLike:
         return self.Iterator()
 
 
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
 def test_a_source_that_knows_where_it_stands_goes_on_from_there(tmp_path):
     options = {"batch_size": None, "steps_per_epoch": 3}
     expected = train(GrainLike(), epochs=4, **options)

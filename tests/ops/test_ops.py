@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from jkeras import Variable, ops, random
 from jkeras.core import operations
-from jkeras.ops import arrays
+from jkeras.ops import arrays, cpu_convolution
 
 RNG = np.random.RandomState(0)
 A = RNG.randn(3, 4).astype("float32")
@@ -652,7 +652,7 @@ def test_gradients_of_convolutions_are_the_same_in_loops(
 
     expected = derivatives(x, kernel)
     derivatives.clear_cache()
-    with arrays.in_loop():
+    with cpu_convolution.in_loop():
         found = derivatives(x, kernel)
     jax.tree.map(close, found, expected)
 
@@ -667,7 +667,7 @@ def test_gradients_of_transposed_convolutions_are_the_same_in_loops(options):
         return (arrays.conv_transpose(x, kernel, *options) ** 2).mean()
 
     expected = jax.value_and_grad(total, (0, 1))(x, kernel)
-    with arrays.in_loop():
+    with cpu_convolution.in_loop():
         jax.tree.map(close, jax.value_and_grad(total, (0, 1))(x, kernel), expected)
 
 
@@ -679,5 +679,5 @@ def test_convolutions_in_loops_can_be_transformed():
 
     second = jax.vmap(jax.hessian(total), (None, 0))
     expected = second(2.0, x)
-    with arrays.in_loop():
+    with cpu_convolution.in_loop():
         close(second(2.0, x), expected)

@@ -12,6 +12,7 @@ from jkeras.base import keys
 from jkeras.core import scope
 from jkeras.core.variable import Variable
 from tests.catalog.optimizers import OPTIMIZERS
+from tests.optimizers.states import state_of
 
 
 def weights(**values):
@@ -130,7 +131,7 @@ def test_what_the_user_holds_survives_a_donation():
     held = [optimizer.learning_rate.value, b.value, *(v.value for v in optimizer.variables)]
     optimizer.apply([np.ones(1)], [a])  # passes the learning rate and b on
     held += [v.value for v in (a, b, *optimizer.variables)]
-    state = optimizer.read({a: "a", b: "b"})
+    state = state_of(optimizer, {a: "a", b: "b"})
     given = [a.hand_over(), b.hand_over(), *jax.tree.leaves(state)]
     for array in given:
         array.delete()
@@ -141,7 +142,7 @@ def test_slots_are_not_the_weights_themselves():
     (weight,) = weights(w=[1.0])
     optimizer = optimizers.ScheduleFreeAdamW(0.5)  # one of its slots starts from the weight
     optimizer.build([weight])
-    state = optimizer.read({weight: "w"})
+    state = state_of(optimizer, {weight: "w"})
     weight.hand_over().delete()
     assert state["momentum"]["w"].tolist() == [1.0]
 
@@ -290,7 +291,7 @@ def test_apply_inside_of_a_pure_scope_writes_into_it():
 
     @jax.jit
     def step(values):
-        here = scope.Scope(scope.PURE, dict(zip([weight, *optimizer.variables], values)))
+        here = scope.Pure(dict(zip([weight, *optimizer.variables], values)))
         with scope.enter(here):
             optimizer.apply([jnp.ones(1)])
             return weight.value, optimizer.iterations.value
@@ -327,20 +328,33 @@ def test_weights_that_do_not_fit_change_nothing():
     assert [v.numpy().item() for v in optimizer.variables] == [7, 0.25, 1.0]
 
 
-def test_read_and_write_move_references():
+def test_weights_are_a_list():
+    variables = weights(a=[1.0, 2.0])
+    first, second = optimizers.Adam(0.5), optimizers.Adam(0.25)
+    with pytest.raises(ValueError, match="not yet been built"):
+        second.set_weights(first.get_weights())
+    first.apply(ones(variables), variables)
+    second.build(variables)
+    for wrong in ([], first.get_weights()[:2], [*first.get_weights(), 0]):
+        with pytest.raises(ValueError, match=f"has {len(wrong)} arrays.*has 4 variables"):
+            second.set_weights(wrong)
+    second.set_weights(first.variables)
+    for mine, theirs in zip(first.get_weights(), second.get_weights(), strict=True):
+        assert isinstance(mine, np.ndarray) and mine.tolist() == theirs.tolist()
+    iterations, _, *slots = first.get_weights()  # Keras 2's lists have no learning rate
+    second.learning_rate = 0.125
+    second.set_weights([iterations + 1, *slots])
+    assert (int(second.iterations), float(second.learning_rate)) == (2, 0.125)
+
+
+def test_variables_are_arranged_as_states_are():
     a, b = weights(a=[1.0], b=[1.0])
     optimizer = optimizers.SGD(0.5, momentum=0.5)
     optimizer.build([a, b])
-    names = {a: "x/a", b: "x/b"}
-    state = optimizer.read(names)
-    assert sorted(state) == ["iteration", "learning_rate", "momentum"]
-    assert sorted(state["momentum"]) == ["x/a", "x/b"]
-    state["momentum"]["x/b"] = jnp.full(1, 7.0)
-    optimizer.write(state, names)
-    assert optimizer.variables[3].cell() is state["momentum"]["x/b"]
-    assert optimizer.read(names)["momentum"]["x/b"] is state["momentum"]["x/b"]
-    with pytest.raises(ValueError, match="Unknown variable"):
-        optimizer.read({Variable(1.0, name="c"): "c"})
+    cells = optimizer.cells({a: "x/a", b: "x/b"})
+    assert sorted(cells) == ["iteration", "learning_rate", "momentum"]
+    assert cells["momentum"] == {"x/a": optimizer.variables[2], "x/b": optimizer.variables[3]}
+    assert list(optimizer.cells({b: 0})["momentum"]) == [0]
 
 
 def test_assigning_helpers():

@@ -6,8 +6,10 @@ import numpy as np
 import optax
 import pytest
 
+import jkeras as keras
 from jkeras import optimizers
 from jkeras.core.variable import Variable
+from tests.optimizers.states import state_of
 from tests.optimizers.test_rules import draw
 
 injected = optax.inject_hyperparams(optax.adam)
@@ -46,7 +48,7 @@ def test_it_does_what_the_transformation_does(tx):
     for v in variables:
         np.testing.assert_array_equal(our_params[v.name], params[v.name])
         np.testing.assert_allclose(v.numpy(), params[v.name], rtol=1e-5, atol=1e-6)
-    read = optimizer.read({v: v.name for v in variables})
+    read = state_of(optimizer, {v: v.name for v in variables})
     assert jax.tree.structure(read) == jax.tree.structure(our_state)
     for mine, theirs in zip(jax.tree.leaves(read), jax.tree.leaves(our_state), strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-6)
@@ -63,7 +65,7 @@ def test_injected_learning_rates_are_read_and_set():
     optimizer.learning_rate = 0.125
     optimizer.apply([np.ones(1)], [w])
     assert w.numpy().item() == 0.625
-    assert float(optimizer.read({w: "w"})["state"].hyperparams["learning_rate"]) == 0.125
+    assert float(state_of(optimizer, {w: "w"})["state"].hyperparams["learning_rate"]) == 0.125
     with pytest.raises(ValueError, match="learning rate"):
         optimizer.learning_rate = -1.0
     with pytest.raises(TypeError, match="number"):
@@ -88,7 +90,7 @@ def test_freezing_keeps_what_others_remember():
     optimizer.build([b, c])
     optimizer.apply([np.ones(1)] * 2, [b, c])
     assert (a.numpy().item(), b.numpy().item(), c.numpy().item()) == (0.0, -1.5, 0.0)
-    state = optimizer.read({b: "x/b", c: "x/c"})
+    state = state_of(optimizer, {b: "x/b", c: "x/c"})
     assert {k: v.item() for k, v in state["state"][0].trace.items()} == {"x/b": 1.5, "x/c": 1.0}
 
 
@@ -105,7 +107,7 @@ def test_the_users_arrays_are_not_part_of_the_state():
     keeps_params = optax.GradientTransformation(lambda p: {"start": p}, lambda g, s, p=None: (g, s))
     optimizer = optimizers.get(keeps_params)
     optimizer.build([a])
-    optimizer.read({a: "a"})["state"]["start"]["a"].delete()
+    state_of(optimizer, {a: "a"})["state"]["start"]["a"].delete()
     assert a.numpy().item() == 1.0
 
 
@@ -121,3 +123,33 @@ def test_saving_and_configs():
     assert optimizer.name == "optax_optimizer" and other.name == "optax_optimizer_1"
     with pytest.raises(NotImplementedError, match="compile"):
         optimizer.get_config()
+
+
+@pytest.mark.parametrize("wrap", [lambda tx: tx, lambda tx: tx.gradient_transformation()])
+def test_multi_steps(wrap):
+    (w,) = weights("w")
+    optimizer = optimizers.get(wrap(optax.MultiSteps(optax.sgd(1.0), 2)))
+    seen = []
+    for g in (1.0, 3.0, 1.0, 1.0):
+        optimizer.apply([np.full(1, g)], [w])
+        seen.append(w.numpy().item())
+    assert seen == [1.0, -1.0, -1.0, -2.0] and int(optimizer.iterations) == 4
+
+
+def test_an_object_with_init_and_update_trains_a_model():
+    class Half:
+        def init(self, params):
+            return ()
+
+        def update(self, grads, state, params=None):
+            return jax.tree.map(lambda g: -0.5 * g, grads), state
+
+    def train(optimizer):
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        model.compile(optimizer, "mse")
+        model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0)
+        return model.get_weights()
+
+    for mine, theirs in zip(train(Half()), train(optimizers.SGD(0.5)), strict=True):
+        np.testing.assert_array_equal(mine, theirs)

@@ -328,6 +328,27 @@ def test_a_variable_may_be_replaced_by_its_gradient():
     np.testing.assert_allclose(b.numpy(), [-0.1, -0.1])
 
 
+def test_of_accumulated_gradients_the_largest_replaces_a_variable():
+    a, b = Variable(np.zeros(2, "f4"), name="a"), Variable(np.zeros(2, "f4"), name="b")
+    a.overwrite_with_gradient = True
+    optimizer, seen = optimizers.SGD(1.0, gradient_accumulation_steps=2), []
+    for g in ([1.0, 4.0], [3.0, 2.0], [1.0, 1.0]):
+        optimizer.apply([np.array(g)] * 2, [a, b])
+        seen.append((a.numpy().tolist(), b.numpy().tolist()))
+    assert seen == [([0.0, 0.0], [0.0, 0.0]), *[([3.0, 4.0], [-2.0, -3.0])] * 2]
+
+
+def test_the_steps_of_muon_are_public():
+    optimizer = optimizers.Muon(rms_rate=0.2)
+    found = optimizer.zeropower_via_newtonschulz5(
+        np.array([[0.2499, 0.9105], [0.2655, 0.8824]], "f4"), 5
+    )
+    np.testing.assert_allclose(found, [[-0.4422, 0.6457], [0.7285, 0.2968]], atol=1e-3)
+    ones = np.ones((4, 2), "f4")
+    np.testing.assert_allclose(optimizer.lr_adjust(ones), 0.4 * ones, rtol=1e-6)
+    assert optimizers.Muon(rms_rate=None).lr_adjust(ones) is ones
+
+
 @pytest.mark.parametrize("options", COMMON_OPTIONS, ids=str)
 def test_common_options_stay_finite_with_zero_gradients(options):
     optimizer = optimizers.Lamb(0.1, **options)

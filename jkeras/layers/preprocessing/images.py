@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base import settings
+from jkeras.base.numbers import as_number
 from jkeras.core.layer import Layer
 from jkeras.layers.arguments import next_key, positive_integer, seed_generator
 from jkeras.ops import image as image_ops
@@ -48,7 +49,7 @@ class ImageLayer(Layer):
                 f"The layer {self.name!r} takes images, or a dict of 'images', 'labels' and "
                 f"'segmentation_masks'. Received a dict of {sorted(batch)}."
             )
-        images = batch["images"]
+        images = batch["images"] = stacked(batch["images"])
         if images.ndim not in (3, 4):
             raise ValueError(
                 f"The layer {self.name!r} takes one image (rank 3) or a batch of them (rank 4), "
@@ -104,20 +105,31 @@ class ImageLayer(Layer):
         return self.sample(mask, key)
 
 
+def stacked(inputs: Any) -> Any:
+    """Returns a list of arrays of one shape as a batch of them; anything else as it is."""
+    return jnp.stack(inputs) if isinstance(inputs, (list, tuple)) else inputs
+
+
 # ------------------------------------------------------------------ arguments
-def as_value_range(layer: Layer, value: Any) -> tuple[float, float]:
+def as_value_range(layer: Layer, value: Any) -> list[float]:
     """Returns the least and the greatest value of a pixel.
 
     Raises:
         ValueError: If they are not two ascending numbers.
     """
-    pair = tuple(value) if isinstance(value, (tuple, list)) else ()
-    if len(pair) != 2 or not all(isinstance(v, (int, float)) for v in pair) or pair[0] >= pair[1]:
+    pair = _pair(value)
+    if len(pair) != 2 or pair[0] >= pair[1]:
         raise ValueError(
             "The `value_range` argument should be a list of two ascending numbers. "
             f"Received: value_range={value!r} (layer {layer.name!r})"
         )
     return pair
+
+
+def _pair(value: Any) -> list[float]:
+    """Returns the numbers of a list or tuple."""
+    given = value if isinstance(value, (tuple, list, np.ndarray)) and np.ndim(value) else ()
+    return [number for number in map(as_number, given) if number is not None]
 
 
 def as_factor(
@@ -135,10 +147,11 @@ def as_factor(
     Raises:
         ValueError: If it is neither.
     """
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value <= most:
-        return (-abs(value), abs(value)) if least < 0 else (least, value)
-    pair = tuple(value) if isinstance(value, (tuple, list)) else ()
-    if len(pair) != 2 or not all(isinstance(v, (int, float, np.number)) for v in pair):
+    number = as_number(value)
+    if number is not None and least <= number <= most:
+        return (-abs(number), abs(number)) if least < 0 else (least, number)
+    pair = _pair(value)
+    if len(pair) != 2:
         raise ValueError(
             f"The `{name}` argument should be a number (or a list of two numbers) in the range "
             f"[{least}, {most}]. Received: {name}={value!r} (layer {layer.name!r})"

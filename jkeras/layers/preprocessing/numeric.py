@@ -10,6 +10,7 @@ import numpy as np
 from jkeras.base import settings
 from jkeras.core.layer import Layer
 from jkeras.layers.arguments import positive_axis
+from jkeras.layers.preprocessing.images import stacked
 
 
 class Rescaling(Layer):
@@ -35,7 +36,7 @@ class Rescaling(Layer):
     def call(self, inputs: Any) -> Any:
         dtype = self.compute_dtype
         scale, offset = jnp.asarray(self.scale, dtype), jnp.asarray(self.offset, dtype)
-        return inputs.astype(dtype) * scale + offset
+        return stacked(inputs).astype(dtype) * scale + offset
 
 
 class Normalization(Layer):

@@ -1,0 +1,150 @@
+"""Draws the pictures of the architecture page from the code itself, when the pages are built.
+
+`rooms.svg`: the folders, in their rings, and which import which. `fit.svg`: one `fit`, followed
+from call to call through the files.
+"""
+
+import ast
+import os
+import sys
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+PACKAGE = Path(__file__).parents[2] / "jkeras"
+RINGS = [
+    ["base"],
+    ["initializers", "regularizers", "constraints"],
+    ["core", "ops", "activations", "layers", "losses", "metrics", "optimizers", "training"],
+    ["models", "callbacks", "saving", "utils", "datasets", "wrappers"],
+]
+TITLES = ["base", "arrays", "names", "cells"]
+INK, PALE, ACCENT = "#334155", "#e2e8f0", "#2563eb"
+
+
+def lines_of(source):
+    """Returns how many lines of a file hold code: neither blank, nor comment, nor docstring."""
+    lines = {i for i, text in enumerate(source.splitlines(), 1) if text.strip(" #")}
+    lines -= {i for i, text in enumerate(source.splitlines(), 1) if text.lstrip().startswith("#")}
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            lines -= set(range(node.lineno, node.end_lineno + 1))
+    return len(lines)
+
+
+def folders():
+    """Returns the code lines of each folder, and the folders it imports."""
+    size, edges = {}, {}
+    for path in PACKAGE.rglob("*.py"):
+        name = path.relative_to(PACKAGE).with_suffix("").parts[0]
+        source = path.read_text()
+        size[name] = size.get(name, 0) + lines_of(source)
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("jkeras"):
+                parts = node.module.split(".")[1:] or [alias.name for alias in node.names]
+                edges.setdefault(name, set()).update(
+                    parts[:1] if node.module != "jkeras" else parts
+                )
+    return size, edges
+
+
+def draw_rooms(path):
+    """Draws the folders as boxes, inner rings below, and imports as lines."""
+    size, edges = folders()
+    figure = Figure(figsize=(10, 6.2))
+    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+    axes.axis("off")
+    axes.set(xlim=(-9.5, 81), ylim=(-0.5, 3.75))
+    place = {}
+    for y, ring in enumerate(RINGS):
+        axes.axhspan(y - 0.38, y + 0.52, color=PALE if y % 2 == 0 else "#f1f5f9", zorder=0)
+        axes.text(-8.5, y + 0.07, TITLES[y], color=INK, size=12, weight="bold", va="center")
+        step = 80 / len(ring)
+        for i, name in enumerate(ring):
+            place[name] = (step * (i + 0.5), y)
+    for name, others in edges.items():
+        for other in others:
+            if name in place and other in place and name != other:
+                (x0, y0), (x1, y1) = place[name], place[other]
+                level = y0 == y1
+                axes.annotate(
+                    "",
+                    (x1, y1 + (0.2 if level else 0.24)),
+                    (x0, y0 - (-0.2 if level else 0.1)),
+                    arrowprops={
+                        "arrowstyle": "-|>",
+                        "color": ACCENT,
+                        "alpha": 0.35,
+                        "lw": 0.8,
+                        "shrinkA": 0,
+                        "shrinkB": 0,
+                        "connectionstyle": f"arc3,rad={-0.25 if level else 0.0}",
+                    },
+                )
+    for name, (x, y) in place.items():
+        box = {"boxstyle": "round,pad=0.35", "fc": "white", "ec": INK, "lw": 1.0}
+        text = f"{name}\n{size.get(name, 0):,} lines"
+        axes.text(x, y + 0.07, text, size=8.5, ha="center", va="center", bbox=box, color=INK)
+    figure.savefig(path)
+
+
+def followed():
+    """Returns the files through which the calls of one `fit` go, in order of entering them."""
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    import jkeras as keras
+
+    root = str(PACKAGE) + os.sep
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(8), keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    x, y = np.ones((64, 4), "float32"), np.ones((64, 1), "float32")
+    stays = []
+
+    def profile(frame, event, _):
+        name = frame.f_code.co_filename
+        if event == "call" and name.startswith(root):
+            name = name.removeprefix(root).removesuffix(".py").replace(os.sep, ".")
+            if not stays or stays[-1] != name:
+                stays.append(name)
+
+    sys.setprofile(profile)
+    try:
+        model.fit(x, y, epochs=2, verbose=0)
+    finally:
+        sys.setprofile(None)
+    return stays
+
+
+def draw_fit(path):
+    """Draws the way of a fit: files from the outermost ring inwards, calls to the right."""
+    stays = followed()
+    rank = {name: i for i, ring in enumerate(reversed(RINGS)) for name in ring}
+
+    def key(name):
+        return rank.get(name.split(".")[0], 9), name
+
+    rows = {name: i for i, name in enumerate(sorted(set(stays), key=key))}
+    figure = Figure(figsize=(10, 0.19 * len(rows) + 0.8), layout="constrained")
+    axes = figure.add_subplot()
+    axes.step(range(len(stays)), [rows[name] for name in stays], color=ACCENT, lw=0.7)
+    axes.set_yticks(range(len(rows)), list(rows), size=7)
+    axes.set(ylim=(len(rows), -1), xlim=(0, len(stays)), xlabel="calls into another file, in order")
+    axes.grid(axis="y", color=PALE)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path)
+
+
+def write(app):
+    """Writes the pictures beside the pages."""
+    folder = Path(app.srcdir) / "pictures"
+    folder.mkdir(exist_ok=True)
+    with matplotlib.rc_context({"svg.hashsalt": "jkeras", "svg.fonttype": "path"}):
+        draw_rooms(folder / "rooms.svg")
+        draw_fit(folder / "fit.svg")
+
+
+def setup(app):
+    """Draws before pages are read."""
+    app.connect("builder-inited", write)
+    return {"parallel_read_safe": True}

@@ -1,0 +1,36 @@
+"""Numbers of any library, as Python's: what constructors check and configs keep."""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+
+def as_number(value: Any) -> int | float | None:
+    """Returns the Python number that `value` stands for; None if it is not a number.
+
+    Scalars of NumPy and JAX, and arrays without axes, are numbers; booleans are not.
+
+    Example:
+        >>> import numpy as np
+        >>> from jkeras.base.numbers import as_number
+        >>> as_number(np.float32(0.5)), as_number(np.array(3)), as_number(True), as_number("1")
+        (0.5, 3, None, None)
+    """
+    is_array = isinstance(value, (np.generic, np.ndarray, jax.Array))
+    if is_array and not isinstance(value, jax.core.Tracer) and not value.ndim:
+        value = value.item()
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def as_integer(value: Any) -> int | None:
+    """Returns the Python integer that `value` stands for; None if it is not an integer.
+
+    Example:
+        >>> import numpy as np
+        >>> from jkeras.base.numbers import as_integer
+        >>> as_integer(np.int64(3)), as_integer(3.0), as_integer(True)
+        (3, None, None)
+    """
+    number = as_number(value)
+    return number if isinstance(number, int) else None

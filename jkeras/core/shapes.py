@@ -1,0 +1,306 @@
+"""Abstract evaluation: the shapes and dtypes that a function gives, without computing anything.
+
+An axis of unknown size (None) is evaluated as a symbolic dimension of `jax.export`, and what comes
+out symbolic is unknown as well. Some functions refuse symbols: Python loops over an axis, `int(n)`,
+NumPy functions of a size, comparisons that can go either way. These are evaluated at numbers,
+several times, and an axis of the result that differs is unknown. What a call builds, checks or
+asks meanwhile goes through `known`, which gives None for axes that were filled here: neither a
+symbol nor a trial size reaches a layer's `build` as if it were the size of the data.
+"""
+
+import functools
+import itertools
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jkeras.core import scope
+
+Shape = tuple[int | None, ...]
+
+
+class Spec:
+    """What is known of an array: a shape, with None for an axis of unknown size, and a dtype."""
+
+    def __init__(self, shape: Iterable[int | None], dtype: Any):
+        self.shape, self.dtype = tuple(shape), dtype
+
+
+class AbstractScope(scope.Abstract):
+    """The scope of one abstract evaluation: it knows which sizes it has filled in itself.
+
+    Args:
+        batch: The size of unknown first axes.
+        size: The size of other unknown axes.
+        learned: For an evaluation at numbers, which sizes are known ones of the data (True), and
+            which stem from unknown ones (False). None where symbols tell.
+        asks: Whether to stop at a layer that is to be built for a size which is not in `learned`.
+        trusting: Whether layers whose call fails give outputs of the shapes that they declare.
+    """
+
+    def __init__(
+        self,
+        batch: Any,
+        size: Any,
+        learned: dict[Any, bool] | None = None,
+        asks: bool = False,
+        trusting: bool = False,
+    ):
+        super().__init__()
+        self.batch, self.size, self.learned = batch, size, learned
+        self.asks, self.trusting = asks, trusting
+        self.seen: list[tuple[Any, Any]] = []  # layers that were called, and their outputs' shapes
+
+    def fill(self, shape: Sequence[int | None]) -> tuple:
+        """Returns the shape with sizes in place of None."""
+        if None not in shape:
+            return tuple(shape)
+        sizes = [self.batch, *[self.size] * len(shape)]
+        return tuple([m if n is None else n for n, m in zip(shape, sizes, strict=False)])
+
+    def known(self, shape: Sequence[Any]) -> Shape:
+        """Returns the shape with None for each size that is not known to be one of the data."""
+        if self.learned is None:
+            return tuple([n if isinstance(n, int) else None for n in shape])
+        return tuple([n if self.learned.get(n) else None for n in shape])
+
+
+class _Undecided(BaseException):
+    """A layer is to be built for sizes that one evaluation cannot tell to be known or unknown.
+
+    It is no Exception, so that no `except Exception` in a user's call takes it.
+    """
+
+
+def is_shape(value: Any) -> bool:
+    """Says whether a value is a shape: a list or tuple of sizes."""
+    return isinstance(value, (tuple, list)) and all(map(_is_size, value))
+
+
+def _is_size(n: Any) -> bool:
+    return n is None or isinstance(n, (int, np.integer)) or jax.export.is_symbolic_dim(n)
+
+
+def known(shape: Sequence[Any]) -> Shape:
+    """Returns what is known of a shape here: None for an axis that abstract evaluation has filled.
+
+    Example:
+        >>> from jkeras.core import shapes
+        >>> shapes.known((32, 3))
+        (32, 3)
+    """
+    here = scope.current()
+    return here.known(shape) if isinstance(here, AbstractScope) else tuple(shape)
+
+
+def known_for_build(tree: Any) -> Any:
+    """Returns what is known of the shapes in a structure, for a layer that is to be built."""
+    here = scope.current()
+    if not isinstance(here, AbstractScope):
+        return tree
+    if here.asks:
+        sizes = [n for shape in jax.tree.leaves(tree, is_leaf=is_shape) for n in _sizes(shape)]
+        if any(n not in here.learned for n in sizes):  # type: ignore[operator]
+            raise _Undecided(sizes)
+    return map_shapes(here.known, tree)
+
+
+def _sizes(shape: Any) -> Iterator[Any]:
+    return (n for n in shape if n is not None) if is_shape(shape) else iter(())
+
+
+def map_shapes(function: Callable, tree: Any) -> Any:
+    """Returns a structure of shapes with the function applied to each, as a tuple."""
+    return jax.tree.map(lambda s: function(tuple(s)) if is_shape(s) else s, tree, is_leaf=is_shape)
+
+
+def note_outputs(layer: Any, outputs: Any) -> None:
+    """Remembers the shapes of the outputs of a layer's call, as far as they are known."""
+    here = scope.current()
+    if isinstance(here, AbstractScope):
+        here.seen.append((layer, _shapes_of(outputs)))
+    elif not isinstance(here, scope.Pure):
+        layer._seen_shapes = _shapes_of(outputs)
+
+
+def _shapes_of(outputs: Any) -> Any:
+    return jax.tree.map(lambda x: tuple(getattr(x, "shape", ())), outputs)
+
+
+# ------------------------------------------------------------------ evaluation
+def evaluate(function: Callable, specs: Sequence[Any]) -> Any:
+    """Returns what a function gives for arrays of these shapes and dtypes.
+
+    Args:
+        function: A function of as many arrays.
+        specs: What has a `shape`, with None for an axis of unknown size, and a `dtype`.
+
+    Returns:
+        Its result, with a `Spec` in place of each array, and None in place of a size that is not
+        known.
+
+    Raises:
+        Exception: What the function raises.
+    """
+    if None not in itertools.chain(*[spec.shape for spec in specs]):
+        return _merge([_run(function, specs, AbstractScope(None, None))])
+    try:
+        return _merge([_run(function, specs, AbstractScope(*_symbols()))])
+    except Exception:  # it refuses symbols, or is wrong: then it fails at numbers as well
+        return _evaluate_at_numbers(function, specs)
+
+
+@functools.cache
+def _symbols() -> tuple[Any, Any]:
+    """Returns a batch size and a size for other axes.
+
+    The latter divides by 64, so that strided layers can undo one another (a U-Net's up- and
+    downsampling). The constraints decide comparisons with small numbers, such as
+    `if x.shape[1] > 3`.
+    """
+    batch, size = jax.export.symbolic_shape("b, 64*u", constraints=["b >= 2", "u >= 1"])
+    return batch, size
+
+
+class _Result(NamedTuple):
+    leaves: list[Any]
+    structure: Any
+    scope: AbstractScope
+
+
+def _run(function: Callable, specs: Sequence[Any], here: AbstractScope) -> _Result:
+    static: list[Any] = []
+
+    def run(*arrays: Any) -> Any:
+        with scope.enter(here):
+            outputs = function(*arrays)
+        leaves, structure = jax.tree.flatten(outputs)
+        static[:] = [structure, [None if _is_array(x) else x for x in leaves]]
+        return [x for x in leaves if _is_array(x)]
+
+    structs = [jax.ShapeDtypeStruct(here.fill(spec.shape), spec.dtype) for spec in specs]
+    arrays = iter(jax.eval_shape(run, *structs))
+    structure, constants = static
+    return _Result([next(arrays) if c is None else c for c in constants], structure, here)
+
+
+def _is_array(x: Any) -> bool:
+    return isinstance(x, (jax.Array, np.ndarray, np.generic))
+
+
+def _merge(results: list[_Result]) -> Any:
+    """Returns what the results of several evaluations have in common."""
+    leaves = list(map(_common, *[result.leaves for result in results]))
+    for calls in zip(*(r.scope.seen for r in results), strict=False):
+        layers, seen = zip(*calls, strict=True)
+        if all(layer is layers[0] for layer in layers):
+            layers[0]._seen_shapes = jax.tree.map(
+                lambda *group: _common_shape(group), *seen, is_leaf=is_shape
+            )
+    return results[0].structure.unflatten(leaves)
+
+
+def _common(*values: Any) -> Any:
+    first = values[0]
+    if isinstance(first, jax.ShapeDtypeStruct):
+        return Spec(_common_shape([v.shape for v in values]), first.dtype)
+    if jax.export.is_symbolic_dim(first) or any(v != first for v in values[1:]):
+        return None
+    return first
+
+
+def _common_shape(shapes: Sequence[Any]) -> Shape:
+    first, *rest = shapes
+    sizes = [n if isinstance(n, int) else None for n in first]
+    for other in rest:
+        sizes = [n if n == m else None for n, m in zip(sizes, other, strict=True)]
+    return tuple(sizes)
+
+
+# ------------------------------------------------------------------ evaluation at numbers
+# A unit u stands for the sizes (6u, 3u) and (10u, 5u) of first and other axes: all differ, so that
+# a batch is not taken for another axis. A table of positions may be shorter than the first sizes; a
+# cropping may take more than they have.
+_UNIT, _SMALL_UNITS, _LARGE_UNIT = 64, (8, 2, 1), 4096
+# Larger sizes are only tried if the first took no longer, since a call may loop over an axis.
+_QUICK = 0.1  # seconds
+
+
+def _evaluate_at_numbers(function: Callable, specs: Sequence[Any]) -> Any:
+    sizes = {n for spec in specs for n in spec.shape}
+
+    def evaluate_at(unit: int) -> list[_Result]:
+        while sizes & {6 * unit, 3 * unit, 10 * unit, 5 * unit}:
+            unit += max(unit // 2, 1)
+        return _evaluate_twice(function, specs, (6 * unit, 3 * unit), (10 * unit, 5 * unit))
+
+    begin = time.monotonic()
+    try:
+        results = evaluate_at(_UNIT)
+    except Exception as error:
+        larger = [_LARGE_UNIT] if time.monotonic() - begin < _QUICK else []
+        attempts: list[Callable] = [
+            functools.partial(evaluate_at, unit) for unit in (*_SMALL_UNITS, *larger)
+        ]
+        attempts.append(lambda: [_run(function, specs, AbstractScope(*_symbols(), trusting=True))])
+        for attempt in attempts:
+            try:
+                return _merge(attempt())
+            except Exception:
+                continue
+        error.add_note(
+            f"This came up while shapes were looked for. Inputs of the shapes "
+            f"{[spec.shape for spec in specs]} were tried with {6 * _UNIT} in place of None on the "
+            f"first axis and {3 * _UNIT} on others. Where only certain sizes are possible, give "
+            "the Input a static shape (`batch_size=`, `shape=`)."
+        )
+        raise
+    if not _alike(*results):
+        raise ValueError(
+            f"{function!r} gives outputs of {_ranks(results[0])} axes for some input sizes and "
+            f"{_ranks(results[1])} for others. Give the inputs a static shape."
+        )
+    try:  # below a size at which the call may cut off: `min(x.shape[1], 100)`
+        small = _run(function, specs, AbstractScope(7, 9, {}))
+    except Exception:
+        return _merge(results)
+    return _merge([*results, small] if _alike(results[0], small) else results)
+
+
+def _evaluate_twice(
+    function: Callable, specs: Sequence[Any], first: tuple[int, int], second: tuple[int, int]
+) -> list[_Result]:
+    """Returns the results at two sizes for unknown axes.
+
+    If a layer is to be built for sizes that may stem from unknown ones, the evaluation at the
+    second sizes is asked: it comes to the same layer.
+    """
+    learned: dict[Any, bool] = {n: True for spec in specs for n in spec.shape}
+    learned.update(dict.fromkeys((None, *first), False))
+    while True:
+        try:
+            result = _run(function, specs, AbstractScope(*first, learned, asks=True))
+            break
+        except _Undecided as stop:
+            (sizes,) = stop.args
+            others: list[Any] = []
+            try:
+                _run(function, specs, AbstractScope(*second, {}, asks=True))
+            except _Undecided as same:
+                (others,) = same.args
+            if len(others) != len(sizes):
+                others = [None] * len(sizes)
+            for n, other in zip(sizes, others, strict=True):
+                learned.setdefault(n, n == other)
+    return [result, _run(function, specs, AbstractScope(*second, learned))]
+
+
+def _ranks(result: _Result) -> list[Any]:
+    return [len(x.shape) if isinstance(x, jax.ShapeDtypeStruct) else None for x in result.leaves]
+
+
+def _alike(first: _Result, second: _Result) -> bool:
+    return first.structure == second.structure and _ranks(first) == _ranks(second)

@@ -1,0 +1,60 @@
+"""For which inputs files say that a subclassed model was built."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+
+from jkeras.core import graph, pure
+
+
+def specs_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns symbolic tensors like the arrays among a call's arguments, for any batch size."""
+
+    def spec(x: Any) -> graph.SymbolicTensor:
+        return graph.SymbolicTensor((None, *x.shape[1:]), x.dtype)
+
+    return {
+        name: jax.tree.map(spec, value)
+        for name, value in arguments.items()
+        if jax.tree.leaves(value) and all(hasattr(x, "shape") for x in jax.tree.leaves(value))
+    }
+
+
+def to_config(specs: Mapping[str, Any], dtype: str) -> dict[str, Any]:
+    """Returns the shapes, and the dtypes where they are not the model's, as JSON-able values.
+
+    Args:
+        specs: What `specs_of` gave for the model's first call.
+        dtype: The model's compute dtype.
+    """
+    shapes, dtypes = (
+        {k: jax.tree.map(lambda x, a=a: getattr(x, a), v) for k, v in specs.items()}
+        for a in ("shape", "dtype")
+    )
+    plain = {x.dtype for x in graph.symbols(specs)} == {dtype}
+    if len(shapes) == 1:
+        ((name, shape),) = shapes.items()
+        return {"input_shape": shape, **({} if plain else {"input_dtype": dtypes[name]})}
+    config: dict[str, Any] = {"shapes_dict": {f"{k}_shape": v for k, v in shapes.items()}}
+    return config if plain else {**config, "dtypes_dict": dtypes}
+
+
+def build(model: Any, config: Mapping[str, Any]) -> None:
+    """Makes a model's weights for what `to_config` returned; nothing is computed."""
+    if config.get("input_shape") is not None:
+        specs = _symbols_for(config["input_shape"], config.get("input_dtype"))
+        pure.ensure_built(model, specs)
+    elif config.get("shapes_dict"):
+        dtypes = config.get("dtypes_dict") or {}
+        named = {k.removesuffix("_shape"): v for k, v in config["shapes_dict"].items()}
+        pure.ensure_built(model, **{k: _symbols_for(v, dtypes.get(k)) for k, v in named.items()})
+
+
+def _symbols_for(shapes: Any, dtypes: Any) -> Any:
+    """Makes symbolic tensors of shapes (and dtypes) that come from JSON."""
+    if isinstance(shapes, Mapping):
+        return {k: _symbols_for(v, dtypes and dtypes[k]) for k, v in shapes.items()}
+    if all(n is None or isinstance(n, int) for n in shapes):
+        return graph.SymbolicTensor(shapes, dtypes)
+    return [_symbols_for(v, dtypes and dtypes[i]) for i, v in enumerate(shapes)]

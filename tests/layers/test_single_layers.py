@@ -1,0 +1,148 @@
+"""Numbers of single layers that the catalog's inputs do not reach."""
+
+import jax
+import numpy as np
+import pytest
+
+import jkeras as keras
+from jkeras import layers, ops
+
+RANDOM = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("make", [layers.GroupNormalization, layers.LayerNormalization], ids=repr)
+def test_normalization_of_large_halves(make):
+    x = (RANDOM.normal(0, 3000, (2, 4, 32))).astype("float16")
+    found = make(dtype="float16")(x)
+    np.testing.assert_allclose(found, make()(x.astype("float32")), atol=0.01)
+
+
+@pytest.mark.parametrize("kind", ["mha", "grouped", "plain", "additive"])
+def test_attention_in_halves(kind):
+    """In compiled code, too: XLA's products for CPUs are not those of other devices."""
+    make = {
+        "mha": lambda dtype: layers.MultiHeadAttention(2, 4, dtype=dtype),
+        "grouped": lambda dtype: layers.GroupQueryAttention(4, 4, 2, dtype=dtype),
+        "plain": lambda dtype: layers.Attention(dtype=dtype),
+        "additive": lambda dtype: layers.AdditiveAttention(dtype=dtype),
+    }[kind]
+    x = RANDOM.normal(size=(2, 5, 8)).astype("float32")
+    outputs = []
+    for dtype in ("float32", "mixed_float16"):
+        keras.utils.set_random_seed(1)
+        inputs = keras.Input((5, 8))
+        layer = make(dtype)
+        plain = kind in ("plain", "additive")
+        model = keras.Model(inputs, layer([inputs, inputs]) if plain else layer(inputs, inputs))
+        model.compile("sgd", "mse")
+        outputs.append(model.predict(x, verbose=0))
+        assert np.isfinite(model.evaluate(x, x, verbose=0))
+        assert np.isfinite(model.fit(x, x, verbose=0).history["loss"]).all()
+    np.testing.assert_allclose(*outputs, atol=0.02)
+
+
+def test_a_target_that_sees_nothing_gets_the_same_with_and_without_scores():
+    layer = layers.MultiHeadAttention(2, 4)
+    x, mask = RANDOM.normal(size=(2, 5, 8)), np.ones((2, 5, 5), bool)
+    mask[0, 2] = False
+    outputs, _ = layer(x, x, attention_mask=mask, return_attention_scores=True)
+    np.testing.assert_allclose(layer(x, x, attention_mask=mask), outputs, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("make", [layers.Attention, layers.AdditiveAttention], ids=repr)
+def test_attention_of_more_axes_is_that_of_each_slice(make):
+    query, value = RANDOM.normal(size=(2, 3, 4, 5)), RANDOM.normal(size=(2, 3, 6, 5))
+    masks = [RANDOM.random((2, 3, 4)) < 0.7, RANDOM.random((2, 3, 6)) < 0.7]
+    layer = make()
+    found = layer([query, value], mask=masks)
+    for i in range(3):
+        one = layer([query[:, i], value[:, i]], mask=[m[:, i] for m in masks])
+        np.testing.assert_allclose(found[:, i], one, rtol=1e-5, atol=1e-6)
+
+
+def test_rms_scaling_divides_by_the_deviation():
+    layer = layers.LayerNormalization(rms_scaling=True, epsilon=0.0)
+    x = np.array([[1.0, 2.0, 3.0]])
+    np.testing.assert_allclose(layer(x), x / x.std(), rtol=1e-6)  # Keras's formula
+    assert [w.name for w in layer.weights] == ["gamma"]
+    again = layers.LayerNormalization.from_config(layer.get_config())
+    np.testing.assert_allclose(again(x), layer(x))
+
+
+def test_an_empty_batch_has_no_activity_loss():
+    for layer in (layers.Dense(2, activity_regularizer="l2"), layers.ActivityRegularization(1.0)):
+        layer(np.zeros((0, 3), "float32"))
+        assert layer.losses[0].item() == 0.0
+
+
+@pytest.mark.parametrize(
+    ("equation", "output_shape", "inputs", "fans"),
+    [
+        ("abc,cd->abd", (None, 64), (None, 5, 128), (128, 64)),
+        ("abc,cde->abde", (None, 8, 64), (None, 5, 128), (128, 512)),
+        ("abcd,cde->abe", (None, 128), (None, 5, 8, 32), (256, 128)),
+        ("...x,yx->...y", (64,), (None, 5, 128), (128, 64)),
+    ],
+)
+def test_einsum_dense_starts_from_the_fans_of_its_equation(equation, output_shape, inputs, fans):
+    for initializer, variance in [
+        ("glorot_uniform", 2 / sum(fans)),
+        ("he_normal", 2 / fans[0]),
+        (keras.initializers.VarianceScaling(1.0, "fan_out"), 1 / fans[1]),
+    ]:
+        layer = layers.EinsumDense(equation, output_shape, kernel_initializer=initializer)
+        layer.build(inputs)
+        np.testing.assert_allclose(np.var(layer.kernel), variance, rtol=0.05)
+        assert layer.get_config()["kernel_initializer"]["config"]["input_axes"] is None
+
+
+class Accumulator(layers.Layer):
+    """A cell that keeps its state in 32 bits."""
+
+    state_size = 3
+
+    def call(self, inputs, states):
+        total = ops.cast(states[0], "float32") + inputs
+        return ops.cast(total, self.compute_dtype), [total]
+
+
+def test_a_cell_may_return_states_in_another_dtype():
+    x = np.ones((2, 4, 3), "float32")
+    layer = layers.RNN(Accumulator(dtype="mixed_float16"), dtype="mixed_float16")
+    found = layer(x)
+    assert found.dtype == "float16"
+    np.testing.assert_array_equal(found, 4.0)
+
+
+def test_a_list_of_images_is_a_batch():
+    images = [RANDOM.normal(size=(2, 3, 1)) for _ in range(4)]
+    for layer in (
+        layers.Rescaling(2.0),
+        layers.Resizing(4, 4),
+        layers.RandomBrightness((0.2, 0.2)),
+    ):
+        np.testing.assert_array_equal(layer(images), layer(np.stack(images)))
+
+
+def test_repeats_that_only_running_code_knows():
+    with pytest.raises(TypeError, match="`repeats` decides the shape of the result"):
+        jax.jit(lambda n: ops.tile(np.ones(3), n))(2)
+
+
+class Foreign:
+    """An array of another library."""
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array([[1.0, -2.0], [3.0, 4.0]], dtype)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [ops.mean, ops.relu, ops.softmax, ops.exp, ops.transpose, keras.activations.gelu]
+    + [ops.convert_to_tensor, ops.logsumexp, lambda x: ops.add(x, 1), lambda x: ops.matmul(x, x)]
+    + [lambda x: ops.concatenate([x, x]), lambda x: ops.where(x, x, 0), lambda x: ops.stack([x])],
+)
+def test_arrays_of_other_libraries_are_arrays(function):
+    found = function(Foreign())
+    np.testing.assert_array_equal(found, function(np.asarray(Foreign(), "float32")))
+    assert found.dtype == "float32"
