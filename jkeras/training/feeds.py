@@ -242,7 +242,7 @@ class SliceFeed:
     select: Callable[[Any, Any], Any] = staticmethod(engine.take_slot)
     streams = False
     has_ended = False
-    position: Mapping[str, Any] = {}
+    position: Any = {}
 
     def __init__(self, data: Any, batch_size: int):
         self._data, self._batch_size = data, batch_size
