@@ -403,6 +403,11 @@ class Graph:
             names.append(naming.unique(name, names))
         return names
 
+    @functools.cached_property
+    def on_host(self) -> bool:
+        """Whether some of the calls run on the host, since they are of strings."""
+        return any(getattr(call.layer, "on_host", False) for call in self.calls)
+
     def run(self, arrays: Any) -> Any:
         """Computes the outputs for arrays in the structure of the inputs."""
         leaves = symbols(self.inputs)

@@ -248,8 +248,8 @@ def predict(
     if steps is not None and done < steps and not model.stop_predicting:
         loop.warn_of_end(f"there were {done} of {steps}", "prediction")
     outputs = prediction.end()
-    if not described.written and limit is None:
-        session.remember(data.example.x, prediction)
+    if not described.written and limit is None and not model.on_host:
+        session.remember(x, prediction)
     if progress is not None:
         progress.finish({}, done)
     called.on_predict_end()

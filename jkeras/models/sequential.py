@@ -8,7 +8,7 @@ from jkeras.core import graph, scope
 from jkeras.core.layer import Layer
 from jkeras.layers.core import InputLayer
 from jkeras.models import functional_config, host
-from jkeras.models.inputs import arrange_inputs
+from jkeras.models.functional import arrange_inputs
 from jkeras.models.model import Model
 
 
@@ -228,21 +228,30 @@ class Sequential(Model):
     def _prepare(self, args: tuple, kwargs: dict[str, Any]) -> None:
         if not self._has_inputs and not self._building and args:
             shape = getattr(args[0], "shape", None)
-            if shape is not None and not getattr(self.layers[0], "on_host", False):
+            if shape is not None and not host.on_host(self.layers[0] if self.layers else None):
                 self.build(tuple(shape))
 
-    def _begin_on_host(self, x: Any) -> None:
-        """Takes the shape and dtype of the data where the first layer runs on the host."""
-        layers = self.layers
-        if layers and not self._has_inputs and getattr(layers[0], "on_host", False):
+    @property
+    def on_host(self) -> bool:
+        """Whether the first layers run on the host, since they are of strings."""
+        if self._has_inputs:
+            return super().on_host
+        return bool(self.layers) and host.on_host(self.layers[0])
+
+    def _encode_inputs(self, x: Any) -> Any:
+        if not self.on_host or isinstance(x, host.Encoded):
+            return x
+        if not self._has_inputs:
             dtype = "string" if x.dtype.kind in "OSUT" else str(x.dtype)
-            self._restack([InputLayer(batch_shape=(None, *x.shape[1:]), dtype=dtype), *layers])
+            begin = InputLayer(batch_shape=(None, *x.shape[1:]), dtype=dtype)
+            self._restack([begin, *self.layers])
+        found: Any = self.call_graph()
+        return host.encode(found, arrange_inputs(found, x, self.name))
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         """Calls the layers one after the other."""
         here = scope.current()
-        self._begin_on_host(inputs)
-        outputs = inputs = host.encode(self, inputs)
+        outputs = inputs = self._encode_inputs(inputs)
         if isinstance(inputs, host.Encoded):
             return host.run(self.call_graph(), inputs)  # type: ignore[arg-type]
         if self._has_inputs:

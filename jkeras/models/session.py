@@ -13,7 +13,7 @@ from jkeras.base import keys
 from jkeras.core import graph, pure
 from jkeras.core.variable import Variable
 from jkeras.metrics import Mean
-from jkeras.models import hooks, host
+from jkeras.models import hooks
 from jkeras.optimizers.update import is_cell
 from jkeras.training import data, engine, steps
 from jkeras.training.feeds import Chunk
@@ -353,14 +353,7 @@ class Session:
                     return ["output"]
             return self.describe(_first(x, rows)).names
 
-        return data.Reader(names, bool(own), self._encode)
-
-    def _encode(self, x: Any) -> Any:
-        """Runs the layers at the model's front that take strings, on all of the data."""
-        begin = getattr(self.model, "_begin_on_host", None)
-        if begin is not None:
-            begin(x)
-        return host.encode(self.model, x)
+        return data.Reader(names, bool(own), self.model._encode_inputs)
 
     def read(
         self,

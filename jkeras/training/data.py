@@ -254,7 +254,7 @@ def split(batch: Batch, fraction: float) -> tuple[Batch, Batch]:
     )
 
 
-def class_weights(weights: Mapping[Any, Any], batch: Batch, names: Any) -> list[Any] | None:
+def class_weights(weights: Mapping[Any, Any], batch: Batch, names: Any) -> list[Any]:
     """Makes sample weights of class weights, and of those that are there already (a product).
 
     Args:
@@ -584,7 +584,7 @@ class Reader(NamedTuple):
         if class_weight is not None:
             flat = Batch(x, *(as_targets(part, names, "y") for part in batch[1:]))
             weights = class_weights(class_weight, flat, names)
-            single = self.as_given and len(leaf_names(names)) == 1 and weights is not None
+            single = self.as_given and len(weights) == 1
             batch = batch._replace(sample_weight=weights[0] if single else weights)
         return batch
 

@@ -242,7 +242,7 @@ class SliceFeed:
     select: Callable[[Any, Any], Any] = staticmethod(engine.take_slot)
     streams = False
     has_ended = False
-    position: dict[str, Any] = {}
+    position: Any = {}
 
     def __init__(self, data: Any, batch_size: int):
         self._data, self._batch_size = data, batch_size
@@ -270,13 +270,21 @@ class SliceFeed:
         while start < rows:
             count = min(most, (rows - start) // size, length() or most)
             stop = min(start + max(count, 1) * size, rows)
-            part = jax.tree.map(lambda a: a[start:stop], self._data)  # noqa: B023
+            part = jax.tree.map(lambda a: _rows(a, start, stop), self._data)  # noqa: B023
             if count > 1:
                 slots = jax.tree.map(lambda a: a.reshape(count, size, *a.shape[1:]), part)  # noqa: B023
                 yield Chunk(None, slots, 0, count, whole=True)
             else:
                 yield Chunk(None, None, 0, 1, whole=True, rest=part)
             start = stop
+
+
+def _rows(array: Any, start: int, stop: int) -> Any:
+    """Returns a view of some rows; of what is in a file, the rows themselves, looked at."""
+    rows = array[start:stop]
+    if isinstance(array, np.memmap) or not isinstance(array, (np.ndarray, jax.Array)):
+        policy.check_integers(rows, "The data")
+    return rows
 
 
 class StreamFeed:
