@@ -224,7 +224,7 @@ def function_arguments(cls: type, config: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the arguments with which a wrapper of a function is made from its config."""
     values = registry.deserialize_values(config)
     if not registry.is_builtin(cls):  # its own constructor knows the function
-        values = {k: v for k, v in values.items() if registry.accepts(cls.__init__, k)}
+        values = {k: v for k, v in values.items() if registry.accepts(cls.__init__, k)}  # type: ignore[misc]
     if isinstance(values.get("fn"), str):  # as tf.keras wrote it
         values["fn"] = registry.find_function(values["fn"])
     return values
