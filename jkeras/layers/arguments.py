@@ -40,14 +40,6 @@ class KernelOptions(LayerArguments, total=False):
     bias_constraint: Any
 
 
-class RecurrentOptions(KernelOptions, total=False):
-    """The options of a recurrent kernel as well."""
-
-    recurrent_initializer: Any
-    recurrent_regularizer: Any
-    recurrent_constraint: Any
-
-
 _KINDS = {
     "initializer": initializers.get,
     "regularizer": regularizers.get,
