@@ -59,6 +59,13 @@ class CallSignature:
         if len(parameters) == 1:
             first = args[0] if args else next(iter(named.values()), None)
             return {parameters[0]: _shapes(first)}
+        if unknown := [p for p in parameters if p.removesuffix("_shape") not in self.names]:
+            raise ValueError(
+                f"For a `{method.__name__}()` method with more than one argument, all arguments "
+                "should have a `_shape` suffix and match an argument from `call()`. E.g. "
+                "`build(self, foo_shape, bar_shape)` for `call(self, foo, bar)`. Received: "
+                f"{unknown} for a call with {self.names}"
+            )
         return {
             p: _shapes(named[p.removesuffix("_shape")])
             for p in parameters
@@ -192,6 +199,13 @@ def as_arrays(tree: tuple[tuple, dict[str, Any]], dtype: str | None) -> Any:
         return jnp.asarray(x) if x.dtype.kind not in "OUS" else x
 
     args, kwargs = tree
+    if dtype is not None:
+        words = [x for x in jax.tree.leaves(args[:1]) if isinstance(x, str)]
+        if words:
+            raise ValueError(
+                "Only input tensors may be passed as positional arguments. The following argument "
+                f"value should be passed as a keyword argument: {words[0]!r} (of type str)"
+            )
     if args and isinstance(args[0], (list, tuple)) and _is_numbers(args[0]):
         args = (np.asarray(args[0]), *args[1:])
     return jax.tree.map(cast, (args, kwargs))

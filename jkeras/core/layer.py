@@ -6,16 +6,26 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import jax
-import numpy as np
 
-from jkeras import constraints, initializers, regularizers
+from jkeras import regularizers
 from jkeras.base import naming, registry
 from jkeras.base.deprecation import warn_deprecated
-from jkeras.core import call, graph, policy, pure, scope, shapes
+from jkeras.core import call, devices, graph, policy, pure, scope, shapes
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.input_spec import InputSpec, check_input
-from jkeras.core.parts import Module, find, held, paths
-from jkeras.core.variable import Variable
+from jkeras.core.parts import Module, find, paths
+
+
+class _SetByConstructor:
+    """Stands for attributes that `Layer.__init__` sets, as long as it has not been called."""
+
+    def __get__(self, layer: Any, cls: Any) -> Any:
+        if layer is None:
+            return self
+        raise RuntimeError(
+            f"{cls.__name__}.__init__() did not call super().__init__(): you forgot to call "
+            "`super().__init__()` as the first statement in the `__init__()` method."
+        )
 
 
 class Layer(Module, registry.Configurable):
@@ -54,11 +64,14 @@ class Layer(Module, registry.Configurable):
     _signature = call.SignatureOfCall()
     _makes_masks = _declares_output_shape = False
     # Made in __new__, so that attributes may be assigned before super().__init__() is called.
-    _own_weights: list[Variable]
     _calls: list[graph.Call]
     _added_losses: Sequence[tuple[Any, Any]] = ()
     _built: bool
     _building: bool
+    _dtype_policy: Any = _SetByConstructor()
+    _batch_input_shape: Any = _SetByConstructor()
+    activity_regularizer: Any = _SetByConstructor()
+    autocast: Any = _SetByConstructor()
     input_spec: InputSpec | list | None = None
     supports_masking: bool = False
 
@@ -72,7 +85,7 @@ class Layer(Module, registry.Configurable):
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls, *args, **kwargs)
         records = self.__dict__
-        records["_own_weights"], records["_calls"] = [], []
+        records["_calls"] = []
         records["_built"] = records["_building"] = False
         records["_trainable"] = True
         root = naming.to_snake_case(cls.__name__)
@@ -123,15 +136,6 @@ class Layer(Module, registry.Configurable):
         )
 
     # -------------------------------------------------------------- configuration
-    @property  # type: ignore[override]
-    def name(self) -> str:
-        """The name: unique in a model."""
-        return str(self._name)
-
-    @name.setter
-    def name(self, value: str) -> None:
-        self._name = value
-
     @property
     def path(self) -> str:
         """The names of the layers it was built in, and its own: `"encoder/dense"`."""
@@ -158,10 +162,7 @@ class Layer(Module, registry.Configurable):
         """The dtype of the computation."""
         return self._dtype_policy.compute_dtype
 
-    @property
-    def input_dtype(self) -> str:
-        """The dtype to which floating inputs are cast."""
-        return self.compute_dtype
+    input_dtype = compute_dtype
 
     def get_config(self) -> dict[str, Any]:
         """Returns a JSON-able dict from which `from_config` makes an equal, unbuilt layer."""
@@ -240,110 +241,6 @@ class Layer(Module, registry.Configurable):
     @built.setter
     def built(self, value: bool) -> None:
         self._built = bool(value)
-
-    def add_weight(
-        self,
-        *args: Any,
-        shape: Any = None,
-        initializer: Any = None,
-        dtype: Any = None,
-        trainable: bool = True,
-        autocast: bool = True,
-        regularizer: Any = None,
-        constraint: Any = None,
-        aggregation: str = "none",
-        overwrite_with_gradient: bool = False,
-        name: str | None = None,
-    ) -> Variable:
-        """Makes a weight of this layer.
-
-        Args:
-            *args: The shape; or, as in Keras 2, the name and the shape.
-            shape: The shape; `()` by default.
-            initializer: A name, an initializer or a function of (shape, dtype); Glorot's uniform
-                distribution for floating weights by default, else zeros.
-            dtype: The dtype; the layer's by default.
-            trainable: Whether optimizers may change it.
-            autocast: Whether `call` reads it in the compute dtype.
-            regularizer: A function of the weight (or its name) that gives a loss.
-            constraint: A function of the weight (or its name) that is applied after each update.
-            aggregation: Accepted for Keras's sake.
-            overwrite_with_gradient: Whether the gradient replaces the value.
-            name: The name in the layer.
-
-        Returns:
-            The weight.
-        """
-        for value in args:
-            if isinstance(value, str):
-                name = value
-            else:
-                shape = value
-        shape = () if shape is None else (shape,) if isinstance(shape, (int, np.integer)) else shape
-        if any(n is None for n in shape):
-            raise ValueError(
-                f"The weight {name!r} of the layer {self.name!r} has an axis of unknown size: "
-                f"{tuple(shape)}. Give the model's inputs a static size on that axis."
-            )
-        dtype = policy.standardize_dtype(dtype or self.variable_dtype)
-        if initializer is None:
-            initializer = "glorot_uniform" if policy.is_float(dtype) else "zeros"
-        with scope.root_names(self._weight_names()):
-            weight = Variable(
-                initializers.get(initializer),
-                shape=shape,
-                dtype=dtype,
-                trainable=trainable,
-                autocast=autocast,
-                aggregation=aggregation,
-                name=name or "variable",
-            )
-        weight.regularizer = regularizers.get(regularizer)
-        weight.constraint = constraints.get(constraint)
-        weight.overwrite_with_gradient = overwrite_with_gradient
-        self._own_weights.append(weight)
-        if not self._trainable:
-            weight.trainable = False
-        return weight
-
-    add_variable = add_weight
-
-    def _weight_names(self) -> tuple[str, ...]:
-        names = scope.current_names()
-        return names if names and names[-1] == self.name else (*names, self.name)
-
-    # -------------------------------------------------------------- what files hold
-    def _saved_variables(self) -> list[Variable]:
-        """Returns the layer's own weights (not its sub-layers') in the order of files."""
-        own = [v for v in held(self)[1] if v.is_weight]
-        return sorted(own, key=lambda v: not v.made_trainable)
-
-    def save_own_variables(self, store: Any) -> None:
-        """Puts the layer's own weights into a file; a subclass may store others.
-
-        Args:
-            store: Like a dict, from strings to arrays.
-        """
-        for i, variable in enumerate(self._saved_variables()):
-            store[str(i)] = np.asarray(variable.cell())
-
-    def load_own_variables(self, store: Any) -> None:
-        """Sets the layer's own weights to what `save_own_variables` has stored.
-
-        Args:
-            store: Like a dict, from strings to arrays.
-
-        Raises:
-            ValueError: If the number of arrays, or a shape, differs.
-        """
-        own = self._saved_variables()
-        if len(own) != len(store):
-            raise ValueError(
-                f"Layer {self.name!r} expected {len(own)} variables, but received {len(store)} "
-                "variables during loading." + ("" if self.built else " It is not built.")
-            )
-        for i, variable in enumerate(own):
-            variable.take(store[str(i)])
 
     # -------------------------------------------------------------- losses
     def add_loss(self, loss: Any) -> None:
@@ -437,6 +334,10 @@ class Layer(Module, registry.Configurable):
             **kwargs,
         )
 
+    def rematerialized_call(self, layer_call: Callable, *args: Any, **kwargs: Any) -> Callable:
+        """Returns a method that computes, whose backward pass computes it again: `keras.remat`."""
+        return devices.remat(layer_call)
+
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
         """Adds this call to the graph that the symbolic arguments come from."""
         outputs = graph.record_call(self, args, kwargs, self.compute_output_spec(*args, **kwargs))
@@ -469,11 +370,6 @@ class Layer(Module, registry.Configurable):
     # -------------------------------------------------------------- calling
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Records a call on symbolic tensors, or computes; see the class."""
-        if "_dtype_policy" not in self.__dict__:
-            raise RuntimeError(
-                f"{type(self).__name__}.__init__() did not call super().__init__(): "
-                "make that its first line."
-            )
         if graph.symbols((args, kwargs)):
             return self.symbolic_call(*args, **kwargs)
         here = scope.current()
