@@ -243,7 +243,7 @@ def constructor_arguments(obj: Configurable) -> dict[str, Any]:
         if is_builtin(classes[i]):
             return {**values, **_kept_arguments(obj, classes[i:])}
         if "__init__" in vars(classes[i]):
-            for name in inspect.signature(classes[i].__init__).parameters:
+            for name in inspect.signature(classes[i].__init__).parameters:  # type: ignore[misc]
                 values.pop(name, None)
     return values
 
@@ -272,7 +272,7 @@ def _kept_arguments(obj: Configurable, classes: Sequence[type]) -> dict[str, Any
     own = classes[0] is type(obj)
     values = _captured_arguments(obj) if own else {}
     if not own:
-        signature = inspect.signature(_definer(classes, "__init__").__init__)
+        signature = inspect.signature(_definer(classes, "__init__").__init__)  # type: ignore[misc]
         for name, parameter in list(signature.parameters.items())[1:]:
             default = parameter.default
             variadic = parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
@@ -411,6 +411,7 @@ def _unless_equal(before: Any, after: Any) -> Any:
 def _envelope(obj: Any) -> dict[str, Any]:
     cls = type(obj)
     module = public_module(cls)
+    registered: str | None
     if module is None:
         place = None if cls.__module__ == "__main__" else cls.__module__
         registered = get_registered_name(cls)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core import graph, scope, shapes
+from jkeras.core import graph, policy, scope, shapes
 
 # Called with a layer, the inputs and the outputs of each call, if it is set.
 watch: Callable[[Any, Any, Any], None] | None = None
@@ -194,6 +194,8 @@ def as_arrays(tree: tuple[tuple, dict[str, Any]], dtype: str | None) -> Any:
             x = np.asarray(x)  # a data frame, or a tensor of another library
         if jnp.issubdtype(x.dtype, np.floating) and dtype != "string":
             return jnp.asarray(x, dtype)
+        if not isinstance(x, jax.Array):
+            policy.check_integers(x, "The input of a layer")
         return jnp.asarray(x) if x.dtype.kind not in "OUS" else x
 
     args, kwargs = tree

@@ -51,6 +51,7 @@ class SymbolicTensor:
         name: str | None = None,
         *,
         source: "Call | None" = None,
+        sample: int | None = None,
     ):
         self.shape = tuple([None if n is None else int(n) for n in shape])
         self.dtype = policy.standardize_dtype(dtype)
@@ -58,6 +59,9 @@ class SymbolicTensor:
         self.source = source
         self.sparse = self.ragged = False
         self._keras_mask: SymbolicTensor | None = None
+        # How long the first axis is in the data at hand: what a call may be tried with that only
+        # takes batches of that size.
+        self.sample = sample
 
     @property
     def ndim(self) -> int:
@@ -398,6 +402,11 @@ class Graph:
             name = x.source.layer.name if x.source is not None else x.name
             names.append(naming.unique(name, names))
         return names
+
+    @functools.cached_property
+    def on_host(self) -> bool:
+        """Whether some of the calls run on the host, since they are of strings."""
+        return any(getattr(call.layer, "on_host", False) for call in self.calls)
 
     def run(self, arrays: Any) -> Any:
         """Computes the outputs for arrays in the structure of the inputs."""

@@ -33,7 +33,7 @@ FUNCTIONS: dict[Callable, tuple[str, ...]] = {
 }
 
 
-def _classes(base: type) -> Iterator[type]:
+def _classes(base: Any) -> Iterator[Any]:
     for cls in base.__subclasses__():
         yield cls
         yield from _classes(cls)

@@ -95,7 +95,13 @@ class Loss(registry.Configurable):
         y_true = as_arrays(y_true, None if self.integer_targets else self.dtype)
         y_pred = as_arrays(y_pred, self.dtype)
         with jax.named_scope(self.name):
-            losses = jnp.asarray(self.call(y_true, y_pred), self.dtype)
+            values = self.call(y_true, y_pred)
+            if values is None or isinstance(values, (str, list, tuple, Mapping)):
+                raise TypeError(
+                    f"The loss {self.name!r} returned {values!r:.60}, and not an array. Return one "
+                    "value for each sample, or one for all."
+                )
+            losses = jnp.asarray(values, self.dtype)
             masks = [mask, self.counted(y_true, y_pred)]
             return reduce(
                 losses, sample_weight, [m for m in masks if m is not None], self.reduction
@@ -210,12 +216,16 @@ class LossFunctionWrapper(Loss):
 
 
 def function_config(obj: Any, wrapper: type) -> dict[str, Any]:
-    """Returns what the config of a user's subclass of a wrapper holds besides: the function.
+    """Returns what the config of a user's subclass of a wrapper holds besides: function, options.
 
-    `get_config` there may take it out again, as it has to in Keras.
+    `get_config` there may take them out again, as it has to in Keras.
     """
     built_in = next(cls for cls in type(obj).__mro__ if registry.is_builtin(cls))
-    return {"fn": registry.serialize_keras_object(obj.fn)} if built_in is wrapper else {}
+    if built_in is not wrapper:
+        return {}
+    known = {*inspect.signature(type(obj).__init__).parameters, *obj._arguments[1]}
+    values = {"fn": obj.fn, **{k: getattr(obj, k) for k in obj._options if k in known}}
+    return {k: registry.serialize_keras_object(v) for k, v in values.items()}
 
 
 def function_arguments(cls: type, config: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from jkeras.base import naming
 from jkeras.core import graph, shapes
@@ -14,7 +13,7 @@ from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
 from jkeras.core.parts import find
 from jkeras.layers.core import Input
-from jkeras.models import functional_config
+from jkeras.models import functional_config, host
 from jkeras.models.model import Model, functional_arguments, is_layer
 
 
@@ -64,11 +63,11 @@ class Functional(Model):
     def _is_branched(self) -> bool:  # type: ignore[override]
         """Whether the layers do not simply follow one another."""
         calls = self._graph.calls
+        sources = {id(x.source) for call in calls for x in call.inputs}
         return (
             len(graph.symbols(self._graph.inputs)) > 1
-            or len(graph.symbols(self._graph.outputs)) > 1
-            or len({id(call.layer) for call in calls}) < len(calls)
-            or any(len(call.inputs) > 1 for call in calls)
+            or sum(len(call.inputs) for call in calls) > len(calls)
+            or min(len(sources), len({id(call.layer) for call in calls})) < len(calls)
         )
 
     def _attributes(self) -> dict[str, Any]:
@@ -77,9 +76,18 @@ class Functional(Model):
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         """Computes the outputs."""
-        outputs = self._graph.run(arrange_inputs(self._graph, inputs, self.name))
+        inputs = self._encode_inputs(inputs)
+        if isinstance(inputs, host.Encoded):
+            outputs = host.run(self._graph, inputs)
+        else:
+            outputs = self._graph.run(arrange_inputs(self._graph, inputs, self.name))
         single = isinstance(outputs, (list, tuple)) and len(outputs) == 1
         return outputs[0] if single else outputs
+
+    def _encode_inputs(self, x: Any) -> Any:
+        if not self._graph.on_host or isinstance(x, host.Encoded):
+            return x
+        return host.encode(self._graph, arrange_inputs(self._graph, x, self.name))
 
     # -------------------------------------------------------------- configuration
     _first_output_call = 1
@@ -192,9 +200,9 @@ def _fit_input(index: int, x: graph.SymbolicTensor, array: Any, model_name: str)
         return array
     shape, fitted = array.shape, array
     if len(shape) == len(x.shape) + 1 and shape[-1] == 1:
-        fitted = jnp.squeeze(array, -1)
+        fitted = array[..., 0]
     elif len(shape) == len(x.shape) - 1 and x.shape[-1] == 1:
-        fitted = jnp.expand_dims(array, -1)
+        fitted = array[..., None]
     problem = InputSpec(shape=x.shape).problem(shapes.known(fitted.shape))
     if problem:
         raise ValueError(
@@ -202,7 +210,7 @@ def _fit_input(index: int, x: graph.SymbolicTensor, array: Any, model_name: str)
             f"with the layer: expected shape={x.shape}, found shape={shapes.known(shape)}"
         )
     # uint8 images stay small until here: the cast is a part of the compiled step.
-    return fitted if fitted.dtype == x.dtype else fitted.astype(x.dtype)
+    return fitted if x.dtype in (fitted.dtype, "string") else fitted.astype(x.dtype)
 
 
 def _warn_of_structure(inputs: Any, wanted: Any) -> None:

@@ -153,6 +153,13 @@ def test_class_numbers_for_one_hot_labels_and_the_reverse_say_what_to_do():
         losses.CategoricalCrossentropy()(labels, y_pred)
     with pytest.raises(ValueError, match="looks one-hot: use categorical_crossentropy"):
         losses.SparseCategoricalCrossentropy()(np.eye(3)[labels], y_pred)
+    two = np.full((2, 2), 0.5)
+    with pytest.raises(
+        ValueError, match=r"sparse_categorical_crossentropy with 2 units .* sigmoid"
+    ):
+        losses.BinaryCrossentropy()(labels, two)
+    with pytest.raises(ValueError, match=r"with 2 units and a softmax, or one unit"):
+        losses.BinaryFocalCrossentropy()(labels[:, None], two)
     with pytest.raises(ValueError, match="has no axis 2"):
         losses.sparse_categorical_crossentropy(labels, y_pred, axis=2)
 
