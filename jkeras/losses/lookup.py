@@ -40,7 +40,7 @@ def _classes(base: Any) -> Iterator[Any]:
 
 
 # A function has the snake case of its class's name: "huber" is the function, "Huber" the class.
-_BY_NAME = {naming.to_snake_case(cls.__name__): cls for cls in _classes(Loss)}
+_BY_NAME: dict[str, Any] = {naming.to_snake_case(cls.__name__): cls for cls in _classes(Loss)}
 _CLASSES: dict[Callable, Any] = {function: _BY_NAME[function.__name__] for function in FUNCTIONS}
 
 for _function, _aliases in FUNCTIONS.items():
