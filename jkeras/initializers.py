@@ -1,6 +1,7 @@
 """Initializers: distributions from which weights start."""
 
 import copy
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from jkeras.base import registry, settings
 from jkeras.base.keys import as_key, draw_integer_seed
+from jkeras.base.numbers import as_number, checked_number
 
 # Arrays of at most so many elements (16 MiB of float32) are drawn by programs of six sizes.
 _MOST_DRAWN = 2**22
@@ -158,7 +160,7 @@ class Identity(Initializer):
     """
 
     def __init__(self, gain: float = 1.0):
-        self.gain = gain
+        self.gain = checked_number("gain", gain)
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
         if len(shape) != 2:
@@ -184,7 +186,8 @@ class RandomNormal(Initializer):
     """
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Any = None):
-        self.mean, self.stddev, self.seed = mean, stddev, seed
+        self.mean, self.stddev = checked_number("mean", mean), checked_number("stddev", stddev)
+        self.seed = seed
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
         def draw(shape: tuple[int, ...]) -> jax.Array:
@@ -230,7 +233,11 @@ class RandomUniform(Initializer):
     """
 
     def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: Any = None):
-        self.minval, self.maxval, self.seed = minval, maxval, seed
+        self.minval, self.maxval = (
+            checked_number("minval", minval),
+            checked_number("maxval", maxval),
+        )
+        self.seed = seed
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
         def draw(shape: tuple[int, ...]) -> jax.Array:
@@ -268,7 +275,8 @@ class VarianceScaling(Initializer):
         input_axes: Any = None,
         output_axes: Any = None,
     ):
-        if scale <= 0.0:
+        number = as_number(scale)
+        if number is None or number <= 0.0:
             raise ValueError(f"Argument `scale` must be positive float. Received: scale={scale}")
         distribution = distribution.lower()
         distribution = "truncated_normal" if distribution == "normal" else distribution
@@ -280,7 +288,7 @@ class VarianceScaling(Initializer):
                 raise ValueError(
                     f"Invalid `{name}` argument: {value!r}. Expected one of {allowed}."
                 )
-        self.scale, self.mode, self.distribution, self.seed = scale, mode, distribution, seed
+        self.scale, self.mode, self.distribution, self.seed = number, mode, distribution, seed
         self.input_axes, self.output_axes = input_axes, output_axes
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
@@ -394,7 +402,7 @@ class Orthogonal(Initializer):
     """
 
     def __init__(self, gain: float = 1.0, seed: Any = None):
-        self.gain, self.seed = gain, seed
+        self.gain, self.seed = checked_number("gain", gain), seed
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
         if len(shape) < 2:
@@ -412,7 +420,7 @@ class STFT(Initializer):
 
     Args:
         side: `"real"` or `"imag"`: which part of the transform.
-        window: The name of a window of `scipy.signal.get_window`, or None.
+        window: The name of a window of `scipy.signal.get_window`, its values, or None.
         scaling: `"density"`, `"spectrum"` or None: by what a window is divided.
         periodic: Whether the window is periodic rather than symmetric.
 
@@ -428,7 +436,7 @@ class STFT(Initializer):
     def __init__(
         self,
         side: str = "real",
-        window: str | None = "hann",
+        window: Any = "hann",
         scaling: str | None = "density",
         periodic: bool = False,
     ):
@@ -439,6 +447,10 @@ class STFT(Initializer):
                 "Scaling is invalid, it must be `None`, 'density' or 'spectrum'. "
                 f"Received scaling={scaling}"
             )
+        if isinstance(window, str):
+            _window(window, 8, periodic)  # refuses an unknown name
+        elif window is not None:
+            window = np.asarray(window).tolist()
         self.side, self.window, self.scaling, self.periodic = side, window, scaling, periodic
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
@@ -447,21 +459,21 @@ class STFT(Initializer):
         angles = 2 * np.pi * np.outer(times, np.arange(bins)) / (2 * (bins - 1))
         waves = np.cos(angles) if self.side == "real" else -np.sin(angles)
         if self.window is not None:
-            from scipy.signal import get_window  # slow to import
-
-            window = get_window(self.window, length, fftbins=self.periodic)
+            window = _window(self.window, length, self.periodic)
             norm = {"density": np.sqrt(np.sum(window**2)), "spectrum": np.sum(window)}
             scale = norm[self.scaling] if self.scaling else 1.0
             waves = waves * (window / scale)[:, None]
         return jnp.broadcast_to(jnp.asarray(waves[:, None], dtype), shape)
 
 
-for _name in (
-    *("Zeros", "Ones", "Constant", "Identity", "RandomNormal", "TruncatedNormal", "RandomUniform"),
-    *("VarianceScaling", "GlorotUniform", "GlorotNormal", "LecunUniform", "LecunNormal"),
-    *("HeUniform", "HeNormal", "Orthogonal", "STFT"),
-):
-    registry.register_builtin("initializers", globals()[_name])
+def _window(window: Any, length: int, periodic: bool) -> np.ndarray:
+    if not isinstance(window, str):
+        return np.asarray(window, "float64")
+    from scipy.signal import get_window  # slow to import
+
+    return get_window(window, length, fftbins=periodic)
+
+
 registry.register_builtin("initializers", Zeros, "zero")
 registry.register_builtin("initializers", Ones, "one")
 registry.register_builtin("initializers", RandomNormal, "normal")
@@ -498,9 +510,18 @@ def get(identifier: Any) -> Any:
     if identifier is None:
         return None
     if isinstance(identifier, (np.ndarray, jax.Array)):
-        value = identifier
-        return lambda shape, dtype=None: jnp.asarray(value, dtype)
+        return functools.partial(_given, identifier)
     return registry.resolve(identifier, "initializers", "initializer")
+
+
+def _given(value: Any, shape: Any, dtype: Any = None) -> jax.Array:
+    """Returns an array as the initial value of a weight of its shape."""
+    if tuple(shape) != value.shape:
+        raise ValueError(
+            f"Expected `shape` to be {value.shape}, that of the array which was given as an "
+            f"initializer. Received: shape={tuple(shape)}"
+        )
+    return jnp.asarray(value, dtype)
 
 
 def serialize(initializer: Any) -> Any:

@@ -243,7 +243,7 @@ def constructor_arguments(obj: Configurable) -> dict[str, Any]:
         if is_builtin(classes[i]):
             return {**values, **_kept_arguments(obj, classes[i:])}
         if "__init__" in vars(classes[i]):
-            for name in inspect.signature(classes[i].__init__).parameters:
+            for name in inspect.signature(classes[i].__init__).parameters:  # type: ignore[misc]
                 values.pop(name, None)
     return values
 
@@ -272,7 +272,7 @@ def _kept_arguments(obj: Configurable, classes: Sequence[type]) -> dict[str, Any
     own = classes[0] is type(obj)
     values = _captured_arguments(obj) if own else {}
     if not own:
-        signature = inspect.signature(_definer(classes, "__init__").__init__)
+        signature = inspect.signature(_definer(classes, "__init__").__init__)  # type: ignore[misc]
         for name, parameter in list(signature.parameters.items())[1:]:
             default = parameter.default
             variadic = parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
@@ -304,6 +304,7 @@ def config_of(obj: Any) -> Any:
     if (
         isinstance(obj, Configurable)
         and isinstance(config, Mapping)
+        and "input_layers" not in config  # of a graph: it stands for `inputs` and `outputs`
         and not is_builtin(_definer(cls.__mro__, "get_config"))
         and is_builtin(_definer(cls.__mro__, "from_config"))
     ):
@@ -410,6 +411,7 @@ def _unless_equal(before: Any, after: Any) -> Any:
 def _envelope(obj: Any) -> dict[str, Any]:
     cls = type(obj)
     module = public_module(cls)
+    registered: str | None
     if module is None:
         place = None if cls.__module__ == "__main__" else cls.__module__
         registered = get_registered_name(cls)
@@ -634,6 +636,8 @@ def find_function(name: str, area: str | None = None) -> Any:
     areas = [area] if area else ["activations", "losses", "metrics", "initializers"]
     tables = [t for a in areas for t in (f"{a}.functions", a)]
     candidates = [custom_object(name), *(find_builtin(t, name) for t in tables)]
+    # Older files leave out the package under which it was registered.
+    candidates += [f for known, f in _registered.items() if known.endswith(f">{name}")]
     found = next((f for f in candidates if f is not None and not inspect.isclass(f)), None)
     if found is None and name == "<lambda>":
         raise ValueError(

@@ -39,19 +39,22 @@ class LearningRateScheduler(Callback):
         self.schedule, self.verbose = schedule, verbose
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        rate = float(self.model.optimizer.learning_rate)
-        rate = self.schedule(epoch, rate) if _takes_two(self.schedule) else self.schedule(epoch)
-        if np.ndim(rate) or not np.issubdtype(np.asarray(rate).dtype, np.number):
-            raise ValueError(
-                f"The output of the `schedule` function should be a float. Got: {rate}"
-            )
-        self.model.optimizer.learning_rate = float(rate)
-        if self.verbose > 0:
-            say(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")
+        for name, optimizer in self.model.optimizer.rated_optimizers.items():
+            rate = float(optimizer.learning_rate)
+            rate = self.schedule(epoch, rate) if _takes_two(self.schedule) else self.schedule(epoch)
+            if np.ndim(rate) or not np.issubdtype(np.asarray(rate).dtype, np.number):
+                raise ValueError(
+                    f"The output of the `schedule` function should be a float. Got: {rate}"
+                )
+            optimizer.learning_rate = float(rate)
+            if self.verbose > 0:
+                what = f"{name.removeprefix('learning_rate').lstrip('_')} learning rate".lstrip()
+                say(f"\nEpoch {epoch + 1}: LearningRateScheduler setting {what} to {rate}.")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is not None:
-            logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+            for name, optimizer in self.model.optimizer.rated_optimizers.items():
+                logs[name] = float(optimizer.learning_rate)
 
 
 def _takes_two(schedule: Callable[..., float]) -> bool:

@@ -72,7 +72,8 @@ class ReduceLROnPlateau(MonitorCallback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         logs = {} if logs is None else logs
-        rate = logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+        for name, optimizer in self.model.optimizer.rated_optimizers.items():
+            logs[name] = float(optimizer.learning_rate)
         current = logs.get(self.monitor)
         if current is None:
             warnings.warn(
@@ -88,15 +89,20 @@ class ReduceLROnPlateau(MonitorCallback):
             self.best, self.wait = current, 0
         elif not self.in_cooldown():
             self.wait += 1
-            if self.wait >= self.patience and rate > self.min_lr:
-                self._reduce(epoch, rate)
+            if self.wait >= self.patience:
+                self._reduce(epoch)
 
-    def _reduce(self, epoch: int, rate: float) -> None:
-        rate = max(rate * self.factor, self.min_lr)
-        self.model.optimizer.learning_rate = rate
-        if self.verbose > 0:
-            say(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {rate}.")
-        self.cooldown_counter, self.wait = self.cooldown, 0
+    def _reduce(self, epoch: int) -> None:
+        for name, optimizer in self.model.optimizer.rated_optimizers.items():
+            rate = float(optimizer.learning_rate)
+            if rate <= self.min_lr:
+                continue
+            rate = max(rate * self.factor, self.min_lr)
+            optimizer.learning_rate = rate
+            if self.verbose > 0:
+                what = f"{name.removeprefix('learning_rate').lstrip('_')} learning rate".lstrip()
+                say(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing {what} to {rate}.")
+            self.cooldown_counter, self.wait = self.cooldown, 0
 
     def in_cooldown(self) -> bool:
         """Says whether the last change was too recent for another."""

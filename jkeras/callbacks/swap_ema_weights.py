@@ -54,13 +54,12 @@ class SwapEMAWeights(Callback):
 
     def _put_averages(self) -> None:
         optimizer = self.model.optimizer
-        if not optimizer.use_ema:
+        if not any(part.use_ema for part in optimizer.rated_optimizers.values()):
             raise ValueError(
                 "SwapEMAWeights must be used when `use_ema=True` is set on the optimizer. "
                 f"Received: use_ema={optimizer.use_ema}"
             )
-        weights = self.model.trainable_variables
-        averages = optimizer.cells({w: w for w in weights}).get("average", {})
+        weights, averages = self.model.trainable_variables, optimizer.averages()
         self._own = [weight.value for weight in weights]
         for weight in weights:
             if weight in averages:  # there are none before the first training step

@@ -133,7 +133,8 @@ class TensorBoard(Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         values = dict(logs or {})
         with contextlib.suppress(AttributeError):  # an optax transformation may have none
-            values["learning_rate"] = float(self.model.optimizer.learning_rate)
+            for name, optimizer in self.model.optimizer.rated_optimizers.items():
+                values[name] = float(optimizer.learning_rate)
         if self.write_steps_per_second:
             values["steps_per_second"] = _rate(self._epoch_start, self._iterations())
         for name, value in values.items():

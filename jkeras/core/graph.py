@@ -6,9 +6,10 @@ abstract evaluation of the called function; see `core.shapes`.
 
 import functools
 import operator
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
@@ -36,6 +37,9 @@ class SymbolicTensor:
     """
 
     __array_priority__ = 2000
+    # Finds a function of keras.ops by name. The table of operations, which are made of this
+    # module's `lift`, puts it here.
+    find_operation: ClassVar[Callable[[str], Callable | None]]
 
     def __init__(
         self,
@@ -47,12 +51,17 @@ class SymbolicTensor:
         name: str | None = None,
         *,
         source: "Call | None" = None,
+        sample: int | None = None,
     ):
-        self.shape = tuple(None if n is None else int(n) for n in shape)
+        self.shape = tuple([None if n is None else int(n) for n in shape])
         self.dtype = policy.standardize_dtype(dtype)
         self.name = name or naming.auto_name("keras_tensor")
         self.source = source
         self.sparse = self.ragged = False
+        self._keras_mask: SymbolicTensor | None = None
+        # How long the first axis is in the data at hand: what a call may be tried with that only
+        # takes batches of that size.
+        self.sample = sample
 
     @property
     def ndim(self) -> int:
@@ -146,12 +155,10 @@ class SymbolicTensor:
 
 def _find_function(numpy_function: Any) -> Callable | None:
     """Returns the operation that records one of NumPy's functions; None if there is none."""
-    from jkeras.core import operations  # which are made of this module's `lift`
-
     name = numpy_function.__name__
-    entry = operations.entry(name)
-    if entry is not None:
-        return entry.function
+    operation = SymbolicTensor.find_operation(name)
+    if operation is not None:
+        return operation
     function = getattr(jax.numpy, name, None)
     return None if function is None else lift(function, name)
 
@@ -223,8 +230,22 @@ class Operation:
         with jax.named_scope(self.name):
             return self.function(*args, **kwargs)
 
+    def __reduce__(self) -> tuple:
+        # A function that `lift` has wrapped is found in its module as the wrapper.
+        module = sys.modules.get(getattr(self.function, "__module__", None) or "")
+        found = getattr(module, getattr(self.function, "__name__", ""), None)
+        wraps = getattr(found, "__wrapped__", None) is self.function
+        return _restored_operation, (found if wraps else self.function, wraps, self.kind, self.name)
+
     def __repr__(self) -> str:
         return f"<Operation {self.name}>"
+
+
+def _restored_operation(function: Any, wraps: bool, kind: str, name: str) -> Operation:
+    operation = Operation.__new__(Operation)
+    operation.function = function.__wrapped__ if wraps else function
+    operation.kind, operation.name = kind, name
+    return operation
 
 
 @dataclass(eq=False)
@@ -382,6 +403,11 @@ class Graph:
             names.append(naming.unique(name, names))
         return names
 
+    @functools.cached_property
+    def on_host(self) -> bool:
+        """Whether some of the calls run on the host, since they are of strings."""
+        return any(getattr(call.layer, "on_host", False) for call in self.calls)
+
     def run(self, arrays: Any) -> Any:
         """Computes the outputs for arrays in the structure of the inputs."""
         leaves = symbols(self.inputs)
@@ -392,6 +418,55 @@ class Graph:
             known.update(zip(map(id, outputs), jax.tree.leaves(results), strict=True))
         return replace(self.outputs, known)
 
+    def __reduce__(self) -> tuple:
+        # A flat list of calls: from tensor to tensor, pickle would go as deep as the graph.
+        inputs = symbols(self.inputs)
+        tensors = [*inputs, *(x for call in self.calls for x in call.output_list)]
+        known = {id(x): _Place(i, (x.shape, x.dtype, x.name)) for i, x in enumerate(tensors)}
+        layers = [x.source and not x.source.inputs and x.source.layer for x in inputs]
+        calls = [
+            (call.layer, *(replace(v, known) for v in (call.args, call.kwargs, call.outputs)))
+            for call in self.calls
+        ]
+        ends = replace(self.inputs, known), replace(self.outputs, known)
+        return _restored_graph, (*ends, layers, calls, self.operations)
+
+
+class _Place:
+    """Stands for a symbolic tensor where a graph is pickled."""
+
+    def __init__(self, number: int, arguments: tuple):
+        self.number, self.arguments = number, arguments
+
+
+def _restored_graph(
+    inputs: Any, outputs: Any, layers: list[Any], calls: list[tuple], operations: tuple
+) -> Graph:
+    tensors: dict[int, SymbolicTensor] = {}
+
+    def tensor(place: Any) -> Any:
+        if not isinstance(place, _Place):
+            return place
+        if place.number not in tensors:
+            shape, dtype, name = place.arguments
+            tensors[place.number] = SymbolicTensor(shape, dtype, name=name)
+        return tensors[place.number]
+
+    def note(layer: Any, args: Any, kwargs: Any, made: Any) -> Call:
+        call = Call(layer, args, kwargs, made)
+        for x in call.output_list:
+            x.source = call
+        if hasattr(layer, "_calls"):
+            layer._calls.append(call)
+        return call
+
+    begins = jax.tree.map(tensor, inputs)
+    for x, layer in zip(symbols(begins), layers, strict=True):
+        if layer:
+            note(layer, (), {}, x)
+    made = tuple(note(layer, *jax.tree.map(tensor, parts)) for layer, *parts in calls)
+    return Graph(begins, jax.tree.map(tensor, outputs), made, operations)
+
 
 def _none(x: Any) -> bool:
     return x is None
@@ -401,8 +476,18 @@ def trace(inputs: Any, outputs: Any) -> Graph:
     """Finds the calls that lead from `inputs` to `outputs`.
 
     Raises:
-        ValueError: If an output does not follow from the inputs.
+        ValueError: If these are not symbolic tensors, or an output does not follow from the inputs.
     """
+    for what, tree in (("inputs", inputs), ("outputs", outputs)):
+        leaves = jax.tree.leaves(tree, is_leaf=_none)
+        if not leaves:
+            raise ValueError(f"`{what}` argument cannot be empty, got {tree!r}.")
+        for leaf in leaves:
+            if not is_symbolic(leaf):
+                raise ValueError(
+                    f"All `{what}` values must be KerasTensors, made by keras.Input and by calling "
+                    f"layers and operations on them, got {leaf!r}."
+                )
     given = {id(x) for x in symbols(inputs)}
     entered: dict[int, int] = {}  # id of a layer -> when it was first met
     finished: dict[int, Call] = {}  # id of a call -> call, inputs before users
@@ -412,7 +497,7 @@ def trace(inputs: Any, outputs: Any) -> Graph:
         entered.setdefault(id(call.layer), len(entered))
         layers[id(call.layer)] = call.layer
 
-    def visit(tensor: SymbolicTensor) -> None:
+    def visit(place: str, tensor: SymbolicTensor) -> None:
         # An explicit stack: graphs can be deeper than Python's recursion limit.
         stack: list[tuple[SymbolicTensor, bool]] = [(tensor, False)]
         while stack:
@@ -424,7 +509,7 @@ def trace(inputs: Any, outputs: Any) -> Graph:
                     finished.setdefault(id(call), call)
                 continue
             if call is None or not call.inputs:
-                raise ValueError(_disconnected(x))
+                raise ValueError(_disconnected(place, x))
             if done:
                 finished.setdefault(id(call), call)
             elif id(call) not in finished:
@@ -432,8 +517,8 @@ def trace(inputs: Any, outputs: Any) -> Graph:
                 stack.append((x, True))
                 stack.extend((i, False) for i in reversed(call.inputs))
 
-    for output in symbols(outputs):
-        visit(output)
+    for path, output in jax.tree_util.tree_leaves_with_path(outputs):
+        visit(jax.tree_util.keystr(path, simple=True, separator="."), output)
 
     depth: dict[int, int] = {}  # by call
     layer_depth: dict[int, int] = {}
@@ -454,9 +539,9 @@ def trace(inputs: Any, outputs: Any) -> Graph:
     return Graph(inputs, outputs, runnable, tuple(order))
 
 
-def _disconnected(x: SymbolicTensor) -> str:
-    maker = f", the output of {x.source.layer!r}," if x.source else ""
+def _disconnected(place: str, x: SymbolicTensor) -> str:
+    maker = f", the output of {x.source.layer!r}" if x.source else ""
     return (
-        f"The model's outputs cannot be computed from its inputs: {x!r}{maker} depends on an Input "
-        "that is not among them.\nAdd that Input to `inputs=[...]`."
+        f"Output with path `{place}` is not connected to `inputs`: it needs {x!r}{maker}, which is "
+        "not among them.\nAdd that Input to `inputs=[...]`."
     )

@@ -8,7 +8,11 @@ from typing import Any, TypeVar
 Init = TypeVar("Init", bound=Callable[..., None])
 
 
-def written_out(init: Init, parameters: Iterable[inspect.Parameter]) -> Init:
+def written_out(
+    init: Init,
+    parameters: Iterable[inspect.Parameter],
+    prepare: Callable[[Any, dict[str, Any]], None] | None = None,
+) -> Init:
     """Gives a constructor another signature; it is called with all arguments by name.
 
     Type checkers see the constructor as it is written; `inspect.signature`, `help`, configs and
@@ -17,6 +21,7 @@ def written_out(init: Init, parameters: Iterable[inspect.Parameter]) -> Init:
     Args:
         init: The constructor, which takes `**options` for what it does not name.
         parameters: All parameters. Those that are keyword-only may be given by position, too.
+        prepare: Called before with the object and the arguments, some of which it may take out.
     """
     positional = inspect.Parameter.POSITIONAL_OR_KEYWORD
     signature = inspect.Signature(
@@ -32,7 +37,10 @@ def written_out(init: Init, parameters: Iterable[inspect.Parameter]) -> Init:
             bound = signature.bind(*args, **kwargs).arguments
         except TypeError as error:
             raise TypeError(f"{type(args[0]).__name__}.__init__(): {error}") from None
-        init(**bound.pop("kwargs", {}), **bound)
+        given = {**bound.pop("kwargs", {}), **bound}
+        if prepare is not None:
+            prepare(args[0], given)
+        init(**given)
 
     wrapper.__signature__ = signature  # type: ignore[attr-defined]
     return wrapper  # type: ignore[return-value]

@@ -24,6 +24,10 @@ class Variable:
     `jax.lax` functions. As an argument of `jax.jit`, `jax.grad` or `jax.vmap` it is a pytree of one
     leaf.
 
+    `==` and the other comparisons are those of its value with numbers, arrays and variables, as of
+    JAX's arrays; hashing goes by object, so that variables can be keys. Whether a variable is in a
+    list is asked by `any(v is w for w in variables)`.
+
     Args:
         initializer: An array, or a function of (shape, dtype), such as an initializer.
         shape: The shape; needed with a function.
@@ -40,9 +44,10 @@ class Variable:
     Example:
         >>> import jkeras as keras
         >>> v = keras.Variable([1.0, 2.0], name="gain")
-        >>> v.assign_add([1.0, 1.0])
-        >>> (v * 2).tolist()
-        [4.0, 6.0]
+        >>> v.assign_add([1.0, 1.0]).tolist()
+        [2.0, 3.0]
+        >>> (v * 2).tolist(), (v == 3.0).tolist()
+        ([4.0, 6.0], [False, True])
     """
 
     # Eager arithmetic `numpy_array * variable` must come to our __rmul__, not to NumPy's loop.
@@ -63,7 +68,10 @@ class Variable:
         if kwargs:
             raise TypeError(f"Variable got unknown arguments: {sorted(kwargs)}.")
         if name is not None and (not isinstance(name, str) or "/" in name):
-            raise ValueError(f"A variable's name is a string without '/', got {name!r}.")
+            raise ValueError(
+                "Argument `name` must be a string and cannot contain character `/`. "
+                f"Received: name={name!r}"
+            )
         self.name = name or auto_name("variable")
         self.root_name = name or "variable"  # which does not count what was made before
         self.path = "/".join((*scope.current_names(), self.name))
@@ -164,23 +172,33 @@ class Variable:
             array = jnp.asarray(array, here.autocast)
         return array
 
-    def assign(self, value: Any) -> None:
+    def assign(self, value: Any) -> jax.Array:
         """Sets the value; in a pure call, the new value is among the call's effects.
 
         Args:
             value: An array of the variable's shape; cast to its dtype.
 
+        Returns:
+            The new value.
+
         Raises:
             ValueError: If the shape differs.
         """
+        self.take(value)
+        here = scope.current()
+        return self.show() if here is None else here.read(self)
+
+    def take(self, value: Any) -> None:
+        """Does `assign`, and shows the new value to nobody: it need not be copied later."""
         if isinstance(value, Variable):
             value = value.value
         on_device = isinstance(value, jax.Array)
         array = value if on_device else np.asarray(value)
         if array.shape != self._shape:
             raise ValueError(
-                f"Cannot assign an array of shape {array.shape} to the weight {self.path!r} "
-                f"of shape {self._shape}."
+                "The shape of the target variable and the shape of the target value in "
+                f"`variable.assign(value)` must match. variable.shape={self._shape}, Received: "
+                f"value.shape={array.shape}. Target variable: {self.path!r}"
             )
         here = scope.current()
         if here is None:
@@ -191,13 +209,13 @@ class Variable:
         else:
             here.write(self, jnp.asarray(array, self._dtype))
 
-    def assign_add(self, value: Any) -> None:
-        """Adds `value` to the variable."""
-        self.assign(self._uncast() + jnp.asarray(value))
+    def assign_add(self, value: Any) -> jax.Array:
+        """Adds `value` to the variable; returns the sum."""
+        return self.assign(self._uncast() + jnp.asarray(value))
 
-    def assign_sub(self, value: Any) -> None:
-        """Subtracts `value` from the variable."""
-        self.assign(self._uncast() - jnp.asarray(value))
+    def assign_sub(self, value: Any) -> jax.Array:
+        """Subtracts `value` from the variable; returns the difference."""
+        return self.assign(self._uncast() - jnp.asarray(value))
 
     def _uncast(self) -> jax.Array:
         here = scope.current()
@@ -246,8 +264,8 @@ class Variable:
         self._trainable = bool(value)
 
     def __repr__(self) -> str:
-        value = f", value={self._array}" if self._array is not None else ""
-        return f"<Variable path={self.path}, shape={self._shape}, dtype={self._dtype}{value}>"
+        described = f"path={self.path}, shape={self._shape}, dtype={self._dtype}"
+        return f"<Variable {described}, value={self.cell()}>"
 
     # -------------------------------------------------------------- an array to others
     def __jax_array__(self) -> jax.Array:
@@ -255,6 +273,17 @@ class Variable:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self.value, dtype)
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> Any:
+        return self.value == _plain(other) if isinstance(other, _COMPARABLE) else NotImplemented
+
+    def __ne__(self, other: object) -> Any:
+        return self.value != _plain(other) if isinstance(other, _COMPARABLE) else NotImplemented
+
+    def __round__(self, ndigits: int | None = None) -> jax.Array:
+        return jnp.round(self.value, ndigits or 0)
 
     def __getitem__(self, index: Any) -> jax.Array:
         return self.value[index]
@@ -282,6 +311,15 @@ class Variable:
         if name.startswith("_") or name not in _ARRAY_ATTRIBUTES:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         return getattr(self.value, name)
+
+
+_COMPARABLE = (Variable, jax.Array, np.ndarray, np.generic, int, float, complex, list, tuple)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Variable):
+        return value.value
+    return np.asarray(value) if isinstance(value, (list, tuple)) else value
 
 
 _ARRAY_ATTRIBUTES = frozenset(n for n in dir(jax.Array) if not n.startswith("_")) - {*dir(Variable)}

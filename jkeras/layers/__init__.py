@@ -15,6 +15,10 @@ from jkeras.layers.attention import AdditiveAttention as AdditiveAttention
 from jkeras.layers.attention import Attention as Attention
 from jkeras.layers.attention import GroupQueryAttention as GroupQueryAttention
 from jkeras.layers.attention import MultiHeadAttention as MultiHeadAttention
+from jkeras.layers.cells import GRUCell as GRUCell
+from jkeras.layers.cells import LSTMCell as LSTMCell
+from jkeras.layers.cells import SimpleRNNCell as SimpleRNNCell
+from jkeras.layers.cells import StackedRNNCells as StackedRNNCells
 from jkeras.layers.convolutional import Conv1D as Conv1D
 from jkeras.layers.convolutional import Conv1DTranspose as Conv1DTranspose
 from jkeras.layers.convolutional import Conv2D as Conv2D
@@ -119,11 +123,7 @@ from jkeras.layers.preprocessing.text import TextVectorization as TextVectorizat
 from jkeras.layers.recurrent import GRU as GRU
 from jkeras.layers.recurrent import LSTM as LSTM
 from jkeras.layers.recurrent import RNN as RNN
-from jkeras.layers.recurrent import GRUCell as GRUCell
-from jkeras.layers.recurrent import LSTMCell as LSTMCell
 from jkeras.layers.recurrent import SimpleRNN as SimpleRNN
-from jkeras.layers.recurrent import SimpleRNNCell as SimpleRNNCell
-from jkeras.layers.recurrent import StackedRNNCells as StackedRNNCells
 from jkeras.layers.regularization import AlphaDropout as AlphaDropout
 from jkeras.layers.regularization import Dropout as Dropout
 from jkeras.layers.regularization import GaussianDropout as GaussianDropout

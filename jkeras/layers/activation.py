@@ -10,7 +10,7 @@ from jkeras.base.deprecation import warn_deprecated
 from jkeras.base.numbers import as_integer, as_number
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
-from jkeras.layers.arguments import add_weight, positive_axis, takes_weight_options
+from jkeras.layers.arguments import add_weight, number, positive_axis, weight_options
 
 
 class Activation(Layer):
@@ -38,9 +38,9 @@ class Activation(Layer):
 def _not_negative(layer: Layer, name: str, value: Any) -> Any:
     number = as_number(value)
     if number is None or number < 0:
-        kind = type(layer).__name__
+        of_layer = f"{name} of a {type(layer).__name__} layer"
         raise ValueError(
-            f"{name} of a {kind} layer cannot be None or a negative value. Received: {name}={value}"
+            f"{of_layer} cannot be None or a negative value. Received: {name}={value!r}"
         )
     return number
 
@@ -128,7 +128,7 @@ class PReLU(Layer):
 
     supports_masking = True
 
-    @takes_weight_options("alpha")
+    @weight_options(alpha="Zeros")
     def __init__(self, *, shared_axes: Any = None, **options: Any):
         super().__init__(**options)
         axis = as_integer(shared_axes)
@@ -162,7 +162,7 @@ class ELU(Layer):
 
     def __init__(self, alpha: float = 1.0, **kwargs: Any):
         super().__init__(**kwargs)
-        self.alpha = alpha
+        self.alpha = number(self, "alpha", alpha)
 
     def call(self, inputs: Any) -> Any:
         return activations.elu(inputs, self.alpha)
@@ -195,7 +195,7 @@ class Softmax(Layer):
             return activations.softmax(inputs, self.axis)
         if jnp.broadcast_shapes(mask.shape, inputs.shape) != inputs.shape:
             raise ValueError(
-                "The `mask` must be broadcastable to `inputs`. "
+                "The `mask` must be broadcastable to `inputs`, and must not have more dimensions. "
                 f"Received: inputs.shape={inputs.shape}, mask.shape={mask.shape}"
             )
         return jax.nn.softmax(inputs, axis=self.axis, where=jnp.asarray(mask, bool))

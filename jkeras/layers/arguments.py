@@ -1,14 +1,14 @@
 """What layers' constructors share: checks of their arguments, and the options of weights."""
 
-import functools
 import inspect
+import math
 from collections.abc import Callable, Iterable
 from typing import Any, TypedDict
 
 import jax
 
 from jkeras import constraints, initializers, regularizers
-from jkeras.base.numbers import as_integer, as_number
+from jkeras.base.numbers import as_integer, as_number, checked_number
 from jkeras.core.layer import Layer
 from jkeras.core.seeds import SeedGenerator
 from jkeras.core.signatures import Init, written_out
@@ -40,42 +40,14 @@ class KernelOptions(LayerArguments, total=False):
     bias_constraint: Any
 
 
-class RecurrentOptions(KernelOptions, total=False):
-    """The options of a recurrent kernel as well."""
-
-    recurrent_initializer: Any
-    recurrent_regularizer: Any
-    recurrent_constraint: Any
-
-
-_OPTIONS = {
+_KINDS = {
     "initializer": initializers.get,
     "regularizer": regularizers.get,
     "constraint": constraints.get,
 }
-# Keras's defaults, by weight.
-_INITIALIZERS = {
-    "kernel": "glorot_uniform",
-    "depthwise": "glorot_uniform",
-    "pointwise": "glorot_uniform",
-    "recurrent": "orthogonal",
-    "embeddings": "uniform",
-    "alpha": "Zeros",
-    "bias": "zeros",
-    "beta": "zeros",
-    "gamma": "ones",
-    "moving_mean": "zeros",
-    "moving_variance": "ones",
-}
-# What has not all options.
-_KINDS = {
-    "activity": ["regularizer"],
-    "moving_mean": ["initializer"],
-    "moving_variance": ["initializer"],
-}
 
 
-def takes_weight_options(*weights: str, keep: bool = True) -> Callable[[Init], Init]:
+def weight_options(keep: bool = True, **defaults: Any) -> Callable[[Init], Init]:
     """Writes options of weights out in the signature of a constructor with `**options`.
 
     As in Keras, they come after the constructor's own positional arguments: all initializers (and
@@ -83,37 +55,35 @@ def takes_weight_options(*weights: str, keep: bool = True) -> Callable[[Init], I
     keyword-only in the constructor.
 
     Args:
-        *weights: The weights: `"kernel"` stands for `kernel_initializer`, `kernel_regularizer` and
-            `kernel_constraint`; `"activity"` for `activity_regularizer`.
-        keep: Whether each is kept, as what it stands for, in the attribute of its name; else the
-            constructor gets them.
+        keep: Whether they are kept, as what they stand for, in attributes of their names, before
+            the constructor runs; else it gets them among its `**options`.
+        **defaults: The weights, with their default initializers: `kernel="zeros"` stands for
+            `kernel_initializer="zeros"`, `kernel_regularizer=None` and `kernel_constraint=None`.
+            Or a single option, with its default: `activity_regularizer=None`.
     """
-    defaults = {
-        f"{weight}_{kind}": _INITIALIZERS[weight] if kind == "initializer" else None
-        for kind in _OPTIONS
-        for weight in weights
-        if kind in _KINDS.get(weight, _OPTIONS)
+    weights = [name for name in defaults if not name.endswith(tuple(_KINDS))]
+    written = {
+        f"{name}_{kind}": defaults[name] if kind == "initializer" else None
+        for kind in _KINDS
+        for name in weights
     }
+    written.update((name, default) for name, default in defaults.items() if name not in weights)
+    kept = [name for name in written if keep and name != "activity_regularizer"]  # Layer keeps that
 
     def decorator(init: Init) -> Init:
         own = inspect.signature(init).parameters.values()
-        parameters = [p for p in own if p.kind is p.POSITIONAL_OR_KEYWORD]
-        by_name = [p for p in own if p.kind is p.KEYWORD_ONLY]
-        kind: Any = inspect.Parameter.KEYWORD_ONLY
-        options = [
-            inspect.Parameter(name, kind, default=default, annotation=Any)
-            for name, default in defaults.items()
-        ]
-        parameters += sorted(options + by_name, key=_place)
+        by_position: Any = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        first = [p for p in own if p.kind is by_position]
+        rest = [p for p in own if p.kind is p.KEYWORD_ONLY]
+        rest = [inspect.Parameter(n, by_position, default=d) for n, d in written.items()] + rest
+        return written_out(init, [*first, *sorted(rest, key=_place)], keep_options)
 
-        def make_and_keep(self: Layer, **kwargs: Any) -> None:
-            given = {name: kwargs.pop(name, default) for name, default in defaults.items()}
-            init(self, **kwargs)
-            for name, value in given.items():
-                setattr(self, name, _OPTIONS[name.rpartition("_")[2]](value))
-
-        wrapped: Any = functools.wraps(init)(make_and_keep) if keep else init
-        return written_out(wrapped, parameters)
+    def keep_options(layer: Layer, given: dict[str, Any]) -> None:
+        for name in kept:
+            value = given.pop(name, written[name])
+            if value is not None:
+                value = _KINDS[name.rpartition("_")[2]](value)
+            layer.__dict__[name] = value
 
     return decorator
 
@@ -123,6 +93,12 @@ def _place(parameter: inspect.Parameter) -> int:
     endings = ("_initializer", "unit_forget_bias", "_regularizer", "_constraint")
     found = (i for i, ending in enumerate(endings) if parameter.name.endswith(ending))
     return next(found, len(endings))
+
+
+def of_weights(options: dict[str, Any]) -> dict[str, Any]:
+    """Takes the options of weights out of a constructor's `**options`."""
+    names = [n for n in options if n.endswith(tuple(_KINDS)) and n != "activity_regularizer"]
+    return {name: options.pop(name) for name in names}
 
 
 def add_weight(
@@ -137,7 +113,7 @@ def add_weight(
         options: Another word for `name` in the options' attributes.
         **kwargs: Further arguments of `Layer.add_weight`.
     """
-    kept = {kind: getattr(layer, f"{options or name}_{kind}", None) for kind in _OPTIONS}
+    kept = {kind: getattr(layer, f"{options or name}_{kind}", None) for kind in _KINDS}
     return layer.add_weight(shape=tuple(shape), name=name, **{**kept, **kwargs})
 
 
@@ -169,6 +145,13 @@ def fraction(layer: Layer, name: str, value: Any) -> float:
             f" Received: {name}={value!r} (layer {layer.name!r})"
         )
     return number
+
+
+def number(
+    layer: Layer, name: str, value: Any, least: float = -math.inf, most: float = math.inf
+) -> float:
+    """Returns `value` as a Python number; raises ValueError if it is not one in the range."""
+    return checked_number(name, value, least, most, f" (layer {layer.name!r})")
 
 
 def alias(name: str) -> property:
@@ -218,8 +201,8 @@ def as_axes(layer: Layer, axis: Any) -> Any:
     axes = [as_integer(a) for a in axis] if isinstance(axis, (list, tuple)) else [None]
     if None in axes:
         raise TypeError(
-            "Invalid value for `axis` argument: expected an int or a list/tuple of ints. "
-            f"Received: axis={axis!r} (layer {layer.name!r})"
+            "Expected an int or a list/tuple of ints for the argument 'axis', but received: "
+            f"{axis!r} (layer {layer.name!r})"
         )
     return axes
 
@@ -248,7 +231,8 @@ def size_tuple(layer: Layer, name: str, value: Any, n: int, least: int = 1) -> t
     sizes = [k for k in map(as_integer, given) if k is not None]
     if not len(sizes) == len(given) == n or min(sizes) < least:
         bad = {k for k in sizes if k < least}
-        detail = f", including values {bad} that do not satisfy `value >= {least}`" if bad else ""
+        bound = "value > 0" if least == 1 else f"value >= {least}"
+        detail = f", including values {bad} that do not satisfy `{bound}`" if bad else ""
         raise ValueError(
             f"The `{name}` argument must be a tuple of {n} integers. "
             f"Received {name}={value!r}{detail} (layer {layer.name!r})"
@@ -256,16 +240,16 @@ def size_tuple(layer: Layer, name: str, value: Any, n: int, least: int = 1) -> t
     return tuple(sizes)
 
 
-def check_steps(layer: Any) -> None:
+def check_steps(
+    layer: Any, message: str = "`strides > 1` not supported in conjunction with `dilation_rate > 1`"
+) -> None:
     """Refuses strides and dilation that are both above 1.
 
     Raises:
-        ValueError: If they are.
+        ValueError: If they are, with the message.
     """
     if max(layer.strides) > 1 and max(layer.dilation_rate) > 1:
         raise ValueError(
-            "`strides > 1` not supported in conjunction with `dilation_rate > 1`: set one of them "
-            "to 1. Received: "
-            f"strides={layer.strides} and dilation_rate={layer.dilation_rate} "
-            f"(layer {layer.name!r})"
+            f"{message}: set one of them to 1. Received: strides={layer.strides} and "
+            f"dilation_rate={layer.dilation_rate} (layer {layer.name!r})"
         )

@@ -14,12 +14,13 @@ from jkeras.core.signatures import takes_arguments_of
 from jkeras.layers.arguments import (
     KernelOptions,
     alias,
+    fraction,
     next_key,
     one_of,
     positive_axis,
     positive_integer,
     seed_generator,
-    takes_weight_options,
+    weight_options,
 )
 from jkeras.layers.core import EinsumDense
 from jkeras.ops import arrays as nn
@@ -67,7 +68,7 @@ class _HeadAttention(Layer):
     output_shape: Any = None
     attention_axes: Any = None
 
-    @takes_weight_options("kernel", "bias", "activity")
+    @weight_options(kernel="glorot_uniform", bias="zeros", activity_regularizer=None)
     def __init__(
         self,
         dropout: float = 0.0,
@@ -80,8 +81,14 @@ class _HeadAttention(Layer):
         **options: Unpack[KernelOptions],
     ):
         super().__init__(**options)
-        self.dropout, self.use_bias, self.use_gate = dropout, use_bias, use_gate
+        self.dropout = fraction(self, "dropout", dropout)
+        self.use_bias, self.use_gate = use_bias, use_gate
         self.sliding_window, self.flash_attention = sliding_window, flash_attention
+        if flash_attention and dropout:
+            raise ValueError(
+                "Dropout is not supported when flash attention is enabled. Please set dropout to "
+                f"0.0 to use flash attention. Received: dropout={dropout} (layer {self.name!r})"
+            )
         if sliding_window is not None:
             positive_integer(self, "sliding_window", sliding_window)
         self.seed, self.seed_generator = seed, seed_generator(seed)
@@ -149,7 +156,14 @@ class _HeadAttention(Layer):
         axes = self._axes(query.ndim)
         q = _Folded(self.query_dense(query), axes)
         k, v = _Folded(self.key_dense(key), axes), _Folded(self.value_dense(value), axes)
-        mask = self._mask(q, k, value_mask, key_mask, attention_mask, use_causal_mask)
+        masks = (query_mask, value_mask, key_mask, attention_mask)
+        mask = self._mask(q, k, *masks, use_causal_mask)
+        if return_attention_scores and self.flash_attention:
+            raise ValueError(
+                "Returning attention scores is not supported when flash attention is enabled. "
+                "Please disable flash attention to access attention scores "
+                f"(layer {self.name!r})."
+            )
         outputs, scores = self._attend(q, k, v, mask, training, return_attention_scores)
         if self.use_gate:
             outputs = outputs * jax.nn.sigmoid(self.gate_dense(query))
@@ -177,6 +191,7 @@ class _HeadAttention(Layer):
     # Packages that extend Keras's layer know its parts by these names.
     _query_dense, _key_dense = alias("query_dense"), alias("key_dense")
     _value_dense, _output_dense = alias("value_dense"), alias("output_dense")
+    _gate_dense = alias("gate_dense")
 
     def _compute_attention(
         self,
@@ -186,10 +201,11 @@ class _HeadAttention(Layer):
         attention_mask: Any = None,
         training: Any = None,
         return_attention_scores: bool = False,
+        use_causal_mask: bool = False,
     ) -> tuple[jax.Array, jax.Array | None]:
         axes = self._axes(query.ndim - 1)
         q, k, v = (_Folded(x, axes) for x in (query, key, value))
-        mask = None if attention_mask is None else self._given_mask(q, k, attention_mask)
+        mask = self._mask(q, k, None, None, None, attention_mask, use_causal_mask)
         return self._attend(q, k, v, mask, training, return_attention_scores)
 
     def _axes(self, ndim: int) -> tuple[int, ...]:
@@ -201,6 +217,7 @@ class _HeadAttention(Layer):
         self,
         q: _Folded,
         k: _Folded,
+        query_mask: Any,
         value_mask: Any,
         key_mask: Any,
         attention_mask: Any,
@@ -209,6 +226,8 @@ class _HeadAttention(Layer):
         """Returns which sources each target sees, (samples or 1, heads or 1, targets, sources)."""
         targets, sources = q.array.shape[1], k.array.shape[1]
         seen = []
+        if query_mask is not None:  # as in Keras, a hidden target gets the mean of everything
+            seen.append(jnp.asarray(query_mask, bool).reshape(-1, 1, targets, 1))
         for mask in (value_mask, key_mask):
             if mask is not None:
                 seen.append(jnp.asarray(mask, bool).reshape(-1, 1, 1, sources))
@@ -222,7 +241,10 @@ class _HeadAttention(Layer):
             seen.append((here >= there)[None, None])
         if self.sliding_window is not None:
             seen.append((abs(here - there) < self.sliding_window)[None, None])
-        return functools.reduce(jnp.logical_and, seen) if seen else None
+        if not seen:
+            return None
+        mask = functools.reduce(jnp.logical_and, seen)
+        return jnp.broadcast_to(mask, (*mask.shape[:2], targets, sources))
 
     def _given_mask(self, q: _Folded, k: _Folded, mask: Any) -> jax.Array:
         """Returns a mask (batch, targets, sources), with or without heads before the targets.
@@ -268,7 +290,7 @@ class MultiHeadAttention(_HeadAttention):
         num_heads: The number of heads.
         key_dim: The size of each head's query and key.
         value_dim: The size of each head's value; `key_dim` by default.
-        dropout: The share of scores set to zero in training.
+        dropout: The fraction of scores set to zero in training.
         use_bias: Whether the projections have biases.
         output_shape: The size of the outputs, or several; the query's features by default.
         attention_axes: The axes over which attention goes; all but the first and the last by
@@ -307,8 +329,12 @@ class MultiHeadAttention(_HeadAttention):
         super().__init__(dropout, use_bias, **options)
         self.num_heads = self.heads = self.groups = positive_integer(self, "num_heads", num_heads)
         self.key_dim = self.key_size = positive_integer(self, "key_dim", key_dim)
-        self.value_dim = self.value_size = positive_integer(self, "value_dim", value_dim or key_dim)
-        self.output_shape, self.attention_axes = _as_tuple(output_shape), _as_tuple(attention_axes)
+        value_dim = key_dim if value_dim is None else value_dim
+        self.value_dim = self.value_size = positive_integer(self, "value_dim", value_dim)
+        self.output_shape, self.attention_axes = None, _as_tuple(attention_axes)
+        if output_shape is not None:
+            sizes = _as_tuple(output_shape)
+            self.output_shape = tuple(positive_integer(self, "output_shape", n) for n in sizes)
 
 
 class GroupedQueryAttention(_HeadAttention):
@@ -323,7 +349,7 @@ class GroupedQueryAttention(_HeadAttention):
         head_dim: The size of each head.
         num_query_heads: The number of the query's heads.
         num_key_value_heads: The number of key's and value's heads, a divisor of the query's.
-        dropout: The share of scores set to zero in training.
+        dropout: The fraction of scores set to zero in training.
         use_bias: Whether the projections have biases.
         sliding_window: How far from a target the sources are that it sees.
         flash_attention: Whether cuDNN's fused kernel must be used; the compiler chooses by default.
@@ -385,7 +411,7 @@ class Attention(Layer):
     Args:
         use_scale: Whether scores are multiplied with a learned number.
         score_mode: `"dot"`: products of query and key; or `"concat"`: sums of `tanh(query + key)`.
-        dropout: The share of scores set to zero in training.
+        dropout: The fraction of scores set to zero in training.
         seed: An integer, for a sequence of draws of the layer's own.
 
     Raises:
@@ -409,7 +435,7 @@ class Attention(Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        self.use_scale, self.dropout = use_scale, dropout
+        self.use_scale, self.dropout = use_scale, fraction(self, "dropout", dropout)
         self.score_mode = one_of(self, "score_mode", score_mode, ("dot", "concat"))
         self.seed, self.seed_generator = seed, seed_generator(seed)
 
@@ -427,8 +453,9 @@ class Attention(Layer):
         )
         if not is_list or len(shapes) not in (2, 3):
             raise ValueError(
-                f"{kind} layer must be called on a list of inputs, namely [query, value] or "
-                f"[query, value, key]. Received: inputs={shapes} (layer {self.name!r})"
+                f"{kind} layer must be called on a list of inputs of length 2 or 3, namely "
+                "[query, value] or [query, value, key]. "
+                f"Received: inputs={shapes} (layer {self.name!r})"
             )
         query, key = shapes[0], shapes[-1]
         if query[-1] != key[-1] and None not in (query[-1], key[-1]):
@@ -468,7 +495,7 @@ class Attention(Layer):
         outputs = jnp.einsum("...ts,...sh->...th", used, value)
         if query_mask is not None:
             outputs = outputs * query_mask[..., None].astype(outputs.dtype)
-        return (outputs, weights) if return_attention_scores else outputs
+        return (outputs, used) if return_attention_scores else outputs
 
     def _masks(self, mask: Any) -> tuple[Any, Any]:
         if mask is None:
@@ -493,7 +520,7 @@ class AdditiveAttention(Attention):
 
     Args:
         use_scale: Whether the summands are multiplied with learned numbers.
-        dropout: The share of scores set to zero in training.
+        dropout: The fraction of scores set to zero in training.
 
     Raises:
         ValueError: If the inputs are not a list of query, value and perhaps key.

@@ -13,7 +13,7 @@ from jkeras.layers.arguments import (
     one_of,
     positive_integer,
     size_tuple,
-    takes_weight_options,
+    weight_options,
 )
 from jkeras.layers.spatial import SpatialLayer
 from jkeras.ops import arrays as nn
@@ -81,7 +81,7 @@ class _Convolution(SpatialLayer):
 
 
 class _Conv(_Convolution):
-    @takes_weight_options("kernel", "bias", "activity")
+    @weight_options(kernel="glorot_uniform", bias="zeros", activity_regularizer=None)
     def __init__(
         self,
         filters: int,
@@ -186,7 +186,7 @@ class Conv3D(_Conv):
 
 
 class _ConvTranspose(_Convolution):
-    @takes_weight_options("kernel", "bias", "activity")
+    @weight_options(kernel="glorot_uniform", bias="zeros", activity_regularizer=None)
     def __init__(
         self,
         filters: int,
@@ -302,7 +302,7 @@ class Conv3DTranspose(_ConvTranspose):
 
 
 class _DepthwiseConv(_Convolution):
-    @takes_weight_options("depthwise", "bias", "activity")
+    @weight_options(depthwise="glorot_uniform", bias="zeros", activity_regularizer=None)
     @takes_arguments_of(_Convolution.__init__)
     def __init__(
         self,
@@ -374,7 +374,12 @@ class DepthwiseConv2D(_DepthwiseConv):
 
 
 class _SeparableConv(_Convolution):
-    @takes_weight_options("depthwise", "pointwise", "bias", "activity")
+    @weight_options(
+        depthwise="glorot_uniform",
+        pointwise="glorot_uniform",
+        bias="zeros",
+        activity_regularizer=None,
+    )
     @takes_arguments_of(_Convolution.__init__)
     def __init__(
         self,

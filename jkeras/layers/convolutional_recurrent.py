@@ -9,7 +9,8 @@ from jkeras.base import settings
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.signatures import takes_arguments_of
 from jkeras.layers.arguments import add_weight, check_steps, one_of, positive_integer, size_tuple
-from jkeras.layers.recurrent import LSTM, CellRNN, LSTMCell
+from jkeras.layers.cells import LSTMCell
+from jkeras.layers.recurrent import CellRNN, for_cell, layer_options, of_cell
 from jkeras.ops import arrays as nn
 
 
@@ -41,7 +42,7 @@ class ConvLSTMCell(LSTMCell):
         self.padding = one_of(self, "padding", str(padding).lower(), ("valid", "same"))
         self.data_format = settings.standardize_data_format(data_format)
         self.dilation_rate = size_tuple(self, "dilation_rate", dilation_rate, rank)
-        check_steps(self)
+        check_steps(self, "Specifying `strides > 1` is not compatible with `dilation_rate > 1`")
         self.channel_axis = 1 if self.data_format == "channels_first" else -1
 
     def build(self, input_shape: Any) -> None:
@@ -67,10 +68,14 @@ class ConvLSTMCell(LSTMCell):
 
 class _ConvLSTM(CellRNN):
     rank: int
-    cell_class = ConvLSTMCell
     cell: ConvLSTMCell
+    recurrent_activation = of_cell("recurrent_activation")
+    unit_forget_bias = of_cell("unit_forget_bias")
+    filters, kernel_size, strides = of_cell("filters"), of_cell("kernel_size"), of_cell("strides")
+    padding, data_format = of_cell("padding"), of_cell("data_format")
+    dilation_rate = of_cell("dilation_rate")
 
-    @takes_arguments_of(LSTM.__init__, without=["units", "unroll", "use_cudnn"])
+    @layer_options
     def __init__(
         self,
         filters: int,
@@ -79,9 +84,36 @@ class _ConvLSTM(CellRNN):
         padding: str = "valid",
         data_format: str | None = None,
         dilation_rate: Any = 1,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        *,
+        unit_forget_bias: bool = True,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: Any = None,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
         **options: Any,
     ):
-        self._make({**locals(), "rank": self.rank})
+        window = (kernel_size, strides, padding, data_format, dilation_rate)
+        cell = ConvLSTMCell(
+            self.rank,
+            filters,
+            *window,
+            activation=activation,
+            recurrent_activation=recurrent_activation,
+            use_bias=use_bias,
+            unit_forget_bias=unit_forget_bias,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            seed=seed,
+            name="conv_lstm_cell",
+            **for_cell(options),
+        )
+        super().__init__(cell, return_sequences, return_state, go_backwards, stateful, **options)
         self.input_spec = InputSpec(ndim=self.rank + 3)
 
     def _zero_states(self, sequences: Any) -> list:
@@ -128,12 +160,12 @@ class ConvLSTM2D(_ConvLSTM):
         recurrent_activation: The activation of the gates.
         use_bias: Whether there is a bias.
         unit_forget_bias: Whether the forget gate's bias starts from 1.
-        dropout: The share of inputs dropped in training, the same at all steps.
-        recurrent_dropout: The share of the state dropped in training, the same at all steps.
+        dropout: The fraction of inputs dropped in training, the same at all steps.
+        recurrent_dropout: The fraction of the state dropped in training, the same at all steps.
         seed: An integer, for a sequence of draws of the layer's own.
         return_sequences: Whether to return the outputs at all steps, instead of the last.
         return_state: Whether to return the last states as well.
-        go_backwards: Whether to begin with the last step; outputs are in the order of running.
+        go_backwards: Whether to begin with the last step, whose output then comes first.
         stateful: Whether a batch begins with the states at which the one before ended.
         **options: Initializers, regularizers and constraints of `kernel`, `recurrent` (the
             recurrent kernel) and `bias`: see `Dense`.

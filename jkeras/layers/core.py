@@ -14,12 +14,13 @@ from jkeras.core import policy
 from jkeras.core.graph import Call, SymbolicTensor
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
+from jkeras.core.signatures import takes_arguments_of
 from jkeras.layers.arguments import (
     KernelOptions,
     add_weight,
     alias,
     positive_integer,
-    takes_weight_options,
+    weight_options,
 )
 
 
@@ -39,7 +40,7 @@ class InputLayer(Layer):
         name: The name.
 
     Raises:
-        ValueError: If no shape is given, or two, or it is none.
+        ValueError: If no shape is given, or two, or it is not a tuple of sizes.
 
     Example:
         >>> import jkeras as keras
@@ -125,7 +126,7 @@ def _check_input_tensor(
 
 
 def _as_shape(shape: Any) -> tuple[int | None, ...]:
-    """Returns a tuple of sizes; refuses what is none."""
+    """Returns a tuple of sizes; refuses what is not one."""
     if isinstance(shape, (str, bytes)) or not isinstance(shape, Iterable):
         raise ValueError(
             f"Cannot convert {shape!r} to a shape: it is a tuple of sizes, such as (28, 28)."
@@ -170,7 +171,7 @@ def Input(
         optional: Whether the model may be called with None for this input.
 
     Raises:
-        ValueError: If no shape is given, or two, or it is none.
+        ValueError: If no shape is given, or two, or it is not a tuple of sizes.
 
     Example:
         >>> import jkeras as keras
@@ -212,7 +213,7 @@ class Dense(Layer):
 
     supports_masking = True
 
-    @takes_weight_options("kernel", "bias", "activity")
+    @weight_options(kernel="glorot_uniform", bias="zeros", activity_regularizer=None)
     def __init__(
         self,
         units: int,
@@ -253,7 +254,7 @@ class EinsumDense(Layer):
         **options: Initializers, regularizers and constraints of `kernel` and `bias`: see `Dense`.
 
     Raises:
-        ValueError: If the equation is no such equation, or does not fit the shapes.
+        ValueError: If the equation has another form, or does not fit the shapes.
 
     Example:
         >>> import jkeras as keras, numpy as np
@@ -264,7 +265,7 @@ class EinsumDense(Layer):
 
     kernel_initializer: Any
 
-    @takes_weight_options("kernel", "bias")
+    @weight_options(kernel="glorot_uniform", bias="zeros")
     def __init__(
         self,
         equation: str,
@@ -364,7 +365,7 @@ class Embedding(Layer):
         (1, 3, 4)
     """
 
-    @takes_weight_options("embeddings")
+    @weight_options(embeddings="uniform")
     def __init__(
         self,
         input_dim: int,
@@ -379,13 +380,12 @@ class Embedding(Layer):
         self.input_dim = positive_integer(self, "input_dim", input_dim)
         self.output_dim = positive_integer(self, "output_dim", output_dim)
         self.mask_zero = self.supports_masking = mask_zero
-        self._initial_weights = weights
+        if weights is not None:
+            self.build()
+            self.embeddings.assign(weights[0] if isinstance(weights, (list, tuple)) else weights)
 
     def build(self, input_shape: Any = None) -> None:
         self.embeddings = add_weight(self, "embeddings", (self.input_dim, self.output_dim))
-        if self._initial_weights is not None:
-            values = self._initial_weights
-            self.embeddings.assign(values[0] if isinstance(values, (list, tuple)) else values)
 
     _embeddings = alias("embeddings")
 
@@ -434,19 +434,18 @@ class ReversibleEmbedding(Embedding):
         (1, 3, 10)
     """
 
-    @takes_weight_options("embeddings")
+    @takes_arguments_of(Embedding.__init__, without=["weights"])
     def __init__(
         self,
         input_dim: int,
         output_dim: int,
         tie_weights: bool = True,
         *,
-        mask_zero: bool = False,
         reverse_dtype: Any = None,
         logit_soft_cap: float | None = None,
         **options: Any,
     ):
-        super().__init__(input_dim, output_dim, mask_zero=mask_zero, **options)
+        super().__init__(input_dim, output_dim, **options)
         self.tie_weights, self.reverse_dtype = tie_weights, reverse_dtype
         self.logit_soft_cap = logit_soft_cap
 
@@ -529,6 +528,7 @@ class Lambda(Layer):
             raise TypeError(f"Lambda takes a function, got {function!r}.")
         self.function, self.output_shape, self.mask = function, output_shape, mask
         self.arguments = dict(arguments or {})
+        self.supports_masking = mask is not None
         try:
             self._parameters = frozenset(inspect.signature(function).parameters)
         except ValueError:  # some functions written in C do not tell

@@ -184,8 +184,9 @@ class _Cropping(_Bordered):
         around = self._around(self.cropping)
         if any(inputs.shape[i] <= sum(around[i]) for i in self.spatial_axes):
             raise ValueError(
-                "Values in `cropping` argument should be smaller than the corresponding spatial "
-                f"dimension of the input. Received: inputs.shape={inputs.shape}, "
+                f"`cropping` parameter of `{type(self).__name__}` layer must be smaller than the "
+                "inputs. Values in `cropping` argument should be smaller than the corresponding "
+                f"spatial dimension of the input. Received: inputs.shape={inputs.shape}, "
                 f"cropping={self.cropping} (layer {self.name!r})"
             )
         sizes = zip(inputs.shape, around, strict=True)

@@ -6,7 +6,12 @@ from typing import Any
 import numpy as np
 
 from jkeras.core import policy
-from jkeras.losses.crossentropy import binary_crossentropy, sparse_categorical_crossentropy
+from jkeras.losses.crossentropy import (
+    binary_crossentropy,
+    crossentropy,
+    crossentropy_of,
+    sparse_categorical_crossentropy,
+)
 from jkeras.losses.loss import LossFunctionWrapper
 
 
@@ -32,6 +37,9 @@ def check_labels(loss: Any, y: Any, num_classes: int | None) -> None:
         ValueError: The labels of sparse_categorical_crossentropy go up to 10, ...
     """
     function = loss.fn if isinstance(loss, LossFunctionWrapper) else loss
+    if function is crossentropy:
+        rows = y.shape[:-1] if y.shape[-1] in (1, num_classes) else y.shape
+        function = crossentropy_of(y.shape, (*rows, num_classes or 1))
     if function is sparse_categorical_crossentropy:
         _check_class_numbers(
             getattr(loss, "name", function.__name__),

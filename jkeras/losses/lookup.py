@@ -33,7 +33,7 @@ FUNCTIONS: dict[Callable, tuple[str, ...]] = {
 }
 
 
-def _classes(base: type) -> Iterator[type]:
+def _classes(base: Any) -> Iterator[Any]:
     for cls in base.__subclasses__():
         yield cls
         yield from _classes(cls)
@@ -45,6 +45,7 @@ _CLASSES: dict[Callable, Any] = {function: _BY_NAME[function.__name__] for funct
 
 for _function, _aliases in FUNCTIONS.items():
     registry.register_builtin("losses", _function, *_aliases)
+registry.register_builtin("losses", crossentropy.crossentropy, "ce")
 
 
 def get(identifier: Any) -> Any:

@@ -12,6 +12,7 @@ from jkeras import saving
 from jkeras.base import naming, registry
 from jkeras.callbacks.callback import History
 from jkeras.core import graph, pure
+from jkeras.core.input_spec import check_input
 from jkeras.core.layer import Layer
 from jkeras.core.parts import find
 from jkeras.models import (
@@ -124,6 +125,16 @@ class Model(Layer):
         return None
 
     @property
+    def on_host(self) -> bool:
+        """Whether the first layers run on the host, since they are of strings."""
+        found = self.call_graph()
+        return found is not None and found.on_host
+
+    def _encode_inputs(self, x: Any) -> Any:
+        """Runs the first layers of a model that takes strings; returns what the others need."""
+        return x
+
+    @property
     def _operations(self) -> list[Any]:
         """What summaries list: the layers, and in a graph the operations between them."""
         return list(self.layers)
@@ -134,6 +145,12 @@ class Model(Layer):
     def layers(self) -> list[Layer]:
         """The layers of the model, in order: of a graph as Keras orders it, else of definition."""
         return self._layers
+
+    @layers.setter
+    def layers(self, _: Any) -> None:
+        raise AttributeError(
+            "`Model.layers` attribute is reserved and should not be used. Please use another name."
+        )
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """Returns a layer by name or by index.
@@ -189,9 +206,21 @@ class Model(Layer):
             "of `inputs` and `outputs`. Write one."
         )
 
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        found = self.call_graph()
+        if found is None or not found.on_host:
+            return super().compute_output_spec(*args, **kwargs)
+        outputs = jax.tree.map(lambda x: graph.SymbolicTensor(x.shape, x.dtype), found.outputs)
+        single = isinstance(outputs, (list, tuple)) and len(outputs) == 1
+        return outputs[0] if single else outputs
+
+    def _cast(self, tree: Any) -> Any:
+        return tree if self.on_host else super()._cast(tree)
+
     def _prepare(self, args: tuple, kwargs: dict[str, Any]) -> None:
         if not self._call_specs:
             self._call_specs = build_config.specs_of(self._signature.named(args, kwargs))
+        check_input(self.input_spec, args[0] if args else None, self.name)
         # Model.build runs the model, so only a build that the user wrote is called from here.
         if not self._built and type(self).build is not Model.build and not self._building:
             super()._prepare(args, kwargs)
@@ -574,20 +603,22 @@ class Model(Layer):
             show_trainable: Whether to show which layers are trainable.
             layer_range: The names (or patterns) of the first and the last layer to show.
 
-        Raises:
-            ValueError: If the model is not built: its shapes are not known yet.
+        What is not built yet has no known shapes and no weights: the table has `?` for it.
         """
-        if not self.built:
-            raise ValueError(
-                f"This model ({self.name!r}) has not yet been built, so its shapes are not known. "
-                "Build it by calling it on data, by `model.build(input_shape)`, or with `fit()`; "
-                "or begin with keras.Input(shape=...)."
-            )
         print_summary(
             self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range
         )
 
     # -------------------------------------------------------------- configuration
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        found = state.get("_graph")
+        if found is not None and not self._saves_layers_first:  # no model of it was made yet
+            _derive_from(type(self), self._of_tensors)
+        if self._arguments is None:
+            ends = {"inputs": found.inputs, "outputs": found.outputs}  # type: ignore[union-attr]
+            self._arguments = (), {**ends, "name": self.name}
+
     # Whether the constructor was given inputs and outputs, which only a graph describes.
     _is_made_of_tensors = False
     # How Keras numbers the first call, where a larger model's outputs are named.
@@ -607,7 +638,9 @@ class Model(Layer):
             if not ("input_layers" in config and "output_layers" in config):
                 return super().from_config(config)
             inputs, outputs = functional_config.rebuild(config)
-            model = cls(inputs=inputs, outputs=outputs, name=config.get("name"))
+            own = {k: v for k, v in config.items() if k not in functional_config.KEYS}
+            given = {"inputs": inputs, "outputs": outputs, "name": config.get("name")}
+            model = cls(**given, **registry.deserialize_values(own))
             model._trainable = bool(config.get("trainable", True))  # its layers know for themselves
             return model
 

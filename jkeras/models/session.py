@@ -353,7 +353,7 @@ class Session:
                     return ["output"]
             return self.describe(_first(x, rows)).names
 
-        return data.Reader(names, bool(own))
+        return data.Reader(names, bool(own), self.model._encode_inputs)
 
     def read(
         self,
@@ -720,9 +720,10 @@ def spec_of(array: Any) -> jax.ShapeDtypeStruct:
 
 
 def _symbol(array: Any) -> graph.SymbolicTensor:
-    """Returns a symbolic tensor for an array, its first axis of any size."""
+    """Returns a symbolic tensor for an array of a batch, its first axis of any size."""
     dtype = jax.dtypes.canonicalize_dtype(array.dtype)
-    return graph.SymbolicTensor((None, *array.shape[1:]), dtype)
+    sample = array.shape[0] if array.ndim else None
+    return graph.SymbolicTensor((None, *array.shape[1:]), dtype, sample=sample)
 
 
 def _first(x: Any, rows: int | None) -> Any:

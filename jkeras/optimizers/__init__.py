@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import optax
-
 from jkeras.base import registry
 from jkeras.optimizers import schedules as schedules
 from jkeras.optimizers.adagrad import Adadelta as Adadelta
@@ -39,7 +37,8 @@ def get(identifier: Any) -> Any:
     """Returns an optimizer for a name, a config, a class, an optimizer or an optax transformation.
 
     Args:
-        identifier: One of these; a name in any case. None gives None.
+        identifier: One of these; a name in any case. Any object with `init` and `update`, such as
+            an `optax.MultiSteps`, is taken as a transformation. None gives None.
 
     Raises:
         ValueError: If it is none of these, or the name is unknown.
@@ -51,7 +50,9 @@ def get(identifier: Any) -> Any:
     """
     if identifier is None:
         return None
-    if isinstance(identifier, optax.GradientTransformation):
+    if callable(getattr(identifier, "init", None)) and callable(
+        getattr(identifier, "update", None)
+    ):
         return OptaxOptimizer(identifier)
     found = identifier
     if isinstance(identifier, (str, Mapping, type)):

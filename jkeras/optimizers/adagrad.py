@@ -8,7 +8,9 @@ import optax
 
 from jkeras import initializers
 from jkeras.optimizers import rules
-from jkeras.optimizers.arguments import CommonArguments, fraction, not_negative, number, positive
+from jkeras.optimizers.arguments import (
+    CommonArguments,
+)
 from jkeras.optimizers.base import Optimizer, takes_common_arguments
 from jkeras.optimizers.rules import Part, Step
 
@@ -40,10 +42,7 @@ class Adagrad(Optimizer):
         **common: Unpack[CommonArguments],
     ):
         super().__init__(learning_rate, **common)
-        self.initial_accumulator_value = not_negative(
-            "initial_accumulator_value", initial_accumulator_value
-        )
-        self.epsilon = not_negative("epsilon", epsilon)
+        self.initial_accumulator_value, self.epsilon = initial_accumulator_value, epsilon
 
     def build(self, variables: Any) -> None:
         super().build(variables)
@@ -74,7 +73,7 @@ class Adadelta(Optimizer):
         0.293
     """
 
-    _slots = ("accumulated_grad", "accumulated_delta_var")
+    _slots = (("accumulated_grad", "accumulated_delta_var"),)
 
     @takes_common_arguments
     def __init__(
@@ -85,11 +84,11 @@ class Adadelta(Optimizer):
         **common: Unpack[CommonArguments],
     ):
         super().__init__(learning_rate, **common)
-        self.rho, self.epsilon = fraction("rho", rho), not_negative("epsilon", epsilon)
+        self.rho, self.epsilon = rho, epsilon
 
     def rule(self, step: Step) -> Part:
         by_means = optax.scale_by_adadelta(self.rho, self.epsilon)
-        squares, changes = self._slots
+        ((squares, changes),) = self._slots
         kept = rules.kept(by_means, optax.ScaleByAdaDeltaState, e_g=squares, e_x=changes)
         return rules.chain(kept, optax.scale(-step.learning_rate))
 
@@ -114,8 +113,6 @@ class RMSprop(Optimizer):
         0.5
     """
 
-    _slots = ("velocity",)
-
     @takes_common_arguments
     def __init__(
         self,
@@ -127,15 +124,9 @@ class RMSprop(Optimizer):
         **common: Unpack[CommonArguments],
     ):
         super().__init__(learning_rate, **common)
-        self.rho, self.momentum = fraction("rho", rho), fraction("momentum", momentum)
-        self.epsilon, self.centered = not_negative("epsilon", epsilon), centered
-
-    def build(self, variables: Any) -> None:
-        super().build(variables)
-        if self.momentum:
-            self.add_optimizer_variables(variables, "momentum")
-        if self.centered:
-            self.add_optimizer_variables(variables, "average_gradient")
+        self.rho, self.momentum, self.epsilon, self.centered = rho, momentum, epsilon, centered
+        slots = {"velocity": True, "momentum": momentum, "average_gradient": centered}
+        self._slots = tuple((name,) for name, wanted in slots.items() if wanted)
 
     def rule(self, step: Step) -> Part:
         if self.centered:
@@ -154,13 +145,13 @@ class Adafactor(Optimizer):
     """Adam's squares kept as rows and columns (Shazeer et al., 2018, 1804.04235 on arXiv).
 
     Args:
-        learning_rate: The learning rate, relative to the size of the parameter; with
-            `relative_step`, the highest.
+        learning_rate: The highest learning rate, relative to the size of the parameter: it is
+            never above one over the root of the step number.
         beta_2_decay: The exponent with which the step number gives the decay of squares.
         epsilon_1: Added to squared gradients.
         epsilon_2: The least size of a parameter.
         clip_threshold: The largest root mean square of a change, before the learning rate.
-        relative_step: Whether the learning rate falls as the root of the step number.
+        relative_step: Accepted for Keras's sake, where the learning rate falls in either case.
         **common: See `Optimizer`.
 
     Example:
@@ -184,11 +175,8 @@ class Adafactor(Optimizer):
         **common: Unpack[CommonArguments],
     ):
         super().__init__(learning_rate, **common)
-        self.beta_2_decay = number("beta_2_decay", beta_2_decay)
-        self.epsilon_1 = not_negative("epsilon_1", epsilon_1)
-        self.epsilon_2 = not_negative("epsilon_2", epsilon_2)
-        self.clip_threshold = positive("clip_threshold", clip_threshold)
-        self.relative_step = relative_step
+        self.beta_2_decay, self.epsilon_1, self.epsilon_2 = beta_2_decay, epsilon_1, epsilon_2
+        self.clip_threshold, self.relative_step = clip_threshold, relative_step
 
     def build(self, variables: Any) -> None:
         super().build(variables)
@@ -201,9 +189,7 @@ class Adafactor(Optimizer):
             self.add_variable_from_reference(v, "velocity")
 
     def rule(self, step: Step) -> Part:
-        rate = step.learning_rate
-        if self.relative_step:
-            rate = jnp.minimum(rate, jax.lax.rsqrt(step.number))
+        rate = jnp.minimum(step.learning_rate, jax.lax.rsqrt(step.number))
         beta_2 = 1.0 - step.number**self.beta_2_decay
 
         def update(g: Any, w: Any, slots: Any) -> Any:
@@ -267,22 +253,12 @@ class Ftrl(Optimizer):
         **common: Unpack[CommonArguments],
     ):
         super().__init__(learning_rate, **common)
-        self.learning_rate_power = number(
-            "learning_rate_power", learning_rate_power, "negative or zero", lambda x: x <= 0
-        )
-        self.initial_accumulator_value = not_negative(
-            "initial_accumulator_value", initial_accumulator_value
-        )
-        self.l1_regularization_strength = not_negative(
-            "l1_regularization_strength", l1_regularization_strength
-        )
-        self.l2_regularization_strength = not_negative(
-            "l2_regularization_strength", l2_regularization_strength
-        )
-        self.l2_shrinkage_regularization_strength = not_negative(
-            "l2_shrinkage_regularization_strength", l2_shrinkage_regularization_strength
-        )
-        self.beta = number("beta", beta)
+        self.learning_rate_power = learning_rate_power
+        self.initial_accumulator_value = initial_accumulator_value
+        self.l1_regularization_strength = l1_regularization_strength
+        self.l2_regularization_strength = l2_regularization_strength
+        self.l2_shrinkage_regularization_strength = l2_shrinkage_regularization_strength
+        self.beta = beta
 
     def build(self, variables: Any) -> None:
         super().build(variables)

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import optax
 
 from jkeras.optimizers import rules
-from jkeras.optimizers.arguments import CommonArguments, count, fraction, not_negative
+from jkeras.optimizers.arguments import CommonArguments
 from jkeras.optimizers.base import Optimizer, takes_common_arguments
 from jkeras.optimizers.rules import Part, Step
 
@@ -14,7 +14,7 @@ from jkeras.optimizers.rules import Part, Step
 class _Moments(Optimizer):
     """What Adam's kin have in common: their arguments, and two slots."""
 
-    _slots = ("momentum", "velocity")
+    _slots: Any = (("momentum", "velocity"),)
 
     @takes_common_arguments
     def __init__(
@@ -26,8 +26,7 @@ class _Moments(Optimizer):
         **common: Unpack[CommonArguments],
     ):
         super().__init__(learning_rate, **common)
-        self.beta_1, self.beta_2 = fraction("beta_1", beta_1), fraction("beta_2", beta_2)
-        self.epsilon = not_negative("epsilon", epsilon)
+        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
 
 
 class Adam(_Moments):
@@ -62,28 +61,11 @@ class Adam(_Moments):
     ):
         super().__init__(learning_rate, beta_1, beta_2, epsilon, **common)
         self.amsgrad = amsgrad
-
-    def build(self, variables: Any) -> None:
-        super().build(variables)
-        if self.amsgrad:
-            self.add_optimizer_variables(variables, "velocity_hat")
+        if amsgrad:
+            self._slots = (*self._slots, ("velocity_hat",))
 
     def rule(self, step: Step) -> Part:
-        if not self.amsgrad:
-            adam = rules.scale_by_keras_adam(step, self.beta_1, self.beta_2, self.epsilon)
-            return rules.chain(adam, optax.scale(-step.learning_rate))
-        # Optax's AMSGrad takes the largest mean after its bias is corrected, Keras's before.
-        correction = jnp.sqrt(1.0 - self.beta_2**step.number) / (1.0 - self.beta_1**step.number)
-        scale = -step.learning_rate * correction
-
-        def update(g: Any, w: Any, slots: Any) -> Any:
-            m = self.beta_1 * slots["momentum"] + (1.0 - self.beta_1) * g
-            v = self.beta_2 * slots["velocity"] + (1.0 - self.beta_2) * g**2
-            top = jnp.maximum(slots["velocity_hat"], v)
-            change = scale * m / (jnp.sqrt(top) + self.epsilon)
-            return change, {"momentum": m, "velocity": v, "velocity_hat": top}
-
-        return rules.each(update)
+        return rules.adam(step, self.beta_1, self.beta_2, self.epsilon, step.learning_rate)
 
 
 class AdamW(Adam):
@@ -145,7 +127,7 @@ class Adamax(_Moments):
         0.75
     """
 
-    _slots = ("momentum", "norm")
+    _slots = (("momentum", "norm"),)
 
     def rule(self, step: Step) -> Part:
         scale = -step.learning_rate / (1.0 - self.beta_1**step.number)
@@ -222,7 +204,9 @@ class Lamb(_Moments):
     """
 
     def rule(self, step: Step) -> Part:
-        adam = rules.scale_by_adam(step, self.beta_1, self.beta_2, self.epsilon)
+        adam = optax.scale_by_adam(self.beta_1, self.beta_2, self.epsilon)
+        slots = {"mu": "momentum", "nu": "velocity"}
+        adam = rules.kept(adam, optax.ScaleByAdamState, count=step.before, **slots)
         return rules.chain(adam, optax.scale_by_trust_ratio(), optax.scale(-step.learning_rate))
 
 
@@ -262,7 +246,7 @@ class ScheduleFreeAdamW(_Moments):
         **common: Unpack[CommonArguments],
     ):
         super().__init__(learning_rate, beta_1, beta_2, epsilon, **common)
-        self.warmup_steps = count("warmup_steps", warmup_steps, 0)
+        self.warmup_steps = warmup_steps
 
     def build(self, variables: Any) -> None:
         super().build(variables)

@@ -4,7 +4,6 @@ import copy
 import functools
 import inspect
 import re
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
@@ -13,9 +12,8 @@ import jax.numpy as jnp
 import optax
 
 from jkeras.base import naming, registry, settings
-from jkeras.base.deprecation import warn_deprecated
 from jkeras.core import scope
-from jkeras.core.signatures import takes_arguments_of
+from jkeras.core.signatures import Init, takes_arguments_of
 from jkeras.core.variable import Variable
 from jkeras.optimizers import arguments, cells, rules
 from jkeras.optimizers.cells import State
@@ -59,18 +57,16 @@ class Optimizer(cells.Remembers):
         [0.0, 1.0]
     """
 
-    # The slots of each trained variable, all of which start from zeros.
-    _slots: tuple[str, ...] = ()
+    # The slots of each trained variable, in groups: files hold one group after the other.
+    _slots: tuple[tuple[str, ...], ...] = ()
     # Arguments that old programs give; what they mean has other names in configs.
     _old_arguments = frozenset({"lr", "decay"})
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        old = kwargs.keys() & cls._old_arguments
-        if old:
-            old = old - inspect.signature(cls.__init__).parameters.keys()
-        captured = {k: v for k, v in kwargs.items() if k not in old}
-        return super().__new__(cls, *args, **captured)
+        old = cls._old_arguments - inspect.signature(cls.__init__).parameters.keys()
+        return super().__new__(cls, *args, **{k: v for k, v in kwargs.items() if k not in old})
 
+    @arguments.checks_arguments
     def __init__(
         self,
         learning_rate: Any,
@@ -89,31 +85,19 @@ class Optimizer(cells.Remembers):
         learning_rate = arguments.take_old_arguments(learning_rate, kwargs)
         arguments.refuse_unknown(kwargs, type(self))
         self.name = name or naming.auto_name(naming.to_snake_case(type(self).__name__))
-        self.weight_decay = arguments.number("weight_decay", weight_decay)
-        self.clipnorm = arguments.positive("clipnorm", clipnorm)
-        self.clipvalue = arguments.positive("clipvalue", clipvalue)
-        self.global_clipnorm = arguments.positive("global_clipnorm", global_clipnorm)
-        arguments.only_one(clipnorm=clipnorm, clipvalue=clipvalue, global_clipnorm=global_clipnorm)
-        self.use_ema = use_ema
-        self.ema_momentum = arguments.number(
-            "ema_momentum",
-            ema_momentum,
-            "in the range [0, 1]",
-            lambda x: not use_ema or 0 <= x <= 1,
-        )
-        self.ema_overwrite_frequency = arguments.count(
-            "ema_overwrite_frequency", ema_overwrite_frequency, 1
-        )
-        self.loss_scale_factor = arguments.positive("loss_scale_factor", loss_scale_factor)
-        self.gradient_accumulation_steps = arguments.count(
-            "gradient_accumulation_steps", gradient_accumulation_steps, 2
-        )
+        self.weight_decay = weight_decay
+        self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
+        arguments.check_clips(clipnorm, clipvalue, global_clipnorm)
+        self.use_ema, self.ema_momentum = use_ema, ema_momentum
+        self.ema_overwrite_frequency = ema_overwrite_frequency
+        self.loss_scale_factor = loss_scale_factor
+        self.gradient_accumulation_steps = gradient_accumulation_steps
         self.built = False
         self._trainable_variables: list[Variable] = []
         self._not_decayed: set[Variable] = set()
         self._not_decayed_names: list[str] = []
         self._forget()
-        self._iteration = self.add_variable((), dtype="int32", name="iteration")
+        self._iterations = self.add_variable((), dtype="int32", name="iteration")
         self._learning_rate: Any = None
         self._set_learning_rate(learning_rate)
 
@@ -142,7 +126,8 @@ class Optimizer(cells.Remembers):
                 self.add_variable_from_reference(v, "average", initializer=v)
         if self.gradient_accumulation_steps:
             self.add_optimizer_variables(variables, "gradient_accumulator")
-        self.add_optimizer_variables(variables, self._slots)
+        for group in self._slots:
+            self.add_optimizer_variables(variables, group)
 
     def advance(self, step: Step) -> State:
         """Returns new values for some of `step.scalars`; called once a step, before the rule."""
@@ -194,10 +179,6 @@ class Optimizer(cells.Remembers):
         for name, cell in slots.items():
             cell.assign(new[name][0])
         variable.assign_add(updates[0])
-
-    assign = staticmethod(Variable.assign)
-    assign_add = staticmethod(Variable.assign_add)
-    assign_sub = staticmethod(Variable.assign_sub)
 
     def weight_decay_of(self, variable: Variable) -> float | None:
         """Returns the weight decay of a variable that is not excluded from it."""
@@ -254,9 +235,10 @@ class Optimizer(cells.Remembers):
                 raise ValueError("Pass the parameters as well: update(grads, state, params).")
             flat = cells.by_path(params)
             updates, state = bound(flat).update(cells.by_path(grads), state, flat)
-            return jax.tree_util.tree_map_with_path(
-                lambda path, p: updates.get(cells.path_name(path), jnp.zeros_like(p)), params
-            ), state
+            zeros = {k: jnp.zeros_like(p) for k, p in flat.items() if k not in updates}
+            updates = {**updates, **zeros}
+            leaves = [updates[k] for k in flat]
+            return jax.tree.unflatten(jax.tree.structure(params), leaves), state
 
         return optax.GradientTransformation(init, update)
 
@@ -367,9 +349,16 @@ class Optimizer(cells.Remembers):
         Raises:
             ValueError: If it was not built for a variable, or nothing has a gradient.
         """
-        grads = list(grads)
+        grads, trained = list(grads), self._trainable_variables
         if trainable_variables is not None:
-            grads = self._matched(grads, list(trainable_variables))
+            variables = list(trainable_variables)
+            if not self.built:
+                self.build(variables)
+            self.check_known(variables)
+            arguments.check_length("grads", grads, "trainable_variables", variables)
+            arguments.warn_of_missing(grads, variables)
+            given, trained = dict(zip(variables, grads)), self._trainable_variables
+            grads = [given.get(v) for v in trained] if given else []
         elif not self.built:
             raise ValueError(
                 "When passing `grads` without `variables`, the optimizer must already be built on "
@@ -377,32 +366,15 @@ class Optimizer(cells.Remembers):
             )
         if not grads:
             return
-        trained, mine = self._trainable_variables, self.variables
-        old_trained, old_mine = [v.value for v in trained], [v.value for v in mine]
-        new_trained, new_mine = self.stateless_apply(old_mine, grads, old_trained)
+        held = [*self.variables, *trained]
+        before = [v.value for v in held]
+        count = len(held) - len(trained)
+        new_trained, new_mine = self.stateless_apply(before[:count], grads, before[count:])
         here = scope.current()
         write = Variable.set_cell if here is None else here.write
-        for variable, old, new in zip(
-            trained + mine, old_trained + old_mine, new_trained + new_mine
-        ):
+        for variable, old, new in zip(held, before, new_mine + new_trained, strict=True):
             if new is not old:  # which the user may hold as well
                 write(variable, new)
-
-    def _matched(self, grads: list[Any], variables: list[Variable]) -> list[Any]:
-        """Returns the gradients of the variables it was built on, None where there is none."""
-        if not self.built:
-            self.build(variables)
-        self.check_known(variables)
-        arguments.check_length("grads", grads, "trainable_variables", variables)
-        missing = [v.path for v, g in zip(variables, grads) if g is None]
-        if missing and len(missing) < len(variables):
-            warnings.warn(
-                f"Gradients do not exist for variables {missing} when minimizing the loss. If "
-                "using `model.compile()`, did you forget to provide a `loss` argument?",
-                stacklevel=3,
-            )
-        given = dict(zip(variables, grads))
-        return [given.get(v) for v in self._trainable_variables] if given else []
 
     def stateless_apply(
         self,
@@ -435,32 +407,27 @@ class Optimizer(cells.Remembers):
         arguments.check_length(
             "trainable_variables", trainable_variables, "the trained variables", trained
         )
-        given = {i: jnp.asarray(g) for i, g in enumerate(grads) if g is not None}
+        given = {i: _as_array(g) for i, g in enumerate(grads) if g is not None}
         if not given:
             raise ValueError("No gradients provided for any variable.")
-        tree = self.cells({v: i for i, v in enumerate(trained)})
-        values = dict(zip(mine, optimizer_variables))
-        params, state = self._compiled_step(
-            given,
-            cells.map_cells(values.__getitem__, tree),
-            {i: jnp.asarray(p) for i, p in enumerate(trainable_variables)},
+        return self._compiled_step(
+            given, list(optimizer_variables), [_as_array(p) for p in trainable_variables]
         )
-        values.update(zip(cells.cell_leaves(tree), jax.tree.leaves(state)))
-        return [params[i] for i in range(len(trained))], [values[v] for v in mine]
 
     @functools.cached_property
-    def _compiled_step(self) -> Callable[[State, State, State], tuple[State, State]]:
-        known = dict(enumerate(self._trainable_variables))
-        part = self.part_for(known)
-
+    def _compiled_step(self) -> Callable[[State, list, list], tuple[list, list]]:
         @jax.jit
-        def step(grads: State, state: State, params: State) -> tuple[State, State]:
-            updates, state = part.update(grads, state, params)
+        def step(grads: State, mine: list, params: list) -> tuple[list, list]:
+            known = dict(enumerate(self._trainable_variables))
+            tree = self.cells({v: i for i, v in known.items()})
+            values = dict(zip(self.variables, mine, strict=True))
+            state = cells.map_cells(values.__getitem__, tree)
+            updates, state = self.part_for(known).update(grads, state, dict(enumerate(params)))
             for i, change in updates.items():
-                new = optax.apply_updates(params[i], change)
-                constraint = known[i].constraint
+                new, constraint = optax.apply_updates(params[i], change), known[i].constraint
                 params[i] = constraint(new) if constraint else new
-            return params, state
+            values.update(zip(cells.cell_leaves(tree), jax.tree.leaves(state), strict=True))
+            return params, list(values.values())
 
         return step
 
@@ -475,10 +442,20 @@ class Optimizer(cells.Remembers):
                     "variables, call `optimizer.build(variables)` with all of them first."
                 )
 
+    def averages(self) -> dict[Variable, Variable]:
+        """Returns the moving averages by their variables: of those it is built on, if `use_ema`."""
+        return {
+            of: cell
+            for (name, of), cell in self._made.items()
+            if of is not None and name == "average"
+        }
+
     def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
         """Replaces variables by their moving averages, if `use_ema`; `fit` does so at its end."""
-        for variable in var_list if self.use_ema else ():
-            variable.assign(self._made["average", variable].value)
+        averages = self.averages()
+        for variable in var_list:
+            if variable in averages:
+                variable.assign(averages[variable].value)
 
     def loss_scale(self, state: State) -> Any:
         """Returns what to multiply the loss with before taking gradients, or None.
@@ -495,9 +472,14 @@ class Optimizer(cells.Remembers):
 
     # -------------------------------------------------------------- settings
     @property
+    def rated_optimizers(self) -> "dict[str, Optimizer]":
+        """The optimizers that have a learning rate of their own, by what logs call it."""
+        return {"learning_rate": self}
+
+    @property
     def iterations(self) -> Any:
         """How many updates were made."""
-        return self.updates_before(self._iteration)
+        return self.updates_before(self._iterations)
 
     @property
     def learning_rate(self) -> Any:
@@ -509,7 +491,7 @@ class Optimizer(cells.Remembers):
         """
         if isinstance(self._learning_rate, Variable):
             return self._learning_rate
-        return self.step_of({"iteration": self._iteration.value}).learning_rate
+        return self.step_of({"iteration": self._iterations.value}).learning_rate
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
@@ -535,16 +517,7 @@ class Optimizer(cells.Remembers):
             self._fixed["learning_rate", None] = value
         self._learning_rate = value
 
-    @property
-    def lr(self) -> Any:
-        """Keras 2's name of `learning_rate`."""
-        warn_deprecated("`optimizer.lr` is deprecated: use `learning_rate`.")
-        return self.learning_rate
-
-    @lr.setter
-    def lr(self, value: Any) -> None:
-        warn_deprecated("`optimizer.lr` is deprecated: use `learning_rate`.")
-        self.learning_rate = value
+    lr = arguments.old_name("lr", "learning_rate")
 
     def exclude_from_weight_decay(
         self, var_list: Iterable[Variable] | None = None, var_names: Iterable[str] | None = None
@@ -567,10 +540,9 @@ class Optimizer(cells.Remembers):
         self._not_decayed_names += list(var_names or ())
 
     def _decays(self, variable: Variable) -> bool:
-        names = (variable.name, variable.path)
-        return variable not in self._not_decayed and not any(
-            re.search(pattern, name) for pattern in self._not_decayed_names for name in names
-        )
+        names, patterns = (variable.name, variable.path), self._not_decayed_names
+        found = any(re.search(pattern, name) for pattern in patterns for name in names)
+        return variable not in self._not_decayed and not found
 
     def get_config(self) -> dict[str, Any]:
         values, rate = registry.constructor_arguments(self), self._learning_rate
@@ -588,5 +560,10 @@ class Optimizer(cells.Remembers):
             return super().from_config(config)
 
 
-# Writes the arguments of `Optimizer` out in the signature of a constructor with `**common`.
-takes_common_arguments = takes_arguments_of(Optimizer.__init__)
+def _as_array(x: Any) -> jax.Array:
+    return x if isinstance(x, jax.Array) else jnp.asarray(x)  # which takes long for an array
+
+
+def takes_common_arguments(init: Init) -> Init:
+    """Writes the arguments of `Optimizer` out in a constructor with `**common`; checks them all."""
+    return takes_arguments_of(Optimizer.__init__)(arguments.checks_arguments(init))

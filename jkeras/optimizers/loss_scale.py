@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import optax
 
 from jkeras import initializers
+from jkeras.base import registry
 from jkeras.core.variable import Variable
 from jkeras.optimizers import rules
-from jkeras.optimizers.arguments import CommonArguments, count, positive
+from jkeras.optimizers.arguments import CommonArguments, checks_arguments
 from jkeras.optimizers.base import Optimizer
 from jkeras.optimizers.cells import State
 from jkeras.optimizers.rules import Part
@@ -32,7 +33,7 @@ class LossScaleOptimizer(Optimizer):
         **kwargs: `dynamic=True`, as in Keras 2.
 
     Raises:
-        ValueError: If `inner_optimizer` is not an optimizer or scales the loss itself, or another
+        ValueError: If `inner_optimizer` is not an optimizer, or scales the loss itself; or another
             argument of optimizers is given.
 
     Example:
@@ -46,6 +47,7 @@ class LossScaleOptimizer(Optimizer):
 
     _old_arguments = Optimizer._old_arguments | {"dynamic"}
 
+    @checks_arguments
     def __init__(
         self,
         inner_optimizer: Optimizer,
@@ -77,15 +79,16 @@ class LossScaleOptimizer(Optimizer):
         super().__init__(0.0, name=name)
         inner_optimizer.loss_scale_factor = None
         self.inner_optimizer = inner_optimizer
-        self.initial_scale = positive("initial_scale", initial_scale)
-        self.dynamic_growth_steps = count("dynamic_growth_steps", dynamic_growth_steps, 1)
+        self.initial_scale, self.dynamic_growth_steps = initial_scale, dynamic_growth_steps
 
     @classmethod
     def from_config(
         cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
     ) -> Self:
         common = CommonArguments.__annotations__.keys() - {"name"}  # in older versions' configs
-        return super().from_config({k: v for k, v in config.items() if k not in common})
+        values = {k: v for k, v in config.items() if k not in common}
+        inner = registry.deserialize_keras_object(config["inner_optimizer"], area="optimizers")
+        return super().from_config({**values, "inner_optimizer": inner}, custom_objects)
 
     def build(self, variables: Sequence[Variable]) -> None:
         super().build(variables)
@@ -153,6 +156,10 @@ class LossScaleOptimizer(Optimizer):
         self.inner_optimizer.learning_rate = value
 
     @property
+    def rated_optimizers(self) -> dict[str, Optimizer]:
+        return self.inner_optimizer.rated_optimizers
+
+    @property
     def iterations(self) -> Any:
         return self.inner_optimizer.iterations
 
@@ -161,5 +168,5 @@ class LossScaleOptimizer(Optimizer):
     ) -> None:
         self.inner_optimizer.exclude_from_weight_decay(var_list, var_names)
 
-    def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
-        self.inner_optimizer.finalize_variable_values(var_list)
+    def averages(self) -> dict[Variable, Variable]:
+        return self.inner_optimizer.averages()

@@ -6,9 +6,10 @@ from typing import Any, Self
 
 import optax
 
-from jkeras.base import registry
+from jkeras.base import naming, registry
 from jkeras.core.variable import Variable
 from jkeras.optimizers import rules
+from jkeras.optimizers.arguments import checks_arguments
 from jkeras.optimizers.base import Optimizer
 from jkeras.optimizers.cells import State
 from jkeras.optimizers.loss_scale import LossScaleOptimizer
@@ -107,6 +108,7 @@ class MultiOptimizer(Optimizer):
         [[0.5], [0.75]]
     """
 
+    @checks_arguments
     def __init__(
         self,
         optimizer_map: OptimizerMap | Callable[[Variable], Optimizer],
@@ -179,8 +181,9 @@ class MultiOptimizer(Optimizer):
             states = []
             for (its, part), inner in zip(parts, state["optimizers"], strict=True):
                 its_grads = {k: grads[k] for k in its if k in grads}
-                its_updates, inner = part.update(its_grads, inner, {k: params[k] for k in its})
-                updates.update(its_updates)
+                if its_grads:  # else it makes no step
+                    new, inner = part.update(its_grads, inner, {k: params[k] for k in its})
+                    updates.update(new)
                 states.append(inner)
             return updates, {**state, "iteration": state["iteration"] + 1, "optimizers": states}
 
@@ -211,6 +214,12 @@ class MultiOptimizer(Optimizer):
             "Exclude them on the individual sub-optimizers instead."
         )
 
-    def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
-        for variable in var_list:
-            self._optimizer_of[variable].finalize_variable_values([variable])
+    def averages(self) -> dict[Variable, Variable]:
+        return {v: cell for o in self.optimizers for v, cell in o.averages().items()}
+
+    @property
+    def rated_optimizers(self) -> dict[str, Optimizer]:
+        rated: dict[str, Optimizer] = {}
+        for optimizer in self.optimizers:
+            rated[naming.unique(f"learning_rate_{optimizer.name}", rated)] = optimizer
+        return rated

@@ -4,11 +4,9 @@ import re
 from typing import Any
 
 import jax.numpy as jnp
-import optax
 
 from jkeras.core.variable import Variable
 from jkeras.optimizers import rules
-from jkeras.optimizers.arguments import count, fraction, not_negative, number
 from jkeras.optimizers.base import Optimizer, takes_common_arguments
 from jkeras.optimizers.rules import Part, Step
 
@@ -70,17 +68,13 @@ class Muon(Optimizer):
         **common: Any,
     ):
         super().__init__(learning_rate, weight_decay, **common)
-        self.adam_beta_1 = fraction("adam_beta_1", adam_beta_1)
-        self.adam_beta_2 = fraction("adam_beta_2", adam_beta_2)
-        self.epsilon = not_negative("epsilon", epsilon)
-        self.adam_weight_decay = number("adam_weight_decay", adam_weight_decay)
-        self.adam_lr_ratio = not_negative("adam_lr_ratio", adam_lr_ratio)
+        self.adam_beta_1, self.adam_beta_2, self.epsilon = adam_beta_1, adam_beta_2, epsilon
+        self.adam_weight_decay, self.adam_lr_ratio = adam_weight_decay, adam_lr_ratio
         self.exclude_layers = list(exclude_layers or ())
         self.exclude_embeddings = exclude_embeddings
         self.muon_a, self.muon_b, self.muon_c = muon_a, muon_b, muon_c
-        self.momentum, self.nesterov = fraction("momentum", momentum), nesterov
-        self.ns_steps = count("ns_steps", ns_steps, 1)
-        self.rms_rate = number("rms_rate", rms_rate)
+        self.momentum, self.ns_steps = momentum, ns_steps
+        self.nesterov, self.rms_rate = nesterov, rms_rate
 
     def _is_matrix(self, variable: Variable) -> bool:
         path = variable.path
@@ -105,12 +99,11 @@ class Muon(Optimizer):
             m = self.momentum * slots["momentum"] + g
             x = g + self.momentum * m if self.nesterov else m
             direction = self.lr_adjust(self.zeropower_via_newtonschulz5(x, self.ns_steps))
-            return direction, {"momentum": m}
+            return -step.learning_rate * direction, {"momentum": m}
 
-        adam = rules.scale_by_keras_adam(step, self.adam_beta_1, self.adam_beta_2, self.epsilon)
-        others = rules.chain(adam, optax.scale(self.adam_lr_ratio))
-        split = rules.split("velocity", others, rules.each(matrix))
-        return rules.chain(split, optax.scale(-step.learning_rate))
+        rate = step.learning_rate * self.adam_lr_ratio
+        adam = rules.adam(step, self.adam_beta_1, self.adam_beta_2, self.epsilon, rate)
+        return rules.split("velocity", adam, rules.each(matrix))
 
     def zeropower_via_newtonschulz5(self, x: Any, steps: int) -> Any:
         """Returns about `u @ vt` for the singular value decomposition `u @ s @ vt` of a matrix.

@@ -42,7 +42,6 @@ class OptaxOptimizer(Optimizer):
         self.wrapped = transformation
         # Keys are paths in the optax state, with variables in the places of their names.
         self._leaves: dict[tuple, Variable] = {}
-        self._arranged: dict[tuple, Any] = {}
 
     def build(self, variables: Sequence[Variable]) -> None:
         super().build(variables)
@@ -51,7 +50,7 @@ class OptaxOptimizer(Optimizer):
     def _graft(self, variables: Sequence[Variable]) -> None:
         """Makes the variables of the state, keeping those that were there before."""
         known = dict(enumerate(variables))
-        old, self._leaves, self._arranged = self._leaves, {}, {}
+        old, self._leaves = self._leaves, {}
         with jax.ensure_compile_time_eval():  # also while somebody traces
             fresh = self.wrapped.init({i: v.cell() for i, v in known.items()})
             for path, leaf in jax.tree_util.tree_leaves_with_path(fresh):
@@ -66,15 +65,13 @@ class OptaxOptimizer(Optimizer):
         return [*super().variables, *self._leaves.values()]
 
     def cells(self, names: Mapping[Variable, Any]) -> State:
-        called = tuple(names.items())
-        if called not in self._arranged:  # finding out takes longer than a step
-            known = {name: v for v, name in called}
-            specs = {k: jax.ShapeDtypeStruct(v.shape, v.variable_dtype) for k, v in known.items()}
-            self._arranged[called] = jax.tree_util.tree_map_with_path(
-                lambda path, _: self._leaves[_key(path, known)],
-                jax.eval_shape(self.wrapped.init, specs),
-            )
-        return {**super().cells(names), "state": self._arranged[called]}
+        known = {name: v for v, name in names.items()}
+        specs = {k: jax.ShapeDtypeStruct(v.shape, v.variable_dtype) for k, v in known.items()}
+        state = jax.tree_util.tree_map_with_path(
+            lambda path, _: self._leaves[_key(path, known)],
+            jax.eval_shape(self.wrapped.init, specs),
+        )
+        return {**super().cells(names), "state": state}
 
     def part_for(self, known: Mapping[Any, Variable]) -> Part:
         def init(params: State) -> State:

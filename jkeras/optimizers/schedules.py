@@ -1,12 +1,18 @@
 """Schedules: learning rates as functions of the step."""
 
+import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from jkeras.base import registry
+from jkeras.optimizers import arguments
+
+# A constructor of the fields; schedules are equal to themselves only.
+_fields = dataclasses.dataclass(eq=False, repr=False)
 
 
 class LearningRateSchedule(registry.Configurable):
@@ -30,7 +36,21 @@ class LearningRateSchedule(registry.Configurable):
         raise NotImplementedError(f"{type(self).__name__} has no __call__.")
 
 
-class ExponentialDecay(LearningRateSchedule):
+class _Schedule(LearningRateSchedule):
+    """What built-in schedules have in common: fields that are plain numbers."""
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = arguments.as_number(getattr(self, field.name))
+            setattr(self, field.name, value)
+            if field.name.endswith("decay_steps") and value <= 0:
+                raise ValueError(
+                    f"Argument `{field.name}` must be > 0. Received: {field.name}={value}"
+                )
+
+
+@_fields
+class ExponentialDecay(_Schedule):
     """`initial_learning_rate * decay_rate ** (step / decay_steps)`.
 
     Args:
@@ -47,17 +67,11 @@ class ExponentialDecay(LearningRateSchedule):
         0.125
     """
 
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        decay_steps: int,
-        decay_rate: float,
-        staircase: bool = False,
-        name: str = "ExponentialDecay",
-    ):
-        _require_positive(decay_steps=decay_steps)
-        self.initial_learning_rate, self.decay_steps = initial_learning_rate, decay_steps
-        self.decay_rate, self.staircase, self.name = decay_rate, staircase, name
+    initial_learning_rate: float
+    decay_steps: int
+    decay_rate: float
+    staircase: bool = False
+    name: str = "ExponentialDecay"
 
     def __call__(self, step: Any) -> jax.Array:
         return self.initial_learning_rate * self.decay_rate ** self._periods(step)
@@ -67,6 +81,7 @@ class ExponentialDecay(LearningRateSchedule):
         return jnp.floor(periods) if self.staircase else periods
 
 
+@_fields
 class InverseTimeDecay(ExponentialDecay):
     """`initial_learning_rate / (1 + decay_rate * step / decay_steps)`.
 
@@ -84,21 +99,14 @@ class InverseTimeDecay(ExponentialDecay):
         0.5
     """
 
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        decay_steps: int,
-        decay_rate: float,
-        staircase: bool = False,
-        name: str = "InverseTimeDecay",
-    ):
-        super().__init__(initial_learning_rate, decay_steps, decay_rate, staircase, name)
+    name: str = "InverseTimeDecay"
 
     def __call__(self, step: Any) -> jax.Array:
         return self.initial_learning_rate / (1 + self.decay_rate * self._periods(step))
 
 
-class PiecewiseConstantDecay(LearningRateSchedule):
+@_fields
+class PiecewiseConstantDecay(_Schedule):
     """`values[0]` up to and including step `boundaries[0]`, then `values[1]`, and so on.
 
     Args:
@@ -116,21 +124,26 @@ class PiecewiseConstantDecay(LearningRateSchedule):
         [1.0, 1.0, 0.5, 0.25]
     """
 
-    def __init__(self, boundaries: Any, values: Any, name: str = "PiecewiseConstant"):
-        if len(boundaries) != len(values) - 1:
+    boundaries: Sequence[float]
+    values: Sequence[float]
+    name: str = "PiecewiseConstant"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.boundaries) != len(self.values) - 1:
             raise ValueError(
                 "The length of boundaries should be 1 less than the length of values. "
-                f"Received: boundaries={boundaries} of length {len(boundaries)}, and "
-                f"values={values} of length {len(values)}."
+                f"Received: boundaries={self.boundaries} of length {len(self.boundaries)}, and "
+                f"values={self.values} of length {len(self.values)}."
             )
-        self.boundaries, self.values, self.name = boundaries, values, name
 
     def __call__(self, step: Any) -> jax.Array:
         index = jnp.searchsorted(_as_float(self.boundaries), _as_float(step), side="left")
         return _as_float(self.values)[index]
 
 
-class PolynomialDecay(LearningRateSchedule):
+@_fields
+class PolynomialDecay(_Schedule):
     """From one learning rate to another along `(1 - step / decay_steps) ** power`.
 
     Args:
@@ -149,19 +162,12 @@ class PolynomialDecay(LearningRateSchedule):
         [1.0, 0.75, 0.5, 0.5]
     """
 
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        decay_steps: int,
-        end_learning_rate: float = 0.0001,
-        power: float = 1.0,
-        cycle: bool = False,
-        name: str = "PolynomialDecay",
-    ):
-        _require_positive(decay_steps=decay_steps)
-        self.initial_learning_rate, self.decay_steps = initial_learning_rate, decay_steps
-        self.end_learning_rate, self.power = end_learning_rate, power
-        self.cycle, self.name = cycle, name
+    initial_learning_rate: float
+    decay_steps: int
+    end_learning_rate: float = 0.0001
+    power: float = 1.0
+    cycle: bool = False
+    name: str = "PolynomialDecay"
 
     def __call__(self, step: Any) -> jax.Array:
         periods = _as_float(step) / self.decay_steps
@@ -173,13 +179,14 @@ class PolynomialDecay(LearningRateSchedule):
         return span * (1.0 - done) ** self.power + self.end_learning_rate
 
 
-class CosineDecay(LearningRateSchedule):
+@_fields
+class CosineDecay(_Schedule):
     """A linear warmup, if wanted, then half a cosine down (Loshchilov and Hutter, 2016).
 
     Args:
         initial_learning_rate: The learning rate at step 0.
         decay_steps: How long the cosine lasts.
-        alpha: The final learning rate, as a part of the highest.
+        alpha: The final learning rate, as a fraction of the highest.
         name: A name.
         warmup_target: The highest learning rate, to which the warmup leads; None for no warmup.
         warmup_steps: How long the warmup lasts.
@@ -193,19 +200,12 @@ class CosineDecay(LearningRateSchedule):
         [0.0, 0.5, 1.0, 0.5, 0.0]
     """
 
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        decay_steps: int,
-        alpha: float = 0.0,
-        name: str = "CosineDecay",
-        warmup_target: float | None = None,
-        warmup_steps: int = 0,
-    ):
-        _require_positive(decay_steps=decay_steps)
-        self.initial_learning_rate, self.decay_steps = initial_learning_rate, decay_steps
-        self.alpha, self.name = alpha, name
-        self.warmup_target, self.warmup_steps = warmup_target, warmup_steps
+    initial_learning_rate: float
+    decay_steps: int
+    alpha: float = 0.0
+    name: str = "CosineDecay"
+    warmup_target: float | None = None
+    warmup_steps: int = 0
 
     def __call__(self, step: Any) -> jax.Array:
         step, start = _as_float(step), self.initial_learning_rate
@@ -219,7 +219,8 @@ class CosineDecay(LearningRateSchedule):
         return (1.0 - self.alpha) * _half_cosine(step / self.decay_steps) + self.alpha
 
 
-class CosineDecayRestarts(LearningRateSchedule):
+@_fields
+class CosineDecayRestarts(_Schedule):
     """Half a cosine down, again and again: SGDR (Loshchilov and Hutter, 2016).
 
     Args:
@@ -227,7 +228,7 @@ class CosineDecayRestarts(LearningRateSchedule):
         first_decay_steps: How long the first cosine lasts.
         t_mul: How many times longer each period is than the one before.
         m_mul: How many times higher each period starts than the one before.
-        alpha: The learning rate at the end of each period, as a part of the initial one.
+        alpha: The learning rate at the end of each period, as a fraction of the initial one.
         name: A name.
 
     Example:
@@ -237,21 +238,12 @@ class CosineDecayRestarts(LearningRateSchedule):
         [1.0, 0.5, 0.5, 0.25, 0.25]
     """
 
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        first_decay_steps: int,
-        t_mul: float = 2.0,
-        m_mul: float = 1.0,
-        alpha: float = 0.0,
-        name: str = "SGDRDecay",
-    ):
-        _require_positive(first_decay_steps=first_decay_steps)
-        self.initial_learning_rate, self.first_decay_steps = (
-            initial_learning_rate,
-            first_decay_steps,
-        )
-        self.t_mul, self.m_mul, self.alpha, self.name = t_mul, m_mul, alpha, name
+    initial_learning_rate: float
+    first_decay_steps: int
+    t_mul: float = 2.0
+    m_mul: float = 1.0
+    alpha: float = 0.0
+    name: str = "SGDRDecay"
 
     def __call__(self, step: Any) -> jax.Array:
         periods = _as_float(step) / self.first_decay_steps
@@ -275,12 +267,6 @@ def _half_cosine(done: jax.Array) -> jax.Array:
 
 def _as_float(x: Any) -> jax.Array:
     return jnp.asarray(x).astype(float)
-
-
-def _require_positive(**steps: float) -> None:
-    for name, value in steps.items():
-        if value <= 0:
-            raise ValueError(f"Argument `{name}` must be > 0. Received: {name}={value}")
 
 
 serialize = registry.serialize_keras_object

@@ -5,7 +5,7 @@ from typing import Any, Unpack
 import optax
 
 from jkeras.optimizers import rules
-from jkeras.optimizers.arguments import CommonArguments, fraction
+from jkeras.optimizers.arguments import CommonArguments
 from jkeras.optimizers.base import Optimizer, takes_common_arguments
 
 
@@ -38,12 +38,8 @@ class SGD(Optimizer):
         **common: Unpack[CommonArguments],
     ):
         super().__init__(learning_rate, **common)
-        self.momentum, self.nesterov = fraction("momentum", momentum), nesterov
-
-    def build(self, variables: Any) -> None:
-        super().build(variables)
-        if self.momentum:
-            self.add_optimizer_variables(variables, "momentum")
+        self.momentum, self.nesterov = momentum, nesterov
+        self._slots = (("momentum",),) if momentum else ()
 
     def rule(self, step: rules.Step) -> rules.Part:
         scale = optax.scale(-step.learning_rate)
@@ -69,7 +65,7 @@ class Lion(Optimizer):
         [0.75]
     """
 
-    _slots = ("momentum",)
+    _slots = (("momentum",),)
 
     @takes_common_arguments
     def __init__(
@@ -80,7 +76,7 @@ class Lion(Optimizer):
         **common: Unpack[CommonArguments],
     ):
         super().__init__(learning_rate, **common)
-        self.beta_1, self.beta_2 = fraction("beta_1", beta_1), fraction("beta_2", beta_2)
+        self.beta_1, self.beta_2 = beta_1, beta_2
         if not self.beta_1:
             raise ValueError(
                 "Argument `beta_1` must be in the [0, 1] range. Otherwise, the optimizer "
@@ -89,5 +85,5 @@ class Lion(Optimizer):
 
     def rule(self, step: rules.Step) -> rules.Part:
         lion = optax.scale_by_lion(self.beta_1, self.beta_2)
-        mean = rules.kept(lion, optax.ScaleByLionState, count=step.count, mu="momentum")
+        mean = rules.kept(lion, optax.ScaleByLionState, count=step.before, mu="momentum")
         return rules.chain(mean, optax.scale(-step.learning_rate))

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from jkeras.core.layer import Layer
+from jkeras.core.parts import walk
 from jkeras.core.variable import Variable
 from jkeras.saving.h5_reader import Dataset
 from jkeras.saving.plan import Conversion
@@ -33,17 +34,42 @@ def by_suffix(
 def conversion(
     layer: Layer, variables: Sequence[Variable], shapes: Sequence[tuple[int, ...]]
 ) -> Conversion | None:
-    """Returns how a layer's weights in a file become today's, None if they are today's."""
+    """Returns how a layer's weights in a file become today's, None if they are today's.
+
+    The layers that have changed may lie inside of the layer: in a Bidirectional, or a model.
+    """
     expected = [v.shape for v in variables]
-    kind = type(layer).__name__
-    if kind not in _CUDNN or len(expected) != 3 or len(shapes) != 3:
+    if len(shapes) != len(expected):
         return None
-    gates, biases = _CUDNN[kind]
-    units = expected[1][0]
-    cudnn = [*expected[:2], (2 * gates * units,)]
-    if list(map(tuple, shapes)) != cudnn or expected[2] != biases(units):
+    places = {id(v): i for i, v in enumerate(variables)}
+    changed: list[tuple[int, list[int]]] = []
+    for part in walk(layer):
+        kind = type(part.layer).__name__
+        own = [places.get(id(v)) for v in part.layer.weights] if kind in _CUDNN else []
+        if len(own) != 3 or None in own:
+            continue
+        gates, biases = _CUDNN[kind]
+        kernel, recurrent, bias = (expected[i] for i in own)
+        units = recurrent[0]
+        found = [tuple(shapes[i]) for i in own]
+        if found == [kernel, recurrent, (2 * gates * units,)] and bias == biases(units):
+            changed.append((gates, own))
+    if not changed:
         return None
-    return Conversion(expected, lambda arrays: _from_cudnn(arrays, gates, expected[2]))
+
+    def convert(arrays: list[np.ndarray]) -> list[np.ndarray]:
+        arrays = list(arrays)
+        for gates, own in changed:
+            new = _from_cudnn([arrays[i] for i in own], gates, expected[own[2]])
+            for i, array in zip(own, new, strict=True):
+                arrays[i] = array
+        return arrays
+
+    new = [tuple(shape) for shape in shapes]
+    for _, own in changed:
+        for i in own:
+            new[i] = expected[i]
+    return Conversion(new, convert)
 
 
 # Gates, and the shape of today's bias for some units.

@@ -60,9 +60,9 @@ class Plan:
         shapes = [d.shape for d in datasets] if conversion is None else conversion.shapes
         if len(variables) != len(shapes):
             self.problems.append(
-                f"Layer {layer.name!r} ({type(layer).__name__}) expects {len(variables)} weights "
-                f"{[v.name for v in variables]}, but the file has {len(shapes)} for it."
-                + ("" if layer.built else " The layer is not built.")
+                f"Layer {layer.name!r} ({type(layer).__name__}) expected {len(variables)} "
+                f"variables {[v.name for v in variables]}, but received {len(shapes)} variables "
+                "from the file." + ("" if layer.built else " The layer is not built.")
             )
             return
         bad = [
@@ -107,7 +107,7 @@ class Plan:
             function()
         for variables, values in arrays:
             for variable, value in zip(variables, values, strict=True):
-                variable.assign(value)
+                variable.take(value)
 
 
 def _read(entry: _Entry) -> list[Any]:

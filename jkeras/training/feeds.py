@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.core import policy
 from jkeras.training import engine
 
 Length = Callable[[], int | None]
@@ -223,7 +224,7 @@ class HostFeed(ArrayFeed):
             flat = out.reshape(-1, *array.shape[1:])
             take(array, index.reshape(-1), flat[: index.size])
             flat[index.size :] = 0
-            check_integers(out, "The data")
+            policy.check_integers(out, "The data")
             return out
 
         return Chunk(None, jax.tree.map(gather, self._data), 0, count)
@@ -270,13 +271,21 @@ class SliceFeed:
         while start < rows:
             count = min(most, (rows - start) // size, length() or most)
             stop = min(start + max(count, 1) * size, rows)
-            part = jax.tree.map(lambda a: a[start:stop], self._data)  # noqa: B023
+            part = jax.tree.map(lambda a: _rows(a, start, stop), self._data)  # noqa: B023
             if count > 1:
                 slots = jax.tree.map(lambda a: a.reshape(count, size, *a.shape[1:]), part)  # noqa: B023
                 yield Chunk(None, slots, 0, count, whole=True)
             else:
                 yield Chunk(None, None, 0, 1, whole=True, rest=part)
             start = stop
+
+
+def _rows(array: Any, start: int, stop: int) -> Any:
+    """Returns a view of some rows; of what is in a file, the rows themselves, looked at."""
+    rows = array[start:stop]
+    if isinstance(array, np.memmap) or not isinstance(array, (np.ndarray, jax.Array)):
+        policy.check_integers(rows, "The data")
+    return rows
 
 
 class StreamFeed:
@@ -406,30 +415,6 @@ def _shapes(batch: Any) -> list[tuple[int, ...]]:
 def row_bytes(array: Any) -> int:
     """Returns the size of one row of an array."""
     return int(np.prod(array.shape[1:], dtype=np.int64)) * np.dtype(array.dtype).itemsize
-
-
-def check_integers(array: np.ndarray, what: str) -> None:
-    """Refuses integers that the device has no room for: it would wrap them around silently.
-
-    Args:
-        array: An array on the host.
-        what: What messages call it.
-
-    Raises:
-        ValueError: If an integer does not fit into 32 bits (unless JAX is told to use 64).
-    """
-    if array.dtype.kind not in "iu" or array.dtype.itemsize < 8 or not array.size:
-        return
-    device = np.iinfo(jax.dtypes.canonicalize_dtype(array.dtype))
-    low, high = int(array.min()), int(array.max())
-    if low < device.min or high > device.max:
-        found = low if low < device.min else high
-        raise ValueError(
-            f"{what} holds the integer {found}, but JAX has {device.bits} bits for {array.dtype}: "
-            f"from {device.min} to {device.max}.\nPass numbers as floats "
-            "(`.astype('float32')`), and ids or labels counted from 0 "
-            "(`np.unique(ids, return_inverse=True)[1]`), or hashed by keras.layers.Hashing."
-        )
 
 
 # A row of a memory map may bring megabytes in, where the system keeps files in large pieces.

@@ -153,7 +153,8 @@ class Shortcut:
 
     def remember(self, x: Any) -> None:
         """Notes that arrays like `x` fit the model."""
-        if isinstance(x, (np.ndarray, jax.Array)):
+        # 64-bit integers are looked at each time: they may not fit on the device.
+        if isinstance(x, (np.ndarray, jax.Array)) and x.dtype not in ("int64", "uint64"):
             self._known.add((x.shape[1:], x.dtype))
 
     def run(self, x: Any, batch_size: int) -> Any:

@@ -262,7 +262,7 @@ def describe(layer: Layer, variables: pure.Variables, x: Any) -> tuple[Any, list
 
     def run(variables: pure.Variables, x: Any) -> Any:
         with scope.enter(_Finding()):
-            outputs, effects = pure.apply(layer, variables, x)
+            outputs, effects = pure.apply(layer, variables, x, rng=jax.random.key(0))
         written.extend(p for p, v in effects.state.items() if v is not variables.state[p])
         return outputs
 

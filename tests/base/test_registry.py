@@ -1,7 +1,9 @@
 """Configs: captured from constructors, and read back through fixed tables only."""
 
 import json
+from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -309,3 +311,173 @@ def test_every_name_of_an_area_is_found():
     for area in ("layers", "activations", "initializers", "regularizers", "constraints"):
         for name in registry.builtin_names(area):
             assert registry.find_builtin(area, name) is not None
+
+
+# ------------------------------------------------------------------ Keras's ways to write a config
+class Idiom(layers.Layer):
+    def __init__(self, units, gain=1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.units, self.gain = units, gain
+
+    def get_config(self):
+        return dict(units=self.units, gain=self.gain, **super().get_config())
+
+
+class Further(Idiom):
+    def __init__(self, units, offset=0.0, **kwargs):
+        super().__init__(units, **kwargs)
+        self.offset = offset
+
+    def get_config(self):
+        config = super().get_config()
+        config.update({"offset": self.offset})
+        return config
+
+
+class Unwritten(Idiom):
+    """Has an argument of its own, and no get_config."""
+
+    def __init__(self, units, extra=None, **kwargs):
+        super().__init__(units, **kwargs)
+        self.kept = extra
+
+
+class Gained(layers.Dense):
+    def __init__(self, units, gain=1.0, **kwargs):
+        super().__init__(units, **kwargs)
+        self.gain = gain
+
+    def get_config(self):
+        return dict(gain=self.gain, **super().get_config())
+
+
+class Forgetful(layers.Layer):
+    """Leaves out what its constructor cannot do without: Keras could not read it."""
+
+    def __init__(self, units, shift=1, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+
+    def get_config(self):
+        return super().get_config()
+
+
+class Distance(keras.losses.Loss):
+    def __init__(self, power=2.0, name="distance", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.power = power
+
+    def get_config(self):
+        return dict(power=self.power, **super().get_config())
+
+
+class Slow(keras.optimizers.SGD):
+    def __init__(self, factor=0.5, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def get_config(self):
+        return dict(factor=self.factor, **super().get_config())
+
+
+@pytest.mark.parametrize(
+    ("obj", "own"),
+    [
+        (Idiom(3, 2.0, name="a"), {"units": 3, "gain": 2.0, "name": "a"}),
+        (Further(3, 4.0), {"units": 3, "gain": 1.0, "offset": 4.0}),
+        (Unwritten(3, extra=5), {"units": 3, "gain": 1.0, "extra": 5}),
+        (Gained(3, 2.0, activation="relu"), {"units": 3, "gain": 2.0, "activation": "relu"}),
+        (Forgetful(3), {"units": 3}),
+        (Distance(3.0), {"power": 3.0, "name": "distance"}),
+        (Slow(0.25, momentum=0.5), {"factor": 0.25, "momentum": 0.5}),
+    ],
+)
+def test_configs_written_as_in_keras(obj, own):
+    envelope = json.loads(json.dumps(registry.serialize_keras_object(obj)))
+    assert own.items() <= envelope["config"].items()
+    with registry.custom_object_scope({type(obj).__name__: type(obj)}):
+        again = registry.deserialize_keras_object(envelope)
+    same = json.loads(json.dumps(registry.serialize_keras_object(again)))
+    assert same == envelope
+
+
+# ------------------------------------------------------------------ numbers of other libraries
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        (np.float32(0.5), 0.5),
+        (np.int64(4), 4),
+        (np.bool_(True), True),
+        (np.array(3), 3),
+        (jnp.float32(2.0), 2.0),
+        (np.str_("a"), "a"),
+        (np.dtype("int8"), "int8"),
+        (Path("a/b"), "a/b"),
+        ((1, (np.int64(2),)), (1, (2,))),
+        ({np.int64(1): np.float64(2.0)}, {"1": 2.0}),
+    ],
+)
+def test_numbers_of_other_libraries_in_configs(value, plain):
+    assert registry.serialize_keras_object(value) == plain
+
+    class Raw(layers.Layer):
+        def __init__(self, value=None, **kwargs):
+            super().__init__(**kwargs)
+            self.value = value
+
+        def get_config(self):
+            return {**super().get_config(), "value": self.value}
+
+    envelope = registry.serialize_keras_object(Raw(value))
+    assert envelope["config"]["value"] == plain and json.dumps(envelope)
+
+
+def test_tuples_as_keys_come_back():
+    mapping = {(1, "a"): [np.float32(0.5)], "b": 2}
+    config = json.loads(json.dumps(registry.serialize_keras_object({"x": mapping})))
+    assert registry.deserialize_keras_object(config) == {"x": {(1, "a"): [0.5], "b": 2}}
+
+
+class Bare:
+    def __init__(self, size=1):
+        self.size = size
+
+    def get_config(self):
+        return {"size": self.size}
+
+
+def test_objects_without_from_config_in_containers():
+    config = registry.serialize_keras_object([Bare(2), {"x": Bare(np.int64(3))}])
+    first, rest = registry.deserialize_keras_object(config, {"Bare": Bare})
+    assert (first.size, rest["x"].size) == (2, 3)
+
+
+# ------------------------------------------------------------------ names
+def test_a_built_in_class_that_the_user_registers(tmp_path):
+    for cls in (layers.ReLU, keras.Model, keras.models.Functional):
+        keras.saving.register_keras_serializable()(cls)
+    i = keras.Input((2,))
+    model = keras.Model(i, layers.ReLU()(i))
+    for name in ("a.keras", "a.h5"):
+        model.save(tmp_path / name)
+        assert type(keras.saving.load_model(tmp_path / name)) is type(model)
+    envelope = registry.serialize_keras_object(layers.Dense(1))
+    with pytest.raises(ValueError, match="resolved to a Keras built-in"):
+        registry.deserialize_keras_object({**envelope, "registered_name": "shop>Dense"})
+
+
+def test_functions_are_found_by_module_objects_and_without_their_package():
+    def shift(x):
+        return x
+
+    assert registry.deserialize_keras_object("f", module_objects={"f": shift}) is shift
+    assert keras.utils.legacy.deserialize_keras_object("f", {"f": shift}) is shift
+    registry.register_keras_serializable("shop")(shift)
+    assert registry.find_function("shift") is shift
+    with pytest.raises(ValueError, match="Unknown loss: 'g'"):
+        keras.utils.legacy.deserialize_keras_object("g", {}, printable_module_name="loss")
+    config = keras.utils.legacy.serialize_keras_object(layers.ReLU(name="r"))
+    assert config["class_name"] == "ReLU"
+    assert keras.utils.legacy.deserialize_keras_object(config).name == "r"
+    with pytest.raises(ValueError, match="arbitrary code execution"):
+        registry.deserialize_keras_object(registry.serialize_keras_object(lambda x: x))

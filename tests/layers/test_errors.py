@@ -98,3 +98,43 @@ def test_a_layer_of_text_in_a_compiled_model():
     layer = layers.TextVectorization(vocabulary=["a"])
     with pytest.raises(ValueError, match="runs on the host"):
         keras.Sequential([keras.Input((1,)), layer]).predict(np.zeros((2, 1)), verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("make", "phrase"),
+    [
+        (lambda: layers.Conv2D(0, 3), r"argument `filters`. Expected a strictly positive value"),
+        (lambda: layers.Dense(-1), "must be a positive integer"),
+        (lambda: layers.Embedding(3.7, 2), "`input_dim` must be a positive integer"),
+        (lambda: layers.GroupNormalization(1.5), "argument `groups`"),
+        (lambda: layers.MultiHeadAttention(2, 2, value_dim=0), "argument `value_dim`"),
+        (lambda: layers.MultiHeadAttention(2, 2, dropout=2), "argument `dropout`"),
+        (lambda: layers.Subtract()([np.ones((1, 2))] * 3), "should be called on exactly 2 inputs"),
+        (lambda: layers.Attention()([np.ones((1, 2, 3))]), "list of inputs of length 2 or 3"),
+        (lambda: layers.Wrapper("dense"), r"Layer .* supplied to Wrapper isn't a supported layer"),
+        (lambda: layers.Dropout(0.5, noise_shape=(2, -1)), "positive integers or None"),
+        (lambda: layers.Dropout(0.5, noise_shape=(2, 1.5)), "elements to be integers or None"),
+        (
+            lambda: layers.BatchNormalization(renorm=True, renorm_clipping={"dmax": -1.0}),
+            "dmax should be non-negative",
+        ),
+        (
+            lambda: layers.ConvLSTM2D(2, 2, strides=2, dilation_rate=2),
+            "Specifying `strides > 1` is not compatible",
+        ),
+        (
+            lambda: layers.InputLayer((4,), input_tensor=keras.Input((3,))),
+            "cannot provide an incompatible `shape`",
+        ),
+        (lambda: layers.BatchNormalization(momentum="high"), "argument `momentum`"),
+        (lambda: layers.BatchNormalization(momentum=1.5), r"in the range \[0, 1\]"),
+        (lambda: layers.LayerNormalization(epsilon=-1), "argument `epsilon`"),
+        (lambda: layers.ELU("a"), "argument `alpha`. Expected a number"),
+        (lambda: layers.LSTM(2, dropout=1.5), "between 0 and 1"),
+        (lambda: keras.initializers.STFT(window="unknown"), "window"),
+        (lambda: keras.initializers.get(np.ones(3))((2,)), "Expected `shape` to be"),
+    ],
+)
+def test_phrases_that_people_search_for(make, phrase):
+    with pytest.raises(ValueError, match=phrase):
+        make()

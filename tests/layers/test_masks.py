@@ -8,6 +8,7 @@ import jkeras as keras
 from jkeras import layers
 
 QUERY, VALUE = np.ones((2, 3, 8), "float32"), np.arange(80.0).reshape(2, 5, 8)
+RANDOM = np.random.default_rng(2)
 MERGES = ["Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate"]
 
 
@@ -109,3 +110,34 @@ def test_masks_inside_of_time_steps():
     np.testing.assert_array_equal(layers.TimeDistributed(Sum())(x, mask=steps), 3.0)
     # A layer that takes no mask is not given one.
     assert layers.TimeDistributed(layers.Dense(5))(x, mask=rows).shape == (2, 4, 3, 5)
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "both"),
+    [
+        ("Multiply", [[0, 0], [0, 0], [1, 2], [9, 16]], [[0, 0], [1, 2], [1, 2], [9, 16]]),
+        ("Maximum", [[0, 0], [1, 2], [1, 2], [3, 4]], [[0, 0], [1, 2], [1, 2], [3, 4]]),
+        ("Minimum", [[0, 0], [0, 0], [1, 2], [3, 4]], [[0, 0], [1, 2], [1, 2], [3, 4]]),
+        ("Add", [[0, 0], [1, 2], [1, 2], [6, 8]], [[0, 0], [1, 2], [1, 2], [6, 8]]),
+    ],
+)
+def test_what_is_hidden_does_not_count_in_merges(name, one, both):
+    """Multiply, Maximum and Minimum take the other input there; numbers of Keras 3.15."""
+    masking = layers.Masking()
+    x1 = masking(np.array([[[0, 0], [1, 2], [0, 0], [3, 4]]]))
+    x2 = np.array([[[0, 0], [0, 0], [1, 2], [3, 4]]])
+    layer = getattr(layers, name)()
+    np.testing.assert_array_equal(layer([x1, x2])[0], one)
+    np.testing.assert_array_equal(layer([x1, masking(x2)])[0], both)
+
+
+@pytest.mark.parametrize("use_causal_mask", [False, True])
+def test_masks_of_query_and_value_are_one_attention_mask(attention, use_causal_mask):
+    query = RANDOM.normal(size=(2, 4, 8))
+    query_mask, value_mask = RANDOM.random((2, 4)) < 0.7, RANDOM.random((2, 5)) < 0.7
+    full = query_mask[:, :, None] & value_mask[:, None, :]
+    full &= np.tril(np.ones((4, 5), bool)) if use_causal_mask else True
+    masks = {"query_mask": query_mask, "value_mask": value_mask}
+    found = attention(query, VALUE, **masks, use_causal_mask=use_causal_mask)
+    expected = attention(query, VALUE, attention_mask=full)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)

@@ -7,7 +7,7 @@ import pytest
 
 from jkeras import layers
 from tests.catalog.configurations import CONFIGURATIONS, built, results, stored
-from tests.catalog.draws import DRAWS, NOISE, SMALL, distance
+from tests.catalog.draws import DRAWS, NOISE, chance, distance
 from tests.catalog.layers import LAYERS
 
 pytestmark = pytest.mark.no_cover
@@ -20,7 +20,7 @@ ELSEWHERE = {
     "RandomCrop": "below: Keras's crops a batch at one place",
     "MixUp": "below",
     "RandAugment": "applies the others",
-    "AugMix": "below",
+    "AugMix": "applies the others",
     "IntegerLookup": "Keras needs TensorFlow: tests/layers",
     "StringLookup": "Keras needs TensorFlow: tests/layers",
     "TextVectorization": "Keras needs TensorFlow: tests/layers",
@@ -46,8 +46,9 @@ def golden_draws():
 def test_every_layer_has_numbers(golden, golden_draws):
     assert golden.keys() == {str(c) for c in CONFIGURATIONS}
     assert golden_draws.keys() == {str(d) for d in DRAWS}
-    known = {c.name for c in CONFIGURATIONS} | {d.name for d in DRAWS}
-    assert {case.layer.__name__ for case in LAYERS} - known == ELSEWHERE.keys()
+    named = {c.name for c in CONFIGURATIONS} | {d.name for d in DRAWS}
+    known = {getattr(layers, name) for name in named}
+    assert {case.layer.__name__ for case in LAYERS if case.layer not in known} == ELSEWHERE.keys()
 
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS, ids=str)
@@ -66,7 +67,8 @@ def test_the_numbers_are_keras_s(configuration, golden):
 
 @pytest.mark.parametrize("draw", DRAWS, ids=str)
 def test_draws_are_distributed_as_keras_s(draw, golden_draws):
-    assert distance(draw.sample(layers), golden_draws[str(draw)]) < SMALL
+    ours, theirs = draw.sample(layers), golden_draws[str(draw)]
+    assert distance(ours, theirs) < chance(ours, theirs)
 
 
 @pytest.mark.parametrize("draw", NOISE, ids=str)
@@ -115,10 +117,3 @@ def test_mix_up_draws_shares_of_the_beta_distribution():
     own = np.sort(np.diagonal(mixed["labels"]))
     expected = np.sort(np.random.default_rng(0).beta(alpha, alpha, count).astype("f4"))
     assert distance(own, expected) < 0.113
-
-
-def test_chains_of_augmix_are_mixed_with_the_image():
-    x = np.full((3, 5, 4, 3), 100.0, "f4")
-    layer = layers.AugMix(num_chains=1, chain_depth=1, factor=0.0, seed=1)
-    assert layer(x, training=True).shape == x.shape
-    np.testing.assert_array_equal(layer(x, training=False), x)

@@ -101,6 +101,19 @@ def test_sequences_of_batches_give_the_numbers_of_arrays(workers):
     same(train(Batches(workers=workers), batch_size=None), from_arrays(shuffle=False))
 
 
+def test_a_data_set_is_told_when_an_epoch_begins_and_ends():
+    class Told(Batches):
+        def on_epoch_begin(self):
+            told.append("begin")
+
+        def on_epoch_end(self):
+            told.append("end")
+
+    told = []
+    train(Told(), batch_size=None, epochs=3)
+    assert told == ["begin", "end"] * 3
+
+
 def test_generators():
     expected = from_arrays(shuffle=False)
     same(train(generator(2), batch_size=None, steps_per_epoch=7), expected)

@@ -328,6 +328,25 @@ def test_weights_that_do_not_fit_change_nothing():
     assert [v.numpy().item() for v in optimizer.variables] == [7, 0.25, 1.0]
 
 
+def test_weights_are_a_list():
+    variables = weights(a=[1.0, 2.0])
+    first, second = optimizers.Adam(0.5), optimizers.Adam(0.25)
+    with pytest.raises(ValueError, match="not yet been built"):
+        second.set_weights(first.get_weights())
+    first.apply(ones(variables), variables)
+    second.build(variables)
+    for wrong in ([], first.get_weights()[:2], [*first.get_weights(), 0]):
+        with pytest.raises(ValueError, match=f"has {len(wrong)} arrays.*has 4 variables"):
+            second.set_weights(wrong)
+    second.set_weights(first.variables)
+    for mine, theirs in zip(first.get_weights(), second.get_weights(), strict=True):
+        assert isinstance(mine, np.ndarray) and mine.tolist() == theirs.tolist()
+    iterations, _, *slots = first.get_weights()  # Keras 2's lists have no learning rate
+    second.learning_rate = 0.125
+    second.set_weights([iterations + 1, *slots])
+    assert (int(second.iterations), float(second.learning_rate)) == (2, 0.125)
+
+
 def test_variables_are_arranged_as_states_are():
     a, b = weights(a=[1.0], b=[1.0])
     optimizer = optimizers.SGD(0.5, momentum=0.5)

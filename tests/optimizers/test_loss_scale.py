@@ -112,7 +112,14 @@ def test_variables_learning_rate_and_config():
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"clipnorm": 1.0}, "set `clipnorm` on the `inner_optimizer`"), ({"foo": 1}, "`foo`")],
+    [
+        ({"clipnorm": 1.0}, "set `clipnorm` on the `inner_optimizer`"),
+        ({"use_ema": True}, "set `use_ema` on the `inner_optimizer`"),
+        ({"foo": 1, "bar": 2}, "arguments: `foo`, `bar`"),
+        ({"dynamic": False}, "set `loss_scale_factor`"),
+        ({"initial_scale": -1.0}, "`initial_scale` must be positive"),
+        ({"dynamic_growth_steps": 0}, "integer >= 1"),
+    ],
 )
 def test_other_arguments_belong_to_the_inner_optimizer(options, message):
     with pytest.raises(ValueError, match=message):
@@ -126,3 +133,38 @@ def test_state_survives_freezing():
     optimizer.build([a])
     state = state_of(optimizer, {a: "a"})
     assert state["dynamic_scale"] == 4.0 and list(state["inner_optimizer"]["momentum"]) == ["a"]
+
+
+def test_the_loss_is_scaled_once():
+    inner = optimizers.SGD(0.5, loss_scale_factor=100.0)
+    w, optimizer = weight(), make(inner)
+    optimizer.apply([np.array([8.0])], [w])
+    assert w.numpy().item() == 0.5 and inner.loss_scale_factor is None
+    with pytest.raises(ValueError, match="LossScaleOptimizer itself"):
+        make(make())
+
+
+def test_several_optimizers_inside():
+    a, b = weight(), Variable(np.ones(1, "f4"), name="b")
+    chosen = optimizers.OptimizerMap(optimizers.SGD(0.5), {"b": optimizers.SGD(0.25)})
+    inner = optimizers.MultiOptimizer(chosen, loss_scale_factor=5.0)
+    optimizer = make(inner)
+    optimizer.apply([np.full(1, 8.0)] * 2, [a, b])
+    assert (a.numpy().item(), b.numpy().item()) == (0.5, 0.75)
+    assert optimizer.scale_loss(1.0) == 8.0
+    assert list(optimizer.rated_optimizers.values()) == inner.optimizers
+
+
+def test_configs_of_older_versions():
+    inner = {"class_name": "SGD", "config": {"learning_rate": 0.5}}
+    config = {"name": "scaled", "inner_optimizer": inner, "initial_scale": 4.0}
+    config |= {"dynamic_growth_steps": 2, "dynamic": True, "clipnorm": None, "use_ema": False}
+    optimizer = optimizers.LossScaleOptimizer.from_config(config)
+    assert (optimizer.name, optimizer.initial_scale) == ("scaled", 4.0)
+    assert float(optimizer.learning_rate) == 0.5
+    assert sorted(optimizer.get_config()) == [
+        "dynamic_growth_steps",
+        "initial_scale",
+        "inner_optimizer",
+        "name",
+    ]

@@ -114,3 +114,36 @@ def test_a_map_is_a_collection_of_patterns():
         optimizers.OptimizerMap("sgd")
     with pytest.raises(TypeError, match="optimizer_map"):
         optimizers.MultiOptimizer(optimizers.SGD())
+
+
+def test_the_loss_is_scaled_once():
+    (a,) = weights("a")
+    inner = optimizers.SGD(1.0, loss_scale_factor=2.0)
+    optimizer = optimizers.MultiOptimizer(optimizers.OptimizerMap(inner), loss_scale_factor=4.0)
+    assert optimizer.scale_loss(1.0) == 4.0
+    optimizer.apply([np.full(2, 8.0)], [a])
+    assert a.numpy().tolist() == [-2.0, -2.0]
+    scaled = optimizers.LossScaleOptimizer(optimizers.SGD())
+    for nested in (scaled, optimizers.MultiOptimizer(make_map())):
+        with pytest.raises(ValueError, match=f"optimizer cannot be {type(nested).__name__}"):
+            optimizers.OptimizerMap(optimizers.SGD(), {"a": nested})
+        by_function = optimizers.MultiOptimizer(lambda v, nested=nested: nested)
+        with pytest.raises(ValueError, match="cannot be used inside an MultiOptimizer"):
+            by_function.build([a])
+
+
+def test_an_optimizer_without_gradients_makes_no_step():
+    (a,) = weights("a")
+    chosen = make_map()
+    optimizer = optimizers.MultiOptimizer(chosen)
+    optimizer.apply([np.ones(2)], [a])
+    assert int(chosen["b.*"].iterations) == 0 and int(chosen.default_optimizer.iterations) == 1
+
+
+def test_optimizers_of_one_name_have_rates_of_their_own():
+    chosen = optimizers.OptimizerMap(
+        optimizers.SGD(0.5, name="x"), {"b": optimizers.SGD(0.25, name="x")}
+    )
+    rated = optimizers.MultiOptimizer(chosen).rated_optimizers
+    rates = {name: float(o.learning_rate) for name, o in rated.items()}
+    assert rates == {"learning_rate_x": 0.25, "learning_rate_x_1": 0.5}

@@ -6,6 +6,7 @@ import numpy as np
 import optax
 import pytest
 
+import jkeras as keras
 from jkeras import optimizers
 from jkeras.core.variable import Variable
 from tests.optimizers.states import state_of
@@ -122,3 +123,33 @@ def test_saving_and_configs():
     assert optimizer.name == "optax_optimizer" and other.name == "optax_optimizer_1"
     with pytest.raises(NotImplementedError, match="compile"):
         optimizer.get_config()
+
+
+@pytest.mark.parametrize("wrap", [lambda tx: tx, lambda tx: tx.gradient_transformation()])
+def test_multi_steps(wrap):
+    (w,) = weights("w")
+    optimizer = optimizers.get(wrap(optax.MultiSteps(optax.sgd(1.0), 2)))
+    seen = []
+    for g in (1.0, 3.0, 1.0, 1.0):
+        optimizer.apply([np.full(1, g)], [w])
+        seen.append(w.numpy().item())
+    assert seen == [1.0, -1.0, -1.0, -2.0] and int(optimizer.iterations) == 4
+
+
+def test_an_object_with_init_and_update_trains_a_model():
+    class Half:
+        def init(self, params):
+            return ()
+
+        def update(self, grads, state, params=None):
+            return jax.tree.map(lambda g: -0.5 * g, grads), state
+
+    def train(optimizer):
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        model.compile(optimizer, "mse")
+        model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0)
+        return model.get_weights()
+
+    for mine, theirs in zip(train(Half()), train(optimizers.SGD(0.5)), strict=True):
+        np.testing.assert_array_equal(mine, theirs)

@@ -142,8 +142,7 @@ def adafactor(
             v = outer / rows.mean(-1)[..., None, None]
         change = g / np.sqrt(v)
         change = change / max(1.0, rms(change) / clip_threshold)
-        rate = min(lr, 1 / np.sqrt(t)) if relative_step else lr
-        w = w - rate * max(epsilon_2, rms(w)) * change
+        w = w - min(lr, 1 / np.sqrt(t)) * max(epsilon_2, rms(w)) * change
         yield w
 
 
@@ -224,6 +223,25 @@ def test_formula(case, options):
             np.testing.assert_allclose(
                 variable.numpy(), expected[variable.name][t], rtol=2e-5, atol=2e-5
             )
+
+
+def test_adafactor_gives_keras_published_values():
+    optimizer = optimizers.Adafactor(0.5, -0.65, 1e-15, 1e-4, 0.9, relative_step=False)
+    weight, found = Variable(np.ones(10, "f4"), name="w"), []
+    for g in [np.full(10, 0.01), *[np.arange(0.1, 1.1, 0.1)] * 4]:
+        optimizer.apply([g], [weight])
+        found.append(weight.numpy())
+    np.testing.assert_allclose(found[0], 0.55, atol=5e-5)
+    np.testing.assert_allclose(
+        np.stack(found)[1:, [0, 1, 2, 9]],
+        [
+            [0.3031, 0.3026, 0.3025, 0.3024],
+            [0.1671, 0.1665, 0.1663, 0.1663],
+            [0.0923, 0.0916, 0.0915, 0.0914],
+            [0.0554, 0.0548, 0.0546, 0.0545],
+        ],
+        atol=1e-4,
+    )
 
 
 def test_every_optimizer_is_in_the_catalog():
@@ -326,6 +344,27 @@ def test_a_variable_may_be_replaced_by_its_gradient():
     optimizers.SGD(1.0, weight_decay=0.1, clipvalue=0.1).apply([np.array([4.0, 8.0])] * 2, [a, b])
     assert a.numpy().tolist() == [4.0, 8.0]
     np.testing.assert_allclose(b.numpy(), [-0.1, -0.1])
+
+
+def test_of_accumulated_gradients_the_largest_replaces_a_variable():
+    a, b = Variable(np.zeros(2, "f4"), name="a"), Variable(np.zeros(2, "f4"), name="b")
+    a.overwrite_with_gradient = True
+    optimizer, seen = optimizers.SGD(1.0, gradient_accumulation_steps=2), []
+    for g in ([1.0, 4.0], [3.0, 2.0], [1.0, 1.0]):
+        optimizer.apply([np.array(g)] * 2, [a, b])
+        seen.append((a.numpy().tolist(), b.numpy().tolist()))
+    assert seen == [([0.0, 0.0], [0.0, 0.0]), *[([3.0, 4.0], [-2.0, -3.0])] * 2]
+
+
+def test_the_steps_of_muon_are_public():
+    optimizer = optimizers.Muon(rms_rate=0.2)
+    found = optimizer.zeropower_via_newtonschulz5(
+        np.array([[0.2499, 0.9105], [0.2655, 0.8824]], "f4"), 5
+    )
+    np.testing.assert_allclose(found, [[-0.4422, 0.6457], [0.7285, 0.2968]], atol=1e-3)
+    ones = np.ones((4, 2), "f4")
+    np.testing.assert_allclose(optimizer.lr_adjust(ones), 0.4 * ones, rtol=1e-6)
+    assert optimizers.Muon(rms_rate=None).lr_adjust(ones) is ones
 
 
 @pytest.mark.parametrize("options", COMMON_OPTIONS, ids=str)

@@ -1,5 +1,6 @@
 """Schedules: their values against formulas, traced and not; configs; use in optimizers."""
 
+import json
 import math
 
 import jax
@@ -148,3 +149,20 @@ def test_a_number_can_become_a_schedule_but_not_back():
     assert [v.name for v in optimizer.variables] == ["iteration"]
     with pytest.raises(TypeError, match="LearningRateSchedule"):
         optimizer.learning_rate = 0.5
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.array, jnp.array, lambda x: Variable(x, name="v")])
+def test_numbers_of_all_kinds_are_numbers(kind):
+    for schedule in (
+        s.ExponentialDecay(kind(0.5), 4, kind(0.25)),
+        s.PiecewiseConstantDecay(np.array([2, 4]), [kind(0.5), 0.25, kind(0.125)]),
+        s.PolynomialDecay(kind(0.5), kind(4.0)),
+    ):
+        config = schedule.get_config()
+        assert json.loads(json.dumps(config)) == config
+        again = type(schedule).from_config(config)
+        assert float(again(3)) == float(schedule(3))
+        optimizer = optimizers.SGD(schedule)
+        weight = Variable(np.ones(1, "f4"), name="w")
+        optimizer.apply([np.ones(1)], [weight])
+        assert weight.numpy().item() == 0.5

@@ -116,3 +116,65 @@ def test_a_folder_is_replaced_as_a_whole(tmp_path):
         raise RuntimeError
     assert (folder / "a").read_text() == "1"
     assert os.listdir(tmp_path) == ["folder"]
+
+
+# ------------------------------------------------------------------ what is there already
+def test_what_killed_processes_left_is_removed_by_the_next_save(tmp_path):
+    """Of whatever name, and only if nobody is writing it."""
+    for name in ("model.keras", "x.weights.h5", f"{'n' * 249}.keras"):
+        code = f"""
+            import os, signal
+            from jkeras.saving import atomic
+            with atomic.writing({str(tmp_path / name)!r}) as file:
+                file.write(b"half")
+                os.kill(os.getpid(), signal.SIGKILL)
+        """
+        subprocess.run([sys.executable, "-c", textwrap.dedent(code)], cwd=ROOT, check=False)
+        assert len(os.listdir(tmp_path)) == 1
+        with atomic.writing(tmp_path / name) as file:
+            file.write(b"first")
+            with atomic.writing(tmp_path / name) as other:  # which leaves alone what is written
+                other.write(b"second")
+        assert os.listdir(tmp_path) == [name]
+        assert (tmp_path / name).read_bytes() == b"first"
+        (tmp_path / name).unlink()
+
+
+def test_a_folder_that_had_stepped_aside_comes_back(tmp_path):
+    (tmp_path / ".folder.abcdefgh.old").mkdir()
+    (tmp_path / ".folder.abcdefgh.old" / "a").write_text("1")
+    with pytest.raises(RuntimeError), atomic.writing_folder(tmp_path / "folder"):
+        raise RuntimeError
+    assert (tmp_path / "folder" / "a").read_text() == "1"
+    assert os.listdir(tmp_path) == ["folder"]
+
+
+def test_links_pipes_and_files_that_may_only_be_read(tmp_path):
+    (tmp_path / "real").mkdir()
+    target, link = tmp_path / "real" / "a.keras", tmp_path / "link.keras"
+    link.symlink_to(target)
+    for _ in range(2):  # to nothing, then to a file
+        save(model(), link)
+        assert link.is_symlink() and target.is_file()
+    os.link(target, tmp_path / "hard.keras")
+    before = target.read_bytes()
+    save(model(), target)
+    assert (tmp_path / "hard.keras").read_bytes() == before != target.read_bytes()
+    os.mkfifo(tmp_path / "pipe.keras")
+    (tmp_path / "folder.keras").mkdir()
+    for name in ("pipe", "folder"):
+        with pytest.raises(OSError, match="Cannot save to"):
+            save(model(), tmp_path / f"{name}.keras")
+    target.chmod(0o444)
+    with pytest.raises(PermissionError, match="may only be read"):
+        save(model(), target)
+    assert (tmp_path / "pipe.keras").is_fifo()
+
+
+def test_long_names_and_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("model.keras", f"{'a' * 236}.keras", f"{'ä' * 124}.keras", f"{'a' * 249}.keras"):
+        save(model(), Path("~") / name)
+        keras.models.load_model(f"~/{name}")
+        assert os.listdir(tmp_path) == [name]
+        (tmp_path / name).unlink()
