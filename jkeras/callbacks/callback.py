@@ -127,7 +127,10 @@ class Callback:
 def _steps_ahead(callback: Any, mode: str, batch: int) -> int | None:
     """Returns `callback.steps_ahead(mode, batch)`; 1 where that does not speak for a hook."""
     kind: Any = type(callback)
-    return callback.steps_ahead(mode, batch) if _speaks_for_hooks(kind, mode) else 1
+    own = getattr(callback, "__dict__", {})  # hooks may be set on the object itself
+    if any(hook in own for hook in _BATCH_HOOKS[mode]) or not _speaks_for_hooks(kind, mode):
+        return 1
+    return callback.steps_ahead(mode, batch)
 
 
 @functools.lru_cache(maxsize=256)  # asked in every epoch
@@ -190,14 +193,14 @@ class CallbackList(Callback):
         model: Any = None,
         **params: Any,
     ):
-        single = isinstance(callbacks, Callback) and not isinstance(callbacks, CallbackList)
-        given = [callbacks] if single else list(callbacks or ())
+        several = hasattr(callbacks, "__iter__") and not isinstance(callbacks, (str, type))
+        given = list(callbacks) if several else [] if callbacks is None else [callbacks]
         for callback in given:
             if isinstance(callback, type) or not hasattr(callback, "set_model"):
                 hint = f" Did you mean {callback.__name__}()?" if isinstance(callback, type) else ""
                 raise TypeError(
-                    f"`callbacks` must hold keras.callbacks.Callback objects, got {callback!r}."
-                    + hint
+                    f"`callbacks` must be a list of keras.callbacks.Callback objects, got "
+                    f"{callback!r}." + hint
                 )
         self.callbacks: list[Any] = given
         self.history: History | None = next((c for c in given if isinstance(c, History)), None)
@@ -313,7 +316,3 @@ class LambdaCallback(Callback):
                 raise ValueError(f"LambdaCallback got an unknown hook {name!r}: {sorted(known)}.")
             if function is not None:
                 setattr(self, name, function)
-        self._given = {name for name, function in given.items() if function is not None}
-
-    def steps_ahead(self, mode: str, batch: int) -> int | None:
-        return 1 if self._given.intersection(_BATCH_HOOKS[mode]) else None

@@ -4,7 +4,7 @@ import warnings
 from typing import Any
 
 from jkeras.callbacks.console import say
-from jkeras.callbacks.monitor import MonitorCallback, available
+from jkeras.callbacks.monitor import MonitorCallback, available, check_patience
 
 
 class EarlyStopping(MonitorCallback):
@@ -53,6 +53,7 @@ class EarlyStopping(MonitorCallback):
         start_from_epoch: int = 0,
     ):
         super().__init__(monitor, mode, min_delta)
+        check_patience(patience)
         self.patience, self.verbose, self.baseline = patience, verbose, baseline
         self.restore_best_weights, self.start_from_epoch = restore_best_weights, start_from_epoch
         self.wait = self.stopped_epoch = self.best_epoch = 0

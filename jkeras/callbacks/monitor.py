@@ -90,3 +90,10 @@ def _direction_of_kind(kind: type) -> str | None:
 def available(logs: Mapping[str, Any]) -> str:
     """Returns the names in logs, for a message."""
     return ",".join(logs)
+
+
+def check_patience(patience: Any) -> None:
+    """Raises a `ValueError` unless `patience` is a number of epochs."""
+    is_number = isinstance(patience, (int, float, np.number)) and not isinstance(patience, bool)
+    if not is_number or patience < 0:
+        raise ValueError(f"`patience` must be a number of epochs, at least 0, got {patience!r}.")

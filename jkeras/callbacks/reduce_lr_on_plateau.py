@@ -5,7 +5,7 @@ from typing import Any
 
 from jkeras.base.deprecation import warn_deprecated
 from jkeras.callbacks.console import say
-from jkeras.callbacks.monitor import MonitorCallback, available
+from jkeras.callbacks.monitor import MonitorCallback, available, check_patience
 
 
 class ReduceLROnPlateau(MonitorCallback):
@@ -61,6 +61,7 @@ class ReduceLROnPlateau(MonitorCallback):
                 f"ReduceLROnPlateau does not support a factor >= 1.0. Received factor={factor}"
             )
         super().__init__(monitor, mode, min_delta)
+        check_patience(patience)
         self.factor, self.patience, self.verbose = factor, patience, verbose
         self.cooldown, self.min_lr = cooldown, min_lr
         self.wait = self.cooldown_counter = 0

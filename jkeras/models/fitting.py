@@ -1,5 +1,6 @@
 """`fit`, `evaluate` and `predict` at work: a feed, a program, and those who listen."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -42,6 +43,8 @@ class Fit:
         self._steps = data_module.limited_steps(steps, train.steps)
         self._program = session.program("train", train.example)
         session.check_labels(self._program, train)
+        if not any(session.layout().trainable):
+            warnings.warn("The model does not have any trainable weights.", stacklevel=3)
         self._feed = session.place(train, shuffle)
         self._training = Training(session, self._program, self._feed.select, self._checked)
         self._validation: Evaluate | None = None

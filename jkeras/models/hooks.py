@@ -281,7 +281,8 @@ class Lists:
             [arrays[paths[v]] for v in model.non_trainable_variables],
         ]
         if state.opt_state is not None:
-            optimizer, slots = self._of.session.optimizer, {}
+            optimizer = self._of.session.optimizer
+            slots: dict[Variable, Any] = {}
             map_cells(slots.__setitem__, optimizer.cells(self._names()), state.opt_state)
             lists.append([slots[v] for v in optimizer.variables])
         return [*lists, [state.state[path] for path in outside]]
@@ -420,16 +421,17 @@ def program_parts(session: Any, mode: str, batch: Batch, described: Any) -> dict
 
 def _trace(trial: HookSteps, mode: str, batch: Batch) -> tuple[list[str], dict[str, Any]]:
     """Finds out by an abstract step what state it writes, and what its logs are."""
-    session, written = trial.session, []
+    session = trial.session
+    written: list[str] = []
     params, state = session.layout().variables()
     state = {**state, **{path: v.cell() for path, v in trial.outside.items()}}
     variables = pure.Variables(params, state)
 
     def run(variables: pure.Variables, batch: Batch) -> Any:
-        empty = {"logs": {}}
+        empty: dict[str, Any] = {"logs": {}}
         if mode == "test":
             carry = EvalState(variables.state, empty)
-            new = trial.test_step()(carry, (variables, batch))
+            new: Any = trial.test_step()(carry, (variables, batch))
         else:
             session.optimizer.build([v for v in session.names() if v.trainable])
             tx, key = session.optimizer.transform(session.names()), jax.random.key(0)

@@ -499,9 +499,7 @@ class Session:
         self._shortcut = shortcut
 
 
-def _standard_parts(
-    session: Session, mode: str, batch: Batch, described: Description
-) -> dict[str, Any]:
+def _standard_parts(session: Session, mode: str, batch: Batch, described: Any) -> dict[str, Any]:
     """Returns the parts of a program of `"train"` or `"test"`."""
     objective = session.objective(described.outputs, batch.y)
     step = session.train_step if mode == "train" else session.test_step

@@ -6,6 +6,7 @@ A feed gives chunks: what stays on the device, and slots, of which `select` make
 import mmap
 import time
 from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -242,7 +243,7 @@ class SliceFeed:
     select: Callable[[Any, Any], Any] = staticmethod(engine.take_slot)
     streams = False
     has_ended = False
-    position: Any = {}
+    position: Any = MappingProxyType({})
 
     def __init__(self, data: Any, batch_size: int):
         self._data, self._batch_size = data, batch_size

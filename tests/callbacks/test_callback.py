@@ -138,10 +138,23 @@ def test_what_the_list_takes():
     assert listed.callbacks[-1] is single
     with pytest.raises(TypeError, match=r"Did you mean EarlyStopping\(\)"):
         model.fit(X, Y, callbacks=[callbacks.EarlyStopping])
-    with pytest.raises(TypeError, match="must hold"):
+    with pytest.raises(TypeError, match="must be a list"):
         model.fit(X, Y, callbacks=["early_stopping"])
+    with pytest.raises(TypeError, match=r"Did you mean EarlyStopping\(\)"):
+        model.fit(X, Y, callbacks=callbacks.EarlyStopping)
+    with pytest.raises(ValueError, match=r"`patience` must be .* got -3"):
+        callbacks.EarlyStopping(patience=-3)
     with pytest.raises(ValueError, match="on_epoch_ends"):
         callbacks.LambdaCallback(on_epoch_ends=print)
+
+
+@pytest.mark.parametrize("mode", ["train", "test", "predict"])
+def test_batch_hooks_that_are_set_on_an_object_are_called(mode):
+    seen, watch, model = [], callbacks.Callback(), linear()
+    setattr(watch, f"on_{mode}_batch_end", lambda batch, logs=None: seen.append(batch))
+    model.fit(X, Y, batch_size=5, verbose=0, callbacks=[watch], validation_data=(X, Y))
+    model.predict(X, batch_size=5, verbose=0, callbacks=[watch])
+    assert seen == [0, 1]
 
 
 def test_parameters_model_and_logs():

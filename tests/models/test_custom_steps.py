@@ -103,3 +103,157 @@ def test_calling_a_step_from_outside_says_what_to_do():
     model = custom_classes.build(keras, keras.Model)
     with pytest.raises(ValueError, match="train_on_batch"):
         model.train_step(None, None)
+
+
+# ------------------------------------------------------------------ Keras's forms of a step
+X, Y = custom_classes.data()
+
+
+class Guide(keras.Model):
+    """The step of Keras's guide, with the metrics of `compile`."""
+
+    def compute_loss_and_updates(self, trainable, non_trainable, x, y, training=False):
+        y_pred, non_trainable = self.stateless_call(trainable, non_trainable, x, training=training)
+        return self.compute_loss(x, y, y_pred), (y_pred, non_trainable)
+
+    def train_step(self, state, data):
+        trainable, non_trainable, optimizer, metrics = state
+        x, y = data
+        gradient = jax.value_and_grad(self.compute_loss_and_updates, has_aux=True)
+        (loss, (y_pred, non_trainable)), grads = gradient(
+            trainable, non_trainable, x, y, training=True
+        )
+        trainable, optimizer = self.optimizer.stateless_apply(optimizer, grads, trainable)
+        new, logs = [], {}
+        for metric in self.metrics:
+            own = metrics[len(new) : len(new) + len(metric.variables)]
+            values = (loss,) if metric.name == "loss" else (y, y_pred)
+            own = metric.stateless_update_state(own, *values)
+            logs[metric.name] = metric.stateless_result(own)
+            new += own
+        return logs, (trainable, non_trainable, optimizer, new)
+
+
+def make(cls):
+    keras.utils.set_random_seed(1)
+    inputs = keras.Input((3,))
+    model = cls(inputs, keras.layers.Dense(1)(inputs))
+    model.compile("sgd", "mse", metrics=["mae"])
+    return model
+
+
+def test_the_loop_of_keras_guide_over_the_metrics_of_compile():
+    model, plain = make(Guide), make(keras.Model)
+    assert [m.name for m in model.metrics] == ["loss", "mae"]
+    history = model.fit(X, Y, epochs=2, shuffle=False, verbose=0).history
+    expected = plain.fit(X, Y, epochs=2, shuffle=False, verbose=0).history
+    for name, values in expected.items():
+        np.testing.assert_allclose(history[name], values, rtol=1e-5)
+    np.testing.assert_allclose(
+        model.evaluate(X, Y, verbose=0), plain.evaluate(X, Y, verbose=0), rtol=1e-5
+    )
+
+
+def test_logs_may_be_nested_and_come_without_a_state():
+    class Nested(Guide):
+        def train_step(self, state, data):
+            logs, state = super().train_step(state, data)
+            return {"a": {"b": logs["loss"], "c": {"d": logs["mae"]}}}, state
+
+        def test_step(self, state, data):
+            return {"x": jnp.mean(data[1])}
+
+    model, plain = make(Nested), make(keras.Model)
+    history = model.fit(X, Y, shuffle=False, verbose=0).history
+    expected = plain.fit(X, Y, shuffle=False, verbose=0).history
+    assert history["b"] == pytest.approx(expected["loss"]) and set(history) == {"b", "d"}
+    # Those of the last batch.
+    assert model.evaluate(X, Y, verbose=0, return_dict=True)["x"] == pytest.approx(Y[-32:].mean())
+
+
+class Gan(keras.Model):
+    """Has a step, and nothing that could be called on its data."""
+
+    def __init__(self):
+        super().__init__()
+        self.generator = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+        self.critic = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+        self.tracker = keras.metrics.Mean(name="g_loss")
+
+    @property
+    def metrics(self):
+        return [self.tracker]
+
+    def train_step(self, state, real):
+        self.check(real)
+        trainable, frozen, optimizer, metrics = state
+        count = len(self.generator.trainable_variables)
+        noise = jax.random.normal(jax.random.key(0), (len(jax.tree.leaves(real)[0]), 4))
+
+        def loss(trainable):
+            fake, _ = self.generator.stateless_call(trainable[:count], [], noise)
+            score, _ = self.critic.stateless_call(trainable[count:], [], fake)
+            return jnp.mean(score**2)
+
+        value, grads = jax.value_and_grad(loss)(trainable)
+        trainable, optimizer = self.optimizer.stateless_apply(optimizer, grads, trainable)
+        metrics = self.tracker.stateless_update_state(metrics, value)
+        logs = {"g_loss": self.tracker.stateless_result(metrics)}
+        return logs, (trainable, frozen, optimizer, metrics)
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"), [(X, jax.Array), ({"image": X}, dict), ([X, X], tuple)], ids=str
+)
+def test_a_model_with_a_step_and_no_call_gets_what_fit_gets(data, kind):
+    given = []
+    model = Gan()
+    model.check = lambda real: given.append(real)
+    model.compile("sgd")
+    losses = model.fit(data, epochs=3, verbose=0).history["g_loss"]
+    assert all(isinstance(g, kind) for g in given)
+    assert losses[2] < losses[1] < losses[0]
+
+
+def test_compute_loss_need_not_take_training():
+    class Own(keras.Model):
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):
+            return keras.ops.mean(keras.ops.square(y - y_pred))
+
+    model, plain = make(Own), make(keras.Model)
+    history, expected = (m.fit(X, Y, shuffle=False, verbose=0).history for m in (model, plain))
+    np.testing.assert_allclose(history["loss"], expected["loss"], rtol=1e-5)
+
+
+def test_a_step_in_the_form_of_another_backend():
+    class Step(keras.Model):
+        def train_step(self, data):
+            return {}
+
+    with pytest.raises(TypeError, match=r"train_step\(self, state, data\)"):
+        make(Step).fit(X, Y, verbose=0)
+
+
+def test_the_loss_without_a_state():
+    model = make(keras.Model)
+    arrays = [
+        [v.value for v in variables]
+        for variables in (model.trainable_variables, [], model.metrics_variables)
+    ]
+    loss, (_, _, metrics) = model.stateless_compute_loss(*arrays, x=X, y=Y, y_pred=model(X))
+    assert float(loss) == pytest.approx(model.evaluate(X, Y, verbose=0)[0], rel=1e-5)
+    assert len(metrics) == len(model.metrics_variables)
+
+
+def test_all_arrays_as_a_tree():
+    model = make(keras.Model)
+    model.fit(X, Y, verbose=0)
+    tree = model.get_state_tree("numpy_array")
+    expected = [w.copy() for w in model.get_weights()]
+    model.fit(X, Y, verbose=0)
+    model.set_state_tree(tree)
+    for weight, before in zip(model.get_weights(), expected, strict=True):
+        np.testing.assert_array_equal(weight, before)
+    assert tree["optimizer_variables"]["sgd"]["iteration"] == 3
+    with pytest.raises(ValueError, match="Unknown variable name: weights"):
+        model.set_state_tree({"weights": {}})
