@@ -52,10 +52,10 @@ def fresh_session():
 @pytest.fixture(params=[False, True], ids=["kept", "destroyed"])
 def destroyed(request, monkeypatch):
     """Whether chunks of steps destroy the state they start from, as they do if it is not small."""
-    from jkeras.models import trainer
+    from jkeras.models import session
 
     if request.param:
-        monkeypatch.setattr(trainer, "_SMALL_STATE", 0)
+        monkeypatch.setattr(session, "_SMALL_STATE", 0)
     return request.param
 
 

@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 
 import jkeras as keras
@@ -69,6 +70,180 @@ def test_ragged_and_object_data():
         lambda: classifier().fit(np.array([["a", 1.0, None]] * 4, dtype=object), LABELS[:4]),
         *("`x`", "dtype object", "numeric"),
         kind=TypeError,
+    )
+
+
+STRINGS = np.array(["a", "b"] * 5)
+DATES = np.array(["2020-01-01"] * 10, dtype="datetime64[D]")
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "words"),
+    [
+        (STRINGS, LABELS, ["`x` holds strings", "such as ['a']", "TextVectorization"]),
+        (STRINGS.astype(object), LABELS, ["`x` holds strings"]),
+        (np.array([["a", "b", "c"]] * 10), LABELS, ["`x` holds strings"]),
+        (STRINGS.astype("S"), LABELS, ["`x` holds strings"]),
+        (DATES, LABELS, ["`x` holds dates", "astype('int64')"]),
+        (X, STRINGS, ["`y` holds strings", "np.unique"]),
+        (X, STRINGS.astype(object), ["`y` holds strings"]),
+        (X, STRINGS.tolist(), ["`y` holds strings"]),
+        (X, pd.Series(STRINGS), ["`y` holds strings"]),
+        (X, DATES, ["`y` holds dates"]),
+        (X, np.array([1, None] * 5, dtype=object), ["`y` is an array of Python objects"]),
+        (X, [[1], [1, 2]] * 5, ["`y` is a list whose parts differ in length"]),
+        ("data.csv", LABELS, ["Unrecognized data type", "`x` is 'data.csv'"]),
+        (3, LABELS, ["`x` is 3"]),
+        (lambda: iter([(X, LABELS)]), None, ["`x` is the function", "must be called"]),
+        (X, iter([LABELS]), ["`y` is an object of type list_iterator"]),
+        (iter([None]), None, ["`x` is None"]),
+        (iter([(X, STRINGS)]), None, ["`y` holds strings"]),
+    ],
+)
+def test_data_that_is_not_numeric(x, y, words):
+    says(lambda: classifier().fit(x, y, verbose=0), *words, kind=TypeError)
+
+
+def test_dates_and_words_in_a_frame_are_named():
+    frame = pd.DataFrame(X, columns=list("abc"))
+    for column in (pd.to_datetime(["2020-01-01"] * 10), STRINGS, pd.Categorical(STRINGS)):
+        for call in (classifier().predict, lambda x, **_: classifier().fit(x, LABELS, verbose=0)):
+            says(
+                lambda column=column, call=call: call(frame.assign(c=column), verbose=0),
+                *("`x`", "'c'", "not numbers", "get_dummies"),
+                kind=TypeError,
+            )
+
+
+LARGE = 3_000_000_000
+
+
+def embedding():
+    model = keras.Sequential(
+        [keras.Input((2,), dtype="int32"), layers.Embedding(9, 2), layers.Flatten()]
+    )
+    model.compile("sgd", "mse")
+    return model
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint64"])
+def test_integers_that_do_not_fit_the_device_are_refused(dtype, tmp_path):
+    ids, targets = np.ones((10, 2), dtype), np.ones((10, 4), "float32")
+    large = np.full((10, 2), 2**32 + 1, dtype)
+    mapped = np.memmap(tmp_path / "ids", dtype, "w+", shape=(10, 2))
+    mapped[:] = large
+    model = embedding()
+    model.predict(ids, verbose=0)
+    for call in (
+        lambda: model(large),
+        lambda: model.predict(large, verbose=0),
+        lambda: model.predict(iter([(ids,), (large,)]), verbose=0),
+        lambda: model.predict(mapped, verbose=0),
+        lambda: model.fit(large, targets, verbose=0),
+        lambda: model.fit(mapped, targets, verbose=0),
+        lambda: model.fit(iter([(ids, targets), (large, targets)]), verbose=0),
+        lambda: model.fit(ids, targets.astype(dtype) * 2**40, verbose=0),
+        lambda: model.fit(ids, targets, sample_weight=large[:, 0], verbose=0),
+        lambda: model.evaluate(large, targets, verbose=0),
+        lambda: model.train_on_batch(large, targets),
+        lambda: model.fit(iter([(ids, large.repeat(2, 1))]), verbose=0),
+    ):
+        says(call, "holds the integer", "32 bits", dtype)
+
+
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [
+        ({"a": 1.0}, ["`class_weight`", "'a'"]),
+        ({"0": 1.0}, ["the key '0'"]),
+        ({0.5: 1.0}, ["the key 0.5"]),
+        ({-1: 1.0}, ["the key -1"]),
+        ({0: float("nan")}, ["finite", "nan"]),
+        ({0: -2.0}, ["at least 0", "-2.0"]),
+        ({0: "x"}, ["'x'"]),
+        ({0: None}, ["None"]),
+        ([1.0, 2.0], ["`class_weight` is a dict"]),
+    ],
+)
+def test_class_weights(weights, words):
+    says(lambda: classifier().fit(X, LABELS, class_weight=weights, verbose=0), *words)
+    batches = iter([(X, LABELS)])
+    says(lambda: classifier().fit(batches, class_weight=weights, verbose=0), *words)
+
+
+def test_class_weights_of_classes_that_are_not_there_warn():
+    with pytest.warns(UserWarning, match=r"classes \[7\]"):
+        classifier().fit(X, LABELS, class_weight={0: 2.0, 7: 2.0}, verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("weight", "words", "kind"),
+    [
+        (np.ones(9), ["'sample_weight' sizes: 9"], ValueError),
+        (np.ones((10, 3)), ["sample_weight of shape (10, 3)", "one weight a sample"], ValueError),
+        ("balanced", ["`sample_weight` is 'balanced'"], TypeError),
+        (2.0, ["`sample_weight` is 2.0"], TypeError),
+        (STRINGS, ["`sample_weight` holds strings"], TypeError),
+        ({0: 1.0}, ["`sample_weight` names an output 0"], ValueError),
+    ],
+)
+def test_sample_weights(weight, words, kind):
+    says(lambda: classifier().fit(X, LABELS, sample_weight=weight, verbose=0), *words, kind=kind)
+
+
+def one_argument(y_true):
+    return y_true
+
+
+def three_arguments(y_true, y_pred, extra):
+    return y_true
+
+
+@pytest.mark.parametrize(
+    ("loss", "words", "kind"),
+    [
+        (lambda t, p: None, ["returned None", "one value for each sample"], TypeError),
+        (lambda t, p: (t, p), ["returned ("], TypeError),
+        (lambda t, p: "x", ["returned 'x'"], TypeError),
+        (one_argument, ["one_argument(y_true, y_pred)"], TypeError),
+        (three_arguments, ["missing", "'extra'"], TypeError),
+        (keras.losses.MeanSquaredError(reduction=None), ["one number", "reduction"], ValueError),
+        (keras.metrics.MeanSquaredError(), ["is the metric"], ValueError),
+    ],
+)
+def test_what_is_not_a_loss(loss, words, kind):
+    def train():
+        model = classifier(compiled=False)
+        model.compile("sgd", loss)
+        model.fit(X, np.ones((10, 4)), verbose=0)
+
+    says(train, *words, kind=kind)
+
+
+def test_metrics_that_take_another_number_of_arguments():
+    def train():
+        model = classifier(compiled=False)
+        model.compile("sgd", "mse", metrics=[one_argument])
+        model.fit(X, np.ones((10, 4)), verbose=0)
+
+    says(train, "one_argument(y_true, y_pred)", kind=TypeError)
+
+
+@pytest.mark.parametrize(
+    ("given", "got"),
+    [
+        (X, "ndarray"),
+        ((X,), "a tuple of 1"),
+        ((X, LABELS, LABELS, LABELS), "a tuple of 4"),
+        ({"x": X}, "dict"),
+        ("x", "'x'"),
+        (3, "3"),
+    ],
+)
+def test_validation_data(given, got):
+    says(
+        lambda: classifier().fit(X, LABELS, validation_data=given, verbose=0),
+        *("`validation_data` is `(x, y)`", got),
     )
 
 
@@ -170,11 +345,6 @@ def test_arguments_of_fit():
 def test_fit_before_compile():
     for method in ("fit", "evaluate", "train_on_batch"):
         says(lambda m=method: getattr(classifier(False), m)(X, LABELS), "compile()", method)
-
-
-def test_summary_of_an_unbuilt_model():
-    model = keras.Sequential([layers.Dense(2)])
-    says(model.summary, "not yet been built", "build(input_shape)", "Input")
 
 
 def test_a_missing_super_init():

@@ -84,6 +84,18 @@ def fold_path(key: jax.Array, path: str) -> jax.Array:
     return jax.random.fold_in(key, zlib.crc32(path.encode()))
 
 
+def key_of(tree: Any) -> jax.Array:
+    """Returns a key that follows from all numbers in a structure."""
+    total = jnp.zeros((), jnp.uint32)
+    for array in jax.tree.leaves(tree):
+        if isinstance(array, (jax.Array, np.ndarray)) and array.dtype.kind in "fiub":
+            array = jax.lax.stop_gradient(jnp.asarray(array))
+            if array.dtype.kind == "f":
+                array = jax.lax.bitcast_convert_type(array.astype(jnp.float32), jnp.uint32)
+            total = total * 31 + array.astype(jnp.uint32).sum(dtype=jnp.uint32)
+    return jax.random.fold_in(jax.random.key(0), total)
+
+
 def draw_integer_seed() -> int:
     """Returns an integer seed that follows from the global seed."""
     return int(np.random.SeedSequence(draw_seed()).generate_state(1)[0] >> 1)

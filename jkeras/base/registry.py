@@ -304,6 +304,7 @@ def config_of(obj: Any) -> Any:
     if (
         isinstance(obj, Configurable)
         and isinstance(config, Mapping)
+        and "input_layers" not in config  # of a graph: it stands for `inputs` and `outputs`
         and not is_builtin(_definer(cls.__mro__, "get_config"))
         and is_builtin(_definer(cls.__mro__, "from_config"))
     ):

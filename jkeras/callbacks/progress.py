@@ -154,3 +154,32 @@ class Progress:
         if self._first is not None and self._first[1] == 1 and self.done > 1:
             return (now - self._first[0]) / (self.done - 1)
         return (now - self._start) / max(self.done, 1)
+
+
+class EpochProgress:
+    """A `Progress` for each epoch in turn, as the training loop wants one."""
+
+    def __init__(self, verbose: int, epochs: int, steps: int | None):
+        self._verbose, self._epochs, self._steps = verbose, epochs, steps
+        self._progress: Progress | None = None
+
+    def start(self, epoch: int) -> None:
+        """Starts the line of an epoch."""
+        title = f"Epoch {epoch + 1}/{self._epochs}" if self._epochs > 1 else None
+        self._progress = Progress(self._steps, self._verbose, title)
+
+    @property
+    def done(self) -> int:
+        """How many steps have been shown."""
+        return self._progress.done if self._progress else 0
+
+    def update(self, done: int, logs: Mapping[str, Any]) -> None:
+        """Shows that `done` steps have ended."""
+        if self._progress is not None:
+            self._progress.update(done, logs)
+
+    def finish(self, logs: Mapping[str, Any], done: int) -> None:
+        """Ends the line, after `done` steps."""
+        if self._progress is not None:
+            self._progress.finish(logs, done)
+            self._steps = self._progress.steps

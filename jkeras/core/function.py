@@ -31,8 +31,6 @@ class Function:
     """
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None):
-        if not graph.symbols(inputs):
-            raise ValueError(f"A Function has one input at least. Received: inputs={inputs!r}")
         self._graph = graph.trace(inputs, outputs)
         self.name = name or naming.to_snake_case(type(self).__name__)
 
@@ -60,7 +58,10 @@ class Function:
         expected = self.inputs
         leaves = jax.tree.leaves(inputs)
         if len(leaves) != len(expected):
-            raise ValueError(f"{self!r} takes {len(expected)} inputs. Received: {len(leaves)}.")
+            raise ValueError(
+                f"{self!r} was passed an invalid input structure: it takes {len(expected)} inputs, "
+                f"got {len(leaves)}."
+            )
         for x, symbol in zip(leaves, expected, strict=True):
             shape = tuple(getattr(x, "shape", symbol.shape))
             if len(shape) != len(symbol.shape) or any(

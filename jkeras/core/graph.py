@@ -9,7 +9,7 @@ import operator
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
@@ -37,6 +37,9 @@ class SymbolicTensor:
     """
 
     __array_priority__ = 2000
+    # Finds a function of keras.ops by name. The table of operations, which are made of this
+    # module's `lift`, puts it here.
+    find_operation: ClassVar[Callable[[str], Callable | None]]
 
     def __init__(
         self,
@@ -48,12 +51,17 @@ class SymbolicTensor:
         name: str | None = None,
         *,
         source: "Call | None" = None,
+        sample: int | None = None,
     ):
-        self.shape = tuple(None if n is None else int(n) for n in shape)
+        self.shape = tuple([None if n is None else int(n) for n in shape])
         self.dtype = policy.standardize_dtype(dtype)
         self.name = name or naming.auto_name("keras_tensor")
         self.source = source
         self.sparse = self.ragged = False
+        self._keras_mask: SymbolicTensor | None = None
+        # How long the first axis is in the data at hand: what a call may be tried with that only
+        # takes batches of that size.
+        self.sample = sample
 
     @property
     def ndim(self) -> int:
@@ -147,12 +155,10 @@ class SymbolicTensor:
 
 def _find_function(numpy_function: Any) -> Callable | None:
     """Returns the operation that records one of NumPy's functions; None if there is none."""
-    from jkeras.core import operations  # which are made of this module's `lift`
-
     name = numpy_function.__name__
-    entry = operations.entry(name)
-    if entry is not None:
-        return entry.function
+    operation = SymbolicTensor.find_operation(name)
+    if operation is not None:
+        return operation
     function = getattr(jax.numpy, name, None)
     return None if function is None else lift(function, name)
 
@@ -397,6 +403,11 @@ class Graph:
             names.append(naming.unique(name, names))
         return names
 
+    @functools.cached_property
+    def on_host(self) -> bool:
+        """Whether some of the calls run on the host, since they are of strings."""
+        return any(getattr(call.layer, "on_host", False) for call in self.calls)
+
     def run(self, arrays: Any) -> Any:
         """Computes the outputs for arrays in the structure of the inputs."""
         leaves = symbols(self.inputs)
@@ -465,8 +476,18 @@ def trace(inputs: Any, outputs: Any) -> Graph:
     """Finds the calls that lead from `inputs` to `outputs`.
 
     Raises:
-        ValueError: If an output does not follow from the inputs.
+        ValueError: If these are not symbolic tensors, or an output does not follow from the inputs.
     """
+    for what, tree in (("inputs", inputs), ("outputs", outputs)):
+        leaves = jax.tree.leaves(tree, is_leaf=_none)
+        if not leaves:
+            raise ValueError(f"`{what}` argument cannot be empty, got {tree!r}.")
+        for leaf in leaves:
+            if not is_symbolic(leaf):
+                raise ValueError(
+                    f"All `{what}` values must be KerasTensors, made by keras.Input and by calling "
+                    f"layers and operations on them, got {leaf!r}."
+                )
     given = {id(x) for x in symbols(inputs)}
     entered: dict[int, int] = {}  # id of a layer -> when it was first met
     finished: dict[int, Call] = {}  # id of a call -> call, inputs before users
@@ -476,7 +497,7 @@ def trace(inputs: Any, outputs: Any) -> Graph:
         entered.setdefault(id(call.layer), len(entered))
         layers[id(call.layer)] = call.layer
 
-    def visit(tensor: SymbolicTensor) -> None:
+    def visit(place: str, tensor: SymbolicTensor) -> None:
         # An explicit stack: graphs can be deeper than Python's recursion limit.
         stack: list[tuple[SymbolicTensor, bool]] = [(tensor, False)]
         while stack:
@@ -488,7 +509,7 @@ def trace(inputs: Any, outputs: Any) -> Graph:
                     finished.setdefault(id(call), call)
                 continue
             if call is None or not call.inputs:
-                raise ValueError(_disconnected(x))
+                raise ValueError(_disconnected(place, x))
             if done:
                 finished.setdefault(id(call), call)
             elif id(call) not in finished:
@@ -496,8 +517,8 @@ def trace(inputs: Any, outputs: Any) -> Graph:
                 stack.append((x, True))
                 stack.extend((i, False) for i in reversed(call.inputs))
 
-    for output in symbols(outputs):
-        visit(output)
+    for path, output in jax.tree_util.tree_leaves_with_path(outputs):
+        visit(jax.tree_util.keystr(path, simple=True, separator="."), output)
 
     depth: dict[int, int] = {}  # by call
     layer_depth: dict[int, int] = {}
@@ -518,9 +539,9 @@ def trace(inputs: Any, outputs: Any) -> Graph:
     return Graph(inputs, outputs, runnable, tuple(order))
 
 
-def _disconnected(x: SymbolicTensor) -> str:
-    maker = f", the output of {x.source.layer!r}," if x.source else ""
+def _disconnected(place: str, x: SymbolicTensor) -> str:
+    maker = f", the output of {x.source.layer!r}" if x.source else ""
     return (
-        f"The model's outputs cannot be computed from its inputs: {x!r}{maker} depends on an Input "
-        "that is not among them.\nAdd that Input to `inputs=[...]`."
+        f"Output with path `{place}` is not connected to `inputs`: it needs {x!r}{maker}, which is "
+        "not among them.\nAdd that Input to `inputs=[...]`."
     )

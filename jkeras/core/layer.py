@@ -2,62 +2,30 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 
-from jkeras import constraints, initializers, regularizers
-from jkeras.base import naming, registry, settings
+from jkeras import regularizers
+from jkeras.base import naming, registry
 from jkeras.base.deprecation import warn_deprecated
-from jkeras.core import graph, policy, scope, shapes
+from jkeras.core import call, devices, graph, policy, pure, scope, shapes
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.input_spec import InputSpec, check_input
-from jkeras.core.parts import Module, find, held, paths
-from jkeras.core.variable import Variable
+from jkeras.core.parts import Module, find, paths
 
 
-class CallSignature:
-    """What a class's `call` takes: found once a class."""
+class _SetByConstructor:
+    """Stands for attributes that `Layer.__init__` sets, as long as it has not been called."""
 
-    def __init__(self, call: Callable):
-        self.signature = inspect.signature(call)
-        parameters = dict(list(self.signature.parameters.items())[1:])
-        self.takes_any_keyword = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-        self.takes_training = "training" in parameters
-        default = parameters["training"].default if self.takes_training else None
-        self.training_default = default if isinstance(default, bool) else False
-        self.names = [n for n, p in parameters.items() if p.kind is not p.VAR_KEYWORD]
-        # "query_mask" is filled with the mask of "query", "mask" with that of the first argument.
-        self.mask_sources = {
-            n: n.removesuffix("_mask") for n in parameters if n.removesuffix("_mask") in parameters
-        }
-        if "mask" in parameters and len(self.names) > 1:
-            self.mask_sources["mask"] = self.names[0]
-
-    def named(self, args: tuple, kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        """Returns the given arguments by name."""
-        return {**dict(zip(self.names, args, strict=False)), **kwargs}
-
-    def bind(self, layer: Any, args: tuple, kwargs: dict[str, Any]) -> inspect.BoundArguments:
-        """Returns the given arguments by name; raises TypeError where they do not fit."""
-        try:
-            return self.signature.bind(layer, *args, **kwargs)
-        except TypeError as error:
-            raise TypeError(f"{type(layer).__name__}.call(): {error}") from None
-
-
-class _SignatureOfCall:
-    """Gives the `CallSignature` of a class; found at the first use, to keep imports quick."""
-
-    def __get__(self, layer: Any, cls: Any) -> CallSignature:
-        found = cls.__dict__.get("_own_signature")
-        if found is None:
-            found = cls._own_signature = CallSignature(cls.call)
-        return found
+    def __get__(self, layer: Any, cls: Any) -> Any:
+        if layer is None:
+            return self
+        raise RuntimeError(
+            f"{cls.__name__}.__init__() did not call super().__init__(): you forgot to call "
+            "`super().__init__()` as the first statement in the `__init__()` method."
+        )
 
 
 class Layer(Module, registry.Configurable):
@@ -93,13 +61,17 @@ class Layer(Module, registry.Configurable):
         [[3.0, 3.0]]
     """
 
-    _signature = _SignatureOfCall()
+    _signature = call.SignatureOfCall()
+    _makes_masks = _declares_output_shape = False
     # Made in __new__, so that attributes may be assigned before super().__init__() is called.
-    _own_weights: list[Variable]
     _calls: list[graph.Call]
     _added_losses: Sequence[tuple[Any, Any]] = ()
     _built: bool
     _building: bool
+    _dtype_policy: Any = _SetByConstructor()
+    _batch_input_shape: Any = _SetByConstructor()
+    activity_regularizer: Any = _SetByConstructor()
+    autocast: Any = _SetByConstructor()
     input_spec: InputSpec | list | None = None
     supports_masking: bool = False
 
@@ -107,11 +79,13 @@ class Layer(Module, registry.Configurable):
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:
             cls.build = _recorded_build(cls.__dict__["build"])  # type: ignore[method-assign]
+        cls._makes_masks = cls.compute_mask is not Layer.compute_mask
+        cls._declares_output_shape = cls.compute_output_shape is not Layer.compute_output_shape
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls, *args, **kwargs)
         records = self.__dict__
-        records["_own_weights"], records["_calls"] = [], []
+        records["_calls"] = []
         records["_built"] = records["_building"] = False
         records["_trainable"] = True
         root = naming.to_snake_case(cls.__name__)
@@ -162,15 +136,6 @@ class Layer(Module, registry.Configurable):
         )
 
     # -------------------------------------------------------------- configuration
-    @property  # type: ignore[override]
-    def name(self) -> str:
-        """The name: unique in a model."""
-        return str(self._name)
-
-    @name.setter
-    def name(self, value: str) -> None:
-        self._name = value
-
     @property
     def path(self) -> str:
         """The names of the layers it was built in, and its own: `"encoder/dense"`."""
@@ -197,10 +162,7 @@ class Layer(Module, registry.Configurable):
         """The dtype of the computation."""
         return self._dtype_policy.compute_dtype
 
-    @property
-    def input_dtype(self) -> str:
-        """The dtype to which floating inputs are cast."""
-        return self.compute_dtype
+    input_dtype = compute_dtype
 
     def get_config(self) -> dict[str, Any]:
         """Returns a JSON-able dict from which `from_config` makes an equal, unbuilt layer."""
@@ -280,110 +242,6 @@ class Layer(Module, registry.Configurable):
     def built(self, value: bool) -> None:
         self._built = bool(value)
 
-    def add_weight(
-        self,
-        *args: Any,
-        shape: Any = None,
-        initializer: Any = None,
-        dtype: Any = None,
-        trainable: bool = True,
-        autocast: bool = True,
-        regularizer: Any = None,
-        constraint: Any = None,
-        aggregation: str = "none",
-        overwrite_with_gradient: bool = False,
-        name: str | None = None,
-    ) -> Variable:
-        """Makes a weight of this layer.
-
-        Args:
-            *args: The shape; or, as in Keras 2, the name and the shape.
-            shape: The shape; `()` by default.
-            initializer: A name, an initializer or a function of (shape, dtype); Glorot's uniform
-                distribution for floating weights by default, else zeros.
-            dtype: The dtype; the layer's by default.
-            trainable: Whether optimizers may change it.
-            autocast: Whether `call` reads it in the compute dtype.
-            regularizer: A function of the weight (or its name) that gives a loss.
-            constraint: A function of the weight (or its name) that is applied after each update.
-            aggregation: Accepted for Keras's sake.
-            overwrite_with_gradient: Whether the gradient replaces the value.
-            name: The name in the layer.
-
-        Returns:
-            The weight.
-        """
-        for value in args:
-            if isinstance(value, str):
-                name = value
-            else:
-                shape = value
-        shape = () if shape is None else (shape,) if isinstance(shape, (int, np.integer)) else shape
-        if any(n is None for n in shape):
-            raise ValueError(
-                f"The weight {name!r} of the layer {self.name!r} has an axis of unknown size: "
-                f"{tuple(shape)}. Give the model's inputs a static size on that axis."
-            )
-        dtype = policy.standardize_dtype(dtype or self.variable_dtype)
-        if initializer is None:
-            initializer = "glorot_uniform" if policy.is_float(dtype) else "zeros"
-        with scope.root_names(self._weight_names()):
-            weight = Variable(
-                initializers.get(initializer),
-                shape=shape,
-                dtype=dtype,
-                trainable=trainable,
-                autocast=autocast,
-                aggregation=aggregation,
-                name=name or "variable",
-            )
-        weight.regularizer = regularizers.get(regularizer)
-        weight.constraint = constraints.get(constraint)
-        weight.overwrite_with_gradient = overwrite_with_gradient
-        self._own_weights.append(weight)
-        if not self._trainable:
-            weight.trainable = False
-        return weight
-
-    add_variable = add_weight
-
-    def _weight_names(self) -> tuple[str, ...]:
-        names = scope.current_names()
-        return names if names and names[-1] == self.name else (*names, self.name)
-
-    # -------------------------------------------------------------- what files hold
-    def _saved_variables(self) -> list[Variable]:
-        """Returns the layer's own weights (not its sub-layers') in the order of files."""
-        own = [v for v in held(self)[1] if v.is_weight]
-        return sorted(own, key=lambda v: not v.made_trainable)
-
-    def save_own_variables(self, store: Any) -> None:
-        """Puts the layer's own weights into a file; a subclass may store others.
-
-        Args:
-            store: Like a dict, from strings to arrays.
-        """
-        for i, variable in enumerate(self._saved_variables()):
-            store[str(i)] = np.asarray(variable.cell())
-
-    def load_own_variables(self, store: Any) -> None:
-        """Sets the layer's own weights to what `save_own_variables` has stored.
-
-        Args:
-            store: Like a dict, from strings to arrays.
-
-        Raises:
-            ValueError: If the number of arrays, or a shape, differs.
-        """
-        own = self._saved_variables()
-        if len(own) != len(store):
-            raise ValueError(
-                f"Layer {self.name!r} expected {len(own)} variables, but received {len(store)} "
-                "variables during loading." + ("" if self.built else " It is not built.")
-            )
-        for i, variable in enumerate(own):
-            variable.take(store[str(i)])
-
     # -------------------------------------------------------------- losses
     def add_loss(self, loss: Any) -> None:
         """Adds a scalar (or a list of them) to the loss that training minimizes."""
@@ -420,15 +278,11 @@ class Layer(Module, registry.Configurable):
         """
         self._prepare(args, kwargs)
         if self._declares_output_shape:
-            given = self._shapes_for(self.compute_output_shape, args, kwargs)
+            given = self._signature.shapes_for(self.compute_output_shape, args, kwargs)
             return shapes.map_shapes(
                 lambda s: SymbolicTensor(s, self.compute_dtype), self.compute_output_shape(**given)
             )
-        return graph.abstract(self._compute, args, kwargs)
-
-    @property
-    def _declares_output_shape(self) -> bool:
-        return type(self).compute_output_shape is not Layer.compute_output_shape
+        return call.spec_of(self, args, kwargs)
 
     def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
         """Returns the outputs' shapes for inputs of these shapes (None: unknown size).
@@ -468,11 +322,9 @@ class Layer(Module, registry.Configurable):
             **kwargs: Further arguments of the call, such as `training`.
 
         Returns:
-            `(outputs, new non-trainable variables)`, and the losses if asked for. For draws in a
-            training loop of your own use `jkeras.pure.apply`, which takes a key.
+            `(outputs, new non-trainable variables)`, and the losses if asked for. What is drawn
+            follows from the variables and the inputs; `jkeras.pure.apply` takes a key.
         """
-        from jkeras.core import pure
-
         return pure.stateless_call(
             self,
             trainable_variables,
@@ -482,198 +334,68 @@ class Layer(Module, registry.Configurable):
             **kwargs,
         )
 
+    def rematerialized_call(self, layer_call: Callable, *args: Any, **kwargs: Any) -> Callable:
+        """Returns a method that computes, whose backward pass computes it again: `keras.remat`."""
+        return devices.remat(layer_call)
+
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
         """Adds this call to the graph that the symbolic arguments come from."""
         outputs = graph.record_call(self, args, kwargs, self.compute_output_spec(*args, **kwargs))
-        if graph.symbols(outputs):
-            self._calls.extend(x.source for x in graph.symbols(outputs)[:1] if x.source)
+        made = graph.symbols(outputs)
+        if made and made[0].source:
+            self._calls.append(made[0].source)
+            call.mark_symbols(self, args, kwargs, outputs)
         return outputs
 
     @property
     def input(self) -> Any:
-        """The symbolic inputs of the layer's only call in a functional model."""
-        call = self._only_call("input")
+        """The symbolic inputs of the layer's first call in a functional model."""
+        call = self._first_call("input")
         inputs = call.inputs or call.output_list
         return inputs[0] if len(inputs) == 1 else inputs
 
     @property
     def output(self) -> Any:
-        """The symbolic outputs of the layer's only call in a functional model."""
-        return self._only_call("output").outputs
+        """The symbolic outputs of the layer's first call in a functional model."""
+        return self._first_call("output").outputs
 
-    def _only_call(self, what: str) -> graph.Call:
-        if len(self._calls) != 1:
+    def _first_call(self, what: str) -> graph.Call:
+        if not self._calls:
             raise AttributeError(
-                f"The layer {self.name!r} has no single {what}: it was called {len(self._calls)} "
-                "times on symbolic tensors."
+                f"The layer {self.name!r} has never been called and thus has no defined {what}: "
+                "call it on what keras.Input returns."
             )
         return self._calls[0]
 
     # -------------------------------------------------------------- calling
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Records a call on symbolic tensors, or computes; see the class."""
-        if "_dtype_policy" not in self.__dict__:
-            raise RuntimeError(
-                f"{type(self).__name__}.__init__() did not call super().__init__(): "
-                "make that its first line."
-            )
         if graph.symbols((args, kwargs)):
             return self.symbolic_call(*args, **kwargs)
-        if scope.current() is not None:
-            return self._compute(*args, **kwargs)
-        with scope.enter(scope.Eager(paths=lambda: paths(self))) as here:
-            outputs = self._compute(*args, **kwargs)
-        for array in jax.tree.leaves(outputs):
-            mask = here.get_mask(array)
-            if mask is not None and not isinstance(array, jax.core.Tracer):
-                scope.set_lasting_mask(array, mask)
-        return outputs
-
-    def _compute(self, *args: Any, **kwargs: Any) -> Any:
-        here = scope.current() or scope.Eager()
-        signature = self._signature
-        if not (signature.takes_training or signature.takes_any_keyword) and "training" in kwargs:
-            kwargs = dict(kwargs)
-            training = kwargs.pop("training")
-        else:
-            training = None
-        with self._noted(args):
-            # Masks go by array, and casting makes new arrays: look them up first.
-            named = signature.named(args, kwargs)
-            masks = {k: jax.tree.map(here.get_mask, v) for k, v in named.items()}
-            args, kwargs = self._cast((args, kwargs))
-            self._prepare(args, kwargs)
-            bound = signature.bind(self, args, kwargs)
-            given = bound.arguments
-            training = given.get("training", training)
-            if training is None:
-                training = here.training
-            if signature.takes_training:
-                training = signature.training_default if training is None else training
-                given["training"] = training
-            for name, source in signature.mask_sources.items():
-                if given.get(name) is None and jax.tree.leaves(masks.get(source)):
-                    given[name] = masks[source]
-            try:
-                outputs = self._call_in(here, training, bound)
-            except Exception:
-                if not (isinstance(here, shapes.AbstractScope) and here.trusting):
-                    raise
-                if not self._declares_output_shape:
-                    raise
-                outputs = self._declared_outputs(here, args, kwargs)
-        self._built = True
-        if isinstance(here, scope.Eager):
-            self.__dict__["_added_losses"] = here.added_losses
-        shapes.note_outputs(self, outputs)
-        if self.activity_regularizer is not None:
-            for output in jax.tree.leaves(outputs):  # a loss per sample, as in Keras
-                batch_size = jnp.maximum(output.shape[0], 1) if output.ndim else 1
-                self.add_loss(self.activity_regularizer(output) / batch_size)
-        self._mask_outputs(here, bound, masks, outputs)
-        return outputs
-
-    def _call_in(self, here: scope.Scope, training: Any, bound: inspect.BoundArguments) -> Any:
-        before = here.training, here.autocast
-        here.training = training
-        here.autocast = self.compute_dtype if self.autocast else None
-        here.callers.append(self)
+        here = scope.current()
+        if here is not None:
+            return call.outputs_of(self, here, args, kwargs)
+        here = scope.Eager(paths=lambda: paths(self))
+        token = scope.ambient.set(here)
         try:
-            with scope.name_scope(self.name), jax.named_scope(self.name):
-                outputs = self.call(*bound.args[1:], **bound.kwargs)
-            if settings.get("debug_nans"):
-                self._refuse_nans(bound.args[1:], outputs)
-            return outputs
+            outputs = call.outputs_of(self, here, args, kwargs)
         finally:
-            here.callers.pop()
-            here.training, here.autocast = before
-
-    def _declared_outputs(self, here: shapes.AbstractScope, args: tuple, kwargs: dict) -> Any:
-        """Returns stand-ins of the shapes that `compute_output_shape` gives."""
-        given = self._shapes_for(self.compute_output_shape, args, kwargs)
-        declared = self.compute_output_shape(**shapes.map_shapes(here.known, given))
-        return shapes.map_shapes(lambda s: jnp.zeros(here.fill(s), self.compute_dtype), declared)
-
-    def _refuse_nans(self, inputs: Any, outputs: Any) -> None:
-        if not _holds_nan(outputs):
-            return
-        weights = [v.path for v in held(self)[1] if _holds_nan(v.value)]
-        source = "It made them of inputs and weights that hold none."
-        if _holds_nan(inputs):
-            source = "Its inputs hold NaN already: look at the data, or at what made them."
-        elif weights:
-            source = f"Its weights hold NaN already: {weights}."
-        raise FloatingPointError(f"The outputs of the layer {self.name!r} hold NaN.\n{source}")
+            scope.ambient.reset(token)
+        if here.masks:
+            here.keep_masks(outputs)
+        return outputs
 
     def _cast(self, tree: Any) -> Any:
         """Makes JAX arrays of other arrays, and casts floating ones to the compute dtype."""
-        dtype = self.compute_dtype if self.autocast else None
-
-        def cast(x: Any) -> Any:
-            if not isinstance(x, (jax.Array, np.ndarray, np.generic)):
-                if not hasattr(x, "__array__"):
-                    return x
-                x = np.asarray(x)  # a data frame, or a tensor of another library
-            if jnp.issubdtype(x.dtype, np.floating) and dtype != "string":
-                return jnp.asarray(x, dtype)
-            return jnp.asarray(x) if x.dtype.kind not in "OUS" else x
-
-        args, kwargs = tree
-        if args and isinstance(args[0], (list, tuple)) and _is_numbers(args[0]):
-            args = (np.asarray(args[0]), *args[1:])
-        return jax.tree.map(cast, (args, kwargs))
+        return call.as_arrays(tree, self.compute_dtype if self.autocast else None)
 
     def _prepare(self, args: tuple, kwargs: dict[str, Any]) -> None:
         """Checks the inputs against `input_spec`, and builds if that is still to be done."""
         first = args[0] if args else next(iter(kwargs.values()), None)
         check_input(self.input_spec, first, self.name)
         if not self._built and type(self).build is not Layer.build:
-            self.build(**self._shapes_for(self.build, args, kwargs))
+            self.build(**self._signature.shapes_for(self.build, args, kwargs))
             check_input(self.input_spec, first, self.name)
-
-    def _shapes_for(self, method: Callable, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
-        """Returns the shapes that `build` or `compute_output_shape` takes, by parameter."""
-        parameters = [
-            p.name
-            for p in inspect.signature(method).parameters.values()
-            if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
-        ]
-        named = self._signature.named(args, kwargs)
-        if len(parameters) == 1:
-            first = args[0] if args else next(iter(named.values()), None)
-            return {parameters[0]: _shapes(first)}
-        return {
-            p: _shapes(named[p.removesuffix("_shape")])
-            for p in parameters
-            if named.get(p.removesuffix("_shape")) is not None
-        }
-
-    def _mask_outputs(
-        self, here: scope.Scope, bound: inspect.BoundArguments, masks: dict, outputs: Any
-    ) -> None:
-        overridden = type(self).compute_mask is not Layer.compute_mask
-        if not (self.supports_masking or overridden) or not self._signature.names:
-            return
-        first = self._signature.names[0]
-        previous = masks.get(first)
-        if not overridden and not jax.tree.leaves(previous):
-            return
-        result = self.compute_mask(bound.arguments.get(first), previous)
-        leaves = jax.tree.leaves(outputs)
-        found = [result] if len(leaves) == 1 else jax.tree.leaves(result, is_leaf=_is_none)
-        for output, mask in zip(leaves, found, strict=False):
-            if mask is not None:
-                here.set_mask(output, mask)
-
-    @contextmanager
-    def _noted(self, inputs: Any) -> Iterator[None]:
-        """Adds to an error in which layer it came up, and on what."""
-        try:
-            yield
-        except Exception as error:
-            given = ", ".join(_describe(x) for x in jax.tree.leaves(inputs))
-            error.add_note(f"in {type(self).__name__} {self.name!r}, called with {given}")
-            raise
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, jax.core.Tracer) or (
@@ -728,28 +450,6 @@ def _is_traced(x: Any) -> bool:
     return isinstance(x, jax.core.Tracer)
 
 
-def _is_none(x: Any) -> bool:
-    return x is None
-
-
-def _is_numbers(value: Any) -> bool:
-    """Says whether a list holds numbers only: then it is an array, not a structure of inputs."""
-    return bool(value) and all(
-        isinstance(v, (int, float)) or (isinstance(v, (list, tuple)) and _is_numbers(v))
-        for v in value
-    )
-
-
-def _shapes(inputs: Any) -> Any:
-    return jax.tree.map(lambda x: tuple(getattr(x, "shape", ())), inputs)
-
-
-def _describe(x: Any) -> str:
-    if hasattr(x, "shape") and hasattr(x, "dtype"):
-        return f"{x.dtype}[{','.join('None' if n is None else str(n) for n in x.shape)}]"
-    return repr(x)
-
-
 # In configs that Keras wrote; at their defaults they mean nothing.
 _KERAS_ONLY_ARGUMENTS = (
     *("quantization_config", "lora_rank", "lora_alpha", "gptq_unpacked_column_size"),
@@ -785,14 +485,3 @@ def _unknown_arguments(cls: type, kwargs: dict[str, Any]) -> str:
     known -= {"self", "args", "kwargs"}
     hints = ", ".join(f"{k}={v!r}{naming.nearest(k, known)}" for k, v in kwargs.items())
     return f"Unrecognized keyword arguments passed to {cls.__name__}: {hints}"
-
-
-def _holds_nan(tree: Any) -> bool:
-    """Says whether an array in a structure holds a NaN; of traced values that is not known."""
-    return any(
-        isinstance(a, jax.Array)
-        and not isinstance(a, jax.core.Tracer)
-        and jnp.issubdtype(a.dtype, jnp.inexact)
-        and bool(jnp.isnan(a).any())
-        for a in jax.tree.leaves(tree)
-    )

@@ -17,7 +17,7 @@ import numpy as np
 
 from jkeras.base.naming import nearest, to_snake_case
 from jkeras.core import policy
-from jkeras.core.graph import Call, lift, symbols
+from jkeras.core.graph import Call, SymbolicTensor, lift, symbols
 from jkeras.core.variable import Variable
 
 # The names that Keras's signatures give to arrays; `xs` are lists of them.
@@ -136,6 +136,14 @@ def entry(name: str) -> Entry | None:
         ('top_k', 'TopK')
     """
     return _table.get(name)
+
+
+def _find_operation(name: str) -> Callable | None:
+    found = entry(name)
+    return None if found is None else found.function
+
+
+SymbolicTensor.find_operation = staticmethod(_find_operation)
 
 
 def entries() -> list[Entry]:

@@ -8,25 +8,30 @@ no name is looked at for whether it was counted: a counted name is a `naming.Aut
 knows its root.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from jkeras import constraints, initializers, regularizers
 from jkeras.base import naming
+from jkeras.core import policy, scope
 from jkeras.core.seeds import SeedGenerator
 from jkeras.core.variable import Variable
 
 # Attributes that hold a layer's own records, and no parts of it.
-_RECORDS = frozenset({"_arguments", "_calls", "_added_losses"})
+_RECORDS = frozenset({"_arguments", "_calls", "_added_losses", "_untracked"})
 
 
 class Module:
     """What holds variables and other modules in its attributes, or in lists, tuples and dicts."""
 
-    name: str
     _name: str
+    _own_weights: Sequence[Variable] = ()
+    # Variables in attributes that are not the layer's all the same.
+    _untracked: Sequence[Variable] = ()
+    variable_dtype: str
     built: bool
     __call__: Callable[..., Any]
     compute_output_spec: Callable[..., Any]
@@ -34,6 +39,15 @@ class Module:
     _trainable: bool
     # Whether files have the attribute `layers` before the others.
     _saves_layers_first: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name: unique in a model."""
+        return str(self._name)
+
+    @name.setter
+    def name(self, value: str) -> None:
+        self._name = value
 
     def _attributes(self) -> dict[str, Any]:
         """Returns the attributes that may hold parts, in the order of definition."""
@@ -99,6 +113,103 @@ class Module:
         for module in _unique(modules):
             module.trainable = value
 
+    def add_weight(
+        self,
+        *args: Any,
+        shape: Any = None,
+        initializer: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        aggregation: str = "none",
+        overwrite_with_gradient: bool = False,
+        name: str | None = None,
+    ) -> Variable:
+        """Makes a weight of this layer.
+
+        Args:
+            *args: The shape, the initializer, the dtype; or, as in Keras 2, the name and the shape.
+            shape: The shape; `()` by default.
+            initializer: A name, an initializer or a function of (shape, dtype); Glorot's uniform
+                distribution for floating weights by default, else zeros.
+            dtype: The dtype; the layer's by default.
+            trainable: Whether optimizers may change it.
+            autocast: Whether `call` reads it in the compute dtype.
+            regularizer: A function of the weight (or its name) that gives a loss.
+            constraint: A function of the weight (or its name) that is applied after each update.
+            aggregation: Accepted for Keras's sake.
+            overwrite_with_gradient: Whether the gradient replaces the value.
+            name: The name in the layer.
+
+        Returns:
+            The weight.
+
+        Raises:
+            ValueError: If the shape is not one, or has an axis of unknown size.
+        """
+        is_old = bool(args) and isinstance(args[0], str)
+        order = ("name", "shape", "dtype") if is_old else ("shape", "initializer", "dtype")
+        given = dict(zip(order, args, strict=False))
+        name, shape = given.get("name", name), given.get("shape", shape)
+        dtype, initializer = given.get("dtype", dtype), given.get("initializer", initializer)
+        shape = self._weight_shape(shape, name)
+        dtype = policy.standardize_dtype(dtype or self.variable_dtype)
+        if initializer is None:
+            initializer = "glorot_uniform" if policy.is_float(dtype) else "zeros"
+        with scope.root_names(self._weight_names()):
+            weight = Variable(
+                initializers.get(initializer),
+                shape=shape,
+                dtype=dtype,
+                trainable=trainable,
+                autocast=autocast,
+                aggregation=aggregation,
+                name=name or "variable",
+            )
+        weight.regularizer = regularizers.get(regularizer)
+        weight.constraint = constraints.get(constraint)
+        weight.overwrite_with_gradient = overwrite_with_gradient
+        self._track_variable(weight)
+        if not self._trainable:
+            weight.trainable = False
+        return weight
+
+    add_variable = add_weight
+
+    def _weight_names(self) -> tuple[str, ...]:
+        names = scope.current_names()
+        return names if names and names[-1] == self.name else (*names, self.name)
+
+    def _weight_shape(self, shape: Any, name: Any) -> tuple[int, ...]:
+        if shape is None or isinstance(shape, (int, np.integer)):
+            shape = () if shape is None else (shape,)
+        problem = "is not a list or tuple of sizes"
+        if isinstance(shape, (list, tuple)):
+            bad = [n for n in shape if not isinstance(n, (int, np.integer)) or n < 0]
+            if not bad:
+                return tuple(map(int, shape))
+            if None in shape:
+                raise ValueError(
+                    f"The weight {name!r} of the layer {self.name!r} has an axis of unknown size: "
+                    f"{tuple(shape)}. Give the model's inputs a static size on that axis."
+                )
+            problem = f"has the invalid dimension {bad[0]!r}"
+        raise ValueError(
+            f"Cannot convert {shape!r} to a shape. The shape of the weight {name!r} of the layer "
+            f"{self.name!r} {problem}."
+        )
+
+    def _track_variable(self, variable: Variable) -> None:
+        self._untracked = [v for v in self._untracked if v is not variable]
+        self._own_weights = [*self._own_weights, variable]
+
+    def _untrack_variable(self, variable: Variable) -> None:
+        """Makes a variable none of the layer's, though an attribute may still hold it."""
+        self._own_weights = [v for v in self._own_weights if v is not variable]
+        self._untracked = [*self._untracked, variable]
+
     def count_params(self) -> int:
         """Returns how many numbers the weights hold.
 
@@ -141,6 +252,40 @@ class Module:
         for weight, array in zip(own, arrays, strict=True):
             weight.take(array)
 
+    # -------------------------------------------------------------- what files hold
+    def _saved_variables(self) -> list[Variable]:
+        """Returns the layer's own weights (not its sub-layers') in the order of files."""
+        own = [v for v in held(self)[1] if v.is_weight]
+        return sorted(own, key=lambda v: not v.made_trainable)
+
+    def save_own_variables(self, store: Any) -> None:
+        """Puts the layer's own weights into a file; a subclass may store others.
+
+        Args:
+            store: Like a dict, from strings to arrays.
+        """
+        for i, variable in enumerate(self._saved_variables()):
+            store[str(i)] = np.asarray(variable.cell())
+
+    def load_own_variables(self, store: Any) -> None:
+        """Sets the layer's own weights to what `save_own_variables` has stored.
+
+        Args:
+            store: Like a dict, from strings to arrays.
+
+        Raises:
+            ValueError: If the number of arrays, or a shape, differs.
+        """
+        own = self._saved_variables()
+        if len(own) != len(store):
+            raise ValueError(
+                f"Layer {self.name!r} expected {len(own)} variables, but received {len(store)} "
+                "variables during loading." + ("" if self.built else " It is not built.")
+            )
+        for i, variable in enumerate(own):
+            variable.take(store[str(i)])
+
+    # -------------------------------------------------------------- metrics
     @property
     def metrics(self) -> list[Any]:
         """The metric objects in this layer's and its sub-layers' attributes."""
@@ -150,6 +295,11 @@ class Module:
             for value in find(layer._attributes(), _is_metric)
         }
         return list(found.values())
+
+    @property
+    def _metrics(self) -> list[Any]:
+        """The metric objects in this layer's own attributes."""
+        return find(self._attributes(), _is_metric)
 
     @property
     def metrics_variables(self) -> list[Variable]:
@@ -256,6 +406,8 @@ def held(layer: Module) -> tuple[list[tuple[str, Any]], list[Variable]]:
                 variables[id(item)] = item
             elif isinstance(item, SeedGenerator):
                 variables[id(item.state)] = item.state
+    for variable in layer._untracked:
+        variables.pop(id(variable), None)
     return modules, sorted(variables.values(), key=attrgetter("order"))
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -47,7 +48,7 @@ def standardize_dtype(dtype: Any) -> str:
             name = jnp.dtype(dtype).name
         except TypeError:
             raise ValueError(f"Not a dtype: {dtype!r}.") from None
-    if name.startswith("str") or name == "object":
+    if name.startswith(("str", "bytes")) or name == "object":
         name = "string"
     if name not in _DTYPES:
         raise ValueError(f"Unknown dtype {dtype!r}{nearest(name, _DTYPES)}")
@@ -162,3 +163,27 @@ def get_policy(identifier: Any) -> DTypePolicy:
     if isinstance(identifier, str):
         raise ValueError(f"Unknown dtype policy {identifier!r}{nearest(identifier, _POLICIES)}")
     return DTypePolicy(standardize_dtype(identifier))
+
+
+def check_integers(array: np.ndarray, what: str) -> None:
+    """Refuses integers that the device has no room for: it would wrap them around silently.
+
+    Args:
+        array: An array on the host.
+        what: What messages call it.
+
+    Raises:
+        ValueError: If an integer does not fit into 32 bits (unless JAX is told to use 64).
+    """
+    if array.dtype.kind not in "iu" or array.dtype.itemsize < 8 or not array.size:
+        return
+    device = np.iinfo(jax.dtypes.canonicalize_dtype(array.dtype))
+    low, high = int(array.min()), int(array.max())
+    if low < device.min or high > device.max:
+        found = low if low < device.min else high
+        raise ValueError(
+            f"{what} holds the integer {found}, but JAX has {device.bits} bits for {array.dtype}: "
+            f"from {device.min} to {device.max}.\nPass numbers as floats "
+            "(`.astype('float32')`), and ids or labels counted from 0 "
+            "(`np.unique(ids, return_inverse=True)[1]`), or hashed by keras.layers.Hashing."
+        )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
+import jax.export
 import numpy as np
 
 from jkeras.base import keys, naming
@@ -22,6 +23,10 @@ class Variables(NamedTuple):
 
     params: dict[str, Any]
     state: dict[str, Any]
+
+
+# So that what `jax.export` makes of a function of them can be written to a file.
+jax.export.register_namedtuple_serialization(Variables, serialized_name="jkeras.Variables")
 
 
 class Effects(NamedTuple):
@@ -89,7 +94,10 @@ def stateless_call(
     return_losses: bool = False,
     **kwargs: Any,
 ) -> tuple:
-    """Does `apply` with lists of arrays, as Keras's method of this name."""
+    """Does `apply` with lists of arrays, as Keras's method of this name, which takes no key.
+
+    What is drawn follows from the variables and the inputs: from step to step it is something else.
+    """
     paths = {variable: path for path, variable in named_variables(layer).items()}
     lists = zip(
         (layer.trainable_variables, layer.non_trainable_variables),
@@ -99,9 +107,14 @@ def stateless_call(
     params, state = (
         {paths[v]: value for v, value in zip(own, values, strict=True)} for own, values in lists
     )
-    training = bool(kwargs.get("training"))
+    around = scope.current()
+    key = None if around is None else around.key_for_call()
     outputs, effects = run(
-        layer, (params, state), lambda: (layer(*args, **kwargs), layer.losses), training=training
+        layer,
+        (params, state),
+        lambda: (layer(*args, **kwargs), layer.losses),
+        training=bool(kwargs.get("training")),
+        rng=(lambda: keys.key_of((params, state, args, kwargs))) if key is None else key,
     )
     new = [effects.state[paths[v]] for v in layer.non_trainable_variables]
     return (outputs[0], new, outputs[1]) if return_losses else (outputs[0], new)

@@ -9,6 +9,7 @@ symbol nor a trial size reaches a layer's `build` as if it were the size of the 
 """
 
 import functools
+import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -57,15 +58,14 @@ class AbstractScope(scope.Abstract):
         """Returns the shape with sizes in place of None."""
         if None not in shape:
             return tuple(shape)
-        return tuple(
-            n if n is not None else self.size if i else self.batch for i, n in enumerate(shape)
-        )
+        sizes = [self.batch, *[self.size] * len(shape)]
+        return tuple([m if n is None else n for n, m in zip(shape, sizes, strict=False)])
 
     def known(self, shape: Sequence[Any]) -> Shape:
         """Returns the shape with None for each size that is not known to be one of the data."""
         if self.learned is None:
-            return tuple(n if isinstance(n, int) else None for n in shape)
-        return tuple(n if self.learned.get(n) else None for n in shape)
+            return tuple([n if isinstance(n, int) else None for n in shape])
+        return tuple([n if self.learned.get(n) else None for n in shape])
 
 
 class _Undecided(BaseException):
@@ -136,7 +136,7 @@ def evaluate(function: Callable, specs: Sequence[Any]) -> Any:
 
     Args:
         function: A function of as many arrays.
-        specs: What has a `shape`, with None for an axis of unknown size, and a `dtype`.
+        specs: Symbolic tensors.
 
     Returns:
         Its result, with a `Spec` in place of each array, and None in place of a size that is not
@@ -145,7 +145,7 @@ def evaluate(function: Callable, specs: Sequence[Any]) -> Any:
     Raises:
         Exception: What the function raises.
     """
-    if not any(None in spec.shape for spec in specs):
+    if None not in itertools.chain(*[spec.shape for spec in specs]):
         return _merge([_run(function, specs, AbstractScope(None, None))])
     try:
         return _merge([_run(function, specs, AbstractScope(*_symbols()))])
@@ -193,7 +193,7 @@ def _is_array(x: Any) -> bool:
 
 def _merge(results: list[_Result]) -> Any:
     """Returns what the results of several evaluations have in common."""
-    leaves = [_common(group) for group in zip(*(r.leaves for r in results), strict=True)]
+    leaves = list(map(_common, *[result.leaves for result in results]))
     for calls in zip(*(r.scope.seen for r in results), strict=False):
         layers, seen = zip(*calls, strict=True)
         if all(layer is layers[0] for layer in layers):
@@ -203,7 +203,7 @@ def _merge(results: list[_Result]) -> Any:
     return results[0].structure.unflatten(leaves)
 
 
-def _common(values: tuple) -> Any:
+def _common(*values: Any) -> Any:
     first = values[0]
     if isinstance(first, jax.ShapeDtypeStruct):
         return Spec(_common_shape([v.shape for v in values]), first.dtype)
@@ -213,10 +213,11 @@ def _common(values: tuple) -> Any:
 
 
 def _common_shape(shapes: Sequence[Any]) -> Shape:
-    return tuple(
-        sizes[0] if isinstance(sizes[0], int) and len(set(sizes)) == 1 else None
-        for sizes in zip(*shapes, strict=True)
-    )
+    first, *rest = shapes
+    sizes = [n if isinstance(n, int) else None for n in first]
+    for other in rest:
+        sizes = [n if n == m else None for n, m in zip(sizes, other, strict=True)]
+    return tuple(sizes)
 
 
 # ------------------------------------------------------------------ evaluation at numbers
@@ -244,6 +245,9 @@ def _evaluate_at_numbers(function: Callable, specs: Sequence[Any]) -> Any:
         attempts: list[Callable] = [
             functools.partial(evaluate_at, unit) for unit in (*_SMALL_UNITS, *larger)
         ]
+        for sample in {s.sample for s in specs if s.sample}:
+            here = AbstractScope(sample, None, dict.fromkeys(sizes - {None, sample}, True))
+            attempts.append(lambda here=here: [_run(function, specs, here)])
         attempts.append(lambda: [_run(function, specs, AbstractScope(*_symbols(), trusting=True))])
         for attempt in attempts:
             try:

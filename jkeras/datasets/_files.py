@@ -108,7 +108,8 @@ def read(source: Source, path: str | None = None) -> io.BytesIO:
     except OSError as error:
         if others:
             return _read_other(source, *others[0])
-        raise FileNotFoundError(_nowhere(source, error)) from error
+        # Its message has the reason: 100 lines about sockets would hide it.
+        raise FileNotFoundError(_nowhere(source, error)) from None
 
 
 def _download(source: Source) -> bytes:

@@ -16,6 +16,10 @@ _USE_SPARSE = (
     "y_true looks like class numbers: use sparse_categorical_crossentropy, or make one-hot labels "
     "with keras.utils.to_categorical(y, {classes})."
 )
+_USE_ONE_COLUMN = (
+    "A binary crossentropy takes a probability for each label. For {classes} classes, of which one "
+    "is right, use sparse_categorical_crossentropy with {classes} units and a softmax"
+)
 _USE_DENSE = "y_true looks one-hot: use categorical_crossentropy, or class numbers y.argmax(-1)."
 
 
@@ -94,9 +98,17 @@ def binary_crossentropy(
         >>> [round(v, 3) for v in values.tolist()]
         [0.693]
     """
-    y_true, y_pred = same_shape(y_true, y_pred)
+    y_true, y_pred = same_shape(y_true, y_pred, _binary_hint(y_true, y_pred))
     y_true = _smooth(y_true, label_smoothing, 2)
     return jnp.mean(_binary_entropies(y_true, y_pred, from_logits), axis=axis)
+
+
+def _binary_hint(y_true: Any, y_pred: Any) -> str:
+    target, output = np.shape(y_true), np.shape(y_pred)
+    if not output or output[-1] == 1 or target not in (output[:-1], (*output[:-1], 1)):
+        return ""
+    one = ", or one unit with a sigmoid" if output[-1] == 2 else ""
+    return f"{_USE_ONE_COLUMN.format(classes=output[-1])}{one}."
 
 
 def _binary_entropies(y_true: jax.Array, y_pred: jax.Array, from_logits: bool) -> jax.Array:
@@ -139,7 +151,7 @@ def binary_focal_crossentropy(
         >>> keras.losses.binary_focal_crossentropy([[0.0, 1.0]], [[0.0, 1.0]]).round(3).tolist()
         [0.0]
     """
-    y_true, y_pred = same_shape(y_true, y_pred)
+    y_true, y_pred = same_shape(y_true, y_pred, _binary_hint(y_true, y_pred))
     y_true = _smooth(y_true, label_smoothing, 2)
     p = jax.nn.sigmoid(y_pred) if from_logits else y_pred
     right = y_true * p + (1.0 - y_true) * (1.0 - p)

@@ -1,6 +1,7 @@
 """Loss: values for each sample, and how they are reduced to one number."""
 
 import functools
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
@@ -94,7 +95,13 @@ class Loss(registry.Configurable):
         y_true = as_arrays(y_true, None if self.integer_targets else self.dtype)
         y_pred = as_arrays(y_pred, self.dtype)
         with jax.named_scope(self.name):
-            losses = jnp.asarray(self.call(y_true, y_pred), self.dtype)
+            values = self.call(y_true, y_pred)
+            if values is None or isinstance(values, (str, list, tuple, Mapping)):
+                raise TypeError(
+                    f"The loss {self.name!r} returned {values!r:.60}, and not an array. Return one "
+                    "value for each sample, or one for all."
+                )
+            losses = jnp.asarray(values, self.dtype)
             masks = [mask, self.counted(y_true, y_pred)]
             return reduce(
                 losses, sample_weight, [m for m in masks if m is not None], self.reduction
@@ -209,22 +216,24 @@ class LossFunctionWrapper(Loss):
 
 
 def function_config(obj: Any, wrapper: type) -> dict[str, Any]:
-    """Returns what configs of a user's subclass of a wrapper hold besides: function and options.
+    """Returns what the config of a user's subclass of a wrapper holds besides: function, options.
 
     `get_config` there may take them out again, as it has to in Keras.
     """
-    built_in = next(c for c in type(obj).__mro__ if registry.is_builtin(c))
+    built_in = next(cls for cls in type(obj).__mro__ if registry.is_builtin(cls))
     if built_in is not wrapper:
         return {}
-    options = {name: getattr(obj, name) for name in obj._options}
-    return {k: registry.serialize_keras_object(v) for k, v in {"fn": obj.fn, **options}.items()}
+    known = {*inspect.signature(type(obj).__init__).parameters, *obj._arguments[1]}
+    values = {"fn": obj.fn, **{k: getattr(obj, k) for k in obj._options if k in known}}
+    return {k: registry.serialize_keras_object(v) for k, v in values.items()}
 
 
 def function_arguments(cls: type, config: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the arguments with which a wrapper of a function is made from its config."""
-    values = registry.deserialize_values(config)
-    if not registry.is_builtin(cls):  # its own constructor knows the function
-        values = {k: v for k, v in values.items() if registry.accepts(cls.__init__, k)}  # type: ignore[misc]
+    given = dict(config)
+    if "fn" not in inspect.signature(cls.__init__).parameters:  # type: ignore[misc]
+        given.pop("fn", None)  # the constructor knows it
+    values = registry.deserialize_values(given)
     if isinstance(values.get("fn"), str):  # as tf.keras wrote it
         values["fn"] = registry.find_function(values["fn"])
     return values

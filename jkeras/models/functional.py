@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 
+from jkeras.base import naming
 from jkeras.core import graph, shapes
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
 from jkeras.core.parts import find
-from jkeras.models import functional_config
+from jkeras.layers.core import Input
+from jkeras.models import functional_config, host
 from jkeras.models.model import Model, functional_arguments, is_layer
 
 
@@ -42,17 +42,9 @@ class Functional(Model):
         kwargs = {**given, **kwargs}
         inputs, outputs = kwargs.pop("inputs"), kwargs.pop("outputs")
         super().__init__(**kwargs)
-        for what, tree in (("inputs", inputs), ("outputs", outputs)):
-            for leaf in jax.tree.leaves(tree):
-                if not graph.is_symbolic(leaf):
-                    raise ValueError(
-                        f"`{what}` of a functional model must be symbolic tensors, made by "
-                        f"keras.Input and by calling layers on them, got {leaf!r}."
-                    )
-        self._graph = graph.trace(inputs, outputs)
+        self._graph = _begin_with_inputs(graph.trace(inputs, outputs))
         _check_unique_names([op for op in self.operations if isinstance(op, Layer)], self.name)
         self._built = True
-        self._layers_changed()
 
     def call_graph(self) -> graph.Graph | None:
         """Returns the graph of calls that the model is made of."""
@@ -71,11 +63,11 @@ class Functional(Model):
     def _is_branched(self) -> bool:  # type: ignore[override]
         """Whether the layers do not simply follow one another."""
         calls = self._graph.calls
+        sources = {id(x.source) for call in calls for x in call.inputs}
         return (
             len(graph.symbols(self._graph.inputs)) > 1
-            or len(graph.symbols(self._graph.outputs)) > 1
-            or len({id(call.layer) for call in calls}) < len(calls)
-            or any(len(call.inputs) > 1 for call in calls)
+            or sum(len(call.inputs) for call in calls) > len(calls)
+            or min(len(sources), len({id(call.layer) for call in calls})) < len(calls)
         )
 
     def _attributes(self) -> dict[str, Any]:
@@ -84,9 +76,18 @@ class Functional(Model):
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         """Computes the outputs."""
-        outputs = self._graph.run(arrange_inputs(self._graph, inputs, self.name))
+        inputs = self._encode_inputs(inputs)
+        if isinstance(inputs, host.Encoded):
+            outputs = host.run(self._graph, inputs)
+        else:
+            outputs = self._graph.run(arrange_inputs(self._graph, inputs, self.name))
         single = isinstance(outputs, (list, tuple)) and len(outputs) == 1
         return outputs[0] if single else outputs
+
+    def _encode_inputs(self, x: Any) -> Any:
+        if not self._graph.on_host or isinstance(x, host.Encoded):
+            return x
+        return host.encode(self._graph, arrange_inputs(self._graph, x, self.name))
 
     # -------------------------------------------------------------- configuration
     _first_output_call = 1
@@ -122,6 +123,26 @@ class Functional(Model):
 Model._of_tensors = Functional
 
 
+def _begin_with_inputs(found: graph.Graph) -> graph.Graph:
+    """Returns the same graph with an Input wherever it is cut out of a larger one."""
+    known: dict[int, Any] = {}
+    names = {operation.name for operation in found.operations}
+    for x in graph.symbols(found.inputs):
+        known[id(x)] = x
+        if x.source is None or x.source.inputs:
+            name = naming.unique(x.name, names)
+            names.add(name)
+            known[id(x)] = Input(batch_shape=x.shape, dtype=x.dtype, name=name)
+    if all(id(x) == key for key, x in known.items()):
+        return found
+    for call in found.calls:
+        args, kwargs = graph.replace((call.args, call.kwargs), known)
+        outputs = graph.record_call(call.layer, args, kwargs, call.outputs)
+        pairs = zip(jax.tree.leaves(call.outputs), jax.tree.leaves(outputs), strict=True)
+        known.update((id(before), after) for before, after in pairs)
+    return graph.trace(*graph.replace((found.inputs, found.outputs), known))
+
+
 # ------------------------------------------------------------------ inputs
 def arrange_inputs(found: graph.Graph, inputs: Any, model_name: str) -> list[Any]:
     """Brings inputs into a graph's order, dtypes and ranks.
@@ -129,37 +150,59 @@ def arrange_inputs(found: graph.Graph, inputs: Any, model_name: str) -> list[Any
     Raises:
         ValueError: If one is missing, or its shape does not fit.
     """
-    wanted = found.inputs
-    symbols = graph.symbols(wanted)
-    _warn_of_structure(inputs, wanted)
-    if isinstance(inputs, Mapping):
-        keys = list(wanted) if isinstance(wanted, Mapping) else found.input_names
-        missing = [k for k in keys if k not in inputs]
-        if missing:
-            raise ValueError(
-                f"Missing data for input {missing[0]!r} of model {model_name!r}: it got "
-                f"{sorted(inputs)}, and expects {keys}."
-            )
-        leaves = [inputs[k] for k in (sorted(keys) if isinstance(wanted, Mapping) else keys)]
+    wanted, symbols = found.inputs, graph.symbols(found.inputs)
+    if isinstance(inputs, Mapping) and not isinstance(wanted, Mapping):
+        by_name = dict(zip(found.input_names, symbols, strict=True))
+        chosen = _choose(by_name, inputs, model_name)
+        leaves = [chosen[name] for name in found.input_names]
     else:
-        leaves = jax.tree.leaves(inputs, is_leaf=lambda x: x is None)
+        leaves = jax.tree.leaves(_choose(wanted, inputs, model_name), is_leaf=_is_none)
     if len(leaves) != len(symbols):
         raise ValueError(
-            f"Layer {model_name!r} expects {len(symbols)} input(s) with names "
+            f"Layer {model_name!r} expects {len(symbols)} named input(s) with keys "
             f"{found.input_names}, but it received {len(leaves)} input tensors."
         )
+    _warn_of_structure(inputs, wanted)
     pairs = zip(symbols, leaves, strict=True)
     return [_fit_input(i, x, array, model_name) for i, (x, array) in enumerate(pairs)]
 
 
+def _choose(wanted: Any, given: Any, model_name: str) -> Any:
+    """Returns the entries of dicts that have the wanted keys."""
+    if isinstance(wanted, Mapping) and isinstance(given, Mapping):
+        missing = [k for k in wanted if k not in given]
+        if missing:
+            raise ValueError(
+                f"Missing data for input {missing[0]!r} of model {model_name!r}: it got "
+                f"{sorted(given)}, and expects {list(wanted)}."
+            )
+        return {k: _choose(part, given[k], model_name) for k, part in wanted.items()}
+    if _is_list(wanted) and _is_list(given) and len(wanted) == len(given):
+        return [_choose(*pair, model_name) for pair in zip(wanted, given, strict=True)]
+    return given
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, (list, tuple))
+
+
+def _is_none(x: Any) -> bool:
+    return x is None
+
+
 def _fit_input(index: int, x: graph.SymbolicTensor, array: Any, model_name: str) -> Any:
+    if array is None and not (x.source is not None and x.source.layer.optional):
+        raise ValueError(
+            f"The input {x.input_name!r} of the model {model_name!r} is not optional, but None was "
+            "passed. Pass an array, or make it by keras.Input(optional=True)."
+        )
     if array is None or graph.is_symbolic(array):
         return array
     shape, fitted = array.shape, array
     if len(shape) == len(x.shape) + 1 and shape[-1] == 1:
-        fitted = jnp.squeeze(array, -1)
+        fitted = array[..., 0]
     elif len(shape) == len(x.shape) - 1 and x.shape[-1] == 1:
-        fitted = jnp.expand_dims(array, -1)
+        fitted = array[..., None]
     problem = InputSpec(shape=x.shape).problem(shapes.known(fitted.shape))
     if problem:
         raise ValueError(
@@ -167,22 +210,22 @@ def _fit_input(index: int, x: graph.SymbolicTensor, array: Any, model_name: str)
             f"with the layer: expected shape={x.shape}, found shape={shapes.known(shape)}"
         )
     # uint8 images stay small until here: the cast is a part of the compiled step.
-    if fitted.dtype != x.dtype and not _both_float(fitted.dtype, x.dtype):
-        fitted = fitted.astype(x.dtype)
-    return fitted
+    return fitted if x.dtype in (fitted.dtype, "string") else fitted.astype(x.dtype)
 
 
 def _warn_of_structure(inputs: Any, wanted: Any) -> None:
     """Warns of inputs in another structure than the model's, such as a dict with a key more."""
-    by_name = isinstance(inputs, Mapping) and isinstance(wanted, (list, tuple))
-    if not by_name and _outline(inputs) != _outline(wanted):
-        names = jax.tree.map(lambda x: x.input_name, wanted)
-        shapes = jax.tree.map(lambda a: f"Tensor(shape={tuple(a.shape)})", inputs)
-        warnings.warn(
-            "The structure of `inputs` doesn't match the expected structure.\n"
-            f"Expected: {names}\nReceived: inputs={shapes}",
-            stacklevel=2,
-        )
+    by_name = isinstance(inputs, Mapping) and _is_list(wanted)
+    if by_name or _outline(inputs) == _outline(wanted):
+        return
+    problem = (
+        "The structure of `inputs` doesn't match the expected structure.\nExpected: "
+        f"{jax.tree.map(lambda x: x.input_name, wanted)}\nReceived: inputs="
+        f"{jax.tree.map(lambda a: f'Tensor(shape={shapes.known(a.shape)})', inputs)}"
+    )
+    if isinstance(wanted, Mapping) and _is_list(inputs) and list(wanted) != sorted(wanted):
+        raise ValueError(f"{problem}\nA list does not say which key is which: pass a dict.")
+    warnings.warn(problem, stacklevel=2)
 
 
 def _outline(tree: Any) -> Any:
@@ -193,10 +236,6 @@ def _outline(tree: Any) -> Any:
         return None
     parts = {key: _outline(part) for key, part in tree.items()}
     return parts if len(parts) != 1 else next(iter(parts.values()))
-
-
-def _both_float(a: Any, b: Any) -> bool:
-    return jnp.issubdtype(a, np.floating) and jnp.issubdtype(b, np.floating)
 
 
 def _check_unique_names(layers: list[Layer], model_name: str) -> None:

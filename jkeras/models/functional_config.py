@@ -6,12 +6,15 @@ from typing import Any
 
 import jax
 
-from jkeras.base import naming, registry
+from jkeras.base import registry
 from jkeras.core import graph
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.layer import Layer
 from jkeras.core.operations import describe_call, repeat_call
 from jkeras.layers.core import InputLayer
+
+# What the config of a graph holds; a subclass may add arguments of its constructor.
+KEYS = ("name", "trainable", "layers", "input_layers", "output_layers")
 
 Key = tuple[str, int]  # a layer's name, and which of its calls
 
@@ -24,7 +27,7 @@ def describe(model: Any) -> dict[str, Any]:
     return {
         "name": model._name,
         "trainable": model.trainable,
-        "layers": [*writer.cut_inputs, *map(writer.entry, found.operations)],
+        "layers": list(map(writer.entry, found.operations)),
         "input_layers": jax.tree.map(writer.input_history, found.inputs),
         "output_layers": jax.tree.map(writer.output_history, found.outputs),
     }
@@ -35,7 +38,6 @@ class _Writer:
 
     def __init__(self, model_graph: graph.Graph):
         inside = {id(call) for call in model_graph.calls}
-        names = {op.name for op in model_graph.operations}
         self._calls: dict[int, list[graph.Call]] = defaultdict(list)
         for call in model_graph.calls:
             self._calls[id(call.layer)].append(call)
@@ -48,16 +50,8 @@ class _Writer:
             for index, call in enumerate(calls):
                 for position, x in enumerate(call.output_list):
                     self._history[id(x)] = [call.layer.name, index, position]
-        # A graph may begin at a tensor inside of another graph: then files need an Input for it.
-        self.cut_inputs: list[dict[str, Any]] = []
         for x in graph.symbols(model_graph.inputs):
-            if x.source is not None and isinstance(x.source.layer, InputLayer):
-                name = x.source.layer.name
-            else:
-                name = naming.unique(x.name, names)
-                names.add(name)
-                self.cut_inputs.append(_input_entry(name, x))
-            self._history[id(x)] = [name, 0, 0]
+            self._history[id(x)] = [x.input_name, 0, 0]
 
     def entry(self, operation: Any) -> dict[str, Any]:
         """Returns a layer's or operation's part of the config."""
@@ -110,18 +104,6 @@ def _output_shift(layer: Any) -> int:
     There, and nowhere else, a nested functional model's call on its own inputs counts.
     """
     return getattr(layer, "_first_output_call", 0)
-
-
-def _input_entry(name: str, x: SymbolicTensor) -> dict[str, Any]:
-    config = {"batch_shape": list(x.shape), "dtype": x.dtype, "name": name}
-    return {
-        "module": "keras.layers",
-        "class_name": "InputLayer",
-        "config": config,
-        "registered_name": None,
-        "name": name,
-        "inbound_nodes": [],
-    }
 
 
 # ------------------------------------------------------------------ from a config to tensors
@@ -230,7 +212,8 @@ class _Reader:
             if is_output and index:
                 index -= _output_shift(self._layers.get(name))
             return self._tensor(name, index, position)
-        return [self.tensors(v, is_output) for v in tree]
+        made = [self.tensors(v, is_output) for v in tree]
+        return tuple(made) if isinstance(tree, tuple) else made
 
 
 def is_operation(entry: Mapping[str, Any]) -> bool:

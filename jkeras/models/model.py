@@ -1,20 +1,34 @@
 """Model: layers put together, by a graph of symbolic tensors or by a subclass."""
 
+import inspect
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import jax
 
 from jkeras import saving
 from jkeras.base import naming, registry
+from jkeras.callbacks.callback import History
 from jkeras.core import graph, pure
+from jkeras.core.input_spec import check_input
 from jkeras.core.layer import Layer
 from jkeras.core.parts import find
-from jkeras.models import build_config, functional_config
+from jkeras.models import (
+    arguments,
+    build_config,
+    compiling,
+    fitting,
+    functional_config,
+    hooks,
+    results,
+    state_tree,
+)
+from jkeras.models.session import Session
 from jkeras.models.summary import print_summary
-from jkeras.models.trainable import Trainable
+from jkeras.training import loop
+from jkeras.training.data import as_structure, is_stream
 
 
 def functional_arguments(args: tuple, kwargs: Mapping[str, Any]) -> bool:
@@ -26,7 +40,20 @@ def functional_arguments(args: tuple, kwargs: Mapping[str, Any]) -> bool:
     )
 
 
-class Model(Trainable):
+def _of_graph(what: str, read: Callable[[graph.Graph], Any], doc: str) -> Any:
+    """Makes a property of the graph that a model is made of."""
+
+    def get(self: "Model") -> Any:
+        found = self.call_graph()
+        if found is None:
+            kind = "has no defined" if self.built else "is not built: it has no"
+            raise AttributeError(f"{type(self).__name__} model {self.name!r} {kind} {what} yet.")
+        return read(found)
+
+    return property(get, doc=doc)
+
+
+class Model(Layer):
     """A layer that can be compiled, trained, evaluated and saved.
 
     There are three ways to make one: `keras.Sequential([...])`, `keras.Model(inputs, outputs)` of
@@ -81,6 +108,12 @@ class Model(Trainable):
                 f"`outputs`), got {args!r}."
             )
         super().__init__(**kwargs)
+        self._session = Session(self)
+        self._compile_arguments: dict[str, Any] | None = None
+        self._fitting: fitting.Fit | None = None  # the fit under way
+        self.run_eagerly, self.steps_per_execution = False, 1
+        self.stop_training = self.stop_evaluating = self.stop_predicting = False
+        self.history: History | None = None
 
     # -------------------------------------------------------------- graph
     def call_graph(self) -> graph.Graph | None:
@@ -91,12 +124,15 @@ class Model(Trainable):
         """
         return None
 
-    def _require_graph(self, what: str) -> graph.Graph:
+    @property
+    def on_host(self) -> bool:
+        """Whether the first layers run on the host, since they are of strings."""
         found = self.call_graph()
-        if found is None:
-            kind = "has no defined" if self.built else "is not built: it has no"
-            raise AttributeError(f"{type(self).__name__} model {self.name!r} {kind} {what} yet.")
-        return found
+        return found is not None and found.on_host
+
+    def _encode_inputs(self, x: Any) -> Any:
+        """Runs the first layers of a model that takes strings; returns what the others need."""
+        return x
 
     @property
     def _operations(self) -> list[Any]:
@@ -109,6 +145,12 @@ class Model(Trainable):
     def layers(self) -> list[Layer]:
         """The layers of the model, in order: of a graph as Keras orders it, else of definition."""
         return self._layers
+
+    @layers.setter
+    def layers(self, _: Any) -> None:
+        raise AttributeError(
+            "`Model.layers` attribute is reserved and should not be used. Please use another name."
+        )
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """Returns a layer by name or by index.
@@ -136,47 +178,27 @@ class Model(Trainable):
             f"No such layer: {name}. Existing layers are: {names}{naming.nearest(name, names)}"
         )
 
-    @property
-    def inputs(self) -> list[graph.SymbolicTensor]:
-        """The symbolic inputs, as a list."""
-        return graph.symbols(self._require_graph("inputs").inputs)
-
-    @property
-    def outputs(self) -> list[graph.SymbolicTensor]:
-        """The symbolic outputs, as a list."""
-        return graph.symbols(self._require_graph("outputs").outputs)
-
-    @property
-    def input(self) -> Any:
-        """The symbolic inputs, in the structure in which they were given."""
-        return self._require_graph("inputs").inputs
-
-    @property
-    def output(self) -> Any:
-        """The symbolic outputs, in the structure in which they were given."""
-        return self._require_graph("outputs").outputs
-
-    @property
-    def input_shape(self) -> Any:
-        """The shapes of the inputs, None for an axis of any size."""
-        return _shape_of(self._require_graph("inputs").inputs)
-
-    @property
-    def output_shape(self) -> Any:
-        """The shapes of the outputs, None for an axis of any size."""
-        return _shape_of(self._require_graph("outputs").outputs)
-
-    @property
-    def input_names(self) -> list[str]:
-        """The names of the inputs."""
-        return self._require_graph("inputs").input_names
-
-    @property
-    def output_names(self) -> list[str]:
-        """The names of the outputs: the keys of a dict, else of the layers that make them."""
-        return self._require_graph("output names").output_names
+    inputs = _of_graph("inputs", lambda g: graph.symbols(g.inputs), "The symbolic inputs, a list.")
+    outputs = _of_graph(
+        "outputs", lambda g: graph.symbols(g.outputs), "The symbolic outputs, a list."
+    )
+    input = _of_graph("inputs", lambda g: g.inputs, "The symbolic inputs, in their structure.")
+    output = _of_graph("outputs", lambda g: g.outputs, "The symbolic outputs, in their structure.")
+    input_shape = _of_graph(
+        "inputs", lambda g: _shape_of(g.inputs), "The shapes of the inputs, None for any size."
+    )
+    output_shape = _of_graph(
+        "outputs", lambda g: _shape_of(g.outputs), "The shapes of the outputs, None for any size."
+    )
+    input_names = _of_graph("inputs", lambda g: g.input_names, "The names of the inputs.")
+    output_names = _of_graph(
+        "output names",
+        lambda g: g.output_names,
+        "The names of the outputs: the keys of a dict, else of the layers that make them.",
+    )
 
     # -------------------------------------------------------------- calling
+    @hooks.standard
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         """Computes the outputs of a functional model; a subclass writes its own."""
         raise NotImplementedError(
@@ -184,9 +206,21 @@ class Model(Trainable):
             "of `inputs` and `outputs`. Write one."
         )
 
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        found = self.call_graph()
+        if found is None or not found.on_host:
+            return super().compute_output_spec(*args, **kwargs)
+        outputs = jax.tree.map(lambda x: graph.SymbolicTensor(x.shape, x.dtype), found.outputs)
+        single = isinstance(outputs, (list, tuple)) and len(outputs) == 1
+        return outputs[0] if single else outputs
+
+    def _cast(self, tree: Any) -> Any:
+        return tree if self.on_host else super()._cast(tree)
+
     def _prepare(self, args: tuple, kwargs: dict[str, Any]) -> None:
         if not self._call_specs:
             self._call_specs = build_config.specs_of(self._signature.named(args, kwargs))
+        check_input(self.input_spec, args[0] if args else None, self.name)
         # Model.build runs the model, so only a build that the user wrote is called from here.
         if not self._built and type(self).build is not Model.build and not self._building:
             super()._prepare(args, kwargs)
@@ -203,6 +237,351 @@ class Model(Trainable):
         """
         if input_shape is not None:
             pure.ensure_built(self, input_shape)
+
+    # -------------------------------------------------------------- training
+    @hooks.standard
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: Any = "auto",
+        auto_scale_loss: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        """Says how to train.
+
+        Args:
+            optimizer: A name, a `jkeras.optimizers.Optimizer`, or any
+                `optax.GradientTransformation`.
+            loss: A name, a function of (y_true, y_pred) or a `Loss`. For a model with several
+                outputs: one for all, a list, or a dict by output name.
+            loss_weights: Factors of the outputs' losses: a list, or a dict by output name.
+            metrics: A list of names, functions or `Metric`s. For several outputs also a list of
+                lists, or a dict by output name.
+            weighted_metrics: Likewise; these are weighted by `sample_weight`.
+            run_eagerly: Whether to run step by step without compiling, for debugging: values can
+                be printed and breakpoints set in `call`.
+            steps_per_execution: How many steps one compiled program takes; 1 leaves the choice to
+                `fit`, which takes as many as callbacks and the progress bar allow.
+            jit_compile: Accepted for Keras's sake; steps are always compiled, unless `run_eagerly`.
+            auto_scale_loss: Whether to scale the loss under the policy `"mixed_float16"`.
+            **kwargs: Nothing else.
+
+        Raises:
+            ValueError: If a name is unknown; the nearest known one is suggested.
+            TypeError: If an argument is unknown.
+
+        Example:
+            >>> import jkeras as keras
+            >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+            >>> model.compile(optimizer="adam", loss="mse", metrics=["mae"])
+            >>> model.optimizer.name
+            'adam'
+        """
+        given = {
+            "optimizer": optimizer,
+            "loss": loss,
+            "loss_weights": loss_weights,
+            "metrics": metrics,
+            "weighted_metrics": weighted_metrics,
+            "run_eagerly": run_eagerly,
+            "steps_per_execution": steps_per_execution,
+            "jit_compile": jit_compile,
+        }
+        compiling.compile_model(self, given, auto_scale_loss, kwargs)
+
+    @property
+    def compiled(self) -> bool:
+        """Whether `compile` was called."""
+        return self._session.optimizer is not None
+
+    get_compile_config = compiling.get_compile_config
+    compile_from_config = compiling.compile_from_config
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: Any = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: Any = 1,
+        *,
+        data_on_device: bool | str = "auto",
+        **kwargs: Any,
+    ) -> History:
+        """Trains the model for a number of epochs.
+
+        Arrays are kept on the device, and many steps run in one compiled program: up to the whole
+        epoch, if no callback wants to see every batch.
+
+        Args:
+            x: The inputs: an array (NumPy, JAX, pandas, a list of numbers) with one row a sample;
+                a list, tuple or dict of arrays for several inputs; or something that gives
+                batches `(x, y)` or `(x, y, sample_weight)`: a generator, a `PyDataset`, a loader.
+            y: The targets, likewise. One array for several outputs goes to each of them.
+            batch_size: Samples a step; 32 by default. The last step of an epoch has what is left.
+            epochs: The number of the epoch to stop before.
+            verbose: 0: silent; 1: a live line; 2: a line an epoch; `"auto"`: 1 in a terminal or
+                notebook, else 2.
+            callbacks: `keras.callbacks.Callback` objects.
+            validation_split: **The LAST rows, before any shuffling,** are kept for validation:
+                this fraction of them. Data sorted by class must be shuffled by yourself first.
+            validation_data: `(x, y)` or `(x, y, sample_weight)`; or something that gives batches.
+            shuffle: Whether each epoch takes the samples in a new random order (arrays only).
+            class_weight: From class numbers to factors of their samples' losses.
+            sample_weight: A factor for each sample's loss; for several outputs one array for all,
+                a list, or a dict by output name.
+            initial_epoch: The number of the first epoch.
+            steps_per_epoch: Steps an epoch at most; a pass over the data by default. The next epoch
+                goes on where the last one stopped; where the data end, so does the epoch.
+            validation_steps: Steps of each validation, from the first row on (a generator goes on).
+            validation_batch_size: Samples a step of validation; `batch_size` by default.
+            validation_freq: Validate after every n-th epoch; or a collection of epochs, counted
+                from one.
+            data_on_device: Whether arrays are kept on the device for all epochs; `"auto"`: if they
+                take no more than `keras.config.data_budget()`, and are no memory maps.
+            **kwargs: Nothing else; `workers` and the like of Keras 2 are ignored, with a warning.
+
+        Returns:
+            A `History`: `.history` has a list of values for each name.
+
+        Raises:
+            ValueError: If `compile` was not called, the data is empty or its parts differ in
+                length, a shape does not fit a layer, or a label is out of range.
+
+        Example:
+            >>> import numpy as np, jkeras as keras
+            >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+            >>> model.compile(optimizer="sgd", loss="mse")
+            >>> x = np.linspace(0, 1, 64)[:, None]
+            >>> history = model.fit(x, 2 * x, epochs=3, verbose=0, validation_split=0.25)
+            >>> sorted(history.history)
+            ['loss', 'val_loss']
+        """
+        session = self._compiled_session("fit")
+        arguments.check(
+            *("fit", kwargs, _FIT),
+            epochs=epochs,
+            batch_size=batch_size,
+            validation_split=validation_split,
+            shuffle=shuffle,
+            initial_epoch=initial_epoch,
+            steps_per_epoch=steps_per_epoch,
+            validation_steps=validation_steps,
+            validation_batch_size=validation_batch_size,
+            validation_freq=validation_freq,
+            data_on_device=data_on_device,
+        )
+        train = session.read(x, y, sample_weight, batch_size, class_weight, data_on_device)
+        valid: Any = None
+        if validation_data is not None:
+            valid_size = validation_batch_size or batch_size
+            valid = session.read_validation(validation_data, valid_size, data_on_device)
+        elif validation_split:
+            if is_stream(x):
+                raise ValueError(
+                    "`validation_split` needs arrays: pass `validation_data` with batches of its "
+                    "own."
+                )
+            train, valid = train.split(validation_split, validation_batch_size)
+        run = fitting.Fit(self, train, shuffle, steps_per_epoch)
+        run.listen(verbose, arguments.limited_epochs(epochs), callbacks)
+        if valid is not None:
+            run.validate_on(valid, validation_steps, validation_freq)
+        return run.run(initial_epoch)
+
+    def get_training_state(self, epoch: int) -> dict[str, Any]:
+        """Returns, during `fit`, what another process needs to go on from the start of `epoch`.
+
+        That is the weights, the optimizer's state, the number of steps taken, the random key and
+        the order of the data: dicts of numbers and NumPy arrays. `callbacks.BackupAndRestore`
+        writes them to a file.
+        """
+        return fitting.running(self, "get_training_state").read(epoch)
+
+    def set_training_state(self, state: Mapping[str, Any]) -> None:
+        """Makes `fit` go on from a state; to be called by a callback, in `on_train_begin`.
+
+        Args:
+            state: What `get_training_state` has returned, in this or in another process.
+
+        Raises:
+            ValueError: If it is the state of another model or optimizer.
+        """
+        fitting.running(self, "set_training_state").restore(state)
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Any = None,
+        return_dict: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """Returns the loss and the metrics over some data.
+
+        Args:
+            x: The inputs; see `fit`.
+            y: The targets.
+            batch_size: Samples a step; 32 by default.
+            verbose: 0, 1, 2 or `"auto"`; see `fit`.
+            sample_weight: A factor for each sample's loss.
+            steps: How many steps to take; one pass over the data by default.
+            callbacks: `keras.callbacks.Callback` objects.
+            return_dict: Whether to return a dict by name.
+            **kwargs: Nothing else; `_use_cached_eval_dataset` is accepted and ignored.
+
+        Returns:
+            The loss; with metrics or several outputs a list: the total loss, each output's loss,
+            the metrics. Or a dict.
+
+        Example:
+            >>> import numpy as np, jkeras as keras
+            >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+            >>> model.compile(loss="mse", metrics=["mae"])
+            >>> len(model.evaluate(np.ones((4, 1)), np.ones(4), verbose=0))
+            2
+        """
+        kwargs.pop("_use_cached_eval_dataset", None)
+        session = self._compiled_session("evaluate")
+        arguments.check(
+            *("evaluate", kwargs, _EVALUATE),
+            batch_size=batch_size,
+            steps=steps,
+            return_dict=return_dict,
+        )
+        data = session.read(x, y, sample_weight, batch_size)
+        run = fitting.Evaluate(self, data, steps)
+        progress = run.listen(verbose, callbacks)
+        logs = loop.fetch(run.run())
+        run.publish()
+        if progress is not None:
+            progress.finish(logs, run.done)
+        return logs if return_dict else results.as_list(self, logs)
+
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Returns the model's outputs for some data, as NumPy arrays.
+
+        Args:
+            x: The inputs; see `fit`.
+            batch_size: Samples a step; 32 by default.
+            verbose: 0, 1, 2 or `"auto"`; see `fit`.
+            steps: How many steps to take; one pass over the data by default.
+            callbacks: `keras.callbacks.Callback` objects.
+            **kwargs: Nothing else; `workers` and the like of Keras 2 are ignored, with a warning.
+
+        Returns:
+            The outputs, in the model's structure.
+
+        Example:
+            >>> import numpy as np, jkeras as keras
+            >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2)])
+            >>> model.predict(np.ones((4, 1)), verbose=0).shape
+            (4, 2)
+        """
+        session = self._session
+        if verbose == 0 and not callbacks and steps is None and not kwargs:
+            known = session.known_outputs(x, 32 if batch_size is None else batch_size)
+            if known is not None:
+                return known
+        arguments.check("predict", kwargs, _PREDICT, batch_size=batch_size, steps=steps)
+        return fitting.predict(self, x, batch_size, verbose, steps, callbacks)
+
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """Takes one training step on all of the given samples.
+
+        Args:
+            x: The inputs; see `fit`.
+            y: The targets.
+            sample_weight: A factor for each sample's loss.
+            class_weight: From class numbers to factors of their samples' losses.
+            return_dict: Whether to return a dict by name.
+
+        Returns:
+            The loss (and the metrics) before the step; see `evaluate`.
+        """
+        session = self._compiled_session("train_on_batch")
+        data = session.read(x, y, sample_weight, None, class_weight)
+        logs = loop.fetch(fitting.take_one(self, data.batch))
+        return logs if return_dict else results.as_list(self, logs)
+
+    def test_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+    ) -> Any:
+        """Returns the loss and the metrics over all of the given samples, as one batch.
+
+        Args:
+            x: The inputs; see `fit`.
+            y: The targets.
+            sample_weight: A factor for each sample's loss.
+            return_dict: Whether to return a dict by name.
+        """
+        size = _rows(x)
+        options = {"sample_weight": sample_weight, "return_dict": return_dict, "verbose": 0}
+        return self.evaluate(x, y, batch_size=max(size, 1), **options)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """Returns the outputs for all of the given samples, computed as one batch."""
+        return self.predict(x, batch_size=max(_rows(x), 1), verbose=0)
+
+    def _compiled_session(self, method: str) -> Session:
+        if not self.compiled:
+            raise ValueError(
+                f"You must call `compile()` before `{method}()`: for example "
+                'model.compile(optimizer="adam", loss="mse").'
+            )
+        return self._session
+
+    # -------------------------------------------------------------- steps, for a subclass
+    train_step = hooks.train_step
+    test_step = hooks.test_step
+    compute_loss = hooks.compute_loss
+    compute_metrics = hooks.compute_metrics
+    stateless_compute_loss = hooks.stateless_compute_loss
+
+    # -------------------------------------------------------------- metrics and states
+    metrics = results.metrics
+    metrics_names = results.metrics_names
+    metrics_variables = results.metrics_variables
+    reset_metrics = results.reset_metrics
+    get_metrics_result = results.get_metrics_result
+    get_state_tree = state_tree.get_state_tree
+    set_state_tree = state_tree.set_state_tree
 
     # -------------------------------------------------------------- description
     def summary(
@@ -224,15 +603,8 @@ class Model(Trainable):
             show_trainable: Whether to show which layers are trainable.
             layer_range: The names (or patterns) of the first and the last layer to show.
 
-        Raises:
-            ValueError: If the model is not built: its shapes are not known yet.
+        What is not built yet has no known shapes and no weights: the table has `?` for it.
         """
-        if not self.built:
-            raise ValueError(
-                f"This model ({self.name!r}) has not yet been built, so its shapes are not known. "
-                "Build it by calling it on data, by `model.build(input_shape)`, or with `fit()`; "
-                "or begin with keras.Input(shape=...)."
-            )
         print_summary(
             self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range
         )
@@ -270,7 +642,9 @@ class Model(Trainable):
             if not ("input_layers" in config and "output_layers" in config):
                 return super().from_config(config)
             inputs, outputs = functional_config.rebuild(config)
-            model = cls(inputs=inputs, outputs=outputs, name=config.get("name"))
+            own = {k: v for k, v in config.items() if k not in functional_config.KEYS}
+            given = {"inputs": inputs, "outputs": outputs, "name": config.get("name")}
+            model = cls(**given, **registry.deserialize_values(own))
             model._trainable = bool(config.get("trainable", True))  # its layers know for themselves
             return model
 
@@ -431,6 +805,12 @@ class Model(Trainable):
         return pure.apply(self, variables, *inputs, training=training, rng=rng, **kwargs)
 
 
+_FIT, _EVALUATE, _PREDICT = (
+    tuple(inspect.signature(method).parameters)[1:-1]
+    for method in (Model.fit, Model.evaluate, Model.predict)
+)
+
+
 class ModelVariables(list):
     """The variables of a model: Keras's list, and the pure core's two dicts.
 
@@ -470,6 +850,10 @@ def _derive_from(cls: type, kind: type) -> None:
 def _shape_of(tree: Any) -> Any:
     found = graph.symbols(tree)
     return found[0].shape if len(found) == 1 else jax.tree.map(lambda x: x.shape, tree)
+
+
+def _rows(x: Any) -> int:
+    return len(jax.tree.leaves(as_structure(x, "x"))[0])
 
 
 def is_layer(value: Any) -> bool:

@@ -7,7 +7,7 @@ from jkeras.base import registry
 from jkeras.core import graph, scope
 from jkeras.core.layer import Layer
 from jkeras.layers.core import InputLayer
-from jkeras.models import functional_config
+from jkeras.models import functional_config, host
 from jkeras.models.functional import arrange_inputs
 from jkeras.models.model import Model
 
@@ -39,7 +39,9 @@ class Sequential(Model):
     ):
         super().__init__(trainable=trainable, name=name)
         self._stack: list[Layer] = []  # with the InputLayer, if there is one
-        self._graph: graph.Graph | None = None
+        self._by_name: dict[str, Layer] = {}
+        self._outputs: Any = None  # of the whole stack, if the shape of the inputs is known
+        self._graph: graph.Graph | None = None  # found when it is asked for
         for layer in layers or ():
             self.add(layer)
 
@@ -61,7 +63,8 @@ class Sequential(Model):
                 "Only instances of `keras.Layer` can be added to a Sequential model. "
                 f"Received: {layer!r} (of type {type(layer)})"
             )
-        if any(layer.name == other.name for other in self._stack):
+        other = self._by_name.get(layer.name, layer)
+        if other is not layer and other.name == layer.name:
             raise ValueError(
                 "All layers added to a Sequential model should have unique names. Name "
                 f"{layer.name!r} is already the name of a layer in this model. Update the `name` "
@@ -69,55 +72,90 @@ class Sequential(Model):
             )
         if isinstance(layer, InputLayer) and self._stack:
             raise ValueError(
-                f"The Sequential model {self.name!r} already has layers or an Input: an Input can "
-                "only come first."
+                f"Sequential model {self.name!r} has already been configured: it has layers or an "
+                "Input, and an Input can only come first."
             )
+        if any(part is self for part in layer._flatten_layers()):
+            raise ValueError(f"Sequential model {self.name!r} cannot be a layer of itself.")
         if not self._stack and not isinstance(layer, InputLayer):
             shape = layer._batch_input_shape
             if shape is None and isinstance(layer, Model) and layer.call_graph() is not None:
                 shape = layer.input_shape
             if isinstance(shape, tuple):
-                self._stack.append(InputLayer(batch_shape=shape, dtype=_input_dtype(layer)))
-        self._stack.append(layer)
-        self._rewire()
+                self._push(InputLayer(batch_shape=shape, dtype=_input_dtype(layer)))
+        self._push(layer)
 
     def pop(self, rebuild: bool = True) -> Layer | None:
         """Removes the top layer and returns it; None if there is none."""
         if not self.layers:
             return None
-        layer = self._stack.pop()
-        self._rewire()
-        return layer
+        *below, top = self._stack
+        self._restack(below)
+        return top
 
-    def _rewire(self) -> None:
-        """Makes the graph anew, as far as the input shape is known."""
+    def _restack(self, layers: list[Layer]) -> None:
+        self._stack, self._by_name, self._outputs = [], {}, None
         self._graph, self._built = None, False
-        self._layers_changed()
-        if not self._stack or not isinstance(self._stack[0], InputLayer) or not self.layers:
-            return
-        inputs = outputs = self._stack[0].output
-        with scope.root_names(self._weight_names()):
-            for layer in self.layers:
-                known = [c for c in layer._calls if len(c.inputs) == 1 and c.inputs[0] is outputs]
-                outputs = known[0].outputs if known else layer(outputs)
-        self._graph = graph.trace(inputs, outputs)
-        self._built = True
+        for layer in layers:
+            self._push(layer)
+
+    def _push(self, layer: Layer) -> None:
+        """Puts a layer on top, and calls it on what the others give if that is known."""
+        if isinstance(layer, InputLayer):
+            self._outputs = layer.output
+        elif self._outputs is not None:
+            required = layer._signature.required
+            if len(required) > 1:
+                raise ValueError(
+                    "Layers added to a Sequential model can only have a single required positional "
+                    f"argument, the input tensor. Layer {type(layer).__name__} has {required}."
+                )
+            calls = [c for c in layer._calls if c.inputs == [self._outputs]]
+            with scope.root_names(self._weight_names()):
+                self._outputs = calls[0].outputs if calls else layer(self._outputs)
+            self._built = True
+        else:
+            self._built = False
+        self._stack.append(layer)
+        self._by_name[layer.name] = layer
+        self._graph = None
 
     def call_graph(self) -> graph.Graph | None:
         """Returns the calls of the layers; None as long as the shape of the inputs is not known."""
+        if self._graph is None and self._outputs is not None and self.layers:
+            self._graph = graph.trace(self._stack[0].output, self._outputs)
         return self._graph
+
+    @property
+    def _has_inputs(self) -> bool:
+        return self._outputs is not None and bool(self.layers)
 
     @property
     def layers(self) -> list[Layer]:
         """The layers, without the Input."""
         return [layer for layer in self._stack if not isinstance(layer, InputLayer)]
 
+    @layers.setter
+    def layers(self, _: Any) -> None:
+        raise AttributeError(
+            "`Sequential.layers` attribute is reserved and should not be used. Use `add()` and "
+            "`pop()` to change the layers in this model."
+        )
+
     def _attributes(self) -> dict[str, Any]:
         own = Layer._attributes(self)
-        del own["_stack"]
+        del own["_stack"], own["_by_name"]
         return {"layers": self.layers, **own}
 
     _saves_layers_first = True
+
+    def __getstate__(self) -> dict[str, Any]:
+        self.call_graph()  # which notes the calls of the layers, where it is read back
+        return {k: v for k, v in super().__getstate__().items() if k != "_outputs"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._outputs = None if self._graph is None else self._graph.outputs
 
     # -------------------------------------------------------------- configuration
     def get_config(self) -> dict[str, Any]:
@@ -130,7 +168,7 @@ class Sequential(Model):
             "dtype": registry.serialize_keras_object(self.dtype_policy),
             "layers": [registry.serialize_keras_object(layer) for layer in self._stack],
         }
-        if self._graph is not None:
+        if self._has_inputs:
             config["build_input_shape"] = self.input_shape
         return config
 
@@ -154,9 +192,12 @@ class Sequential(Model):
             model = cls(name=config.get("name"))
             if config.get("dtype") is not None:
                 model.dtype_policy = registry.deserialize_keras_object(config["dtype"])
-            layers = [functional_config.make_layer(entry) for entry in config["layers"]]
-            for layer in layers:
-                model.add(layer)
+            made: dict[str, Layer] = {}  # a layer that comes twice is the same
+            for entry in config["layers"]:
+                name = str(entry["config"].get("name"))
+                if name not in made:
+                    made[name] = functional_config.make_layer(entry)
+                model.add(made[name])
             if config.get("build_input_shape"):
                 model.build(config["build_input_shape"])
             model._trainable = bool(config.get("trainable", True))
@@ -164,14 +205,12 @@ class Sequential(Model):
 
     def get_build_config(self) -> dict[str, Any] | None:
         """Returns the shape of the inputs the model was built for; None if it is not."""
-        return (
-            super().get_build_config() if self._graph is None else {"input_shape": self.input_shape}
-        )
+        return {"input_shape": self.input_shape} if self._has_inputs else super().get_build_config()
 
     # -------------------------------------------------------------- building and calling
     def build(self, input_shape: Any = None) -> None:
         """Makes the weights for inputs of a shape, such as `(None, 8)`."""
-        if self._graph is not None or input_shape is None:
+        if self._has_inputs or input_shape is None:
             return
         if not self.layers:
             raise ValueError(
@@ -183,21 +222,45 @@ class Sequential(Model):
         ):
             return  # several inputs: the layers are built as they are called
         shape = (None, *tuple(input_shape)[1:])
-        self._stack.insert(0, InputLayer(batch_shape=shape, dtype=_input_dtype(self.layers[0])))
-        self._rewire()
+        begin = InputLayer(batch_shape=shape, dtype=_input_dtype(self.layers[0]))
+        layers = self.layers
+        try:
+            self._restack([begin, *layers])
+        except NotImplementedError:  # a layer whose outputs' shapes only a call of arrays shows
+            self._restack(layers)
 
     def _prepare(self, args: tuple, kwargs: dict[str, Any]) -> None:
-        if self._graph is None and not self._building and args:
+        if not self._has_inputs and not self._building and args:
             shape = getattr(args[0], "shape", None)
-            if shape is not None:
+            if shape is not None and not host.on_host(self.layers[0] if self.layers else None):
                 self.build(tuple(shape))
+
+    @property
+    def on_host(self) -> bool:
+        """Whether the first layers run on the host, since they are of strings."""
+        if self._has_inputs:
+            return super().on_host
+        return bool(self.layers) and host.on_host(self.layers[0])
+
+    def _encode_inputs(self, x: Any) -> Any:
+        if not self.on_host or isinstance(x, host.Encoded):
+            return x
+        if not self._has_inputs:
+            dtype = "string" if x.dtype.kind in "OSUT" else str(x.dtype)
+            begin = InputLayer(batch_shape=(None, *x.shape[1:]), dtype=dtype)
+            self._restack([begin, *self.layers])
+        found: Any = self.call_graph()
+        return host.encode(found, arrange_inputs(found, x, self.name))
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         """Calls the layers one after the other."""
         here = scope.current()
-        outputs = inputs
-        if self._graph is not None:
-            outputs = arrange_inputs(self._graph, inputs, self.name)[0]
+        outputs = inputs = self._encode_inputs(inputs)
+        if isinstance(inputs, host.Encoded):
+            return host.run(self.call_graph(), inputs)  # type: ignore[arg-type]
+        if self._has_inputs:
+            ends = graph.Graph(self._stack[0].output, self._outputs, (), ())
+            outputs = arrange_inputs(ends, inputs, self.name)[0]
         if mask is not None and here is not None:
             here.set_mask(outputs, mask)
         for layer in self.layers:
@@ -207,5 +270,7 @@ class Sequential(Model):
 
 def _input_dtype(layer: Layer) -> str | None:
     """Returns the dtype of data for a first layer that says so (Embedding: int32)."""
+    if isinstance(layer, Model) and layer.call_graph() is not None:
+        return layer.inputs[0].dtype
     dtype = layer.input_dtype
     return dtype if dtype != layer.compute_dtype else None

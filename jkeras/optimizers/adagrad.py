@@ -145,13 +145,13 @@ class Adafactor(Optimizer):
     """Adam's squares kept as rows and columns (Shazeer et al., 2018, 1804.04235 on arXiv).
 
     Args:
-        learning_rate: The learning rate, relative to the size of the parameter; with
-            `relative_step`, the highest.
+        learning_rate: The highest learning rate, relative to the size of the parameter: it is
+            never above one over the root of the step number.
         beta_2_decay: The exponent with which the step number gives the decay of squares.
         epsilon_1: Added to squared gradients.
         epsilon_2: The least size of a parameter.
         clip_threshold: The largest root mean square of a change, before the learning rate.
-        relative_step: Whether the learning rate falls as the root of the step number.
+        relative_step: Accepted for Keras's sake, where the learning rate falls in either case.
         **common: See `Optimizer`.
 
     Example:
@@ -189,9 +189,7 @@ class Adafactor(Optimizer):
             self.add_variable_from_reference(v, "velocity")
 
     def rule(self, step: Step) -> Part:
-        rate = step.learning_rate
-        if self.relative_step:
-            rate = jnp.minimum(rate, jax.lax.rsqrt(step.number))
+        rate = jnp.minimum(step.learning_rate, jax.lax.rsqrt(step.number))
         beta_2 = 1.0 - step.number**self.beta_2_decay
 
         def update(g: Any, w: Any, slots: Any) -> Any:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.base import registry
-from jkeras.optimizers.arguments import as_number
+from jkeras.optimizers import arguments
 
 # A constructor of the fields; schedules are equal to themselves only.
 _fields = dataclasses.dataclass(eq=False, repr=False)
@@ -41,7 +41,7 @@ class _Schedule(LearningRateSchedule):
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):  # type: ignore[arg-type]
-            value = as_number(getattr(self, field.name))
+            value = arguments.as_number(getattr(self, field.name))
             setattr(self, field.name, value)
             if field.name.endswith("decay_steps") and value <= 0:
                 raise ValueError(

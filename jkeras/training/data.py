@@ -11,8 +11,9 @@ import numpy as np
 
 from jkeras import losses
 from jkeras.base import settings
+from jkeras.core import policy
 from jkeras.training.budget import fits_on_device
-from jkeras.training.feeds import ArrayFeed, Feed, HostFeed, StreamFeed, check_integers, row_bytes
+from jkeras.training.feeds import ArrayFeed, Feed, HostFeed, SliceFeed, StreamFeed
 from jkeras.training.objective import (
     CompiledObjective,
     flatten_outputs,
@@ -43,10 +44,12 @@ def as_array(value: Any, argument: str) -> Any:
 
     Raises:
         TypeError: If it cannot be one.
-        ValueError: If it is a single number, or holds integers that the device has no room for.
+        ValueError: If it is a single number.
     """
     if isinstance(value, (jax.Array, np.ndarray)):
         array: Any = value
+    elif isinstance(value, type):
+        raise TypeError(_unrecognized(value, argument))
     elif hasattr(value, "to_numpy"):  # pandas
         array = _from_frame(value, argument)
     elif hasattr(value, "detach"):  # torch
@@ -63,18 +66,58 @@ def as_array(value: Any, argument: str) -> Any:
                 f"`{argument}` is a list whose parts differ in length: {error}"
             ) from None
     else:
-        raise TypeError(
-            f"`{argument}` is a {type(value).__name__}, and not an array. Pass NumPy or JAX "
-            "arrays, pandas objects, lists of numbers, lists or dicts of arrays, or a generator "
-            "of batches."
-        )
+        raise TypeError(_unrecognized(value, argument))
     if array.dtype == object:
         array = _from_objects(array, argument)
     if array.ndim == 0:
         raise ValueError(f"`{argument}` is a single number: data needs an axis of samples.")
-    if isinstance(array, np.ndarray) and not isinstance(array, np.memmap):  # that is not read yet
-        check_integers(array, f"`{argument}`")
     return array
+
+
+def _unrecognized(value: Any, argument: str) -> str:
+    message = (
+        f"Unrecognized data type: `{argument}` is {_brief(value)}, and not an array. Pass NumPy or "
+        "JAX arrays, pandas objects, lists of numbers, lists or dicts of arrays, or a generator "
+        "of batches."
+    )
+    if callable(value):
+        message += f"\nA generator function must be called: `{argument}=generate()`."
+    return message
+
+
+def _brief(value: Any) -> str:
+    if value is None or isinstance(value, (str, bytes, numbers.Number)):
+        return repr(value)[:40]
+    name = getattr(value, "__name__", None)
+    return (
+        f"the {type(value).__name__} {name}"
+        if name
+        else f"an object of type {type(value).__name__}"
+    )
+
+
+def _check_values(tree: Any, argument: str) -> None:
+    """Refuses what the device has no room for: strings, dates, integers of more than 32 bits."""
+    for array in jax.tree.leaves(tree):
+        if array.dtype.kind in "OSUTMm":
+            raise TypeError(_not_numbers(array, argument))
+        if isinstance(array, np.ndarray) and not isinstance(array, np.memmap):  # not read yet
+            policy.check_integers(array, f"`{argument}`")
+
+
+def _not_numbers(array: Any, argument: str) -> str:
+    what, advice = "strings", "Number them (`np.unique(values, return_inverse=True)[1]`)"
+    if array.dtype.kind in "Mm":
+        what, advice = "dates or times", "Make numbers of them (`.astype('int64') / 1e9`)"
+    elif argument == "x":
+        advice += (
+            ", or begin the model with a layer that takes them: `keras.Input((), "
+            "dtype='string')` and keras.layers.TextVectorization, StringLookup or Hashing"
+        )
+    return (
+        f"`{argument}` holds {what} (dtype {array.dtype}), such as "
+        f"{array.ravel()[:1].tolist()}, where numbers are needed.\n{advice}."
+    )
 
 
 def _from_frame(value: Any, argument: str) -> np.ndarray:
@@ -86,6 +129,8 @@ def _from_frame(value: Any, argument: str) -> np.ndarray:
     numeric, other = [], []
     for name, column in columns:
         try:  # nullable integers and categories of numbers; what is missing is NaN, as in pandas
+            if column.dtype.kind in "mM":
+                raise TypeError
             numeric.append(column.to_numpy(dtype="float32"))
         except (TypeError, ValueError):
             other.append(f"{name!r} ({column.dtype})")
@@ -209,7 +254,7 @@ def split(batch: Batch, fraction: float) -> tuple[Batch, Batch]:
     )
 
 
-def class_weights(weights: Mapping[Any, Any], batch: Batch, names: Any) -> list[Any] | None:
+def class_weights(weights: Mapping[Any, Any], batch: Batch, names: Any) -> list[Any]:
     """Makes sample weights of class weights, and of those that are there already (a product).
 
     Args:
@@ -341,8 +386,13 @@ class ArrayData:
 
     @property
     def example(self) -> Batch:
-        """A batch, for its shapes."""
-        return self.batch
+        """The shapes of the first batch."""
+        size = self.batch_size
+
+        def spec(array: Any) -> jax.ShapeDtypeStruct:
+            return jax.ShapeDtypeStruct((min(size, array.shape[0]), *array.shape[1:]), array.dtype)
+
+        return Batch(*jax.tree.map(spec, tuple(self.batch)))
 
     @property
     def steps(self) -> int:
@@ -356,33 +406,9 @@ class ArrayData:
             resident = fits_on_device(self.batch)
         return (ArrayFeed if resident else HostFeed)(self.batch, self.batch_size, seed)
 
-    def slots(self, limit: int | None, single: bool) -> Iterator[tuple[Any, int | None]]:
-        """Yields inputs in order: full batches stacked with their number, others with None.
-
-        Args:
-            limit: The largest number of batches.
-            single: Whether to yield batch by batch.
-        """
-        x, size = self.batch.x, self.batch_size
-        rows = check_lengths(Batch(x))
-        rows = rows if limit is None else min(rows, limit * size)
-        full = 0 if single or rows < 2 * size else rows // size
-        # Large data goes in parts, so that the device need not hold all of it.
-        part = max(1, _PART_BYTES // max(1, size * sum(map(row_bytes, jax.tree.leaves(x)))))
-        for first in range(0, full, part):
-            count = min(part, full - first)
-            yield jax.tree.map(lambda a: _stacked(a, first * size, count, size), x), count  # noqa: B023
-        for start in range(full * size, rows, size):
-            stop = min(start + size, rows)
-            yield jax.tree.map(lambda a: a[start:stop], x), None  # noqa: B023
-
-
-_PART_BYTES = 256 * 2**20
-
-
-def _stacked(array: Any, start: int, count: int, size: int) -> Any:
-    """Returns `count` batches from row `start` on, as an array with one more axis."""
-    return array[start : start + count * size].reshape(count, size, *array.shape[1:])
+    def slices(self) -> Feed:
+        """Returns a feed of the inputs, to be gone through once and in order."""
+        return SliceFeed(self.batch.x, self.batch_size)
 
 
 class StreamData:
@@ -422,6 +448,8 @@ class StreamData:
 
     def _pass(self) -> Iterator[Batch]:
         # The batch that was looked at is not lost: it is the first of the first pass.
+        if hasattr(self._source, "on_epoch_begin"):
+            self._source.on_epoch_begin()
         if self._peeked is not None:
             items, first, self._peeked = self._peeked, self._first, None
             self._first, self._items = None, items
@@ -442,13 +470,9 @@ class StreamData:
             count = getattr(self._source, "num_batches", None)
         return None if count is None or count < 0 else count
 
-    def slots(self, limit: int | None, single: bool) -> Iterator[tuple[Any, int | None]]:
-        """Yields the inputs of each batch; the second value is None."""
-        del single
-        for count, batch in enumerate(self._pass()):
-            if limit is not None and count >= limit:
-                return
-            yield batch.x, None
+    def slices(self) -> Feed:
+        """Returns a feed of the inputs."""
+        return StreamFeed(lambda: (batch.x for batch in self._pass()), self.steps, self._endless)
 
     def feed(self, seed: int | None = None) -> Feed:
         """Returns a feed; the source chooses the order itself."""
@@ -470,6 +494,11 @@ class StreamData:
         self._peeked, self._first = items, first
 
 
+def _counted(value: Any) -> str:
+    sequence = isinstance(value, (list, tuple))
+    return f"a {type(value).__name__} of {len(value)}" if sequence else _brief(value)
+
+
 class Reader(NamedTuple):
     """Reads what users pass as data, for one model.
 
@@ -478,10 +507,12 @@ class Reader(NamedTuple):
             arrays.
         as_given: Whether targets and sample weights keep the structure that the user gave them,
             because steps of the user's own read them.
+        encode: Returns, for inputs as arrays, what the compiled part of the model is called on.
     """
 
     output_names: Callable[[Any], Any]
     as_given: bool = False
+    encode: Callable[[Any], Any] = lambda x: x
 
     def data(
         self,
@@ -514,14 +545,15 @@ class Reader(NamedTuple):
         def to_batch(item: Any) -> Batch:
             nonlocal names, plain
             if plain and is_pair(item):
-                check_integers(item[0], "`x`")
-                check_integers(item[1], "`y`")
+                policy.check_integers(item[0], "`x`")
+                policy.check_integers(item[1], "`y`")
                 return Batch(item[0], [item[1]])
             batch = self.batch(*unpack(item), class_weight, names)
             if names is None:
                 names = self.output_names(batch.x)
                 single = len(leaf_names(names)) == 1
                 plain = single and class_weight is None and not self.as_given
+                plain = plain and isinstance(batch.x, np.ndarray)  # as it is given
             return batch
 
         return StreamData(x, to_batch)
@@ -535,9 +567,10 @@ class Reader(NamedTuple):
         names: Any = None,
     ) -> Batch:
         """Makes a batch of arrays; `names` are those of the outputs, if they are known."""
-        x = as_structure(x, "x")
+        x = self.encode(as_structure(x, "x"))
         if names is None:
             check_lengths(Batch(x))
+            _check_values(x, "x")
             names = self.output_names(x)
         if self.as_given:
             parts = {"y": y, "sample_weight": sample_weight}
@@ -545,11 +578,13 @@ class Reader(NamedTuple):
         else:
             weight = as_targets(sample_weight, names, "sample_weight")
             batch = Batch(x, as_targets(y, names, "y"), weight)
+        for part, value in batch._asdict().items():
+            _check_values(value, part)
         check_lengths(batch)
         if class_weight is not None:
             flat = Batch(x, *(as_targets(part, names, "y") for part in batch[1:]))
             weights = class_weights(class_weight, flat, names)
-            single = self.as_given and len(leaf_names(names)) == 1 and weights is not None
+            single = self.as_given and len(weights) == 1
             batch = batch._replace(sample_weight=weights[0] if single else weights)
         return batch
 
@@ -562,7 +597,7 @@ class Reader(NamedTuple):
         if not isinstance(given, (tuple, list)) or not 2 <= len(given) <= 3:
             raise ValueError(
                 "`validation_data` is `(x, y)`, `(x, y, sample_weight)`, or something that gives "
-                f"batches, got {type(given).__name__}."
+                f"batches, got {_counted(given)}."
             )
         x, y, weight = unpack(tuple(given))
         return self.data(x, y, weight, batch_size, None, on_device)

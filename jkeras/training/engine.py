@@ -1,6 +1,7 @@
 """Many steps in one compiled program."""
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -103,18 +104,50 @@ def make_chunk(
     return run_chunk
 
 
-def make_map(step: Callable[..., tuple[Any, Any]]) -> Callable[..., tuple[Any, Any]]:
-    """Compiles a step with outputs over stacked batches into one call.
+def make_map(
+    step: Callable[[Any, Any], tuple[Any, Any]],
+    select: Callable[[Any, Any], Any] = take_slot,
+) -> Callable[..., tuple[Any, list[Any]]]:
+    """Compiles a step with outputs, over many slots, into one call.
 
     Args:
-        step: A pure function `(carry, variables, batch) -> (carry, outputs)`.
+        step: A pure function `(carry, batch) -> (carry, outputs)`.
+        select: Makes a batch of what stays on the device and of one slot.
 
     Returns:
-        `run(carry, variables, slots) -> (carry, stacked outputs)`.
+        `run(carry, resident, slots, start=0, count=None, rest=None) -> (carry, parts)`: the outputs
+        of the slots, one after the other along the first axis, and those of the rest. Slots may be
+        None, where there is only a rest.
     """
 
     @jax.jit
-    def run(carry: Any, variables: Any, slots: Any) -> tuple[Any, Any]:
-        return lax.scan(lambda c, slot: step(c, variables, slot), carry, slots)
+    def run_all(carry: Any, resident: Any, slots: Any, rest: Any) -> tuple[Any, list[Any]]:
+        parts = []
+        if slots is not None:
+            carry, stacked = lax.scan(lambda c, s: step(c, select(resident, s)), carry, slots)
+            parts.append(
+                jax.tree.map(lambda a: a.reshape(math.prod(a.shape[:2]), *a.shape[2:]), stacked)
+            )
+        if rest is not None:
+            carry, outputs = step(carry, select(resident, rest))
+            parts.append(outputs)
+        return carry, parts
+
+    def run(
+        carry: Any,
+        resident: Any,
+        slots: Any,
+        start: int = 0,
+        count: int | None = None,
+        rest: Any = None,
+    ) -> tuple[Any, list[Any]]:
+        if count is not None:
+            slots = jax.tree.map(lambda a: a[start : start + count], slots)
+        return run_all(carry, resident, slots, rest)
 
     return run
+
+
+def _unstacked(array: jax.Array) -> jax.Array:
+    """Joins the first two axes of an array."""
+    return array.reshape(math.prod(array.shape[:2]), *array.shape[2:])

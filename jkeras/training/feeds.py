@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.core import policy
 from jkeras.training import engine
 
 Length = Callable[[], int | None]
@@ -22,6 +23,8 @@ _CHUNK_BYTES = 32 * 2**20
 # For how many seconds an idle device waits for a chunk to be filled: long enough that sending it,
 # a third of a millisecond, does not count.
 _PATIENCE = 0.02
+# How much of a data set that is gone through once is sent at a time.
+_SLICE_BYTES = 256 * 2**20
 
 
 class Chunk(NamedTuple):
@@ -65,12 +68,21 @@ class Feed(Protocol):
     def steps_per_pass(self) -> int | None:
         """How many steps one pass over the data takes; None if that is not known."""
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the data have ended for good: no later pass will give any."""
+
+    def rewind(self) -> None:
+        """Makes the next chunks start at the first row, if the source can be started again."""
+
     def chunks(
         self, length: Length, steps: int | None = None, idle: Callable[[], bool] = lambda: False
     ) -> Iterator[Chunk]:
-        """Yields chunks of one pass, or of `steps` steps, each of at most `length()` steps.
+        """Yields chunks of one pass, each of at most `length()` steps.
 
-        `idle()` says whether the device has nothing to do: then what there is should be sent.
+        With `steps` they are at most that many, and the next call goes on where this one stopped;
+        at the end of the data it stops early, and the next call starts a new pass. `idle()` says
+        whether the device has nothing to do: then what there is should be sent.
         """
 
     @property
@@ -97,6 +109,7 @@ class ArrayFeed:
 
     select: Callable[[Any, Any], Any] = staticmethod(engine.take_rows)
     streams = False
+    has_ended = False
 
     def __init__(self, data: Any, batch_size: int, seed: int | None = None):
         self.size = int(jax.tree.leaves(data)[0].shape[0])
@@ -114,6 +127,10 @@ class ArrayFeed:
     def steps_per_pass(self) -> int:
         """How many steps one pass over the data takes."""
         return -(-self.size // self.batch_size)
+
+    def rewind(self) -> None:
+        """Makes the next chunks those of the first pass."""
+        self._pass = self._offset = 0
 
     @property
     def position(self) -> dict[str, int]:
@@ -155,11 +172,12 @@ class ArrayFeed:
     def chunks(
         self, length: Length, steps: int | None = None, idle: Callable[[], bool] = lambda: False
     ) -> Iterator[Chunk]:
-        """Yields chunks of one pass; or of `steps` steps, going on where the last call stopped."""
+        """Yields chunks of one pass; see `Feed`."""
         del idle  # rows are gathered in less time than they are used
-        left = self.steps_per_pass if steps is None else steps
         if steps is None:
             self._offset = 0
+        left = self.steps_per_pass - self._offset
+        left = left if steps is None else min(left, steps)
         full, rest = divmod(self.size, self.batch_size)
         while left > 0:
             slots, ahead = self._draw_rows(), length()
@@ -205,10 +223,68 @@ class HostFeed(ArrayFeed):
             flat = out.reshape(-1, *array.shape[1:])
             take(array, index.reshape(-1), flat[: index.size])
             flat[index.size :] = 0
-            check_integers(out, "The data")
+            policy.check_integers(out, "The data")
             return out
 
         return Chunk(None, jax.tree.map(gather, self._data), 0, count)
+
+
+class SliceFeed:
+    """A data set that is gone through once, in order; a slot is a view of it, never a copy.
+
+    Full batches are stacked, and many of them make a chunk; the rest is a chunk of its own.
+
+    Args:
+        data: A structure of arrays with the same first axis.
+        batch_size: Rows a step; the last step has what is left.
+    """
+
+    select: Callable[[Any, Any], Any] = staticmethod(engine.take_slot)
+    streams = False
+    has_ended = False
+    position: Any = {}
+
+    def __init__(self, data: Any, batch_size: int):
+        self._data, self._batch_size = data, batch_size
+        self._size = int(jax.tree.leaves(data)[0].shape[0])
+
+    @property
+    def steps_per_pass(self) -> int:
+        """How many steps one pass over the data takes."""
+        return -(-self._size // self._batch_size)
+
+    def rewind(self) -> None:
+        """Does nothing: each call of `chunks` starts at the first row."""
+
+    def chunks(
+        self, length: Length, steps: int | None = None, idle: Callable[[], bool] = lambda: False
+    ) -> Iterator[Chunk]:
+        """Yields chunks of the first `steps` steps, or of all."""
+        del idle
+        size, rows = self._batch_size, self._size
+        rows = rows if steps is None else min(rows, steps * size)
+        # Large data goes in parts, so that the device need not hold all of it.
+        bytes_a_step = size * sum(map(row_bytes, jax.tree.leaves(self._data)))
+        most = max(1, _SLICE_BYTES // max(1, bytes_a_step))
+        start = 0
+        while start < rows:
+            count = min(most, (rows - start) // size, length() or most)
+            stop = min(start + max(count, 1) * size, rows)
+            part = jax.tree.map(lambda a: _rows(a, start, stop), self._data)  # noqa: B023
+            if count > 1:
+                slots = jax.tree.map(lambda a: a.reshape(count, size, *a.shape[1:]), part)  # noqa: B023
+                yield Chunk(None, slots, 0, count, whole=True)
+            else:
+                yield Chunk(None, None, 0, 1, whole=True, rest=part)
+            start = stop
+
+
+def _rows(array: Any, start: int, stop: int) -> Any:
+    """Returns a view of some rows; of what is in a file, the rows themselves, looked at."""
+    rows = array[start:stop]
+    if isinstance(array, np.memmap) or not isinstance(array, (np.ndarray, jax.Array)):
+        policy.check_integers(rows, "The data")
+    return rows
 
 
 class StreamFeed:
@@ -237,6 +313,7 @@ class StreamFeed:
     ):
         self._open_pass, self._endless, self._source = open_pass, endless, source
         self._steps_per_pass = steps_per_pass
+        self.has_ended = False
         self._iterator: Iterator[Any] | None = None
         self._held: Any = None  # a batch that did not fit into the last chunk
 
@@ -257,32 +334,38 @@ class StreamFeed:
             self._source.set_state(position["source"])
             self._iterator, self._held = None, None
 
-    def _next_batch(self, restart: bool) -> Any:
-        """Returns the next batch, or None at the end; starts over at the end if `restart`."""
+    def rewind(self) -> None:
+        """Starts the source again; a generator goes on."""
+        if not self._endless:
+            self._iterator, self._held = None, None
+
+    def _next_batch(self) -> Any:
+        """Returns the next batch, or None at the end; the source is opened if it is not open."""
         if self._held is not None:
             batch, self._held = self._held, None
             return batch
         if self._iterator is None:
             self._iterator = self._open_pass()
         batch = next(self._iterator, None)
-        if batch is None and restart and not self._endless:
-            self._iterator = self._open_pass()
-            batch = next(self._iterator, None)
+        if batch is None:
+            self._iterator, self.has_ended = None, self._endless
         return batch
 
     def chunks(
         self, length: Length, steps: int | None = None, idle: Callable[[], bool] = lambda: False
     ) -> Iterator[Chunk]:
-        """Yields chunks of one pass; or of `steps` steps, going on where the last call stopped.
+        """Yields chunks of one pass; see `Feed`.
 
         A chunk is sent before it is full if the device waits for a source that is slow.
         """
-        if steps is None and not self._endless:
-            self._iterator, self._held = None, None
-        left = steps
-        while left is None or left > 0:
+        if steps is None:
+            self.rewind()
+        elif self._iterator is not None and self._held is None:
+            self._held = self._next_batch()  # None where the last call took all of a pass
+        left, ended = steps, self.has_ended
+        while not ended and (left is None or left > 0):
             started = time.perf_counter()
-            first = self._next_batch(restart=steps is not None)
+            first = self._next_batch()
             if first is None:
                 return
             size = sum(np.asarray(a).nbytes for a in jax.tree.leaves(first))
@@ -292,8 +375,9 @@ class StreamFeed:
             while len(batches) < wanted:
                 if time.perf_counter() - started > _PATIENCE and idle():
                     break
-                batch = self._next_batch(restart=steps is not None)
+                batch = self._next_batch()
                 if batch is None:
+                    ended = True
                     break
                 if _shapes(batch) != shapes:
                     self._held = batch
@@ -330,30 +414,6 @@ def _shapes(batch: Any) -> list[tuple[int, ...]]:
 def row_bytes(array: Any) -> int:
     """Returns the size of one row of an array."""
     return int(np.prod(array.shape[1:], dtype=np.int64)) * np.dtype(array.dtype).itemsize
-
-
-def check_integers(array: np.ndarray, what: str) -> None:
-    """Refuses integers that the device has no room for: it would wrap them around silently.
-
-    Args:
-        array: An array on the host.
-        what: What messages call it.
-
-    Raises:
-        ValueError: If an integer does not fit into 32 bits (unless JAX is told to use 64).
-    """
-    if array.dtype.kind not in "iu" or array.dtype.itemsize < 8 or not array.size:
-        return
-    device = np.iinfo(jax.dtypes.canonicalize_dtype(array.dtype))
-    low, high = int(array.min()), int(array.max())
-    if low < device.min or high > device.max:
-        found = low if low < device.min else high
-        raise ValueError(
-            f"{what} holds the integer {found}, but JAX has {device.bits} bits for {array.dtype}: "
-            f"from {device.min} to {device.max}.\nPass numbers as floats "
-            "(`.astype('float32')`), and ids or labels counted from 0 "
-            "(`np.unique(ids, return_inverse=True)[1]`), or hashed by keras.layers.Hashing."
-        )
 
 
 # A row of a memory map may bring megabytes in, where the system keeps files in large pieces.

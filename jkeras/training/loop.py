@@ -1,36 +1,26 @@
-"""Epochs: chunks of steps, validation, logs and callbacks.
+"""The loop over chunks of steps, for training, evaluation and prediction; and epochs of it.
 
-The loop is handed cells (which read and write the training state), a feed, compiled chunks and a
-list of callbacks; it knows no model and no callback class.
+It is handed a feed, a function that takes a chunk of its steps, and those who listen; it knows no
+model and no callback class.
 """
 
 import math
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import numpy as np
 
 from jkeras.training.feeds import Chunk, Feed
 from jkeras.training.haste import Backlog
-from jkeras.training.interrupts import Interrupts
-from jkeras.training.state import EvalState, TrainState
 
-
-class Cells(Protocol):
-    """Where the training state lives between chunks: the model's and the optimizer's objects."""
-
-    def read(self, metrics: Any) -> TrainState:
-        """Returns the state that the next chunk starts from."""
-
-    def write(self, state: TrainState) -> None:
-        """Keeps the state that a chunk has ended with."""
+Logs = Mapping[str, Any]
 
 
 class Callbacks(Protocol):
-    """What the loop asks of a list of callbacks."""
+    """What the loop asks of a list of callbacks, besides its hooks."""
 
     def wants_batches(self, mode: str) -> bool:
         """Says whether a callback must be called before and after steps."""
@@ -50,10 +40,13 @@ class Pace:
         fixed: A number of steps; None for as many as there are.
         refresh: Seconds between two refreshes of a progress bar: the length is then found by
             measuring. Takes precedence over an open `fixed`.
+
+    Attributes:
+        fixed: The number of steps, if it is fixed.
     """
 
     def __init__(self, fixed: int | None = None, refresh: float | None = None):
-        self._length, self.fixed = fixed, fixed is not None
+        self._length, self.fixed = fixed, fixed
         self._refresh = None if fixed is not None else refresh
         self._mark = time.perf_counter()
         if self._refresh is not None:
@@ -84,214 +77,214 @@ class Pace:
         self._mark = time.perf_counter()
 
 
-def fetch(logs: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns logs as Python numbers; waits for the device."""
+class Listeners(NamedTuple):
+    """Who wants to know of steps, and how often.
+
+    Attributes:
+        callbacks: The callbacks.
+        pace: Chooses the chunks' lengths.
+        progress: Shows (steps done, logs) as chunks end; None for nothing.
+        should_stop: Says whether a callback asked to stop.
+    """
+
+    callbacks: Any
+    pace: Pace
+    progress: Any = None
+    should_stop: Callable[[], bool] = lambda: False
+
+    def show(self, done: int, logs: Logs) -> None:
+        """Says that `done` steps have ended."""
+        if self.progress is not None:
+            self.pace.note(done - self.progress.done)
+            self.progress.update(done, logs)
+
+
+def fetch(logs: Logs) -> dict[str, Any]:
+    """Returns logs as Python numbers and NumPy arrays; waits for the device."""
     if len(logs) > 1 and jax.default_backend() != "cpu":  # all at once: each takes a while
-        for value in logs.values():
+        for value in jax.tree.leaves(dict(logs)):
             if isinstance(value, jax.Array):
                 value.copy_to_host_async()
-    values = {name: np.asarray(value) for name, value in logs.items()}
-    return {k: float(v) if v.ndim == 0 else v for k, v in values.items()}
+    values = {}
+    for name, value in logs.items():
+        array = jax.tree.map(np.asarray, value)
+        values[name] = float(array) if isinstance(array, np.ndarray) and not array.ndim else array
+    return values
 
 
-class TrainLoop:
-    """Runs epochs.
+def run_pass(
+    mode: str,
+    feed: Feed,
+    take: Callable[[Chunk], Logs],
+    listeners: Listeners,
+    steps: int | None = None,
+) -> tuple[int, Logs]:
+    """Takes the chunks of one pass, or of so many steps.
 
     Args:
-        cells: Where the state lives between chunks.
+        mode: `"train"`, `"test"` or `"predict"`: which of the callbacks' batch hooks are called.
         feed: Where batches come from.
-        run_chunk: `engine.make_chunk` of a training step; at its end it makes logs.
-        fresh_metrics: Returns the metrics' states over no data.
-        bad_step: Returns the first step whose loss was not finite, for the metrics' states; 0 if
-            there was none, or if that is not known.
-        callbacks: The callbacks.
-        progress: Called with (steps done, logs) as chunks end, to show them; None for nothing.
-        pace: Chooses the chunks' lengths.
-        validate: Evaluates; returns logs on the device.
-        should_stop: Says whether a callback asked to stop.
+        take: Runs a chunk; returns the logs at its end, still on the device.
+        listeners: Who wants to know.
+        steps: The largest number of steps.
+
+    Returns:
+        How many steps were taken, and the logs at the end.
+    """
+    callbacks, pace = listeners.callbacks, listeners.pace
+    by_batch = callbacks.wants_batches(mode)
+    shown = listeners.progress is not None and mode != "predict"
+    done, logs = 0, {}  # type: tuple[int, Logs]
+    late: tuple[int, Logs] | None = None  # a chunk's end, to be shown a chunk late
+    pace.start()
+
+    def length() -> int | None:
+        return pace.length(callbacks.steps_ahead(mode, done) if by_batch else None)
+
+    def idle() -> bool:
+        return all(a.is_ready() for a in jax.tree.leaves(dict(logs)))
+
+    for chunk in feed.chunks(length, steps, idle):
+        if by_batch:
+            getattr(callbacks, f"on_{mode}_batch_begin")(done)
+        logs = take(chunk)
+        first, done = done, done + chunk.steps
+        if by_batch:
+            values = fetch(logs)
+            # As in Keras, the last of the steps that were to be taken, even where the data end.
+            getattr(callbacks, f"on_{mode}_batch_end")(
+                first + (pace.fixed or chunk.steps) - 1, values
+            )
+            listeners.show(done, values if shown else {})
+        elif listeners.progress is not None or feed.streams:
+            # Also keeps the host from sending more than two chunks of a stream ahead.
+            if late is not None:
+                values = fetch(late[1])
+                listeners.show(late[0], values if shown else {})
+            late = (done, logs)
+        if listeners.should_stop():
+            break
+    return done, logs
+
+
+class Training(Protocol):
+    """What runs a chunk of training, and keeps the state between chunks; see `Epochs`.
+
+    Attributes:
+        metrics: The metrics' states of the epoch so far, or of the last one.
+    """
+
+    metrics: Any
+
+    def begin(self) -> None:
+        """Starts the metrics again."""
+
+    def take(self, chunk: Chunk) -> Logs:
+        """Runs a chunk; returns the logs at its end, still on the device."""
+
+    def bad_step(self, metrics: Any) -> int:
+        """Returns the first step whose loss was not finite, for the metrics' states.
+
+        0 if there was none, or if that is not known.
+        """
+
+
+class Epochs:
+    """Runs epochs of training.
+
+    Args:
+        training: Runs chunks.
+        feed: Where batches come from.
+        listeners: Who wants to know.
+        steps: Steps an epoch; None for one pass over the data.
+        validate: For the number of an epoch, evaluates and returns logs on the device; None if it
+            is not its turn.
+        finish_epoch: Gets the number of each epoch, its logs as numbers, and its steps.
     """
 
     def __init__(
         self,
-        cells: Cells,
+        training: Training,
         feed: Feed,
-        run_chunk: Callable[..., tuple[TrainState, Mapping[str, Any]]],
-        fresh_metrics: Callable[[], Any],
-        bad_step: Callable[[Any], int],
-        callbacks: Any,
-        progress: Any,
-        pace: Pace,
-        validate: Callable[[], Mapping[str, Any]] | None,
-        should_stop: Callable[[], bool],
+        listeners: Listeners,
+        steps: int | None,
+        validate: Callable[[int], Logs | None],
+        finish_epoch: Callable[[int, dict[str, Any], int], None],
     ):
-        self.cells, self.feed, self.run_chunk = cells, feed, run_chunk
-        self.fresh_metrics, self.bad_step = fresh_metrics, bad_step
-        self.callbacks, self.progress, self.pace = callbacks, progress, pace
-        self.validate, self.should_stop = validate, should_stop
-        self.metrics: Any = fresh_metrics()  # of the epoch so far, or of the last one
-        self.interrupts = Interrupts()
-        self.done = 0  # steps of the epoch so far, or of the last one
+        self._training, self._feed, self._listeners = training, feed, listeners
+        self._steps, self._validate, self._finish_epoch = steps, validate, finish_epoch
         self._warned = False  # of a loss that is not finite
 
-    def run(
-        self,
-        epochs: Sequence[int],
-        steps_per_epoch: int | None,
-        validates: Callable[[int], bool],
-        finish_epoch: Callable[[int, dict[str, Any]], None],
-    ) -> None:
-        """Runs epochs; `finish_epoch` gets each one's logs, as numbers.
+    def run(self, epochs: Sequence[int]) -> None:
+        """Runs epochs of these numbers.
 
         Where nothing needs an epoch's logs at once, they are fetched when the next one has been
         dispatched: see `haste.Backlog`.
         """
+        callbacks, progress = self._listeners.callbacks, self._listeners.progress
+        backlog = Backlog(self._finish, callbacks.wants_epochs or progress is not None)
+        try:
+            for epoch in epochs:
+                if self._feed.has_ended:
+                    warn_of_end(f"{len(epochs) - epochs.index(epoch)} epochs are left")
+                    break
+                callbacks.on_epoch_begin(epoch)
+                if progress is not None:
+                    progress.start(epoch)
+                self._training.begin()
+                done, logs = run_pass(
+                    "train", self._feed, self._training.take, self._listeners, self._steps
+                )
+                ended_early = self._steps is not None and done < self._steps
+                if ended_early and not self._listeners.should_stop():
+                    warn_of_end(f"this epoch had {done} of {self._steps}")
+                if not done and epoch == epochs[0]:
+                    raise ValueError(
+                        "The training data gave no batches: it is empty, or the generator has "
+                        "ended. Pass data with at least one sample (and a new generator for each "
+                        "fit)."
+                    )
+                if not done:
+                    break
+                logs = dict(logs)
+                for name, value in (self._validate(epoch) or {}).items():
+                    logs[f"val_{name}"] = value
+                backlog.add(epoch, logs, self._training.metrics, done)
+                if self._listeners.should_stop() or (ended_early and self._feed.has_ended):
+                    break
+        finally:
+            backlog.close()
 
-        def finish(epoch: int, logs: dict[str, Any], metrics: Any) -> None:
-            values = fetch(logs)
-            self._warn_of_loss(epoch, values, metrics)
-            if self.progress is not None:
-                self.pace.note(self.done - self.progress.done)
-            finish_epoch(epoch, values)
+    def _finish(self, epoch: int, logs: Logs, metrics: Any, done: int) -> None:
+        values = fetch(logs)
+        self._warn_of_loss(epoch, values, metrics)
+        if self._listeners.progress is not None:
+            self._listeners.pace.note(done - self._listeners.progress.done)
+        self._finish_epoch(epoch, values, done)
 
-        at_once = self.callbacks.wants_epochs or self.progress is not None
-        backlog = Backlog(finish, at_once)
-        with self.interrupts:
-            try:
-                for epoch in epochs:
-                    self.callbacks.on_epoch_begin(epoch)
-                    if self.progress is not None:
-                        self.progress.start(epoch)
-                    logs = dict(self.run_epoch(steps_per_epoch))
-                    if not self.done:
-                        self._ran_out(steps_per_epoch)
-                        break
-                    if self.validate is not None and validates(epoch):
-                        val_logs = self.validate()
-                        logs.update({f"val_{name}": value for name, value in val_logs.items()})
-                    backlog.add(epoch, logs, self.metrics)
-                    if self.should_stop() or self._ran_out(steps_per_epoch):
-                        break
-            finally:
-                backlog.close()
-
-    def _ran_out(self, steps: int | None) -> bool:
-        """Says whether the data ended within an epoch, and warns if it did."""
-        if steps is None or self.done >= steps:
-            return False
-        warnings.warn(
-            "Your input ran out of data; interrupting training. Make sure that your dataset or "
-            f"generator can generate at least `steps_per_epoch * epochs` batches (this epoch had "
-            f"{self.done} of {steps}). You may need to use the `.repeat()` function when building "
-            "your dataset.",
-            stacklevel=4,
-        )
-        return True
-
-    def _warn_of_loss(self, epoch: int, values: Mapping[str, Any], metrics: Any) -> None:
+    def _warn_of_loss(self, epoch: int, values: Logs, metrics: Any) -> None:
         """Warns, once, if the loss is not finite; the step is looked up only then."""
         loss = values.get("loss", 0.0)
         finite = math.isfinite(loss) if isinstance(loss, float) else np.isfinite(loss).all()
         if self._warned or finite:
             return
         self._warned = True
-        step = self.bad_step(metrics)
+        step = self._training.bad_step(metrics)
         warnings.warn(
             f"The loss is {loss}: it was not finite for the first time in epoch "
             f"{epoch + 1}{f', step {step}' if step else ''} (counted from 1). Look for NaNs in the "
             "data, or lower the learning rate; after `keras.config.debug_nans()`, `fit` stops "
             "there and names the first layer whose outputs hold a NaN.",
             RuntimeWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
 
-    def run_epoch(self, steps: int | None) -> Mapping[str, Any]:
-        """Runs one epoch; returns its logs, still on the device."""
-        logs: Mapping[str, Any] = {}
-        self.metrics = self.fresh_metrics()
-        started = self.done > 0
-        by_batch = self.callbacks.wants_batches("train")
-        done = self.done = 0
-        late: tuple[int, Mapping[str, Any]] | None = None  # a chunk's end, to be shown a chunk late
-        self.pace.start()
 
-        def length() -> int | None:
-            ahead = self.callbacks.steps_ahead("train", done) if by_batch else None
-            return self.pace.length(ahead)
-
-        def idle() -> bool:
-            return all(
-                a.is_ready() for a in jax.tree.leaves(self.metrics) if hasattr(a, "is_ready")
-            )
-
-        for chunk in self.feed.chunks(length, steps, idle):
-            if by_batch:
-                self.callbacks.on_train_batch_begin(done)
-            logs = self._run(chunk)
-            done = self.done = done + chunk.steps
-            if by_batch:
-                values = fetch(logs)
-                self.callbacks.on_train_batch_end(done - 1, values)
-                self._show(done, values)
-            elif self.progress is not None or self.feed.streams:
-                # Also keeps the host from sending more than two chunks of a stream ahead.
-                if late is not None:
-                    self._show(late[0], fetch(late[1]))
-                late = (done, logs)
-            if self.should_stop():
-                break
-        if done == 0 and not started:
-            raise ValueError(
-                "The training data gave no batches: it is empty, or the generator has ended. "
-                "Pass data with at least one sample (and a new generator for each fit)."
-            )
-        return logs
-
-    def _run(self, chunk: Chunk) -> Mapping[str, Any]:
-        """Runs a chunk; returns the logs at its end, still on the device."""
-        with self.interrupts.held():
-            state = self.cells.read(self.metrics)
-            state, logs = chunk.run(self.run_chunk, state, chunk.resident)
-            self.cells.write(state)
-            self.metrics = state.metrics
-        return logs
-
-    def _show(self, done: int, logs: Mapping[str, Any]) -> None:
-        if self.progress is not None:
-            self.pace.note(done - self.progress.done)
-            self.progress.update(done, logs)
-
-
-def evaluate(
-    feed: Feed,
-    run_chunk: Callable[..., tuple[EvalState, Mapping[str, Any]]],
-    variables: Any,
-    written: list[str],
-    fresh_metrics: Any,
-    callbacks: Any,
-    progress: Any = None,
-    pace: Pace | None = None,
-    steps: int | None = None,
-) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """Runs one evaluation; returns its logs, on the device, and the state that was written."""
-    pace = pace or Pace()
-    carry = EvalState({path: variables.state[path] + 0 for path in written}, fresh_metrics)
-    by_batch = callbacks is not None
-    done = 0
-
-    def length() -> int | None:
-        return pace.length(callbacks.steps_ahead("test", done) if by_batch else None)
-
-    for chunk in feed.chunks(length, steps):
-        if by_batch:
-            callbacks.on_test_batch_begin(done)
-        carry, logs = chunk.run(run_chunk, carry, (variables, chunk.resident))
-        done += chunk.steps
-        if by_batch:
-            callbacks.on_test_batch_end(done - 1, fetch(logs))
-        if progress is not None:
-            values = fetch(logs)
-            pace.note(chunk.steps)
-            progress.update(done, values)
-    if done == 0:
-        raise ValueError("The evaluation data gave no batches: pass at least one sample.")
-    return logs, carry.state
+def warn_of_end(what: str, of: str = "training") -> None:
+    """Warns that the data have ended before they should."""
+    warnings.warn(
+        f"Your input ran out of data; interrupting {of}. Make sure that your dataset or generator "
+        f"can generate at least `steps_per_epoch * epochs` batches ({what}). You may need to use "
+        "the `.repeat()` function when building your dataset.",
+        stacklevel=5,
+    )

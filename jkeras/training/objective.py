@@ -1,7 +1,9 @@
 """What `compile` says of losses and metrics, as pure functions."""
 
+import inspect
 import math
 import numbers
+import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -146,6 +148,8 @@ class CompiledObjective:
                 specs = self.specs[i]
                 y_true, y_pred = (None, None) if specs is None else (s.shape for s in specs)
                 for entry in entries:
+                    if isinstance(entry, types.FunctionType):
+                        _check_takes_two(entry, "The metric")
                     metric = metrics_module.as_metric(entry, y_true, y_pred, self.losses[i])
                     if metric is not None:
                         self.metrics[self._log_name(i, metric.name, weighted)] = i, metric, weighted
@@ -208,6 +212,12 @@ class CompiledObjective:
                     "pass `y`, or compile without a loss for this output."
                 )
             value = loss(y_true, y_pred, sample_weight=weight)  # finds the output's mask itself
+            if value.ndim:
+                raise ValueError(
+                    f"The loss {loss.name!r} gives values of shape {tuple(value.shape)}, and not "
+                    f"one number to minimize: its reduction is {loss.reduction!r}. Leave "
+                    "`reduction` out, or take the mean in a loss of your own."
+                )
             total = total + self.loss_weights[i] * value
             if i in self._parts:
                 parts[self._parts[i]] = value
@@ -325,7 +335,26 @@ def _as_loss(value: Any) -> losses_module.Loss | None:
             f"`loss` has {value!r} for one output. Give one loss an output, in a list, a dict by "
             "output name, or a structure like that of the outputs."
         )
-    return losses_module.as_loss(value)
+    if isinstance(value, metrics_module.Metric):
+        raise ValueError(
+            f"`loss` is the metric {value!r}. Pass a loss: a name such as 'mse', a function of "
+            "(y_true, y_pred), or an object of keras.losses."
+        )
+    loss = losses_module.as_loss(value)
+    if isinstance(value, types.FunctionType):
+        _check_takes_two(value, "The loss")
+    return loss
+
+
+def _check_takes_two(function: types.FunctionType, what: str) -> None:
+    """Raises a `TypeError` unless a function can be called with a target and a prediction."""
+    try:
+        inspect.signature(function).bind(None, None)
+    except TypeError as error:
+        raise TypeError(
+            f"{what} {function.__name__!r} cannot be called as {function.__name__}(y_true, "
+            f"y_pred): {error}. Write a function of these two."
+        ) from None
 
 
 def _as_factor(value: Any, given: Any) -> Any:

@@ -6,6 +6,7 @@ import multiprocessing
 from collections.abc import Iterator
 from concurrent.futures import (
     FIRST_COMPLETED,
+    BrokenExecutor,
     Executor,
     Future,
     ProcessPoolExecutor,
@@ -42,13 +43,28 @@ def prefetched(source: Any, count: int | None) -> Iterator[Any]:
         while waiting:
             while not waiting[0].done() and not any(map(_failed, waiting)):
                 wait([f for f in waiting if not f.done()], return_when=FIRST_COMPLETED)
-            batch = next(filter(_failed, waiting), waiting[0]).result()
+            try:
+                batch = next(filter(_failed, waiting), waiting[0]).result()
+            except BrokenExecutor:
+                raise RuntimeError(_broken(source)) from None
             waiting.popleft()
             for index in itertools.islice(indices, 1):
                 waiting.append(_submit(executor, source, index))
             yield batch
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _broken(source: Any) -> str:
+    return (
+        f"A process that prepares batches of {type(source).__name__} "
+        "(`use_multiprocessing=True`) has ended.\nWhat it printed above may tell why. Usually\n"
+        "- the script lacks the guard that worker processes need, since they import it: put what "
+        'it does under `if __name__ == "__main__":`;\n'
+        "- the class is written in a notebook or at a prompt: put it into a module;\n"
+        "- or the process was killed, for example because memory ran out: use fewer `workers`.\n"
+        "Without `use_multiprocessing`, workers are threads and need none of this."
+    )
 
 
 def _failed(future: Future) -> bool:

@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any, NamedTuple, Self
 
 import jax
+import jax.export
 
 # Not flax.struct: importing it loads linen, a tenth of a second of every `import jkeras`.
 
@@ -50,6 +51,16 @@ class EvalState(_Record):
     metrics: Any
 
 
+# So that what `jax.export` makes of a function of them can be written to a file.
+for _record in (TrainState, EvalState):
+    jax.export.register_pytree_node_serialization(
+        _record,
+        serialized_name=f"jkeras.{_record.__name__}",
+        serialize_auxdata=lambda _: b"",
+        deserialize_auxdata=lambda _: (),
+    )
+
+
 class Batch(NamedTuple):
     """Inputs, targets and weights of some samples; each an array, a structure of arrays, or None.
 
@@ -62,6 +73,9 @@ class Batch(NamedTuple):
     x: Any
     y: Any = None
     sample_weight: Any = None
+
+
+jax.export.register_namedtuple_serialization(Batch, serialized_name="jkeras.Batch")
 
 
 def batch_size(tree: Any) -> int:

@@ -1,19 +1,26 @@
 """One step of training, evaluation or prediction, as a pure function."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from jkeras.core import pure
+from jkeras.core import pure, scope
 from jkeras.core.layer import Layer
+from jkeras.core.variable import Variable
 from jkeras.training.state import Batch, EvalState, TrainState
 
 
 class Objective(Protocol):
-    """What a step needs to know of losses and metrics; see `CompiledObjective`."""
+    """What a step needs to know of losses and metrics; see `CompiledObjective`.
+
+    One whose `loss` counts itself what layers and regularizers add has an attribute
+    `covers_added_losses`, which is true.
+    """
 
     def loss(self, batch: Batch, outputs: Any) -> tuple[Any, dict[str, Any]]:
         """Returns the loss, and its parts by name; run where the layer's weights can be read."""
@@ -39,9 +46,71 @@ def run_layer(layer: Layer, objective: Objective, batch: Batch) -> tuple[Any, An
     """
     outputs = layer(batch.x)
     total, parts = objective.loss(batch, outputs)
-    for extra in layer.losses:
-        total = total + jnp.sum(extra).astype(total.dtype)
+    if not getattr(objective, "covers_added_losses", False):
+        for extra in layer.losses:
+            total = total + jnp.sum(extra).astype(total.dtype)
     return outputs, total, {"loss": total, **parts}
+
+
+def run_with(
+    layer: Layer,
+    variables: pure.Variables,
+    function: Callable[[], Any],
+    outside: Mapping[str, Variable],
+    **options: Any,
+) -> tuple[Any, pure.Effects]:
+    """Does `pure.run`, where some of the state are variables that the layer does not own.
+
+    Args:
+        layer: The layer or model.
+        variables: Its variables, and those outside of it.
+        function: What to run.
+        outside: The latter, by their paths in the state.
+        **options: Further arguments of `pure.run`.
+    """
+    params, state = variables
+    own = {path: value for path, value in state.items() if path not in outside}
+    others = {variable: state[path] for path, variable in outside.items()}
+    result, effects = pure.run(
+        layer, pure.Variables(params, own), function, others=others, **options
+    )
+    new = {**effects.state, **dict(zip(outside, effects.others, strict=True))}
+    return result, effects._replace(state=new, others=[])
+
+
+def update_with(
+    update: Callable[[], Any], state: dict[str, Any], outside: Mapping[str, Variable]
+) -> tuple[Any, dict[str, Any]]:
+    """Updates metrics, where some of the state are variables that the layer does not own."""
+    if not outside:
+        return update(), state
+    here = scope.Pure({variable: state[path] for path, variable in outside.items()})
+    with scope.enter(here):
+        metrics = update()
+    return metrics, {**state, **{path: here.values[v] for path, v in outside.items()}}
+
+
+class OutsideVariables(Exception):
+    """Raised while a step is traced, with the variables that it uses and was not given."""
+
+
+@contextmanager
+def refusing_outside() -> Iterator[None]:
+    """Runs a block that may use the variables it is given only, while it is traced.
+
+    Raises:
+        OutsideVariables: If it uses others: compiled, they would be constants of the program.
+    """
+    here = _Finding()
+    with scope.enter(here):
+        yield
+    if here.values:
+        raise OutsideVariables(list(here.values))
+
+
+class _Finding(scope.Finding):
+    def key_for_call(self) -> None:
+        return None  # what draws numbers needs a key of the step's
 
 
 def make_train_step(
@@ -49,6 +118,7 @@ def make_train_step(
     objective: Objective,
     tx: optax.GradientTransformation,
     loss_scale: Callable[[Any], Any] | None = None,
+    outside: Mapping[str, Variable] = MappingProxyType({}),
 ) -> Callable[[TrainState, Batch], TrainState]:
     """Makes the pure function that takes a `TrainState` and a `Batch` to the next `TrainState`.
 
@@ -58,6 +128,8 @@ def make_train_step(
         tx: The optimizer, as an optax transformation (`optimizer.transform()`).
         loss_scale: Returns, for an optimizer state, the factor by which the loss is multiplied
             before differentiation, and by which `tx` divides (mixed_float16); or None.
+        outside: Variables that the step uses and the layer does not own, by their paths in the
+            state.
 
     Returns:
         The step: gradients of the loss, the optimizer's update, the weights' constraints, the new
@@ -82,10 +154,11 @@ def make_train_step(
     }
 
     def scaled_loss(params: Any, state: TrainState, batch: Batch) -> tuple[Any, tuple]:
-        (outputs, loss, losses), effects = pure.run(
+        (outputs, loss, losses), effects = run_with(
             layer,
             pure.Variables(params, state.state),
             lambda: run_layer(layer, objective, batch),
+            outside,
             training=True,
             rng=jax.random.fold_in(state.rng, state.step),
         )
@@ -99,11 +172,15 @@ def make_train_step(
         params = optax.apply_updates(state.params, updates)
         for path in constraints.keys() & params.keys():
             params[path] = constraints[path](params[path])
-        metrics = objective.update(state.metrics, batch, outputs, effects.masks[0], losses)
+        metrics, own = update_with(
+            lambda: objective.update(state.metrics, batch, outputs, effects.masks[0], losses),
+            effects.state,
+            outside,
+        )
         return TrainState(
             step=state.step + 1,
             params=params,
-            state=effects.state,
+            state=own,
             opt_state=opt_state,
             metrics=metrics,
             rng=state.rng,
@@ -142,30 +219,34 @@ def init_state(
 
 
 def make_test_step(
-    layer: Layer, objective: Objective
+    layer: Layer, objective: Objective, outside: Mapping[str, Variable] = MappingProxyType({})
 ) -> Callable[[EvalState, tuple[pure.Variables, Batch]], EvalState]:
     """Makes the pure function that takes an `EvalState`, variables and a batch to the next one."""
 
     def test_step(carry: EvalState, given: tuple[pure.Variables, Batch]) -> EvalState:
         variables, batch = given
         variables = pure.Variables(variables.params, {**variables.state, **carry.state})
-        (outputs, _, losses), effects = pure.run(
-            layer, variables, lambda: run_layer(layer, objective, batch)
+        (outputs, _, losses), effects = run_with(
+            layer, variables, lambda: run_layer(layer, objective, batch), outside
         )
-        return EvalState(
-            state={path: effects.state[path] for path in carry.state},
-            metrics=objective.update(carry.metrics, batch, outputs, effects.masks[0], losses),
+        metrics, state = update_with(
+            lambda: objective.update(carry.metrics, batch, outputs, effects.masks[0], losses),
+            effects.state,
+            outside,
         )
+        return EvalState({path: state[path] for path in carry.state}, metrics)
 
     return test_step
 
 
-def make_predict_step(layer: Layer) -> Callable:
+def make_predict_step(
+    layer: Layer, outside: Mapping[str, Variable] = MappingProxyType({})
+) -> Callable:
     """Makes the pure function `(written_state, variables, x) -> (written_state, outputs)`."""
 
     def predict_step(written: Mapping[str, Any], variables: pure.Variables, x: Any) -> tuple:
         variables = pure.Variables(variables.params, {**variables.state, **written})
-        outputs, effects = pure.apply(layer, variables, x)
+        outputs, effects = run_with(layer, variables, lambda: layer(x), outside)
         return {path: effects.state[path] for path in written}, outputs
 
     return predict_step
@@ -180,7 +261,8 @@ def describe(layer: Layer, variables: pure.Variables, x: Any) -> tuple[Any, list
     written: list[str] = []
 
     def run(variables: pure.Variables, x: Any) -> Any:
-        outputs, effects = pure.apply(layer, variables, x)
+        with scope.enter(_Finding()):
+            outputs, effects = pure.apply(layer, variables, x, rng=jax.random.key(0))
         written.extend(p for p, v in effects.state.items() if v is not variables.state[p])
         return outputs
 

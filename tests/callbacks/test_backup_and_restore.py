@@ -83,6 +83,7 @@ def test_training_goes_on_as_if_nothing_had_happened(tmp_path, whole, failure):
     assert not (tmp_path / "b").exists()
 
 
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
 def test_epochs_that_are_no_whole_passes(tmp_path):
     model, _ = train(steps_per_epoch=3)
     with pytest.raises(InterruptedError):

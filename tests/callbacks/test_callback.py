@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import jkeras as keras
+from jkeras.models import session
 from tests.callbacks.models import X, Y, linear
 
 callbacks = keras.callbacks
@@ -278,10 +279,10 @@ def test_exceptions_of_callbacks_surface_as_they_are(hook):
 def test_ctrl_c_leaves_the_weights_valid(by_batch, monkeypatch, destroyed):
     """The signal comes at the worst time: when a chunk has destroyed the weights it was given."""
     model = linear(optimizer=keras.optimizers.SGD(0.1, momentum=0.9))
-    compiled = model._compiled_or_eager
+    compiled = session.Program.chunk
 
-    def interrupted(run_chunk):
-        run = compiled(run_chunk)
+    def interrupted(self, *arguments):
+        run = compiled(self, *arguments)
 
         def run_and_interrupt(state, *args, **options):
             after = run(state, *args, **options)
@@ -293,7 +294,7 @@ def test_ctrl_c_leaves_the_weights_valid(by_batch, monkeypatch, destroyed):
 
         return run_and_interrupt
 
-    monkeypatch.setattr(model, "_compiled_or_eager", interrupted)
+    monkeypatch.setattr(session.Program, "chunk", interrupted)
     before, handler = model.get_weights()[0], signal.getsignal(signal.SIGINT)
     watch = [callbacks.LambdaCallback(on_train_batch_end=lambda b, logs: None)] if by_batch else []
     with pytest.raises(KeyboardInterrupt):

@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 
 COUNT = 600
-# Two samples differ more than this once in a thousand times (Kolmogorov and Smirnov).
-SMALL = 1.95 * np.sqrt(2 / COUNT)
 
 
 def pixels() -> np.ndarray:
@@ -50,10 +48,13 @@ class Draw:
 def distance(a: np.ndarray, b: np.ndarray) -> float:
     """Returns how far apart the distributions of two sorted samples are: from 0 to 1."""
     places = np.union1d(a, b)
-    return max(
-        abs(np.searchsorted(a, p, "right") / len(a) - np.searchsorted(b, p, "right") / len(b))
-        for p in places
-    )
+    below = [np.searchsorted(sample, places, "right") / len(sample) for sample in (a, b)]
+    return float(np.max(np.abs(below[0] - below[1])))
+
+
+def chance(a: np.ndarray, b: np.ndarray) -> float:
+    """Returns the distance that chance exceeds once in a thousand times (Kolmogorov, Smirnov)."""
+    return float(1.95 * np.sqrt(1 / len(a) + 1 / len(b)))
 
 
 def _constant(axes: int) -> Callable[[], np.ndarray]:
@@ -62,6 +63,11 @@ def _constant(axes: int) -> Callable[[], np.ndarray]:
 
 def _first(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return y.reshape(COUNT, -1)[:, 0]
+
+
+def _channels(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """All channels at the first place: drawn independently, also where all places are alike."""
+    return y.reshape(COUNT, -1, 4)[:, 0].ravel()
 
 
 def _changed(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -82,13 +88,13 @@ def _grayness(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 _ALWAYS = (1.0, 1.0)
 NOISE = [
-    Draw("Dropout", (0.3,), _first, _constant(1)),
-    Draw("AlphaDropout", (0.3,), _first, _constant(1)),
-    Draw("GaussianDropout", (0.3,), _first, _constant(1)),
-    Draw("GaussianNoise", (0.5,), _first, _constant(1)),
-    Draw("SpatialDropout1D", (0.3,), _first, _constant(1)),
-    Draw("SpatialDropout2D", (0.3,), _first, _constant(2)),
-    Draw("SpatialDropout3D", (0.3,), _first, _constant(3)),
+    Draw("Dropout", (0.3,), _channels, _constant(1)),
+    Draw("AlphaDropout", (0.3,), _channels, _constant(1)),
+    Draw("GaussianDropout", (0.3,), _channels, _constant(1)),
+    Draw("GaussianNoise", (0.5,), _channels, _constant(1)),
+    Draw("SpatialDropout1D", (0.3,), _channels, _constant(1)),
+    Draw("SpatialDropout2D", (0.3,), _channels, _constant(2)),
+    Draw("SpatialDropout3D", (0.3,), _channels, _constant(3)),
 ]
 DRAWS = [
     *NOISE,

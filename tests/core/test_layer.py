@@ -321,15 +321,18 @@ def test_a_written_output_shape_is_used():
     assert Opaque()(keras.Input((3,))).shape == (None, 1)
 
 
-def test_input_and_output_of_the_only_call():
+def test_input_and_output_are_those_of_the_first_call():
     x = keras.Input((3,))
     dense = layers.Dense(2)
     y = dense(x)
     assert dense.input is x
     assert dense.output is y
-    dense(x)
-    with pytest.raises(AttributeError, match="called 2 times"):
-        _ = dense.output
+    dense(keras.Input((3,)))
+    dense(layers.Dense(3)(y))
+    assert dense.input is x
+    assert dense.output is y
+    with pytest.raises(AttributeError, match="never been called and thus has no defined input"):
+        _ = layers.Dense(2).input
 
 
 # ------------------------------------------------------------------ errors

@@ -365,3 +365,54 @@ def test_a_scope_inside_sees_what_the_one_around_was_given():
         pure.run(inner, pure.read(inner), lambda: outer(np.ones((1, 2))))
     outputs, _ = pure.run(outer, pure.read(outer), both)
     assert outputs.shape == (1, 1)
+
+
+def test_stateless_calls_draw_without_a_key():
+    """Keras's loops pass none: what is drawn follows from the variables and the inputs."""
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(64), layers.Dropout(0.5)])
+    arrays = [v.value for v in model.trainable_variables]
+
+    @jax.jit
+    def step(arrays, x):
+        def loss(arrays):
+            outputs, _ = model.stateless_call(arrays, [], x, training=True)
+            return (outputs**2).sum(), outputs == 0
+
+        (_, dropped), grads = jax.value_and_grad(loss, has_aux=True)(arrays)
+        return [a - 0.01 * g for a, g in zip(arrays, grads, strict=True)], dropped
+
+    later, first = step(arrays, X)
+    assert (first == step(arrays, X)[1]).all()
+    assert 0.3 < first.mean() < 0.7
+    assert (first != step(later, X)[1]).any() and (first != step(arrays, X + 1)[1]).any()
+    with pytest.raises(ValueError, match="no key was given"):
+        model.apply(pure.read(model), X, training=True)
+
+
+# ------------------------------------------------------------------ as pytrees in other packages
+def small_model():
+    return keras.Sequential([keras.Input((3,)), layers.Dense(2), layers.BatchNormalization()])
+
+
+def test_variables_go_through_flax_and_orbax(tmp_path):
+    serialization = pytest.importorskip("flax.serialization")
+    checkpoint = pytest.importorskip("orbax.checkpoint")
+    variables = pure.read(small_model())
+    other = jax.tree.map(jnp.zeros_like, variables)
+    restored = serialization.from_bytes(other, serialization.to_bytes(variables))
+    assert type(restored) is pure.Variables
+    jax.tree.map(np.testing.assert_array_equal, restored, variables)
+    with checkpoint.StandardCheckpointer() as checkpointer:
+        checkpointer.save(tmp_path / "variables", variables)
+        checkpointer.wait_until_finished()
+        restored = checkpointer.restore(tmp_path / "variables", variables)
+    jax.tree.map(np.testing.assert_array_equal, restored, variables)
+
+
+def test_exported_functions_of_variables_go_to_files():
+    pytest.importorskip("flatbuffers")
+    model = small_model()
+    variables = pure.read(model)
+    exported = jax.export.export(jax.jit(lambda v, x: model.apply(v, x)[0]))(variables, X)
+    again = jax.export.deserialize(exported.serialize())
+    np.testing.assert_allclose(again.call(variables, X), model(X), 1e-6)

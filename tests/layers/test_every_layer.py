@@ -141,6 +141,18 @@ def test_unknown_axes_in_the_middle_stay_unknown(case):
     ]
 
 
+@every_pure_layer
+def test_no_layer_needs_a_number_for_the_batch_size(case):
+    layer, inputs, outputs = example(case)
+    (batch,) = jax.export.symbolic_shape("b", constraints=["b >= 4096"])
+    specs = jax.tree.map(lambda x: jax.ShapeDtypeStruct((batch, *x.shape[1:]), x.dtype), inputs)
+    for training in (False, True):
+        call = functools.partial(pure.apply, layer, pure.read(layer), training=training, rng=KEY)
+        found, _ = jax.eval_shape(call, *specs)
+        for spec, array in zip(jax.tree.leaves(found), jax.tree.leaves(outputs), strict=True):
+            assert spec.shape == (batch, *array.shape[1:])
+
+
 @pytest.mark.parametrize("case", [c for c in LAYERS if c.saves], ids=str)
 def test_config_goes_through_json_and_back(case):
     layer = case.make()

@@ -1,5 +1,7 @@
 """Loss: reductions, weights, masks, dtypes, shapes that do not fit, the user's own losses."""
 
+import json
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jkeras import losses
+from jkeras import losses, metrics
+from jkeras.base.registry import custom_object_scope
 from jkeras.core import policy, scope
 from jkeras.core.graph import SymbolicTensor
 
@@ -150,6 +153,13 @@ def test_class_numbers_for_one_hot_labels_and_the_reverse_say_what_to_do():
         losses.CategoricalCrossentropy()(labels, y_pred)
     with pytest.raises(ValueError, match="looks one-hot: use categorical_crossentropy"):
         losses.SparseCategoricalCrossentropy()(np.eye(3)[labels], y_pred)
+    two = np.full((2, 2), 0.5)
+    with pytest.raises(
+        ValueError, match=r"sparse_categorical_crossentropy with 2 units .* sigmoid"
+    ):
+        losses.BinaryCrossentropy()(labels, two)
+    with pytest.raises(ValueError, match=r"with 2 units and a softmax, or one unit"):
+        losses.BinaryFocalCrossentropy()(labels[:, None], two)
     with pytest.raises(ValueError, match="has no axis 2"):
         losses.sparse_categorical_crossentropy(labels, y_pred, axis=2)
 
@@ -230,3 +240,37 @@ def test_losses_are_pure_functions():
     mask = np.array([True, False, True])
     assert np.isclose(jitted(Y_PRED, WEIGHTS, mask), mse()(Y_TRUE, Y_PRED, WEIGHTS, mask=mask))
     assert jax.vmap(mse(), in_axes=(None, 0))(Y_TRUE, np.stack([Y_PRED, 2 * Y_PRED])).shape == (2,)
+
+
+@pytest.mark.parametrize("base", [losses.LossFunctionWrapper, metrics.MeanMetricWrapper])
+def test_the_config_of_a_wrapper_s_subclass_holds_the_function(base):
+    """So that a `get_config` of the user's, written for Keras, can take it out again."""
+
+    def off_by(y_true, y_pred, power=1):
+        return abs(y_true - y_pred) ** power
+
+    class Own(base):
+        def __init__(self, name="own", power=2, **kwargs):
+            super().__init__(off_by, name=name, power=power, **kwargs)
+
+    class Explicit(Own):
+        def get_config(self):
+            config = super().get_config()
+            config.pop("fn")
+            return config
+
+    for cls in (Own, Explicit):
+        one = cls(power=3)
+        config = one.get_config()
+        assert ("fn" in config) == (cls is Own) and config["power"] == 3
+        with custom_object_scope({"off_by": off_by}):
+            again = cls.from_config(json.loads(json.dumps(config)))
+        assert (again.name, again.power) == ("own", 3)
+        assert again([[0.0]], [[2.0]]) == 8.0
+
+
+def test_the_dtype_cannot_be_set():
+    with pytest.raises(AttributeError):
+        losses.Huber().dtype = "float16"
+    with pytest.raises(AttributeError):
+        metrics.AUC().dtype = "float16"

@@ -314,3 +314,28 @@ def test_metrics_run_inside_one_compiled_scan_with_a_donated_state():
     states = run(states, (np.stack([y] * 5), np.stack([y] * 5)))
     results = [m.compute(s) for m, s in zip(kept, states, strict=True)]
     assert np.allclose(results, [1, 1, 1, 0.25])
+
+
+# ------------------------------------------------------------------ large counts
+def test_no_pixel_is_lost_among_many():
+    """In float32, 2**24 + 1 is 2**24."""
+    metric = metrics.MeanIoU(num_classes=2)
+    metric.update_state([0, 1], [0, 1])
+    metric.total_confusion_matrix.assign(np.array([[2**24, 5], [7, 2**25]], "int32"))
+    for _ in range(3):
+        metric.update_state([0, 1, 1], [0, 1, 0])
+    assert metric.total_confusion_matrix.numpy().tolist() == [[2**24 + 3, 5], [10, 2**25 + 3]]
+
+
+def test_fractional_weights_are_counted_beside_whole_ones():
+    rng = np.random.default_rng(0)
+    metric, floats = metrics.MeanIoU(3), metrics.MeanIoU(3, dtype="float32")
+    for _ in range(4):
+        y, x, weights = rng.integers(0, 3, 9), rng.integers(0, 3, 9), rng.random(9)
+        for each in (metric, floats):
+            each.update_state(y, x, sample_weight=weights)
+    assert np.isclose(metric.result(), floats.result())
+    whole = metric.total_confusion_matrix.numpy()
+    assert whole.dtype == "int32"
+    total = whole + metric.fractions.numpy()
+    assert np.allclose(total, floats.total_confusion_matrix.numpy(), atol=1e-5)

@@ -84,6 +84,7 @@ def test_dicts_by_input_and_output_name():
 
 
 # ------------------------------------------------------------------ where the data is
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
 def test_the_same_numbers_wherever_the_data_is():
     for options in ({}, {"shuffle": False}, {"validation_split": 0.2}, {"steps_per_epoch": 4}):
         same(from_arrays(**options), train(X, Y, data_on_device=False, **options))
@@ -98,6 +99,19 @@ def generator(passes):
 @pytest.mark.parametrize("workers", [1, 3])
 def test_sequences_of_batches_give_the_numbers_of_arrays(workers):
     same(train(Batches(workers=workers), batch_size=None), from_arrays(shuffle=False))
+
+
+def test_a_data_set_is_told_when_an_epoch_begins_and_ends():
+    class Told(Batches):
+        def on_epoch_begin(self):
+            told.append("begin")
+
+        def on_epoch_end(self):
+            told.append("end")
+
+    told = []
+    train(Told(), batch_size=None, epochs=3)
+    assert told == ["begin", "end"] * 3
 
 
 def test_generators():
@@ -154,6 +168,7 @@ class GrainLike:
         return self.Iterator()
 
 
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
 def test_a_source_that_knows_where_it_stands_goes_on_from_there(tmp_path):
     options = {"batch_size": None, "steps_per_epoch": 3}
     expected = train(GrainLike(), epochs=4, **options)

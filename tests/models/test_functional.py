@@ -101,3 +101,171 @@ def test_neither_model_nor_sequential_is_functional():
     assert not isinstance(Helper(), Functional)
     with pytest.raises(AttributeError, match="is not built: it has no inputs"):
         _ = Helper().inputs
+
+
+# ------------------------------------------------------------------ inputs in other structures
+def two():
+    return keras.Input((3,), name="a"), keras.Input((3,), name="b")
+
+
+def difference(structure):
+    a, b = two()
+    return keras.Model(structure(a, b), keras.layers.subtract([a, b]))
+
+
+ZEROS = np.zeros_like(X)
+AS_IS = {
+    "list": (lambda a, b: [a, b], [X, ZEROS]),
+    "tuple for a list": (lambda a, b: [a, b], (X, ZEROS)),
+    "dict": (lambda a, b: {"a": a, "b": b}, {"b": ZEROS, "a": X}),
+    "dict for a list": (lambda a, b: [a, b], {"b": ZEROS, "a": X}),
+    "dict with more for a list": (lambda a, b: [a, b], {"b": ZEROS, "a": X, "c": X}),
+    "unsorted dict": (lambda a, b: {"z": a, "y": b}, {"y": ZEROS, "z": X}),
+    "nested": (lambda a, b: {"p": a, "more": {"q": b}}, {"p": X, "more": {"q": ZEROS}}),
+}
+WITH_A_WARNING = {
+    "list for a dict": (lambda a, b: {"a": a, "b": b}, [X, ZEROS]),
+    "dict with more": (lambda a, b: {"a": a, "b": b}, {"a": X, "b": ZEROS, "c": X}),
+    "more, nested": (
+        lambda a, b: {"p": a, "more": {"q": b}},
+        {"p": X, "more": {"q": ZEROS, "r": X}},
+    ),
+}
+REFUSED = {
+    "a key is missing": (lambda a, b: [a, b], {"a": X}, "Missing data for input 'b'"),
+    "list for an unsorted dict": (lambda a, b: {"z": a, "y": b}, [X, ZEROS], "which key"),
+    "one for two": (lambda a, b: [a, b], X, r"expects 2 named input\(s\) with keys \['a', 'b'\]"),
+    "None": (lambda a, b: [a, b], [X, None], "input 'b' .* is not optional"),
+}
+
+
+@pytest.mark.parametrize("case", AS_IS)
+def test_structures_that_fit(case):
+    structure, inputs = AS_IS[case]
+    np.testing.assert_array_equal(difference(structure)(inputs), X)
+
+
+@pytest.mark.parametrize("case", WITH_A_WARNING)
+def test_structures_that_fit_with_a_warning(case):
+    structure, inputs = WITH_A_WARNING[case]
+    with pytest.warns(UserWarning, match="structure of `inputs` doesn't match"):
+        np.testing.assert_array_equal(difference(structure)(inputs), X)
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_structures_that_do_not_fit(case):
+    structure, inputs, message = REFUSED[case]
+    with pytest.raises(ValueError, match=message):
+        difference(structure)(inputs)
+
+
+def test_an_optional_input():
+    a, b = keras.Input((3,), name="a"), keras.Input((3,), name="b", optional=True)
+
+    class Maybe(keras.layers.Layer):
+        def call(self, x, y=None):
+            return x if y is None else x + y
+
+    model = keras.Model([a, b], Maybe()(a, b))
+    np.testing.assert_array_equal(model([X, None]), X)
+    np.testing.assert_array_equal(model([X, X]), 2 * X)
+
+
+def test_inputs_become_the_dtype_of_the_input():
+    a, b = keras.Input((3,), dtype="float16"), keras.Input((3,), dtype="int32")
+    model = keras.Model((a, b), (a + 2, b + 2))
+    assert [str(y.dtype) for y in model((X, X))] == ["float16", "int32"]
+
+
+# ------------------------------------------------------------------ what a model is made of
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "message"),
+    [
+        (lambda a, b: a, lambda a, b: None, "All `outputs` values must be KerasTensors"),
+        (lambda a, b: a, lambda a, b: [], "`outputs` argument cannot be empty"),
+        (lambda a, b: {}, lambda a, b: a, "`inputs` argument cannot be empty"),
+        (lambda a, b: {"a": "a"}, lambda a, b: a, "All `inputs` values must be KerasTensors"),
+        (lambda a, b: a, lambda a, b: X, "All `outputs` values must be KerasTensors"),
+        (lambda a, b: a, lambda a, b: {"o": [a, b + 1]}, r"path `o\.1` is not connected"),
+    ],
+)
+def test_tensors_that_make_no_model(inputs, outputs, message):
+    a, b = two()
+    with pytest.raises(ValueError, match=message):
+        keras.Model(inputs(a, b), outputs(a, b))
+
+
+def test_a_slice_of_a_model_begins_with_an_input(tmp_path):
+    inputs, outputs = ends()
+    outputs = keras.layers.Dense(4, name="second")(outputs)
+    full = keras.Model(inputs, keras.layers.Dense(5, name="third")(outputs))
+    hidden = full.get_layer("second").input
+    part = keras.Model(hidden, full.output)
+    assert [type(x).__name__ for x in part.layers] == ["InputLayer", "Dense", "Dense"]
+    assert part.get_layer("second") is full.get_layer("second")
+    before = keras.Model(full.input, hidden)
+    np.testing.assert_allclose(part(before(X)), full(X), rtol=1e-5)
+    part.save(tmp_path / "part.keras")
+    again = keras.saving.load_model(tmp_path / "part.keras")
+    np.testing.assert_array_equal(again(before(X)), part(before(X)))
+    assert full.get_layer("second").input is hidden
+
+
+def test_a_layer_called_by_several_models_keeps_its_first_call():
+    inputs, outputs = ends()
+    dense = outputs.source.layer
+    for _ in range(2):
+        dense(keras.Input((3,)))
+    assert dense.input is inputs and dense.output is outputs
+    assert keras.Model(dense.input, dense.output).predict(X, verbose=0).shape == (2, 2)
+
+
+def test_a_tuple_of_outputs_stays_a_tuple():
+    a, b = two()
+    model = keras.Model([a, b], (a * 1, b * 2))
+    again = keras.Model.from_config(model.get_config())
+    assert isinstance(model([X, X]), tuple) and isinstance(again([X, X]), tuple)
+
+
+class WithParameter(keras.Model):
+    def __init__(self, *args, param=1, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.param = param
+
+    def get_config(self):
+        return {**super().get_config(), "param": self.param}
+
+
+class OfFunctional(Functional):
+    def __init__(self, inputs, outputs, scale=1.0, **kwargs):
+        super().__init__(inputs, outputs, **kwargs)
+        self.scale = scale
+
+    def get_config(self):
+        return {**super().get_config(), "scale": self.scale}
+
+
+@pytest.mark.parametrize(("cls", "argument"), [(WithParameter, "param"), (OfFunctional, "scale")])
+def test_arguments_of_a_subclass_in_the_config_of_a_graph(cls, argument, tmp_path):
+    model = cls(*ends(), **{argument: 3}, name="own")
+    again = cls.from_config(model.get_config())
+    assert type(again) is cls and getattr(again, argument) == 3 and again.name == "own"
+    model.save(tmp_path / "own.keras")
+    loaded = keras.saving.load_model(tmp_path / "own.keras", custom_objects={cls.__name__: cls})
+    assert getattr(loaded, argument) == 3
+    np.testing.assert_array_equal(loaded(X), model(X))
+
+
+def test_an_input_spec_of_ones_own():
+    inputs = keras.Input((None, 3))
+    model = keras.Model(inputs, keras.layers.Dense(2)(inputs))
+    model.input_spec = keras.InputSpec(shape=(None, 4, 3))
+    assert model(np.ones((2, 4, 3))).shape == (2, 4, 2)
+    with pytest.raises(ValueError, match=r"expected shape=\(None, 4, 3\), found shape=\(2, 3, 3\)"):
+        model(np.ones((2, 3, 3)))
+
+
+@pytest.mark.parametrize("model", [Helper, keras.Sequential, lambda: keras.Model(*ends())])
+def test_layers_cannot_be_set(model):
+    with pytest.raises(AttributeError, match=r"layers` attribute is reserved"):
+        model().layers = []

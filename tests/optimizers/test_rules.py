@@ -142,8 +142,7 @@ def adafactor(
             v = outer / rows.mean(-1)[..., None, None]
         change = g / np.sqrt(v)
         change = change / max(1.0, rms(change) / clip_threshold)
-        rate = min(lr, 1 / np.sqrt(t)) if relative_step else lr
-        w = w - rate * max(epsilon_2, rms(w)) * change
+        w = w - min(lr, 1 / np.sqrt(t)) * max(epsilon_2, rms(w)) * change
         yield w
 
 
@@ -224,6 +223,25 @@ def test_formula(case, options):
             np.testing.assert_allclose(
                 variable.numpy(), expected[variable.name][t], rtol=2e-5, atol=2e-5
             )
+
+
+def test_adafactor_gives_keras_published_values():
+    optimizer = optimizers.Adafactor(0.5, -0.65, 1e-15, 1e-4, 0.9, relative_step=False)
+    weight, found = Variable(np.ones(10, "f4"), name="w"), []
+    for g in [np.full(10, 0.01), *[np.arange(0.1, 1.1, 0.1)] * 4]:
+        optimizer.apply([g], [weight])
+        found.append(weight.numpy())
+    np.testing.assert_allclose(found[0], 0.55, atol=5e-5)
+    np.testing.assert_allclose(
+        np.stack(found)[1:, [0, 1, 2, 9]],
+        [
+            [0.3031, 0.3026, 0.3025, 0.3024],
+            [0.1671, 0.1665, 0.1663, 0.1663],
+            [0.0923, 0.0916, 0.0915, 0.0914],
+            [0.0554, 0.0548, 0.0546, 0.0545],
+        ],
+        atol=1e-4,
+    )
 
 
 def test_every_optimizer_is_in_the_catalog():

@@ -104,7 +104,14 @@ def test_the_state_is_donated(problem):
 
 
 def test_map_stacks_outputs_and_carries_state():
-    run = make_map(lambda carry, scale, x: (carry + 1, x * scale))
-    carry, outputs = run(jnp.zeros(()), jnp.asarray(2.0), jnp.arange(6.0).reshape(3, 2))
-    assert carry == 3
-    np.testing.assert_array_equal(outputs, np.arange(6.0).reshape(3, 2) * 2)
+    def step(carry, given):
+        scale, x = given
+        return carry + 1, x * scale
+
+    run = make_map(step, lambda scale, x: (scale, x))
+    slots, rest = jnp.arange(6.0).reshape(3, 2), jnp.array([6.0])
+    carry, parts = run(jnp.zeros(()), jnp.asarray(2.0), slots, rest=rest)
+    assert carry == 4
+    np.testing.assert_array_equal(np.concatenate(parts), np.arange(7.0) * 2)
+    carry, parts = run(jnp.zeros(()), jnp.asarray(2.0), slots, 1, 1)
+    assert carry == 1 and parts[0].tolist() == [4.0, 6.0]

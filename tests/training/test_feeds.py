@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jkeras.training import ArrayFeed, HostFeed, StreamFeed
+from jkeras.training.feeds import SliceFeed
 
 
 def rows_of(chunks):
@@ -55,13 +56,48 @@ def test_the_order_follows_from_the_seed_and_changes_with_the_pass():
 
 @given(steps=st.integers(1, 11), length=st.one_of(st.none(), st.integers(1, 4)))
 @settings(max_examples=30, deadline=None, derandomize=True)
-def test_with_a_number_of_steps_the_next_call_goes_on(steps, length):
+def test_with_a_number_of_steps_the_next_call_goes_on_to_the_end_of_the_pass(steps, length):
     feed = ArrayFeed(np.arange(20), 4)  # five steps a pass
-    taken = []
-    for _ in range(5):
-        taken += rows_of(feed.chunks(lambda: length, steps))
-    assert len(taken) == 5 * steps
-    np.testing.assert_array_equal(np.concatenate(taken), np.tile(np.arange(20), steps))
+    calls = -(-5 // steps)
+    for _ in range(2):
+        taken = [rows_of(feed.chunks(lambda: length, steps)) for _ in range(calls)]
+        assert [len(t) for t in taken] == [*[min(steps, 5)] * (calls - 1), 5 - steps * (calls - 1)]
+        np.testing.assert_array_equal(
+            np.concatenate([np.concatenate(t) for t in taken]), np.arange(20)
+        )
+
+
+def test_a_feed_that_is_rewound_starts_at_the_first_row():
+    def one(feed):
+        return host_rows(feed.chunks(lambda: 1, 2))
+
+    for feed in (ArrayFeed(np.arange(8), 2), HostFeed(np.arange(8), 2)):
+        first = one(feed)
+        assert one(feed) != first
+        feed.rewind()
+        assert one(feed) == first
+    feed = StreamFeed(lambda: batches(2, 2, 2), 3)
+    first = streamed(feed.chunks(lambda: None, 2))
+    feed.rewind()
+    assert streamed(feed.chunks(lambda: None, 2)) == first
+
+
+@given(
+    size=st.integers(1, 40),
+    batch_size=st.integers(1, 16),
+    length=st.one_of(st.none(), st.integers(1, 9)),
+    steps=st.one_of(st.none(), st.integers(1, 5)),
+)
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_slices_are_gone_through_once_in_order(size, batch_size, length, steps):
+    feed, taken, count = SliceFeed(np.arange(size), batch_size), [], 0
+    for chunk in feed.chunks(lambda: length, steps):
+        taken += [] if chunk.slots is None else chunk.slots.ravel().tolist()
+        taken += [] if chunk.rest is None else chunk.rest.tolist()
+        count += chunk.steps
+    wanted = min(feed.steps_per_pass, steps or size)
+    assert count == wanted
+    assert taken == list(range(min(size, wanted * batch_size)))
 
 
 def test_a_pass_is_one_chunk_where_nothing_needs_the_host():
@@ -106,10 +142,13 @@ def test_a_stream_gives_its_batches_in_order_whatever_their_sizes(sizes, length)
         assert [x for g in got for x in g] == list(range(sum(sizes)))
 
 
-def test_a_stream_starts_over_when_more_steps_are_asked_for():
+def test_a_stream_ends_with_its_pass_and_then_starts_over():
     feed = StreamFeed(lambda: batches(2, 2, 2), 3)
     got = [streamed(feed.chunks(lambda: None, 2)) for _ in range(3)]
-    assert got == [[[0, 1], [2, 3]], [[4, 5], [0, 1]], [[2, 3], [4, 5]]]
+    assert got == [[[0, 1], [2, 3]], [[4, 5]], [[0, 1], [2, 3]]]
+    feed = StreamFeed(lambda: batches(2, 2), None)
+    got = [streamed(feed.chunks(lambda: None, 2)) for _ in range(2)]
+    assert got == [[[0, 1], [2, 3]]] * 2 and not feed.has_ended
 
 
 def test_a_generator_goes_on_and_ends():
@@ -117,6 +156,7 @@ def test_a_generator_goes_on_and_ends():
     feed = StreamFeed(lambda: generator, None, endless=True)
     assert streamed(feed.chunks(lambda: None, 2)) == [[0, 1], [2, 3]]
     assert streamed(feed.chunks(lambda: None, 2)) == [[4, 5]]
+    assert feed.has_ended
     assert streamed(feed.chunks(lambda: None, 2)) == []
 
 

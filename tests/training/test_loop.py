@@ -148,6 +148,7 @@ def test_debugging_takes_one_thing_after_the_other():
     assert happened[-2] == "step"
 
 
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
 @pytest.mark.parametrize("options", [{"steps_per_epoch": 3}, {"data_on_device": False}])
 def test_other_kinds_of_epochs_have_the_same_bits(options):
     stopping = keras.callbacks.EarlyStopping("loss")

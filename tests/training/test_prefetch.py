@@ -1,5 +1,6 @@
 """Workers: batches in order, prepared ahead, and errors with the worker's own traceback."""
 
+import os
 import threading
 import time
 import traceback
@@ -79,3 +80,15 @@ def test_workers_run_at_the_same_time_and_ahead():
         time.sleep(0.01)
     assert {0, 1, 2, 3} <= seen  # prepared though nobody asked for them yet
     batches.close()
+
+
+class Killed(Source):
+    def __getitem__(self, index):
+        os._exit(1)
+
+
+def test_a_worker_process_that_ends_says_what_may_be_the_reason():
+    with pytest.raises(RuntimeError, match="process that prepares batches of Killed") as raised:
+        list(prefetched(Killed(2, use_multiprocessing=True), 4))
+    message = str(raised.value)
+    assert "__main__" in message and "memory" in message and "notebook" in message

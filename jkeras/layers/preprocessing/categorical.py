@@ -231,8 +231,9 @@ class HostLayer(Layer):
         """Refuses a call that is part of a compiled program."""
         if self.on_host and any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(inputs)):
             raise ValueError(
-                f"The layer {self.name!r} runs on the host: it cannot be part of a compiled model."
-                "\nCall it on the data before."
+                f"The layer {self.name!r} runs on the host: it cannot be part of a compiled model, "
+                "except among the first layers of a functional or Sequential one.\nLet the model "
+                "begin with it, or call it on the data before."
             )
 
     def call(self, inputs: Any) -> Any:

@@ -42,7 +42,7 @@ def two_words(salt: Any) -> tuple[int, int] | None:
 class Hashing(HostLayer):
     """Turns strings or integers into integers below a limit, by a stable hash (FarmHash64).
 
-    It runs on the host: call it on data, not inside of a compiled model.
+    It runs on the host: among the first layers of a model, or called on data.
 
     Args:
         num_bins: The limit.
@@ -94,7 +94,7 @@ class Hashing(HostLayer):
 class HashedCrossing(HostLayer):
     """Turns combinations of several features into integers below a limit, by a stable hash.
 
-    It runs on the host: call it on data, not inside of a compiled model.
+    It runs on the host: among the first layers of a model, or called on data.
 
     Args:
         num_bins: The limit.

@@ -89,7 +89,7 @@ class ImageLayer(Layer):
 
     def change_all(self, images: jax.Array, key: Any, is_mask: bool = False) -> jax.Array:
         """Changes all images, or masks, of a batch."""
-        keys = None if key is None else jax.random.split(key, len(images))
+        keys = None if key is None else sample_keys(key, images.shape[0])
         return jax.vmap(self.sample_mask if is_mask else self.sample)(images, keys)
 
     def rest(self, batch: dict[str, Any]) -> dict[str, Any]:
@@ -157,6 +157,11 @@ def as_factor(
             f"[{least}, {most}]. Received: {name}={value!r} (layer {layer.name!r})"
         )
     return min(pair), max(pair)
+
+
+def sample_keys(key: jax.Array, n: Any) -> jax.Array:
+    """Returns a key for each sample, also for a number of them that is symbolic."""
+    return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(n))
 
 
 def draw(key: jax.Array, bounds: tuple[float, float], shape: tuple[int, ...] = ()) -> jax.Array:

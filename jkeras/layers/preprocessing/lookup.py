@@ -283,8 +283,8 @@ def _read_tokens(path: str | os.PathLike) -> list[str]:
 class StringLookup(_Lookup):
     """Turns strings into the indices of a vocabulary, or indices into strings.
 
-    It runs on the host: call it on data, not inside of a compiled model. Index 0 stands for unknown
-    strings; with a mask token, 0 stands for that, and 1 for unknown ones.
+    It runs on the host: among the first layers of a model, or called on data. Index 0 stands for
+    unknown strings; with a mask token, 0 stands for that, and 1 for unknown ones.
 
     Args:
         max_tokens: The largest size of the vocabulary, special tokens included.

@@ -27,6 +27,7 @@ from jkeras.layers.preprocessing.images import (
     as_factor,
     as_value_range,
     draw,
+    sample_keys,
 )
 
 
@@ -41,8 +42,8 @@ class _Pairs(ImageLayer):
     def act(self, batch: dict[str, Any]) -> dict[str, Any]:
         n, *shape = batch["images"].shape
         first, second = jax.random.split(next_key(self))
-        others = jax.random.permutation(first, n)
-        keys = jax.random.split(second, n)
+        others = jnp.argsort(jax.random.uniform(first, (n,)))  # a permutation, of a symbolic n too
+        keys = sample_keys(second, n)
         pixels, label = jax.vmap(lambda key: self.shares(tuple(shape), key))(keys)
 
         def mix(x: jax.Array, weight: jax.Array) -> jax.Array:

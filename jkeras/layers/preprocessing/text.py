@@ -30,7 +30,7 @@ _SPLIT: dict[str, Callable[[str], list[str]]] = {
 class TextVectorization(StringLookup):
     """Turns texts into sequences of integers: standardizes, splits, and looks the words up.
 
-    It runs on the host: call it on data, not inside of a compiled model. Index 0 is padding, 1
+    It runs on the host: among the first layers of a model, or called on data. Index 0 is padding, 1
     stands for unknown words.
 
     Args:

@@ -1,0 +1,743 @@
+"""Session: what one `compile` made of a model; its programs, and the arrays that go in and out."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras.base import keys
+from jkeras.core import graph, pure
+from jkeras.core.variable import Variable
+from jkeras.metrics import Mean
+from jkeras.models import hooks
+from jkeras.optimizers.update import is_cell
+from jkeras.training import data, engine, steps
+from jkeras.training.feeds import Chunk
+from jkeras.training.haste import Shortcut, Snapshot
+from jkeras.training.interrupts import Interrupts
+from jkeras.training.objective import CompiledObjective, flatten_outputs, per_output
+from jkeras.training.state import Batch, EvalState, TrainState
+
+_log = logging.getLogger("jkeras")
+
+# Attributes of a model that say nothing of what it computes.
+FACADE = frozenset(
+    {"history", "stop_training", "stop_evaluating", "stop_predicting", "_session", "_fitting"}
+)
+# A state of at most so many bytes is copied by each chunk and not donated, which takes less time.
+_SMALL_STATE = 2**20
+
+
+class Description(NamedTuple):
+    """What a model gives for inputs of some shapes.
+
+    Attributes:
+        outputs: The specs of the outputs.
+        names: The outputs' names, in their structure: a graph's layers, a dict's keys, or numbers.
+        written: The paths of the variables that inference writes.
+    """
+
+    outputs: Any
+    names: Any
+    written: list[str]
+
+
+class Layout:
+    """What a model is made of, and what was compiled for that.
+
+    Attributes:
+        named: The model's variables by path.
+        programs: Programs, by what they were made for.
+        descriptions: Descriptions, by the specs of the inputs.
+        cells: The cells of training, by the paths of the variables outside of the model.
+    """
+
+    def __init__(self, model: Any):
+        self.snapshot = Snapshot(model, FACADE)
+        self.named = pure.named_variables(model)
+        self.trainable = [v.trainable for v in self.named.values()]
+        self.flags = [layer.trainable for layer in model._flatten_layers()]
+        self.programs: dict[Any, Any] = {}
+        self.descriptions: dict[Any, Description] = {}
+        self.cells: dict[Any, Cells] = {}
+
+    def is_current(self) -> bool:
+        """Says whether the model is still made of the same things, and trains the same weights."""
+        return self.snapshot.is_current() and self.trainable == [
+            v.trainable for v in self.named.values()
+        ]
+
+    def has_parts_of(self, other: "Layout") -> bool:
+        """Says whether programs that were compiled for another layout are right for this one."""
+        ids = [[id(v) for v in layout.named.values()] for layout in (self, other)]
+        return self.snapshot.layers == other.snapshot.layers and ids[0] == ids[1]
+
+    def variables(self) -> pure.Variables:
+        """Returns the current arrays, for reading only."""
+        params: dict[str, Any] = {}
+        state: dict[str, Any] = {}
+        for path, variable in self.named.items():
+            (params if variable.trainable else state)[path] = variable.cell()
+        return pure.Variables(params, state)
+
+
+class Cells:
+    """The variables that hold the training state between chunks, read and written as one pytree.
+
+    Args:
+        layout: What the model is made of.
+        optimizer: The optimizer; built for the trainable weights.
+        outside: Variables that a step uses and the model does not own, by path.
+
+    Attributes:
+        donates: Whether a chunk destroys the arrays it starts from; not those of a small state.
+        names: What the optimizer calls the model's variables.
+    """
+
+    def __init__(self, layout: Layout, optimizer: Any, outside: Mapping[str, Variable]):
+        params = {path: v for path, v in layout.named.items() if v.trainable}
+        state = {path: v for path, v in layout.named.items() if not v.trainable}
+        optimizer.build(list(params.values()))
+        self.names = {variable: path for path, variable in params.items()}
+        slots = optimizer.cells(self.names)
+        # Flat, because an epoch of a small net takes as long as some walks through a tree.
+        self._structure: Any
+        self._all, self._structure = jax.tree.flatten(
+            (params, {**state, **outside}, slots), is_leaf=is_cell
+        )
+        size = sum(v.size * jnp.dtype(v.variable_dtype).itemsize for v in self._all)
+        self.donates = size > _SMALL_STATE
+        self._outside = {id(v) for v in outside.values()}  # some may be the optimizer's, too
+
+    def read(self) -> tuple[Any, Any, Any]:
+        """Returns (params, state, opt_state); a chunk will destroy the arrays if `donates`."""
+        if not self.donates:
+            return self._structure.unflatten([v.cell() for v in self._all])
+        arrays = [
+            jnp.copy(v.cell()) if id(v) in self._outside else v.hand_over() for v in self._all
+        ]
+        return self._structure.unflatten(arrays)
+
+    def write(self, state: TrainState) -> None:
+        """Keeps the arrays that a chunk has made; only references move."""
+        arrays = self._structure.flatten_up_to((state.params, state.state, state.opt_state))
+        for cell, array in zip(self._all, arrays, strict=True):
+            cell.set_cell(array)
+
+
+class Program:
+    """The compiled steps of one mode, for batches of one structure.
+
+    Args:
+        mode: `"train"` or `"test"`.
+        step: The pure step.
+        logs: Makes logs of the state after the last step.
+        empty: The metrics' states over no data; on the host, since chunks destroy theirs.
+        written: For evaluation, the paths of the state that it writes.
+        objective: The losses and metrics of `compile`; None where only hooks know them.
+        outside: Variables that the step uses and the model does not own, by path. Those that
+            losses and metrics read from anywhere are found when it is traced first.
+        eager: Whether to run in Python, for debugging.
+        tracked: The metrics that hooks update, as variables among those outside; None without
+            hooks.
+    """
+
+    def __init__(
+        self,
+        mode: str,
+        step: Callable[[Any, Any], Any],
+        logs: Callable[[Any], Any],
+        empty: Any,
+        written: list[str],
+        objective: CompiledObjective | None,
+        outside: dict[str, Variable],
+        eager: bool,
+        tracked: Sequence[Any] | None = None,
+    ):
+        self._mode, self._step, self._logs = mode, step, logs
+        self._eager, self._tracked = eager, tracked
+        self.empty, self.written, self.outside = empty, written, outside
+        self.objective = objective
+        self._chunks: dict[Any, Any] = {}
+
+    @property
+    def has_hooks(self) -> bool:
+        """Whether hooks of a subclass have a say."""
+        return self._tracked is not None
+
+    def reset(self) -> None:
+        """Starts the metrics again that are variables."""
+        for metric in self._tracked or ():
+            metric.reset_state()
+
+    def chunk(self, select: Any, donate: bool = True) -> Any:
+        """Returns the compiled chunk for a feed's `select`."""
+        key = (select, donate)
+        if key not in self._chunks:
+            make_batch = select if self._mode == "train" else _with_variables(select)
+            run = engine.make_chunk(self._step, make_batch, self._logs, donate)
+            self._chunks[key] = _uncompiled(run) if self._eager else run
+        return self._chunks[key]
+
+
+class Session:
+    """What one `compile` made of a model; of one that is not compiled, what `predict` needs.
+
+    Args:
+        model: The model.
+        optimizer: A `jkeras.optimizers.Optimizer`; None before `compile`.
+        arguments: What `compile` was told of losses and metrics.
+
+    Attributes:
+        step: How many training steps were taken; an int32 scalar.
+        rng: The key of all steps, as numbers: a call of a compiled program with a typed key among
+            its arguments takes three times as long. None before the first step.
+        order: The seed of the orders of the data, and the number of the next pass; likewise.
+        interrupts: Ctrl-C, held back while a chunk has the weights.
+    """
+
+    def __init__(
+        self, model: Any, optimizer: Any = None, arguments: Mapping[str, Any] | None = None
+    ):
+        self.model, self.optimizer, self.arguments = model, optimizer, dict(arguments or {})
+        self.step: Any = np.int32(0)
+        self.rng: Any = None
+        self.order: dict[str, int] | None = None
+        self.loss_mean = Mean(name="loss")
+        self._start()
+
+    def _start(self) -> None:
+        self.interrupts = Interrupts()
+        self._lock = threading.RLock()
+        self._layout: Layout | None = None
+        self._shortcut: Shortcut | None = None
+        self._objectives: dict[Any, CompiledObjective] = {}
+        self._means = {"loss": self.loss_mean}  # of the loss and its parts
+        self._traced: dict[str, dict[str, str]] = {}  # the arguments of the last compilations
+        self.shown: CompiledObjective | None = None  # of the last run
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leaves out what is compiled, or made again when it is needed."""
+        kept = ("model", "optimizer", "arguments", "order", "loss_mean")
+        numbers = {
+            name: None if value is None else np.asarray(value)
+            for name, value in (("step", self.step), ("rng", self.rng))
+        }
+        return {**{name: getattr(self, name) for name in kept}, **numbers}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._start()
+
+    # -------------------------------------------------------------- the model
+    def layout(self) -> Layout:
+        """Returns what the model is made of now; what was compiled for that is in it."""
+        known = self._layout
+        if known is not None and known.is_current():
+            return known
+        new = Layout(self.model)
+        if known is not None and new.has_parts_of(known):
+            new.programs, new.descriptions = known.programs, known.descriptions
+        else:
+            self._shortcut = None
+        self._layout = new
+        return new
+
+    def describe(self, x: Any) -> Description:
+        """Builds the model if needed, and describes what it gives for arrays or specs like `x`.
+
+        Args:
+            x: A batch of inputs, of the size in which the model is called.
+        """
+        leaves, structure = jax.tree.flatten(x)
+        with self._lock:
+            layout = self.layout()
+            if not self.model.built:
+                pure.ensure_built(self.model, jax.tree.map(_symbol, x))
+                layout = self.layout()
+            specs = tuple((a.shape[1:], np.dtype(a.dtype)) for a in leaves)
+            key = (structure, specs, tuple(layout.flags))
+            found = layout.descriptions.get(key)
+            if found is None:
+                variables = jax.tree.map(spec_of, layout.variables())
+                outputs, written = steps.describe(self.model, variables, jax.tree.map(spec_of, x))
+                found = Description(outputs, self.output_names(outputs), written)
+                self.layout().descriptions[key] = found
+            return found
+
+    def output_names(self, outputs: Any = None) -> Any:
+        """Returns the names of the model's outputs, in their structure: layers, keys, numbers.
+
+        Args:
+            outputs: What the model gives; not looked at if it has a graph.
+        """
+        found = self.model.call_graph()
+        if found is not None:
+            outputs, names = found.outputs, found.output_names
+        else:
+            count = len(jax.tree.leaves(outputs))
+            names = ["output"] if count == 1 else [f"output_{i + 1}" for i in range(count)]
+        if isinstance(outputs, Mapping) and len(jax.tree.leaves(outputs)) == len(outputs):
+            return {key: str(key) for key in outputs}
+        nested = isinstance(outputs, (list, tuple, Mapping)) and len(outputs) != len(names)
+        return jax.tree.unflatten(jax.tree.structure(outputs), names) if nested else names
+
+    def objective(self, outputs: Any, y: Any) -> CompiledObjective:
+        """Returns the losses and metrics of `compile` for outputs and targets of these shapes."""
+        names = self.output_names(outputs)
+        predictions = flatten_outputs(jax.tree.map(spec_of, outputs), names)
+        targets = self._targets(y, names)
+        shapes = [a if a is None else a.shape[1:] for a in (*predictions, *(targets or ()))]
+        key = (str(names), tuple(shapes), targets is None)
+        if key not in self._objectives:
+            self._objectives[key] = CompiledObjective(
+                **self.arguments, output_names=names, outputs=predictions, targets=targets
+            )
+        return self._objectives[key]
+
+    def _targets(self, y: Any, names: Any) -> list[Any] | None:
+        try:
+            targets = per_output(y, names, "y") if y is not None else None
+        except ValueError:  # whatever a step of the user's own makes of them
+            return None
+        return jax.tree.map(spec_of, targets)
+
+    def expected_objective(self) -> CompiledObjective | None:
+        """Returns the losses and metrics before any data, if they do not depend on shapes."""
+        if self.shown is None and self.optimizer is not None:
+            names = None if self.model.call_graph() is None else self.output_names()
+            try:
+                self.shown = CompiledObjective(**self.arguments, output_names=names)
+            except (TypeError, ValueError):
+                return None
+        return self.shown
+
+    def metrics_by_name(self) -> dict[str, Any]:
+        """Returns the metrics of the last run by the names in logs, the mean loss first."""
+        objective = self.expected_objective()
+        if objective is None:
+            return {"loss": self.loss_mean} if self.optimizer is not None else {}
+        return self._metrics_of(objective)
+
+    def _metrics_of(self, objective: CompiledObjective) -> dict[str, Any]:
+        return {
+            name: objective.metrics[name][1]
+            if name in objective.metrics
+            else self._means.setdefault(name, Mean(name=name))
+            for name in objective.result_names
+        }
+
+    def publish(self, program: Program, metrics: Any) -> None:
+        """Makes the metric objects show these states, so that `metric.result()` is current."""
+        objective = program.objective
+        if objective is None or "losses" not in metrics:
+            return  # hooks have updated their variables themselves
+        states = {**metrics, **objective.loss_means(metrics)}
+        for name, metric in self._metrics_of(objective).items():
+            metric.write(states[name])
+
+    # -------------------------------------------------------------- data
+    def _reader(self, given: Any, batch_size: int | None) -> data.Reader:
+        own = hooks.overridden(self.model)
+        rows = None if data.is_stream(given) else batch_size or 32
+
+        def names(x: Any) -> Any:
+            if "train_step" in own or "test_step" in own:
+                try:
+                    return self.describe(_first(x, rows)).names
+                except Exception:  # a step of the user's own need not call the model so
+                    return ["output"]
+            return self.describe(_first(x, rows)).names
+
+        return data.Reader(names, bool(own), self.model._encode_inputs)
+
+    def read(
+        self,
+        x: Any,
+        y: Any,
+        sample_weight: Any,
+        batch_size: int | None,
+        class_weight: Any = None,
+        on_device: bool | str = "auto",
+    ) -> Any:
+        """Makes arrays or a stream of batches of what the user passed."""
+        reader = self._reader(x, batch_size)
+        return reader.data(x, y, sample_weight, batch_size, class_weight, on_device)
+
+    def read_validation(self, given: Any, batch_size: int | None, on_device: bool | str) -> Any:
+        """Does so for `validation_data`."""
+        return self._reader(given, batch_size).validation_data(given, batch_size, on_device)
+
+    def check_labels(self, program: "Program", given: Any) -> None:
+        """Looks for targets that a loss cannot take: in all arrays, or a stream's first batch."""
+        if program.objective is not None and not program.has_hooks:
+            outputs = self.describe(given.example.x).outputs
+            batch = given.batch if isinstance(given, data.ArrayData) else given.example
+            data.check_labels(program.objective, batch, outputs)
+
+    def place(self, given: Any, shuffle: bool) -> Any:
+        """Returns a feed for training; its orders go on where the last fit's have ended."""
+        if not shuffle:
+            return given.feed()
+        if self.order is None:
+            self.order = {"seed": keys.draw_integer_seed(), "pass": 0}
+        feed = given.feed(self.order["seed"])
+        feed.position = {**self.order, "offset": 0}
+        return feed
+
+    def keep_order(self, feed: Any) -> None:
+        """Notes where the orders of a feed stand."""
+        position = feed.position
+        if "seed" in position:
+            started = 1 if position["offset"] else 0
+            self.order = {"seed": position["seed"], "pass": position["pass"] + started}
+
+    # -------------------------------------------------------------- programs
+    def program(self, mode: str, batch: Batch) -> Program:
+        """Returns the program of `"train"` or `"test"` for batches like this one.
+
+        Args:
+            mode: Which.
+            batch: A batch of arrays or specs, of the size of most batches.
+        """
+        with self._lock:
+            own = hooks.overridden(self.model)
+            described = None if f"{mode}_step" in own else self.describe(batch.x)
+            if described is None:
+                hooks.ensure_built(self, batch.x)
+            leaves, structure = jax.tree.flatten(batch)
+            layout = self.layout()
+            specs = tuple((a.shape[1:], np.dtype(a.dtype)) for a in leaves)
+            eager = self.model.run_eagerly
+            key = (mode, structure, specs, *map(tuple, (layout.flags, layout.trainable)), eager)
+            program = layout.programs.get(key)
+            if program is None:
+                make = hooks.program_parts if own else _standard_parts
+                program = Program(mode, **make(self, mode, batch, described), eager=eager)
+                self.layout().programs[key] = program
+            if program.objective is not None:
+                self.shown = program.objective
+            return program
+
+    def names(self) -> dict[Variable, str]:
+        """Returns what the optimizer calls the model's variables."""
+        return {variable: path for path, variable in self.layout().named.items()}
+
+    def train_step(self, objective: Any, outside: Mapping[str, Variable]) -> Any:
+        """Returns the pure step of training; its state's key is kept as numbers."""
+        tx = self.optimizer.transform(self.names())
+        step = steps.make_train_step(self.model, objective, tx, self.optimizer.loss_scale, outside)
+
+        def train_step(state: TrainState, batch: Batch) -> TrainState:
+            self.note_compilation("train", batch)
+            key = jax.random.wrap_key_data(state.rng)
+            with steps.refusing_outside():
+                return step(state.replace(rng=key), batch).replace(rng=state.rng)
+
+        return train_step
+
+    def test_step(self, objective: Any, outside: Mapping[str, Variable]) -> Any:
+        """Returns the pure step of evaluation."""
+        step = steps.make_test_step(self.model, objective, outside)
+
+        def test_step(carry: EvalState, given: tuple[pure.Variables, Batch]) -> EvalState:
+            self.note_compilation("test", given[1])
+            with steps.refusing_outside():
+                return step(carry, given)
+
+        return test_step
+
+    def cells(self, outside: Mapping[str, Variable]) -> Cells:
+        """Returns the cells of training; draws the key of the steps if there is none yet."""
+        layout, key = self.layout(), tuple(outside)
+        if key not in layout.cells:
+            layout.cells[key] = Cells(layout, self.optimizer, outside)
+        if self.rng is None:
+            self.rng = np.asarray(jax.random.key_data(keys.next_global_key()))
+        return layout.cells[key]
+
+    def note_compilation(self, mode: str, batch: Batch) -> None:
+        """Logs that a step of `"train"` or `"test"` is compiled, and which arguments changed.
+
+        To be called while it is traced, which takes no time when nothing is compiled.
+        """
+        now = {
+            f"{part}{jax.tree_util.keystr(path)}": f"{array.dtype}{list(array.shape)}"
+            for part, tree in batch._asdict().items()
+            for path, array in jax.tree_util.tree_leaves_with_path(tree)
+        }
+        before = self._traced.get(mode)
+        self._traced[mode] = now
+        if not _log.isEnabledFor(logging.DEBUG):
+            return
+        if before is None:
+            what = ", ".join(f"{name} {spec}" for name, spec in now.items())
+        else:
+            what = ", ".join(
+                f"{name} was {before.get(name)}, is {now.get(name)}"
+                for name in sorted(before | now)
+                if before.get(name) != now.get(name)
+            )
+        _log.debug(
+            "Compiling a %s step of %r: %s", mode, self.model.name, what or "no argument changed"
+        )
+
+    # -------------------------------------------------------------- prediction
+    def known_outputs(self, x: Any, batch_size: int) -> Any:
+        """Returns the outputs for one batch like an earlier one; None if it is not."""
+        shortcut = self._shortcut
+        return None if shortcut is None else shortcut.run(x, batch_size)
+
+    def remember(self, x: Any, prediction: "Prediction") -> None:
+        """Notes that the outputs for arrays like `x` can be had as those of a prediction."""
+        shortcut = self._shortcut or prediction.shortcut()
+        shortcut.remember(x)
+        self._shortcut = shortcut
+
+
+def _standard_parts(
+    session: Session, mode: str, batch: Batch, described: Description
+) -> dict[str, Any]:
+    """Returns the parts of a program of `"train"` or `"test"`."""
+    objective = session.objective(described.outputs, batch.y)
+    step = session.train_step if mode == "train" else session.test_step
+    outside: dict[str, Variable] = {}
+    return {
+        "step": step(objective, outside),
+        "logs": lambda state: objective.compute(state.metrics),
+        "empty": jax.tree.map(np.asarray, jax.device_get(objective.init())),
+        "written": described.written,
+        "objective": objective,
+        "outside": outside,
+    }
+
+
+# ------------------------------------------------------------------ runs of chunks
+class Training:
+    """Runs chunks of training, and keeps the state in the cells in between.
+
+    Args:
+        session: The session.
+        program: The program.
+        run_chunk: Its chunk.
+
+    Attributes:
+        metrics: The metrics' states of the epoch so far, or of the last one.
+    """
+
+    def __init__(self, session: Session, program: Program, select: Any, wrap: Any = None):
+        self.session, self._program = session, program
+        self.cells = session.cells(program.outside)
+        run_chunk = program.chunk(select, self.cells.donates)
+        self._run_chunk = run_chunk if wrap is None else wrap(run_chunk)
+        self.metrics: Any = program.empty
+
+    def begin(self) -> None:
+        """Starts the metrics again."""
+        self.metrics = self._program.empty
+        self._program.reset()
+
+    def state(self) -> TrainState:
+        """Returns the state for the next chunk."""
+        params, state, opt_state = self.cells.read()
+        session = self.session
+        return TrainState(session.step, params, state, opt_state, self.metrics, session.rng)
+
+    def take(self, chunk: Chunk) -> Mapping[str, Any]:
+        """Runs a chunk; returns the logs at its end, still on the device."""
+        with self.session.interrupts.held():
+            try:
+                state, logs = chunk.run(self._run_chunk, self.state(), chunk.resident)
+            except steps.OutsideVariables as found:
+                hooks.add_outside(self._program.outside, found)
+                self.cells = self.session.cells(self._program.outside)
+                state, logs = chunk.run(self._run_chunk, self.state(), chunk.resident)
+            self.write(state)
+            self.metrics = state.metrics
+        return logs
+
+    def write(self, state: TrainState) -> None:
+        """Keeps a state in the cells."""
+        self.cells.write(state)
+        self.session.step, self.session.rng = state.step, state.rng
+
+    def bad_step(self, metrics: Any) -> int:
+        """Returns the first step of the epoch whose loss was not finite; 0 if there was none."""
+        if "losses" not in metrics:
+            return 0  # a step of the user's own keeps no count
+        return int(self._program.objective.first_bad_step(metrics))  # type: ignore[union-attr]
+
+    def publish(self) -> None:
+        """Makes the metric objects show the last epoch's states."""
+        self.session.publish(self._program, self.metrics)
+
+
+class Evaluation:
+    """Runs chunks of evaluation on the weights as they are at its begin.
+
+    Args:
+        session: The session.
+        program: The program.
+        select: Makes a batch of what stays on the device and of one slot.
+    """
+
+    def __init__(self, session: Session, program: Program, select: Any):
+        self._session, self._program = session, program
+        self._run_chunk = program.chunk(select)
+        self._carry: Any = None
+        self._variables: Any = None
+
+    def begin(self) -> None:
+        """Starts from the weights as they are now."""
+        program = self._program
+        program.reset()
+        params, state = self._session.layout().variables()
+        state = {**state, **{path: v.cell() for path, v in program.outside.items()}}
+        self._variables = pure.Variables(params, state)
+        self._carry = EvalState({path: state[path] + 0 for path in program.written}, program.empty)
+
+    def take(self, chunk: Chunk) -> Mapping[str, Any]:
+        """Runs a chunk; returns the logs at its end, still on the device."""
+        try:
+            resident = (self._variables, chunk.resident)
+            self._carry, logs = chunk.run(self._run_chunk, self._carry, resident)
+        except steps.OutsideVariables as found:
+            hooks.add_outside(self._program.outside, found)
+            self.begin()
+            resident = (self._variables, chunk.resident)
+            self._carry, logs = chunk.run(self._run_chunk, self._carry, resident)
+        return logs
+
+    def end(self) -> None:
+        """Keeps what evaluation has written."""
+        if self._carry.state:
+            named = {**self._session.layout().named, **self._program.outside}
+            for path, value in self._carry.state.items():
+                named[path].set_cell(value)
+
+    def publish(self) -> None:
+        """Makes the metric objects show their states."""
+        self._session.publish(self._program, self._carry.metrics)
+
+
+class Prediction:
+    """Runs chunks of the forward pass, and collects the outputs.
+
+    Args:
+        session: The session.
+        select: Makes a batch of what stays on the device and of one slot.
+        written: The paths of the variables that inference writes.
+    """
+
+    def __init__(self, session: Session, written: list[str]):
+        self._layout, self._written = session.layout(), written
+        key = ("predict", session.model.run_eagerly)
+        if key not in self._layout.programs:
+            self._layout.programs[key] = _prediction_program(session, self._layout.named)
+        self._run_chunk, self._outside = self._layout.programs[key]
+        self._named = self._layout.named
+        self._carry: Any = {path: self._named[path].cell() for path in written}
+        self._parts: list[Any] = []
+
+    def take(self, chunk: Chunk) -> Mapping[str, Any]:
+        """Runs a chunk; returns its outputs."""
+        arrays = _cells_of(self._named, self._outside)
+        try:
+            self._carry, parts = chunk.run(self._run_chunk, self._carry, arrays)
+        except steps.OutsideVariables as found:
+            hooks.add_outside(self._outside, found)
+            arrays = _cells_of(self._named, self._outside)
+            self._carry, parts = chunk.run(self._run_chunk, self._carry, arrays)
+        self._parts += parts
+        return {"outputs": parts[0]}
+
+    def end(self) -> Any:
+        """Keeps what the model has written; returns all outputs, as NumPy arrays."""
+        for path, value in self._carry.items():
+            self._named[path].set_cell(value)
+        parts = [jax.tree.map(np.asarray, part) for part in self._parts]
+        if len(parts) == 1:
+            return parts[0]
+        return jax.tree.map(lambda *pieces: np.concatenate(pieces), *parts)
+
+    def shortcut(self) -> Shortcut:
+        """Returns the quick way for a batch like the last one."""
+        run_chunk, named, outside = self._run_chunk, self._named, self._outside
+
+        def run(x: Any) -> Any:
+            return run_chunk({}, _cells_of(named, outside), None, rest=x)[1][0]
+
+        return Shortcut(run, self._layout.snapshot.is_current)
+
+
+def _with_variables(select: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Makes of a feed's `select` one that also gives the model's variables."""
+
+    def select_with(resident: tuple[Any, Any], slot: Any) -> tuple[Any, Batch]:
+        variables, rows = resident
+        return variables, Batch(*select(rows, slot))
+
+    return select_with
+
+
+def _prediction_program(
+    session: Session, named: Mapping[str, Variable]
+) -> tuple[Any, dict[str, Variable]]:
+    """Returns the compiled forward pass, and what it uses from outside of the model."""
+    outside: dict[str, Variable] = {}
+    step, paths = steps.make_predict_step(session.model, outside), list(named)
+
+    # Handing over arrays in dicts takes as long as a small model's outputs for one row.
+    def on_list(written: Any, given: tuple[list[Any], Any]) -> Any:
+        arrays, x = given
+        state = dict(zip([*paths, *outside], arrays, strict=True))
+        with steps.refusing_outside():
+            return step(written, pure.Variables({}, state), x)
+
+    run = engine.make_map(on_list, lambda resident, slot: (resident, slot))
+    return (_uncompiled(run) if session.model.run_eagerly else run), outside
+
+
+def _cells_of(*named: Mapping[str, Variable]) -> list[Any]:
+    return [variable.cell() for part in named for variable in part.values()]
+
+
+def _uncompiled(run: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns a chunk that runs in Python, for debugging."""
+
+    def run_uncompiled(*args: Any, **kwargs: Any) -> Any:
+        with jax.disable_jit():
+            return run(*args, **kwargs)
+
+    return run_uncompiled
+
+
+def spec_of(array: Any) -> jax.ShapeDtypeStruct:
+    """Returns the shape of an array, and its dtype on the device."""
+    return jax.ShapeDtypeStruct(array.shape, jax.dtypes.canonicalize_dtype(array.dtype))
+
+
+def _symbol(array: Any) -> graph.SymbolicTensor:
+    """Returns a symbolic tensor for an array of a batch, its first axis of any size."""
+    dtype = jax.dtypes.canonicalize_dtype(array.dtype)
+    sample = array.shape[0] if array.ndim else None
+    return graph.SymbolicTensor((None, *array.shape[1:]), dtype, sample=sample)
+
+
+def _first(x: Any, rows: int | None) -> Any:
+    """Returns the specs of the first rows of arrays; of all, if `rows` is None."""
+
+    def spec(array: Any) -> jax.ShapeDtypeStruct:
+        count = array.shape[0] if rows is None else min(rows, array.shape[0])
+        return jax.ShapeDtypeStruct((count, *array.shape[1:]), array.dtype)
+
+    return jax.tree.map(spec, x)
+
+
+def one_slot(batch: Batch) -> Chunk:
+    """Returns a chunk of one step: a batch of arrays."""
+    return Chunk(None, jax.tree.map(lambda a: jnp.asarray(a)[None], batch), 0, 1)

@@ -1,0 +1,79 @@
+"""Sequential: a stack of layers, with or without an Input."""
+
+import numpy as np
+import pytest
+
+import jkeras as keras
+from jkeras import layers
+
+X = np.ones((2, 3), "float32")
+
+
+def test_one_layer_at_two_places(tmp_path):
+    """It is one layer: with one set of weights, in the model, in its config and in its file."""
+    dense = layers.Dense(3)
+    model = keras.Sequential([keras.Input((3,)), dense, dense])
+    assert model.layers == [dense, dense] and len(model.weights) == 2
+    np.testing.assert_allclose(model(X), dense(dense(X)), rtol=1e-5)
+    model.save(tmp_path / "twice.keras")
+    for again in (
+        keras.Sequential.from_config(model.get_config()),
+        keras.saving.load_model(tmp_path / "twice.keras"),
+    ):
+        assert again.layers[0] is again.layers[1] and len(again.weights) == 2
+    np.testing.assert_array_equal(again(X), model(X))
+    with pytest.raises(ValueError, match="unique names"):
+        model.add(layers.Dense(3, name=dense.name))
+
+
+def test_not_a_layer_of_itself():
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(3)], name="stack")
+    for itself in (model, keras.Sequential([model])):
+        with pytest.raises(ValueError, match="'stack' cannot be a layer of itself"):
+            model.add(itself)
+    assert model(X).shape == (2, 3)
+
+
+def test_what_cannot_be_added_changes_nothing():
+    class TwoArguments(layers.Layer):
+        def call(self, x, y):
+            return x + y
+
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(3)])
+    for wrong, message in (
+        ({}, "Only instances of"),
+        (keras.Input((3,)), "already been configured"),
+        (layers.InputLayer(shape=(3,)), "already been configured"),
+        (TwoArguments(), "single required positional"),
+        (layers.Conv2D(2, 3), "expected ndim=4"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            model.add(wrong)
+    assert len(model.layers) == 1 and model(X).shape == (2, 3)
+
+
+def test_no_layers():
+    with pytest.raises(ValueError, match="no layers"):
+        keras.Sequential()(X)
+
+
+def test_pop_and_add():
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(4), layers.Dense(5)])
+    first, top = model.layers
+    assert model.pop() is top and model.output_shape == (None, 4)
+    model.add(layers.Dense(6))
+    assert model.output_shape == (None, 6) and model.layers[0] is first
+    assert model.pop() is not None and model.pop() is first and model.pop() is None
+
+
+def test_an_input_shape_of_the_first_layer():
+    with pytest.warns(match="Keras 2"):
+        model = keras.Sequential([layers.Dense(4, input_dim=3), layers.Dense(2)])
+    assert model.input_shape == (None, 3) and model.output_shape == (None, 2)
+    assert keras.Sequential([layers.Dense(4, input_shape=(3,))]).output_shape == (None, 4)
+
+
+def test_a_summary_before_it_is_built():
+    text: list[str] = []
+    keras.Sequential([layers.Dense(2)]).summary(print_fn=text.append)
+    assert "?" in text[0] and "0 (unbuilt)" in text[0] and "Total params: 0" in text[0]
