@@ -289,7 +289,7 @@ class FlaxLayer(_Outside):
         return {**super().get_config(), "module": _describe(self.module)}
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Self:
+    def from_config(cls, config: Mapping[str, Any]) -> Self:  # type: ignore[override]
         return super().from_config({**config, "module": _make(config["module"])})
 
 

@@ -160,12 +160,11 @@ def _clone_graph(
         new = graph.symbols(input_tensors)
     if len(new) != len(old):
         raise ValueError(f"The model has {len(old)} inputs; `input_tensors` has {len(new)}.")
-    structures = [jax.tree.structure(x) for x in (found.inputs, input_tensors)]
-    named = [isinstance(x, Mapping) for x in (found.inputs, input_tensors)]
-    if input_tensors is not None and any(named) and structures[0] != structures[1]:
+    wanted, given = (str(jax.tree.structure(x)) for x in (found.inputs, input_tensors))
+    named = isinstance(found.inputs, Mapping) or isinstance(input_tensors, Mapping)
+    if input_tensors is not None and named and wanted != given:
         raise ValueError(
-            "`input_tensors` must have the same structure as model.input: "
-            f"{structures[0]}, got {structures[1]}."
+            f"`input_tensors` must have the same structure as model.input: {wanted}, got {given}."
         )
     known = dict(zip(map(id, old), new, strict=True))
     layers = {

@@ -626,13 +626,17 @@ class Model(Layer):
 
     @classmethod
     def from_config(
-        cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+        cls,
+        config: Mapping[str, Any],
+        custom_objects: Mapping[str, Any] | None = None,
+        safe_mode: bool | None = None,
     ) -> Self:
         """Makes a model from the dict that `get_config` returned.
 
         Args:
             config: The dict.
             custom_objects: Names of your own classes and functions.
+            safe_mode: Accepted for Keras's sake: code in configs is never executed.
         """
         with registry.CustomObjectScope(custom_objects):
             if not ("input_layers" in config and "output_layers" in config):

@@ -174,13 +174,17 @@ class Sequential(Model):
 
     @classmethod
     def from_config(
-        cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+        cls,
+        config: Mapping[str, Any],
+        custom_objects: Mapping[str, Any] | None = None,
+        safe_mode: bool | None = None,
     ) -> Self:
         """Makes a model from the dict that `get_config` returned.
 
         Args:
             config: The dict.
             custom_objects: Names of your own classes and functions.
+            safe_mode: Accepted for Keras's sake: code in configs is never executed.
         """
         if "layers" not in config or not isinstance(config["layers"], list):
             return super().from_config(config, custom_objects)

@@ -55,7 +55,7 @@ def save_model(
     if kwargs:
         raise ValueError(f"The following argument(s) are not supported: {sorted(kwargs)}")
     _require_layer(model, "save_model")
-    if hasattr(filepath, "write"):
+    if not isinstance(filepath, (str, bytes, os.PathLike)) and hasattr(filepath, "write"):
         keras_format.write(model, filepath, include_optimizer)
         return
     path = _as_path(filepath)

@@ -45,8 +45,9 @@ def conversion(
     changed: list[tuple[int, list[int]]] = []
     for part in walk(layer):
         kind = type(part.layer).__name__
-        own = [places.get(id(v)) for v in part.layer.weights] if kind in _CUDNN else []
-        if len(own) != 3 or None in own:
+        weights = part.layer.weights if kind in _CUDNN else []
+        own = [places[id(v)] for v in weights if id(v) in places]
+        if len(own) != 3:
             continue
         gates, biases = _CUDNN[kind]
         kernel, recurrent, bias = (expected[i] for i in own)

@@ -447,3 +447,29 @@ def drop_defaults(kwargs):
 
 def is_history(value):
     return isinstance(value, list) and [type(v) for v in value] == [str, int, int]
+
+
+# ------------------------------------------------------------------ layers and shards
+@pytest.mark.parametrize(("ours", "theirs"), [(jkeras, real), (real, jkeras)])
+def test_a_layer_by_itself(ours, theirs, tmp_path):
+    x = RNG.normal(size=(2, 5, 3)).astype("float32")
+    for make in (
+        lambda k: k.layers.Dense(4),
+        lambda k: k.layers.Bidirectional(k.layers.LSTM(4)),
+        lambda k: k.layers.LayerNormalization(),
+    ):
+        layer = make(ours)
+        outputs = np.asarray(layer(x))
+        ours.saving.save_model(layer, tmp_path / "layer.keras")
+        again = theirs.saving.load_model(tmp_path / "layer.keras")
+        np.testing.assert_allclose(again(x), outputs, atol=1e-6)
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(jkeras, real), (real, jkeras)])
+def test_shards(ours, theirs, tmp_path):
+    model, other = mlp(ours), mlp(theirs)
+    model.save_weights(tmp_path / "x.weights.json", max_shard_size=1.5e-7)
+    assert len(list(tmp_path.iterdir())) > 2
+    other.load_weights(tmp_path / "x.weights.json")
+    for a, b in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)

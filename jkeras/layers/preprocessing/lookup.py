@@ -77,7 +77,7 @@ class _Lookup(HostLayer):
             self.set_vocabulary(vocabulary, idf_weights)
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Self:
+    def from_config(cls, config: Mapping[str, Any]) -> Self:  # type: ignore[override]
         # A config may come from anywhere: a path in it is not opened.
         if isinstance(config.get("vocabulary"), str):
             config = {**config, "vocabulary": None}
