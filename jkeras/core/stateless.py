@@ -28,7 +28,7 @@ class StatelessScope(scope.Eager):
         >>> import jkeras as keras
         >>> gain = keras.Variable(1.0)
         >>> with keras.StatelessScope([(gain, 2.0)]) as scope:
-        ...     gain.assign(gain + 1.0)
+        ...     _ = gain.assign(gain + 1.0)
         >>> scope.get_current_value(gain).item(), gain.numpy().item()
         (3.0, 1.0)
     """
