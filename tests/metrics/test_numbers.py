@@ -339,3 +339,12 @@ def test_fractional_weights_are_counted_beside_whole_ones():
     assert whole.dtype == "int32"
     total = whole + metric.fractions.numpy()
     assert np.allclose(total, floats.total_confusion_matrix.numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("method", "area"), [("interpolation", 0.75), ("minoring", 0.5), ("majoring", 1.0)]
+)
+def test_areas_between_two_thresholds(method, area):
+    """At -0, 0.5 and 1, the true positive rates are 1, 0.5, 0; the false ones 1, 0, 0."""
+    metric = metrics.AUC(num_thresholds=3, summation_method=method)
+    assert np.isclose(metric([0, 0, 1, 1], [0.0, 0.5, 0.3, 0.9]), area)
