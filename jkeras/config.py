@@ -14,8 +14,10 @@ from jkeras.base.settings import set_data_budget as set_data_budget
 from jkeras.base.settings import set_epsilon as set_epsilon
 from jkeras.base.settings import set_floatx as set_floatx
 from jkeras.base.settings import set_image_data_format as set_image_data_format
+from jkeras.core import call
 from jkeras.core.policy import dtype_policy as dtype_policy
 from jkeras.core.policy import set_dtype_policy as set_dtype_policy
+from jkeras.training import nans
 
 
 # ------------------------------------------------------------------ the backend
@@ -108,6 +110,7 @@ def debug_nans(enabled: bool = True) -> None:
         The outputs of the layer 'log' hold NaN.
     """
     settings.put("debug_nans", bool(enabled))
+    call.watch = nans.refuse if enabled else None
 
 
 def enable_flash_attention() -> None:

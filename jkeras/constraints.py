@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.base import registry, settings
+from jkeras.base.numbers import checked_number
 
 
 class Constraint(registry.Configurable):
@@ -48,7 +49,7 @@ class MaxNorm(Constraint):
     """
 
     def __init__(self, max_value: float = 2, axis: Any = 0):
-        self.max_value, self.axis = max_value, axis
+        self.max_value, self.axis = checked_number("max_value", max_value, 0), axis
 
     def __call__(self, w: jax.Array) -> jax.Array:
         norms = _norms(w, self.axis)
@@ -106,7 +107,9 @@ class MinMaxNorm(Constraint):
     def __init__(
         self, min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: Any = 0
     ):
-        self.min_value, self.max_value, self.rate, self.axis = min_value, max_value, rate, axis
+        self.min_value = checked_number("min_value", min_value, 0)
+        self.max_value = checked_number("max_value", max_value, 0)
+        self.rate, self.axis = checked_number("rate", rate, 0, 1), axis
 
     def __call__(self, w: jax.Array) -> jax.Array:
         norms = _norms(w, self.axis)

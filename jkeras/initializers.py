@@ -12,6 +12,7 @@ import numpy as np
 
 from jkeras.base import registry, settings
 from jkeras.base.keys import as_key, draw_integer_seed
+from jkeras.base.numbers import as_number, checked_number
 
 # Arrays of at most so many elements (16 MiB of float32) are drawn by programs of six sizes.
 _MOST_DRAWN = 2**22
@@ -159,7 +160,7 @@ class Identity(Initializer):
     """
 
     def __init__(self, gain: float = 1.0):
-        self.gain = gain
+        self.gain = checked_number("gain", gain)
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
         if len(shape) != 2:
@@ -185,7 +186,8 @@ class RandomNormal(Initializer):
     """
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Any = None):
-        self.mean, self.stddev, self.seed = mean, stddev, seed
+        self.mean, self.stddev = checked_number("mean", mean), checked_number("stddev", stddev)
+        self.seed = seed
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
         def draw(shape: tuple[int, ...]) -> jax.Array:
@@ -231,7 +233,11 @@ class RandomUniform(Initializer):
     """
 
     def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: Any = None):
-        self.minval, self.maxval, self.seed = minval, maxval, seed
+        self.minval, self.maxval = (
+            checked_number("minval", minval),
+            checked_number("maxval", maxval),
+        )
+        self.seed = seed
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
         def draw(shape: tuple[int, ...]) -> jax.Array:
@@ -269,7 +275,8 @@ class VarianceScaling(Initializer):
         input_axes: Any = None,
         output_axes: Any = None,
     ):
-        if scale <= 0.0:
+        number = as_number(scale)
+        if number is None or number <= 0.0:
             raise ValueError(f"Argument `scale` must be positive float. Received: scale={scale}")
         distribution = distribution.lower()
         distribution = "truncated_normal" if distribution == "normal" else distribution
@@ -281,7 +288,7 @@ class VarianceScaling(Initializer):
                 raise ValueError(
                     f"Invalid `{name}` argument: {value!r}. Expected one of {allowed}."
                 )
-        self.scale, self.mode, self.distribution, self.seed = scale, mode, distribution, seed
+        self.scale, self.mode, self.distribution, self.seed = number, mode, distribution, seed
         self.input_axes, self.output_axes = input_axes, output_axes
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
@@ -395,7 +402,7 @@ class Orthogonal(Initializer):
     """
 
     def __init__(self, gain: float = 1.0, seed: Any = None):
-        self.gain, self.seed = gain, seed
+        self.gain, self.seed = checked_number("gain", gain), seed
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
         if len(shape) < 2:
@@ -467,12 +474,6 @@ def _window(window: Any, length: int, periodic: bool) -> np.ndarray:
     return get_window(window, length, fftbins=periodic)
 
 
-for _name in (
-    *("Zeros", "Ones", "Constant", "Identity", "RandomNormal", "TruncatedNormal", "RandomUniform"),
-    *("VarianceScaling", "GlorotUniform", "GlorotNormal", "LecunUniform", "LecunNormal"),
-    *("HeUniform", "HeNormal", "Orthogonal", "STFT"),
-):
-    registry.register_builtin("initializers", globals()[_name])
 registry.register_builtin("initializers", Zeros, "zero")
 registry.register_builtin("initializers", Ones, "one")
 registry.register_builtin("initializers", RandomNormal, "normal")

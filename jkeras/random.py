@@ -43,7 +43,7 @@ def normal(
         seed: See the module.
 
     Raises:
-        ValueError: If the dtype is not floating, or `seed` is none.
+        ValueError: If the dtype is not floating, or `seed` is not a seed.
 
     Example:
         >>> import jkeras as keras

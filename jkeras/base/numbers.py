@@ -1,5 +1,6 @@
 """Numbers of any library, as Python's: what constructors check and configs keep."""
 
+import math
 from typing import Any
 
 import jax
@@ -34,3 +35,39 @@ def as_integer(value: Any) -> int | None:
     """
     number = as_number(value)
     return number if isinstance(number, int) else None
+
+
+def checked_number(
+    name: str,
+    value: Any,
+    least: float = -math.inf,
+    most: float = math.inf,
+    place: str = "",
+) -> float:
+    """Returns an argument as a Python number.
+
+    Args:
+        name: The argument's name.
+        value: The argument.
+        least: The least number allowed.
+        most: The greatest.
+        place: What an error says at its end, such as the layer.
+
+    Raises:
+        ValueError: If it is not a number in the range.
+
+    Example:
+        >>> import numpy as np
+        >>> from jkeras.base.numbers import checked_number
+        >>> checked_number("rate", np.float32(0.5), 0, 1)
+        0.5
+    """
+    number = as_number(value)
+    if number is None or not least <= number <= most:
+        bounds = f" in the range [{least}, {most}]" if math.isfinite(least + most) else ""
+        bounds = f" of at least {least}" if not bounds and math.isfinite(least) else bounds
+        raise ValueError(
+            f"Invalid value for argument `{name}`. Expected a number{bounds}. "
+            f"Received: {name}={value!r}{place}"
+        )
+    return number

@@ -51,12 +51,17 @@ class SymbolicTensor:
         name: str | None = None,
         *,
         source: "Call | None" = None,
+        sample: int | None = None,
     ):
         self.shape = tuple([None if n is None else int(n) for n in shape])
         self.dtype = policy.standardize_dtype(dtype)
         self.name = name or naming.auto_name("keras_tensor")
         self.source = source
         self.sparse = self.ragged = False
+        self._keras_mask: SymbolicTensor | None = None
+        # How long the first axis is in the data at hand: what a call may be tried with that only
+        # takes batches of that size.
+        self.sample = sample
 
     @property
     def ndim(self) -> int:
@@ -401,7 +406,10 @@ class Graph:
     @functools.cached_property
     def on_host(self) -> bool:
         """Whether some of the calls run on the host, since they are of strings."""
-        return any(getattr(call.layer, "on_host", False) for call in self.calls)
+        graphs = [getattr(call.layer, "call_graph", lambda: None)() for call in self.calls]
+        return any(getattr(call.layer, "on_host", False) for call in self.calls) or any(
+            found is not None and found.on_host for found in graphs
+        )
 
     def run(self, arrays: Any) -> Any:
         """Computes the outputs for arrays in the structure of the inputs."""

@@ -2,67 +2,20 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jkeras import constraints, initializers, regularizers
-from jkeras.base import naming, registry, settings
+from jkeras.base import naming, registry
 from jkeras.base.deprecation import warn_deprecated
-from jkeras.core import graph, policy, scope, shapes
+from jkeras.core import call, graph, policy, pure, scope, shapes
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.input_spec import InputSpec, check_input
 from jkeras.core.parts import Module, find, held, paths
 from jkeras.core.variable import Variable
-
-
-class CallSignature:
-    """What a class's `call` takes: found once a class."""
-
-    def __init__(self, call: Callable):
-        self.signature = inspect.signature(call)
-        parameters = dict(list(self.signature.parameters.items())[1:])
-        self.takes_any_keyword = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-        self.takes_training = "training" in parameters
-        default = parameters["training"].default if self.takes_training else None
-        self.training_default = default if isinstance(default, bool) else False
-        self.names = [n for n, p in parameters.items() if p.kind is not p.VAR_KEYWORD]
-        self.required = [
-            n
-            for n, p in parameters.items()
-            if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-        ]
-        # "query_mask" is filled with the mask of "query", "mask" with that of the first argument.
-        self.mask_sources = {
-            n: n.removesuffix("_mask") for n in parameters if n.removesuffix("_mask") in parameters
-        }
-        if "mask" in parameters and len(self.names) > 1:
-            self.mask_sources["mask"] = self.names[0]
-
-    def named(self, args: tuple, kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        """Returns the given arguments by name."""
-        return {**dict(zip(self.names, args, strict=False)), **kwargs}
-
-    def bind(self, layer: Any, args: tuple, kwargs: dict[str, Any]) -> inspect.BoundArguments:
-        """Returns the given arguments by name; raises TypeError where they do not fit."""
-        try:
-            return self.signature.bind(layer, *args, **kwargs)
-        except TypeError as error:
-            raise TypeError(f"{type(layer).__name__}.call(): {error}") from None
-
-
-class _SignatureOfCall:
-    """Gives the `CallSignature` of a class; found at the first use, to keep imports quick."""
-
-    def __get__(self, layer: Any, cls: Any) -> CallSignature:
-        found = cls.__dict__.get("_own_signature")
-        if found is None:
-            found = cls._own_signature = CallSignature(cls.call)
-        return found
 
 
 class Layer(Module, registry.Configurable):
@@ -98,7 +51,8 @@ class Layer(Module, registry.Configurable):
         [[3.0, 3.0]]
     """
 
-    _signature = _SignatureOfCall()
+    _signature = call.SignatureOfCall()
+    _makes_masks = _declares_output_shape = False
     # Made in __new__, so that attributes may be assigned before super().__init__() is called.
     _own_weights: list[Variable]
     _calls: list[graph.Call]
@@ -112,6 +66,8 @@ class Layer(Module, registry.Configurable):
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:
             cls.build = _recorded_build(cls.__dict__["build"])  # type: ignore[method-assign]
+        cls._makes_masks = cls.compute_mask is not Layer.compute_mask
+        cls._declares_output_shape = cls.compute_output_shape is not Layer.compute_output_shape
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls, *args, **kwargs)
@@ -425,15 +381,11 @@ class Layer(Module, registry.Configurable):
         """
         self._prepare(args, kwargs)
         if self._declares_output_shape:
-            given = self._shapes_for(self.compute_output_shape, args, kwargs)
+            given = self._signature.shapes_for(self.compute_output_shape, args, kwargs)
             return shapes.map_shapes(
                 lambda s: SymbolicTensor(s, self.compute_dtype), self.compute_output_shape(**given)
             )
-        return graph.abstract(self._compute, args, kwargs)
-
-    @property
-    def _declares_output_shape(self) -> bool:
-        return type(self).compute_output_shape is not Layer.compute_output_shape
+        return call.spec_of(self, args, kwargs)
 
     def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
         """Returns the outputs' shapes for inputs of these shapes (None: unknown size).
@@ -476,8 +428,6 @@ class Layer(Module, registry.Configurable):
             `(outputs, new non-trainable variables)`, and the losses if asked for. For draws in a
             training loop of your own use `jkeras.pure.apply`, which takes a key.
         """
-        from jkeras.core import pure
-
         return pure.stateless_call(
             self,
             trainable_variables,
@@ -490,8 +440,10 @@ class Layer(Module, registry.Configurable):
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
         """Adds this call to the graph that the symbolic arguments come from."""
         outputs = graph.record_call(self, args, kwargs, self.compute_output_spec(*args, **kwargs))
-        if graph.symbols(outputs):
-            self._calls.extend(x.source for x in graph.symbols(outputs)[:1] if x.source)
+        made = graph.symbols(outputs)
+        if made and made[0].source:
+            self._calls.append(made[0].source)
+            call.mark_symbols(self, args, kwargs, outputs)
         return outputs
 
     @property
@@ -524,163 +476,30 @@ class Layer(Module, registry.Configurable):
             )
         if graph.symbols((args, kwargs)):
             return self.symbolic_call(*args, **kwargs)
-        if scope.current() is not None:
-            return self._compute(*args, **kwargs)
-        with scope.enter(scope.Eager(paths=lambda: paths(self))) as here:
-            outputs = self._compute(*args, **kwargs)
-        for array in jax.tree.leaves(outputs):
-            mask = here.get_mask(array)
-            if mask is not None and not isinstance(array, jax.core.Tracer):
-                scope.set_lasting_mask(array, mask)
-        return outputs
-
-    def _compute(self, *args: Any, **kwargs: Any) -> Any:
-        here = scope.current() or scope.Eager()
-        signature = self._signature
-        if not (signature.takes_training or signature.takes_any_keyword) and "training" in kwargs:
-            kwargs = dict(kwargs)
-            training = kwargs.pop("training")
-        else:
-            training = None
-        with self._noted(args):
-            # Masks go by array, and casting makes new arrays: look them up first.
-            named = signature.named(args, kwargs)
-            masks = {k: jax.tree.map(here.get_mask, v) for k, v in named.items()}
-            args, kwargs = self._cast((args, kwargs))
-            self._prepare(args, kwargs)
-            bound = signature.bind(self, args, kwargs)
-            given = bound.arguments
-            training = given.get("training", training)
-            if training is None:
-                training = here.training
-            if signature.takes_training:
-                training = signature.training_default if training is None else training
-                given["training"] = training
-            for name, source in signature.mask_sources.items():
-                if given.get(name) is None and jax.tree.leaves(masks.get(source)):
-                    given[name] = masks[source]
-            try:
-                outputs = self._call_in(here, training, bound)
-            except Exception:
-                if not (isinstance(here, shapes.AbstractScope) and here.trusting):
-                    raise
-                if not self._declares_output_shape:
-                    raise
-                outputs = self._declared_outputs(here, args, kwargs)
-        self._built = True
-        if isinstance(here, scope.Eager):
-            self.__dict__["_added_losses"] = here.added_losses
-        shapes.note_outputs(self, outputs)
-        if self.activity_regularizer is not None:
-            for output in jax.tree.leaves(outputs):  # a loss per sample, as in Keras
-                batch_size = jnp.maximum(output.shape[0], 1) if output.ndim else 1
-                self.add_loss(self.activity_regularizer(output) / batch_size)
-        self._mask_outputs(here, bound, masks, outputs)
-        return outputs
-
-    def _call_in(self, here: scope.Scope, training: Any, bound: inspect.BoundArguments) -> Any:
-        before = here.training, here.autocast
-        here.training = training
-        here.autocast = self.compute_dtype if self.autocast else None
-        here.callers.append(self)
+        here = scope.current()
+        if here is not None:
+            return call.outputs_of(self, here, args, kwargs)
+        here = scope.Eager(paths=lambda: paths(self))
+        token = scope.ambient.set(here)
         try:
-            with scope.name_scope(self.name), jax.named_scope(self.name):
-                outputs = self.call(*bound.args[1:], **bound.kwargs)
-            if settings.get("debug_nans"):
-                self._refuse_nans(bound.args[1:], outputs)
-            return outputs
+            outputs = call.outputs_of(self, here, args, kwargs)
         finally:
-            here.callers.pop()
-            here.training, here.autocast = before
-
-    def _declared_outputs(self, here: shapes.AbstractScope, args: tuple, kwargs: dict) -> Any:
-        """Returns stand-ins of the shapes that `compute_output_shape` gives."""
-        given = self._shapes_for(self.compute_output_shape, args, kwargs)
-        declared = self.compute_output_shape(**shapes.map_shapes(here.known, given))
-        return shapes.map_shapes(lambda s: jnp.zeros(here.fill(s), self.compute_dtype), declared)
-
-    def _refuse_nans(self, inputs: Any, outputs: Any) -> None:
-        if not _holds_nan(outputs):
-            return
-        weights = [v.path for v in held(self)[1] if _holds_nan(v.value)]
-        source = "It made them of inputs and weights that hold none."
-        if _holds_nan(inputs):
-            source = "Its inputs hold NaN already: look at the data, or at what made them."
-        elif weights:
-            source = f"Its weights hold NaN already: {weights}."
-        raise FloatingPointError(f"The outputs of the layer {self.name!r} hold NaN.\n{source}")
+            scope.ambient.reset(token)
+        if here.masks:
+            here.keep_masks(outputs)
+        return outputs
 
     def _cast(self, tree: Any) -> Any:
         """Makes JAX arrays of other arrays, and casts floating ones to the compute dtype."""
-        dtype = self.compute_dtype if self.autocast else None
-
-        def cast(x: Any) -> Any:
-            if not isinstance(x, (jax.Array, np.ndarray, np.generic)):
-                if not hasattr(x, "__array__"):
-                    return x
-                x = np.asarray(x)  # a data frame, or a tensor of another library
-            if jnp.issubdtype(x.dtype, np.floating) and dtype != "string":
-                return jnp.asarray(x, dtype)
-            if not isinstance(x, jax.Array):
-                policy.check_integers(x, f"The input of {self.name!r}")
-            return jnp.asarray(x) if x.dtype.kind not in "OUS" else x
-
-        args, kwargs = tree
-        if args and isinstance(args[0], (list, tuple)) and _is_numbers(args[0]):
-            args = (np.asarray(args[0]), *args[1:])
-        return jax.tree.map(cast, (args, kwargs))
+        return call.as_arrays(tree, self.compute_dtype if self.autocast else None)
 
     def _prepare(self, args: tuple, kwargs: dict[str, Any]) -> None:
         """Checks the inputs against `input_spec`, and builds if that is still to be done."""
         first = args[0] if args else next(iter(kwargs.values()), None)
         check_input(self.input_spec, first, self.name)
         if not self._built and type(self).build is not Layer.build:
-            self.build(**self._shapes_for(self.build, args, kwargs))
+            self.build(**self._signature.shapes_for(self.build, args, kwargs))
             check_input(self.input_spec, first, self.name)
-
-    def _shapes_for(self, method: Callable, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
-        """Returns the shapes that `build` or `compute_output_shape` takes, by parameter."""
-        parameters = [
-            p.name
-            for p in inspect.signature(method).parameters.values()
-            if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
-        ]
-        named = self._signature.named(args, kwargs)
-        if len(parameters) == 1:
-            first = args[0] if args else next(iter(named.values()), None)
-            return {parameters[0]: _shapes(first)}
-        return {
-            p: _shapes(named[p.removesuffix("_shape")])
-            for p in parameters
-            if named.get(p.removesuffix("_shape")) is not None
-        }
-
-    def _mask_outputs(
-        self, here: scope.Scope, bound: inspect.BoundArguments, masks: dict, outputs: Any
-    ) -> None:
-        overridden = type(self).compute_mask is not Layer.compute_mask
-        if not (self.supports_masking or overridden) or not self._signature.names:
-            return
-        first = self._signature.names[0]
-        previous = masks.get(first)
-        if not overridden and not jax.tree.leaves(previous):
-            return
-        result = self.compute_mask(bound.arguments.get(first), previous)
-        leaves = jax.tree.leaves(outputs)
-        found = [result] if len(leaves) == 1 else jax.tree.leaves(result, is_leaf=_is_none)
-        for output, mask in zip(leaves, found, strict=False):
-            if mask is not None:
-                here.set_mask(output, mask)
-
-    @contextmanager
-    def _noted(self, inputs: Any) -> Iterator[None]:
-        """Adds to an error in which layer it came up, and on what."""
-        try:
-            yield
-        except Exception as error:
-            given = ", ".join(_describe(x) for x in jax.tree.leaves(inputs))
-            error.add_note(f"in {type(self).__name__} {self.name!r}, called with {given}")
-            raise
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, jax.core.Tracer) or (
@@ -735,28 +554,6 @@ def _is_traced(x: Any) -> bool:
     return isinstance(x, jax.core.Tracer)
 
 
-def _is_none(x: Any) -> bool:
-    return x is None
-
-
-def _is_numbers(value: Any) -> bool:
-    """Says whether a list holds numbers only: then it is an array, not a structure of inputs."""
-    return bool(value) and all(
-        isinstance(v, (int, float)) or (isinstance(v, (list, tuple)) and _is_numbers(v))
-        for v in value
-    )
-
-
-def _shapes(inputs: Any) -> Any:
-    return jax.tree.map(lambda x: tuple(getattr(x, "shape", ())), inputs)
-
-
-def _describe(x: Any) -> str:
-    if hasattr(x, "shape") and hasattr(x, "dtype"):
-        return f"{x.dtype}[{','.join('None' if n is None else str(n) for n in x.shape)}]"
-    return repr(x)
-
-
 # In configs that Keras wrote; at their defaults they mean nothing.
 _KERAS_ONLY_ARGUMENTS = (
     *("quantization_config", "lora_rank", "lora_alpha", "gptq_unpacked_column_size"),
@@ -792,14 +589,3 @@ def _unknown_arguments(cls: type, kwargs: dict[str, Any]) -> str:
     known -= {"self", "args", "kwargs"}
     hints = ", ".join(f"{k}={v!r}{naming.nearest(k, known)}" for k, v in kwargs.items())
     return f"Unrecognized keyword arguments passed to {cls.__name__}: {hints}"
-
-
-def _holds_nan(tree: Any) -> bool:
-    """Says whether an array in a structure holds a NaN; of traced values that is not known."""
-    return any(
-        isinstance(a, jax.Array)
-        and not isinstance(a, jax.core.Tracer)
-        and jnp.issubdtype(a.dtype, jnp.inexact)
-        and bool(jnp.isnan(a).any())
-        for a in jax.tree.leaves(tree)
-    )

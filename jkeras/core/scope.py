@@ -34,7 +34,7 @@ class Cell(Protocol):
         """Makes it hold an array."""
 
 
-_current: contextvars.ContextVar["Scope | None"] = contextvars.ContextVar("scope", default=None)
+ambient: contextvars.ContextVar["Scope | None"] = contextvars.ContextVar("scope", default=None)
 _names: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar("names", default=())
 
 
@@ -58,7 +58,9 @@ class Scope:
         self._path_of: Mapping[Any, str] | None = None
         self._draws: dict[str, int] = {}
         # id -> (array, mask): holding the array keeps its id from being given to another one
-        self._masks: dict[int, tuple[Any, Any]] = {}
+        self.masks: dict[int, tuple[Any, Any]] = {}
+        around = ambient.get()
+        self.names: tuple[str, ...] = _names.get() if around is None else around.names
 
     # -------------------------------------------------------------- weights
     def read(self, variable: Any) -> Any:
@@ -97,12 +99,19 @@ class Scope:
     # -------------------------------------------------------------- masks
     def set_mask(self, array: Any, mask: Any) -> None:
         """Remembers that `mask` belongs to `array`."""
-        self._masks[id(array)] = (array, mask)
+        self.masks[id(array)] = (array, mask)
 
     def get_mask(self, array: Any) -> Any:
         """Returns the mask of `array`, or None."""
-        entry = self._masks.get(id(array))
+        entry = self.masks.get(id(array))
         return entry[1] if entry else _get_lasting_mask(array)
+
+    def keep_masks(self, outputs: Any) -> None:
+        """Makes the masks of arrays last for as long as the arrays live."""
+        for array in jax.tree.leaves(outputs):
+            mask = self.get_mask(array)
+            if mask is not None and not isinstance(array, jax.core.Tracer):
+                _set_lasting_mask(array, mask)
 
 
 class Eager(Scope):
@@ -236,27 +245,27 @@ class Finding(Pure):
 
 def current() -> Scope | None:
     """Returns the scope of the running call, or None outside of any."""
-    return _current.get()
+    return ambient.get()
 
 
 @contextmanager
 def enter(scope: Any) -> Iterator[Any]:
     """Makes `scope` the current one while a block runs."""
-    token = _current.set(scope)
+    token = ambient.set(scope)
     try:
         yield scope
     finally:
-        _current.reset(token)
+        ambient.reset(token)
 
 
 @contextmanager
 def outside() -> Iterator[None]:
     """Leaves every scope while a block runs: weights are read from and written to their cells."""
-    token = _current.set(None)
+    token = ambient.set(None)
     try:
         yield
     finally:
-        _current.reset(token)
+        ambient.reset(token)
 
 
 @contextmanager
@@ -287,42 +296,48 @@ def name_scope(name: str) -> Iterator[None]:
     """
     if not isinstance(name, str) or "/" in name:
         raise ValueError(f"A name scope is a string without '/', got {name!r}.")
-    token = _names.set((*_names.get(), name))
-    try:
+    with root_names((*current_names(), name)):
         yield
-    finally:
-        _names.reset(token)
 
 
 @contextmanager
 def root_names(names: tuple[str, ...]) -> Iterator[None]:
     """Replaces the name scopes while the block runs."""
-    token = _names.set(names)
-    try:
-        yield
-    finally:
-        _names.reset(token)
+    here = ambient.get()
+    if here is None:
+        token = _names.set(names)
+        try:
+            yield
+        finally:
+            _names.reset(token)
+    else:
+        before, here.names = here.names, names
+        try:
+            yield
+        finally:
+            here.names = before
 
 
 def current_names() -> tuple[str, ...]:
-    """Returns the open name scopes, outermost first."""
-    return _names.get()
+    """Returns the open name scopes, and the layers being called, outermost first."""
+    here = ambient.get()
+    return _names.get() if here is None else here.names
 
 
 # ------------------------------------------------------------------ masks between eager calls
 # Chains of eager calls (`lstm(embedding(tokens))`) have no scope in common. Arrays cannot carry
 # attributes, but they can be watched: an entry goes when its array does.
-_lasting_masks: dict[int, tuple[weakref.ref, Any]] = {}
+lasting_masks: dict[int, tuple[weakref.ref, Any]] = {}
 
 
-def set_lasting_mask(array: Any, mask: Any) -> None:
+def _set_lasting_mask(array: Any, mask: Any) -> None:
     """Remembers the mask of a concrete array for as long as the array lives."""
     key = id(array)
-    _lasting_masks[key] = (weakref.ref(array, lambda _: _lasting_masks.pop(key, None)), mask)
+    lasting_masks[key] = (weakref.ref(array, lambda _: lasting_masks.pop(key, None)), mask)
 
 
 def _get_lasting_mask(array: Any) -> Any:
-    entry = _lasting_masks.get(id(array))
+    entry = lasting_masks.get(id(array))
     return entry[1] if entry is not None and entry[0]() is array else None
 
 

@@ -136,7 +136,7 @@ def evaluate(function: Callable, specs: Sequence[Any]) -> Any:
 
     Args:
         function: A function of as many arrays.
-        specs: What has a `shape`, with None for an axis of unknown size, and a `dtype`.
+        specs: Symbolic tensors.
 
     Returns:
         Its result, with a `Spec` in place of each array, and None in place of a size that is not
@@ -245,6 +245,9 @@ def _evaluate_at_numbers(function: Callable, specs: Sequence[Any]) -> Any:
         attempts: list[Callable] = [
             functools.partial(evaluate_at, unit) for unit in (*_SMALL_UNITS, *larger)
         ]
+        for sample in {s.sample for s in specs if s.sample}:
+            here = AbstractScope(sample, None, dict.fromkeys(sizes - {None, sample}, True))
+            attempts.append(lambda here=here: [_run(function, specs, here)])
         attempts.append(lambda: [_run(function, specs, AbstractScope(*_symbols(), trusting=True))])
         for attempt in attempts:
             try:

@@ -10,7 +10,7 @@ from jkeras.base.deprecation import warn_deprecated
 from jkeras.base.numbers import as_integer, as_number
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
-from jkeras.layers.arguments import add_weight, positive_axis, weight_options
+from jkeras.layers.arguments import add_weight, number, positive_axis, weight_options
 
 
 class Activation(Layer):
@@ -162,7 +162,7 @@ class ELU(Layer):
 
     def __init__(self, alpha: float = 1.0, **kwargs: Any):
         super().__init__(**kwargs)
-        self.alpha = alpha
+        self.alpha = number(self, "alpha", alpha)
 
     def call(self, inputs: Any) -> Any:
         return activations.elu(inputs, self.alpha)

@@ -1,13 +1,14 @@
 """What layers' constructors share: checks of their arguments, and the options of weights."""
 
 import inspect
+import math
 from collections.abc import Callable, Iterable
 from typing import Any, TypedDict
 
 import jax
 
 from jkeras import constraints, initializers, regularizers
-from jkeras.base.numbers import as_integer, as_number
+from jkeras.base.numbers import as_integer, as_number, checked_number
 from jkeras.core.layer import Layer
 from jkeras.core.seeds import SeedGenerator
 from jkeras.core.signatures import Init, written_out
@@ -154,6 +155,13 @@ def fraction(layer: Layer, name: str, value: Any) -> float:
     return number
 
 
+def number(
+    layer: Layer, name: str, value: Any, least: float = -math.inf, most: float = math.inf
+) -> float:
+    """Returns `value` as a Python number; raises ValueError if it is not one in the range."""
+    return checked_number(name, value, least, most, f" (layer {layer.name!r})")
+
+
 def alias(name: str) -> property:
     """Returns a property that is another name of an attribute."""
     return property(lambda layer: getattr(layer, name), lambda layer, v: setattr(layer, name, v))
@@ -231,7 +239,8 @@ def size_tuple(layer: Layer, name: str, value: Any, n: int, least: int = 1) -> t
     sizes = [k for k in map(as_integer, given) if k is not None]
     if not len(sizes) == len(given) == n or min(sizes) < least:
         bad = {k for k in sizes if k < least}
-        detail = f", including values {bad} that do not satisfy `value >= {least}`" if bad else ""
+        bound = "value > 0" if least == 1 else f"value >= {least}"
+        detail = f", including values {bad} that do not satisfy `{bound}`" if bad else ""
         raise ValueError(
             f"The `{name}` argument must be a tuple of {n} integers. "
             f"Received {name}={value!r}{detail} (layer {layer.name!r})"
@@ -239,16 +248,16 @@ def size_tuple(layer: Layer, name: str, value: Any, n: int, least: int = 1) -> t
     return tuple(sizes)
 
 
-def check_steps(layer: Any) -> None:
+def check_steps(
+    layer: Any, message: str = "`strides > 1` not supported in conjunction with `dilation_rate > 1`"
+) -> None:
     """Refuses strides and dilation that are both above 1.
 
     Raises:
-        ValueError: If they are.
+        ValueError: If they are, with the message.
     """
     if max(layer.strides) > 1 and max(layer.dilation_rate) > 1:
         raise ValueError(
-            "`strides > 1` not supported in conjunction with `dilation_rate > 1`: set one of them "
-            "to 1. Received: "
-            f"strides={layer.strides} and dilation_rate={layer.dilation_rate} "
-            f"(layer {layer.name!r})"
+            f"{message}: set one of them to 1. Received: strides={layer.strides} and "
+            f"dilation_rate={layer.dilation_rate} (layer {layer.name!r})"
         )

@@ -290,7 +290,7 @@ class MultiHeadAttention(_HeadAttention):
         num_heads: The number of heads.
         key_dim: The size of each head's query and key.
         value_dim: The size of each head's value; `key_dim` by default.
-        dropout: The share of scores set to zero in training.
+        dropout: The fraction of scores set to zero in training.
         use_bias: Whether the projections have biases.
         output_shape: The size of the outputs, or several; the query's features by default.
         attention_axes: The axes over which attention goes; all but the first and the last by
@@ -349,7 +349,7 @@ class GroupedQueryAttention(_HeadAttention):
         head_dim: The size of each head.
         num_query_heads: The number of the query's heads.
         num_key_value_heads: The number of key's and value's heads, a divisor of the query's.
-        dropout: The share of scores set to zero in training.
+        dropout: The fraction of scores set to zero in training.
         use_bias: Whether the projections have biases.
         sliding_window: How far from a target the sources are that it sees.
         flash_attention: Whether cuDNN's fused kernel must be used; the compiler chooses by default.
@@ -411,7 +411,7 @@ class Attention(Layer):
     Args:
         use_scale: Whether scores are multiplied with a learned number.
         score_mode: `"dot"`: products of query and key; or `"concat"`: sums of `tanh(query + key)`.
-        dropout: The share of scores set to zero in training.
+        dropout: The fraction of scores set to zero in training.
         seed: An integer, for a sequence of draws of the layer's own.
 
     Raises:
@@ -520,7 +520,7 @@ class AdditiveAttention(Attention):
 
     Args:
         use_scale: Whether the summands are multiplied with learned numbers.
-        dropout: The share of scores set to zero in training.
+        dropout: The fraction of scores set to zero in training.
 
     Raises:
         ValueError: If the inputs are not a list of query, value and perhaps key.

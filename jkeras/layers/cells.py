@@ -332,12 +332,14 @@ class StackedRNNCells(Layer):
                     x = cell.project(times(x, factor[0]))
                 x, state = cell.step(x, state, factor[1])
             else:
-                x, state = cell(x, state, **training_argument(cell, factor))
-            new_states.append(as_list(state))
+                x, new = cell(x, state, **training_argument(cell, factor))
+                state = as_list(new) if isinstance(state, (list, tuple)) else as_list(new)[0]
+            new_states.append(state)
         return x, new_states
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> Any:
-        states = [as_list(state) for state in states]
+        pairs = zip(self.cells, states, strict=True)
+        states = [as_list(s) if isinstance(cell, Cell) else s for cell, s in pairs]
         factor, factors = self.draw(inputs.shape, states, training)
         return self.step(self.project(times(inputs, factor)), states, factors)
 
@@ -367,8 +369,9 @@ def output_size(cell: Any) -> Any:
     return jax.tree.leaves(cell.state_size)[0] if size is None else size
 
 
-def initial_state(cell: Any, batch_size: int | None, dtype: Any) -> list:
-    """Returns the states that a cell begins with, a list."""
+def initial_state(cell: Any, batch_size: int | None, dtype: Any) -> Any:
+    """Returns the states that a cell begins with: a list, or the state of a cell with one."""
     if hasattr(cell, "get_initial_state"):
-        return as_list(cell.get_initial_state(batch_size=batch_size))
-    return [jnp.zeros((batch_size or 1, n), dtype) for n in as_list(cell.state_size)]
+        return cell.get_initial_state(batch_size=batch_size)
+    zeros = [jnp.zeros((batch_size or 1, n), dtype) for n in as_list(cell.state_size)]
+    return zeros if isinstance(cell.state_size, (list, tuple)) else zeros[0]

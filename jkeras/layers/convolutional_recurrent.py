@@ -42,7 +42,7 @@ class ConvLSTMCell(LSTMCell):
         self.padding = one_of(self, "padding", str(padding).lower(), ("valid", "same"))
         self.data_format = settings.standardize_data_format(data_format)
         self.dilation_rate = size_tuple(self, "dilation_rate", dilation_rate, rank)
-        check_steps(self)
+        check_steps(self, "Specifying `strides > 1` is not compatible with `dilation_rate > 1`")
         self.channel_axis = 1 if self.data_format == "channels_first" else -1
 
     def build(self, input_shape: Any) -> None:
@@ -160,12 +160,12 @@ class ConvLSTM2D(_ConvLSTM):
         recurrent_activation: The activation of the gates.
         use_bias: Whether there is a bias.
         unit_forget_bias: Whether the forget gate's bias starts from 1.
-        dropout: The share of inputs dropped in training, the same at all steps.
-        recurrent_dropout: The share of the state dropped in training, the same at all steps.
+        dropout: The fraction of inputs dropped in training, the same at all steps.
+        recurrent_dropout: The fraction of the state dropped in training, the same at all steps.
         seed: An integer, for a sequence of draws of the layer's own.
         return_sequences: Whether to return the outputs at all steps, instead of the last.
         return_state: Whether to return the last states as well.
-        go_backwards: Whether to begin with the last step; outputs are in the order of running.
+        go_backwards: Whether to begin with the last step, whose output then comes first.
         stateful: Whether a batch begins with the states at which the one before ended.
         **options: Initializers, regularizers and constraints of `kernel`, `recurrent` (the
             recurrent kernel) and `bias`: see `Dense`.

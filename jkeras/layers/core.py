@@ -40,7 +40,7 @@ class InputLayer(Layer):
         name: The name.
 
     Raises:
-        ValueError: If no shape is given, or two, or it is none.
+        ValueError: If no shape is given, or two, or it is not a tuple of sizes.
 
     Example:
         >>> import jkeras as keras
@@ -126,7 +126,7 @@ def _check_input_tensor(
 
 
 def _as_shape(shape: Any) -> tuple[int | None, ...]:
-    """Returns a tuple of sizes; refuses what is none."""
+    """Returns a tuple of sizes; refuses what is not one."""
     if isinstance(shape, (str, bytes)) or not isinstance(shape, Iterable):
         raise ValueError(
             f"Cannot convert {shape!r} to a shape: it is a tuple of sizes, such as (28, 28)."
@@ -171,7 +171,7 @@ def Input(
         optional: Whether the model may be called with None for this input.
 
     Raises:
-        ValueError: If no shape is given, or two, or it is none.
+        ValueError: If no shape is given, or two, or it is not a tuple of sizes.
 
     Example:
         >>> import jkeras as keras
@@ -254,7 +254,7 @@ class EinsumDense(Layer):
         **options: Initializers, regularizers and constraints of `kernel` and `bias`: see `Dense`.
 
     Raises:
-        ValueError: If the equation is no such equation, or does not fit the shapes.
+        ValueError: If the equation has another form, or does not fit the shapes.
 
     Example:
         >>> import jkeras as keras, numpy as np

@@ -210,7 +210,7 @@ class FlaxLayer(_Outside):
             are always the same.
 
     Raises:
-        ValueError: If `module` is no module of Flax.
+        ValueError: If `module` is not a module of Flax.
 
     Example:
         >>> import flax.linen as nn, jkeras as keras, numpy as np

@@ -16,6 +16,7 @@ from jkeras.core.variable import Variable
 from jkeras.layers.arguments import (
     add_weight,
     as_axes,
+    number,
     positive_axis,
     positive_integer,
     weight_options,
@@ -93,9 +94,12 @@ class BatchNormalization(Layer):
         super().__init__(**options)
         self.autocast = False  # what halves cannot hold may be what is normalized away
         # tf.keras writes the axis into its files as a list of one.
-        self.axis = axis[0] if isinstance(axis, (list, tuple)) and len(axis) == 1 else axis
-        self.momentum, self.epsilon, self.center, self.scale = momentum, epsilon, center, scale
-        self.renorm, self.renorm_momentum = renorm, renorm_momentum
+        axes = as_axes(self, axis)
+        self.axis = axes[0] if isinstance(axes, list) and len(axes) == 1 else axes
+        self.momentum = number(self, "momentum", momentum, 0, 1)
+        self.epsilon = number(self, "epsilon", epsilon, 0)
+        self.center, self.scale, self.renorm = center, scale, renorm
+        self.renorm_momentum = number(self, "renorm_momentum", renorm_momentum, 0, 1)
         self.synchronized = synchronized
         limits = dict(renorm_clipping or {})
         unknown = set(limits) - {"rmax", "rmin", "dmax"}
@@ -199,7 +203,8 @@ class _SampleNormalization(Layer):
         super().__init__(**options)
         self.autocast = False  # what halves cannot hold may be what is normalized away
         self.axis = as_axes(self, axis)
-        self.epsilon, self.center, self.scale = epsilon, center, scale
+        self.epsilon = number(self, "epsilon", epsilon, 0)
+        self.center, self.scale = center, scale
 
     def _add_affine(self, input_shape: Any, axis: Any) -> list[int]:
         axes = _axes(self, axis, len(input_shape))
@@ -349,7 +354,7 @@ class RMSNormalization(Layer):
     def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **kwargs: Any):
         super().__init__(**kwargs)
         self.autocast = False  # what halves cannot hold may be what is normalized away
-        self.axis, self.epsilon = axis, epsilon
+        self.axis, self.epsilon = as_axes(self, axis), number(self, "epsilon", epsilon, 0)
 
     def build(self, input_shape: Any) -> None:
         sizes = [input_shape[i] for i in _axes(self, self.axis, len(input_shape))]

@@ -29,7 +29,7 @@ class RNN(Layer):
             `get_initial_state(batch_size)`.
         return_sequences: Whether to return the outputs at all steps, instead of the last.
         return_state: Whether to return the last states as well.
-        go_backwards: Whether to begin with the last step; outputs are in the order of running.
+        go_backwards: Whether to begin with the last step, whose output then comes first.
         stateful: Whether a batch begins with the states at which the one before ended. The batch
             size must be fixed; `reset_state()` begins anew.
         unroll: Whether to write the steps out instead of looping.
@@ -96,11 +96,12 @@ class RNN(Layer):
             self.states = jax.tree.map(_state_variable, zeros)
 
     def _zero_states(self, sequences: Any) -> list:
-        return cells.initial_state(self.cell, sequences.shape[0], self.compute_dtype)
+        batch_size = sequences.shape[0]
+        return cells.as_list(cells.initial_state(self.cell, batch_size, self.compute_dtype))
 
     def get_initial_state(self, batch_size: int | None = None) -> list:
         """Returns states of zeros."""
-        return cells.initial_state(self.cell, batch_size, self.compute_dtype)
+        return cells.as_list(cells.initial_state(self.cell, batch_size, self.compute_dtype))
 
     def reset_state(self) -> None:
         """Sets the states of a stateful layer to zero."""
@@ -128,7 +129,7 @@ class RNN(Layer):
             zero_output_for_mask=self.zero_output_for_mask,
             return_sequences=self.return_sequences,
             # What a hidden first step gives: of most cells, the first state is the output.
-            previous_output=states[-1][0] if stacked else states[0],
+            previous_output=jax.tree.leaves(states[-1])[0] if stacked else states[0],
         )
         if self.stateful:
             for variable, state in zip(self._flat_states(), jax.tree.leaves(states), strict=True):
@@ -262,7 +263,9 @@ layer_options = weight_options(
 
 def for_cell(options: dict[str, Any]) -> dict[str, Any]:
     """Returns what a layer's cell takes of its `**options`, and takes the weights' out of them."""
-    common = {name: options[name] for name in ("dtype", "trainable") if name in options}
+    common: dict[str, Any] = {
+        name: options[name] for name in ("dtype", "trainable") if name in options
+    }
     return {**common, **of_weights(options)}
 
 
@@ -337,12 +340,12 @@ class LSTM(CellRNN):
         recurrent_activation: The activation of the gates.
         use_bias: Whether there is a bias.
         unit_forget_bias: Whether the forget gate's bias starts from 1 (Jozefowicz et al., 2015).
-        dropout: The share of inputs dropped in training, the same at all steps.
-        recurrent_dropout: The share of the state dropped in training, the same at all steps.
+        dropout: The fraction of inputs dropped in training, the same at all steps.
+        recurrent_dropout: The fraction of the state dropped in training, the same at all steps.
         seed: An integer, for a sequence of draws of the layer's own.
         return_sequences: Whether to return the outputs at all steps, instead of the last.
         return_state: Whether to return the last states as well.
-        go_backwards: Whether to begin with the last step; outputs are in the order of running.
+        go_backwards: Whether to begin with the last step, whose output then comes first.
         stateful: Whether a batch begins with the states at which the one before ended.
         unroll: Whether to write the steps out instead of looping.
         use_cudnn: Accepted for Keras's sake: XLA compiles one loop for every device.
@@ -456,7 +459,7 @@ class GRU(CellRNN):
             units,
             activation,
             recurrent_activation,
-            use_bias,
+            use_bias=use_bias,
             reset_after=reset_after,
             dropout=dropout,
             recurrent_dropout=recurrent_dropout,

@@ -33,12 +33,12 @@ class _Random(Layer):
 
 
 class Dropout(_Random):
-    """Sets a random share of the inputs to zero in training (Srivastava et al., 2014).
+    """Sets a random fraction of the inputs to zero in training (Srivastava et al., 2014).
 
     The rest is scaled by `1 / (1 - rate)`, so that the expected sum stays.
 
     Args:
-        rate: The share, between 0 and 1.
+        rate: The fraction, between 0 and 1.
         noise_shape: The shape of what is drawn; None in it for the inputs' own size. 1 for an axis
             drops the same all along it: `(None, 1, None)` the same features at all time steps.
         seed: An integer, for a sequence of draws of the layer's own.
@@ -102,7 +102,7 @@ class SpatialDropout1D(Dropout):
     """Drops whole channels of sequences in training (Tompson et al., 2014).
 
     Args:
-        rate: The share, between 0 and 1.
+        rate: The fraction, between 0 and 1.
         seed: An integer, for a sequence of draws of the layer's own.
         name: The name.
         dtype: The dtype or policy.
@@ -145,7 +145,7 @@ class SpatialDropout2D(_SpatialDropout):
     """Drops whole channels of images in training (Tompson et al., 2014).
 
     Args:
-        rate: The share, between 0 and 1.
+        rate: The fraction, between 0 and 1.
         data_format: `"channels_last"` or `"channels_first"`.
         seed: An integer, for a sequence of draws of the layer's own.
         name: The name.
@@ -183,7 +183,7 @@ class AlphaDropout(Dropout):
     Dropped inputs become SELU's lower limit; then all are scaled and moved.
 
     Args:
-        rate: The share, between 0 and 1.
+        rate: The fraction, between 0 and 1.
         noise_shape: The shape of what is drawn; None in it for the inputs' own size.
         seed: An integer, for a sequence of draws of the layer's own.
 

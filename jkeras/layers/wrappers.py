@@ -21,7 +21,7 @@ class Wrapper(Layer):
         layer: The other layer.
 
     Raises:
-        ValueError: If `layer` is no layer.
+        ValueError: If `layer` is not a layer.
 
     Example:
         >>> import jkeras as keras, numpy as np
@@ -57,7 +57,7 @@ class TimeDistributed(Wrapper):
         layer: The layer.
 
     Raises:
-        ValueError: If `layer` is no layer, or the inputs have no time axis.
+        ValueError: If `layer` is not a layer, or the inputs have no time axis.
 
     Example:
         >>> import jkeras as keras, numpy as np

@@ -216,12 +216,16 @@ class LossFunctionWrapper(Loss):
 
 
 def function_config(obj: Any, wrapper: type) -> dict[str, Any]:
-    """Returns what the config of a user's subclass of a wrapper holds besides: the function.
+    """Returns what the config of a user's subclass of a wrapper holds besides: function, options.
 
-    `get_config` there may take it out again, as it has to in Keras.
+    `get_config` there may take them out again, as it has to in Keras.
     """
     built_in = next(cls for cls in type(obj).__mro__ if registry.is_builtin(cls))
-    return {"fn": registry.serialize_keras_object(obj.fn)} if built_in is wrapper else {}
+    if built_in is not wrapper:
+        return {}
+    known = {*inspect.signature(type(obj).__init__).parameters, *obj._arguments[1]}
+    values = {"fn": obj.fn, **{k: getattr(obj, k) for k in obj._options if k in known}}
+    return {k: registry.serialize_keras_object(v) for k, v in values.items()}
 
 
 def function_arguments(cls: type, config: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from jkeras.base import settings
 from jkeras.callbacks.callback import CallbackList, History
 from jkeras.callbacks.console import is_terminal
 from jkeras.callbacks.progress import EpochProgress, Progress, resolve_verbose
-from jkeras.models import arguments
+from jkeras.models import arguments, host
 from jkeras.models.session import Evaluation, Prediction, Session, Training, one_slot
 from jkeras.training import data as data_module
 from jkeras.training import engine, loop, nans
@@ -248,7 +248,7 @@ def predict(
     if steps is not None and done < steps and not model.stop_predicting:
         loop.warn_of_end(f"there were {done} of {steps}", "prediction")
     outputs = prediction.end()
-    if not described.written and limit is None and not model.on_host:
+    if not described.written and limit is None and not host.has_host_layers(model):
         session.remember(x, prediction)
     if progress is not None:
         progress.finish({}, done)

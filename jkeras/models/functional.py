@@ -1,19 +1,17 @@
 """Functional: a model made of symbolic inputs and outputs; it owns the graph of calls between."""
 
-import warnings
 from collections import Counter
-from collections.abc import Mapping
 from typing import Any
 
 import jax
 
 from jkeras.base import naming
-from jkeras.core import graph, shapes
-from jkeras.core.input_spec import InputSpec
+from jkeras.core import graph
 from jkeras.core.layer import Layer
 from jkeras.core.parts import find
 from jkeras.layers.core import Input
 from jkeras.models import functional_config, host
+from jkeras.models.inputs import arrange_inputs
 from jkeras.models.model import Model, functional_arguments, is_layer
 
 
@@ -63,11 +61,11 @@ class Functional(Model):
     def _is_branched(self) -> bool:  # type: ignore[override]
         """Whether the layers do not simply follow one another."""
         calls = self._graph.calls
+        sources = {id(x.source) for call in calls for x in call.inputs}
         return (
             len(graph.symbols(self._graph.inputs)) > 1
-            or len(graph.symbols(self._graph.outputs)) > 1
-            or len({id(call.layer) for call in calls}) < len(calls)
-            or any(len(call.inputs) > 1 for call in calls)
+            or sum(len(call.inputs) for call in calls) > len(calls)
+            or min(len(sources), len({id(call.layer) for call in calls})) < len(calls)
         )
 
     def _attributes(self) -> dict[str, Any]:
@@ -76,18 +74,13 @@ class Functional(Model):
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         """Computes the outputs."""
-        inputs = self._encode_inputs(inputs)
+        inputs = host.encode(self, inputs)
         if isinstance(inputs, host.Encoded):
             outputs = host.run(self._graph, inputs)
         else:
             outputs = self._graph.run(arrange_inputs(self._graph, inputs, self.name))
         single = isinstance(outputs, (list, tuple)) and len(outputs) == 1
         return outputs[0] if single else outputs
-
-    def _encode_inputs(self, x: Any) -> Any:
-        if not self._graph.on_host or isinstance(x, host.Encoded):
-            return x
-        return host.encode(self._graph, arrange_inputs(self._graph, x, self.name))
 
     # -------------------------------------------------------------- configuration
     _first_output_call = 1
@@ -141,101 +134,6 @@ def _begin_with_inputs(found: graph.Graph) -> graph.Graph:
         pairs = zip(jax.tree.leaves(call.outputs), jax.tree.leaves(outputs), strict=True)
         known.update((id(before), after) for before, after in pairs)
     return graph.trace(*graph.replace((found.inputs, found.outputs), known))
-
-
-# ------------------------------------------------------------------ inputs
-def arrange_inputs(found: graph.Graph, inputs: Any, model_name: str) -> list[Any]:
-    """Brings inputs into a graph's order, dtypes and ranks.
-
-    Raises:
-        ValueError: If one is missing, or its shape does not fit.
-    """
-    wanted, symbols = found.inputs, graph.symbols(found.inputs)
-    if isinstance(inputs, Mapping) and not isinstance(wanted, Mapping):
-        by_name = dict(zip(found.input_names, symbols, strict=True))
-        chosen = _choose(by_name, inputs, model_name)
-        leaves = [chosen[name] for name in found.input_names]
-    else:
-        leaves = jax.tree.leaves(_choose(wanted, inputs, model_name), is_leaf=_is_none)
-    if len(leaves) != len(symbols):
-        raise ValueError(
-            f"Layer {model_name!r} expects {len(symbols)} named input(s) with keys "
-            f"{found.input_names}, but it received {len(leaves)} input tensors."
-        )
-    _warn_of_structure(inputs, wanted)
-    pairs = zip(symbols, leaves, strict=True)
-    return [_fit_input(i, x, array, model_name) for i, (x, array) in enumerate(pairs)]
-
-
-def _choose(wanted: Any, given: Any, model_name: str) -> Any:
-    """Returns the entries of dicts that have the wanted keys."""
-    if isinstance(wanted, Mapping) and isinstance(given, Mapping):
-        missing = [k for k in wanted if k not in given]
-        if missing:
-            raise ValueError(
-                f"Missing data for input {missing[0]!r} of model {model_name!r}: it got "
-                f"{sorted(given)}, and expects {list(wanted)}."
-            )
-        return {k: _choose(part, given[k], model_name) for k, part in wanted.items()}
-    if _is_list(wanted) and _is_list(given) and len(wanted) == len(given):
-        return [_choose(*pair, model_name) for pair in zip(wanted, given, strict=True)]
-    return given
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, (list, tuple))
-
-
-def _is_none(x: Any) -> bool:
-    return x is None
-
-
-def _fit_input(index: int, x: graph.SymbolicTensor, array: Any, model_name: str) -> Any:
-    if array is None and not (x.source is not None and x.source.layer.optional):
-        raise ValueError(
-            f"The input {x.input_name!r} of the model {model_name!r} is not optional, but None was "
-            "passed. Pass an array, or make it by keras.Input(optional=True)."
-        )
-    if array is None or graph.is_symbolic(array):
-        return array
-    shape, fitted = array.shape, array
-    if len(shape) == len(x.shape) + 1 and shape[-1] == 1:
-        fitted = array[..., 0]
-    elif len(shape) == len(x.shape) - 1 and x.shape[-1] == 1:
-        fitted = array[..., None]
-    problem = InputSpec(shape=x.shape).problem(shapes.known(fitted.shape))
-    if problem:
-        raise ValueError(
-            f"Input {index} with name {x.input_name!r} of layer {model_name!r} is incompatible "
-            f"with the layer: expected shape={x.shape}, found shape={shapes.known(shape)}"
-        )
-    # uint8 images stay small until here: the cast is a part of the compiled step.
-    return fitted if x.dtype in (fitted.dtype, "string") else fitted.astype(x.dtype)
-
-
-def _warn_of_structure(inputs: Any, wanted: Any) -> None:
-    """Warns of inputs in another structure than the model's, such as a dict with a key more."""
-    by_name = isinstance(inputs, Mapping) and _is_list(wanted)
-    if by_name or _outline(inputs) == _outline(wanted):
-        return
-    problem = (
-        "The structure of `inputs` doesn't match the expected structure.\nExpected: "
-        f"{jax.tree.map(lambda x: x.input_name, wanted)}\nReceived: inputs="
-        f"{jax.tree.map(lambda a: f'Tensor(shape={shapes.known(a.shape)})', inputs)}"
-    )
-    if isinstance(wanted, Mapping) and _is_list(inputs) and list(wanted) != sorted(wanted):
-        raise ValueError(f"{problem}\nA list does not say which key is which: pass a dict.")
-    warnings.warn(problem, stacklevel=2)
-
-
-def _outline(tree: Any) -> Any:
-    """Returns a structure without its leaves; one part alone counts as that part."""
-    if isinstance(tree, (list, tuple)):
-        tree = dict(enumerate(tree))
-    if not isinstance(tree, Mapping):
-        return None
-    parts = {key: _outline(part) for key, part in tree.items()}
-    return parts if len(parts) != 1 else next(iter(parts.values()))
 
 
 def _check_unique_names(layers: list[Layer], model_name: str) -> None:

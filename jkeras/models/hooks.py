@@ -20,6 +20,7 @@ from jkeras.core.variable import Variable
 from jkeras.optimizers.update import map_cells
 from jkeras.training import data as data_module
 from jkeras.training.state import Batch, EvalState, TrainState, batch_size
+from jkeras.training.steps import OutsideVariables
 
 HOOKS = ("train_step", "test_step", "compute_loss", "compute_metrics")
 
@@ -151,6 +152,12 @@ def metric_variables(metrics: Sequence[Any]) -> dict[str, Variable]:
     return named
 
 
+def add_outside(outside: dict[str, Variable], found: OutsideVariables) -> None:
+    """Adds variables that were found to be used, by paths of their own."""
+    for variable in found.args[0]:
+        outside[naming.unique(f"outside:{variable.path}", outside)] = variable
+
+
 def make_metrics(objective: Any) -> None:
     """Makes the variables of metrics whose state has the shape of the data."""
     for i, metric, _ in objective.metrics.values():
@@ -164,15 +171,17 @@ class HookSteps:
 
     Args:
         session: What `compile` made.
-        objective: The losses and metrics of `compile`, where they are known.
         tracked: The metrics that hooks may update.
+        foreign: Further variables that the steps use and the model does not own, by path.
         logs: What a step's logs look like, as zeros.
     """
 
-    def __init__(self, session: Any, objective: Any, tracked: Sequence[Any], logs: Any):
+    def __init__(
+        self, session: Any, tracked: Sequence[Any], foreign: Mapping[str, Variable], logs: Any
+    ):
         self.session, self.model = session, session.model
-        self.tracked = list(tracked)
-        self.outside = metric_variables(self.tracked)
+        metrics = metric_variables(tracked)
+        self.metric_paths, self.outside = list(metrics), {**metrics, **foreign}
         self.objective = HookObjective(self.model, session.loss_mean, logs)
         self._lists = Lists(self)
 
@@ -261,7 +270,7 @@ class Lists:
 
     def _paths(self) -> tuple[dict[Variable, str], list[str]]:
         named = self._of.session.layout().named
-        return {v: path for path, v in named.items()}, list(self._of.outside)
+        return {v: path for path, v in named.items()}, self._of.metric_paths
 
     def of_state(self, state: TrainState) -> list[list[Any]]:
         """Returns three lists; four, if the state has one of an optimizer."""
@@ -289,7 +298,11 @@ class Lists:
         own = zip(model.non_trainable_variables, frozen, strict=True)
         return before.replace(
             params={paths[v]: a for v, a in zip(model.trainable_variables, trainable, strict=True)},
-            state={paths[v]: a for v, a in own} | dict(zip(outside, metrics, strict=True)),
+            state={
+                **before.state,
+                **{paths[v]: a for v, a in own},
+                **dict(zip(outside, metrics, strict=True)),
+            },
             opt_state=opt_state,
         )
 
@@ -387,9 +400,13 @@ def program_parts(session: Any, mode: str, batch: Batch, described: Any) -> dict
     tracked = list(model.metrics)
     for metric in tracked:
         metric.reset_state()
-    trial = HookSteps(session, objective, tracked, {})
-    written, logs = _trace(trial, mode, batch)
-    made = HookSteps(session, objective, tracked, logs)
+    foreign: dict[str, Variable] = {}
+    try:
+        written, logs = _trace(HookSteps(session, tracked, foreign, {}), mode, batch)
+    except OutsideVariables as found:
+        add_outside(foreign, found)
+        written, logs = _trace(HookSteps(session, tracked, foreign, {}), mode, batch)
+    made = HookSteps(session, tracked, foreign, logs)
     return {
         "step": made.train_step() if mode == "train" else made.test_step(),
         "logs": lambda state: made.objective.compute(state.metrics),

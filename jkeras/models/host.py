@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from jkeras.core import graph
-from jkeras.core.layer import Layer
+from jkeras.models.inputs import arrange_inputs
 
 
 @jax.tree_util.register_dataclass
@@ -27,9 +27,14 @@ class Encoded:
     values: dict[str, Any]
 
 
-def on_host(layer: Any) -> bool:
-    """Says whether a layer runs on the host, or is a model that begins with such layers."""
-    return isinstance(layer, Layer) and getattr(layer, "on_host", False)
+def _runs_on_host(layer: Any) -> bool:
+    return getattr(layer, "on_host", False) or has_host_layers(layer)
+
+
+def has_host_layers(model: Any) -> bool:
+    """Says whether some layers of a model run on the host."""
+    found = model.call_graph() if hasattr(model, "call_graph") else None
+    return found is not None and found.on_host
 
 
 def _positions(found: graph.Graph) -> dict[int, str]:
@@ -38,43 +43,58 @@ def _positions(found: graph.Graph) -> dict[int, str]:
     return {id(x): f"tensor_{i}" for i, x in enumerate(tensors)}
 
 
-def encode(found: graph.Graph, arrays: list[Any]) -> Encoded:
-    """Runs those calls of a graph that run on the host, on all of some data.
+def encode(model: Any, x: Any) -> Any:
+    """Runs the layers of a model that run on the host, on all of some data.
 
     Args:
-        found: The graph.
-        arrays: The inputs, in the graph's order.
+        model: The model.
+        x: The inputs, a structure of arrays.
 
     Returns:
-        What the other calls need.
+        An `Encoded`; or `x`, if nothing of the model runs on the host.
     """
+    if isinstance(x, Encoded) or not has_host_layers(model):
+        return x
+    found = model.call_graph()
+    arrays = arrange_inputs(found, x, model.name)
     known = dict(zip(map(id, graph.symbols(found.inputs)), arrays, strict=True))
-    inside: dict[str, Any] = {}
+    positions = _positions(found)
+    nested: dict[str, Any] = {}
     needed = {id(x) for x in graph.symbols(found.outputs)}
     for i, call in enumerate(found.calls):
-        if not on_host(call.layer) or not all(id(x) in known for x in call.inputs):
+        if not _runs_on_host(call.layer) or not all(id(t) in known for t in call.inputs):
             needed.update(map(id, call.inputs))
             continue
         args, kwargs = graph.replace(call.args, known), graph.replace(call.kwargs, known)
-        if hasattr(call.layer, "_encode_inputs"):  # a model: only its first layers
-            inside[f"call_{i}"] = call.layer._encode_inputs(args[0])
+        if has_host_layers(call.layer):
+            nested[f"call_{i}"] = encode(call.layer, args[0])
         else:
             results = jax.tree.leaves(call.layer(*args, **kwargs))
             known.update(zip(map(id, call.output_list), map(np.asarray, results), strict=True))
-    positions = _positions(found)
-    return Encoded({**{positions[i]: a for i, a in known.items() if i in needed}, **inside})
+    values = {positions[i]: array for i, array in known.items() if i in needed}
+    return Encoded({**values, **nested})
 
 
 def run(found: graph.Graph, encoded: Encoded) -> Any:
     """Computes the outputs of a graph from what `encode` has made of its inputs."""
-    values = encoded.values
-    known = {i: values[key] for i, key in _positions(found).items() if key in values}
+    known = {i: encoded.values[p] for i, p in _positions(found).items() if p in encoded.values}
     for i, call in enumerate(found.calls):
         outputs = call.output_list
         if all(id(x) in known for x in outputs):
             continue
-        inside = values.get(f"call_{i}")
-        args = graph.replace(call.args, known) if inside is None else (inside,)
-        results = call.layer(*args, **graph.replace(call.kwargs, known))
+        if f"call_{i}" in encoded.values:
+            results = call.layer(encoded.values[f"call_{i}"], **graph.replace(call.kwargs, known))
+        else:
+            args, kwargs = graph.replace(call.args, known), graph.replace(call.kwargs, known)
+            results = call.layer(*args, **kwargs)
         known.update(zip(map(id, outputs), jax.tree.leaves(results), strict=True))
     return graph.replace(found.outputs, known)
+
+
+def spec(model: Any) -> Any:
+    """Returns symbolic tensors for the outputs of a model with layers that run on the host."""
+    outputs = jax.tree.map(
+        lambda x: graph.SymbolicTensor(x.shape, x.dtype), model.call_graph().outputs
+    )
+    single = isinstance(outputs, (list, tuple)) and len(outputs) == 1
+    return outputs[0] if single else outputs

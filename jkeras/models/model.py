@@ -22,6 +22,7 @@ from jkeras.models import (
     fitting,
     functional_config,
     hooks,
+    host,
     results,
     state_tree,
 )
@@ -125,16 +126,6 @@ class Model(Layer):
         return None
 
     @property
-    def on_host(self) -> bool:
-        """Whether the first layers run on the host, since they are of strings."""
-        found = self.call_graph()
-        return found is not None and found.on_host
-
-    def _encode_inputs(self, x: Any) -> Any:
-        """Runs the first layers of a model that takes strings; returns what the others need."""
-        return x
-
-    @property
     def _operations(self) -> list[Any]:
         """What summaries list: the layers, and in a graph the operations between them."""
         return list(self.layers)
@@ -207,15 +198,12 @@ class Model(Layer):
         )
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
-        found = self.call_graph()
-        if found is None or not found.on_host:
-            return super().compute_output_spec(*args, **kwargs)
-        outputs = jax.tree.map(lambda x: graph.SymbolicTensor(x.shape, x.dtype), found.outputs)
-        single = isinstance(outputs, (list, tuple)) and len(outputs) == 1
-        return outputs[0] if single else outputs
+        if host.has_host_layers(self):
+            return host.spec(self)
+        return super().compute_output_spec(*args, **kwargs)
 
     def _cast(self, tree: Any) -> Any:
-        return tree if self.on_host else super()._cast(tree)
+        return tree if host.has_host_layers(self) else super()._cast(tree)
 
     def _prepare(self, args: tuple, kwargs: dict[str, Any]) -> None:
         if not self._call_specs:

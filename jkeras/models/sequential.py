@@ -8,7 +8,7 @@ from jkeras.core import graph, scope
 from jkeras.core.layer import Layer
 from jkeras.layers.core import InputLayer
 from jkeras.models import functional_config, host
-from jkeras.models.functional import arrange_inputs
+from jkeras.models.inputs import arrange_inputs
 from jkeras.models.model import Model
 
 
@@ -77,12 +77,6 @@ class Sequential(Model):
             )
         if any(part is self for part in layer._flatten_layers()):
             raise ValueError(f"Sequential model {self.name!r} cannot be a layer of itself.")
-        required = layer._signature.required
-        if len(required) > 1:
-            raise ValueError(
-                "Layers added to a Sequential model can only have a single required positional "
-                f"argument, the input tensor. Layer {type(layer).__name__} has {required}."
-            )
         if not self._stack and not isinstance(layer, InputLayer):
             shape = layer._batch_input_shape
             if shape is None and isinstance(layer, Model) and layer.call_graph() is not None:
@@ -110,6 +104,12 @@ class Sequential(Model):
         if isinstance(layer, InputLayer):
             self._outputs = layer.output
         elif self._outputs is not None:
+            required = layer._signature.required
+            if len(required) > 1:
+                raise ValueError(
+                    "Layers added to a Sequential model can only have a single required positional "
+                    f"argument, the input tensor. Layer {type(layer).__name__} has {required}."
+                )
             calls = [c for c in layer._calls if c.inputs == [self._outputs]]
             with scope.root_names(self._weight_names()):
                 self._outputs = calls[0].outputs if calls else layer(self._outputs)
@@ -148,6 +148,14 @@ class Sequential(Model):
         return {"layers": self.layers, **own}
 
     _saves_layers_first = True
+
+    def __getstate__(self) -> dict[str, Any]:
+        self.call_graph()  # which notes the calls of the layers, where it is read back
+        return {k: v for k, v in super().__getstate__().items() if k != "_outputs"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._outputs = None if self._graph is None else self._graph.outputs
 
     # -------------------------------------------------------------- configuration
     def get_config(self) -> dict[str, Any]:
@@ -211,35 +219,30 @@ class Sequential(Model):
             return  # several inputs: the layers are built as they are called
         shape = (None, *tuple(input_shape)[1:])
         begin = InputLayer(batch_shape=shape, dtype=_input_dtype(self.layers[0]))
-        self._restack([begin, *self.layers])
+        layers = self.layers
+        try:
+            self._restack([begin, *layers])
+        except NotImplementedError:  # a layer whose outputs' shapes only a call of arrays shows
+            self._restack(layers)
 
     def _prepare(self, args: tuple, kwargs: dict[str, Any]) -> None:
         if not self._has_inputs and not self._building and args:
             shape = getattr(args[0], "shape", None)
-            if shape is not None and not host.on_host(self.layers[0] if self.layers else None):
+            if shape is not None and not getattr(self.layers[0], "on_host", False):
                 self.build(tuple(shape))
 
-    @property
-    def on_host(self) -> bool:
-        """Whether the first layers run on the host, since they are of strings."""
-        if self._has_inputs:
-            return super().on_host
-        return bool(self.layers) and host.on_host(self.layers[0])
-
-    def _encode_inputs(self, x: Any) -> Any:
-        if not self.on_host or isinstance(x, host.Encoded):
-            return x
-        if not self._has_inputs:
+    def _begin_on_host(self, x: Any) -> None:
+        """Takes the shape and dtype of the data where the first layer runs on the host."""
+        layers = self.layers
+        if layers and not self._has_inputs and getattr(layers[0], "on_host", False):
             dtype = "string" if x.dtype.kind in "OSUT" else str(x.dtype)
-            begin = InputLayer(batch_shape=(None, *x.shape[1:]), dtype=dtype)
-            self._restack([begin, *self.layers])
-        found: Any = self.call_graph()
-        return host.encode(found, arrange_inputs(found, x, self.name))
+            self._restack([InputLayer(batch_shape=(None, *x.shape[1:]), dtype=dtype), *layers])
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         """Calls the layers one after the other."""
         here = scope.current()
-        outputs = inputs = self._encode_inputs(inputs)
+        self._begin_on_host(inputs)
+        outputs = inputs = host.encode(self, inputs)
         if isinstance(inputs, host.Encoded):
             return host.run(self.call_graph(), inputs)  # type: ignore[arg-type]
         if self._has_inputs:

@@ -13,7 +13,7 @@ from jkeras.base import keys
 from jkeras.core import graph, pure
 from jkeras.core.variable import Variable
 from jkeras.metrics import Mean
-from jkeras.models import hooks
+from jkeras.models import hooks, host
 from jkeras.optimizers.update import is_cell
 from jkeras.training import data, engine, steps
 from jkeras.training.feeds import Chunk
@@ -111,10 +111,15 @@ class Cells:
         )
         size = sum(v.size * jnp.dtype(v.variable_dtype).itemsize for v in self._all)
         self.donates = size > _SMALL_STATE
+        self._outside = {id(v) for v in outside.values()}  # some may be the optimizer's, too
 
     def read(self) -> tuple[Any, Any, Any]:
         """Returns (params, state, opt_state); a chunk will destroy the arrays if `donates`."""
-        arrays = [v.hand_over() if self.donates else v.cell() for v in self._all]
+        if not self.donates:
+            return self._structure.unflatten([v.cell() for v in self._all])
+        arrays = [
+            jnp.copy(v.cell()) if id(v) in self._outside else v.hand_over() for v in self._all
+        ]
         return self._structure.unflatten(arrays)
 
     def write(self, state: TrainState) -> None:
@@ -134,9 +139,11 @@ class Program:
         empty: The metrics' states over no data; on the host, since chunks destroy theirs.
         written: For evaluation, the paths of the state that it writes.
         objective: The losses and metrics of `compile`; None where only hooks know them.
-        outside: Variables that the step uses and the model does not own, by path.
+        outside: Variables that the step uses and the model does not own, by path. Those that
+            losses and metrics read from anywhere are found when it is traced first.
         eager: Whether to run in Python, for debugging.
-        tracked: The metrics that hooks update, as variables among those outside.
+        tracked: The metrics that hooks update, as variables among those outside; None without
+            hooks.
     """
 
     def __init__(
@@ -147,9 +154,9 @@ class Program:
         empty: Any,
         written: list[str],
         objective: CompiledObjective | None,
-        outside: Mapping[str, Variable],
+        outside: dict[str, Variable],
         eager: bool,
-        tracked: Sequence[Any] = (),
+        tracked: Sequence[Any] | None = None,
     ):
         self._mode, self._step, self._logs = mode, step, logs
         self._eager, self._tracked = eager, tracked
@@ -157,9 +164,14 @@ class Program:
         self.objective = objective
         self._chunks: dict[Any, Any] = {}
 
+    @property
+    def has_hooks(self) -> bool:
+        """Whether hooks of a subclass have a say."""
+        return self._tracked is not None
+
     def reset(self) -> None:
         """Starts the metrics again that are variables."""
-        for metric in self._tracked:
+        for metric in self._tracked or ():
             metric.reset_state()
 
     def chunk(self, select: Any, donate: bool = True) -> Any:
@@ -341,7 +353,14 @@ class Session:
                     return ["output"]
             return self.describe(_first(x, rows)).names
 
-        return data.Reader(names, bool(own), self.model._encode_inputs)
+        return data.Reader(names, bool(own), self._encode)
+
+    def _encode(self, x: Any) -> Any:
+        """Runs the layers at the model's front that take strings, on all of the data."""
+        begin = getattr(self.model, "_begin_on_host", None)
+        if begin is not None:
+            begin(x)
+        return host.encode(self.model, x)
 
     def read(
         self,
@@ -362,7 +381,7 @@ class Session:
 
     def check_labels(self, program: "Program", given: Any) -> None:
         """Looks for targets that a loss cannot take: in all arrays, or a stream's first batch."""
-        if program.objective is not None and not program.outside:
+        if program.objective is not None and not program.has_hooks:
             outputs = self.describe(given.example.x).outputs
             batch = given.batch if isinstance(given, data.ArrayData) else given.example
             data.check_labels(program.objective, batch, outputs)
@@ -423,7 +442,8 @@ class Session:
         def train_step(state: TrainState, batch: Batch) -> TrainState:
             self.note_compilation("train", batch)
             key = jax.random.wrap_key_data(state.rng)
-            return step(state.replace(rng=key), batch).replace(rng=state.rng)
+            with steps.refusing_outside():
+                return step(state.replace(rng=key), batch).replace(rng=state.rng)
 
         return train_step
 
@@ -433,7 +453,8 @@ class Session:
 
         def test_step(carry: EvalState, given: tuple[pure.Variables, Batch]) -> EvalState:
             self.note_compilation("test", given[1])
-            return step(carry, given)
+            with steps.refusing_outside():
+                return step(carry, given)
 
         return test_step
 
@@ -491,13 +512,14 @@ def _standard_parts(
     """Returns the parts of a program of `"train"` or `"test"`."""
     objective = session.objective(described.outputs, batch.y)
     step = session.train_step if mode == "train" else session.test_step
+    outside: dict[str, Variable] = {}
     return {
-        "step": step(objective, {}),
+        "step": step(objective, outside),
         "logs": lambda state: objective.compute(state.metrics),
         "empty": jax.tree.map(np.asarray, jax.device_get(objective.init())),
         "written": described.written,
         "objective": objective,
-        "outside": {},
+        "outside": outside,
     }
 
 
@@ -535,7 +557,12 @@ class Training:
     def take(self, chunk: Chunk) -> Mapping[str, Any]:
         """Runs a chunk; returns the logs at its end, still on the device."""
         with self.session.interrupts.held():
-            state, logs = chunk.run(self._run_chunk, self.state(), chunk.resident)
+            try:
+                state, logs = chunk.run(self._run_chunk, self.state(), chunk.resident)
+            except steps.OutsideVariables as found:
+                hooks.add_outside(self._program.outside, found)
+                self.cells = self.session.cells(self._program.outside)
+                state, logs = chunk.run(self._run_chunk, self.state(), chunk.resident)
             self.write(state)
             self.metrics = state.metrics
         return logs
@@ -582,8 +609,14 @@ class Evaluation:
 
     def take(self, chunk: Chunk) -> Mapping[str, Any]:
         """Runs a chunk; returns the logs at its end, still on the device."""
-        resident = (self._variables, chunk.resident)
-        self._carry, logs = chunk.run(self._run_chunk, self._carry, resident)
+        try:
+            resident = (self._variables, chunk.resident)
+            self._carry, logs = chunk.run(self._run_chunk, self._carry, resident)
+        except steps.OutsideVariables as found:
+            hooks.add_outside(self._program.outside, found)
+            self.begin()
+            resident = (self._variables, chunk.resident)
+            self._carry, logs = chunk.run(self._run_chunk, self._carry, resident)
         return logs
 
     def end(self) -> None:
@@ -609,29 +642,23 @@ class Prediction:
 
     def __init__(self, session: Session, written: list[str]):
         self._layout, self._written = session.layout(), written
-        self._named = self._layout.named
         key = ("predict", session.model.run_eagerly)
         if key not in self._layout.programs:
-            self._layout.programs[key] = self._compile(session)
-        self._run_chunk = self._layout.programs[key]
+            self._layout.programs[key] = _prediction_program(session, self._layout.named)
+        self._run_chunk, self._outside = self._layout.programs[key]
+        self._named = self._layout.named
         self._carry: Any = {path: self._named[path].cell() for path in written}
         self._parts: list[Any] = []
 
-    def _compile(self, session: Session) -> Any:
-        step, paths = steps.make_predict_step(session.model), list(self._named)
-
-        # Handing over arrays in dicts takes as long as a small model's outputs for one row.
-        def on_list(written: Any, given: tuple[list[Any], Any]) -> Any:
-            arrays, x = given
-            state = dict(zip(paths, arrays, strict=True))
-            return step(written, pure.Variables({}, state), x)
-
-        run = engine.make_map(on_list, lambda resident, slot: (resident, slot))
-        return _uncompiled(run) if session.model.run_eagerly else run
-
     def take(self, chunk: Chunk) -> Mapping[str, Any]:
         """Runs a chunk; returns its outputs."""
-        self._carry, parts = chunk.run(self._run_chunk, self._carry, _cells_of(self._named))
+        arrays = _cells_of(self._named, self._outside)
+        try:
+            self._carry, parts = chunk.run(self._run_chunk, self._carry, arrays)
+        except steps.OutsideVariables as found:
+            hooks.add_outside(self._outside, found)
+            arrays = _cells_of(self._named, self._outside)
+            self._carry, parts = chunk.run(self._run_chunk, self._carry, arrays)
         self._parts += parts
         return {"outputs": parts[0]}
 
@@ -646,10 +673,10 @@ class Prediction:
 
     def shortcut(self) -> Shortcut:
         """Returns the quick way for a batch like the last one."""
-        run_chunk, named = self._run_chunk, self._named
+        run_chunk, named, outside = self._run_chunk, self._named, self._outside
 
         def run(x: Any) -> Any:
-            return run_chunk({}, _cells_of(named), None, rest=x)[1][0]
+            return run_chunk({}, _cells_of(named, outside), None, rest=x)[1][0]
 
         return Shortcut(run, self._layout.snapshot.is_current)
 
@@ -664,8 +691,26 @@ def _with_variables(select: Callable[[Any, Any], Any]) -> Callable[[Any, Any], A
     return select_with
 
 
-def _cells_of(named: Mapping[str, Variable]) -> list[Any]:
-    return [variable.cell() for variable in named.values()]
+def _prediction_program(
+    session: Session, named: Mapping[str, Variable]
+) -> tuple[Any, dict[str, Variable]]:
+    """Returns the compiled forward pass, and what it uses from outside of the model."""
+    outside: dict[str, Variable] = {}
+    step, paths = steps.make_predict_step(session.model, outside), list(named)
+
+    # Handing over arrays in dicts takes as long as a small model's outputs for one row.
+    def on_list(written: Any, given: tuple[list[Any], Any]) -> Any:
+        arrays, x = given
+        state = dict(zip([*paths, *outside], arrays, strict=True))
+        with steps.refusing_outside():
+            return step(written, pure.Variables({}, state), x)
+
+    run = engine.make_map(on_list, lambda resident, slot: (resident, slot))
+    return (_uncompiled(run) if session.model.run_eagerly else run), outside
+
+
+def _cells_of(*named: Mapping[str, Variable]) -> list[Any]:
+    return [variable.cell() for part in named for variable in part.values()]
 
 
 def _uncompiled(run: Callable[..., Any]) -> Callable[..., Any]:
@@ -684,9 +729,10 @@ def spec_of(array: Any) -> jax.ShapeDtypeStruct:
 
 
 def _symbol(array: Any) -> graph.SymbolicTensor:
-    """Returns a symbolic tensor for an array, its first axis of any size."""
+    """Returns a symbolic tensor for an array of a batch, its first axis of any size."""
     dtype = jax.dtypes.canonicalize_dtype(array.dtype)
-    return graph.SymbolicTensor((None, *array.shape[1:]), dtype)
+    sample = array.shape[0] if array.ndim else None
+    return graph.SymbolicTensor((None, *array.shape[1:]), dtype, sample=sample)
 
 
 def _first(x: Any, rows: int | None) -> Any:

@@ -106,11 +106,11 @@ def batch_normalization(
 
 
 def dropout(x: Any, rate: float, key: jax.Array, shape: Any = None) -> jax.Array:
-    """Sets a share of `x` to zero, and scales the rest up so that the expected sum stays.
+    """Sets a fraction of `x` to zero, and scales the rest up so that the expected sum stays.
 
     Args:
         x: The inputs.
-        rate: The share.
+        rate: The fraction.
         key: A random key.
         shape: The shape of what is drawn, broadcastable to that of `x`, which is the default.
     """
@@ -545,7 +545,7 @@ def recurrent(
         inputs: An array, or a structure of arrays, of shape (steps, batch, ...).
         states: The states at the beginning.
         mask: A boolean array of shape (steps, batch): at hidden steps the states stay.
-        go_backwards: Whether to begin with the last step; outputs are in the order of running.
+        go_backwards: Whether to begin with the last step, whose output then comes first.
         unroll: Whether to write the steps out instead of looping: faster for few steps, at the
             price of compilation.
         zero_output_for_mask: Whether outputs at hidden steps are zero; else they are the ones
@@ -608,7 +608,7 @@ def attention_heads(
         mask: Where False, a target does not see a source: (batch, heads, targets, sources), or
             what broadcasts to it.
         scale: The factor of the products; `1 / sqrt(size)` by default.
-        dropout_rate: The share of scores set to zero.
+        dropout_rate: The fraction of scores set to zero.
         dropout_key: The key for that; without one nothing is.
         return_scores: Whether to return the scores as well.
         flash_attention: Whether cuDNN's fused kernel must be used.

@@ -143,7 +143,7 @@ def segment_sum(
 
     Args:
         data: The parts, along the first axis.
-        segment_ids: The number of each part; those that are none of 0 to `num_segments - 1` do not
+        segment_ids: The number of each part; those outside of 0 to `num_segments - 1` do not
             count.
         num_segments: How many numbers there are; needed under `jax.jit`.
         sorted: Whether `segment_ids` ascend, which is faster.

@@ -13,7 +13,7 @@ from jkeras.base import settings
 from jkeras.base.numbers import as_integer
 from jkeras.core import policy
 from jkeras.core.operations import define, export
-from jkeras.ops import arrays as nn
+from jkeras.ops import arrays
 from jkeras.ops.numpy import tanh as tanh
 
 op = partial(define, module="ops.nn")
@@ -70,18 +70,18 @@ def gelu(x: Any, approximate: bool = True) -> jax.Array:
 
 
 # ------------------------------------------------------------------ what layers compute
-adaptive_average_pool = op(nn.adaptive_average_pool)
-adaptive_max_pool = op(nn.adaptive_max_pool)
-average_pool = op(nn.average_pool)
+adaptive_average_pool = op(arrays.adaptive_average_pool)
+adaptive_max_pool = op(arrays.adaptive_max_pool)
+average_pool = op(arrays.average_pool)
 batch_normalization = op(
-    nn.batch_normalization, class_name="BatchNorm", called_with="x mean variance offset scale"
+    arrays.batch_normalization, class_name="BatchNorm", called_with="x mean variance offset scale"
 )
-conv = op(nn.conv)
-conv_transpose = op(nn.conv_transpose)
-depthwise_conv = op(nn.depthwise_conv)
-max_pool = op(nn.max_pool)
-rms_normalization = op(nn.rms_normalization, class_name="RMSNorm")
-separable_conv = op(nn.separable_conv)
+conv = op(arrays.conv)
+conv_transpose = op(arrays.conv_transpose)
+depthwise_conv = op(arrays.depthwise_conv)
+max_pool = op(arrays.max_pool)
+rms_normalization = op(arrays.rms_normalization, class_name="RMSNorm")
+separable_conv = op(arrays.separable_conv)
 
 
 @partial(op, class_name="LayerNorm")
@@ -112,7 +112,7 @@ def layer_normalization(
         raise ValueError(
             "Use rms_normalization(x, scale) for layer_normalization(rms_scaling=True)"
         )
-    return nn.layer_normalization(x, gamma, beta, axis, epsilon)
+    return arrays.layer_normalization(x, gamma, beta, axis, epsilon)
 
 
 @op
@@ -132,7 +132,7 @@ def moments(
         >>> [value.item() for value in keras.ops.moments([1.0, 3.0], axes=0)]
         [2.0, 1.0]
     """
-    return nn.moments(x, tuple(axes) if isinstance(axes, list) else axes, keepdims)
+    return arrays.moments(x, tuple(axes) if isinstance(axes, list) else axes, keepdims)
 
 
 @op
@@ -153,7 +153,7 @@ def normalize(x: Any, axis: Any = -1, order: int = 2, epsilon: float | None = No
     if as_integer(order) is None or order < 1:
         raise ValueError(f"Argument `order` must be an int >= 1. Received: order={order}")
     least = settings.epsilon() if epsilon is None else epsilon
-    return nn.normalize(x, axis, order, least**2 if order == 2 else least)
+    return arrays.normalize(x, axis, order, least**2 if order == 2 else least)
 
 
 @partial(op, arrays="query key value", called_with="query key value bias mask scale")
@@ -517,10 +517,10 @@ def space_to_depth(x: Any, block_size: int, data_format: str = "channels_last") 
 def _unfold(x: Any, kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> jax.Array:
     patches = jax.lax.conv_general_dilated_patches(
         x,
-        nn.sizes(kernel_size, 2),
-        nn.sizes(stride, 2),
-        [(p, p) for p in nn.sizes(padding, 2)],
-        rhs_dilation=nn.sizes(dilation, 2),
+        arrays.sizes(kernel_size, 2),
+        arrays.sizes(stride, 2),
+        [(p, p) for p in arrays.sizes(padding, 2)],
+        rhs_dilation=arrays.sizes(dilation, 2),
     )
     return patches.reshape(*patches.shape[:2], -1)
 
@@ -577,8 +577,8 @@ def fold(
         (1, 2, 4, 4)
     """
     x = jnp.asarray(x)
-    channels = x.shape[1] // math.prod(nn.sizes(kernel_size, 2))
-    images = jax.ShapeDtypeStruct((x.shape[0], channels, *nn.sizes(output_size, 2)), x.dtype)
+    channels = x.shape[1] // math.prod(arrays.sizes(kernel_size, 2))
+    images = jax.ShapeDtypeStruct((x.shape[0], channels, *arrays.sizes(output_size, 2)), x.dtype)
     options = {"dilation": dilation, "padding": padding, "stride": stride}
     # Adding patches up is the transpose of cutting them out.
     cut = partial(_unfold, kernel_size=kernel_size, **options)

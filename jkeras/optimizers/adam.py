@@ -65,21 +65,7 @@ class Adam(_Moments):
             self._slots = (*self._slots, ("velocity_hat",))
 
     def rule(self, step: Step) -> Part:
-        if not self.amsgrad:
-            adam = rules.scale_by_keras_adam(step, self.beta_1, self.beta_2, self.epsilon)
-            return rules.chain(adam, optax.scale(-step.learning_rate))
-        # Optax's AMSGrad takes the largest mean after its bias is corrected, Keras's before.
-        correction = jnp.sqrt(1.0 - self.beta_2**step.number) / (1.0 - self.beta_1**step.number)
-        scale = -step.learning_rate * correction
-
-        def update(g: Any, w: Any, slots: Any) -> Any:
-            m = self.beta_1 * slots["momentum"] + (1.0 - self.beta_1) * g
-            v = self.beta_2 * slots["velocity"] + (1.0 - self.beta_2) * g**2
-            top = jnp.maximum(slots["velocity_hat"], v)
-            change = scale * m / (jnp.sqrt(top) + self.epsilon)
-            return change, {"momentum": m, "velocity": v, "velocity_hat": top}
-
-        return rules.each(update)
+        return rules.adam(step, self.beta_1, self.beta_2, self.epsilon, step.learning_rate)
 
 
 class AdamW(Adam):
@@ -218,7 +204,13 @@ class Lamb(_Moments):
     """
 
     def rule(self, step: Step) -> Part:
-        adam = rules.scale_by_adam(step, self.beta_1, self.beta_2, self.epsilon)
+        adam = rules.kept(
+            optax.scale_by_adam(self.beta_1, self.beta_2, self.epsilon),
+            optax.ScaleByAdamState,
+            count=step.before,
+            mu="momentum",
+            nu="velocity",
+        )
         return rules.chain(adam, optax.scale_by_trust_ratio(), optax.scale(-step.learning_rate))
 
 

@@ -147,6 +147,20 @@ def take_old_arguments(learning_rate: Any, kwargs: dict[str, Any]) -> Any:
     return learning_rate
 
 
+def old_name(old: str, new: str) -> Any:
+    """Returns a property that is another one, and warns of its name."""
+
+    def get(self: Any) -> Any:
+        warn_deprecated(f"`optimizer.{old}` is deprecated: use `{new}`.")
+        return getattr(self, new)
+
+    def set_(self: Any, value: Any) -> None:
+        warn_deprecated(f"`optimizer.{old}` is deprecated: use `{new}`.")
+        setattr(self, new, value)
+
+    return property(get, set_, doc=f"Keras 2's name of `{new}`.")
+
+
 def check_length(name: str, values: Sequence[Any], other: str, expected: Sequence[Any]) -> None:
     """Raises a ValueError if two lists that belong together differ in length."""
     if len(values) != len(expected):

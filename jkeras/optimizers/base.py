@@ -12,7 +12,6 @@ import jax.numpy as jnp
 import optax
 
 from jkeras.base import naming, registry, settings
-from jkeras.base.deprecation import warn_deprecated
 from jkeras.core import scope
 from jkeras.core.signatures import Init, takes_arguments_of
 from jkeras.core.variable import Variable
@@ -181,18 +180,6 @@ class Optimizer(cells.Remembers):
             cell.assign(new[name][0])
         variable.assign_add(updates[0])
 
-    def assign(self, variable: Variable, value: Any) -> None:
-        """Sets a variable, in `update_step`."""
-        variable.assign(value)
-
-    def assign_add(self, variable: Variable, value: Any) -> None:
-        """Adds to a variable, in `update_step`."""
-        variable.assign_add(value)
-
-    def assign_sub(self, variable: Variable, value: Any) -> None:
-        """Subtracts from a variable, in `update_step`."""
-        variable.assign_sub(value)
-
     def weight_decay_of(self, variable: Variable) -> float | None:
         """Returns the weight decay of a variable that is not excluded from it."""
         return self.weight_decay
@@ -248,9 +235,10 @@ class Optimizer(cells.Remembers):
                 raise ValueError("Pass the parameters as well: update(grads, state, params).")
             flat = cells.by_path(params)
             updates, state = bound(flat).update(cells.by_path(grads), state, flat)
-            return jax.tree_util.tree_map_with_path(
-                lambda path, p: updates.get(cells.path_name(path), jnp.zeros_like(p)), params
-            ), state
+            zeros = {k: jnp.zeros_like(p) for k, p in flat.items() if k not in updates}
+            updates = {**updates, **zeros}
+            leaves = [updates[k] for k in flat]
+            return jax.tree.unflatten(jax.tree.structure(params), leaves), state
 
         return optax.GradientTransformation(init, update)
 
@@ -529,16 +517,7 @@ class Optimizer(cells.Remembers):
             self._fixed["learning_rate", None] = value
         self._learning_rate = value
 
-    @property
-    def lr(self) -> Any:
-        """Keras 2's name of `learning_rate`."""
-        warn_deprecated("`optimizer.lr` is deprecated: use `learning_rate`.")
-        return self.learning_rate
-
-    @lr.setter
-    def lr(self, value: Any) -> None:
-        warn_deprecated("`optimizer.lr` is deprecated: use `learning_rate`.")
-        self.learning_rate = value
+    lr = arguments.old_name("lr", "learning_rate")
 
     def exclude_from_weight_decay(
         self, var_list: Iterable[Variable] | None = None, var_names: Iterable[str] | None = None
@@ -561,10 +540,9 @@ class Optimizer(cells.Remembers):
         self._not_decayed_names += list(var_names or ())
 
     def _decays(self, variable: Variable) -> bool:
-        names = (variable.name, variable.path)
-        return variable not in self._not_decayed and not any(
-            re.search(pattern, name) for pattern in self._not_decayed_names for name in names
-        )
+        names, patterns = (variable.name, variable.path), self._not_decayed_names
+        found = any(re.search(pattern, name) for pattern in patterns for name in names)
+        return variable not in self._not_decayed and not found
 
     def get_config(self) -> dict[str, Any]:
         values, rate = registry.constructor_arguments(self), self._learning_rate

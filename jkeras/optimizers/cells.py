@@ -116,6 +116,18 @@ class Remembers(registry.Configurable):
         made[key] = self._known[key]
         return made[key]
 
+    def assign(self, variable: Variable, value: Any) -> None:
+        """Sets a variable, in `update_step`."""
+        variable.assign(value)
+
+    def assign_add(self, variable: Variable, value: Any) -> None:
+        """Adds to a variable, in `update_step`."""
+        variable.assign_add(value)
+
+    def assign_sub(self, variable: Variable, value: Any) -> None:
+        """Subtracts from a variable, in `update_step`."""
+        variable.assign_sub(value)
+
     def cells(self, names: Mapping[Variable, Any]) -> State:
         """Returns the variables it remembers in, arranged as the arrays in a state are.
 

@@ -4,7 +4,6 @@ import re
 from typing import Any
 
 import jax.numpy as jnp
-import optax
 
 from jkeras.core.variable import Variable
 from jkeras.optimizers import rules
@@ -100,12 +99,11 @@ class Muon(Optimizer):
             m = self.momentum * slots["momentum"] + g
             x = g + self.momentum * m if self.nesterov else m
             direction = self.lr_adjust(self.zeropower_via_newtonschulz5(x, self.ns_steps))
-            return direction, {"momentum": m}
+            return -step.learning_rate * direction, {"momentum": m}
 
-        adam = rules.scale_by_keras_adam(step, self.adam_beta_1, self.adam_beta_2, self.epsilon)
-        others = rules.chain(adam, optax.scale(self.adam_lr_ratio))
-        split = rules.split("velocity", others, rules.each(matrix))
-        return rules.chain(split, optax.scale(-step.learning_rate))
+        rate = step.learning_rate * self.adam_lr_ratio
+        adam = rules.adam(step, self.adam_beta_1, self.adam_beta_2, self.epsilon, rate)
+        return rules.split("velocity", adam, rules.each(matrix))
 
     def zeropower_via_newtonschulz5(self, x: Any, steps: int) -> Any:
         """Returns about `u @ vt` for the singular value decomposition `u @ s @ vt` of a matrix.

@@ -290,16 +290,29 @@ def trace(momentum: float, nesterov: bool = False) -> Part:
     return kept(optax.trace(momentum, nesterov), optax.TraceState, trace="momentum")
 
 
-def scale_by_adam(step: Step, beta_1: float, beta_2: float, epsilon: Any) -> Part:
-    """Returns optax's Adam, kept in the slots `momentum` and `velocity`."""
-    adam = optax.scale_by_adam(beta_1, beta_2, epsilon)
-    fields = optax.ScaleByAdamState
-    return kept(adam, fields, count=step.before, mu="momentum", nu="velocity")
+def adam(step: Step, beta_1: float, beta_2: float, epsilon: float, rate: Any) -> Part:
+    """Returns Adam, or AMSGrad where there is a slot `velocity_hat`.
 
+    Epsilon is the paper's "epsilon hat", added to the root of the mean of squares before its bias
+    is corrected, and AMSGrad takes the largest of these means: optax does both after it. The bias
+    is corrected with the learning rate, in one factor.
 
-def scale_by_keras_adam(step: Step, beta_1: float, beta_2: float, epsilon: float) -> Part:
-    """Returns Adam with the paper's "epsilon hat" as its epsilon.
-
-    That is added to the root of the mean of squares before its bias is corrected.
+    Args:
+        step: What all parameters have in common.
+        beta_1: The fraction of the old mean gradient in the new one.
+        beta_2: The fraction of the old mean of squares in the new one.
+        epsilon: Epsilon hat.
+        rate: The learning rate.
     """
-    return scale_by_adam(step, beta_1, beta_2, epsilon / jnp.sqrt(1.0 - beta_2**step.number))
+
+    def update(grads: Arrays, state: State, params: Arrays) -> tuple[Arrays, State]:
+        squares = {k: g**2 for k, g in grads.items()}
+        m = optax.incremental_update(grads, state["momentum"], 1.0 - beta_1)
+        v = optax.incremental_update(squares, state["velocity"], 1.0 - beta_2)
+        state = {**state, "momentum": m, "velocity": v}
+        if "velocity_hat" in state:
+            v = state["velocity_hat"] = jax.tree.map(jnp.maximum, state["velocity_hat"], v)
+        return {k: scale * m[k] / (jnp.sqrt(v[k]) + epsilon) for k in grads}, state
+
+    scale = -rate * jnp.sqrt(1.0 - beta_2**step.number) / (1.0 - beta_1**step.number)
+    return part(update)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from jkeras.core import pure
 from jkeras.core.layer import Layer
+from jkeras.core.parts import held
 from jkeras.training.state import Batch, TrainState
 
 
@@ -58,3 +59,31 @@ def checked(
         )
 
     return run
+
+
+def refuse(layer: Layer, inputs: Any, outputs: Any) -> None:
+    """Raises an error that names the layer if its outputs hold NaN, and says whose fault it is.
+
+    Raises:
+        FloatingPointError: If an array among the outputs holds NaN.
+    """
+    if not _holds_nan(outputs):
+        return
+    weights = [v.path for v in held(layer)[1] if _holds_nan(v.value)]
+    source = "It made them of inputs and weights without NaN."
+    if _holds_nan(inputs):
+        source = "Its inputs hold NaN already: look at the data, or at what made them."
+    elif weights:
+        source = f"Its weights hold NaN already: {weights}."
+    raise FloatingPointError(f"The outputs of the layer {layer.name!r} hold NaN.\n{source}")
+
+
+def _holds_nan(tree: Any) -> bool:
+    """Says whether an array in a structure holds a NaN; of traced values that is not known."""
+    return any(
+        isinstance(a, jax.Array)
+        and not isinstance(a, jax.core.Tracer)
+        and jnp.issubdtype(a.dtype, jnp.inexact)
+        and bool(jnp.isnan(a).any())
+        for a in jax.tree.leaves(tree)
+    )

@@ -1,6 +1,7 @@
 """One step of training, evaluation or prediction, as a pure function."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -8,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jkeras.core import pure
+from jkeras.core import pure, scope
 from jkeras.core.layer import Layer
 from jkeras.core.variable import Variable
 from jkeras.training.state import Batch, EvalState, TrainState
@@ -77,6 +78,41 @@ def run_with(
     return result, effects._replace(state=new, others=[])
 
 
+def update_with(
+    update: Callable[[], Any], state: dict[str, Any], outside: Mapping[str, Variable]
+) -> tuple[Any, dict[str, Any]]:
+    """Updates metrics, where some of the state are variables that the layer does not own."""
+    if not outside:
+        return update(), state
+    here = scope.Pure({variable: state[path] for path, variable in outside.items()})
+    with scope.enter(here):
+        metrics = update()
+    return metrics, {**state, **{path: here.values[v] for path, v in outside.items()}}
+
+
+class OutsideVariables(Exception):
+    """Raised while a step is traced, with the variables that it uses and was not given."""
+
+
+@contextmanager
+def refusing_outside() -> Iterator[None]:
+    """Runs a block that may use the variables it is given only, while it is traced.
+
+    Raises:
+        OutsideVariables: If it uses others: compiled, they would be constants of the program.
+    """
+    here = _Finding()
+    with scope.enter(here):
+        yield
+    if here.values:
+        raise OutsideVariables(list(here.values))
+
+
+class _Finding(scope.Finding):
+    def key_for_call(self) -> None:
+        return None  # what draws numbers needs a key of the step's
+
+
 def make_train_step(
     layer: Layer,
     objective: Objective,
@@ -136,11 +172,15 @@ def make_train_step(
         params = optax.apply_updates(state.params, updates)
         for path in constraints.keys() & params.keys():
             params[path] = constraints[path](params[path])
-        metrics = objective.update(state.metrics, batch, outputs, effects.masks[0], losses)
+        metrics, own = update_with(
+            lambda: objective.update(state.metrics, batch, outputs, effects.masks[0], losses),
+            effects.state,
+            outside,
+        )
         return TrainState(
             step=state.step + 1,
             params=params,
-            state=effects.state,
+            state=own,
             opt_state=opt_state,
             metrics=metrics,
             rng=state.rng,
@@ -189,20 +229,24 @@ def make_test_step(
         (outputs, _, losses), effects = run_with(
             layer, variables, lambda: run_layer(layer, objective, batch), outside
         )
-        return EvalState(
-            state={path: effects.state[path] for path in carry.state},
-            metrics=objective.update(carry.metrics, batch, outputs, effects.masks[0], losses),
+        metrics, state = update_with(
+            lambda: objective.update(carry.metrics, batch, outputs, effects.masks[0], losses),
+            effects.state,
+            outside,
         )
+        return EvalState({path: state[path] for path in carry.state}, metrics)
 
     return test_step
 
 
-def make_predict_step(layer: Layer) -> Callable:
+def make_predict_step(
+    layer: Layer, outside: Mapping[str, Variable] = MappingProxyType({})
+) -> Callable:
     """Makes the pure function `(written_state, variables, x) -> (written_state, outputs)`."""
 
     def predict_step(written: Mapping[str, Any], variables: pure.Variables, x: Any) -> tuple:
         variables = pure.Variables(variables.params, {**variables.state, **written})
-        outputs, effects = pure.apply(layer, variables, x)
+        outputs, effects = run_with(layer, variables, lambda: layer(x), outside)
         return {path: effects.state[path] for path in written}, outputs
 
     return predict_step
@@ -217,7 +261,8 @@ def describe(layer: Layer, variables: pure.Variables, x: Any) -> tuple[Any, list
     written: list[str] = []
 
     def run(variables: pure.Variables, x: Any) -> Any:
-        outputs, effects = pure.apply(layer, variables, x)
+        with scope.enter(_Finding()):
+            outputs, effects = pure.apply(layer, variables, x, rng=jax.random.key(0))
         written.extend(p for p, v in effects.state.items() if v is not variables.state[p])
         return outputs
 

@@ -157,6 +157,17 @@ class SKLearnClassifier(ClassifierMixin, _Estimator):
         tags.classifier_tags.poor_score = True
         return tags
 
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Returns the probabilities of the classes, of shape (samples, classes).
+
+        Outputs of a loss `from_logits`, or below zero, go through a softmax; others are divided by
+        their sum.
+        """
+        outputs = self._outputs(X).astype("float64")
+        if getattr(self.model_.loss, "from_logits", False) or (outputs < 0).any():
+            outputs = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+        return outputs / outputs.sum(axis=1, keepdims=True)
+
     def decision_function(self, X: Any) -> np.ndarray:
         """Returns the model's outputs, of shape (samples, classes)."""
         return self._outputs(X)

@@ -270,7 +270,7 @@ def test_the_mask_of_an_array_goes_with_the_array():
     key = id(masked)
     del masked
     gc.collect()
-    assert key not in scope._lasting_masks
+    assert key not in scope.lasting_masks
 
 
 # ------------------------------------------------------------------ training flag

@@ -320,3 +320,14 @@ def test_a_fixed_batch_is_never_another():
 
     outer = Applied(call, dense=layers.Dense(1))
     assert outer(keras.Input((3,), batch_size=4)).shape == (4, 1)
+
+
+def test_a_call_that_takes_one_batch_size_is_tried_with_that_of_the_data():
+    def call(layer, x):
+        return layer.dense(x) + keras.random.normal((4, 1))
+
+    outer = Applied(call, dense=layers.Dense(1))
+    outer.compute_output_spec(keras.KerasTensor((None, 3), sample=4))
+    assert outer.dense.kernel.shape == (3, 1)
+    with pytest.raises(TypeError, match="incompatible shapes"):
+        Applied(call, dense=layers.Dense(1))(keras.Input((3,)))

@@ -219,6 +219,22 @@ def test_stateful(compare, name):
     compare(f"{name}: stateful", ours(batches[0]), theirs(batches[0]))
 
 
+@pytest.mark.parametrize("use_causal_mask", [False, True])
+def test_attention_of_inputs_that_carry_masks(compare, use_causal_mask):
+    indices = np.array([[1, 2, 3, 0, 0], [3, 3, 1, 1, 2]]), np.array([[3, 2, 0], [1, 0, 0]])
+    table, outputs, weights = floats(4, 8), [], None
+    for library in (layers, keras.layers):
+        embed = library.Embedding(4, 8, mask_zero=True, weights=[table])
+        attend = library.MultiHeadAttention(2, 3)
+        query, value = (embed(x) for x in indices)
+        attend(query, value)
+        weights = weights or [floats(*w.shape) for w in attend.get_weights()]
+        attend.set_weights(weights)
+        query, value = (embed(x) for x in indices)  # Keras takes masks off when they were used
+        outputs.append(attend(query, value, use_causal_mask=use_causal_mask))
+    compare("MultiHeadAttention: masks of inputs", *outputs)
+
+
 @pytest.mark.parametrize("kwargs", [{}, {"tie_weights": False, "logit_soft_cap": 2.0}])
 def test_reversible_embedding(compare, kwargs):
     ours, theirs = pair("ReversibleEmbedding", (9, 3), kwargs)

@@ -120,12 +120,17 @@ def test_a_layer_of_text_in_a_compiled_model():
         ),
         (
             lambda: layers.ConvLSTM2D(2, 2, strides=2, dilation_rate=2),
-            "`strides > 1` not supported",
+            "Specifying `strides > 1` is not compatible",
         ),
         (
             lambda: layers.InputLayer((4,), input_tensor=keras.Input((3,))),
             "cannot provide an incompatible `shape`",
         ),
+        (lambda: layers.BatchNormalization(momentum="high"), "argument `momentum`"),
+        (lambda: layers.BatchNormalization(momentum=1.5), r"in the range \[0, 1\]"),
+        (lambda: layers.LayerNormalization(epsilon=-1), "argument `epsilon`"),
+        (lambda: layers.ELU("a"), "argument `alpha`. Expected a number"),
+        (lambda: layers.LSTM(2, dropout=1.5), "between 0 and 1"),
         (lambda: keras.initializers.STFT(window="unknown"), "window"),
         (lambda: keras.initializers.get(np.ones(3))((2,)), "Expected `shape` to be"),
     ],

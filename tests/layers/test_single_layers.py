@@ -146,3 +146,28 @@ def test_arrays_of_other_libraries_are_arrays(function):
     found = function(Foreign())
     np.testing.assert_array_equal(found, function(np.asarray(Foreign(), "float32")))
     assert found.dtype == "float32"
+
+
+class OneState(layers.Layer):
+    """A cell that takes and gives its one state bare."""
+
+    def __init__(self, units):
+        super().__init__()
+        self.units = self.state_size = units
+
+    def build(self, input_shape):
+        self.kernel = self.add_weight(shape=(input_shape[-1], self.units), initializer="ones")
+
+    def call(self, inputs, states):
+        state = states[0] if isinstance(states, list) else states
+        outputs = ops.matmul(inputs, self.kernel) + state
+        return outputs, outputs
+
+
+def test_a_stack_of_cells_with_bare_states():
+    x = np.arange(12.0).reshape(1, 3, 4)
+    outputs, first, second = layers.RNN([OneState(3), OneState(2)], return_state=True)(x)
+    sums = np.cumsum(x.sum(-1), axis=1)
+    np.testing.assert_array_equal(first, np.full((1, 3), sums[0, -1]))
+    np.testing.assert_array_equal(outputs, np.full((1, 2), 3 * sums.sum()))
+    np.testing.assert_array_equal(second, outputs)

@@ -8,6 +8,8 @@ import jkeras as keras
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed")
 
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -189,3 +191,31 @@ jkeras.wrappers.SKLearnClassifier
 def test_other_names():
     with pytest.raises(AttributeError, match="has no attribute 'SKLearnClasifier'"):
         keras.wrappers.SKLearnClasifier
+
+
+@pytest.mark.parametrize("from_logits", [False, True])
+def test_probabilities_for_calibration_and_voting(clouds, from_logits):
+    def make(X, y):
+        model = classify(X, y)
+        if from_logits:
+            model.layers[-1].activation = keras.activations.linear
+            loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+            model.compile(loss=loss, optimizer=keras.optimizers.SGD(0.5))
+        return model
+
+    X, y = clouds
+    classifier = SKLearnClassifier(make, fit_kwargs={"epochs": 20, "verbose": 0})
+    probabilities = make_pipeline(StandardScaler(), classifier).fit(X, y).predict_proba(X)
+    assert probabilities.shape == (60, 3)
+    np.testing.assert_allclose(probabilities.sum(1), 1.0)
+    assert (probabilities >= 0).all()
+    outputs = classifier.decision_function(StandardScaler().fit_transform(X))
+    expected = np.exp(outputs) / np.exp(outputs).sum(1, keepdims=True) if from_logits else outputs
+    np.testing.assert_allclose(probabilities, expected, rtol=1e-4)
+    for ensemble in (
+        CalibratedClassifierCV(classifier, cv=2),
+        VotingClassifier([("one", classifier), ("two", classifier)], voting="soft"),
+    ):
+        found = ensemble.fit(X, y).predict_proba(X)
+        assert found.shape == (60, 3)
+        assert (ensemble.classes_[found.argmax(1)] == y).mean() > 0.9

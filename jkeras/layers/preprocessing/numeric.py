@@ -42,8 +42,8 @@ class Rescaling(Layer):
 class Normalization(Layer):
     """`(inputs - mean) / sqrt(variance)`, with statistics that are given or found by `adapt`.
 
-    Weights, unless `mean` and `variance` are given (none is trainable): `mean`, `variance` (sizes
-    of the kept axes), `count`.
+    Weights, unless `mean` and `variance` are given: `mean`, `variance` (sizes of the kept axes) and
+    `count`, which are not trainable.
 
     Args:
         axis: The axis, or several, each index of which has its own mean and variance; None for one
