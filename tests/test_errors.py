@@ -1,5 +1,6 @@
 """What a user reads when something is wrong: what, where, expected and got, and what to do."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
@@ -379,12 +380,21 @@ def test_a_weight_that_the_model_does_not_own():
     shared = layers.Dense(1, name="elsewhere")
 
     class Borrows(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.own = layers.Dense(1)
+
         def call(self, x):
-            return shared(x)
+            return shared(self.own(x))
 
     model = Borrows()
     model.compile(loss="mse")
-    says(lambda: model.fit(X, Y, verbose=0), "elsewhere/kernel", "does not own", "attribute")
+    with pytest.warns(UserWarning, match=r"elsewhere/kernel.*does not own(?s:.*)attribute"):
+        model.fit(X, Y, verbose=0)
+    shared.trainable = False
+    model.fit(X, Y, verbose=0)  # as it is meant
+    variables = model.init(jax.random.key(0), X)
+    says(lambda: model.apply(variables, X), "elsewhere/kernel", "does not own", "attribute")
 
 
 def test_outputs_that_do_not_follow_from_the_inputs():

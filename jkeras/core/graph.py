@@ -406,7 +406,10 @@ class Graph:
     @functools.cached_property
     def on_host(self) -> bool:
         """Whether some of the calls run on the host, since they are of strings."""
-        return any(getattr(call.layer, "on_host", False) for call in self.calls)
+        graphs = [getattr(call.layer, "call_graph", lambda: None)() for call in self.calls]
+        return any(getattr(call.layer, "on_host", False) for call in self.calls) or any(
+            found is not None and found.on_host for found in graphs
+        )
 
     def run(self, arrays: Any) -> Any:
         """Computes the outputs for arrays in the structure of the inputs."""

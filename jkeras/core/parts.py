@@ -171,6 +171,7 @@ class Module:
         weight.regularizer = regularizers.get(regularizer)
         weight.constraint = constraints.get(constraint)
         weight.overwrite_with_gradient = overwrite_with_gradient
+        weight.of_layer = True
         self._track_variable(weight)
         if not self._trainable:
             weight.trainable = False

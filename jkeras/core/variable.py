@@ -84,6 +84,7 @@ class Variable:
         self.order = next(_creation)
         self.made_trainable = self._trainable = bool(trainable)
         self.is_weight = True  # seeds are variables, but no weights
+        self.of_layer = False  # whether `Layer.add_weight` has made it
         self._array: jax.Array | None = None
         self._shown = False  # whether somebody else may hold the array
         self._initializer: Callable | None = None

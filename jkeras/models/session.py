@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -499,6 +500,19 @@ class Session:
         self._shortcut = shortcut
 
 
+def _warn_of_borrowed(outside: Mapping[str, Variable]) -> None:
+    """Warns of weights of layers that training uses and does not change."""
+    borrowed = [v.path for v in outside.values() if v.of_layer and v.trainable]
+    if borrowed:
+        warnings.warn(
+            f"Training uses the weights {borrowed}, which the model does not own: they are not "
+            "trained.\nMake the layer that holds them an attribute of the model (`self.dense = "
+            "dense`, or an item of a list or dict in one); or set its `trainable = False`, if its "
+            "weights are to stay as they are.",
+            stacklevel=2,
+        )
+
+
 def _standard_parts(session: Session, mode: str, batch: Batch, described: Any) -> dict[str, Any]:
     """Returns the parts of a program of `"train"` or `"test"`."""
     objective = session.objective(described.outputs, batch.y)
@@ -552,6 +566,7 @@ class Training:
                 state, logs = chunk.run(self._run_chunk, self.state(), chunk.resident)
             except steps.OutsideVariables as found:
                 hooks.add_outside(self._program.outside, found)
+                _warn_of_borrowed(self._program.outside)
                 self.cells = self.session.cells(self._program.outside)
                 state, logs = chunk.run(self._run_chunk, self.state(), chunk.resident)
             self.write(state)
