@@ -85,6 +85,9 @@ class Model(Layer):
 
     # The kind that the module of Functional puts here, since it derives from this class.
     _of_tensors: type["Model"]
+    # What `compile` was given.
+    optimizer: Any
+    loss: Any
     # What the first call was made on: for which shapes files say that the model was built.
     _call_specs: Mapping[str, Any] | None = None
 

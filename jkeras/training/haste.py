@@ -111,9 +111,8 @@ class Snapshot:
                 self.layers.append(value)
             elif isinstance(value, (dict, list, tuple, set)) and id(value) not in seen:
                 seen.add(id(value))
-                is_dict = isinstance(value, dict)
-                items = tuple(value.values() if is_dict else value)
-                self._holders.append((value, is_dict, items))
+                items = tuple(value.values() if isinstance(value, dict) else value)
+                self._holders.append((value, isinstance(value, dict), items))
                 for item in items:
                     visit(item)
 

@@ -294,10 +294,9 @@ SCORES = {"return_attention_scores": True}
 CAUSAL = {"use_causal_mask": True}
 Q, V = (2, 5, 4), (2, 6, 3)
 MASK = {"attention_mask": np.tri(5, 6, 2, bool)[None].repeat(2, 0)}
-VALUE_MASK = {
-    "value_mask": np.array([[1, 1, 1, 0, 0, 0], [1, 1, 1, 1, 1, 0]], bool),
-    "query_mask": np.array([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]], bool),
-}
+# Keras drops a query mask that is given by hand; ones that inputs carry count: tests/interop.
+QUERY_MASK = np.array([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]], bool)
+VALUE_MASK = {"value_mask": np.array([[1, 1, 1, 0, 0, 0], [1, 1, 1, 1, 1, 0]], bool)}
 _HEADS = [
     ("MultiHeadAttention", (2, 3), {}, [Q, V], {}),
     ("MultiHeadAttention", (2, 3), {"use_gate": True}, [Q, V], VALUE_MASK),
@@ -311,7 +310,7 @@ _HEADS = [
     ("GroupQueryAttention", (3, 4, 1), {"use_gate": True}, [Q, V], {**MASK, **SCORES}),
     ("GroupQueryAttention", (3, 2, 2), {"use_bias": False}, [Q, Q], {**CAUSAL, **SCORES}),
 ]
-LIST_MASK = {"mask": [VALUE_MASK["query_mask"], VALUE_MASK["value_mask"]]}
+LIST_MASK = {"mask": [QUERY_MASK, VALUE_MASK["value_mask"]]}
 _LISTS = [
     ("Attention", {}, {}),
     ("Attention", {"use_scale": True}, {**SCORES, **LIST_MASK}),
