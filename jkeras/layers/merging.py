@@ -289,7 +289,7 @@ class Dot(_Merge):
                     "Invalid format for argument `axes`: it should contain two elements. "
                     f"Received: {axes=}"
                 )
-            axes = [as_integer(axis) for axis in axes]
+            axes = type(axes)(as_integer(axis) for axis in axes)
             if None in axes:
                 raise ValueError(
                     "Invalid format for argument `axes`: list elements should be integers. "
