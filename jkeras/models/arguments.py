@@ -14,7 +14,8 @@ _WORKERS = ("workers", "use_multiprocessing", "max_queue_size")
 
 
 def _is_integer(value: Any, least: int) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= least
+    is_integer = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    return bool(is_integer and value >= least)
 
 
 def _is_count(value: Any) -> bool:

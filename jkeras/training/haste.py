@@ -112,7 +112,7 @@ class Snapshot:
             elif isinstance(value, (dict, list, tuple, set)) and id(value) not in seen:
                 seen.add(id(value))
                 is_dict = isinstance(value, dict)
-                items = tuple(value.values() if is_dict else value)
+                items = tuple(value.values() if isinstance(value, dict) else value)
                 self._holders.append((value, is_dict, items))
                 for item in items:
                     visit(item)
