@@ -15,7 +15,7 @@ _WORKERS = ("workers", "use_multiprocessing", "max_queue_size")
 
 def _is_integer(value: Any, least: int) -> bool:
     is_integer = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    return is_integer and int(value) >= least
+    return bool(is_integer and value >= least)
 
 
 def _is_count(value: Any) -> bool:

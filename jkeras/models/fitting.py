@@ -43,7 +43,8 @@ class Fit:
         self._steps = data_module.limited_steps(steps, train.steps)
         self._program = session.program("train", train.example)
         session.check_labels(self._program, train)
-        if not any(session.layout().trainable):
+        trainable = session.layout().trainable
+        if trainable and not any(trainable):
             warnings.warn("The model does not have any trainable weights.", stacklevel=3)
         self._feed = session.place(train, shuffle)
         self._training = Training(session, self._program, self._feed.select, self._checked)
