@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "jkeras"
 
-ARRAYS = {"initializers", "regularizers", "constraints"} | {"ops.arrays", "ops.cpu_convolution"}
+ARRAYS = {"initializers", "regularizers", "constraints", "ops.arrays", "ops.cpu_convolution"}
 NAMES = {"core", "activations", "ops", "layers", "losses", "metrics", "optimizers", "training"}
 # A folder of the names ring may import these (besides itself, the arrays ring and `base`).
 ALLOWED = {
@@ -103,3 +103,82 @@ def test_import_loads_no_heavy_package():
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(ast.literal_eval(out.stdout))
     assert not loaded & LAZY
+
+
+def edges():
+    """Returns the modules that each module imports, anywhere in it."""
+    known = {module for module, _ in CASES}
+
+    def inside(name):
+        while name and name not in known:  # the name of something in a module
+            name = name.rpartition(".")[0]
+        return name
+
+    names = {module: imports(tree) for module, tree in CASES}
+    return {
+        module: {inside(n.removeprefix("jkeras.")) for n in found if n.startswith("jkeras.")}
+        - {module}
+        for module, found in names.items()
+    }
+
+
+def test_no_circle_of_files():
+    """Imports in functions and for type checkers count, too: they would only hide a circle."""
+    left = edges()
+    while ends := {
+        module
+        for module, found in left.items()
+        if not found & left.keys() or not any(module in others for others in left.values())
+    }:
+        left = {module: found for module, found in left.items() if module not in ends}
+    assert not left, f"in a circle, or between two: {sorted(left)}"
+
+
+# All that a module keeps between calls, and why it may. What is not here belongs into an object.
+AMBIENT = {
+    "base.keys._global": "the global seed, as in Keras",
+    "base.naming._counters": "automatic names count up, as in Keras",
+    "base.registry._builtins": "the table of this library's own classes, filled by imports",
+    "base.registry._registered": "register_keras_serializable, as in Keras",
+    "base.registry._registered_names": "its inverse",
+    "base.registry._modules": "where Keras exports a class: what files call it, filled by imports",
+    "base.registry._copied": "classes that a clone is made of, which need not be registered",
+    "base.registry._scoped": "custom_object_scope, as in Keras",
+    "base.registry._shared": "objects that occur twice in one file are one object",
+    "callbacks.console._open": "the line of the terminal that a progress bar has not ended",
+    "callbacks.event_files._files": "names of event files written in one second differ",
+    "core.operations._table": "the operations by name, filled by imports",
+    "core.policy._global_policy": "set_dtype_policy, as in Keras",
+    "core.scope.ambient": "what weights read as in the running call",
+    "core.scope._names": "name_scope, as in Keras: a scope of names is open while a layer builds",
+    "core.scope.lasting_masks": "masks between eager calls: arrays carry no attributes",
+    "core.variable._creation": "variables are in order of definition",
+    "ops.cpu_convolution._in_loop": "whether a convolution is traced in a loop that XLA compiles badly",
+    "training.prefetch._in_process": "the source of a worker process",
+}
+
+
+def ambient(tree):
+    """Yields the names of a module's context variables, and of what it changes in place."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Global):
+            yield from node.names
+    for node in tree.body:
+        value = getattr(node, "value", None)
+        targets = getattr(node, "targets", [getattr(node, "target", None)])
+        if value is None or not isinstance(targets[0], ast.Name):
+            continue
+        empty = isinstance(value, (ast.Dict, ast.List)) and not ast.unparse(value).strip("[]{}")
+        made = isinstance(value, ast.Call) and ast.unparse(value.func).split(".")[-1]
+        own = made and made.startswith("_") and made[1:2].isupper()  # an object of a private class
+        if (
+            empty
+            or own
+            or made in {"ContextVar", "count", "set", "dict", "list", "WeakKeyDictionary"}
+        ):
+            yield targets[0].id
+
+
+def test_what_lives_between_calls_is_listed():
+    found = {f"{module}.{name}" for module, tree in CASES for name in ambient(tree)}
+    assert found == set(AMBIENT)
