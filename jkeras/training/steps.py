@@ -109,6 +109,12 @@ def refusing_outside() -> Iterator[None]:
 
 
 class _Finding(scope.Finding):
+    def read(self, variable: Any) -> Any:
+        # A weight that a layer made is to be trained: then the layer must be the model's.
+        if variable.trainable and "/" in variable.path:
+            raise ValueError(self._foreign(variable, "read"))
+        return super().read(variable)
+
     def key_for_call(self) -> None:
         return None  # what draws numbers needs a key of the step's
 
