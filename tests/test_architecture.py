@@ -153,7 +153,7 @@ AMBIENT = {
     "core.scope._names": "name_scope, as in Keras: a scope of names is open while a layer builds",
     "core.scope.lasting_masks": "masks between eager calls: arrays carry no attributes",
     "core.variable._creation": "variables are in order of definition",
-    "ops.cpu_convolution._in_loop": "whether a convolution is traced in a loop that XLA compiles badly",
+    "ops.cpu_convolution._in_loop": "whether a convolution is traced in a loop, where XLA is slow",
     "training.prefetch._in_process": "the source of a worker process",
 }
 
