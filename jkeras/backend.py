@@ -124,15 +124,17 @@ def _hard_sigmoid(x: Any) -> Any:
 
 
 # Names that mean in Keras 2 what keras.ops means by them, with the same arguments.
+# fmt: off
 _SAME = (
-    *("abs", "all", "any", "cast", "cos", "dot", "dtype", "elu", "equal", "exp"),
-    *("eye", "greater", "greater_equal", "less", "less_equal", "log", "logsumexp", "max"),
-    *("maximum", "mean", "min", "minimum", "ndim", "not_equal", "one_hot", "ones_like", "prod"),
-    *("reshape", "round", "shape", "sigmoid", "sign", "sin", "softmax", "softplus", "softsign"),
-    *("sparse_categorical_crossentropy", "categorical_crossentropy", "binary_crossentropy"),
-    *("sqrt", "square", "squeeze", "stack", "std", "stop_gradient", "sum", "tanh", "tile"),
-    *("transpose", "var", "zeros_like", "arange"),
+    "abs", "all", "any", "cast", "cos", "dot", "dtype", "elu", "equal", "exp", "eye", "greater",
+    "greater_equal", "less", "less_equal", "log", "logsumexp", "max", "maximum", "mean", "min",
+    "minimum", "ndim", "not_equal", "one_hot", "ones_like", "prod", "reshape", "round", "shape",
+    "sigmoid", "sign", "sin", "softmax", "softplus", "softsign",
+    "sparse_categorical_crossentropy", "categorical_crossentropy", "binary_crossentropy", "sqrt",
+    "square", "squeeze", "stack", "std", "stop_gradient", "sum", "tanh", "tile", "transpose",
+    "var", "zeros_like", "arange",
 )
+# fmt: on
 # Name -> what to call instead, and a function with Keras 2's arguments.
 _KERAS_2: dict[str, tuple[str, Callable]] = {
     **{name: (f"keras.ops.{name}", getattr(ops, name)) for name in _SAME},

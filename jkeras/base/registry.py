@@ -88,7 +88,7 @@ def resolve(identifier: Any, area: str, kind: str) -> Any:
 
     Raises:
         ValueError: If the name is unknown; the nearest known name is suggested.
-        TypeError: If `identifier` is none of the above.
+        TypeError: If `identifier` is not one of the above.
     """
     if isinstance(identifier, Mapping):
         identifier = deserialize_keras_object(dict(identifier), area=area)

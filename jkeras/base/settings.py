@@ -48,7 +48,7 @@ def set_floatx(value: str) -> None:
             ``jax_enable_x64``).
 
     Raises:
-        ValueError: If `value` is none of these.
+        ValueError: If `value` is not one of these.
 
     Example:
         >>> import jkeras as keras

@@ -14,7 +14,7 @@ class Profile:
         folder: Where `plugins/profile/` is made.
 
     Raises:
-        ValueError: If `batches` is none of these.
+        ValueError: If `batches` is not one of these.
     """
 
     def __init__(self, batches: int | str | Sequence[int], folder: str):

@@ -15,7 +15,7 @@ def resolve_verbose(verbose: Any) -> int:
     `"auto"` is 1 where a line can be redrawn, else 2.
 
     Raises:
-        ValueError: If it is none of these.
+        ValueError: If it is not one of these.
     """
     if verbose == "auto":
         return 1 if console.is_terminal() else 2

@@ -44,7 +44,7 @@ class TensorBoard(Callback):
             layers, or a dict of such files by the layers' names.
 
     Raises:
-        ValueError: If `profile_batch` or `update_freq` is none of these; in training, if
+        ValueError: If `profile_batch` or `update_freq` is not one of these; in training, if
             `embeddings_metadata` names a layer that is no Embedding layer of the model.
 
     Example:

@@ -4,10 +4,12 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+# fmt: off
 _BINARY = (
-    *("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul"),
-    *("and", "or", "xor", "lshift", "rshift"),
+    "add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor",
+    "lshift", "rshift",
 )
+# fmt: on
 _COMPARE = ("lt", "le", "gt", "ge")
 _UNARY = ("neg", "pos", "abs", "invert")
 

@@ -453,10 +453,11 @@ def _is_traced(x: Any) -> bool:
 
 
 # In configs that Keras wrote; at their defaults they mean nothing.
+# fmt: off
 _KERAS_ONLY_ARGUMENTS = (
-    *("quantization_config", "lora_rank", "lora_alpha", "gptq_unpacked_column_size"),
-    "rms_scaling",
+    "quantization_config", "lora_rank", "lora_alpha", "gptq_unpacked_column_size", "rms_scaling",
 )
+# fmt: on
 _INPUT_SHAPE_ARGUMENTS = ("input_shape", "batch_input_shape", "input_dim", "input_length")
 
 

@@ -21,16 +21,16 @@ from jkeras.core.graph import Call, SymbolicTensor, lift, symbols
 from jkeras.core.variable import Variable
 
 # The names that Keras's signatures give to arrays; `xs` are lists of them.
-_ARRAYS = frozenset(
-    (
-        *("x", "x1", "x2", "xs", "y", "a", "b", "q", "inputs", "images", "image1", "image2"),
-        *("kernel", "depthwise_kernel", "pointwise_kernel", "bias", "gamma", "beta", "scale"),
-        *("mean", "variance", "query", "value", "target", "output", "targets", "predictions"),
-        *("target_length", "output_length", "sequence_lengths", "data", "segment_ids", "indices"),
-        *("values", "updates", "condition", "sorted_sequence", "abs_", "angle", "array"),
-        *("variable", "coordinates", "transform", "start_points", "end_points", "translation"),
-    )
-)
+# fmt: off
+_ARRAYS = frozenset([
+    "x", "x1", "x2", "xs", "y", "a", "b", "q", "inputs", "images", "image1", "image2", "kernel",
+    "depthwise_kernel", "pointwise_kernel", "bias", "gamma", "beta", "scale", "mean", "variance",
+    "query", "value", "target", "output", "targets", "predictions", "target_length",
+    "output_length", "sequence_lengths", "data", "segment_ids", "indices", "values", "updates",
+    "condition", "sorted_sequence", "abs_", "angle", "array", "variable", "coordinates",
+    "transform", "start_points", "end_points", "translation",
+])
+# fmt: on
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ def describe_call(call: Call) -> dict[str, Any]:
         hold symbolic tensors.
 
     Raises:
-        ValueError: If the function is none of `keras.ops`: a file could not name it.
+        ValueError: If the function is not in `keras.ops`: a file could not name it.
     """
     function = call.layer.function
     found = getattr(function, "entry", None)
@@ -186,7 +186,7 @@ def describe_call(call: Call) -> dict[str, Any]:
         found = entry(call.layer.kind)
     if found is None:
         raise ValueError(
-            f"The model calls the function {call.layer.kind!r}, which is none of keras.ops: a file "
+            f"The model calls the function {call.layer.kind!r}, which is not in keras.ops: a file "
             "cannot name it. Put it into a layer of your own, or a Lambda layer."
         )
     bound = found.signature.bind(*call.args, **call.kwargs)

@@ -10,11 +10,13 @@ from jkeras.base import settings
 from jkeras.base.naming import nearest
 from jkeras.base.registry import Configurable, register_builtin
 
+# fmt: off
 _DTYPES = (
-    *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
-    *("float16", "bfloat16", "float32", "float64", "complex64", "complex128", "string"),
-    *("float8_e4m3fn", "float8_e5m2"),
+    "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16",
+    "bfloat16", "float32", "float64", "complex64", "complex128", "string", "float8_e4m3fn",
+    "float8_e5m2",
 )
+# fmt: on
 _POLICIES = ("mixed_float16", "mixed_bfloat16", *_DTYPES)
 _ALIASES = {"int": "int32", "float": "float32", "double": "float64", "half": "float16"}
 

@@ -358,7 +358,7 @@ class FBetaScore(Metric):
         dtype: See `Metric`.
 
     Raises:
-        ValueError: If an argument is none of these, or the data are not 2-D.
+        ValueError: If an argument is not one of these, or the data are not 2-D.
 
     Example:
         >>> import jkeras as keras
@@ -457,7 +457,7 @@ class F1Score(FBetaScore):
         dtype: See `Metric`.
 
     Raises:
-        ValueError: If an argument is none of these, or the data are not 2-D.
+        ValueError: If an argument is not one of these, or the data are not 2-D.
 
     Example:
         >>> import jkeras as keras

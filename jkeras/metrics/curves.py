@@ -63,7 +63,7 @@ class AUC(_Curve):
         from_logits: Whether predictions are before the sigmoid.
 
     Raises:
-        ValueError: If an argument is none of these, or the data do not fit.
+        ValueError: If an argument is not one of these, or the data do not fit.
 
     References: Davis and Goadrich, "The relationship between precision-recall and ROC curves",
     2006; Flach and Kull, "Precision-recall-gain curves", 2015.

@@ -27,7 +27,7 @@ class IoU(Metric):
         axis: The axis of one-hot labels and scores.
 
     Raises:
-        ValueError: If a target class is none of the classes.
+        ValueError: If a target class is not one of the classes.
 
     Example:
         >>> import jkeras as keras

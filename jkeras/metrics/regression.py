@@ -151,7 +151,7 @@ class R2Score(Metric):
         dtype: See `Metric`.
 
     Raises:
-        ValueError: If an argument is none of these.
+        ValueError: If an argument is not one of these.
 
     Example:
         >>> import jkeras as keras

@@ -223,7 +223,7 @@ def is_operation(entry: Mapping[str, Any]) -> bool:
 
 def _call_operation(entry: Mapping[str, Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
     config = registry.deserialize_values(entry["config"])
-    if entry["class_name"] == "GetItem":  # JSON has no tuples, and an index is none as a list
+    if entry["class_name"] == "GetItem":  # JSON has no tuples, and a list is not an index
         args, kwargs = [_as_index(a) for a in args], {k: _as_index(v) for k, v in kwargs.items()}
     return repeat_call(entry["class_name"], config, args, kwargs)
 

@@ -379,7 +379,9 @@ class Model(Layer):
         """
         session = self._compiled_session("fit")
         arguments.check(
-            *("fit", kwargs, _FIT),
+            "fit",
+            kwargs,
+            _FIT,
             epochs=epochs,
             batch_size=batch_size,
             validation_split=validation_split,
@@ -468,7 +470,9 @@ class Model(Layer):
         kwargs.pop("_use_cached_eval_dataset", None)
         session = self._compiled_session("evaluate")
         arguments.check(
-            *("evaluate", kwargs, _EVALUATE),
+            "evaluate",
+            kwargs,
+            _EVALUATE,
             batch_size=batch_size,
             steps=steps,
             return_dict=return_dict,

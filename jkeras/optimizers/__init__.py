@@ -27,8 +27,22 @@ from jkeras.optimizers.sgd import Lion as Lion
 
 # Keras knows them in lower case: "rmsprop", not "rm_sprop".
 for _cls in (
-    *(Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, Ftrl, Lamb, Lion, LossScaleOptimizer),
-    *(MultiOptimizer, Muon, Nadam, RMSprop, SGD, ScheduleFreeAdamW),
+    Adadelta,
+    Adafactor,
+    Adagrad,
+    Adam,
+    AdamW,
+    Adamax,
+    Ftrl,
+    Lamb,
+    Lion,
+    LossScaleOptimizer,
+    MultiOptimizer,
+    Muon,
+    Nadam,
+    RMSprop,
+    SGD,
+    ScheduleFreeAdamW,
 ):
     registry.register_builtin("optimizers", _cls, _cls.__name__.lower())
 
@@ -41,7 +55,7 @@ def get(identifier: Any) -> Any:
             an `optax.MultiSteps`, is taken as a transformation. None gives None.
 
     Raises:
-        ValueError: If it is none of these, or the name is unknown.
+        ValueError: If it is not one of these, or the name is unknown.
 
     Example:
         >>> import jkeras as keras

@@ -272,10 +272,12 @@ def _named_function(config: Config) -> Any:
 
 
 # ------------------------------------------------------------------ modules
+# fmt: off
 _AREAS = (
-    *("layers", "initializers", "regularizers", "constraints", "losses", "metrics"),
-    *("optimizers", "activations"),
+    "layers", "initializers", "regularizers", "constraints", "losses", "metrics", "optimizers",
+    "activations",
 )
+# fmt: on
 _KERAS = ("keras", "tf_keras", "tensorflow", "keras_core")
 
 
