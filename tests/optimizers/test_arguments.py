@@ -166,7 +166,8 @@ def test_a_users_argument_of_an_old_name_is_his():
             self.decay = decay
 
         def get_config(self):
-            return {**super().get_config(), "lr": float(self.learning_rate)}
+            own = {"lr": float(self.learning_rate), "decay": self.decay}
+            return {**super().get_config(), **own}
 
     optimizer = Mine(lr=0.25, decay=0.75)
     assert (optimizer.get_config()["lr"], optimizer.get_config()["decay"]) == (0.25, 0.75)
