@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.base import keys
+from jkeras.base import keys, registry
 from jkeras.core import graph, pure
 from jkeras.core.variable import Variable
 from jkeras.metrics import Mean
@@ -192,6 +192,7 @@ class Session:
         model: The model.
         optimizer: A `jkeras.optimizers.Optimizer`; None before `compile`.
         arguments: What `compile` was told of losses and metrics.
+        custom: The user's objects that are named there, by name.
 
     Attributes:
         step: How many training steps were taken; an int32 scalar.
@@ -202,9 +203,14 @@ class Session:
     """
 
     def __init__(
-        self, model: Any, optimizer: Any = None, arguments: Mapping[str, Any] | None = None
+        self,
+        model: Any,
+        optimizer: Any = None,
+        arguments: Mapping[str, Any] | None = None,
+        custom: Mapping[str, Any] | None = None,
     ):
         self.model, self.optimizer, self.arguments = model, optimizer, dict(arguments or {})
+        self._custom = dict(custom or {})
         self.step: Any = np.int32(0)
         self.rng: Any = None
         self.order: dict[str, int] | None = None
@@ -223,7 +229,7 @@ class Session:
 
     def __getstate__(self) -> dict[str, Any]:
         """Leaves out what is compiled, or made again when it is needed."""
-        kept = ("model", "optimizer", "arguments", "order", "loss_mean")
+        kept = ("model", "optimizer", "arguments", "_custom", "order", "loss_mean")
         numbers = {
             name: None if value is None else np.asarray(value)
             for name, value in (("step", self.step), ("rng", self.rng))
@@ -295,9 +301,10 @@ class Session:
         shapes = [a if a is None else a.shape[1:] for a in (*predictions, *(targets or ()))]
         key = (str(names), tuple(shapes), targets is None)
         if key not in self._objectives:
-            self._objectives[key] = CompiledObjective(
-                **self.arguments, output_names=names, outputs=predictions, targets=targets
-            )
+            with registry.CustomObjectScope(self._custom):
+                self._objectives[key] = CompiledObjective(
+                    **self.arguments, output_names=names, outputs=predictions, targets=targets
+                )
         return self._objectives[key]
 
     def _targets(self, y: Any, names: Any) -> list[Any] | None:
@@ -312,7 +319,8 @@ class Session:
         if self.shown is None and self.optimizer is not None:
             names = None if self.model.call_graph() is None else self.output_names()
             try:
-                self.shown = CompiledObjective(**self.arguments, output_names=names)
+                with registry.CustomObjectScope(self._custom):
+                    self.shown = CompiledObjective(**self.arguments, output_names=names)
             except (TypeError, ValueError):
                 return None
         return self.shown
