@@ -14,6 +14,7 @@ from jkeras.core import call, devices, graph, policy, pure, scope, shapes
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.input_spec import InputSpec, check_input
 from jkeras.core.parts import Module, find, paths
+from jkeras.core.variable import Variable
 
 
 class _SetByConstructor:
@@ -249,7 +250,8 @@ class Layer(Module, registry.Configurable):
         """Adds a scalar (or a list of them) to the loss that training minimizes."""
         here = scope.current()
         for value in loss if isinstance(loss, (list, tuple)) else [loss]:
-            if here is not None:
+            if here is not None:  # a weight is what it reads as in this call
+                value = value.value if isinstance(value, Variable) else value
                 here.added_losses.append((self, value))
             else:
                 self._added_losses = [*self._added_losses, (self, value)]
