@@ -250,9 +250,8 @@ class Layer(Module, registry.Configurable):
         """Adds a scalar (or a list of them) to the loss that training minimizes."""
         here = scope.current()
         for value in loss if isinstance(loss, (list, tuple)) else [loss]:
-            if isinstance(value, Variable):  # what it is in this call
-                value = value.value
-            if here is not None:
+            if here is not None:  # a weight is what it reads as in this call
+                value = value.value if isinstance(value, Variable) else value
                 here.added_losses.append((self, value))
             else:
                 self._added_losses = [*self._added_losses, (self, value)]

@@ -9,7 +9,7 @@ from jkeras import optimizers
 from jkeras.base import registry
 from jkeras.models import arguments
 from jkeras.models.session import Session
-from jkeras.training.objective import CompiledObjective, check_names
+from jkeras.training.objective import CompiledObjective, custom_names
 
 _OF_OBJECTIVE = ("loss", "loss_weights", "metrics", "weighted_metrics")
 
@@ -37,8 +37,7 @@ def compile_model(
     ):
         chosen = optimizers.LossScaleOptimizer(chosen, name="loss_scale_optimizer")
     of_objective = {name: given[name] for name in _OF_OBJECTIVE}
-    check_names(of_objective)
-    session = Session(model, chosen, of_objective)
+    session = Session(model, chosen, of_objective, custom_names(of_objective))
     if model.call_graph() is not None:  # else outputs have no names yet
         names = session.output_names()
         CompiledObjective(given["loss"], given["loss_weights"], output_names=names)

@@ -252,7 +252,7 @@ def predict(
     if steps is not None and done < steps and not model.stop_predicting:
         loop.warn_of_end(f"there were {done} of {steps}", "prediction")
     outputs = prediction.end()
-    if not described.written and limit is None and not model.on_host:
+    if not prediction.written and limit is None and not model.on_host:
         session.remember(x, prediction)
     if progress is not None:
         progress.finish({}, done)

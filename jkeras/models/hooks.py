@@ -181,7 +181,10 @@ class HookSteps:
     ):
         self.session, self.model = session, session.model
         metrics = metric_variables(tracked)
-        self.metric_paths, self.outside = list(metrics), {**metrics, **foreign}
+        # A trace may have found variables that metrics have made meanwhile: those are theirs.
+        own = {id(variable) for variable in metrics.values()}
+        others = {path: v for path, v in foreign.items() if id(v) not in own}
+        self.metric_paths, self.outside = list(metrics), {**metrics, **others}
         self.objective = HookObjective(self.model, session.loss_mean, logs)
         self._lists = Lists(self)
 

@@ -10,8 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.base import keys
-from jkeras.core import graph, pure
+from jkeras.base import keys, registry
+from jkeras.core import graph, pure, scope
+from jkeras.core.seeds import SeedGenerator
 from jkeras.core.variable import Variable
 from jkeras.metrics import Mean
 from jkeras.models import hooks
@@ -192,6 +193,7 @@ class Session:
         model: The model.
         optimizer: A `jkeras.optimizers.Optimizer`; None before `compile`.
         arguments: What `compile` was told of losses and metrics.
+        custom: The user's objects that are named there, by name.
 
     Attributes:
         step: How many training steps were taken; an int32 scalar.
@@ -202,9 +204,15 @@ class Session:
     """
 
     def __init__(
-        self, model: Any, optimizer: Any = None, arguments: Mapping[str, Any] | None = None
+        self,
+        model: Any,
+        optimizer: Any = None,
+        arguments: Mapping[str, Any] | None = None,
+        custom: Mapping[str, Any] | None = None,
     ):
         self.model, self.optimizer, self.arguments = model, optimizer, dict(arguments or {})
+        self._custom = dict(custom or {})
+        self._draws: SeedGenerator | None = None
         self.step: Any = np.int32(0)
         self.rng: Any = None
         self.order: dict[str, int] | None = None
@@ -223,7 +231,7 @@ class Session:
 
     def __getstate__(self) -> dict[str, Any]:
         """Leaves out what is compiled, or made again when it is needed."""
-        kept = ("model", "optimizer", "arguments", "order", "loss_mean")
+        kept = ("model", "optimizer", "arguments", "_custom", "_draws", "order", "loss_mean")
         numbers = {
             name: None if value is None else np.asarray(value)
             for name, value in (("step", self.step), ("rng", self.rng))
@@ -295,9 +303,10 @@ class Session:
         shapes = [a if a is None else a.shape[1:] for a in (*predictions, *(targets or ()))]
         key = (str(names), tuple(shapes), targets is None)
         if key not in self._objectives:
-            self._objectives[key] = CompiledObjective(
-                **self.arguments, output_names=names, outputs=predictions, targets=targets
-            )
+            with registry.CustomObjectScope(self._custom):
+                self._objectives[key] = CompiledObjective(
+                    **self.arguments, output_names=names, outputs=predictions, targets=targets
+                )
         return self._objectives[key]
 
     def _targets(self, y: Any, names: Any) -> list[Any] | None:
@@ -312,7 +321,8 @@ class Session:
         if self.shown is None and self.optimizer is not None:
             names = None if self.model.call_graph() is None else self.output_names()
             try:
-                self.shown = CompiledObjective(**self.arguments, output_names=names)
+                with registry.CustomObjectScope(self._custom):
+                    self.shown = CompiledObjective(**self.arguments, output_names=names)
             except (TypeError, ValueError):
                 return None
         return self.shown
@@ -447,10 +457,25 @@ class Session:
 
         def test_step(carry: EvalState, given: tuple[pure.Variables, Batch]) -> EvalState:
             self.note_compilation("test", given[1])
-            with steps.refusing_outside():
+            with steps.refusing_outside(self.next_key):
                 return step(carry, given)
 
         return test_step
+
+    def next_key(self) -> jax.Array:
+        """Returns a key for a batch of evaluation or prediction, where the model draws.
+
+        Its state is found as a variable from outside of the model, and carried as one.
+        """
+        if self._draws is None:
+            with scope.outside(), jax.ensure_compile_time_eval():
+                self._draws = SeedGenerator(name="draws")
+        return self._draws.next_key()
+
+    def written_outside(self, outside: Mapping[str, Variable]) -> list[str]:
+        """Returns which of the variables from outside evaluation and prediction change."""
+        state = None if self._draws is None else self._draws.state
+        return [path for path, variable in outside.items() if variable is state]
 
     def cells(self, outside: Mapping[str, Variable]) -> Cells:
         """Returns the cells of training; draws the key of the steps if there is none yet."""
@@ -619,7 +644,10 @@ class Evaluation:
             resident = (self._variables, chunk.resident)
             self._carry, logs = chunk.run(self._run_chunk, self._carry, resident)
         except steps.OutsideVariables as found:
-            hooks.add_outside(self._program.outside, found)
+            outside = self._program.outside
+            hooks.add_outside(outside, found)
+            written = self._session.written_outside(outside)
+            self._program.written = [*dict.fromkeys([*self._program.written, *written])]
             self.begin()
             resident = (self._variables, chunk.resident)
             self._carry, logs = chunk.run(self._run_chunk, self._carry, resident)
@@ -642,19 +670,26 @@ class Prediction:
 
     Args:
         session: The session.
-        select: Makes a batch of what stays on the device and of one slot.
-        written: The paths of the variables that inference writes.
+        written: The paths of the model's variables that inference writes.
+
+    Attributes:
+        written: Those, and of others that it writes.
     """
 
     def __init__(self, session: Session, written: list[str]):
-        self._layout, self._written = session.layout(), written
+        self._layout, self._of_model = session.layout(), written
         key = ("predict", session.model.run_eagerly)
         if key not in self._layout.programs:
             self._layout.programs[key] = _prediction_program(session, self._layout.named)
         self._run_chunk, self._outside = self._layout.programs[key]
-        self._named = self._layout.named
-        self._carry: Any = {path: self._named[path].cell() for path in written}
+        self._session, self._named = session, self._layout.named
+        self._begin()
         self._parts: list[Any] = []
+
+    def _begin(self) -> None:
+        self.written = [*self._of_model, *self._session.written_outside(self._outside)]
+        named = {**self._named, **self._outside}
+        self._carry: Any = {path: named[path].cell() for path in self.written}
 
     def take(self, chunk: Chunk) -> Mapping[str, Any]:
         """Runs a chunk; returns its outputs."""
@@ -663,6 +698,7 @@ class Prediction:
             self._carry, parts = chunk.run(self._run_chunk, self._carry, arrays)
         except steps.OutsideVariables as found:
             hooks.add_outside(self._outside, found)
+            self._begin()
             arrays = _cells_of(self._named, self._outside)
             self._carry, parts = chunk.run(self._run_chunk, self._carry, arrays)
         self._parts += parts
@@ -671,7 +707,7 @@ class Prediction:
     def end(self) -> Any:
         """Keeps what the model has written; returns all outputs, as NumPy arrays."""
         for path, value in self._carry.items():
-            self._named[path].set_cell(value)
+            {**self._named, **self._outside}[path].set_cell(value)
         parts = [jax.tree.map(np.asarray, part) for part in self._parts]
         if len(parts) == 1:
             return parts[0]
@@ -708,7 +744,7 @@ def _prediction_program(
     def on_list(written: Any, given: tuple[list[Any], Any]) -> Any:
         arrays, x = given
         state = dict(zip([*paths, *outside], arrays, strict=True))
-        with steps.refusing_outside():
+        with steps.refusing_outside(session.next_key):
             return step(written, pure.Variables({}, state), x)
 
     run = engine.make_map(on_list, lambda resident, slot: (resident, slot))

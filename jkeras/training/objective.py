@@ -13,6 +13,7 @@ import numpy as np
 
 from jkeras import losses as losses_module
 from jkeras import metrics as metrics_module
+from jkeras.base import registry
 from jkeras.base.naming import nearest, unique
 from jkeras.training.state import Batch, batch_size
 
@@ -383,12 +384,17 @@ def _flat_list(entry: Any) -> list[Any]:
     return [] if entry is None else [entry]
 
 
-def check_names(given: Mapping[str, Any]) -> None:
+def custom_names(given: Mapping[str, Any]) -> dict[str, Any]:
     """Resolves every name once, so that a misspelt one is an error of `compile`.
 
     Args:
         given: What `compile` was told, with the keys `loss`, `metrics` and `weighted_metrics`.
+
+    Returns:
+        The user's objects that are named, by name: those of a `custom_object_scope` must be known
+        when it has ended.
     """
+    found: dict[str, Any] = {}
 
     def visit(value: Any, resolve: Callable[[Any], Any]) -> None:
         if isinstance(value, Mapping):
@@ -399,10 +405,14 @@ def check_names(given: Mapping[str, Any]) -> None:
                 visit(entry, resolve)
         elif isinstance(value, str):
             resolve(value)
+            own = registry.custom_object(value)
+            if own is not None:
+                found[value] = own
 
     visit(given["loss"], losses_module.as_loss)
     visit(given["metrics"], _known_metric)
     visit(given["weighted_metrics"], _known_metric)
+    return found
 
 
 def _known_metric(name: str) -> None:

@@ -95,13 +95,16 @@ class OutsideVariables(Exception):
 
 
 @contextmanager
-def refusing_outside() -> Iterator[None]:
+def refusing_outside(make_key: Callable[[], jax.Array] | None = None) -> Iterator[None]:
     """Runs a block that may use the variables it is given only, while it is traced.
+
+    Args:
+        make_key: Makes the key of calls that draw and are given none.
 
     Raises:
         OutsideVariables: If it uses others: compiled, they would be constants of the program.
     """
-    here = _Finding()
+    here = _Finding(make_key)
     with scope.enter(here):
         yield
     if here.values:
@@ -109,8 +112,12 @@ def refusing_outside() -> Iterator[None]:
 
 
 class _Finding(scope.Finding):
-    def key_for_call(self) -> None:
-        return None  # what draws numbers needs a key of the step's
+    def __init__(self, make_key: Callable[[], jax.Array] | None = None):
+        super().__init__()
+        self._make_key = make_key
+
+    def key_for_call(self) -> Any:
+        return self._make_key
 
 
 def make_train_step(

@@ -1,5 +1,6 @@
 """Losses, metrics and weights in every structure, and what results are called."""
 
+import pickle
 import warnings
 
 import numpy as np
@@ -212,6 +213,41 @@ def test_inputs_of_another_structure_warn():
         by_name.predict({"b": X, "a": X}, verbose=0)
         for x in ([X, X], (X, X), {"a": X, "b": X}):
             by_place.predict(x, verbose=0)
+
+
+# ------------------------------------------------------------------ names
+class Offset(keras.metrics.Metric):
+    def __init__(self, name="offset", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.total = self.add_variable((), name="total")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.total.assign_add(keras.ops.mean(y_pred - y_true))
+
+    def result(self):
+        return self.total.value
+
+
+def fourth_power(y_true, y_pred):
+    return (y_true - y_pred) ** 4
+
+
+@pytest.mark.parametrize("copied", [False, True], ids=["", "pickled"])
+def test_names_of_a_scope_are_known_when_it_has_ended(copied):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    with keras.utils.custom_object_scope({"fourth_power": fourth_power, "Offset": Offset}):
+        model.compile("sgd", loss="fourth_power", metrics=["fourth_power", "Offset", "mae"])
+    if copied:
+        model = pickle.loads(pickle.dumps(model))
+    logs = model.fit(X, Y, verbose=0).history
+    assert list(logs) == ["Offset", "fourth_power", "loss", "mae"]
+    found = model.evaluate(X, Y, verbose=0, return_dict=True)
+    error = model.predict(X, verbose=0) - Y
+    np.testing.assert_allclose(found["loss"], (error**4).mean(), rtol=1e-5)
+    np.testing.assert_allclose(found["Offset"], error.mean(), rtol=1e-5)
+    # evaluate alone leaves what the metrics say current
+    current = {metric.name: float(metric.result()) for metric in model.metrics}
+    np.testing.assert_allclose([current[k] for k in found], list(found.values()), rtol=1e-6)
 
 
 # ------------------------------------------------------------------ what is refused

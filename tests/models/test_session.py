@@ -244,6 +244,49 @@ def test_a_metric_may_show_the_learning_rate():
     assert history["rate"] == [1.0, 0.5, 0.25]
 
 
+# ------------------------------------------------------------------ what a model draws
+class Noise(keras.layers.Layer):
+    def call(self, x):
+        return x + keras.random.normal(keras.ops.shape(x))
+
+
+class OwnStep(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.noise = Noise()
+
+    def call(self, x):
+        return self.noise(x)
+
+    def test_step(self, state, data):
+        return super().test_step(state, data)
+
+
+def drawing():
+    inputs = keras.Input((5,))
+    return keras.Model(inputs, Noise()(inputs))
+
+
+@pytest.mark.parametrize("make", [drawing, OwnStep])
+def test_every_prediction_and_evaluation_draws_anew(make):
+    x = np.zeros((40, 5), "float32")
+
+    def run():
+        keras.utils.set_random_seed(3)
+        model = make()
+        model.compile("sgd", "mse")
+        outputs = [model.predict(x[:n], verbose=0) for n in (40, 40, 1, 1)]
+        losses = [model.evaluate(x, x, verbose=0) for _ in range(3)]
+        return [*outputs[0], *outputs[1], *outputs[2], *outputs[3]], losses
+
+    rows, losses = run()
+    assert len(np.unique(np.round(rows, 6), axis=0)) == len(rows)  # each batch, and each call
+    assert len(set(losses)) == 3
+    again = run()
+    np.testing.assert_array_equal(again[0], rows)
+    assert again[1] == losses
+
+
 # ------------------------------------------------------------------ wrong calls
 @pytest.mark.parametrize(
     ("method", "arguments", "error", "message"),

@@ -156,6 +156,13 @@ def test_functions_given_to_compile_are_known_after_loading(name, tmp_path):
     model.fit(X, Y, shuffle=False, verbose=0)
     history = again.fit(X, Y, shuffle=False, verbose=0).history
     assert "distance" in history and same_weights(model, again)
+    values = again.evaluate(X, Y, verbose=0)
+    np.testing.assert_allclose(values, model.evaluate(X, Y, verbose=0), rtol=1e-6)
+    again.save(tmp_path / f"again_{name}")
+    third = keras.models.load_model(
+        tmp_path / f"again_{name}", custom_objects={"distance": distance}
+    )
+    np.testing.assert_allclose(third.evaluate(X, Y, verbose=0), values, rtol=1e-6)
     if name == "a.keras":
         with pytest.raises(ValueError, match="Unknown function 'distance'"):
             keras.models.load_model(tmp_path / name)
