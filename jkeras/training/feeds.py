@@ -159,12 +159,12 @@ class ArrayFeed:
             self._sent = {}
         return self._rows
 
-    def _chunk(self, part: int, start: int, wanted: int) -> Chunk:
-        """Returns a chunk of at most `wanted` slots of a part of the pass."""
+    def _chunk(self, part: int, start: int, wanted: int, whole: bool = True) -> Chunk:
+        """Returns a chunk of at most `wanted` slots of a part of the pass; `whole`: of all."""
         if self._resident is None:
             self._resident = jax.tree.map(jnp.asarray, self._data)
         rows = self._draw_rows()[part]
-        if start == 0 and wanted == len(rows):  # the call sends them, in less time
+        if whole:  # the call sends them, in less time
             return Chunk(self._resident, rows, start, wanted, whole=True)
         if part not in self._sent:  # one transfer a pass, and not one a chunk
             self._sent[part] = jnp.asarray(rows)
@@ -184,8 +184,11 @@ class ArrayFeed:
             slots, ahead = self._draw_rows(), length()
             if self._offset < full:
                 wanted = min(full - self._offset, left, ahead or full)
-                chunk = self._chunk(0, self._offset, wanted)
-                if chunk.whole and rest and left > full and (ahead is None or ahead > full):
+                # Chunks of a chosen length share a program with a whole pass of that length: while
+                # a progress bar finds its pace, no other one is compiled.
+                whole = ahead is None and wanted == full
+                chunk = self._chunk(0, self._offset, wanted, whole)
+                if chunk.whole and rest and left > full:
                     chunk = chunk._replace(steps=full + 1, rest=slots[1][0])
             else:
                 chunk = self._chunk(1, 0, 1)
@@ -213,7 +216,8 @@ class HostFeed(ArrayFeed):
     select: Callable[[Any, Any], Any] = staticmethod(engine.take_slot)
     streams = True
 
-    def _chunk(self, part: int, start: int, wanted: int) -> Chunk:
+    def _chunk(self, part: int, start: int, wanted: int, whole: bool = True) -> Chunk:
+        del whole  # a stream's chunks have few sizes
         rows = self._draw_rows()[part]
         bytes_a_row = sum(row_bytes(a) for a in jax.tree.leaves(self._data))
         capacity, count = _room(bytes_a_row * rows.shape[1], wanted)
@@ -363,14 +367,17 @@ class StreamFeed:
             self.rewind()
         elif self._iterator is not None and self._held is None:
             self._held = self._next_batch()  # None where the last call took all of a pass
-        left, ended = steps, self.has_ended
+        left, ended, taken = steps, self.has_ended, 0
         while not ended and (left is None or left > 0):
             started = time.perf_counter()
             first = self._next_batch()
             if first is None:
                 return
             size = sum(np.asarray(a).nbytes for a in jax.tree.leaves(first))
-            known = [n for n in (length(), left, self._steps_per_pass) if n is not None]
+            in_pass = self._steps_per_pass
+            if in_pass is not None and steps is None:
+                in_pass = max(1, in_pass - taken)  # so that each epoch's rest has the same size
+            known = [n for n in (length(), left, in_pass) if n is not None]
             capacity, wanted = _room(size, min(known, default=_CAPACITIES[-1]))
             batches, shapes = [first], _shapes(first)
             while len(batches) < wanted:
@@ -385,6 +392,7 @@ class StreamFeed:
                     break
                 batches.append(batch)
             yield Chunk(None, _stack(batches, capacity), 0, len(batches))
+            taken += len(batches)
             left = None if left is None else left - len(batches)
 
 

@@ -74,6 +74,32 @@ def test_nothing_is_compiled_again_that_did_not_change():
     assert (model.layers[0].kernel.numpy() != frozen).any()  # it was trained in between
 
 
+@pytest.mark.parametrize("source", ["arrays", "stream"])
+@pytest.mark.parametrize("rows", [64, 61])
+def test_a_progress_bar_compiles_nothing_after_the_first_epoch(
+    source, rows, monkeypatch, capsys, caplog
+):
+    class Batches(keras.utils.PyDataset):
+        def __len__(self):
+            return -(-rows // 4)
+
+        def __getitem__(self, i):
+            return x[4 * i : 4 * i + 4], y[4 * i : 4 * i + 4]
+
+    monkeypatch.setattr("jkeras.models.fitting.is_terminal", lambda: True)
+    x, y = X[:rows], Y[:rows]
+    model, lines = make(), []
+    note = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: lines.append(len(caplog.messages))
+    )
+    with caplog.at_level("DEBUG", "jkeras"):
+        given = (x, y) if source == "arrays" else (Batches(),)
+        model.fit(*given, batch_size=4 if source == "arrays" else None, epochs=6, callbacks=[note])
+    assert lines[0] > 0
+    # A stream's chunks have room for 1, 8 or 64 steps, and may not have grown in one epoch.
+    assert lines[-1] - lines[0] <= (source == "stream")
+
+
 def test_a_debug_log_names_what_changed(caplog):
     model = make()
     with caplog.at_level(logging.DEBUG, "jkeras"):
