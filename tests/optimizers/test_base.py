@@ -367,3 +367,11 @@ def test_assigning_helpers():
     assert optimizer.scale_loss(3.0) == 3.0 and optimizer.loss_scale({}) is None
     optimizer.finalize_variable_values([weight])
     assert weight.numpy().item() == 5.0
+
+
+@pytest.mark.parametrize("name", ["sgd", "rmsprop", "adam", "adamw", "adagrad", "lion", "nadam"])
+def test_a_model_without_trained_weights_can_be_fitted(name):
+    model = keras.Sequential([keras.layers.Flatten()])
+    model.compile(name, "mse")
+    history = model.fit(np.zeros((4, 3)), np.ones((4, 3)), verbose=0)
+    assert history.history["loss"] == [1.0] and int(model.optimizer.iterations) == 1
