@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import jkeras as keras
 from jkeras import constraints, optimizers
 from jkeras.base import keys
 from jkeras.core import scope
