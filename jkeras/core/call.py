@@ -32,7 +32,9 @@ class CallSignature:
         ]
         # "query_mask" is filled with the mask of "query", "mask" with that of the first argument.
         self.mask_sources = {
-            n: n.removesuffix("_mask") for n in parameters if n.removesuffix("_mask") in parameters
+            n: n.removesuffix("_mask")
+            for n in parameters
+            if n.endswith("_mask") and n.removesuffix("_mask") in parameters
         }
         if "mask" in parameters and len(self.names) > 1:
             self.mask_sources["mask"] = self.names[0]
@@ -59,12 +61,20 @@ class CallSignature:
         if len(parameters) == 1:
             first = args[0] if args else next(iter(named.values()), None)
             return {parameters[0]: _shapes(first)}
-        if unknown := [p for p in parameters if p.removesuffix("_shape") not in self.names]:
+        for p in parameters:
+            name = p.removesuffix("_shape")
+            if name != p and name in self.names:
+                continue
+            problem = (
+                "which does not end in `_shape`"
+                if name == p
+                else f"but `call()` does not have argument `{name}`"
+            )
             raise ValueError(
                 f"For a `{method.__name__}()` method with more than one argument, all arguments "
                 "should have a `_shape` suffix and match an argument from `call()`. E.g. "
-                "`build(self, foo_shape, bar_shape)` for `call(self, foo, bar)`. Received: "
-                f"{unknown} for a call with {self.names}"
+                "`build(self, foo_shape, bar_shape)` for `call(self, foo, bar)`. It has argument "
+                f"`{p}`, {problem}."
             )
         return {
             p: _shapes(named[p.removesuffix("_shape")])
@@ -106,8 +116,10 @@ def outputs_of(layer: Any, here: scope.Scope, args: tuple, kwargs: dict[str, Any
         if signature.takes_training:
             training = signature.training_default if training is None else training
             given["training"] = training
-        for name, source in signature.mask_sources.items() if masks else ():
-            if given.get(name) is None and jax.tree.leaves(masks.get(source)):
+        for name, source in signature.mask_sources.items():
+            if given.get(name) is not None:
+                masks[source] = given[name]
+            elif masks and jax.tree.leaves(masks.get(source)):
                 given[name] = masks[source]
         try:
             outputs = _call(layer, here, training, bound)
@@ -141,7 +153,8 @@ def outputs_of(layer: Any, here: scope.Scope, args: tuple, kwargs: dict[str, Any
 def _call(layer: Any, here: scope.Scope, training: Any, bound: inspect.BoundArguments) -> Any:
     before = here.training, here.autocast, here.names
     here.training = training
-    here.autocast = layer.compute_dtype if layer.autocast else None
+    dtype = layer.compute_dtype
+    here.autocast = dtype if layer.autocast and policy.is_float(dtype) else None
     here.names = (*here.names, layer._name)
     here.callers.append(layer)
     try:
@@ -250,7 +263,9 @@ def _mask_outputs(
 def mark_symbols(layer: Any, args: tuple, kwargs: dict[str, Any], outputs: Any) -> None:
     """Gives the symbolic outputs of a layer's symbolic call their masks, symbolic as well."""
     inputs = args[0] if args else next(iter(kwargs.values()), None)
-    previous = jax.tree.map(lambda x: getattr(x, "_keras_mask", None), inputs)
+    previous = kwargs.get("mask") if "mask" in layer._signature.mask_sources else None
+    if previous is None:
+        previous = jax.tree.map(lambda x: getattr(x, "_keras_mask", None), inputs)
     if layer._makes_masks or (layer.supports_masking and jax.tree.leaves(previous)):
         mask = graph.record(layer.compute_mask, (inputs, previous), {})
         leaves = graph.symbols(outputs)

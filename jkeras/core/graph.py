@@ -404,6 +404,11 @@ class Graph:
         return names
 
     @functools.cached_property
+    def warnings_given(self) -> set[str]:
+        """What was warned of: once for a graph, not at each call."""
+        return set()
+
+    @functools.cached_property
     def on_host(self) -> bool:
         """Whether some of the calls run on the host, since they are of strings."""
         graphs = [getattr(call.layer, "call_graph", lambda: None)() for call in self.calls]

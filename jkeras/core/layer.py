@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import jax
+import numpy as np
 
 from jkeras import regularizers
 from jkeras.base import naming, registry
@@ -113,6 +114,10 @@ class Layer(Module, registry.Configurable):
             raise ValueError(f"The name of a layer is a string, got {name!r}.")
         if name is not None and "/" in name:
             raise ValueError(f"The name of a layer may not contain '/', got {name!r}.")
+        if not isinstance(trainable, (bool, np.bool_)):
+            raise ValueError(
+                f"Expected argument `trainable` of a layer to be a boolean, got {trainable!r}."
+            )
         if name is None:
             root = naming.to_snake_case(type(self).__name__)
             name = naming.AutomaticName(naming.auto_name(root), root)
@@ -135,7 +140,8 @@ class Layer(Module, registry.Configurable):
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """Computes the outputs."""
         raise NotImplementedError(
-            f"The class {type(self).__name__} has no method call(self, inputs). Write one."
+            f"Layer {type(self).__name__} does not have a `call` method implemented. Write "
+            "call(self, inputs)."
         )
 
     # -------------------------------------------------------------- configuration
@@ -445,6 +451,8 @@ def _recorded_build(build: Callable) -> Callable:
         given = dict(list(bound.arguments.items())[1:])
         records["_build_shapes"] = {k: v for k, v in given.items() if v is not None}
         records["_path"], records["_built"] = "/".join(names), True
+        if not self._trainable:
+            self.trainable = False  # of the layers that `build` has made, too
 
     return recorded
 

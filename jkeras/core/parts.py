@@ -147,8 +147,15 @@ class Module:
             The weight.
 
         Raises:
-            ValueError: If the shape is not one, or has an axis of unknown size.
+            ValueError: If the shape is not one, or has an axis of unknown size; in `call`.
         """
+        here = scope.current()
+        if here is not None and here.callers and here.callers[-1] is self:
+            raise ValueError(
+                "You cannot add new elements of state (variables or sub-layers) to a layer in its "
+                f"call(): make the weight {name!r} in the __init__() or the build() of "
+                f"{type(self).__name__}."
+            )
         is_old = bool(args) and isinstance(args[0], str)
         order = ("name", "shape", "dtype") if is_old else ("shape", "initializer", "dtype")
         given = dict(zip(order, args, strict=False))

@@ -82,9 +82,13 @@ class DTypePolicy(Configurable):
     def __init__(self, name: str | None = None):
         name = dtype_policy().name if name is None else name
         if not isinstance(name, str):
-            raise TypeError(f"A dtype policy is named by a string, got {name!r}.")
+            raise TypeError(f"'name' must be a string: a dtype policy's name, got {name!r}.")
+        name = _ALIASES.get(name, name)
         if name not in _POLICIES:
-            raise ValueError(f"Unknown dtype policy {name!r}{nearest(name, _POLICIES)}")
+            raise ValueError(
+                f"Unknown dtype policy. Cannot convert {name!r} to a DTypePolicy"
+                f"{nearest(name, _POLICIES)}"
+            )
         self._name = name
         mixed = name.startswith("mixed_")
         self._compute_dtype = name.removeprefix("mixed_")
@@ -160,10 +164,8 @@ def get_policy(identifier: Any) -> DTypePolicy:
         return identifier
     if isinstance(identifier, dict):
         return DTypePolicy(identifier["config"]["name"])
-    if isinstance(identifier, str) and identifier in _POLICIES:
-        return DTypePolicy(identifier)
     if isinstance(identifier, str):
-        raise ValueError(f"Unknown dtype policy {identifier!r}{nearest(identifier, _POLICIES)}")
+        return DTypePolicy(identifier)
     return DTypePolicy(standardize_dtype(identifier))
 
 

@@ -201,7 +201,7 @@ def as_axes(layer: Layer, axis: Any) -> Any:
     axes = [as_integer(a) for a in axis] if isinstance(axis, (list, tuple)) else [None]
     if None in axes:
         raise TypeError(
-            "Expected an int or a list/tuple of ints for the argument 'axis', but received: "
+            "Invalid value for `axis` argument: expected an int or a list/tuple of ints. Received: "
             f"{axis!r} (layer {layer.name!r})"
         )
     return axes
@@ -250,6 +250,6 @@ def check_steps(
     """
     if max(layer.strides) > 1 and max(layer.dilation_rate) > 1:
         raise ValueError(
-            f"{message}: set one of them to 1. Received: strides={layer.strides} and "
-            f"dilation_rate={layer.dilation_rate} (layer {layer.name!r})"
+            f"{message}. Received: strides={layer.strides} and "
+            f"dilation_rate={layer.dilation_rate}. Set one of them to 1 (layer {layer.name!r})."
         )

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.base import registry
+from jkeras.base.numbers import as_integer
 from jkeras.core.layer import Layer
 from jkeras.core.signatures import takes_arguments_of
 from jkeras.layers.arguments import (
@@ -334,6 +335,11 @@ class MultiHeadAttention(_HeadAttention):
         self.output_shape, self.attention_axes = None, _as_tuple(attention_axes)
         if output_shape is not None:
             sizes = _as_tuple(output_shape)
+            if any(as_integer(n) is None for n in sizes):
+                raise ValueError(
+                    f"Invalid `output_shape`: {output_shape!r}. When specified, the `output_shape` "
+                    "should be of type tuple, list, or int."
+                )
             self.output_shape = tuple(positive_integer(self, "output_shape", n) for n in sizes)
 
 
@@ -502,8 +508,8 @@ class Attention(Layer):
             return None, None
         if not isinstance(mask, (list, tuple)) or len(mask) not in (2, 3):
             raise ValueError(
-                f"{type(self).__name__} layer mask must be a list, namely [query_mask, "
-                f"value_mask]. Received: mask={mask} (layer {self.name!r})"
+                f"{type(self).__name__} layer mask must be a list of length 2 or 3, namely "
+                f"[query_mask, value_mask]. Received: mask={mask} (layer {self.name!r})"
             )
         return mask[0], mask[1]
 

@@ -332,7 +332,7 @@ class StackedRNNCells(Layer):
                     x = cell.project(times(x, factor[0]))
                 x, state = cell.step(x, state, factor[1])
             else:
-                x, new = cell(x, state, **training_argument(cell, factor))
+                x, new = cell(x, as_list(state), **training_argument(cell, factor))
                 state = as_list(new) if isinstance(state, (list, tuple)) else as_list(new)[0]
             new_states.append(state)
         return x, new_states

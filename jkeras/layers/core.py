@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Unpack
 
@@ -75,6 +76,9 @@ class InputLayer(Layer):
                 f"cannot provide an incompatible `{word}` argument.)"
             )
         if shape is None and batch_shape is None and self._batch_input_shape is not None:
+            warnings.warn(
+                "Argument `input_shape` is deprecated. Use `shape` instead.", stacklevel=2
+            )
             first, *sample = self._batch_input_shape  # of older Keras code
             batch_size, shape = batch_size if first is None else first, sample
         if shape is not None and batch_shape is not None:

@@ -162,9 +162,13 @@ def arrange_inputs(found: graph.Graph, inputs: Any, model_name: str) -> list[Any
             f"Layer {model_name!r} expects {len(symbols)} named input(s) with keys "
             f"{found.input_names}, but it received {len(leaves)} input tensors."
         )
-    _warn_of_structure(inputs, wanted)
-    pairs = zip(symbols, leaves, strict=True)
-    return [_fit_input(i, x, array, model_name) for i, (x, array) in enumerate(pairs)]
+    _warn_of_structure(inputs, found)
+    where = [jax.tree_util.keystr(p, simple=True, separator=".") for p, _ in _paths(wanted)]
+    return [_fit_input(*part, model_name) for part in zip(where, symbols, leaves, strict=True)]
+
+
+def _paths(tree: Any) -> Any:
+    return jax.tree_util.tree_leaves_with_path(tree)
 
 
 def _choose(wanted: Any, given: Any, model_name: str) -> Any:
@@ -190,7 +194,7 @@ def _is_none(x: Any) -> bool:
     return x is None
 
 
-def _fit_input(index: int, x: graph.SymbolicTensor, array: Any, model_name: str) -> Any:
+def _fit_input(path: str, x: graph.SymbolicTensor, array: Any, model_name: str) -> Any:
     if array is None and not (x.source is not None and x.source.layer.optional):
         raise ValueError(
             f"The input {x.input_name!r} of the model {model_name!r} is not optional, but None was "
@@ -206,15 +210,17 @@ def _fit_input(index: int, x: graph.SymbolicTensor, array: Any, model_name: str)
     problem = InputSpec(shape=x.shape).problem(shapes.known(fitted.shape))
     if problem:
         raise ValueError(
-            f"Input {index} with name {x.input_name!r} of layer {model_name!r} is incompatible "
-            f"with the layer: expected shape={x.shape}, found shape={shapes.known(shape)}"
+            f"Invalid input shape for the input with name {x.input_name!r} and path {path!r}: it "
+            f"is incompatible with the layer {model_name!r}: expected shape={x.shape}, found "
+            f"shape={shapes.known(shape)}"
         )
     # uint8 images stay small until here: the cast is a part of the compiled step.
     return fitted if x.dtype in (fitted.dtype, "string") else fitted.astype(x.dtype)
 
 
-def _warn_of_structure(inputs: Any, wanted: Any) -> None:
-    """Warns of inputs in another structure than the model's, such as a dict with a key more."""
+def _warn_of_structure(inputs: Any, found: graph.Graph) -> None:
+    """Warns, once, of inputs in another structure than the model's: a dict with a key more."""
+    wanted = found.inputs
     by_name = isinstance(inputs, Mapping) and _is_list(wanted)
     if by_name or _outline(inputs) == _outline(wanted):
         return
@@ -225,7 +231,9 @@ def _warn_of_structure(inputs: Any, wanted: Any) -> None:
     )
     if isinstance(wanted, Mapping) and _is_list(inputs) and list(wanted) != sorted(wanted):
         raise ValueError(f"{problem}\nA list does not say which key is which: pass a dict.")
-    warnings.warn(problem, stacklevel=2)
+    if "structure" not in found.warnings_given:
+        found.warnings_given.add("structure")
+        warnings.warn(problem, stacklevel=2)
 
 
 def _outline(tree: Any) -> Any:

@@ -42,6 +42,7 @@ class Sequential(Model):
         self._by_name: dict[str, Layer] = {}
         self._outputs: Any = None  # of the whole stack, if the shape of the inputs is known
         self._graph: graph.Graph | None = None  # found when it is asked for
+        self._begun = False  # whether `build` has made the InputLayer
         for layer in layers or ():
             self.add(layer)
 
@@ -224,6 +225,7 @@ class Sequential(Model):
         shape = (None, *tuple(input_shape)[1:])
         begin = InputLayer(batch_shape=shape, dtype=_input_dtype(self.layers[0]))
         layers = self.layers
+        self._begun = True
         try:
             self._restack([begin, *layers])
         except NotImplementedError:  # a layer whose outputs' shapes only a call of arrays shows
@@ -259,7 +261,13 @@ class Sequential(Model):
         if isinstance(inputs, host.Encoded):
             return host.run(self.call_graph(), inputs)  # type: ignore[arg-type]
         if self._has_inputs:
-            ends = graph.Graph(self._stack[0].output, self._outputs, (), ())
+            begin = self._stack[0].output
+            if self._begun:  # for the first data: others may have other sizes, as the layers allow
+                sizes = [1 if n == 1 else None for n in begin.shape]
+                begin = graph.SymbolicTensor(
+                    sizes, begin.dtype, name=begin.name, source=begin.source
+                )
+            ends = graph.Graph(begin, self._outputs, (), ())
             outputs = arrange_inputs(ends, inputs, self.name)[0]
         if mask is not None and here is not None:
             here.set_mask(outputs, mask)

@@ -32,6 +32,9 @@ def get_state_tree(self: Any, value_format: str = "backend_tensor") -> dict[str,
     Returns:
         Four dicts by name: `trainable_variables`, `non_trainable_variables`,
         `optimizer_variables` and `metrics_variables`.
+
+    Raises:
+        ValueError: If `value_format` is unknown, or two variables have one path.
     """
     if value_format not in ("backend_tensor", "numpy_array"):
         raise ValueError(
@@ -46,6 +49,11 @@ def get_state_tree(self: Any, value_format: str = "backend_tensor") -> dict[str,
             node = tree[part]
             for folder in folders:
                 node = node.setdefault(folder, {})
+            if name in node:
+                raise ValueError(
+                    "The following variable path is found twice in the model: "
+                    f"{variable.path!r}. Give its layers different names, by `name=`."
+                )
             node[name] = variable.numpy() if value_format == "numpy_array" else variable.value
     return tree
 

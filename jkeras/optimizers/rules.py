@@ -171,6 +171,8 @@ def narrowed(inner: Part) -> Part:
     """Shows a part only the parameters that have a gradient; keeps all dtypes as they were."""
 
     def update(grads: Arrays, state: State, params: Arrays) -> tuple[Arrays, State]:
+        if not grads:  # all layers are frozen, or have no weights
+            return {}, state
         own = {
             name: {k: x[k] for k in grads if k in x} if isinstance(x, dict) else x
             for name, x in state.items()

@@ -179,7 +179,7 @@ class CompiledObjective:
                 entries = per_output(given, self.output_names, argument)
             except ValueError as error:
                 raise ValueError(
-                    f"{error}\nInvalid `{argument}`. `{argument}` should contain metrics objects "
+                    f"Invalid `{argument}`: {error}\n`{argument}` should contain metrics objects "
                     "and either be a dict or a list matching the output names of the model "
                     f"{self._names}, or match the output structure of the model."
                 ) from None

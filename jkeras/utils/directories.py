@@ -475,6 +475,8 @@ def _check_labels(
 def _check_split(
     validation_split: float | None, subset: str | None, shuffle: bool, seed: int | None
 ) -> None:
+    if subset is not None and not validation_split:
+        raise ValueError("If `subset` is set, `validation_split` must be set, and inversely.")
     if validation_split is not None and not 0 < validation_split < 1:
         raise ValueError(
             f"`validation_split` must be between 0 and 1, received: {validation_split}"

@@ -370,7 +370,7 @@ def test_super_init_forgotten():
 
 
 def test_no_call_method():
-    with pytest.raises(NotImplementedError, match=r"no method call\(self, inputs\)"):
+    with pytest.raises(NotImplementedError, match=r"Write call\(self, inputs\)"):
 
         class Empty(layers.Layer):
             pass
@@ -428,3 +428,56 @@ def test_eager_layers_can_be_called_from_a_jitted_function():
     np.testing.assert_allclose(jax.jit(unit)(X), expected, rtol=1e-6)
     gradient = jax.grad(lambda x: unit(x).sum())(jnp.asarray(X))
     np.testing.assert_allclose(gradient, np.tile(unit.kernel.numpy().sum(1), (2, 1)), rtol=1e-6)
+
+
+def test_arguments_of_build_go_by_the_names_of_arguments_of_call():
+    class Pair(layers.Layer):
+        def call(self, foo, bar):
+            return foo + bar
+
+    class NoSuffix(Pair):
+        def build(self, foo_shape, bar):
+            self.width = bar
+
+    class OtherName(Pair):
+        def build(self, foo_shape, baz_shape):
+            self.width = baz_shape
+
+    with pytest.raises(ValueError, match="argument `bar`, which does not end in `_shape`"):
+        NoSuffix()(X, X)
+    with pytest.raises(ValueError, match=r"`baz_shape`, but `call\(\)` does not have"):
+        OtherName()(X, X)
+
+
+def test_state_is_made_before_the_call():
+    class Late(layers.Layer):
+        def call(self, x):
+            self.late = self.add_weight(shape=(), name="late")
+            return x + self.late
+
+    with pytest.raises(ValueError, match=r"cannot add new elements of state.*'late'"):
+        Late()(X)
+    with pytest.raises(NotImplementedError, match="does not have a `call` method"):
+        layers.Layer()(X)
+
+
+@pytest.mark.parametrize("value", ["yes", 1, None])
+def test_trainable_is_a_boolean(value):
+    with pytest.raises(ValueError, match="to be a boolean"):
+        layers.Dense(2, trainable=value)
+
+
+def test_a_frozen_layer_freezes_what_it_builds():
+    class Outer(layers.Layer):
+        def build(self, input_shape):
+            self.inner = layers.Dense(2)
+            self.inner.build(input_shape)
+
+        def call(self, x):
+            return self.inner(x)
+
+    outer = Outer(trainable=False)
+    outer(X)
+    assert outer.trainable_weights == [] and len(outer.non_trainable_weights) == 2
+    outer.trainable = True
+    assert len(outer.trainable_weights) == 2

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import jkeras as keras
-from jkeras import DTypePolicy, layers
+from jkeras import DTypePolicy, layers, ops
 from jkeras.core import policy
 
 
@@ -60,9 +60,11 @@ def test_policies(name, compute, variable):
 
 
 def test_bad_policies():
-    with pytest.raises(ValueError, match=r"'mixed_flaot16': did you mean 'mixed_float16'"):
+    with pytest.raises(
+        ValueError, match=r"'mixed_flaot16' to a DTypePolicy: did you mean 'mixed_float16'"
+    ):
         DTypePolicy("mixed_flaot16")
-    with pytest.raises(TypeError, match="named by a string"):
+    with pytest.raises(TypeError, match="must be a string"):
         DTypePolicy(16)
 
 
@@ -85,3 +87,20 @@ def test_policies_in_configs_of_other_versions():
         "mixed_float16",
     ):
         assert layers.Dense(1, dtype=config).dtype_policy.name == "mixed_float16"
+
+
+def test_python_names_of_dtypes_and_what_is_no_policy():
+    assert keras.DTypePolicy("int").compute_dtype == layers.Layer(dtype="int").dtype == "int32"
+    with pytest.raises(ValueError, match=r"Cannot convert 'mixed_float15'.*did you mean"):
+        keras.DTypePolicy("mixed_float15")
+
+
+def test_weights_of_layers_of_integers_are_read_as_they_are():
+    class Counts(layers.Layer):
+        def build(self, input_shape):
+            self.scale = self.add_weight(shape=(), initializer="ones", dtype="float32")
+
+        def call(self, x):
+            return ops.cast(x, "float32") * (self.scale + 0.5)
+
+    np.testing.assert_array_equal(Counts(dtype="int32")(np.array([2])), [3.0])

@@ -141,3 +141,17 @@ def test_masks_of_query_and_value_are_one_attention_mask(attention, use_causal_m
     found = attention(query, VALUE, **masks, use_causal_mask=use_causal_mask)
     expected = attention(query, VALUE, attention_mask=full)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("symbolic", [False, True])
+def test_a_mask_given_by_hand_goes_on_to_the_next_layer(symbolic):
+    x, mask = RANDOM.normal(size=(2, 4, 3)), np.array([[1, 1, 0, 0], [1, 1, 1, 0]], bool)
+    first, second = layers.GRU(5, return_sequences=True), layers.GlobalAveragePooling1D()
+    expected = second(first(x, mask=mask), mask=mask)
+    if symbolic:
+        inputs = keras.Input((4, 3)), keras.Input((4,), dtype="bool")
+        outputs = second(first(inputs[0], mask=inputs[1]))
+        found = keras.Model(inputs, outputs)([x, mask])
+    else:
+        found = second(first(x, mask=mask))
+    np.testing.assert_allclose(found, expected, rtol=1e-6)

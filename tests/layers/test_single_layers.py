@@ -171,3 +171,17 @@ def test_a_stack_of_cells_with_bare_states():
     np.testing.assert_array_equal(first, np.full((1, 3), sums[0, -1]))
     np.testing.assert_array_equal(outputs, np.full((1, 2), 3 * sums.sum()))
     np.testing.assert_array_equal(second, outputs)
+
+
+def test_cells_of_ones_own_in_a_stack_get_lists_of_states():
+    class Adding(layers.Layer):
+        state_size = 3
+
+        def call(self, inputs, states):
+            output = states[0] + ops.sum(inputs, axis=-1, keepdims=True)
+            return output, [output]
+
+    x = np.arange(12.0).reshape(2, 3, 2)
+    inner = layers.RNN(Adding(), return_sequences=True)(x)
+    expected = layers.RNN(Adding())(inner)
+    np.testing.assert_allclose(layers.RNN([Adding(), Adding()])(x), expected, rtol=1e-6)

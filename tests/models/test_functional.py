@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import jkeras as keras
+from jkeras import layers
 from jkeras.models import Functional
 
 X = np.ones((2, 3), "float32")
@@ -269,3 +270,19 @@ def test_an_input_spec_of_ones_own():
 def test_layers_cannot_be_set(model):
     with pytest.raises(AttributeError, match=r"layers` attribute is reserved"):
         model().layers = []
+
+
+def test_inputs_of_another_rank_are_named_with_their_path():
+    inputs = [{"foo": keras.Input((3,), name="mine")}]
+    model = keras.Model(inputs, layers.Dense(3)(inputs[0]["foo"]))
+    with pytest.raises(ValueError, match=r"name 'mine' .* path '0\.foo'"):
+        model([{"foo": np.ones((2, 3, 4))}])
+
+
+def test_another_structure_of_inputs_warns_once():
+    inputs = {"a": keras.Input((3,))}
+    model = keras.Model(inputs, inputs["a"] * 2)
+    with pytest.warns(UserWarning, match="The structure of `inputs`") as caught:
+        for _ in range(2):
+            model({"a": np.ones((2, 3)), "b": np.ones((2, 1))})
+    assert len(caught) == 1

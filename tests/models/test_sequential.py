@@ -77,3 +77,24 @@ def test_a_summary_before_it_is_built():
     text: list[str] = []
     keras.Sequential([layers.Dense(2)]).summary(print_fn=text.append)
     assert "?" in text[0] and "0 (unbuilt)" in text[0] and "Total params: 0" in text[0]
+
+
+@pytest.mark.parametrize(
+    ("layer", "first", "then"),
+    [
+        (layers.GRU, (2, 5, 3), (2, 7, 3)),
+        (layers.GlobalAveragePooling2D, (1, 8, 8, 2), (1, 9, 12, 2)),
+        (layers.Flatten, (3, 5, 7), (2, 7, 5)),
+    ],
+)
+def test_without_an_input_sizes_differ_from_batch_to_batch(layer, first, then):
+    model = keras.Sequential([layer(4) if layer is layers.GRU else layer()])
+    x, y = np.ones(first, "float32"), np.ones(then, "float32")
+    model(x)
+    found = [model.predict(part, verbose=0) for part in (x, y)]
+    np.testing.assert_allclose(found[1], model(y), rtol=1e-6)
+    np.testing.assert_allclose(found[0], model(x), rtol=1e-6)
+    with pytest.raises(ValueError, match="incompatible"):
+        model(np.ones((2, 2, 2, 2, 2, 2)))
+    with pytest.raises(ValueError, match="incompatible"):
+        keras.Sequential([keras.Input(first[1:]), layers.Flatten()])(y)

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import jkeras as keras
 from jkeras import constraints, optimizers
 from jkeras.base import keys
 from jkeras.core import scope
@@ -367,3 +368,11 @@ def test_assigning_helpers():
     assert optimizer.scale_loss(3.0) == 3.0 and optimizer.loss_scale({}) is None
     optimizer.finalize_variable_values([weight])
     assert weight.numpy().item() == 5.0
+
+
+@pytest.mark.parametrize("name", ["sgd", "rmsprop", "adam", "adamw", "adagrad", "lion", "nadam"])
+def test_a_model_without_trained_weights_can_be_fitted(name):
+    model = keras.Sequential([keras.layers.Flatten()])
+    model.compile(name, "mse")
+    history = model.fit(np.zeros((4, 3)), np.ones((4, 3)), verbose=0)
+    assert history.history["loss"] == [1.0] and int(model.optimizer.iterations) == 1
