@@ -51,7 +51,8 @@ class Chunk(NamedTuple):
         """Runs the steps, by a function that `make_chunk` made."""
         if self.whole:
             return run_chunk(state, resident, self.slots, rest=self.rest)
-        return run_chunk(state, resident, self.slots, self.start, self.steps)
+        count = self.steps if self.rest is None else self.steps - 1
+        return run_chunk(state, resident, self.slots, self.start, count, rest=self.rest)
 
 
 class Feed(Protocol):
@@ -188,8 +189,9 @@ class ArrayFeed:
                 # a progress bar finds its pace, no other one is compiled.
                 whole = ahead is None and wanted == full
                 chunk = self._chunk(0, self._offset, wanted, whole)
-                if chunk.whole and rest and left > full:
-                    chunk = chunk._replace(steps=full + 1, rest=slots[1][0])
+                ends = self._offset + wanted == full and left > wanted
+                if rest and ends and not self.streams and (ahead is None or ahead > wanted):
+                    chunk = chunk._replace(steps=wanted + 1, rest=slots[1][0])
             else:
                 chunk = self._chunk(1, 0, 1)
             self._offset += chunk.steps
@@ -367,17 +369,14 @@ class StreamFeed:
             self.rewind()
         elif self._iterator is not None and self._held is None:
             self._held = self._next_batch()  # None where the last call took all of a pass
-        left, ended, taken = steps, self.has_ended, 0
+        left, ended = steps, self.has_ended
         while not ended and (left is None or left > 0):
             started = time.perf_counter()
             first = self._next_batch()
             if first is None:
                 return
             size = sum(np.asarray(a).nbytes for a in jax.tree.leaves(first))
-            in_pass = self._steps_per_pass
-            if in_pass is not None and steps is None:
-                in_pass = max(1, in_pass - taken)  # so that each epoch's rest has the same size
-            known = [n for n in (length(), left, in_pass) if n is not None]
+            known = [n for n in (length(), left, self._steps_per_pass) if n is not None]
             capacity, wanted = _room(size, min(known, default=_CAPACITIES[-1]))
             batches, shapes = [first], _shapes(first)
             while len(batches) < wanted:
@@ -392,7 +391,6 @@ class StreamFeed:
                     break
                 batches.append(batch)
             yield Chunk(None, _stack(batches, capacity), 0, len(batches))
-            taken += len(batches)
             left = None if left is None else left - len(batches)
 
 

@@ -4,12 +4,13 @@ import jax
 import jax.export
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jkeras as keras
-from jkeras import layers, pure
+from jkeras import layers, pure, training
 
 KEY = jax.random.key(0)
 X = np.linspace(-1, 1, 12, dtype="float32").reshape(4, 3)
@@ -407,6 +408,24 @@ def test_variables_go_through_flax_and_orbax(tmp_path):
         checkpointer.wait_until_finished()
         restored = checkpointer.restore(tmp_path / "variables", variables)
     jax.tree.map(np.testing.assert_array_equal, restored, variables)
+
+
+def test_a_train_state_goes_through_flax_and_orbax(tmp_path):
+    serialization = pytest.importorskip("flax.serialization")
+    checkpoint = pytest.importorskip("orbax.checkpoint")
+    objective, tx = training.CompiledObjective("mse"), optax.adam(0.1)
+    state = training.init_state(small_model(), objective, tx, jax.random.key(0))
+    fields = vars(state.replace(rng=jax.random.key_data(state.rng)))
+    empty = jax.tree.map(jnp.zeros_like, fields)
+    restored = serialization.from_bytes(empty, serialization.to_bytes(fields))
+    jax.tree.map(np.testing.assert_array_equal, restored, fields)
+    with checkpoint.StandardCheckpointer() as checkpointer:
+        checkpointer.save(tmp_path / "state", state)
+        checkpointer.wait_until_finished()
+        restored = checkpointer.restore(tmp_path / "state", state)
+    assert type(restored) is training.TrainState
+    again = vars(restored.replace(rng=jax.random.key_data(restored.rng)))
+    jax.tree.map(np.testing.assert_array_equal, again, fields)
 
 
 def test_exported_functions_of_variables_go_to_files():
