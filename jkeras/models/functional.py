@@ -219,7 +219,7 @@ def _fit_input(path: str, x: graph.SymbolicTensor, array: Any, model_name: str) 
 
 
 def _warn_of_structure(inputs: Any, found: graph.Graph) -> None:
-    """Warns, once for each, of inputs in another structure than the model's: a dict with a key more."""
+    """Warns, once for each, of inputs in another structure, such as a dict with a key more."""
     wanted = found.inputs
     by_name = isinstance(inputs, Mapping) and _is_list(wanted)
     if by_name or _outline(inputs) == _outline(wanted):
