@@ -405,7 +405,7 @@ class Graph:
 
     @functools.cached_property
     def warnings_given(self) -> set[str]:
-        """What was warned of: once for a graph, not at each call."""
+        """The structures of inputs that were warned of: once, not at each call."""
         return set()
 
     @functools.cached_property

@@ -219,7 +219,7 @@ def _fit_input(path: str, x: graph.SymbolicTensor, array: Any, model_name: str) 
 
 
 def _warn_of_structure(inputs: Any, found: graph.Graph) -> None:
-    """Warns, once, of inputs in another structure than the model's: a dict with a key more."""
+    """Warns, once for each, of inputs in another structure, such as a dict with a key more."""
     wanted = found.inputs
     by_name = isinstance(inputs, Mapping) and _is_list(wanted)
     if by_name or _outline(inputs) == _outline(wanted):
@@ -231,8 +231,9 @@ def _warn_of_structure(inputs: Any, found: graph.Graph) -> None:
     )
     if isinstance(wanted, Mapping) and _is_list(inputs) and list(wanted) != sorted(wanted):
         raise ValueError(f"{problem}\nA list does not say which key is which: pass a dict.")
-    if "structure" not in found.warnings_given:
-        found.warnings_given.add("structure")
+    given = str(_outline(inputs))
+    if given not in found.warnings_given:
+        found.warnings_given.add(given)
         warnings.warn(problem, stacklevel=2)
 
 

@@ -179,9 +179,9 @@ class CompiledObjective:
                 entries = per_output(given, self.output_names, argument)
             except ValueError as error:
                 raise ValueError(
-                    f"Invalid `{argument}`: {error}\n`{argument}` should contain metrics objects "
-                    "and either be a dict or a list matching the output names of the model "
-                    f"{self._names}, or match the output structure of the model."
+                    f"Invalid `{argument}`. `{argument}` should contain metrics objects and either "
+                    "be a dict or a list matching the output names of the model, or match the "
+                    f"output structure of the model.\n{error}"
                 ) from None
         return [_flat_list(entry) for entry in entries]
 

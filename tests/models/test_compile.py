@@ -200,12 +200,13 @@ def test_an_optional_input_may_be_none(arrange):
 
 
 def test_inputs_of_another_structure_warn():
-    by_name = two_inputs(lambda a, b: {"a": a, "b": b})
     by_place = two_inputs(lambda a, b: [a, b])
     message = "The structure of `inputs` doesn't match the expected structure"
     for x in ({"a": X, "b": X, "extra": X}, [X, X]):
+        by_name = two_inputs(lambda a, b: {"a": a, "b": b})
         with pytest.warns(UserWarning, match=message):
             by_name.predict(x, verbose=0)
+        by_name = two_inputs(lambda a, b: {"a": a, "b": b})
         with pytest.warns(UserWarning, match=message):
             by_name(x)
     with warnings.catch_warnings():
