@@ -143,6 +143,13 @@ class RNN(Layer):
             expected = self._zero_states(sequences)
         else:
             expected = jax.tree.map(lambda v: v.value, self.states, is_leaf=_is_variable)
+            built_for = jax.tree.leaves(expected)[0].shape[0]
+            if sequences.shape[0] != built_for:
+                raise ValueError(
+                    "If an RNN is stateful, the batch size of the input sequences must be the one "
+                    f"it was built for: the layer {self.name!r} has states of {built_for} samples, "
+                    f"and got {sequences.shape[0]}.\nPass as many samples as `batch_size` divides."
+                )
         if given is None:
             return expected
         leaves, structure = jax.tree.flatten(expected)

@@ -207,11 +207,13 @@ def _fit_input(path: str, x: graph.SymbolicTensor, array: Any, model_name: str) 
         fitted = array[..., 0]
     elif len(shape) == len(x.shape) - 1 and x.shape[-1] == 1:
         fitted = array[..., None]
-    problem = InputSpec(shape=x.shape).problem(shapes.known(fitted.shape))
+    # Any number of rows: a fixed one is what layers are built for, and the last batch is shorter.
+    any_batch = (None, *x.shape[1:])
+    problem = InputSpec(shape=any_batch).problem(shapes.known(fitted.shape))
     if problem:
         raise ValueError(
             f"Invalid input shape for the input with name {x.input_name!r} and path {path!r}: it "
-            f"is incompatible with the layer {model_name!r}: expected shape={x.shape}, found "
+            f"is incompatible with the layer {model_name!r}: expected shape={any_batch}, found "
             f"shape={shapes.known(shape)}"
         )
     # uint8 images stay small until here: the cast is a part of the compiled step.

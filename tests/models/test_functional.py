@@ -286,3 +286,24 @@ def test_another_structure_of_inputs_warns_once():
         for _ in range(2):
             model({"a": np.ones((2, 3)), "b": np.ones((2, 1))})
     assert len(caught) == 1
+
+
+@pytest.mark.parametrize("kind", ["functional", "sequential", "stateful"])
+def test_a_fixed_batch_size_takes_data_of_any_length(kind):
+    """Layers are built for it; the last batch has what is left, as in Keras."""
+    inputs = keras.Input((3, 2), batch_size=4)
+    layer = keras.layers.LSTM(2, stateful=kind == "stateful")
+    if kind == "sequential":
+        model = keras.Sequential([inputs, layer])
+    else:
+        model = keras.Model(inputs, layer(inputs))
+    model.compile("sgd", "mse")
+    x, y = np.ones((10, 3, 2), "float32"), np.ones((10, 2), "float32")
+    if kind == "stateful":
+        with pytest.raises(ValueError, match="RNN is stateful, the batch size"):
+            model.fit(x, y, batch_size=4, verbose=0)
+        x, y = x[:8], y[:8]
+    assert np.isfinite(model.fit(x, y, batch_size=4, verbose=0).history["loss"]).all()
+    assert model.predict(x, batch_size=4, verbose=0).shape == y.shape
+    assert np.isfinite(model.evaluate(x, y, batch_size=4, verbose=0))
+    assert model.train_on_batch(x[:4], y[:4]) >= 0
