@@ -11,7 +11,7 @@ weights are made outside of every scope, and are still called after the layers t
 import contextvars
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
 import jax
@@ -325,8 +325,8 @@ def current_names() -> tuple[str, ...]:
 
 
 # ------------------------------------------------------------------ masks between eager calls
-# Chains of eager calls (`lstm(embedding(tokens))`) have no scope in common. Arrays cannot carry
-# attributes, but they can be watched: an entry goes when its array does.
+# Chains of eager calls (`lstm(embedding(tokens))`) have no scope in common. That arrays take
+# attributes is no promise of JAX's; but they can be watched: an entry goes when its array does.
 lasting_masks: dict[int, tuple[weakref.ref, Any]] = {}
 
 
@@ -334,6 +334,8 @@ def _set_lasting_mask(array: Any, mask: Any) -> None:
     """Remembers the mask of a concrete array for as long as the array lives."""
     key = id(array)
     lasting_masks[key] = (weakref.ref(array, lambda _: lasting_masks.pop(key, None)), mask)
+    with suppress(AttributeError):  # for who reads it there, as in Keras
+        array._keras_mask = mask
 
 
 def _get_lasting_mask(array: Any) -> Any:

@@ -118,3 +118,9 @@ def test_losses_are_those_of_the_last_call():
     assert [float(x) for x in model.layers[0].losses] == [4.0]
     keras.Sequential([model.layers[1]])(np.ones((1, 1, 1)))
     assert model.layers[1].losses == []
+
+
+def test_the_mask_of_an_eager_output():
+    x = layers.Embedding(4, 2, mask_zero=True)(np.array([[1, 2, 0]]))
+    assert x._keras_mask.tolist() == [[True, True, False]]
+    assert layers.Dense(1)(x)._keras_mask.tolist() == [[True, True, False]]
