@@ -429,7 +429,6 @@ def test_a_train_state_goes_through_flax_and_orbax(tmp_path):
 
 
 def test_exported_functions_of_variables_go_to_files():
-    pytest.importorskip("flatbuffers")
     model = small_model()
     variables = pure.read(model)
     exported = jax.export.export(jax.jit(lambda v, x: model.apply(v, x)[0]))(variables, X)
