@@ -14,6 +14,8 @@ import numpy as np
 
 from jkeras.core.layer import Layer
 
+# What a layer notes of itself, and what no call looks at.
+_RECORDS = frozenset({"_arguments", "_calls", "_build_shapes"})
 # Epochs shorter than so many seconds wait for one another's logs, but no more than so many of them.
 SHORT_EPOCH = 0.1
 MOST_WAITING = 16
@@ -106,20 +108,29 @@ class Snapshot:
         self.layers: list[Layer] = []
         seen: set[int] = set()
 
+        def hold(value: Any) -> tuple:
+            items = tuple(value.values() if isinstance(value, dict) else value)
+            self._holders.append((value, isinstance(value, dict), items))
+            return items
+
         def visit(value: Any) -> None:
             if isinstance(value, Layer):
                 self.layers.append(value)
             elif isinstance(value, (dict, list, tuple, set)) and id(value) not in seen:
                 seen.add(id(value))
-                items = tuple(value.values() if isinstance(value, dict) else value)
-                self._holders.append((value, isinstance(value, dict), items))
-                for item in items:
+                for item in value if isinstance(value, tuple) else hold(value):
                     visit(item)
 
-        visit(self._attributes)
+        def visit_attributes(part: Layer) -> None:
+            for name, value in vars(part).items():
+                if name not in _RECORDS and not (part is layer and name in besides):
+                    visit(value)
+
+        visit_attributes(layer)
         for part in layer._flatten_layers(include_self=False):
             self.layers.append(part)
-            visit(vars(part))
+            hold(vars(part))
+            visit_attributes(part)
 
     def _read_attributes(self) -> list[Any]:
         return [v for k, v in vars(self._layer).items() if k not in self._besides]
