@@ -12,6 +12,7 @@ import pytest
 
 import jkeras as keras
 from jkeras import layers
+from jkeras.base import registry
 from jkeras.core import policy, pure
 
 FORMATS = ("model.keras", "model.h5")
@@ -322,6 +323,7 @@ class Net(keras.Model):
 def own_names():
     yield
     keras.saving.get_custom_objects().clear()
+    registry._registered_names.clear()  # a class of this file is not registered in the next test
 
 
 @pytest.mark.parametrize("name", FORMATS)

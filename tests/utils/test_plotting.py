@@ -378,7 +378,8 @@ def test_notebooks_get_an_image(models, tmp_path, monkeypatch):
     shown = types.SimpleNamespace(
         Image=lambda filename: ("Image", filename), SVG=lambda filename: ("SVG", filename)
     )
-    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(display=shown))
+    fake = types.SimpleNamespace(display=shown, version_info=(9, 0))  # which matplotlib asks for
+    monkeypatch.setitem(sys.modules, "IPython", fake)
     for name, kind in [("m.png", "Image"), ("m.svg", "SVG")]:
         path = str(tmp_path / name)
         assert plot_model(models["stack"], path, dpi=40) == (kind, path)
