@@ -17,7 +17,7 @@ from jax import lax
 from jkeras.base import naming
 from jkeras.core import pure, scope
 from jkeras.core.variable import Variable
-from jkeras.optimizers.update import map_cells
+from jkeras.optimizers.cells import map_cells
 from jkeras.training import data as data_module
 from jkeras.training.state import Batch, EvalState, TrainState, batch_size
 from jkeras.training.steps import OutsideVariables

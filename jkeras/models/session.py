@@ -16,7 +16,7 @@ from jkeras.core.seeds import SeedGenerator
 from jkeras.core.variable import Variable
 from jkeras.metrics import Mean
 from jkeras.models import hooks
-from jkeras.optimizers.update import is_cell
+from jkeras.optimizers.cells import is_cell
 from jkeras.training import data, engine, steps
 from jkeras.training.feeds import Chunk
 from jkeras.training.haste import Shortcut, Snapshot
