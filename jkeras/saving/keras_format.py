@@ -69,7 +69,7 @@ def _config(model: Any, include_optimizer: bool) -> str:
 def read(members: Archive, compile: bool = True) -> Any:
     """Returns the model, or the layer, in an archive."""
     name = str(members.path)
-    config = parse_json(members.read(_CONFIG), f"config.json of {name!r}")
+    config = parse_json(members.read(_CONFIG), f"config.json of {name!r}", members.budget)
     if not isinstance(config, dict) or "class_name" not in config:
         raise ValueError(f"The config.json of {name!r} describes no Keras object.")
     compile_config = config.pop("compile_config", None)
@@ -97,7 +97,7 @@ def read(members: Archive, compile: bool = True) -> Any:
 def _version(members: Archive) -> str:
     if _METADATA not in members:
         return KERAS_VERSION
-    metadata = parse_json(members.read(_METADATA), "metadata.json")
+    metadata = parse_json(members.read(_METADATA), "metadata.json", members.budget)
     return str(metadata.get("keras_version") or KERAS_VERSION)
 
 
@@ -107,5 +107,5 @@ def open_weights(members: Archive) -> Iterator[H5Reader]:
     if _WEIGHTS not in members:
         raise ValueError(f"The file {str(members.path)!r} has no member {_WEIGHTS!r}: no weights.")
     name = f"{members.path}/{_WEIGHTS}"
-    with members.open(_WEIGHTS) as file, H5Reader(file, name) as reader:
+    with members.open(_WEIGHTS) as file, H5Reader(file, name, members.budget) as reader:
         yield reader
