@@ -14,11 +14,12 @@ class Budget:
     Args:
         size: How large the file is, compressed as it is.
         name: What to call it in messages.
+        left: How many bytes may still be spent, if that is known.
     """
 
-    def __init__(self, size: int, name: str):
+    def __init__(self, size: int, name: str, left: int | None = None):
         self.name = name
-        self._left = _ALLOWANCE + _GROWTH * size
+        self._left = _ALLOWANCE + _GROWTH * size if left is None else left
 
     @property
     def left(self) -> int:

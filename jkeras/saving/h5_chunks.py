@@ -16,7 +16,7 @@ _DEFLATE, _SHUFFLE, _FLETCHER32, _LZF = 1, 2, 3, 32000
 _KNOWN = {_DEFLATE, _SHUFFLE, _FLETCHER32, _LZF}
 _LZF_GROWTH = 128  # no three bytes stand for more
 
-Spend = Callable[[str, int], None]
+Spend = Callable[[int, str], None]
 
 
 def _filters(plist: Any) -> list[tuple[int, tuple[int, ...]]]:
@@ -36,23 +36,20 @@ def is_packed(plist: Any) -> bool:
     return bool(codes - {_FLETCHER32}) and _LZF not in codes
 
 
-def problem(dataset: Any, plist: Any, nbytes: int) -> str | None:
-    """Returns why a dataset in chunks is not read, None if it is."""
-    chunk = plist.get_chunk()
+def lacks_chunks(dataset: Any, plist: Any, nbytes: int) -> bool:
+    """Says whether a dataset in chunks declares more than it stores."""
+    chunk, stored = plist.get_chunk(), dataset.get_storage_size()
     expected = math.prod(-(-n // c) for n, c in zip(dataset.shape, chunk, strict=True))
-    stored = dataset.get_storage_size()
     if nbytes and (stored == 0 or dataset.get_num_chunks() < expected):
-        return f"a dataset that declares {nbytes} bytes and stores {stored}"
-    if not _filters(plist) and stored < nbytes:
-        return f"a dataset that declares {nbytes} bytes and stores {stored}"
-    return None
+        return True
+    return not _filters(plist) and stored < nbytes
 
 
 def spend_on_chunk(plist: Any, dtype: np.dtype, spend: Spend) -> None:
     """Counts what the library allocates to read one chunk."""
     size = math.prod(plist.get_chunk()) * dtype.itemsize
     is_lzf = any(code == _LZF for code, _ in _filters(plist))
-    spend("a chunk", size * (_LZF_GROWTH if is_lzf else 1))
+    spend(size * (_LZF_GROWTH if is_lzf else 1), "a chunk")
 
 
 def read(dataset: Any, plist: Any, dtype: np.dtype, spend: Spend) -> np.ndarray:
@@ -69,7 +66,7 @@ def read(dataset: Any, plist: Any, dtype: np.dtype, spend: Spend) -> np.ndarray:
     """
     chunk, shape, filters = plist.get_chunk(), dataset.shape, _filters(plist)
     size = math.prod(chunk) * dtype.itemsize
-    spend("a chunk", 3 * size)
+    spend(3 * size, "a chunk")
     offsets: list[tuple[int, ...]] = []
     dataset.chunk_iter(lambda info: offsets.append(info.chunk_offset))
     array = np.empty(shape, dtype.newbyteorder("="))

@@ -17,6 +17,7 @@ from jkeras.saving import h5_chunks
 from jkeras.saving.budget import Budget, size_of
 from jkeras.saving.h5_heaps import Heaps
 
+_MAX_DEPTH = 100
 _STRING_OVERHEAD = 100  # bytes that Python takes for a short string
 _DTYPE_KINDS = "fiub"
 _NUMBER_CLASSES = ("INTEGER", "FLOAT", "ENUM")
@@ -48,18 +49,14 @@ class H5Reader:
         with self.reading(""):
             self._file = h5py.File(file, "r", rdcc_nbytes=0)
             if self._file.id.get_create_plist().get_sizes() != (8, 8):
-                raise self.refuse("", "addresses that have not 8 bytes")
-            self.root = Group(self, self._file["/"].id, "")
+                raise refused("addresses that have not 8 bytes", "", self.name)
+            self.root: Group = H5Group(self, self._file["/"].id, "")
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
-
-    def refuse(self, path: str, reason: str) -> ValueError:
-        """Returns the error for something that is not read."""
-        return ValueError(f"Not allowed: {reason} at {path or '/'!r} in {self.name!r}.")
 
     @contextmanager
     def reading(self, path: str) -> Iterator[None]:
@@ -74,14 +71,6 @@ class H5Reader:
                 f"end (at {path or '/'!r}): {error}"
             ) from error
 
-    def spend(self, path: str, size: int) -> None:
-        """Counts bytes that are about to be allocated.
-
-        Raises:
-            ValueError: If they are more, together with those before, than the file can mean.
-        """
-        self.budget.spend(size, f"{path or '/'!r}")
-
     @property
     def heaps(self) -> Heaps:
         """Where strings of any length lie in the file."""
@@ -93,16 +82,39 @@ class H5Reader:
 class Group:
     """A group of an HDF5 file."""
 
-    def __init__(self, reader: H5Reader, group: Any, path: str):
-        self._reader, self._group, self.path = reader, group, path
-        self.budget = reader.budget
+    path: str
+    budget: Budget
 
-    # -------------------------------------------------------------- members
+    # -------------------------------------------------------------- what a kind of file has
     def names(self) -> list[str]:
         """Returns the names of what is in the group."""
-        with self._reader.reading(self.path):
-            return sorted(name.decode("utf-8", "surrogateescape") for name in self._group)
+        raise NotImplementedError
 
+    def member(self, name: str) -> "Group | Dataset | None":
+        """Returns the group or dataset of a name; None if there is neither.
+
+        Raises:
+            ValueError: If it is a link, or something else.
+        """
+        raise NotImplementedError
+
+    def has(self, attribute: str) -> bool:
+        """Says whether the group has an attribute."""
+        raise NotImplementedError
+
+    def strings(self, attribute: str) -> list[str]:
+        """Returns an attribute that is a string, or several."""
+        raise NotImplementedError
+
+    def identity(self) -> Any:
+        """Returns what is the same for all names of one group."""
+        raise NotImplementedError
+
+    def refuse(self, reason: str, path: str | None = None) -> ValueError:
+        """Returns the error for something that is not read."""
+        return refused(reason, self.path if path is None else path, self.budget.name)
+
+    # -------------------------------------------------------------- what all have
     def is_group(self, name: str) -> bool:
         """Says whether a member is a group."""
         return isinstance(self.member(name), Group)
@@ -116,7 +128,7 @@ class Group:
         found = self._find(path)
         if found is None or isinstance(found, Group):
             return found
-        raise self._reader.refuse(found.path, "a dataset in the place of a group")
+        raise self.refuse("a dataset in the place of a group", found.path)
 
     def dataset(self, path: str) -> "Dataset | None":
         """Returns the dataset at a path below this group; None if nothing is there.
@@ -127,66 +139,28 @@ class Group:
         found = self._find(path)
         if found is None or isinstance(found, Dataset):
             return found
-        raise self._reader.refuse(found.path, "a group in the place of a dataset")
+        raise self.refuse("a group in the place of a dataset", found.path)
 
     def _find(self, path: str) -> "Group | Dataset | None":
         here: Group | Dataset = self
         for part in path.split("/"):
             if isinstance(here, Dataset):
-                raise self._reader.refuse(here.path, "a dataset in the place of a group")
+                raise self.refuse("a dataset in the place of a group", here.path)
+            if part in ("", ".", "..") or "\0" in part:
+                raise self.refuse("a path with an empty part or dots", f"{here.path}/{part}")
             found = here.member(part)
             if found is None:
                 return None
             here = found
         return here
 
-    def member(self, name: str) -> "Group | Dataset | None":
-        """Returns the group or dataset of a name; None if there is neither.
-
-        Raises:
-            ValueError: If it is a link, or something else.
-        """
-        import h5py
-
-        path = f"{self.path}/{name}"
-        if name in ("", ".", "..") or "/" in name or "\0" in name:
-            raise self._reader.refuse(path, "a path with an empty part or dots")
-        key = name.encode("utf-8", "surrogateescape")
-        with self._reader.reading(path):
-            links = self._group.links  # asked first: opening would follow the link
-            if not links.exists(key):
-                return None
-            if links.get_info(key).type != h5py.h5l.TYPE_HARD:
-                raise self._reader.refuse(path, "a link to elsewhere")
-            item = h5py.h5o.open(self._group, key)
-            if isinstance(item, h5py.h5g.GroupID):
-                return Group(self._reader, item, path)
-            if isinstance(item, h5py.h5d.DatasetID):
-                return Dataset(self._reader, item, path)
-        raise self._reader.refuse(path, "an object that is neither a group nor a dataset")
-
-    def address(self) -> Any:
-        """Returns what is the same for all names of one group."""
-        import h5py
-
-        with self._reader.reading(self.path):
-            return h5py.h5o.get_info(self._group).addr
-
-    # -------------------------------------------------------------- attributes
-    def has(self, attribute: str) -> bool:
-        """Says whether the group has an attribute."""
-        import h5py
-
-        with self._reader.reading(f"{self.path}@{attribute}"):
-            return h5py.h5a.exists(self._group, attribute.encode("utf-8"))
-
     def text(self, attribute: str) -> str | None:
         """Returns an attribute that is a string; None if it is missing."""
         if not self.has(attribute):
             return None
-        words = self._strings(attribute)
+        words = self.strings(attribute)
         if len(words) != 1:
-            raise self._reader.refuse(self.path, f"an attribute {attribute!r} that is no string")
+            raise self.refuse(f"an attribute {attribute!r} that is no string")
         return words[0]
 
     def texts(self, attribute: str) -> list[str] | None:
@@ -196,83 +170,48 @@ class Group:
         """
         words: list[str] = []
         if self.has(attribute):
-            words = self._strings(attribute)
+            words = self.strings(attribute)
         else:
             count = 0
             while self.has(f"{attribute}{count}"):
-                words += self._strings(f"{attribute}{count}")
+                words += self.strings(f"{attribute}{count}")
                 count += 1
             if not count:
                 return None
         if len(set(words)) < len(words):
-            raise self._reader.refuse(self.path, f"a list {attribute!r} with a name twice")
+            raise self.refuse(f"a list {attribute!r} with a name twice")
         return words
 
-    def _strings(self, attribute: str) -> list[str]:
-        import h5py
+    def arrays(self, above: tuple[Any, ...] = ()) -> Iterator["Dataset"]:
+        """Yields all datasets below the group.
 
-        reader, where = self._reader, f"{self.path}@{attribute}"
-        with reader.reading(where):
-            # The shape and type are looked at before anything is read.
-            low = h5py.h5a.open(self._group, attribute.encode("utf-8"))
-            count = 0 if low.shape is None else math.prod(low.shape)
-            if count == 0:
-                return []  # an empty list of names is stored as floats
-            kind = low.get_type()
-            if kind.get_class() != h5py.h5t.STRING:
-                raise reader.refuse(self.path, f"an attribute {attribute!r} without text")
-            if kind.is_variable_str():
-                size = reader.heaps.cost(count)
-            else:
-                size = 2 * count * kind.get_size()
-            reader.spend(where, size + count * _STRING_OVERHEAD)
-            values = np.empty(low.shape, low.dtype)
-            low.read(values)
-        return [
-            v.decode("utf-8", "surrogateescape") if isinstance(v, bytes) else str(v)
-            for v in values.reshape(-1).tolist()
-        ]
+        Raises:
+            ValueError: If a group holds itself.
+        """
+        here = self.identity()
+        if here in above or len(above) > _MAX_DEPTH:
+            raise self.refuse("a group that holds itself, or too many in each other")
+        for name in self.names():
+            found = self.member(name)
+            if isinstance(found, Dataset):
+                yield found
+            elif found is not None:
+                yield from found.arrays((*above, here))
 
 
 class Dataset:
-    """An array in an HDF5 file, which is not read yet."""
+    """An array in an HDF5 file, which is not read yet.
 
-    def __init__(self, reader: H5Reader, dataset: Any, path: str):
-        self._reader, self._dataset, self.path = reader, dataset, path
-        self._kind = _number(dataset.get_type())
-        self._plist = dataset.get_create_plist()
-        self.shape: tuple[int, ...] = dataset.shape or ()
-        problem = self._problem()
-        if problem is not None:
-            raise reader.refuse(path, problem)
-        is_bfloat16 = self._kind.kind == "V"  # type: ignore[union-attr]
-        self.dtype = "bfloat16" if is_bfloat16 else self._kind.name  # type: ignore[union-attr]
+    Attributes:
+        path: Where it is in the file.
+        shape: Its shape.
+        dtype: The name of its dtype.
+    """
 
-    @property
-    def nbytes(self) -> int:
-        """How many bytes the array takes in memory."""
-        return math.prod(self.shape) * self._kind.itemsize  # type: ignore[union-attr]
-
-    def _problem(self) -> str | None:
-        import h5py
-
-        dataset, plist = self._dataset, self._plist
-        if plist.get_layout() == h5py.h5d.VIRTUAL:
-            return "a virtual dataset, which reads other files,"
-        if plist.get_external_count():
-            return "a dataset with external storage, which reads other files,"
-        if dataset.shape is None:
-            return "a dataset without a shape"
-        if self._kind is None:
-            return f"a dataset of dtype {dataset.get_type().get_class()}"
-        if h5_chunks.would_load_plugin(plist):
-            return "a dataset with a filter that would load a plugin"
-        if self._is_chunked():
-            return h5_chunks.problem(dataset, plist, self.nbytes)
-        stored = dataset.get_storage_size()
-        if stored < self.nbytes:
-            return f"a dataset that declares {self.nbytes} bytes and stores {stored}"
-        return None
+    path: str
+    shape: tuple[int, ...]
+    dtype: str
+    budget: Budget
 
     def read(self, shape: tuple[int, ...]) -> np.ndarray:
         """Returns the array.
@@ -284,37 +223,172 @@ class Dataset:
             ValueError: If it has another shape, or is far larger than the file.
         """
         if self.shape != tuple(shape):
-            raise self._reader.refuse(self.path, f"an array of shape {self.shape}, not {shape},")
-        kind: Any = self._kind
-        self._reader.spend(self.path, 2 * self.nbytes)
-        with self._reader.reading(self.path):
-            if h5_chunks.is_packed(self._plist):
-                array = h5_chunks.read(self._dataset, self._plist, kind, self._reader.spend)
-            else:
-                if self._is_chunked():
-                    h5_chunks.spend_on_chunk(self._plist, kind, self._reader.spend)
-                array = np.empty(self.shape, kind.newbyteorder("="))
-                if array.size:
-                    self._dataset.read(*_everything(), array, self._memory_type())
-        if self.dtype == "bfloat16":
+            reason = f"an array of shape {self.shape}, not {shape},"
+            raise refused(reason, self.path, self.budget.name)
+        array = self._read()
+        if self.dtype == "bfloat16":  # NumPy knows it by this package
             import ml_dtypes
 
             return array.view(ml_dtypes.bfloat16)
         return array
 
-    def _is_chunked(self) -> bool:
+    def _read(self) -> np.ndarray:
+        raise NotImplementedError
+
+
+def refused(reason: str, path: str, name: str) -> ValueError:
+    """Returns the error for something in a file that is not read."""
+    return ValueError(f"Not allowed: {reason} at {path or '/'!r} in {name!r}.")
+
+
+# ------------------------------------------------------------------ by the HDF5 library
+def load_library() -> None:
+    """Loads the HDF5 library, which is else loaded when a file is opened."""
+    import h5py  # noqa: F401
+
+
+class H5Group(Group):
+    """A group that the HDF5 library reads."""
+
+    def __init__(self, reader: H5Reader, group: Any, path: str):
+        self._reader, self._group, self.path = reader, group, path
+        self.budget = reader.budget
+
+    def names(self) -> list[str]:
+        with self._reader.reading(self.path):
+            return sorted(name.decode("utf-8", "surrogateescape") for name in self._group)
+
+    def member(self, name: str) -> Group | Dataset | None:
         import h5py
 
-        return self._plist.get_layout() == h5py.h5d.CHUNKED
+        path = f"{self.path}/{name}"
+        key = name.encode("utf-8", "surrogateescape")
+        with self._reader.reading(path):
+            links = self._group.links  # asked first: opening would follow the link
+            if not links.exists(key):
+                return None
+            if links.get_info(key).type != h5py.h5l.TYPE_HARD:
+                raise self.refuse("a link to elsewhere", path)
+            item = h5py.h5o.open(self._group, key)
+            if isinstance(item, h5py.h5g.GroupID):
+                return H5Group(self._reader, item, path)
+            if isinstance(item, h5py.h5d.DatasetID):
+                return H5Dataset(self._reader, item, path)
+        raise self.refuse("an object that is neither a group nor a dataset", path)
 
-    def _memory_type(self) -> Any:
-        return self._dataset.get_type() if self.dtype == "bfloat16" else None
+    def identity(self) -> Any:
+        import h5py
+
+        with self._reader.reading(self.path):
+            return h5py.h5o.get_info(self._group).addr
+
+    def attributes(self) -> list[str]:
+        """Returns the names of all attributes."""
+        import h5py
+
+        found: list[str] = []
+        with self._reader.reading(self.path):
+            h5py.h5a.iterate(
+                self._group, lambda name, *_: found.append(name.decode("utf-8", "surrogateescape"))
+            )
+        return found
+
+    def has(self, attribute: str) -> bool:
+        import h5py
+
+        with self._reader.reading(f"{self.path}@{attribute}"):
+            return h5py.h5a.exists(self._group, attribute.encode("utf-8", "surrogateescape"))
+
+    def strings(self, attribute: str) -> list[str]:
+        import h5py
+
+        reader, where = self._reader, f"{self.path}@{attribute}"
+        with reader.reading(where):
+            # The shape and type are looked at before anything is read.
+            low = h5py.h5a.open(self._group, attribute.encode("utf-8", "surrogateescape"))
+            count = 0 if low.shape is None else math.prod(low.shape)
+            if count == 0:
+                return []  # an empty list of names is stored as floats
+            kind = low.get_type()
+            if kind.get_class() != h5py.h5t.STRING:
+                raise self.refuse(f"an attribute {attribute!r} without text")
+            if kind.is_variable_str():
+                size = reader.heaps.cost(count)
+            else:
+                size = 2 * count * kind.get_size()
+            self.budget.spend(size + count * _STRING_OVERHEAD, f"the attribute {where!r}")
+            values = np.empty(low.shape, low.dtype)
+            low.read(values)
+        return [
+            v.decode("utf-8", "surrogateescape") if isinstance(v, bytes) else str(v)
+            for v in values.reshape(-1).tolist()
+        ]
 
 
-def _everything() -> tuple[Any, Any]:
+class H5Dataset(Dataset):
+    """An array that the HDF5 library reads."""
+
+    def __init__(self, reader: H5Reader, dataset: Any, path: str):
+        self._reader, self._dataset, self.path = reader, dataset, path
+        self.budget = reader.budget
+        self._kind = _number(dataset.get_type())
+        self._plist = dataset.get_create_plist()
+        self.shape = dataset.shape or ()
+        problem = self._problem()
+        if problem is not None or self._kind is None:
+            problem = problem or f"a dataset of dtype {_word(dataset.get_type())}"
+            raise refused(problem, path, reader.name)
+        self.dtype = "bfloat16" if self._kind.kind == "V" else self._kind.name
+        self._nbytes = math.prod(self.shape) * self._kind.itemsize
+
+    def _problem(self) -> str | None:
+        dataset, plist = self._dataset, self._plist
+        if plist.get_layout() == _layout("VIRTUAL"):
+            return "a virtual dataset, which reads other files,"
+        if plist.get_external_count():
+            return "a dataset with external storage, which reads other files,"
+        if dataset.shape is None:
+            return "a dataset without a shape"
+        if h5_chunks.would_load_plugin(plist):
+            return "a dataset with a filter that would load a plugin"
+        nbytes = math.prod(self.shape) * dataset.get_type().get_size()
+        stored = dataset.get_storage_size()
+        if plist.get_layout() == _layout("CHUNKED"):
+            lacks = h5_chunks.lacks_chunks(dataset, plist, nbytes)
+        else:
+            lacks = stored < nbytes
+        return f"a dataset that declares {nbytes} bytes and stores {stored}" if lacks else None
+
+    def _read(self) -> np.ndarray:
+        import h5py
+
+        kind, spend = self._kind, self.budget.spend
+        spend(2 * self._nbytes, f"the array {self.path!r}")
+        with self._reader.reading(self.path):
+            if h5_chunks.is_packed(self._plist):
+                return h5_chunks.read(self._dataset, self._plist, kind, spend)
+            if self._plist.get_layout() == _layout("CHUNKED"):
+                h5_chunks.spend_on_chunk(self._plist, kind, spend)
+            array = np.empty(self.shape, kind.newbyteorder("="))
+            in_memory = self._dataset.get_type() if self.dtype == "bfloat16" else None
+            if array.size:
+                self._dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, array, in_memory)
+            return array
+
+
+def _layout(name: str) -> int:
     import h5py
 
-    return h5py.h5s.ALL, h5py.h5s.ALL
+    return getattr(h5py.h5d, name)
+
+
+def _word(kind: Any) -> str:
+    """Returns what a type that is not read is called."""
+    import h5py
+
+    words = ("STRING", "COMPOUND", "REFERENCE", "VLEN", "ARRAY", "OPAQUE", "TIME", "BITFIELD")
+    found = {getattr(h5py.h5t, word): word.lower() for word in words}
+    return found.get(kind.get_class(), "an unusual size")
 
 
 def _number(kind: Any) -> np.dtype | None:
