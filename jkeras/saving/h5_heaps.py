@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 _FILE, _SIGNATURE = b"\x89HDF\r\n\x1a\n", b"GCOL\x01\0\0\0"
+_VARIABLE_LENGTH = 9  # HDF5's number for such types
 _HEADER, _OBJECT = 16, 16
 _REFERENCE = np.dtype([("length", "<u4"), ("heap", "<u8"), ("number", "<u4")])
 
@@ -30,7 +31,9 @@ class Heaps:
     def __init__(self, source: Any, name: str):
         self._name, self._content = name, _content(source)
         self._base = 0  # a user block of 512, 1024, ... bytes may come first
-        while self._content[self._base : self._base + 8] != _FILE and self._base < len(self._content):
+        while self._content[self._base : self._base + 8] != _FILE and self._base < len(
+            self._content
+        ):
             self._base = max(512, 2 * self._base)
         self._sizes: dict[int, dict[int, int]] = {}
         self._costs: dict[str, int] = {}
@@ -91,13 +94,15 @@ class Heaps:
         sizes = [length, self._number(at + 4, 2), self._number(at + 6, 2)]
         if version == 1:
             sizes = [-(-size // 8) * 8 for size in sizes]
+        if self._number(name_at + sizes[0], 1) & 15 != _VARIABLE_LENGTH:
+            return []
         space = name_at + sum(sizes[:2])
         rank, is_old = self._number(space + 1, 1), self._number(space, 1) == 1
         dims = space + (8 if is_old else 4)
         count = math.prod(self._number(dims + 8 * i, 8) for i in range(rank))
         start = name_at + sum(sizes)
         if count > (len(self._content) - start) // _REFERENCE.itemsize:
-            return []  # of fixed length, or damaged
+            return []
         content = self._content[start : start + count * _REFERENCE.itemsize]
         references = np.frombuffer(content, _REFERENCE)
         total = int(references["length"].sum(dtype=np.uint64))
