@@ -81,7 +81,6 @@ def run(count, seed, folder, names=NAMES):
             save(make(), path)
             assert os.listdir(folder) == [name], os.listdir(folder)
             check(path)
-            # The next process finds the file of this one, and what its kill leaves is checked next.
         for entry in Path(folder).iterdir():
             _remove(entry)
     return left

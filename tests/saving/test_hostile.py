@@ -4,7 +4,7 @@ import io
 import json
 import time
 import zipfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import h5py
@@ -81,7 +81,7 @@ def test_a_compressed_file_in_a_compressed_archive(saved, tmp_path):
     """What both unpack to counts from the file on the disk."""
     inner = io.BytesIO()
     with h5py.File(inner, "w") as file:
-        zeros = np.zeros((2**14, 2**14), "float32")
+        zeros = np.zeros((2**11, 2**12), "float32")
         file.create_dataset("layers/dense/vars/0", data=zeros, compression="gzip")
     parts = {**parts_of(saved["m.keras"]), "model.weights.h5": inner.getvalue()}
     path = write_zip(tmp_path / "a.keras", parts)
@@ -165,13 +165,13 @@ def test_a_heap_whose_object_has_no_size(tmp_path):
 
 
 def test_many_names_for_one_string(tmp_path):
-    path = text_file(tmp_path / "a.h5", ["a" * 2000, *map(str, range(20_000))])
+    path = text_file(tmp_path / "a.h5", ["a" * 20_000, *map(str, range(3500))])
     content = bytearray(path.read_bytes())
-    heap = content.index(b"GCOL", content.index(b"a" * 2000) - 8192)
+    heap = content.index(b"GCOL", content.index(b"a" * 20_000) - 8192)
     first = content.index(heap.to_bytes(8, "little") + (1).to_bytes(4, "little")) - 4
     reference = content[first : first + 16]
     at = first
-    for _ in range(20_000):
+    for _ in range(3500):
         at += 16
         content[at : at + 16] = reference
     path.write_bytes(content)
@@ -204,7 +204,7 @@ def test_a_chunk_that_unpacks_to_more_than_its_size(tmp_path):
 
     with h5py.File(tmp_path / "a.weights.h5", "w") as file:
         made = file.create_dataset("vars/0", (64,), "f4", chunks=(64,), compression="gzip")
-        made.id.write_direct_chunk((0,), zlib.compress(bytes(2**28), 9))
+        made.id.write_direct_chunk((0,), zlib.compress(bytes(2**26), 9))
     with within_limits(), pytest.raises(ValueError, match="does not end"):
         keras.saving.read_weights(tmp_path / "a.weights.h5")
 
@@ -313,11 +313,8 @@ def test_large_numbers_in_configs(saved, tmp_path):
             for value in (10**9, 2**40, -1):
                 changed = json.loads(model.to_json())
                 changed["config"]["layers"][-1]["config"][key] = value
-                with within_limits():
-                    try:
-                        keras.models.model_from_json(json.dumps(changed))
-                    except ValueError:
-                        pass
+                with within_limits(), suppress(ValueError):
+                    keras.models.model_from_json(json.dumps(changed))
 
 
 def test_a_graph_is_built_in_linear_time():
@@ -340,6 +337,9 @@ class Broken(layers.Layer):
         super().__init__(**kwargs)
         if error is not None:
             raise {"type": TypeError, "key": KeyError, "memory": MemoryError}[error]("broken")
+
+    def call(self, inputs):
+        return inputs
 
 
 @pytest.mark.parametrize("error", ["type", "key", "memory"])
