@@ -79,6 +79,12 @@ def next_global_key() -> jax.Array:
     return key_from(draw_seed())
 
 
+def typed(key: jax.Array) -> jax.Array:
+    """Returns a key that may be given as numbers, its `key_data`."""
+    is_key = jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key)
+    return key if is_key else jax.random.wrap_key_data(key)
+
+
 def fold_path(key: jax.Array, path: str) -> jax.Array:
     """Returns a key that follows from `key` and a path."""
     return jax.random.fold_in(key, zlib.crc32(path.encode()))

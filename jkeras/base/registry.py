@@ -94,7 +94,8 @@ def resolve(identifier: Any, area: str, kind: str) -> Any:
         identifier = deserialize_keras_object(dict(identifier), area=area)
     if isinstance(identifier, str):
         found = custom_object(identifier)
-        found = find_builtin(area, identifier) if found is None else found
+        if found is None:
+            found = _builtins.get(area, {}).get(identifier) or find_builtin(area, identifier)
         if found is None:
             known = [*builtin_names(area), *get_custom_objects(), *_scoped.get({})]
             raise ValueError(f"Unknown {kind} {identifier!r}{nearest(identifier, known)}")

@@ -128,7 +128,7 @@ def _steps_ahead(callback: Any, mode: str, batch: int) -> int | None:
     """Returns `callback.steps_ahead(mode, batch)`; 1 where that does not speak for a hook."""
     kind: Any = type(callback)
     own = getattr(callback, "__dict__", {})  # hooks may be set on the object itself
-    if any(hook in own for hook in _BATCH_HOOKS[mode]) or not _speaks_for_hooks(kind, mode):
+    if not own.keys().isdisjoint(_BATCH_HOOKS[mode]) or not _speaks_for_hooks(kind, mode):
         return 1
     return callback.steps_ahead(mode, batch)
 

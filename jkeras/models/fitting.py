@@ -153,12 +153,29 @@ def _by_path(tree: Any) -> dict[str, Any]:
     return {jax.tree_util.keystr(path): leaf for path, leaf in leaves}
 
 
-def running(model: Any, method: str) -> Fit:
-    """Returns the `fit` under way.
+def get_training_state(self: Any, epoch: int) -> dict[str, Any]:
+    """Returns, during `fit`, what another process needs to go on from the start of `epoch`.
+
+    That is the weights, the optimizer's state, the number of steps taken, the random key and
+    the order of the data: dicts of numbers and NumPy arrays. `callbacks.BackupAndRestore`
+    writes them to a file.
+    """
+    return _running(self, "get_training_state").read(epoch)
+
+
+def set_training_state(self: Any, state: Mapping[str, Any]) -> None:
+    """Makes `fit` go on from a state; to be called by a callback, in `on_train_begin`.
+
+    Args:
+        state: What `get_training_state` has returned, in this or in another process.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If it is the state of another model or optimizer.
     """
+    _running(self, "set_training_state").restore(state)
+
+
+def _running(model: Any, method: str) -> Fit:
     if model._fitting is None:
         raise ValueError(f"`{method}` works while `fit` is running: call it in a callback.")
     return model._fitting

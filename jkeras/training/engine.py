@@ -147,8 +147,3 @@ def make_map(
         return run_all(carry, resident, slots, rest)
 
     return run
-
-
-def _unstacked(array: jax.Array) -> jax.Array:
-    """Joins the first two axes of an array."""
-    return array.reshape(math.prod(array.shape[:2]), *array.shape[2:])

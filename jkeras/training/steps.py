@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jkeras.base import keys
 from jkeras.core import pure, scope
 from jkeras.core.layer import Layer
 from jkeras.core.variable import Variable
@@ -167,7 +168,7 @@ def make_train_step(
             lambda: run_layer(layer, objective, batch),
             outside,
             training=True,
-            rng=jax.random.fold_in(state.rng, state.step),
+            rng=jax.random.fold_in(keys.typed(state.rng), state.step),
         )
         factor = None if loss_scale is None else loss_scale(state.opt_state)
         return loss if factor is None else loss * factor, (outputs, effects, losses)
