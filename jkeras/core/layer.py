@@ -10,7 +10,6 @@ import numpy as np
 
 from jkeras import regularizers
 from jkeras.base import naming, registry
-from jkeras.base.deprecation import warn_deprecated
 from jkeras.core import call, devices, graph, policy, pure, scope, shapes
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.input_spec import InputSpec, check_input
@@ -74,7 +73,7 @@ class Layer(Module, registry.Configurable):
     _path: str | None = None
     _seen_shapes: Any = None  # of the outputs of the last call outside of compiled code
     _dtype_policy: Any = _SetByConstructor()
-    _batch_input_shape: Any = _SetByConstructor()
+    _older: Any = _SetByConstructor()  # which Keras 2's arguments were given, for a Sequential
     activity_regularizer: Any = _SetByConstructor()
     autocast: Any = _SetByConstructor()
     input_spec: InputSpec | list | None = None
@@ -104,7 +103,9 @@ class Layer(Module, registry.Configurable):
         name: str | None = None,
         **kwargs: Any,
     ):
-        batch_input_shape = _input_shape_argument(kwargs) if kwargs else None
+        older = None
+        if kwargs:
+            older = {k: kwargs.pop(k) for k in INPUT_SHAPE_ARGUMENTS if k in kwargs} or None
         for argument in _KERAS_ONLY_ARGUMENTS:
             if not kwargs.get(argument):
                 kwargs.pop(argument, None)
@@ -127,7 +128,7 @@ class Layer(Module, registry.Configurable):
             _name=name,
             _trainable=bool(trainable),
             _dtype_policy=policy.get_policy(dtype),
-            _batch_input_shape=batch_input_shape,
+            _older=older,
             activity_regularizer=activity_regularizer,
             autocast=autocast,
         )
@@ -181,7 +182,7 @@ class Layer(Module, registry.Configurable):
         base["dtype"] = registry.serialize_keras_object(self._dtype_policy)
         arguments = registry.constructor_arguments(self)
         own = inspect.signature(type(self).__init__).parameters
-        legacy = [k for k in _INPUT_SHAPE_ARGUMENTS if k not in own]
+        legacy = [k for k in INPUT_SHAPE_ARGUMENTS if k not in own]
         for common in ("name", "trainable", "dtype", *legacy, *_KERAS_ONLY_ARGUMENTS):
             arguments.pop(common, None)
         if arguments.get("activity_regularizer", 0) is None:
@@ -468,24 +469,8 @@ _KERAS_ONLY_ARGUMENTS = (
     "quantization_config", "lora_rank", "lora_alpha", "gptq_unpacked_column_size", "rms_scaling",
 )
 # fmt: on
-_INPUT_SHAPE_ARGUMENTS = ("input_shape", "batch_input_shape", "input_dim", "input_length")
-
-
-def _input_shape_argument(kwargs: dict[str, Any]) -> tuple | None:
-    """Takes Keras 2's ways to give a first layer's input shape out of `kwargs`."""
-    shape = kwargs.pop("input_shape", None)
-    batch_shape = kwargs.pop("batch_input_shape", None)
-    dim, length = kwargs.pop("input_dim", None), kwargs.pop("input_length", None)
-    for name, value in (("batch_input_shape", batch_shape), ("input_dim", dim)):
-        if value is not None:
-            warn_deprecated(f"`{name}=` is Keras 2's spelling: put keras.Input(shape=...) first.")
-    if batch_shape is not None:
-        return tuple(batch_shape)
-    if shape is not None:
-        return (None, *((shape,) if isinstance(shape, int) else shape))
-    if dim is not None:
-        return (None, dim) if length is None else (None, length, dim)
-    return None
+# What `layers.core.given_input_shape` makes an Input of.
+INPUT_SHAPE_ARGUMENTS = ("input_shape", "batch_input_shape", "input_dim", "input_length")
 
 
 def _unknown_arguments(cls: type, kwargs: dict[str, Any]) -> str:

@@ -12,11 +12,11 @@ from jkeras.base import settings
 from jkeras.callbacks.callback import CallbackList, History
 from jkeras.callbacks.console import is_terminal
 from jkeras.callbacks.progress import EpochProgress, Progress, resolve_verbose
-from jkeras.models import arguments
-from jkeras.models.session import Evaluation, Prediction, Session, Training, one_slot
+from jkeras.models import arguments, results
+from jkeras.models.session import Evaluation, Prediction, Session, Training
 from jkeras.training import data as data_module
 from jkeras.training import engine, loop, nans
-from jkeras.training.state import Batch
+from jkeras.training.feeds import Chunk
 
 
 def _pace(model: Any, verbose: int) -> loop.Pace:
@@ -277,14 +277,59 @@ def predict(
     return outputs
 
 
-def take_one(model: Any, batch: Batch) -> Mapping[str, Any]:
-    """Takes one training step; returns its logs, still on the device."""
-    session = model._session
+# ------------------------------------------------------------------ one batch; methods of Model
+def train_on_batch(
+    self: Any,
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    class_weight: Any = None,
+    return_dict: bool = False,
+) -> Any:
+    """Takes one training step on all of the given samples.
+
+    Args:
+        x: The inputs; see `fit`.
+        y: The targets.
+        sample_weight: A factor for each sample's loss.
+        class_weight: From class numbers to factors of their samples' losses.
+        return_dict: Whether to return a dict by name.
+
+    Returns:
+        The loss (and the metrics) before the step; see `evaluate`.
+    """
+    session: Session = self._compiled_session("train_on_batch")
+    batch = session.read(x, y, sample_weight, None, class_weight).batch
     data = data_module.ArrayData(batch, data_module.check_lengths(batch))
     program = session.program("train", data.example)
     session.check_labels(program, data)
     training = Training(session, program, engine.take_slot)
     training.begin()
-    logs = training.take(one_slot(batch))
+    slots = jax.tree.map(lambda a: jnp.asarray(a)[None], batch)
+    logs = loop.fetch(training.take(Chunk(None, slots, 0, 1)))
     training.publish()
-    return logs
+    return logs if return_dict else results.as_list(self, logs)
+
+
+def test_on_batch(
+    self: Any, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+) -> Any:
+    """Returns the loss and the metrics over all of the given samples, as one batch.
+
+    Args:
+        x: The inputs; see `fit`.
+        y: The targets.
+        sample_weight: A factor for each sample's loss.
+        return_dict: Whether to return a dict by name.
+    """
+    options = {"sample_weight": sample_weight, "return_dict": return_dict, "verbose": 0}
+    return self.evaluate(x, y, batch_size=_rows(x), **options)
+
+
+def predict_on_batch(self: Any, x: Any) -> Any:
+    """Returns the outputs for all of the given samples, computed as one batch."""
+    return self.predict(x, batch_size=_rows(x), verbose=0)
+
+
+def _rows(x: Any) -> int:
+    return max(len(jax.tree.leaves(data_module.as_structure(x, "x"))[0]), 1)

@@ -26,7 +26,7 @@ from jkeras.models import (
 from jkeras.models.session import Session
 from jkeras.models.summary import summary
 from jkeras.training import loop
-from jkeras.training.data import as_structure, is_stream
+from jkeras.training.data import is_stream
 
 
 def functional_arguments(args: tuple, kwargs: Mapping[str, Any]) -> bool:
@@ -501,49 +501,9 @@ class Model(Layer):
         arguments.check(Model.predict, kwargs, batch_size=batch_size, steps=steps)
         return fitting.predict(self, x, batch_size, verbose, steps, callbacks)
 
-    def train_on_batch(
-        self,
-        x: Any,
-        y: Any = None,
-        sample_weight: Any = None,
-        class_weight: Any = None,
-        return_dict: bool = False,
-    ) -> Any:
-        """Takes one training step on all of the given samples.
-
-        Args:
-            x: The inputs; see `fit`.
-            y: The targets.
-            sample_weight: A factor for each sample's loss.
-            class_weight: From class numbers to factors of their samples' losses.
-            return_dict: Whether to return a dict by name.
-
-        Returns:
-            The loss (and the metrics) before the step; see `evaluate`.
-        """
-        session = self._compiled_session("train_on_batch")
-        data = session.read(x, y, sample_weight, None, class_weight)
-        logs = loop.fetch(fitting.take_one(self, data.batch))
-        return logs if return_dict else results.as_list(self, logs)
-
-    def test_on_batch(
-        self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
-    ) -> Any:
-        """Returns the loss and the metrics over all of the given samples, as one batch.
-
-        Args:
-            x: The inputs; see `fit`.
-            y: The targets.
-            sample_weight: A factor for each sample's loss.
-            return_dict: Whether to return a dict by name.
-        """
-        size = _rows(x)
-        options = {"sample_weight": sample_weight, "return_dict": return_dict, "verbose": 0}
-        return self.evaluate(x, y, batch_size=max(size, 1), **options)
-
-    def predict_on_batch(self, x: Any) -> Any:
-        """Returns the outputs for all of the given samples, computed as one batch."""
-        return self.predict(x, batch_size=max(_rows(x), 1), verbose=0)
+    train_on_batch = fitting.train_on_batch
+    test_on_batch = fitting.test_on_batch
+    predict_on_batch = fitting.predict_on_batch
 
     def _compiled_session(self, method: str) -> Session:
         if not self.compiled:
@@ -698,10 +658,6 @@ def _derive_from(cls: type, kind: type) -> None:
 def _shape_of(tree: Any) -> Any:
     found = graph.symbols(tree)
     return found[0].shape if len(found) == 1 else jax.tree.map(lambda x: x.shape, tree)
-
-
-def _rows(x: Any) -> int:
-    return len(jax.tree.leaves(as_structure(x, "x"))[0])
 
 
 def is_layer(value: Any) -> bool:

@@ -6,7 +6,7 @@ from typing import Any, Self
 from jkeras.base import registry
 from jkeras.core import graph, scope
 from jkeras.core.layer import Layer
-from jkeras.layers.core import InputLayer
+from jkeras.layers.core import InputLayer, given_input_shape
 from jkeras.models import functional_config, host
 from jkeras.models.functional import arrange_inputs
 from jkeras.models.model import Model
@@ -79,7 +79,7 @@ class Sequential(Model):
         if any(part is self for part in layer._flatten_layers()):
             raise ValueError(f"Sequential model {self.name!r} cannot be a layer of itself.")
         if not self._stack and not isinstance(layer, InputLayer):
-            shape = layer._batch_input_shape
+            shape: Any = given_input_shape(layer)
             if shape is None and isinstance(layer, Model) and layer.call_graph() is not None:
                 shape = layer.input_shape
             if isinstance(shape, tuple):

@@ -803,8 +803,3 @@ def _first(x: Any, rows: int | None) -> Any:
         return jax.ShapeDtypeStruct((count, *array.shape[1:]), array.dtype)
 
     return jax.tree.map(spec, x)
-
-
-def one_slot(batch: Batch) -> Chunk:
-    """Returns a chunk of one step: a batch of arrays."""
-    return Chunk(None, jax.tree.map(lambda a: jnp.asarray(a)[None], batch), 0, 1)
