@@ -31,6 +31,12 @@ class Rescaling(Layer):
 
     def __init__(self, scale: Any, offset: Any = 0.0, **kwargs: Any):
         super().__init__(**kwargs)
+        for name, value in (("scale", scale), ("offset", offset)):
+            if value is None or isinstance(value, (str, bytes)):
+                raise ValueError(
+                    f"Invalid value for argument `{name}`. Expected a number, or one for each "
+                    f"channel. Received: {name}={value!r} (layer {self.name!r})"
+                )
         self.scale, self.offset = scale, offset
 
     def call(self, inputs: Any) -> Any:
@@ -82,6 +88,12 @@ class Normalization(Layer):
         self.axis = () if axis is None else tuple(axis) if isinstance(axis, Iterable) else (axis,)
         self.invert = invert
         self._given = None if mean is None else (np.asarray(mean), np.asarray(variance))
+        for name, array in zip(("mean", "variance"), self._given or (), strict=False):
+            if array.dtype.kind not in "biuf":
+                raise ValueError(
+                    f"Invalid value for argument `{name}`. Expected numbers. Received: "
+                    f"{name}={array.tolist()!r} (layer {self.name!r})"
+                )
 
     def build(self, input_shape: Any) -> None:
         ndim = len(input_shape)
