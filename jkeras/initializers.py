@@ -112,7 +112,8 @@ def draw(initializer: Any, shape: tuple[int, ...], dtype: Any, key: jax.Array) -
     value = initializer(shape, dtype=dtype)
     if value is None or isinstance(value, (str, bytes)):
         raise TypeError(
-            f"The initializer {initializer!r} returned {value!r}, and not an array of shape {shape}."
+            f"The initializer {initializer!r} returned {value!r}, and not an array of shape "
+            f"{shape}."
         )
     return jnp.asarray(value, dtype)
 

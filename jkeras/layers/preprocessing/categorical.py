@@ -39,11 +39,12 @@ def encode(indices: Any, mode: str, depth: int, dtype: Any, weights: Any = None)
             indices = indices[..., 0]
         return jax.nn.one_hot(indices, depth, dtype=dtype)
     ones = jax.nn.one_hot(jnp.atleast_1d(indices), depth, dtype=dtype)
+    axis = 1 if indices.ndim > 1 else 0  # as in Keras; of more than two axes, the second one
     if mode == "multi_hot":
-        return jnp.max(ones, axis=-2)
+        return jnp.max(ones, axis=axis)
     if weights is not None:
         ones = ones * jnp.asarray(weights, dtype)[..., None]
-    return jnp.sum(ones, axis=-2)
+    return jnp.sum(ones, axis=axis)
 
 
 def check_output_mode(layer: Layer, mode: Any, allowed: Iterable[str], sparse: bool) -> str:
@@ -201,7 +202,12 @@ class Discretization(Layer):
 
 
 def batches(data: Any, steps: int | None = None) -> Iterable[np.ndarray]:
-    """Yields arrays: an array or a list of values as it is, an iterable batch by batch."""
+    """Yields arrays: an array or a list of values as it is, an iterable batch by batch.
+
+    Of a batch that is a tuple, such as (x, y), it gives the first part.
+    """
+    if isinstance(data, (list, tuple)) and any(map(_is_batch, data)):
+        data = iter(data)
     if hasattr(data, "shape") or isinstance(data, (list, tuple, str)):
         return [np.asarray(data)]
     if not isinstance(data, Iterable):
@@ -209,7 +215,15 @@ def batches(data: Any, steps: int | None = None) -> Iterable[np.ndarray]:
             "adapt() takes an array, a list of values, or an iterable of batches. Received: "
             f"data={data!r}"
         )
-    return (np.asarray(batch) for batch in itertools.islice(data, steps))
+    parts = itertools.islice(data, steps)
+    return (np.asarray(b[0] if isinstance(b, tuple) and _is_batch(b) else b) for b in parts)
+
+
+def _is_batch(x: Any) -> bool:
+    """Says whether a member of a list is a batch: an array of several axes, or (x, y)."""
+    if isinstance(x, tuple):
+        return len(x) > 1 and all(hasattr(part, "shape") for part in x)
+    return getattr(x, "ndim", 0) > 1
 
 
 # ------------------------------------------------------------------ on the host
@@ -266,7 +280,8 @@ class HostLayer(Layer):
         if self.output_mode == "one_hot":
             shape = shape[:-1] if shape and shape[-1] == 1 else shape
             return SymbolicTensor((*shape, self.depth), self.compute_dtype)
-        return SymbolicTensor((*shape[:-1], self.depth), self.compute_dtype)
+        rest = (*shape[:1], *shape[2:]) if len(shape) > 1 else ()
+        return SymbolicTensor((*rest, self.depth), self.compute_dtype)
 
 
 def map_values(function: Callable[..., int], *arrays: Any) -> np.ndarray:

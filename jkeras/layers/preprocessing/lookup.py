@@ -415,6 +415,11 @@ class IntegerLookup(_Lookup):
         tokens = (max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, idf_weights)
         outputs = (invert, output_mode, pad_to_max_tokens, sparse)
         super().__init__(*tokens, *outputs, salt, name=name, **kwargs)
+        if vocabulary_dtype != "int64":
+            raise ValueError(
+                'Only `vocabulary_dtype="int64"` is supported. Received: '
+                f"vocabulary_dtype={vocabulary_dtype!r} (layer {self.name!r})"
+            )
         self.vocabulary_dtype = vocabulary_dtype
         self.oov_method = one_of(self, "oov_method", oov_method, ("floormod", "farmhash"))
         self.on_host = num_oov_indices > 1 and oov_method == "farmhash"
