@@ -2,7 +2,9 @@
 
 import functools
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Self
+
+from jkeras.base.arguments import check_arguments
 
 _BATCH_HOOKS = {
     "train": ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end"),
@@ -35,6 +37,10 @@ class Callback:
 
     params: dict[str, Any] | None = None
     _model: Any = None
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        check_arguments(cls, args, kwargs)
+        return super().__new__(cls)
 
     @property
     def model(self) -> Any:
@@ -314,5 +320,10 @@ class LambdaCallback(Callback):
         for name, function in given.items():
             if name not in known:
                 raise ValueError(f"LambdaCallback got an unknown hook {name!r}: {sorted(known)}.")
+            if function is not None and not callable(function):
+                raise ValueError(
+                    f"Invalid value for argument `{name}` of LambdaCallback. Expected a function. "
+                    f"Received: {name}={function!r}"
+                )
             if function is not None:
                 setattr(self, name, function)

@@ -405,6 +405,7 @@ class Layer(Module, registry.Configurable):
         first = args[0] if args else next(iter(kwargs.values()), None)
         check_input(self.input_spec, first, self.name)
         if not self._built and type(self).build is not Layer.build:
+            self._signature.bind(self, args, kwargs)
             self.build(**self._signature.shapes_for(self.build, args, kwargs))
             check_input(self.input_spec, first, self.name)
 

@@ -415,6 +415,11 @@ def _pool(
 ) -> jax.Array:
     """Reduces windows by a function of two elements."""
     n = x.ndim - 2
+    if n < 1:
+        raise ValueError(
+            "Pooling takes inputs of shape (batch, *space, channels), or (batch, channels, *space),"
+            f" with at least one axis of space. Received: inputs.shape={x.shape}"
+        )
     window = sizes(pool_size, n)
     steps = window if strides is None else sizes(strides, n)
     if settings.standardize_data_format(data_format) == "channels_first":
