@@ -57,6 +57,16 @@ def reset_global_seed() -> None:
         _global.seed = None
 
 
+def drawn() -> tuple[int | None, int]:
+    """Returns the global seed, and how many keys were drawn from it."""
+    return _global.seed, _global.count
+
+
+def draw_from(state: tuple[int | None, int]) -> None:
+    """Goes on drawing from what `drawn` returned."""
+    _global.seed, _global.count = state
+
+
 def draw_seed() -> tuple[int, int]:
     """Returns (seed, count): a cheap name for a key, made into one by `key_from`."""
     return _global.draw()

@@ -570,7 +570,10 @@ def _deserialize_special(name: str, config: Mapping[str, Any]) -> Any:
         pairs = [_deserialize(item, None) for item in config["items"]]
         return {tuple(k) if isinstance(k, list) else k: v for k, v in pairs}
     if name in ("__numpy__", "__tensor__"):
-        array = np.array(config["value"], dtype=jax.numpy.dtype(config["dtype"]))
+        dtype = jax.numpy.dtype(config["dtype"])
+        if dtype.kind not in "fiubV" or dtype.itemsize > 8:
+            raise ValueError(f"Not allowed: an array of dtype {config['dtype']!r} in a config.")
+        array = np.array(config["value"], dtype=dtype)
         return array if name == "__numpy__" else jax.numpy.asarray(array)
     if name == "__lambda__":
         raise ValueError(
