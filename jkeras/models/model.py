@@ -405,18 +405,22 @@ class Model(Layer):
                     "own."
                 )
             train, valid = train.split(validation_split, validation_batch_size)
-        run = fitting.Fit(self, train, shuffle, steps_per_epoch)
+        run = fitting.Fit(self, train, shuffle, steps_per_epoch, initial_epoch)
         run.listen(verbose, arguments.limited_epochs(epochs), callbacks)
         if valid is not None:
             run.validate_on(valid, validation_steps, validation_freq)
-        return run.run(initial_epoch)
+        return run.run()
 
-    def get_training_state(self, epoch: int) -> dict[str, Any]:
-        """Returns, during `fit`, what another process needs to go on from the start of `epoch`.
+    def get_training_state(self, epoch: int | None = None) -> dict[str, Any]:
+        """Returns, during `fit`, what another process needs to go on from here.
 
-        That is the weights, the optimizer's state, the number of steps taken, the random key and
-        the order of the data: dicts of numbers and NumPy arrays. `callbacks.BackupAndRestore`
-        writes them to a file.
+        That is the weights, the optimizer's state, the number of steps taken, the metrics of the
+        epoch so far, the random keys, the position in the data, the logs, and what the callbacks'
+        `get_state` return: nested dicts and lists of numbers, strings and arrays.
+        `callbacks.BackupAndRestore` writes them to a file.
+
+        Args:
+            epoch: The epoch to start with; by default the one under way, from its next batch on.
         """
         return fitting.running(self, "get_training_state").read(epoch)
 
