@@ -30,6 +30,7 @@ from jkeras import tree as tree
 from jkeras import utils as utils
 from jkeras import wrappers as wrappers
 from jkeras.base import registry as _registry
+from jkeras.base.settings import VERSION as __version__
 from jkeras.core import pure as pure
 from jkeras.core.devices import device as device
 from jkeras.core.devices import remat as remat
@@ -68,8 +69,6 @@ for _area, _module in {
     _registry.export(f"keras.{_area}", _area, vars(_module))
 _registry.export("keras", "models", vars(models))
 _registry.export("keras", "policy", vars(dtype_policies))
-
-__version__ = "0.1.0"
 
 
 def version() -> str:

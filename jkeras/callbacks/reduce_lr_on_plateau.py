@@ -67,6 +67,8 @@ class ReduceLROnPlateau(MonitorCallback):
         self.cooldown, self.min_lr = count("cooldown", cooldown, 0), min_lr
         self.wait = self.cooldown_counter = 0
 
+    _state = ("best", "cooldown_counter", "wait")
+
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         super().on_train_begin(logs)
         self.best, self.wait, self.cooldown_counter = None, 0, 0

@@ -402,11 +402,11 @@ class Model(Layer):
                     "own."
                 )
             train, valid = train.split(validation_split, validation_batch_size)
-        run = fitting.Fit(self, train, shuffle, steps_per_epoch)
+        run = fitting.Fit(self, train, shuffle, steps_per_epoch, initial_epoch)
         run.listen(verbose, arguments.limited_epochs(epochs), callbacks)
         if valid is not None:
             run.validate_on(valid, validation_steps, validation_freq)
-        return run.run(initial_epoch)
+        return run.run()
 
     get_training_state = fitting.get_training_state
     set_training_state = fitting.set_training_state

@@ -19,7 +19,7 @@ from jkeras.metrics import Mean
 from jkeras.models import hooks
 from jkeras.optimizers.cells import is_cell
 from jkeras.training import data, engine, steps
-from jkeras.training.feeds import Chunk
+from jkeras.training.feeds import ArrayFeed, Chunk
 from jkeras.training.haste import Shortcut, Snapshot
 from jkeras.training.interrupts import Interrupts
 from jkeras.training.objective import CompiledObjective, flatten_outputs, per_output
@@ -213,6 +213,7 @@ class Session:
 
     def _start(self) -> None:
         self.interrupts = Interrupts()
+        self._left_at: Mapping[str, int] = {}  # the position of the last fit's arrays
         self._lock = threading.RLock()
         self._layout: Layout | None = None
         self._shortcut: Shortcut | None = None
@@ -382,19 +383,33 @@ class Session:
             batch = given.batch if isinstance(given, data.ArrayData) else given.example
             data.check_labels(program.objective, batch, outputs)
 
-    def place(self, given: Any, shuffle: bool) -> Any:
-        """Returns a feed for training; its orders go on where the last fit's have ended."""
+    def place(self, given: Any, shuffle: bool, goes_on: bool = False) -> Any:
+        """Returns a feed for training; its orders go on where the last fit's have ended.
+
+        Args:
+            given: The data.
+            shuffle: Whether they are taken in random order.
+            goes_on: Whether a pass that the last fit has begun is to be ended.
+        """
         if not shuffle:
-            return given.feed()
-        if self.order is None:
-            self.order = {"seed": keys.draw_integer_seed(), "pass": 0}
-        feed = given.feed(self.order["seed"])
-        feed.position = {**self.order, "offset": 0}
+            feed = given.feed()
+        else:
+            if self.order is None:
+                self.order = {"seed": keys.draw_integer_seed(), "pass": 0}
+            feed = given.feed(self.order["seed"])
+        if isinstance(feed, ArrayFeed):
+            start = {**feed.position, **(self.order if shuffle and self.order else {})}
+            same = start.keys() == self._left_at.keys() and all(
+                start[name] == self._left_at[name] for name in start.keys() - {"pass", "offset"}
+            )
+            feed.position = self._left_at if goes_on and same else start
         return feed
 
     def keep_order(self, feed: Any) -> None:
         """Notes where the orders of a feed stand."""
-        position = feed.position
+        if not isinstance(feed, ArrayFeed):
+            return
+        position = self._left_at = feed.position
         if "seed" in position:
             started = 1 if position["offset"] else 0
             self.order = {"seed": position["seed"], "pass": position["pass"] + started}
@@ -481,6 +496,18 @@ class Session:
             with scope.outside(), jax.ensure_compile_time_eval():
                 self._draws = SeedGenerator(name="draws")
         return self._draws.next_key()
+
+    @property
+    def draws(self) -> Any:
+        """The state of the random draws of evaluation; None before the first. It may be set."""
+        return None if self._draws is None else self._draws.state.value
+
+    @draws.setter
+    def draws(self, state: Any) -> None:
+        if state is not None:
+            if self._draws is None:
+                self._draws = SeedGenerator(0, name="draws")
+            self._draws.state.assign(state)
 
     def written_outside(self, outside: Mapping[str, Variable]) -> list[str]:
         """Returns which of the variables from outside evaluation and prediction change."""
@@ -618,6 +645,7 @@ class Training(_Run):
         run_chunk = program.chunk(select, self._cells.donates)
         self._run_chunk = run_chunk if wrap is None else wrap(run_chunk)
         self.metrics: Any = program.empty
+        self._restored: dict[str, Any] = {}  # values of variables outside, not yet found
 
     def begin(self) -> None:
         """Starts the metrics again."""
@@ -641,6 +669,7 @@ class Training(_Run):
         return logs
 
     def _again(self) -> None:
+        self._set_restored()
         _warn_of_borrowed(self._program.outside)
         self._cells = self._session.cells(self._program.outside)
 
@@ -648,6 +677,23 @@ class Training(_Run):
         """Keeps a state in the cells."""
         self._cells.write(state)
         self._session.step, self._session.rng = state.step, state.rng
+
+    def restore(self, state: TrainState, outside: Mapping[str, Any]) -> None:
+        """Goes on from a state of another process.
+
+        Args:
+            state: The state.
+            outside: Values of variables outside of the model by path; some are only found when a
+                step is traced.
+        """
+        self.write(state)
+        self.metrics, self._restored = state.metrics, dict(outside)
+        self._set_restored()
+
+    def _set_restored(self) -> None:
+        for path, variable in self._program.outside.items():
+            if path in self._restored:
+                variable.assign(self._restored.pop(path))
 
     def bad_step(self, metrics: Any) -> int:
         """Returns the first step of the epoch whose loss was not finite; 0 if there was none."""
