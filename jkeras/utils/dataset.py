@@ -319,10 +319,10 @@ class Dataset:
         share = np.ones(len(datasets)) if weights is None else np.asarray(weights, "float64")
         again = seed is None if rerandomize_each_iteration is None else rerandomize_each_iteration
 
-        def choose(number: Pass) -> Iterator[int]:
+        def choose(number: Pass, live: list[bool]) -> Iterator[int]:
             generator = state.generator(number if again else ())
-            while True:
-                yield int(generator.choice(len(datasets), p=share / share.sum()))
+            while (left := share * live).sum() > 0:
+                yield int(generator.choice(len(datasets), p=left / left.sum()))
 
         made = _chosen(datasets, choose, stop_on_empty_dataset)
         made._seeds = (*made._seeds, state)
@@ -337,7 +337,9 @@ class Dataset:
     ) -> "Dataset":
         """Returns elements of several data sets, in the order of the numbers in another one."""
         return _chosen(
-            datasets, lambda number: map(int, choice_dataset._open(number)), stop_on_empty_dataset
+            datasets,
+            lambda number, _: (int(index) for index in choice_dataset._open(number)),
+            stop_on_empty_dataset,
         )
 
     # -------------------------------------------------------------- element by element
@@ -1229,25 +1231,25 @@ def _nested(window: list[Any]) -> Any:
 
 
 def _chosen(
-    datasets: Sequence[Dataset], choose: Callable[[Pass], Iterator[int]], stops: bool
+    datasets: Sequence[Dataset], choose: Callable[[Pass, list[bool]], Iterator[int]], stops: bool
 ) -> Dataset:
-    """Returns elements of several data sets, in the order of the numbers that `choose` gives."""
+    """Returns elements of several data sets, in the order of the numbers that `choose` gives.
+
+    It is told which of them have not ended.
+    """
 
     def run(number: Pass, skip: int) -> Iterator[Any]:
         def found() -> Iterator[Any]:
-            iterators: list[Iterator[Any] | None] = [d._open(number) for d in datasets]
-            end = object()
-            for index in choose(number):
-                iterator = iterators[index]
-                element = end if iterator is None else next(iterator, end)
+            iterators, end = [dataset._open(number) for dataset in datasets], object()
+            live = [True] * len(datasets)
+            for index in choose(number, live):
+                element = next(iterators[index], end)
                 if element is not end:
                     yield element
                 elif stops:
                     return
                 else:
-                    iterators[index] = None
-                    if not any(iterators):
-                        return
+                    live[index] = False
 
         return itertools.islice(found(), skip, None)
 
