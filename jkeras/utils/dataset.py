@@ -72,6 +72,7 @@ class Dataset:
     _run: Callable[[Pass, int], Iterator[Any]] | None = None
     _size: int
     _seeds: tuple[_Seed, ...] = ()
+    _caches: tuple[Any, ...] = ()
     _batch_size: int | None = None  # of batches the last of which may be smaller
     _passes = 0
     class_names: Sequence[str] | None = None
@@ -101,6 +102,7 @@ class Dataset:
         made = Dataset.__new__(Dataset)
         made._at, made._run, made._rows, made._size = at, run, rows, size
         made._seeds = tuple(seed for one in inputs for seed in one._seeds)
+        made._caches = tuple(cache for one in inputs for cache in one._caches)
         if len(inputs) == 1:
             made.class_names = inputs[0].class_names
             made._batch_size = inputs[0]._batch_size
@@ -134,12 +136,18 @@ class Dataset:
                 "differ in their numbers of rows."
             )
 
-        def rows(_: Pass, indices: Any) -> Any:
-            return map_leaves(lambda array: as_array(array[indices]), arrays)
+        return cls.by_rows(lambda _, i: map_leaves(lambda a: as_array(a[i]), arrays), sizes[0])
 
-        return cls._of(
-            at=lambda p, indices: (rows(p, i) for i in indices), rows=rows, size=sizes[0]
-        )
+    @classmethod
+    def by_rows(cls, rows: Callable[[Pass, Any], Any], size: int) -> "Dataset":
+        """Returns a data set whose batches are made at once.
+
+        Args:
+            rows: For the number of a pass, and a number or an array of numbers, returns this
+                element, or these as a batch.
+            size: How many there are.
+        """
+        return cls._of(at=lambda p, indices: (rows(p, i) for i in indices), rows=rows, size=size)
 
     @classmethod
     def from_tensors(cls, tensors: Any, name: str | None = None) -> "Dataset":
@@ -921,7 +929,9 @@ class Dataset:
             whole[:] = [found]
 
         numbered = self._at is not None and self._size >= 0
-        return self._of(self, at=at if numbered else None, run=run, size=self._size)
+        made = self._of(self, at=at if numbered else None, run=run, size=self._size)
+        made._caches = (*made._caches, kept, whole)
+        return made
 
     def prefetch(self, buffer_size: int | None = None, name: str | None = None) -> "Dataset":
         """Makes up to `buffer_size` elements ahead, in a thread of its own; 2 for AUTOTUNE (-1)."""
@@ -1034,7 +1044,7 @@ class DatasetIterator:
         >>> _ = next(first), next(first)
         >>> second = iter(numbers)
         >>> second.set_state(first.get_state())
-        >>> next(first) == next(second)
+        >>> int(next(first)) == int(next(second))
         True
     """
 
@@ -1079,8 +1089,11 @@ class DatasetIterator:
                 f"random orders, this one has {len(seeds)}."
             )
         self.close()
-        for seed, value in zip(seeds, state["seeds"], strict=True):
-            seed.value = int(value)
+        if [seed.value for seed in seeds] != list(state["seeds"]):
+            for seed, value in zip(seeds, state["seeds"], strict=True):
+                seed.value = int(value)
+            for cache in self._dataset._caches:  # of another order
+                cache.clear()
         self._number, self._taken = int(state["pass"]), int(state["taken"])
         self._dataset._passes = self._number + 1
 
