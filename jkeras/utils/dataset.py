@@ -371,15 +371,19 @@ class Dataset:
         """
         threads, in_order = thread_count(num_parallel_calls), deterministic is not False
 
-        def function(element: Any) -> Any:
-            with preparing_data():
-                return as_element(call(map_func, element))
+        def results(number: Pass, items: Iterable[tuple[int, Any]]) -> Iterator[Any]:
+            def function(item: tuple[int, Any]) -> Any:
+                with preparing_data(*number, item[0]):
+                    return as_element(call(map_func, item[1]))
+
+            return mapped(function, items, threads, in_order)
 
         def at(number: Pass, indices: Iterable[int]) -> Iterator[Any]:
-            return mapped(function, self._at(number, indices), threads)  # type: ignore[misc]
+            indices, asked = itertools.tee(indices)
+            return results(number, zip(indices, self._at(number, asked), strict=False))  # type: ignore[misc]
 
         def run(number: Pass, skip: int) -> Iterator[Any]:
-            return mapped(function, self._open(number, skip), threads, in_order)
+            return results(number, enumerate(self._open(number, skip), skip))
 
         numbered = self._at is not None and (in_order or not threads)
         return self._of(self, at=at if numbered else None, run=run, size=self._size)
@@ -393,8 +397,8 @@ class Dataset:
         return self._of(self, run=run)
 
     def _where(self, predicate: Callable, number: Pass, ends: bool = False) -> Iterator[Any]:
-        for element in self._open(number):
-            with preparing_data():
+        for index, element in enumerate(self._open(number)):
+            with preparing_data(*number, index):
                 kept = bool(np.all(call(predicate, element)))
             if kept:
                 yield element
@@ -433,8 +437,8 @@ class Dataset:
         def run(number: Pass, skip: int) -> Iterator[Any]:
             def outputs() -> Iterator[Any]:
                 state = as_element(initial_state)
-                for element in self._open(number):
-                    with preparing_data():
+                for index, element in enumerate(self._open(number)):
+                    with preparing_data(*number, index):
                         state, output = map_tuple(as_element, scan_func(state, element))
                     yield output
 
@@ -476,10 +480,11 @@ class Dataset:
             counted = itertools.count()
 
             def start(element: Any) -> Iterator[Any]:
-                with preparing_data():
+                index = next(counted)
+                with preparing_data(*number, index):
                     made = call(map_func, element)
                 _check_dataset(made, "`map_func` must return a `Dataset` object")
-                return made._open((*number, next(counted)))
+                return made._open((*number, index))
 
             items = interleaved(self._open(number), start, cycle, block, threads)  # type: ignore[arg-type]
             return itertools.islice(items, skip, None)

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
+from jkeras.core import host
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.layer import Layer
 from jkeras.layers.arguments import one_of
@@ -25,19 +25,25 @@ def encode(indices: Any, mode: str, depth: int, dtype: Any, weights: Any = None)
         dtype: The dtype of the encoding.
         weights: For `"count"`, how much each index counts.
     """
+    xp = host.array_module()
+    indices = xp.asarray(indices, "int32")
     if mode == "int":
-        return jnp.asarray(indices, "int32")
-    indices = jnp.asarray(indices, "int32")
+        return indices
+    one_hot = _one_hot if xp is np else jax.nn.one_hot
     if mode == "one_hot":
         if indices.ndim and indices.shape[-1] == 1:
             indices = indices[..., 0]
-        return jax.nn.one_hot(indices, depth, dtype=dtype)
-    ones = jax.nn.one_hot(jnp.atleast_1d(indices), depth, dtype=dtype)
+        return one_hot(indices, depth, dtype=dtype)
+    ones = one_hot(xp.atleast_1d(indices), depth, dtype=dtype)
     if mode == "multi_hot":
-        return jnp.max(ones, axis=-2)
+        return xp.max(ones, axis=-2)
     if weights is not None:
-        ones = ones * jnp.asarray(weights, dtype)[..., None]
-    return jnp.sum(ones, axis=-2)
+        ones = ones * xp.asarray(weights, dtype)[..., None]
+    return xp.sum(ones, axis=-2)
+
+
+def _one_hot(indices: np.ndarray, depth: int, dtype: Any) -> np.ndarray:
+    return (indices[..., None] == np.arange(depth)).astype(dtype)
 
 
 def check_output_mode(layer: Layer, mode: Any, allowed: Iterable[str], sparse: bool) -> str:
@@ -70,6 +76,8 @@ class CategoryEncoding(Layer):
         >>> layer(np.array([[0, 1], [0, 0], [3, 1]])).tolist()
         [[1.0, 1.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 1.0]]
     """
+
+    _prepares_data = _on_numpy = True
 
     def __init__(
         self,
@@ -125,6 +133,8 @@ class Discretization(Layer):
         [[0, 2, 3, 1], [1, 3, 2, 1]]
     """
 
+    _prepares_data = _on_numpy = True
+
     def __init__(
         self,
         bin_boundaries: Any = None,
@@ -176,8 +186,9 @@ class Discretization(Layer):
                 "call `adapt(dataset)` before you can start using the `Discretization` layer "
                 f"{self.name!r}."
             )
-        boundaries = jnp.asarray(self.bin_boundaries, "float32")
-        indices = jnp.searchsorted(boundaries, jnp.asarray(inputs, "float32"), side="right")
+        xp = host.array_module()
+        boundaries = xp.asarray(self.bin_boundaries, "float32")
+        indices = xp.searchsorted(boundaries, xp.asarray(inputs, "float32"), side="right")
         return encode(indices, self.output_mode, len(boundaries) + 1, self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
@@ -208,7 +219,7 @@ class HostLayer(Layer):
     """
 
     output_modes: tuple[str, ...] = ("int", "one_hot", "multi_hot", "count")
-    on_host = True
+    on_host = _prepares_data = _on_numpy = True
 
     def __init__(self, output_mode: str = "int", sparse: bool = False, **kwargs: Any):
         super().__init__(autocast=False, **kwargs)

@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base import settings
+from jkeras.core import host
 from jkeras.core.layer import Layer
 from jkeras.layers.arguments import positive_axis
 from jkeras.layers.preprocessing.images import stacked
@@ -27,15 +27,15 @@ class Rescaling(Layer):
         [[0.0, 1.0]]
     """
 
-    supports_masking = True
+    supports_masking = _prepares_data = _on_numpy = True
 
     def __init__(self, scale: Any, offset: Any = 0.0, **kwargs: Any):
         super().__init__(**kwargs)
         self.scale, self.offset = scale, offset
 
     def call(self, inputs: Any) -> Any:
-        dtype = self.compute_dtype
-        scale, offset = jnp.asarray(self.scale, dtype), jnp.asarray(self.offset, dtype)
+        dtype, xp = self.compute_dtype, host.array_module()
+        scale, offset = xp.asarray(self.scale, dtype), xp.asarray(self.offset, dtype)
         return stacked(inputs).astype(dtype) * scale + offset
 
 
@@ -63,7 +63,7 @@ class Normalization(Layer):
         [[3.0]]
     """
 
-    supports_masking = True
+    supports_masking = _prepares_data = _on_numpy = True
 
     def __init__(
         self,
@@ -128,7 +128,7 @@ class Normalization(Layer):
             return None
         value = self._given[index] if self._given else getattr(self, weight).value
         shape = self._broadcast_shape if value.size > 1 else (1,) * len(self._broadcast_shape)
-        return jnp.asarray(value, self.compute_dtype).reshape(shape)
+        return host.array_module().asarray(value, self.compute_dtype).reshape(shape)
 
     def adapt(self, data: Any) -> None:
         """Finds mean and variance of `data`; what was found before is forgotten.
@@ -162,9 +162,9 @@ class Normalization(Layer):
         self.count.assign(count)
 
     def call(self, inputs: Any) -> Any:
-        inputs = inputs.astype(self.compute_dtype)
+        inputs, xp = inputs.astype(self.compute_dtype), host.array_module()
         mean = self.mean
-        stddev = jnp.maximum(jnp.sqrt(self.variance), settings.epsilon())
+        stddev = xp.maximum(xp.sqrt(self.variance), settings.epsilon())
         return inputs * stddev + mean if self.invert else (inputs - mean) / stddev
 
     def get_config(self) -> dict[str, Any]:
