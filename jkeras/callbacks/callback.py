@@ -5,9 +5,8 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
-from jkeras.base.arguments import check_arguments
-
 from jkeras.base import naming
+from jkeras.base.arguments import check_arguments
 
 _BATCH_HOOKS = {
     "train": ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end"),

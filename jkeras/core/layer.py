@@ -10,7 +10,7 @@ import numpy as np
 
 from jkeras import regularizers
 from jkeras.base import naming, registry
-from jkeras.core import call, devices, graph, policy, pure, scope, shapes
+from jkeras.core import call, devices, graph, host, policy, pure, scope, shapes
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.input_spec import InputSpec, check_input
 from jkeras.core.parts import Module, find, paths
@@ -78,6 +78,9 @@ class Layer(Module, registry.Configurable):
     autocast: Any = _SetByConstructor()
     input_spec: InputSpec | list | None = None
     supports_masking: bool = False
+    # See `core/host.py`.
+    _prepares_data: bool = False
+    _on_numpy: bool = False
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
@@ -386,6 +389,11 @@ class Layer(Module, registry.Configurable):
         here = scope.current()
         if here is not None:
             return call.outputs_of(self, here, args, kwargs)
+        if host.applies(self, args, kwargs):
+            return host.call(self, lambda: self._eager_call(args, kwargs), args, kwargs)
+        return self._eager_call(args, kwargs)
+
+    def _eager_call(self, args: tuple, kwargs: dict[str, Any]) -> Any:
         here = scope.Eager(paths=lambda: paths(self))
         token = scope.ambient.set(here)
         try:
@@ -398,7 +406,8 @@ class Layer(Module, registry.Configurable):
 
     def _cast(self, tree: Any) -> Any:
         """Makes JAX arrays of other arrays, and casts floating ones to the compute dtype."""
-        return call.as_arrays(tree, self.compute_dtype if self.autocast else None)
+        dtype = self.compute_dtype if self.autocast else None
+        return (host.as_numpy if host.computes_with_numpy() else call.as_arrays)(tree, dtype)
 
     def _prepare(self, args: tuple, kwargs: dict[str, Any]) -> None:
         """Checks the inputs against `input_spec`, and builds if that is still to be done."""

@@ -187,7 +187,7 @@ class Fit:
         run: Any = self._run
         place = run.place if epoch is None else loop.Place(epoch)
         arrays = _by_path(self._training.state())
-        if copies and self._training.cells.donates:  # the next step destroys the cells' arrays
+        if copies and self._training.donates:  # the next step destroys the cells' arrays
             copy = np.array if jax.default_backend() == "cpu" else jnp.copy
             arrays = {path: copy(array) for path, array in arrays.items()}
         validation = None if self._validation is None else self._validation.position

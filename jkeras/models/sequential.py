@@ -130,6 +130,14 @@ class Sequential(Model):
         return self._graph
 
     @property
+    def _on_numpy(self) -> bool:  # type: ignore[override]
+        return all(layer._on_numpy for layer in self.layers)
+
+    @property
+    def _prepares_data(self) -> bool:  # type: ignore[override]
+        return bool(self.layers) and all(layer._prepares_data for layer in self.layers)
+
+    @property
     def _has_inputs(self) -> bool:
         return self._outputs is not None and bool(self.layers)
 

@@ -647,6 +647,11 @@ class Training(_Run):
         self.metrics: Any = program.empty
         self._restored: dict[str, Any] = {}  # values of variables outside, not yet found
 
+    @property
+    def donates(self) -> bool:
+        """Whether a chunk destroys the arrays of the state before it."""
+        return self._cells.donates
+
     def begin(self) -> None:
         """Starts the metrics again."""
         self.metrics = self._program.empty

@@ -27,7 +27,9 @@ class Heaps:
     def __init__(self, source: Any, name: str):
         self._name, self._content = name, _content(source)
         self._base = 0  # a user block of 512, 1024, ... bytes may come first
-        while self._content[self._base : self._base + 8] != _FILE and self._base < len(self._content):
+        while self._content[self._base : self._base + 8] != _FILE and self._base < len(
+            self._content
+        ):
             self._base = max(512, 2 * self._base)
         self._sizes: dict[int, dict[int, int]] = {}
         at = self._content.find(_SIGNATURE)

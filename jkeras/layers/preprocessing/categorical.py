@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base.numbers import as_integer, as_number
+from jkeras.core import host
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.layer import Layer
 from jkeras.layers.arguments import one_of, positive_integer
@@ -31,20 +31,26 @@ def encode(indices: Any, mode: str, depth: int, dtype: Any, weights: Any = None)
             f"Integers are expected, got strings such as {np.ravel(indices)[:1].tolist()}. Number "
             "them with keras.layers.StringLookup."
         )
-    indices = jnp.asarray(indices, "int32")
+    xp = host.array_module()
+    indices = xp.asarray(indices, "int32")
     if mode == "int":
         return indices
+    one_hot = _one_hot if xp is np else jax.nn.one_hot
     if mode == "one_hot":
         if indices.ndim and indices.shape[-1] == 1:
             indices = indices[..., 0]
-        return jax.nn.one_hot(indices, depth, dtype=dtype)
-    ones = jax.nn.one_hot(jnp.atleast_1d(indices), depth, dtype=dtype)
+        return one_hot(indices, depth, dtype=dtype)
+    ones = one_hot(xp.atleast_1d(indices), depth, dtype=dtype)
     axis = 1 if indices.ndim > 1 else 0  # as in Keras; of more than two axes, the second one
     if mode == "multi_hot":
-        return jnp.max(ones, axis=axis)
+        return xp.max(ones, axis=axis)
     if weights is not None:
-        ones = ones * jnp.asarray(weights, dtype)[..., None]
-    return jnp.sum(ones, axis=axis)
+        ones = ones * xp.asarray(weights, dtype)[..., None]
+    return xp.sum(ones, axis=axis)
+
+
+def _one_hot(indices: np.ndarray, depth: int, dtype: Any) -> np.ndarray:
+    return (indices[..., None] == np.arange(depth)).astype(dtype)
 
 
 def check_output_mode(layer: Layer, mode: Any, allowed: Iterable[str], sparse: bool) -> str:
@@ -77,6 +83,8 @@ class CategoryEncoding(Layer):
         >>> layer(np.array([[0, 1], [0, 0], [3, 1]])).tolist()
         [[1.0, 1.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 1.0]]
     """
+
+    _prepares_data = _on_numpy = True
 
     def __init__(
         self,
@@ -131,6 +139,8 @@ class Discretization(Layer):
         >>> keras.layers.Discretization(bin_boundaries=[0.0, 1.0, 2.0])(x).tolist()
         [[0, 2, 3, 1], [1, 3, 2, 1]]
     """
+
+    _prepares_data = _on_numpy = True
 
     def __init__(
         self,
@@ -190,8 +200,9 @@ class Discretization(Layer):
                 "call `adapt(dataset)` before you can start using the `Discretization` layer "
                 f"{self.name!r}."
             )
-        boundaries = jnp.asarray(self.bin_boundaries, "float32")
-        indices = jnp.searchsorted(boundaries, jnp.asarray(inputs, "float32"), side="right")
+        xp = host.array_module()
+        boundaries = xp.asarray(self.bin_boundaries, "float32")
+        indices = xp.searchsorted(boundaries, xp.asarray(inputs, "float32"), side="right")
         return encode(indices, self.output_mode, len(boundaries) + 1, self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
@@ -240,7 +251,7 @@ class HostLayer(Layer):
     """
 
     output_modes: tuple[str, ...] = ("int", "one_hot", "multi_hot", "count")
-    on_host = True
+    on_host = _prepares_data = _on_numpy = True
 
     def __init__(self, output_mode: str = "int", sparse: bool = False, **kwargs: Any):
         super().__init__(autocast=False, **kwargs)

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.core import host
 from jkeras.layers.arguments import one_of
 from jkeras.layers.preprocessing.categorical import (
     HostLayer,
@@ -235,7 +236,7 @@ class _Lookup(HostLayer):
             return super().call(inputs)
         counts = encode(self.indices(inputs), "count", self.depth, self.compute_dtype)
         weights = np.pad(self._idf, (0, self.depth - len(self._idf)))
-        return counts * jnp.asarray(weights, self.compute_dtype)
+        return counts * host.array_module().asarray(weights, self.compute_dtype)
 
     def indices(self, inputs: Any) -> Any:
         x = self._as_array(inputs)

@@ -4,11 +4,10 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base import settings
+from jkeras.core import host
 from jkeras.core.layer import Layer
 from jkeras.layers.preprocessing.categorical import batches
 from jkeras.layers.preprocessing.images import stacked
@@ -28,7 +27,7 @@ class Rescaling(Layer):
         [[0.0, 1.0]]
     """
 
-    supports_masking = True
+    supports_masking = _prepares_data = _on_numpy = True
 
     def __init__(self, scale: Any, offset: Any = 0.0, **kwargs: Any):
         super().__init__(**kwargs)
@@ -46,8 +45,8 @@ class Rescaling(Layer):
         scale, offset = (self._of_channels(v, x.ndim) for v in (self.scale, self.offset))
         return x * scale + offset
 
-    def _of_channels(self, value: Any, ndim: int) -> jax.Array:
-        array = jnp.asarray(value, self.compute_dtype)
+    def _of_channels(self, value: Any, ndim: int) -> Any:
+        array = host.array_module().asarray(value, self.compute_dtype)
         first = settings.image_data_format() == "channels_first"
         one_axis = first and array.ndim == 1 and ndim > 2
         return array.reshape(-1, *[1] * (ndim - 2)) if one_axis else array
@@ -83,7 +82,7 @@ class Normalization(Layer):
         [[3.0]]
     """
 
-    supports_masking = True
+    supports_masking = _prepares_data = _on_numpy = True
 
     def __init__(
         self,
@@ -160,11 +159,11 @@ class Normalization(Layer):
         if not self.built:
             return None
         value = self._given[index] if self._given else getattr(self, weight).value
-        shape = self._broadcast_shape
+        shape, xp = self._broadcast_shape, host.array_module()
         if value.size != math.prod(shape):
             kept = [n for i, n in enumerate(shape) if i not in self._reduced]
-            value = jnp.broadcast_to(value, kept)
-        return jnp.asarray(value, self.compute_dtype).reshape(shape)
+            value = xp.broadcast_to(xp.asarray(value), kept)
+        return xp.asarray(value, self.compute_dtype).reshape(shape)
 
     def adapt(self, data: Any) -> None:
         """Finds mean and variance of `data`; what was found before is forgotten.
@@ -216,9 +215,9 @@ class Normalization(Layer):
         self.count.assign(count)
 
     def call(self, inputs: Any) -> Any:
-        inputs = inputs.astype(self.compute_dtype)
+        inputs, xp = inputs.astype(self.compute_dtype), host.array_module()
         mean = self.mean
-        stddev = jnp.maximum(jnp.sqrt(self.variance), settings.epsilon())
+        stddev = xp.maximum(xp.sqrt(self.variance), settings.epsilon())
         return inputs * stddev + mean if self.invert else (inputs - mean) / stddev
 
     def get_config(self) -> dict[str, Any]:

@@ -5,10 +5,10 @@ import string
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base.numbers import as_integer
+from jkeras.core import host
 from jkeras.core.graph import SymbolicTensor
 from jkeras.layers.arguments import one_of
 from jkeras.layers.preprocessing.categorical import as_strings, batches
@@ -136,7 +136,7 @@ class TextVectorization(StringLookup):
             missing = length - words.shape[1]
             words = np.pad(words, ((0, 0), (0, missing)), constant_values="")
         outputs = super().call(words)
-        return outputs[0] if np.ndim(inputs) == 0 else jnp.asarray(outputs)
+        return outputs[0] if np.ndim(inputs) == 0 else host.array_module().asarray(outputs)
 
     def _words(self, texts: Any) -> np.ndarray:
         """Returns an array (texts, words), filled up with empty strings."""
