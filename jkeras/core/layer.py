@@ -11,6 +11,7 @@ import numpy as np
 from jkeras import regularizers
 from jkeras.base import naming, registry
 from jkeras.base.deprecation import warn_deprecated
+from jkeras.base.old_spellings import OldLayer
 from jkeras.core import call, devices, graph, policy, pure, scope, shapes
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.input_spec import InputSpec, check_input
@@ -30,7 +31,7 @@ class _SetByConstructor:
         )
 
 
-class Layer(Module, registry.Configurable):
+class Layer(Module, OldLayer, registry.Configurable):
     """The base of all layers.
 
     `__init__` stores the configuration, `build(input_shape)` makes weights with `add_weight`, and
@@ -473,6 +474,9 @@ _INPUT_SHAPE_ARGUMENTS = ("input_shape", "batch_input_shape", "input_dim", "inpu
 
 def _input_shape_argument(kwargs: dict[str, Any]) -> tuple | None:
     """Takes Keras 2's ways to give a first layer's input shape out of `kwargs`."""
+    if "dynamic" in kwargs:  # what it asked for, Python in `call`, goes without saying or not at all
+        kwargs.pop("dynamic")
+        warn_deprecated("`dynamic=` is Keras 2's: it is ignored.")
     shape = kwargs.pop("input_shape", None)
     batch_shape = kwargs.pop("batch_input_shape", None)
     dim, length = kwargs.pop("input_dim", None), kwargs.pop("input_length", None)
