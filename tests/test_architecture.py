@@ -147,6 +147,7 @@ AMBIENT = {
     "base.registry._shared": "objects that occur twice in one file are one object",
     "callbacks.console._open": "the line of the terminal that a progress bar has not ended",
     "callbacks.event_files._files": "names of event files written in one second differ",
+    "core.host._preparing": "whether the running call prepares data, on the host",
     "core.operations._table": "the operations by name, filled by imports",
     "core.policy._global_policy": "set_dtype_policy, as in Keras",
     "core.scope.ambient": "what weights read as in the running call",

@@ -156,7 +156,7 @@ def _from_objects(array: np.ndarray, argument: str) -> np.ndarray:
 
 
 def _kind(entry: Any) -> type | None:
-    known = (str, numbers.Real, np.bool_)
+    known = (str, bytes, numbers.Real, np.bool_)
     return next((kind for kind in known if isinstance(entry, kind)), None)
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from jkeras.base import settings
 from jkeras.base.keys import draw_integer_seed
 from jkeras.utils import image
-from jkeras.utils.dataset import Dataset, shuffled, stack
+from jkeras.utils.dataset import Dataset, shuffled
+from jkeras.utils.elements import stack
 from jkeras.utils.timeseries import check_format
 
 _IMAGE_ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
