@@ -47,7 +47,9 @@ class Report:
 
     def summary(self) -> str:
         """Returns a text of what was aliased and what was missing."""
-        lines = [f"jkeras.alias: {len(self.modules)} modules answered by jkeras {jkeras.__version__}"]
+        lines = [
+            f"jkeras.alias: {len(self.modules)} modules answered by jkeras {jkeras.__version__}"
+        ]
         lines += [
             f"  missing: {name}" + (" (used)" if used else "")
             for name, used in sorted(self.missing.items())
