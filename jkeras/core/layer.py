@@ -10,6 +10,8 @@ import numpy as np
 
 from jkeras import regularizers
 from jkeras.base import naming, registry
+from jkeras.base.deprecation import warn_deprecated
+from jkeras.base.old_spellings import OldLayer
 from jkeras.core import call, devices, graph, host, policy, pure, scope, shapes
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.input_spec import InputSpec, check_input
@@ -29,7 +31,7 @@ class _SetByConstructor:
         )
 
 
-class Layer(Module, registry.Configurable):
+class Layer(Module, OldLayer, registry.Configurable):
     """The base of all layers.
 
     `__init__` stores the configuration, `build(input_shape)` makes weights with `add_weight`, and
@@ -109,6 +111,8 @@ class Layer(Module, registry.Configurable):
         older = None
         if kwargs:
             older = {k: kwargs.pop(k) for k in INPUT_SHAPE_ARGUMENTS if k in kwargs} or None
+            if kwargs.pop("dynamic", None) is not None:
+                warn_deprecated("`dynamic=` is Keras 2's: it is ignored.")
         for argument in _KERAS_ONLY_ARGUMENTS:
             if not kwargs.get(argument):
                 kwargs.pop(argument, None)

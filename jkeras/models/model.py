@@ -8,6 +8,7 @@ import jax
 
 from jkeras import saving
 from jkeras.base import naming, registry
+from jkeras.base.old_spellings import OldModel
 from jkeras.callbacks.callback import History
 from jkeras.core import graph, pure
 from jkeras.core.input_spec import check_input
@@ -51,7 +52,7 @@ def _of_graph(what: str, read: Callable[[graph.Graph], Any], doc: str) -> Any:
     return property(get, doc=doc)
 
 
-class Model(Layer):
+class Model(OldModel, Layer):
     """A layer that can be compiled, trained, evaluated and saved.
 
     There are three ways to make one: `keras.Sequential([...])`, `keras.Model(inputs, outputs)` of
