@@ -9,6 +9,7 @@ Example:
 import sys as _sys
 
 from jkeras import activations as activations
+from jkeras import applications as applications
 from jkeras import backend as backend
 from jkeras import callbacks as callbacks
 from jkeras import config as config
