@@ -153,6 +153,7 @@ AMBIENT = {
     "core.scope._names": "name_scope, as in Keras: a scope of names is open while a layer builds",
     "core.scope.lasting_masks": "masks between eager calls: arrays carry no attributes",
     "core.variable._creation": "variables are in order of definition",
+    "models.sharing._kept": "compiled programs, for models of equal structure",
     "ops.cpu_convolution._in_loop": "whether a convolution is traced in a loop, where XLA is slow",
     "training.prefetch._in_process": "the source of a worker process",
 }
@@ -174,7 +175,8 @@ def ambient(tree):
         if (
             empty
             or own
-            or made in {"ContextVar", "count", "set", "dict", "list", "WeakKeyDictionary"}
+            or made in {"ContextVar", "count", "set", "dict", "list", "WeakKeyDictionary", "local"}
+            or made in {"OrderedDict", "defaultdict", "deque", "WeakValueDictionary", "WeakSet"}
         ):
             yield targets[0].id
 

@@ -15,7 +15,7 @@ from jkeras.core import graph, pure, scope
 from jkeras.core.seeds import SeedGenerator
 from jkeras.core.variable import Variable
 from jkeras.metrics import Mean
-from jkeras.models import hooks
+from jkeras.models import hooks, sharing
 from jkeras.optimizers.cells import is_cell
 from jkeras.training import data, engine, steps
 from jkeras.training.feeds import Chunk
@@ -146,6 +146,8 @@ class Program:
         eager: Whether to run in Python, for debugging.
         tracked: The metrics that hooks update, as variables among those outside; None without
             hooks.
+        parts: Returns what the step computes by, so that models of equal structure share what is
+            compiled; None if that cannot be said.
     """
 
     def __init__(
@@ -159,8 +161,9 @@ class Program:
         outside: dict[str, Variable],
         eager: bool,
         tracked: Sequence[Any] | None = None,
+        parts: Callable[[], Sequence[Any]] | None = None,
     ):
-        self._mode, self._step, self._logs = mode, step, logs
+        self._mode, self._step, self._logs, self._parts = mode, step, logs, parts
         self._eager, self._tracked = eager, tracked
         self.empty, self.written, self.outside = empty, written, outside
         self.objective = objective
@@ -181,8 +184,18 @@ class Program:
         key = (select, donate)
         if key not in self._chunks:
             make_batch = select if self._mode == "train" else _with_variables(select)
-            run = engine.make_chunk(self._step, make_batch, self._logs, donate)
-            self._chunks[key] = _uncompiled(run) if self._eager else run
+
+            def make(step: Any, logs: Any) -> Any:
+                return engine.make_chunk(step, make_batch, logs, donate)
+
+            functions = (self._step, self._logs)
+            if self._eager:
+                self._chunks[key] = _uncompiled(make(*functions))
+            elif self._parts is None:
+                self._chunks[key] = make(*functions)
+            else:
+                kind = (self._mode, *key)
+                self._chunks[key] = sharing.compile_once(kind, make, functions, self._parts)
         return self._chunks[key]
 
 
@@ -550,6 +563,12 @@ def _standard_parts(session: Session, mode: str, batch: Batch, described: Any) -
         "written": described.written,
         "objective": objective,
         "outside": outside,
+        "parts": lambda: [
+            session.model,
+            objective,
+            objective.result_names,
+            session.optimizer if mode == "train" else None,
+        ],
     }
 
 
@@ -747,8 +766,12 @@ def _prediction_program(
         with steps.refusing_outside(session.next_key):
             return step(written, pure.Variables({}, state), x)
 
-    run = engine.make_map(on_list, lambda resident, slot: (resident, slot))
-    return (_uncompiled(run) if session.model.run_eagerly else run), outside
+    def make(step: Any) -> Any:
+        return engine.make_map(step, lambda resident, slot: (resident, slot))
+
+    if session.model.run_eagerly:
+        return _uncompiled(make(on_list)), outside
+    return sharing.compile_once("predict", make, [on_list], lambda: [session.model]), outside
 
 
 def _cells_of(*named: Mapping[str, Variable]) -> list[Any]:
