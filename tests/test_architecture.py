@@ -136,6 +136,7 @@ def test_no_circle_of_files():
 
 # All that a module keeps between calls, and why it may. What is not here belongs into an object.
 AMBIENT = {
+    "base.compilation_cache._decided": "whether this process keeps compiled programs was decided",
     "base.keys._global": "the global seed, as in Keras",
     "base.naming._counters": "automatic names count up, as in Keras",
     "base.registry._builtins": "the table of this library's own classes, filled by imports",

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.base import keys, registry
+from jkeras.base import compilation_cache, keys, registry
 from jkeras.core import graph, pure, scope
 from jkeras.core.seeds import SeedGenerator
 from jkeras.core.variable import Variable
@@ -428,6 +428,7 @@ class Session:
             mode: Which.
             batch: A batch of arrays or specs, of the size of most batches.
         """
+        compilation_cache.enable_by_default()
         with self._lock:
             own = hooks.overridden(self.model)
             described = None if f"{mode}_step" in own else self.describe(batch.x)
@@ -696,6 +697,7 @@ class Prediction:
     """
 
     def __init__(self, session: Session, written: list[str]):
+        compilation_cache.enable_by_default()
         self._layout, self._of_model = session.layout(), written
         key = ("predict", session.model.run_eagerly)
         if key not in self._layout.programs:
