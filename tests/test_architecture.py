@@ -155,7 +155,6 @@ AMBIENT = {
     "core.scope.lasting_masks": "masks between eager calls: arrays carry no attributes",
     "core.variable._creation": "variables are in order of definition",
     "models.sharing._kept": "compiled programs, for models of equal structure",
-    "ops.cpu_convolution._in_loop": "whether a convolution is traced in a loop, where XLA is slow",
     "training.prefetch._in_process": "the source of a worker process",
 }
 
