@@ -136,6 +136,7 @@ def test_no_circle_of_files():
 
 # All that a module keeps between calls, and why it may. What is not here belongs into an object.
 AMBIENT = {
+    "base.compilation_cache._decided": "whether this process keeps compiled programs was decided",
     "base.keys._global": "the global seed, as in Keras",
     "base.naming._counters": "automatic names count up, as in Keras",
     "base.registry._builtins": "the table of this library's own classes, filled by imports",
@@ -158,7 +159,7 @@ AMBIENT = {
     "core.scope._names": "name_scope, as in Keras: a scope of names is open while a layer builds",
     "core.scope.lasting_masks": "masks between eager calls: arrays carry no attributes",
     "core.variable._creation": "variables are in order of definition",
-    "ops.cpu_convolution._in_loop": "whether a convolution is traced in a loop, where XLA is slow",
+    "models.sharing._kept": "compiled programs, for models of equal structure",
     "training.prefetch._in_process": "the source of a worker process",
 }
 
@@ -179,7 +180,8 @@ def ambient(tree):
         if (
             empty
             or own
-            or made in {"ContextVar", "count", "set", "dict", "list", "WeakKeyDictionary"}
+            or made in {"ContextVar", "count", "set", "dict", "list", "WeakKeyDictionary", "local"}
+            or made in {"OrderedDict", "defaultdict", "deque", "WeakValueDictionary", "WeakSet"}
         ):
             yield targets[0].id
 

@@ -1,6 +1,7 @@
 """Session: what one `compile` made of a model; its programs, and the arrays that go in and out."""
 
 import dataclasses
+import functools
 import logging
 import threading
 import warnings
@@ -11,12 +12,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.base import keys, registry
+from jkeras.base import compilation_cache, keys, registry
 from jkeras.core import graph, pure, scope
 from jkeras.core.seeds import SeedGenerator
 from jkeras.core.variable import Variable, read_cells, write_cells
 from jkeras.metrics import Mean
-from jkeras.models import hooks
+from jkeras.models import hooks, sharing
 from jkeras.optimizers.cells import is_cell
 from jkeras.training import data, engine, steps
 from jkeras.training.feeds import ArrayFeed, Chunk
@@ -147,6 +148,8 @@ class Program:
         objective: The losses and metrics of `compile`; None where only hooks know them.
         tracked: The metrics that hooks update, as variables among those outside; None without
             hooks.
+        parts: Returns what the step computes by, so that models of equal structure share what is
+            compiled; None if that cannot be said.
     """
 
     mode: str
@@ -158,6 +161,7 @@ class Program:
     written: list[str] = dataclasses.field(default_factory=list)
     objective: CompiledObjective | None = None
     tracked: Sequence[Any] | None = None
+    parts: Callable[[], Sequence[Any]] | None = None
     _chunks: dict[Any, Any] = dataclasses.field(default_factory=dict)
 
     def reset(self) -> None:
@@ -169,12 +173,15 @@ class Program:
         """Returns the compiled chunk for a feed's `select`."""
         key = (select, donate)
         if key not in self._chunks:
-            if self.mode == "predict":
-                run = engine.make_map(self.step, select)
+            functions = [f for f in (self.step, self.logs) if f is not None]
+            make = functools.partial(_make_chunk, self.mode, *key)
+            if self.eager:
+                self._chunks[key] = _uncompiled(make(*functions))
+            elif self.parts is None:
+                self._chunks[key] = make(*functions)
             else:
-                make_batch = select if self.mode == "train" else _with_variables(select)
-                run = engine.make_chunk(self.step, make_batch, self.logs, donate)
-            self._chunks[key] = _uncompiled(run) if self.eager else run
+                kind = (self.mode, *key)
+                self._chunks[key] = sharing.compile_once(kind, make, functions, self.parts)
         return self._chunks[key]
 
 
@@ -422,6 +429,7 @@ class Session:
             mode: Which.
             batch: A batch of arrays or specs, of the size of most batches.
         """
+        compilation_cache.enable_by_default()
         with self._lock:
             own = hooks.overridden(self.model)
             described = None if f"{mode}_step" in own else self.describe(batch.x)
@@ -452,6 +460,7 @@ class Session:
 
         Handing over arrays in dicts takes as long as a small model's outputs for one row.
         """
+        compilation_cache.enable_by_default()
         layout, key = self.layout(), ("predict", self.model.run_eagerly)
         if key not in layout.programs:
             outside: dict[str, Variable] = {}
@@ -463,7 +472,9 @@ class Session:
                 with steps.refusing_outside(self.next_key):
                     return step(written, pure.Variables({}, state), x)
 
-            layout.programs[key] = Program("predict", on_list, self.model.run_eagerly, outside)
+            layout.programs[key] = Program(
+                "predict", on_list, self.model.run_eagerly, outside, parts=lambda: [self.model]
+            )
         return layout.programs[key]
 
     def train_step(self, objective: Any, outside: Mapping[str, Variable]) -> Any:
@@ -596,6 +607,12 @@ def _standard_parts(session: Session, mode: str, batch: Batch, described: Any) -
         "written": described.written,
         "objective": objective,
         "outside": outside,
+        "parts": lambda: [
+            session.model,
+            objective,
+            objective.result_names,
+            session.optimizer if mode == "train" else None,
+        ],
     }
 
 
@@ -822,6 +839,13 @@ def _with_variables(select: Callable[[Any, Any], Any]) -> Callable[[Any, Any], A
         return variables, Batch(*select(rows, slot))
 
     return select_with
+
+
+def _make_chunk(mode: str, select: Any, donate: bool, step: Any, logs: Any = None) -> Any:
+    if mode == "predict":
+        return engine.make_map(step, select)
+    make_batch = select if mode == "train" else _with_variables(select)
+    return engine.make_chunk(step, make_batch, logs, donate)
 
 
 def _uncompiled(run: Callable[..., Any]) -> Callable[..., Any]:

@@ -275,20 +275,16 @@ def _convolve(
     inputs, kernel = inputs.astype(dtype), kernel.astype(dtype)
     groups = inputs.shape[numbers.lhs_spec[1]] // kernel.shape[-2]
 
-    def convolve(inputs: jax.Array, kernel: jax.Array) -> jax.Array:
-        return lax.conv_general_dilated(
-            inputs,
-            kernel,
-            strides,
-            pads,
-            lhs_dilation=stretch,
-            rhs_dilation=dilation,
-            dimension_numbers=numbers,
-            feature_group_count=groups,
-        )
-
-    place = (strides, pads, data_format, dilation, stretch)
-    return cpu_convolution.convolve(convolve, inputs, kernel, groups, place)
+    return lax.conv_general_dilated(
+        inputs,
+        kernel,
+        strides,
+        pads,
+        lhs_dilation=stretch,
+        rhs_dilation=dilation,
+        dimension_numbers=numbers,
+        feature_group_count=groups,
+    )
 
 
 def depthwise_conv(
@@ -318,7 +314,7 @@ def depthwise_conv(
         n = len(window)
         dilation = sizes(dilation_rate, n)
         pads = _pads(padding, window, dilation)
-        place = (sizes(strides, n), pads, data_format, dilation, (1,) * n)
+        place = (sizes(strides, n), pads, data_format, dilation)
         return cpu_convolution.depthwise(inputs, kernel, place)
     kernel = jnp.reshape(kernel, (*window, 1, channels * multiplier))
     return conv(inputs, kernel, strides, padding, data_format, dilation_rate)
