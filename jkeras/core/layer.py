@@ -10,7 +10,9 @@ import numpy as np
 
 from jkeras import regularizers
 from jkeras.base import naming, registry
-from jkeras.core import call, devices, graph, policy, pure, scope, shapes
+from jkeras.base.deprecation import warn_deprecated
+from jkeras.base.old_spellings import OldLayer
+from jkeras.core import call, devices, graph, host, policy, pure, scope, shapes
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.input_spec import InputSpec, check_input
 from jkeras.core.parts import Module, find, paths
@@ -29,7 +31,7 @@ class _SetByConstructor:
         )
 
 
-class Layer(Module, registry.Configurable):
+class Layer(Module, OldLayer, registry.Configurable):
     """The base of all layers.
 
     `__init__` stores the configuration, `build(input_shape)` makes weights with `add_weight`, and
@@ -78,6 +80,9 @@ class Layer(Module, registry.Configurable):
     autocast: Any = _SetByConstructor()
     input_spec: InputSpec | list | None = None
     supports_masking: bool = False
+    # See `core/host.py`.
+    _prepares_data: bool = False
+    _on_numpy: bool = False
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
@@ -106,6 +111,8 @@ class Layer(Module, registry.Configurable):
         older = None
         if kwargs:
             older = {k: kwargs.pop(k) for k in INPUT_SHAPE_ARGUMENTS if k in kwargs} or None
+            if kwargs.pop("dynamic", None) is not None:
+                warn_deprecated("`dynamic=` is Keras 2's: it is ignored.")
         for argument in _KERAS_ONLY_ARGUMENTS:
             if not kwargs.get(argument):
                 kwargs.pop(argument, None)
@@ -386,6 +393,11 @@ class Layer(Module, registry.Configurable):
         here = scope.current()
         if here is not None:
             return call.outputs_of(self, here, args, kwargs)
+        if host.applies(self, args, kwargs):
+            return host.call(self, lambda: self._eager_call(args, kwargs), args, kwargs)
+        return self._eager_call(args, kwargs)
+
+    def _eager_call(self, args: tuple, kwargs: dict[str, Any]) -> Any:
         here = scope.Eager(paths=lambda: paths(self))
         token = scope.ambient.set(here)
         try:
@@ -398,13 +410,15 @@ class Layer(Module, registry.Configurable):
 
     def _cast(self, tree: Any) -> Any:
         """Makes JAX arrays of other arrays, and casts floating ones to the compute dtype."""
-        return call.as_arrays(tree, self.compute_dtype if self.autocast else None)
+        dtype = self.compute_dtype if self.autocast else None
+        return (host.as_numpy if host.computes_with_numpy() else call.as_arrays)(tree, dtype)
 
     def _prepare(self, args: tuple, kwargs: dict[str, Any]) -> None:
         """Checks the inputs against `input_spec`, and builds if that is still to be done."""
         first = args[0] if args else next(iter(kwargs.values()), None)
         check_input(self.input_spec, first, self.name)
         if not self._built and type(self).build is not Layer.build:
+            self._signature.bind(self, args, kwargs)
             self.build(**self._signature.shapes_for(self.build, args, kwargs))
             check_input(self.input_spec, first, self.name)
 

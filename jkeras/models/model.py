@@ -8,6 +8,7 @@ import jax
 
 from jkeras import saving
 from jkeras.base import naming, registry
+from jkeras.base.old_spellings import OldModel
 from jkeras.callbacks.callback import History
 from jkeras.core import graph, pure
 from jkeras.core.input_spec import check_input
@@ -51,7 +52,7 @@ def _of_graph(what: str, read: Callable[[graph.Graph], Any], doc: str) -> Any:
     return property(get, doc=doc)
 
 
-class Model(Layer):
+class Model(OldModel, Layer):
     """A layer that can be compiled, trained, evaluated and saved.
 
     There are three ways to make one: `keras.Sequential([...])`, `keras.Model(inputs, outputs)` of
@@ -402,11 +403,11 @@ class Model(Layer):
                     "own."
                 )
             train, valid = train.split(validation_split, validation_batch_size)
-        run = fitting.Fit(self, train, shuffle, steps_per_epoch)
+        run = fitting.Fit(self, train, shuffle, steps_per_epoch, initial_epoch)
         run.listen(verbose, arguments.limited_epochs(epochs), callbacks)
         if valid is not None:
             run.validate_on(valid, validation_steps, validation_freq)
-        return run.run(initial_epoch)
+        return run.run()
 
     get_training_state = fitting.get_training_state
     set_training_state = fitting.set_training_state

@@ -1,6 +1,7 @@
 """Session: what one `compile` made of a model; its programs, and the arrays that go in and out."""
 
 import dataclasses
+import functools
 import logging
 import threading
 import warnings
@@ -11,15 +12,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.base import keys, registry
+from jkeras.base import compilation_cache, keys, registry
 from jkeras.core import graph, pure, scope
 from jkeras.core.seeds import SeedGenerator
 from jkeras.core.variable import Variable, read_cells, write_cells
 from jkeras.metrics import Mean
-from jkeras.models import hooks
+from jkeras.models import hooks, sharing
 from jkeras.optimizers.cells import is_cell
 from jkeras.training import data, engine, steps
-from jkeras.training.feeds import Chunk
+from jkeras.training.feeds import ArrayFeed, Chunk
 from jkeras.training.haste import Shortcut, Snapshot
 from jkeras.training.interrupts import Interrupts
 from jkeras.training.objective import CompiledObjective, flatten_outputs, per_output
@@ -147,6 +148,8 @@ class Program:
         objective: The losses and metrics of `compile`; None where only hooks know them.
         tracked: The metrics that hooks update, as variables among those outside; None without
             hooks.
+        parts: Returns what the step computes by, so that models of equal structure share what is
+            compiled; None if that cannot be said.
     """
 
     mode: str
@@ -158,6 +161,7 @@ class Program:
     written: list[str] = dataclasses.field(default_factory=list)
     objective: CompiledObjective | None = None
     tracked: Sequence[Any] | None = None
+    parts: Callable[[], Sequence[Any]] | None = None
     _chunks: dict[Any, Any] = dataclasses.field(default_factory=dict)
 
     def reset(self) -> None:
@@ -169,12 +173,15 @@ class Program:
         """Returns the compiled chunk for a feed's `select`."""
         key = (select, donate)
         if key not in self._chunks:
-            if self.mode == "predict":
-                run = engine.make_map(self.step, select)
+            functions = [f for f in (self.step, self.logs) if f is not None]
+            make = functools.partial(_make_chunk, self.mode, *key)
+            if self.eager:
+                self._chunks[key] = _uncompiled(make(*functions))
+            elif self.parts is None:
+                self._chunks[key] = make(*functions)
             else:
-                make_batch = select if self.mode == "train" else _with_variables(select)
-                run = engine.make_chunk(self.step, make_batch, self.logs, donate)
-            self._chunks[key] = _uncompiled(run) if self.eager else run
+                kind = (self.mode, *key)
+                self._chunks[key] = sharing.compile_once(kind, make, functions, self.parts)
         return self._chunks[key]
 
 
@@ -213,6 +220,7 @@ class Session:
 
     def _start(self) -> None:
         self.interrupts = Interrupts()
+        self._left_at: Mapping[str, int] = {}  # the position of the last fit's arrays
         self._lock = threading.RLock()
         self._layout: Layout | None = None
         self._shortcut: Shortcut | None = None
@@ -382,19 +390,33 @@ class Session:
             batch = given.batch if isinstance(given, data.ArrayData) else given.example
             data.check_labels(program.objective, batch, outputs)
 
-    def place(self, given: Any, shuffle: bool) -> Any:
-        """Returns a feed for training; its orders go on where the last fit's have ended."""
+    def place(self, given: Any, shuffle: bool, goes_on: bool = False) -> Any:
+        """Returns a feed for training; its orders go on where the last fit's have ended.
+
+        Args:
+            given: The data.
+            shuffle: Whether they are taken in random order.
+            goes_on: Whether a pass that the last fit has begun is to be ended.
+        """
         if not shuffle:
-            return given.feed()
-        if self.order is None:
-            self.order = {"seed": keys.draw_integer_seed(), "pass": 0}
-        feed = given.feed(self.order["seed"])
-        feed.position = {**self.order, "offset": 0}
+            feed = given.feed()
+        else:
+            if self.order is None:
+                self.order = {"seed": keys.draw_integer_seed(), "pass": 0}
+            feed = given.feed(self.order["seed"])
+        if isinstance(feed, ArrayFeed):
+            start = {**feed.position, **(self.order if shuffle and self.order else {})}
+            same = start.keys() == self._left_at.keys() and all(
+                start[name] == self._left_at[name] for name in start.keys() - {"pass", "offset"}
+            )
+            feed.position = self._left_at if goes_on and same else start
         return feed
 
     def keep_order(self, feed: Any) -> None:
         """Notes where the orders of a feed stand."""
-        position = feed.position
+        if not isinstance(feed, ArrayFeed):
+            return
+        position = self._left_at = feed.position
         if "seed" in position:
             started = 1 if position["offset"] else 0
             self.order = {"seed": position["seed"], "pass": position["pass"] + started}
@@ -407,6 +429,7 @@ class Session:
             mode: Which.
             batch: A batch of arrays or specs, of the size of most batches.
         """
+        compilation_cache.enable_by_default()
         with self._lock:
             own = hooks.overridden(self.model)
             described = None if f"{mode}_step" in own else self.describe(batch.x)
@@ -437,6 +460,7 @@ class Session:
 
         Handing over arrays in dicts takes as long as a small model's outputs for one row.
         """
+        compilation_cache.enable_by_default()
         layout, key = self.layout(), ("predict", self.model.run_eagerly)
         if key not in layout.programs:
             outside: dict[str, Variable] = {}
@@ -448,7 +472,9 @@ class Session:
                 with steps.refusing_outside(self.next_key):
                     return step(written, pure.Variables({}, state), x)
 
-            layout.programs[key] = Program("predict", on_list, self.model.run_eagerly, outside)
+            layout.programs[key] = Program(
+                "predict", on_list, self.model.run_eagerly, outside, parts=lambda: [self.model]
+            )
         return layout.programs[key]
 
     def train_step(self, objective: Any, outside: Mapping[str, Variable]) -> Any:
@@ -481,6 +507,18 @@ class Session:
             with scope.outside(), jax.ensure_compile_time_eval():
                 self._draws = SeedGenerator(name="draws")
         return self._draws.next_key()
+
+    @property
+    def draws(self) -> Any:
+        """The state of the random draws of evaluation; None before the first. It may be set."""
+        return None if self._draws is None else self._draws.state.value
+
+    @draws.setter
+    def draws(self, state: Any) -> None:
+        if state is not None:
+            if self._draws is None:
+                self._draws = SeedGenerator(0, name="draws")
+            self._draws.state.assign(state)
 
     def written_outside(self, outside: Mapping[str, Variable]) -> list[str]:
         """Returns which of the variables from outside evaluation and prediction change."""
@@ -569,6 +607,12 @@ def _standard_parts(session: Session, mode: str, batch: Batch, described: Any) -
         "written": described.written,
         "objective": objective,
         "outside": outside,
+        "parts": lambda: [
+            session.model,
+            objective,
+            objective.result_names,
+            session.optimizer if mode == "train" else None,
+        ],
     }
 
 
@@ -618,6 +662,12 @@ class Training(_Run):
         run_chunk = program.chunk(select, self._cells.donates)
         self._run_chunk = run_chunk if wrap is None else wrap(run_chunk)
         self.metrics: Any = program.empty
+        self._restored: dict[str, Any] = {}  # values of variables outside, not yet found
+
+    @property
+    def donates(self) -> bool:
+        """Whether a chunk destroys the arrays of the state before it."""
+        return self._cells.donates
 
     def begin(self) -> None:
         """Starts the metrics again."""
@@ -641,6 +691,7 @@ class Training(_Run):
         return logs
 
     def _again(self) -> None:
+        self._set_restored()
         _warn_of_borrowed(self._program.outside)
         self._cells = self._session.cells(self._program.outside)
 
@@ -648,6 +699,23 @@ class Training(_Run):
         """Keeps a state in the cells."""
         self._cells.write(state)
         self._session.step, self._session.rng = state.step, state.rng
+
+    def restore(self, state: TrainState, outside: Mapping[str, Any]) -> None:
+        """Goes on from a state of another process.
+
+        Args:
+            state: The state.
+            outside: Values of variables outside of the model by path; some are only found when a
+                step is traced.
+        """
+        self.write(state)
+        self.metrics, self._restored = state.metrics, dict(outside)
+        self._set_restored()
+
+    def _set_restored(self) -> None:
+        for path, variable in self._program.outside.items():
+            if path in self._restored:
+                variable.assign(self._restored.pop(path))
 
     def bad_step(self, metrics: Any) -> int:
         """Returns the first step of the epoch whose loss was not finite; 0 if there was none."""
@@ -771,6 +839,13 @@ def _with_variables(select: Callable[[Any, Any], Any]) -> Callable[[Any, Any], A
         return variables, Batch(*select(rows, slot))
 
     return select_with
+
+
+def _make_chunk(mode: str, select: Any, donate: bool, step: Any, logs: Any = None) -> Any:
+    if mode == "predict":
+        return engine.make_map(step, select)
+    make_batch = select if mode == "train" else _with_variables(select)
+    return engine.make_chunk(step, make_batch, logs, donate)
 
 
 def _uncompiled(run: Callable[..., Any]) -> Callable[..., Any]:

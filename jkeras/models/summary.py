@@ -11,6 +11,7 @@ from typing import Any
 import jax
 
 from jkeras.base import settings
+from jkeras.base.numbers import count
 from jkeras.core import graph
 from jkeras.core.layer import Layer
 
@@ -47,6 +48,8 @@ def summary(
         columns.append("Connected to")
     if show_trainable:
         columns.append("Trainable")
+    if line_length is not None:
+        line_length = count("line_length", line_length)
     width = line_length or (100 if len(columns) > 4 else 80)
     room = width - 4 if line_length is None else width
     table = Table(show_lines=True, width=room)
