@@ -210,7 +210,8 @@ class Configurable:
     _arguments: tuple[tuple, dict[str, Any]]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        check_arguments(cls, args, kwargs)
+        if args or kwargs:
+            check_arguments(cls, args, kwargs)
         self = super().__new__(cls)
         object.__setattr__(self, "_arguments", (args, kwargs))
         return self

@@ -10,6 +10,7 @@ import numpy as np
 from jkeras.base import settings
 from jkeras.base.naming import nearest
 from jkeras.base.registry import Configurable, register_builtin
+from jkeras.base.types import DTypeLike
 
 # fmt: off
 _DTYPES = (
@@ -22,7 +23,7 @@ _POLICIES = ("mixed_float16", "mixed_bfloat16", *_DTYPES)
 _ALIASES = {"int": "int32", "float": "float32", "double": "float64", "half": "float16"}
 
 
-def standardize_dtype(dtype: Any) -> str:
+def standardize_dtype(dtype: DTypeLike) -> str:
     """Returns the name of a dtype given as a string, a NumPy, JAX or Python type.
 
     Args:
@@ -58,7 +59,7 @@ def standardize_dtype(dtype: Any) -> str:
     return name
 
 
-def is_float(dtype: Any) -> bool:
+def is_float(dtype: DTypeLike) -> bool:
     """Says whether `dtype` is a floating one (bfloat16 included)."""
     return jnp.issubdtype(dtype, np.floating)
 

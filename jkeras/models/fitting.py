@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base import keys, settings
+from jkeras.base.types import Structure
 from jkeras.callbacks.callback import CallbackList, History
 from jkeras.callbacks.console import is_terminal
 from jkeras.callbacks.progress import EpochProgress, Progress, resolve_verbose
@@ -89,7 +90,7 @@ class Fit:
             pause=self._pause,
         )
 
-    def validate_on(self, data: Any, steps: int | None, frequency: Any) -> None:
+    def validate_on(self, data: Structure, steps: int | None, frequency: Any) -> None:
         """Makes every n-th epoch end with an evaluation."""
         self._validation = Evaluate(self._model, data, steps)
         self._validation.listen_with(self._called, pause=self._pause)
@@ -411,7 +412,12 @@ class Evaluate:
 
 
 def predict(
-    model: Any, x: Any, batch_size: int | None, verbose: Any, steps: int | None, callbacks: Any
+    model: Any,
+    x: Structure,
+    batch_size: int | None,
+    verbose: Any,
+    steps: int | None,
+    callbacks: Any,
 ) -> Any:
     """Does `Model.predict`."""
     session: Session = model._session
@@ -443,9 +449,9 @@ def predict(
 # ------------------------------------------------------------------ one batch; methods of Model
 def train_on_batch(
     self: Any,
-    x: Any,
-    y: Any = None,
-    sample_weight: Any = None,
+    x: Structure,
+    y: Structure = None,
+    sample_weight: Structure = None,
     class_weight: Any = None,
     return_dict: bool = False,
 ) -> Any:
@@ -475,7 +481,11 @@ def train_on_batch(
 
 
 def test_on_batch(
-    self: Any, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+    self: Any,
+    x: Structure,
+    y: Structure = None,
+    sample_weight: Structure = None,
+    return_dict: bool = False,
 ) -> Any:
     """Returns the loss and the metrics over all of the given samples, as one batch.
 
@@ -489,7 +499,7 @@ def test_on_batch(
     return self.evaluate(x, y, batch_size=_rows(x), **options)
 
 
-def predict_on_batch(self: Any, x: Any) -> Any:
+def predict_on_batch(self: Any, x: Structure) -> Any:
     """Returns the outputs for all of the given samples, computed as one batch."""
     return self.predict(x, batch_size=_rows(x), verbose=0)
 

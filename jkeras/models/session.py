@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base import compilation_cache, keys, registry
+from jkeras.base.types import ArrayLike, Structure
 from jkeras.core import graph, pure, scope
 from jkeras.core.seeds import SeedGenerator
 from jkeras.core.variable import Variable, read_cells, write_cells
@@ -256,7 +257,7 @@ class Session:
         self._layout = new
         return new
 
-    def describe(self, x: Any) -> Description:
+    def describe(self, x: Structure) -> Description:
         """Builds the model if needed, and describes what it gives for arrays or specs like `x`.
 
         Args:
@@ -278,7 +279,7 @@ class Session:
                 self.layout().descriptions[key] = found
             return found
 
-    def output_names(self, outputs: Any = None) -> Any:
+    def output_names(self, outputs: Structure = None) -> Any:
         """Returns the names of the model's outputs, in their structure: layers, keys, numbers.
 
         Args:
@@ -295,7 +296,7 @@ class Session:
         nested = isinstance(outputs, (list, tuple, Mapping)) and len(outputs) != len(names)
         return jax.tree.unflatten(jax.tree.structure(outputs), names) if nested else names
 
-    def objective(self, outputs: Any, y: Any) -> CompiledObjective:
+    def objective(self, outputs: Structure, y: Structure) -> CompiledObjective:
         """Returns the losses and metrics of `compile` for outputs and targets of these shapes."""
         names = self.output_names(outputs)
         predictions = flatten_outputs(jax.tree.map(spec_of, outputs), names)
@@ -368,9 +369,9 @@ class Session:
 
     def read(
         self,
-        x: Any,
-        y: Any,
-        sample_weight: Any,
+        x: Structure,
+        y: Structure,
+        sample_weight: Structure,
         batch_size: int | None,
         class_weight: Any = None,
         on_device: bool | str = "auto",
@@ -570,12 +571,12 @@ class Session:
         )
 
     # -------------------------------------------------------------- prediction
-    def known_outputs(self, x: Any, batch_size: int) -> Any:
+    def known_outputs(self, x: Structure, batch_size: int) -> Any:
         """Returns the outputs for one batch like an earlier one; None if it is not."""
         shortcut = self._shortcut
         return None if shortcut is None else shortcut.run(x, batch_size)
 
-    def remember(self, x: Any, prediction: "Prediction") -> None:
+    def remember(self, x: Structure, prediction: "Prediction") -> None:
         """Notes that the outputs for arrays like `x` can be had as those of a prediction."""
         shortcut = self._shortcut or prediction.shortcut()
         shortcut.remember(x)
@@ -858,7 +859,7 @@ def _uncompiled(run: Callable[..., Any]) -> Callable[..., Any]:
     return run_uncompiled
 
 
-def spec_of(array: Any) -> jax.ShapeDtypeStruct:
+def spec_of(array: ArrayLike) -> jax.ShapeDtypeStruct:
     """Returns the shape of an array, and its dtype on the device."""
     return jax.ShapeDtypeStruct(array.shape, jax.dtypes.canonicalize_dtype(array.dtype))
 

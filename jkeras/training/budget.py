@@ -2,12 +2,12 @@
 
 import logging
 import os
-from typing import Any
 
 import jax
 import numpy as np
 
 from jkeras.base import settings
+from jkeras.base.types import Structure
 from jkeras.training.feeds import row_bytes
 
 _SHARE = 0.5  # of the memory that is free: the rest is for the model, its gradients and activations
@@ -15,7 +15,7 @@ _SHARE = 0.5  # of the memory that is free: the rest is for the model, its gradi
 _log = logging.getLogger("jkeras")
 
 
-def data_bytes(data: Any) -> int:
+def data_bytes(data: Structure) -> int:
     """Returns how many bytes a structure of arrays takes on the device."""
     return sum(int(a.shape[0]) * row_bytes(a) for a in jax.tree.leaves(data))
 
@@ -34,7 +34,7 @@ def free_bytes() -> int | None:
     return int(stats["bytes_limit"]) - int(stats.get("bytes_in_use", 0))
 
 
-def fits_on_device(data: Any) -> bool:
+def fits_on_device(data: Structure) -> bool:
     """Says whether data is to be kept on the device; logs a line if it is not.
 
     Memory maps and HDF5 data sets are left where they are: that they are not in memory is why

@@ -14,6 +14,7 @@ import numpy as np
 
 from jkeras import losses
 from jkeras.base import settings
+from jkeras.base.types import Structure
 from jkeras.core import policy
 from jkeras.training.budget import fits_on_device
 from jkeras.training.feeds import ArrayFeed, Feed, HostFeed, SliceFeed, StreamFeed
@@ -609,8 +610,8 @@ class Reader(NamedTuple):
 
     def data(
         self,
-        x: Any,
-        y: Any = None,
+        x: Structure,
+        y: Structure = None,
         sample_weight: Any = None,
         batch_size: int | None = None,
         class_weight: Any = None,
@@ -651,8 +652,8 @@ class Reader(NamedTuple):
 
     def batch(
         self,
-        x: Any,
-        y: Any = None,
+        x: Structure,
+        y: Structure = None,
         sample_weight: Any = None,
         class_weight: Any = None,
         names: Any = None,
@@ -694,7 +695,7 @@ class Reader(NamedTuple):
         return self.data(x, y, weight, batch_size, None, on_device)
 
 
-def check_labels(objective: CompiledObjective, batch: Batch, outputs: Any) -> None:
+def check_labels(objective: CompiledObjective, batch: Batch, outputs: Structure) -> None:
     """Looks for targets that a loss cannot take, such as labels out of range.
 
     Compiled code cannot raise: it would wrap the label around silently.

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.base.types import ArrayLike, Structure
 from jkeras.core import policy
 from jkeras.training import engine
 
@@ -47,7 +48,7 @@ class Chunk(NamedTuple):
     whole: bool = False
     rest: Any = None
 
-    def run(self, run_chunk: Callable[..., Any], state: Any, resident: Any) -> Any:
+    def run(self, run_chunk: Callable[..., Any], state: Any, resident: Structure) -> Any:
         """Runs the steps, by a function that `make_chunk` made."""
         if self.whole:
             return run_chunk(state, resident, self.slots, rest=self.rest)
@@ -496,7 +497,7 @@ def _shapes(batch: Any) -> list[tuple[int, ...]]:
 
 
 # ------------------------------------------------------------------ arrays on the host
-def row_bytes(array: Any) -> int:
+def row_bytes(array: ArrayLike) -> int:
     """Returns the size of one row of an array."""
     return int(np.prod(array.shape[1:], dtype=np.int64)) * np.dtype(array.dtype).itemsize
 
@@ -505,7 +506,7 @@ def row_bytes(array: Any) -> int:
 _MAPPED_ROWS = 64
 
 
-def take(array: Any, rows: np.ndarray, out: np.ndarray) -> None:
+def take(array: ArrayLike, rows: np.ndarray, out: np.ndarray) -> None:
     """Copies rows of an array, a memory map or an HDF5 data set into `out`."""
     if isinstance(array, np.ndarray):
         mapped = isinstance(getattr(array, "_mmap", None), mmap.mmap)

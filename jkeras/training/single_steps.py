@@ -18,6 +18,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from jkeras.base.types import Structure
+
 # What a backend does in about a millisecond: additions and multiplications of products count one
 # each, the elements that other operations make so many.
 _OPERATIONS = {"cpu": 2e7}
@@ -41,7 +43,7 @@ class SingleSteps:
         self._better: dict[Any, bool] = {}
         self._compiled: dict[Any, Future] = {}
 
-    def are_better(self, state: Any, resident: Any, slots: Any, rest: Any) -> bool:
+    def are_better(self, state: Any, resident: Structure, slots: Any, rest: Any) -> bool:
         """Says whether steps of these shapes take so long that a loop gains nothing."""
         arrays = jax.tree.leaves(slots)
         count, key = arrays[0].shape[0], tuple([a.shape[1:] for a in arrays])
@@ -58,7 +60,7 @@ class SingleSteps:
             found = self._better[key] = operations(traced.jaxpr.jaxpr) > limit
         return found
 
-    def run(self, state: Any, resident: Any, slots: Any, numbers: range, rest: Any) -> Any:
+    def run(self, state: Any, resident: Structure, slots: Any, numbers: range, rest: Any) -> Any:
         """Runs the steps of these slots, and the rest.
 
         Args:
