@@ -285,9 +285,7 @@ def _kept_arguments(obj: Configurable, classes: Sequence[type]) -> dict[str, Any
     initial = ("weights", "variables")
     as_given = getattr(obj, "as_given", ())
     return {
-        k: v if k in as_given else getattr(obj, k, v)
-        for k, v in values.items()
-        if k not in initial
+        k: v if k in as_given else getattr(obj, k, v) for k, v in values.items() if k not in initial
     }
 
 
