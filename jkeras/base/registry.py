@@ -284,7 +284,10 @@ def _kept_arguments(obj: Configurable, classes: Sequence[type]) -> dict[str, Any
                 values[name] = default
     # Initial `weights=` (Flax calls them `variables`) are values, no configuration.
     initial = ("weights", "variables")
-    return {k: getattr(obj, k, v) for k, v in values.items() if k not in initial}
+    as_given = getattr(obj, "as_given", ())
+    return {
+        k: v if k in as_given else getattr(obj, k, v) for k, v in values.items() if k not in initial
+    }
 
 
 def _definer(classes: Sequence[type], method: str) -> type:

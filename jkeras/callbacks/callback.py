@@ -456,7 +456,7 @@ class LambdaCallback(Callback):
         }
         known = set(_hooks())
         for name, function in given.items():
-            if name not in known:
+            if name not in known and name.startswith("on_"):
                 raise ValueError(f"LambdaCallback got an unknown hook {name!r}: {sorted(known)}.")
             if function is not None and not callable(function):
                 raise ValueError(

@@ -236,6 +236,13 @@ def check_lengths(batch: Batch) -> int:
             "samples (rows).\n" + "\n".join(lines)
         )
     count = next((v[0] for v in sizes.values() if v), 0)
+    if count == 0 and any(
+        a is None for a in jax.tree.leaves(batch[0], is_leaf=lambda a: a is None)
+    ):
+        raise ValueError(
+            "The data is missing: `x` has None for an input that is not optional. Pass an array, "
+            "or make it by keras.Input(optional=True)."
+        )
     if count == 0:
         raise ValueError("The data is empty: `x` has no samples (its first axis has length 0).")
     return count
