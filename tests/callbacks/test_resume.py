@@ -11,6 +11,7 @@ import pytest
 import jkeras as keras
 from tests.resume.program import SOURCES, VALID, X, Y, differences, make_model
 
+pytestmark = pytest.mark.optimized
 BackupAndRestore = keras.callbacks.BackupAndRestore
 
 
@@ -261,6 +262,9 @@ def test_rates_of_a_scheduler(tmp_path):
 def test_tensorboard_has_each_step_once(tmp_path):
     from tests.callbacks.test_tensorboard import read
 
+    def steps(folder):
+        return {tag: found[0] for tag, found in read(folder)[1].items()}
+
     def board(name):
         return keras.callbacks.TensorBoard(tmp_path / name, update_freq=2)
 
@@ -268,8 +272,8 @@ def test_tensorboard_has_each_step_once(tmp_path):
     run(case, board("whole"))
     interrupted(tmp_path / "b", case, board("cut"), at=(2, 1), save_freq=5)
     for part in ("train", "validation"):
-        expected, found = (read(tmp_path / name, part) for name in ("whole", "cut"))
-        assert found == expected and expected
+        expected, found = (steps(tmp_path / name / part) for name in ("whole", "cut"))
+        assert found == expected and "epoch_loss" in expected
 
 
 class Count(keras.callbacks.Callback):
