@@ -57,6 +57,16 @@ def reset_global_seed() -> None:
         _global.seed = None
 
 
+def drawn() -> tuple[int | None, int]:
+    """Returns the global seed, and how many keys were drawn from it."""
+    return _global.seed, _global.count
+
+
+def draw_from(state: tuple[int | None, int]) -> None:
+    """Goes on drawing from what `drawn` returned."""
+    _global.seed, _global.count = state
+
+
 def global_state() -> dict[str, Any]:
     """Returns the states of all that `set_random_seed` sets: JSON's types and NumPy arrays."""
     ours = [_global.seed, _global.count, _global.chosen]
@@ -90,6 +100,12 @@ def _key_of(seed: Any, count: Any) -> jax.Array:
 def next_global_key() -> jax.Array:
     """Returns the next key of the global seed."""
     return key_from(draw_seed())
+
+
+def typed(key: jax.Array) -> jax.Array:
+    """Returns a key that may be given as numbers, its `key_data`."""
+    is_key = jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key)
+    return key if is_key else jax.random.wrap_key_data(key)
 
 
 def fold_path(key: jax.Array, path: str) -> jax.Array:

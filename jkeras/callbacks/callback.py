@@ -3,9 +3,10 @@
 import functools
 import warnings
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Self
 
 from jkeras.base import naming
+from jkeras.base.arguments import check_arguments
 
 _BATCH_HOOKS = {
     "train": ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end"),
@@ -42,6 +43,10 @@ class Callback:
     _state: tuple[str, ...] = ()
     # Whether the hooks are called after those of all other callbacks.
     _comes_last = False
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        check_arguments(cls, args, kwargs)
+        return super().__new__(cls)
 
     @property
     def model(self) -> Any:
@@ -170,7 +175,7 @@ def _steps_ahead(callback: Any, mode: str, batch: int) -> int | None:
     """Returns `callback.steps_ahead(mode, batch)`; 1 where that does not speak for a hook."""
     kind: Any = type(callback)
     own = getattr(callback, "__dict__", {})  # hooks may be set on the object itself
-    if any(hook in own for hook in _BATCH_HOOKS[mode]) or not _speaks_for_hooks(kind, mode):
+    if not own.keys().isdisjoint(_BATCH_HOOKS[mode]) or not _speaks_for_hooks(kind, mode):
         return 1
     return callback.steps_ahead(mode, batch)
 
@@ -453,5 +458,10 @@ class LambdaCallback(Callback):
         for name, function in given.items():
             if name not in known:
                 raise ValueError(f"LambdaCallback got an unknown hook {name!r}: {sorted(known)}.")
+            if function is not None and not callable(function):
+                raise ValueError(
+                    f"Invalid value for argument `{name}` of LambdaCallback. Expected a function. "
+                    f"Received: {name}={function!r}"
+                )
             if function is not None:
                 setattr(self, name, function)

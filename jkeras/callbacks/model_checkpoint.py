@@ -156,7 +156,7 @@ class ModelCheckpoint(MonitorCallback):
         numbers = {"epoch": epoch + 1} | ({} if batch is None else {"batch": batch + 1})
         try:
             return self.filepath.format(**{**logs, **numbers})
-        except KeyError as error:
+        except (KeyError, ValueError, IndexError) as error:
             raise KeyError(
                 f'Failed to format this callback filepath: "{self.filepath}". Reason: {error}. '
                 f"It may use the names: {', '.join({**numbers, **logs})}"

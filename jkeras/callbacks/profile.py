@@ -21,7 +21,9 @@ class Profile:
     """
 
     def __init__(self, batches: int | str | Sequence[int], folder: str):
-        given = [int(n) for n in batches.split(",")] if isinstance(batches, str) else batches
+        given: Any = batches
+        if isinstance(batches, str):
+            given = [int(n) if n.strip().isdigit() else n for n in batches.split(",")]
         pair = [given, given] if isinstance(given, int) else list(given)
         pair = pair * 2 if len(pair) == 1 else pair
         good = len(pair) == 2 and all(isinstance(n, int) for n in pair)

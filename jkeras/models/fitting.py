@@ -12,11 +12,11 @@ from jkeras.base import keys, settings
 from jkeras.callbacks.callback import CallbackList, History
 from jkeras.callbacks.console import is_terminal
 from jkeras.callbacks.progress import EpochProgress, Progress, resolve_verbose
-from jkeras.models import arguments
-from jkeras.models.session import Evaluation, Prediction, Session, Training, one_slot
+from jkeras.models import arguments, results
+from jkeras.models.session import Evaluation, Prediction, Session, Training
 from jkeras.training import data as data_module
 from jkeras.training import engine, loop, nans
-from jkeras.training.state import Batch
+from jkeras.training.feeds import Chunk
 
 
 def _pace(model: Any, verbose: int) -> loop.Pace:
@@ -188,7 +188,7 @@ class Fit:
         run: Any = self._run
         place = run.place if epoch is None else loop.Place(epoch)
         arrays = _by_path(self._training.state())
-        if copies and self._training.cells.donates:  # the next step destroys the cells' arrays
+        if copies and self._training.donates:  # the next step destroys the cells' arrays
             copy = np.array if jax.default_backend() == "cpu" else jnp.copy
             arrays = {path: copy(array) for path, array in arrays.items()}
         validation = None if self._validation is None else self._validation.position
@@ -300,12 +300,33 @@ def _by_path(tree: Any) -> dict[str, Any]:
     return {jax.tree_util.keystr(path): leaf for path, leaf in leaves}
 
 
-def running(model: Any, method: str) -> Fit:
-    """Returns the `fit` under way.
+def get_training_state(self: Any, epoch: int | None = None) -> dict[str, Any]:
+    """Returns, during `fit`, what another process needs to go on from here.
+
+    That is the weights, the optimizer's state, the number of steps taken, the metrics of the
+    epoch so far, the random keys, the position in the data, the logs, and what the callbacks'
+    `get_state` return: nested dicts and lists of numbers, strings and arrays.
+    `callbacks.BackupAndRestore` writes them to a file.
+
+    Args:
+        epoch: The epoch to start with; by default the one under way, from its next batch on.
+    """
+    return _running(self, "get_training_state").read(epoch)
+
+
+def set_training_state(self: Any, state: Mapping[str, Any]) -> None:
+    """Makes `fit` go on from a state; to be called by a callback, in `on_train_begin`.
+
+    Args:
+        state: What `get_training_state` has returned, in this or in another process.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If it is the state of another model or optimizer.
     """
+    _running(self, "set_training_state").restore(state)
+
+
+def _running(model: Any, method: str) -> Fit:
     if model._fitting is None:
         raise ValueError(f"`{method}` works while `fit` is running: call it in a callback.")
     return model._fitting
@@ -420,14 +441,59 @@ def predict(
     return outputs
 
 
-def take_one(model: Any, batch: Batch) -> Mapping[str, Any]:
-    """Takes one training step; returns its logs, still on the device."""
-    session = model._session
+# ------------------------------------------------------------------ one batch; methods of Model
+def train_on_batch(
+    self: Any,
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    class_weight: Any = None,
+    return_dict: bool = False,
+) -> Any:
+    """Takes one training step on all of the given samples.
+
+    Args:
+        x: The inputs; see `fit`.
+        y: The targets.
+        sample_weight: A factor for each sample's loss.
+        class_weight: From class numbers to factors of their samples' losses.
+        return_dict: Whether to return a dict by name.
+
+    Returns:
+        The loss (and the metrics) before the step; see `evaluate`.
+    """
+    session: Session = self._compiled_session("train_on_batch")
+    batch = session.read(x, y, sample_weight, None, class_weight).batch
     data = data_module.ArrayData(batch, data_module.check_lengths(batch))
     program = session.program("train", data.example)
     session.check_labels(program, data)
     training = Training(session, program, engine.take_slot)
     training.begin()
-    logs = training.take(one_slot(batch))
+    slots = jax.tree.map(lambda a: jnp.asarray(a)[None], batch)
+    logs = loop.fetch(training.take(Chunk(None, slots, 0, 1)))
     training.publish()
-    return logs
+    return logs if return_dict else results.as_list(self, logs)
+
+
+def test_on_batch(
+    self: Any, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+) -> Any:
+    """Returns the loss and the metrics over all of the given samples, as one batch.
+
+    Args:
+        x: The inputs; see `fit`.
+        y: The targets.
+        sample_weight: A factor for each sample's loss.
+        return_dict: Whether to return a dict by name.
+    """
+    options = {"sample_weight": sample_weight, "return_dict": return_dict, "verbose": 0}
+    return self.evaluate(x, y, batch_size=_rows(x), **options)
+
+
+def predict_on_batch(self: Any, x: Any) -> Any:
+    """Returns the outputs for all of the given samples, computed as one batch."""
+    return self.predict(x, batch_size=_rows(x), verbose=0)
+
+
+def _rows(x: Any) -> int:
+    return max(len(jax.tree.leaves(data_module.as_structure(x, "x"))[0]), 1)

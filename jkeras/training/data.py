@@ -161,7 +161,7 @@ def _from_objects(array: np.ndarray, argument: str) -> np.ndarray:
 
 
 def _kind(entry: Any) -> type | None:
-    known = (str, numbers.Real, np.bool_)
+    known = (str, bytes, numbers.Real, np.bool_)
     return next((kind for kind in known if isinstance(entry, kind)), None)
 
 
@@ -238,25 +238,6 @@ def check_lengths(batch: Batch) -> int:
     if count == 0:
         raise ValueError("The data is empty: `x` has no samples (its first axis has length 0).")
     return count
-
-
-def split(batch: Batch, fraction: float) -> tuple[Batch, Batch]:
-    """Cuts the last `fraction` of the rows off, for validation.
-
-    Raises:
-        ValueError: If nothing would be left on one side.
-    """
-    count = check_lengths(batch)
-    cut = int(np.floor(count * (1.0 - fraction)))
-    if not 0 < cut < count:
-        raise ValueError(
-            f"validation_split={fraction} leaves no samples for "
-            f"{'training' if cut == 0 else 'validation'}: there are {count} in all."
-        )
-    return (
-        Batch(*jax.tree.map(lambda a: a[:cut], tuple(batch))),
-        Batch(*jax.tree.map(lambda a: a[cut:], tuple(batch))),
-    )
 
 
 def class_weights(weights: Mapping[Any, Any], batch: Batch, names: Any) -> list[Any]:
@@ -382,11 +363,25 @@ class ArrayData:
         self.batch, self.batch_size, self._on_device = batch, batch_size, on_device
 
     def split(self, fraction: float, batch_size: int | None) -> tuple["ArrayData", "ArrayData"]:
-        """Cuts the last `fraction` of the rows off, for validation."""
-        train, valid = split(self.batch, fraction)
+        """Cuts the last `fraction` of the rows off, for validation.
+
+        Raises:
+            ValueError: If nothing would be left on one side.
+        """
+        count = check_lengths(self.batch)
+        cut = int(np.floor(count * (1.0 - fraction)))
+        if not 0 < cut < count:
+            raise ValueError(
+                f"validation_split={fraction} leaves no samples for "
+                f"{'training' if cut == 0 else 'validation'}: there are {count} in all."
+            )
+        first, last = (
+            Batch(*jax.tree.map(lambda a, part=part: a[part], tuple(self.batch)))
+            for part in (slice(cut), slice(cut, None))
+        )
         return (
-            ArrayData(train, self.batch_size, self._on_device),
-            ArrayData(valid, batch_size or self.batch_size, self._on_device),
+            ArrayData(first, self.batch_size, self._on_device),
+            ArrayData(last, batch_size or self.batch_size, self._on_device),
         )
 
     @property
@@ -622,8 +617,6 @@ class Reader(NamedTuple):
         on_device: bool | str = "auto",
     ) -> ArrayData | StreamData:
         """Makes arrays or a stream of batches of what the user passed."""
-        if batch_size is not None:
-            check_count("batch_size", batch_size)
         if x is None:
             raise ValueError("The data is missing: `x` is None.")
         if not is_stream(x):
@@ -724,11 +717,3 @@ def _check_shared(y: Any, prediction: Any) -> None:
             f"all of it; but an output has the shape {(None, *prediction.shape[1:])}.\nGive each "
             "output its own: a list such as `[y[:, :1], y[:, 1:]]`, or a dict by output name."
         )
-
-
-def check_count(name: str, value: Any, least: int = 1) -> None:
-    """Raises a `ValueError` unless `value` is an integer of at least `least`, 0 or 1."""
-    if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= least:
-        return
-    kind = "a positive integer" if least else "an integer, at least 0"
-    raise ValueError(f"`{name}` must be {kind}, got {value!r}.")
