@@ -293,7 +293,7 @@ class CallbackList(Callback):
         """Returns the callbacks by names that hold for another process, too."""
         named: dict[str, Any] = {}
         for callback in self.callbacks:
-            named[naming.unique(type(callback).__qualname__, named)] = callback
+            named[naming.unique(type(callback).__name__, named)] = callback
         return named
 
     def get_state(self) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class Fit:
         self._validation: Evaluate | None = None
         self._frequency: Any = 1
         self._first = initial_epoch
-        self._begun_at = int(session.step)
+        self._begun_at = 0  # how many steps the model had taken before, where that matters
         self._place = loop.Place(initial_epoch)  # the first one
         self._ended = False  # whether it was an end that was restored
         self._run: loop.Epochs | None = None
@@ -147,6 +147,7 @@ class Fit:
         """Hands the state to `keeper` before a signal ends the program."""
         self._keepers.append(keeper)
         self._session.interrupts.patient = True
+        self._begun_at = int(self._session.step)
         if self._random is None:
             self._random = keys.global_state()
 

@@ -29,6 +29,9 @@ _PATIENCE = 0.02
 _SLICE_BYTES = 256 * 2**20
 
 
+_OTHER_DATA = "The saved position is one in other data: here are {}, there were {}."
+
+
 class Chunk(NamedTuple):
     """Some steps of one shape: slots from `start` on.
 
@@ -150,6 +153,14 @@ class ArrayFeed:
 
     @position.setter
     def position(self, position: Mapping[str, int]) -> None:
+        if "pass" not in position:
+            raise ValueError(_OTHER_DATA.format("arrays", "batches"))
+        here, there = (
+            f"{sizes['rows']} rows in batches of {sizes['batch_size']}"
+            for sizes in (self.position, {**self.position, **position})
+        )
+        if here != there:
+            raise ValueError(_OTHER_DATA.format(here, there))
         if self.seed is not None and position.get("seed", self.seed) != self.seed:
             self.seed, self._drawn = position["seed"], None
         self._pass, self._offset = position["pass"], position["offset"]
@@ -394,6 +405,8 @@ class StreamFeed:
     def position(self, position: Mapping[str, Any]) -> None:
         if self._source is None or not position:
             return
+        if "passes" not in position:
+            raise ValueError(_OTHER_DATA.format("batches", "arrays"))
         self._passes, self._taken = list(position["passes"]), position["taken"]
         self._iterator = self._source.go_to(self._passes, self._taken, position["source"])
         self.has_ended = position["ended"]
