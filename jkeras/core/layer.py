@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
@@ -436,16 +437,22 @@ class Layer(Module, registry.Configurable):
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 
 
+# Held while a layer is built: the threads of a data set call the same layer.
+building = threading.RLock()
+
+
 def _recorded_build(build: Callable) -> Callable:
     """Wraps a class's `build`: once a layer, outside of any scope, under the layer's name."""
 
     @functools.wraps(build)
     def recorded(self: Layer, *args: Any, **kwargs: Any) -> None:
-        if self._building:  # super().build(...) in a subclass
-            build(self, *args, **kwargs)
-            return
-        if self._built:
-            return
+        with building:
+            if self._building:  # super().build(...) in a subclass
+                build(self, *args, **kwargs)
+            elif not self._built:
+                build_and_record(self, args, kwargs)
+
+    def build_and_record(self: Layer, args: tuple, kwargs: dict[str, Any]) -> None:
         args, kwargs = shapes.known_for_build((args, kwargs))
         records = self.__dict__
         records["_building"] = True

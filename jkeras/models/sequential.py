@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from jkeras.base import registry
 from jkeras.core import graph, scope
-from jkeras.core.layer import Layer
+from jkeras.core.layer import Layer, building
 from jkeras.layers.core import InputLayer
 from jkeras.models import functional_config, host
 from jkeras.models.functional import arrange_inputs
@@ -240,8 +240,10 @@ class Sequential(Model):
             self._restack(layers)
 
     def _prepare(self, args: tuple, kwargs: dict[str, Any]) -> None:
-        if not self._has_inputs and not self._building and args:
-            shape = getattr(args[0], "shape", None)
+        if not args or (self._built and self._has_inputs):
+            return
+        with building:
+            shape = None if self._has_inputs or self._building else getattr(args[0], "shape", None)
             if shape is not None and not host.on_host(self.layers[0] if self.layers else None):
                 self.build(tuple(shape))
 
