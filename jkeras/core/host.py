@@ -25,7 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base import keys
-from jkeras.core import pure
+from jkeras.core import pure, scope
 
 # The numbers of the pass and the element that are prepared, and a count of calls on it.
 _position: contextvars.ContextVar = contextvars.ContextVar("_position", default=None)
@@ -68,12 +68,21 @@ def _is_numpy(value: Any) -> bool:
 
 def computes_with_numpy() -> bool:
     """Says whether the layers of the running call compute with NumPy."""
-    return _computes_with_numpy.get()
+    # Not what is traced on the way, while layers are built.
+    return _computes_with_numpy.get() and isinstance(scope.current(), scope.Eager)
+
+
+def in_loader() -> bool:
+    """Says whether the running call computes with NumPy in a process that prepares data.
+
+    If it was forked, JAX must not be used there, not even to find shapes.
+    """
+    return computes_with_numpy() and multiprocessing.parent_process() is not None
 
 
 def array_module() -> Any:
     """Returns the library that a layer which is `on_numpy` computes with: NumPy, or `jax.numpy`."""
-    return np if _computes_with_numpy.get() else jnp
+    return np if computes_with_numpy() else jnp
 
 
 def as_numpy(tree: Any, dtype: str | None) -> Any:

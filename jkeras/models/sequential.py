@@ -5,6 +5,7 @@ from typing import Any, Self
 
 from jkeras.base import registry
 from jkeras.core import graph, scope
+from jkeras.core.host import in_loader
 from jkeras.core.layer import Layer, building
 from jkeras.layers.core import InputLayer
 from jkeras.models import functional_config, host
@@ -240,7 +241,7 @@ class Sequential(Model):
             self._restack(layers)
 
     def _prepare(self, args: tuple, kwargs: dict[str, Any]) -> None:
-        if not args or (self._built and self._has_inputs):
+        if not args or (self._built and self._has_inputs) or in_loader():
             return
         with building:
             shape = None if self._has_inputs or self._building else getattr(args[0], "shape", None)
