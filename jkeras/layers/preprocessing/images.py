@@ -55,7 +55,8 @@ class ImageLayer(Layer):
         images = batch["images"] = stacked(batch["images"])
         if images.ndim not in (3, 4):
             raise ValueError(
-                f"The layer {self.name!r} takes one image (rank 3) or a batch of them (rank 4), "
+                "Expected the input image to be rank 3 or 4. The layer "
+                f"{self.name!r} takes one image (rank 3) or a batch of them (rank 4), "
                 f"with data_format={self.data_format!r}. Received inputs of shape {images.shape}."
             )
         first, single = self.data_format == "channels_first", images.ndim == 3
@@ -141,7 +142,7 @@ def as_value_range(layer: Layer, value: Any) -> list[float]:
     pair = _pair(value)
     if len(pair) != 2 or pair[0] >= pair[1]:
         raise ValueError(
-            "The `value_range` argument should be a list of two ascending numbers. "
+            "The `value_range` argument should be a list of two numbers, the lesser first. "
             f"Received: value_range={value!r} (layer {layer.name!r})"
         )
     return pair
@@ -472,7 +473,7 @@ class Equalization(ImageLayer):
             first = counts[jnp.min(index)]
             rest = index.size - first
             levels = jnp.round((counts - first) * 255 / jnp.maximum(rest, 1))
-            equal = levels[index] / 255 * (most - least) + least
+            equal = levels[index] * ((most - least) / 255) + least
             return jnp.where(rest > 0, equal, values)  # a channel of one value stays
 
         return jax.vmap(channel, in_axes=-1, out_axes=-1)(index, image)
