@@ -5,6 +5,7 @@ import importlib.abc
 import importlib.machinery
 import importlib.metadata
 import os
+import pkgutil
 import sys
 import types
 from collections.abc import Callable, Iterator, Sequence
@@ -211,9 +212,12 @@ class Root(types.ModuleType):
 
     def __init__(self, report: Report):
         super().__init__("keras", jkeras.__doc__)
-        # `from keras import *` takes what is in the module itself.
-        self.__dict__.update({k: v for k, v in vars(jkeras).items() if not k.startswith("_")})
+        public = {k: v for k, v in vars(jkeras).items() if not k.startswith("_")}
+        files = {module.name for module in pkgutil.iter_modules(jkeras.__path__)}
+        self.__dict__.update(public)
         self.__dict__.update(
+            # `from keras import *` imports the namespaces, too, that are imported when they are used.
+            __all__=sorted({*public, *(files & private.AREAS.keys())}),
             _report=report,
             __path__=[],
             __version__=KERAS_VERSION,
