@@ -39,9 +39,11 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--tensorflow",
         action=argparse.BooleanOptionalAction,
-        help="answer `import tensorflow` by the stand-in; by default if TensorFlow is not installed",
+        help="answer `import tensorflow` by the stand-in (default: if TensorFlow is not there)",
     )
-    made.add_argument("program", nargs=argparse.REMAINDER, help="a script or notebook, and its arguments")
+    made.add_argument(
+        "program", nargs=argparse.REMAINDER, help="a script or notebook, and its arguments"
+    )
     return made
 
 

@@ -216,7 +216,7 @@ class Root(types.ModuleType):
         files = {module.name for module in pkgutil.iter_modules(jkeras.__path__)}
         self.__dict__.update(public)
         self.__dict__.update(
-            # `from keras import *` imports the namespaces, too, that are imported when they are used.
+            # `from keras import *` imports also the namespaces that wait for their first use.
             __all__=sorted({*public, *(files & private.AREAS.keys())}),
             _report=report,
             __path__=[],

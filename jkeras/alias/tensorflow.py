@@ -1,7 +1,7 @@
 """A small stand-in for TensorFlow: what scripts that mostly use `tf.keras` ask of `tf` itself.
 
-Values are JAX arrays, to which `.numpy()` is given while the stand-in is loaded. Functions are those
-of `keras.ops` under TensorFlow's names, so they work in layers, losses and functional models, too.
+Values are JAX arrays, to which `.numpy()` is given while the stand-in is loaded. Functions are
+those of `keras.ops` under TensorFlow's names, so they work in layers, losses and functional models.
 What is not here raises AttributeError and says what to use instead.
 """
 
@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import jkeras
-from jkeras import config, ops, random, tree, utils
+from jkeras import ops, random, tree, utils
 
 VERSION = "2.20.0"
 
@@ -87,7 +87,7 @@ def _narrow() -> bool:
 
 
 def _function(func: Callable | None = None, *args: Any, **kwargs: Any) -> Any:
-    """`tf.function` changes nothing: what `fit` runs is compiled, and `jax.jit` compiles the rest."""
+    """`tf.function` changes nothing: `fit` compiles its steps, and `jax.jit` compiles the rest."""
     return func if callable(func) else lambda f: f
 
 
@@ -422,9 +422,22 @@ class Module:
 _DTYPES = {
     name: jnp.dtype(name)
     for name in (
-        "bfloat16 bool complex64 complex128 float16 float32 float64 int8 int16 int32 int64 "
-        "uint8 uint16 uint32 uint64"
-    ).split()
+        "bfloat16",
+        "bool",
+        "complex64",
+        "complex128",
+        "float16",
+        "float32",
+        "float64",
+        "int8",
+        "int16",
+        "int32",
+        "int64",
+        "uint8",
+        "uint16",
+        "uint32",
+        "uint64",
+    )
 } | {"string": "string"}
 _REDUCTIONS = {
     "reduce_all": ops.all,
@@ -462,11 +475,51 @@ _MATH = {
 } | {
     name: name
     for name in (
-        "abs add angle argmax argmin ceil cos cosh divide equal erf erfinv exp expm1 floor greater "
-        "greater_equal imag less less_equal log log1p logical_and logical_not logical_or "
-        "logical_xor maximum minimum negative not_equal real reciprocal round rsqrt sign sin sinh "
-        "sqrt subtract tan tanh segment_sum segment_max softplus"
-    ).split()
+        "abs",
+        "add",
+        "angle",
+        "argmax",
+        "argmin",
+        "ceil",
+        "cos",
+        "cosh",
+        "divide",
+        "equal",
+        "erf",
+        "erfinv",
+        "exp",
+        "expm1",
+        "floor",
+        "greater",
+        "greater_equal",
+        "imag",
+        "less",
+        "less_equal",
+        "log",
+        "log1p",
+        "logical_and",
+        "logical_not",
+        "logical_or",
+        "logical_xor",
+        "maximum",
+        "minimum",
+        "negative",
+        "not_equal",
+        "real",
+        "reciprocal",
+        "round",
+        "rsqrt",
+        "sign",
+        "sin",
+        "sinh",
+        "sqrt",
+        "subtract",
+        "tan",
+        "tanh",
+        "segment_sum",
+        "segment_max",
+        "softplus",
+    )
 }
 _ARRAYS = {
     "clip_by_value": "clip",
@@ -481,13 +534,40 @@ _ARRAYS = {
 } | {
     name: name
     for name in (
-        "argsort broadcast_to einsum expand_dims eye linspace repeat reshape roll searchsorted "
-        "size sort squeeze stack tile transpose meshgrid"
-    ).split()
+        "argsort",
+        "broadcast_to",
+        "einsum",
+        "expand_dims",
+        "eye",
+        "linspace",
+        "repeat",
+        "reshape",
+        "roll",
+        "searchsorted",
+        "size",
+        "sort",
+        "squeeze",
+        "stack",
+        "tile",
+        "transpose",
+        "meshgrid",
+    )
 }
-_ACTIVATIONS = (
-    "elu gelu leaky_relu log_softmax relu relu6 selu sigmoid silu softmax softplus softsign tanh"
-).split()
+_ACTIVATIONS = [
+    "elu",
+    "gelu",
+    "leaky_relu",
+    "log_softmax",
+    "relu",
+    "relu6",
+    "selu",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softplus",
+    "softsign",
+    "tanh",
+]
 
 
 def _swish(features: Any, beta: float = 1.0) -> Any:

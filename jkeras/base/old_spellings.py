@@ -1,4 +1,4 @@
-"""Spellings of Keras 1 and 2 that Keras 3 dropped: each works here, and warns once where it is used.
+"""Spellings of Keras 1 and 2 that Keras 3 dropped: each works, and warns where it is used.
 
 All of them are in this file; docs/drop_in.md lists them. Spellings of `keras.backend` are in
 `jkeras/backend.py`, those of arguments where the argument is read.
@@ -200,7 +200,9 @@ class _OldProperty:
             return self
         tensors = getattr(layer, self._source)
         warn_deprecated(f"`layer.{self._name}` is Keras 2's: use `layer.{self._source}.shape`.")
-        return jax.tree.map(lambda x: tuple(x.shape), tensors, is_leaf=lambda x: hasattr(x, "shape"))
+        return jax.tree.map(
+            lambda x: tuple(x.shape), tensors, is_leaf=lambda x: hasattr(x, "shape")
+        )
 
 
 class OldLayer:

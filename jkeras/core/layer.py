@@ -474,7 +474,9 @@ _INPUT_SHAPE_ARGUMENTS = ("input_shape", "batch_input_shape", "input_dim", "inpu
 
 def _input_shape_argument(kwargs: dict[str, Any]) -> tuple | None:
     """Takes Keras 2's ways to give a first layer's input shape out of `kwargs`."""
-    if "dynamic" in kwargs:  # what it asked for, Python in `call`, goes without saying or not at all
+    if (
+        "dynamic" in kwargs
+    ):  # what it asked for, Python in `call`, goes without saying or not at all
         kwargs.pop("dynamic")
         warn_deprecated("`dynamic=` is Keras 2's: it is ignored.")
     shape = kwargs.pop("input_shape", None)
