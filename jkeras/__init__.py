@@ -9,6 +9,7 @@ Example:
 import sys as _sys
 
 from jkeras import activations as activations
+from jkeras import applications as applications
 from jkeras import backend as backend
 from jkeras import callbacks as callbacks
 from jkeras import config as config
@@ -33,6 +34,7 @@ from jkeras import utils as utils
 from jkeras import wrappers as wrappers
 from jkeras.base import old_spellings as _old_spellings
 from jkeras.base import registry as _registry
+from jkeras.base.settings import VERSION as __version__
 from jkeras.core import pure as pure
 from jkeras.core.devices import device as device
 from jkeras.core.devices import remat as remat
@@ -73,8 +75,6 @@ _registry.export("keras", "models", vars(models))
 _registry.export("keras", "policy", vars(dtype_policies))
 
 _old_spellings.attach(_sys.modules[__name__])
-
-__version__ = "0.1.0"
 
 
 def version() -> str:

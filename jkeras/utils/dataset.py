@@ -72,6 +72,7 @@ class Dataset:
     _run: Callable[[Pass, int], Iterator[Any]] | None = None
     _size: int
     _seeds: tuple[_Seed, ...] = ()
+    _caches: tuple[Any, ...] = ()
     _batch_size: int | None = None  # of batches the last of which may be smaller
     _passes = 0
     class_names: Sequence[str] | None = None
@@ -101,6 +102,7 @@ class Dataset:
         made = Dataset.__new__(Dataset)
         made._at, made._run, made._rows, made._size = at, run, rows, size
         made._seeds = tuple(seed for one in inputs for seed in one._seeds)
+        made._caches = tuple(cache for one in inputs for cache in one._caches)
         if len(inputs) == 1:
             made.class_names = inputs[0].class_names
             made._batch_size = inputs[0]._batch_size
@@ -134,12 +136,18 @@ class Dataset:
                 "differ in their numbers of rows."
             )
 
-        def rows(_: Pass, indices: Any) -> Any:
-            return map_leaves(lambda array: as_array(array[indices]), arrays)
+        return cls.by_rows(lambda _, i: map_leaves(lambda a: as_array(a[i]), arrays), sizes[0])
 
-        return cls._of(
-            at=lambda p, indices: (rows(p, i) for i in indices), rows=rows, size=sizes[0]
-        )
+    @classmethod
+    def by_rows(cls, rows: Callable[[Pass, Any], Any], size: int) -> "Dataset":
+        """Returns a data set whose batches are made at once.
+
+        Args:
+            rows: For the number of a pass, and a number or an array of numbers, returns this
+                element, or these as a batch.
+            size: How many there are.
+        """
+        return cls._of(at=lambda p, indices: (rows(p, i) for i in indices), rows=rows, size=size)
 
     @classmethod
     def from_tensors(cls, tensors: Any, name: str | None = None) -> "Dataset":
@@ -319,10 +327,10 @@ class Dataset:
         share = np.ones(len(datasets)) if weights is None else np.asarray(weights, "float64")
         again = seed is None if rerandomize_each_iteration is None else rerandomize_each_iteration
 
-        def choose(number: Pass) -> Iterator[int]:
+        def choose(number: Pass, live: list[bool]) -> Iterator[int]:
             generator = state.generator(number if again else ())
-            while True:
-                yield int(generator.choice(len(datasets), p=share / share.sum()))
+            while (left := share * live).sum() > 0:
+                yield int(generator.choice(len(datasets), p=left / left.sum()))
 
         made = _chosen(datasets, choose, stop_on_empty_dataset)
         made._seeds = (*made._seeds, state)
@@ -337,7 +345,9 @@ class Dataset:
     ) -> "Dataset":
         """Returns elements of several data sets, in the order of the numbers in another one."""
         return _chosen(
-            datasets, lambda number: map(int, choice_dataset._open(number)), stop_on_empty_dataset
+            datasets,
+            lambda number, _: (int(index) for index in choice_dataset._open(number)),
+            stop_on_empty_dataset,
         )
 
     # -------------------------------------------------------------- element by element
@@ -361,15 +371,19 @@ class Dataset:
         """
         threads, in_order = thread_count(num_parallel_calls), deterministic is not False
 
-        def function(element: Any) -> Any:
-            with preparing_data():
-                return as_element(call(map_func, element))
+        def results(number: Pass, items: Iterable[tuple[int, Any]]) -> Iterator[Any]:
+            def function(item: tuple[int, Any]) -> Any:
+                with preparing_data(*number, item[0]):
+                    return as_element(call(map_func, item[1]))
+
+            return mapped(function, items, threads, in_order)
 
         def at(number: Pass, indices: Iterable[int]) -> Iterator[Any]:
-            return mapped(function, self._at(number, indices), threads)  # type: ignore[misc]
+            indices, asked = itertools.tee(indices)
+            return results(number, zip(indices, self._at(number, asked), strict=False))  # type: ignore[misc]
 
         def run(number: Pass, skip: int) -> Iterator[Any]:
-            return mapped(function, self._open(number, skip), threads, in_order)
+            return results(number, enumerate(self._open(number, skip), skip))
 
         numbered = self._at is not None and (in_order or not threads)
         return self._of(self, at=at if numbered else None, run=run, size=self._size)
@@ -383,8 +397,8 @@ class Dataset:
         return self._of(self, run=run)
 
     def _where(self, predicate: Callable, number: Pass, ends: bool = False) -> Iterator[Any]:
-        for element in self._open(number):
-            with preparing_data():
+        for index, element in enumerate(self._open(number)):
+            with preparing_data(*number, index):
                 kept = bool(np.all(call(predicate, element)))
             if kept:
                 yield element
@@ -423,8 +437,8 @@ class Dataset:
         def run(number: Pass, skip: int) -> Iterator[Any]:
             def outputs() -> Iterator[Any]:
                 state = as_element(initial_state)
-                for element in self._open(number):
-                    with preparing_data():
+                for index, element in enumerate(self._open(number)):
+                    with preparing_data(*number, index):
                         state, output = map_tuple(as_element, scan_func(state, element))
                     yield output
 
@@ -466,10 +480,11 @@ class Dataset:
             counted = itertools.count()
 
             def start(element: Any) -> Iterator[Any]:
-                with preparing_data():
+                index = next(counted)
+                with preparing_data(*number, index):
                     made = call(map_func, element)
                 _check_dataset(made, "`map_func` must return a `Dataset` object")
-                return made._open((*number, next(counted)))
+                return made._open((*number, index))
 
             items = interleaved(self._open(number), start, cycle, block, threads)  # type: ignore[arg-type]
             return itertools.islice(items, skip, None)
@@ -919,7 +934,9 @@ class Dataset:
             whole[:] = [found]
 
         numbered = self._at is not None and self._size >= 0
-        return self._of(self, at=at if numbered else None, run=run, size=self._size)
+        made = self._of(self, at=at if numbered else None, run=run, size=self._size)
+        made._caches = (*made._caches, kept, whole)
+        return made
 
     def prefetch(self, buffer_size: int | None = None, name: str | None = None) -> "Dataset":
         """Makes up to `buffer_size` elements ahead, in a thread of its own; 2 for AUTOTUNE (-1)."""
@@ -1032,7 +1049,7 @@ class DatasetIterator:
         >>> _ = next(first), next(first)
         >>> second = iter(numbers)
         >>> second.set_state(first.get_state())
-        >>> next(first) == next(second)
+        >>> int(next(first)) == int(next(second))
         True
     """
 
@@ -1077,8 +1094,11 @@ class DatasetIterator:
                 f"random orders, this one has {len(seeds)}."
             )
         self.close()
-        for seed, value in zip(seeds, state["seeds"], strict=True):
-            seed.value = int(value)
+        if [seed.value for seed in seeds] != list(state["seeds"]):
+            for seed, value in zip(seeds, state["seeds"], strict=True):
+                seed.value = int(value)
+            for cache in self._dataset._caches:  # of another order
+                cache.clear()
         self._number, self._taken = int(state["pass"]), int(state["taken"])
         self._dataset._passes = self._number + 1
 
@@ -1229,25 +1249,25 @@ def _nested(window: list[Any]) -> Any:
 
 
 def _chosen(
-    datasets: Sequence[Dataset], choose: Callable[[Pass], Iterator[int]], stops: bool
+    datasets: Sequence[Dataset], choose: Callable[[Pass, list[bool]], Iterator[int]], stops: bool
 ) -> Dataset:
-    """Returns elements of several data sets, in the order of the numbers that `choose` gives."""
+    """Returns elements of several data sets, in the order of the numbers that `choose` gives.
+
+    It is told which of them have not ended.
+    """
 
     def run(number: Pass, skip: int) -> Iterator[Any]:
         def found() -> Iterator[Any]:
-            iterators: list[Iterator[Any] | None] = [d._open(number) for d in datasets]
-            end = object()
-            for index in choose(number):
-                iterator = iterators[index]
-                element = end if iterator is None else next(iterator, end)
+            iterators, end = [dataset._open(number) for dataset in datasets], object()
+            live = [True] * len(datasets)
+            for index in choose(number, live):
+                element = next(iterators[index], end)
                 if element is not end:
                     yield element
                 elif stops:
                     return
                 else:
-                    iterators[index] = None
-                    if not any(iterators):
-                        return
+                    live[index] = False
 
         return itertools.islice(found(), skip, None)
 
