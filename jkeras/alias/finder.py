@@ -102,10 +102,10 @@ class Finder(importlib.abc.MetaPathFinder):
     def _find(self, rest: str, fullname: str) -> Callable[[], types.ModuleType]:
         for prefix in _PREFIXES:
             if rest == prefix or rest == prefix.partition(".")[0]:
-                return lambda: sys.modules["keras"]
+                return _root
             rest = rest.removeprefix(prefix + ".")
         if not rest:
-            return lambda: sys.modules.get("keras") or Root(self.report)
+            return _root if fullname != "keras" else lambda: Root(self.report)
         if rest == "src" or rest.startswith("src."):
             parts = tuple(rest.split("."))[1:]
             if parts and parts[0] not in private.AREAS:
@@ -174,6 +174,10 @@ class Finder(importlib.abc.MetaPathFinder):
         name = (getattr(context, "name", None) or "").lower().replace("_", "-")
         if name == "keras" or (self.tensorflow and name == "tf-keras"):
             yield Distribution(name)
+
+
+def _root() -> types.ModuleType:
+    return importlib.import_module("keras")
 
 
 class Distribution(importlib.metadata.Distribution):

@@ -206,6 +206,7 @@ def _split(
 def _norm(
     tensor: Any, ord: Any = "euclidean", axis: Any = None, keepdims: bool = False, name: Any = None
 ) -> Any:
+    tensor = ops.convert_to_tensor(tensor)
     tensor = ops.reshape(tensor, (-1,)) if axis is None else tensor
     return ops.norm(tensor, ord=2 if ord == "euclidean" else ord, axis=axis, keepdims=keepdims)
 
@@ -579,6 +580,11 @@ def _l2_normalize(x: Any, axis: Any = None, epsilon: float = 1e-12, name: Any = 
     return x * ops.rsqrt(ops.maximum(total, epsilon))
 
 
+def _clip_by_norm(t: Any, clip_norm: float, axes: Any = None, name: Any = None) -> Any:
+    norm = _norm(t, axis=axes, keepdims=axes is not None)
+    return ops.convert_to_tensor(t) * ops.minimum(1.0, clip_norm / ops.maximum(norm, 1e-12))
+
+
 def names() -> dict[str, Any]:
     """Returns everything that is here, by dotted name below `tf`."""
     math = {new: _plain(getattr(ops, old)) for new, old in _MATH.items()}
@@ -601,12 +607,7 @@ def names() -> dict[str, Any]:
         "Variable": Variable,
         "boolean_mask": _boolean_mask,
         "cast": _cast,
-        "clip_by_norm": lambda t, clip_norm, axes=None, name=None: (
-            t
-            * jnp.minimum(
-                1.0, clip_norm / jnp.maximum(_norm(t, axis=axes, keepdims=axes is not None), 1e-12)
-            )
-        ),
+        "clip_by_norm": _clip_by_norm,
         "cond": _cond,
         "config.experimental.list_physical_devices": _devices,
         "config.experimental.set_memory_growth": lambda device, enable: None,
