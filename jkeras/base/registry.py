@@ -495,6 +495,7 @@ def deserialize_keras_object(
     safe_mode: bool = True,
     *,
     module_objects: Mapping[str, Any] | None = None,
+    printable_module_name: str = "object",
     area: str | None = None,
 ) -> Any:
     """Makes the object, or the structure of objects, that a config describes.
@@ -503,7 +504,9 @@ def deserialize_keras_object(
         config: What `serialize_keras_object` returned; Keras 2's and 3's forms are both read.
         custom_objects: Names of the user's classes and functions.
         safe_mode: Accepted for Keras's sake; code stored in a config is never executed.
-        module_objects: Further names, as in Keras 2; with these, `config` may be such a name.
+        module_objects: Further names, as in Keras 2; with these, `config` may be such a name;
+            that of a class gives an object of it.
+        printable_module_name: Accepted for Keras's sake: errors name the class itself.
         area: Where to look for a class whose config does not say so (`"layers"`).
 
     Raises:
@@ -511,7 +514,8 @@ def deserialize_keras_object(
     """
     with CustomObjectScope({**(module_objects or {}), **(custom_objects or {})}):
         if module_objects is not None and isinstance(config, str):
-            return find_function(config, area)
+            named = module_objects.get(config)
+            return named() if inspect.isclass(named) else find_function(config, area)
         return _deserialize(config, area)
 
 
