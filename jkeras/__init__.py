@@ -6,6 +6,8 @@ Example:
     '0.1.0'
 """
 
+import sys as _sys
+
 from jkeras import activations as activations
 from jkeras import applications as applications
 from jkeras import backend as backend
@@ -31,7 +33,9 @@ from jkeras import training as training
 from jkeras import tree as tree
 from jkeras import utils as utils
 from jkeras import wrappers as wrappers
+from jkeras.base import old_spellings as _old_spellings
 from jkeras.base import registry as _registry
+from jkeras.base.settings import VERSION as __version__
 from jkeras.core import pure as pure
 from jkeras.core.devices import device as device
 from jkeras.core.devices import remat as remat
@@ -75,7 +79,7 @@ _registry.export("keras.applications", "layers", vars(applications.convnext))
 _registry.export("keras.applications", "layers", vars(applications.inception_resnet_v2))
 _registry.export("keras", "policy", vars(dtype_policies))
 
-__version__ = "0.1.0"
+_old_spellings.attach(_sys.modules[__name__])
 
 
 def version() -> str:
@@ -87,3 +91,10 @@ def version() -> str:
         True
     """
     return __version__
+
+
+def load_ipython_extension(shell: object) -> None:
+    """Lets `import keras` give jkeras in a notebook: `%load_ext jkeras`; see `jkeras.alias`."""
+    from jkeras import alias
+
+    alias.load_ipython_extension(shell)

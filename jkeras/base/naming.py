@@ -82,6 +82,17 @@ def reset_names() -> None:
     _counters.clear()
 
 
+def counted() -> dict[str, int]:
+    """Returns how often each name was counted."""
+    return dict(_counters)
+
+
+def count_from(counts: dict[str, int]) -> None:
+    """Goes on counting from what `counted` returned."""
+    reset_names()
+    _counters.update(counts)
+
+
 def nearest(name: object, known: Iterable[str]) -> str:
     """Returns ``": did you mean 'relu'?"`` for a misspelt `name`, or an empty string.
 

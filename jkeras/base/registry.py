@@ -15,6 +15,7 @@ import jax
 import numpy as np
 
 from jkeras.base import naming
+from jkeras.base.arguments import check_arguments
 from jkeras.base.naming import nearest, to_snake_case
 
 # area ("layers", "losses", ...) -> every accepted name -> class or function
@@ -100,7 +101,8 @@ def resolve(identifier: Any, area: str, kind: str) -> Any:
         identifier = deserialize_keras_object(dict(identifier), area=area)
     if isinstance(identifier, str):
         found = custom_object(identifier)
-        found = find_builtin(area, identifier) if found is None else found
+        if found is None:
+            found = _builtins.get(area, {}).get(identifier) or find_builtin(area, identifier)
         if found is None:
             known = [*builtin_names(area), *get_custom_objects(), *_scoped.get({})]
             raise ValueError(f"Unknown {kind} {identifier!r}{nearest(identifier, known)}")
@@ -214,6 +216,7 @@ class Configurable:
     _arguments: tuple[tuple, dict[str, Any]]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        check_arguments(cls, args, kwargs)
         self = super().__new__(cls)
         object.__setattr__(self, "_arguments", (args, kwargs))
         return self
@@ -573,7 +576,10 @@ def _deserialize_special(name: str, config: Mapping[str, Any]) -> Any:
         pairs = [_deserialize(item, None) for item in config["items"]]
         return {tuple(k) if isinstance(k, list) else k: v for k, v in pairs}
     if name in ("__numpy__", "__tensor__"):
-        array = np.array(config["value"], dtype=jax.numpy.dtype(config["dtype"]))
+        dtype = jax.numpy.dtype(config["dtype"])
+        if dtype.kind not in "fiubV" or dtype.itemsize > 8:
+            raise ValueError(f"Not allowed: an array of dtype {config['dtype']!r} in a config.")
+        array = np.array(config["value"], dtype=dtype)
         return array if name == "__numpy__" else jax.numpy.asarray(array)
     if name == "__lambda__":
         raise ValueError(

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+VERSION = "0.1.0"
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 _values: dict[str, Any] = {
     "floatx": "float32",

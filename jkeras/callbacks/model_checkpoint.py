@@ -80,6 +80,15 @@ class ModelCheckpoint(MonitorCallback):
         self._epoch = 0
         self._every = None if save_freq == "epoch" else EveryBatches(int(save_freq))
 
+    def get_state(self) -> dict[str, Any]:
+        every = None if self._every is None else self._every.state
+        return {"best": self.best, "epoch": self._epoch, "every": every}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.best, self._epoch = state["best"], state["epoch"]
+        if self._every is not None and state["every"] is not None:
+            self._every.state = state["every"]
+
     def steps_ahead(self, mode: str, batch: int) -> int | None:
         return self._every.left if self._every is not None and mode == "train" else None
 
@@ -147,7 +156,7 @@ class ModelCheckpoint(MonitorCallback):
         numbers = {"epoch": epoch + 1} | ({} if batch is None else {"batch": batch + 1})
         try:
             return self.filepath.format(**{**logs, **numbers})
-        except KeyError as error:
+        except (KeyError, ValueError, IndexError) as error:
             raise KeyError(
                 f'Failed to format this callback filepath: "{self.filepath}". Reason: {error}. '
                 f"It may use the names: {', '.join({**numbers, **logs})}"

@@ -91,6 +91,19 @@ class TensorBoard(Callback):
         self._done = 0  # the steps of this fit
         self._epoch_start = self._chunk_start = (0.0, 0)  # a time, and the steps done then
 
+    # -------------------------------------------------------------- for another process
+    def get_state(self) -> dict[str, Any]:
+        files = {"train": self._train.get_state(), "validation": self._validation.get_state()}
+        profiled = self._profile.finished
+        return {"before": self._before, "done": self._done, "profiled": profiled, **files}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self._before, self._done = state["before"], state["done"]
+        self._epoch_start = (time.perf_counter(), self._iterations())
+        self._profile.finished = state["profiled"]
+        self._train.set_state(state["train"])
+        self._validation.set_state(state["validation"])
+
     # -------------------------------------------------------------- which batches
     def steps_ahead(self, mode: str, batch: int) -> int | None:
         if mode != "train":

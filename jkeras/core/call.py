@@ -8,7 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.base.registry import is_builtin
 from jkeras.core import graph, policy, scope, shapes
+from jkeras.core.explain import explained
 
 # Called with a layer, the inputs and the outputs of each call, if it is set.
 watch: Callable[[Any, Any, Any], None] | None = None
@@ -129,9 +131,16 @@ def outputs_of(layer: Any, here: scope.Scope, args: tuple, kwargs: dict[str, Any
                 raise
             outputs = _declared_outputs(layer, here, args, kwargs)
     except Exception as error:
-        called_with = ", ".join(_describe(x) for x in jax.tree.leaves(args))
-        error.add_note(f"in {type(layer).__name__} {layer.name!r}, called with {called_with}")
-        raise
+        note = f"in {type(layer).__name__} {layer.name!r}, called with " + ", ".join(
+            _describe(x) for x in jax.tree.leaves(args)
+        )
+        told = error
+        if is_builtin(type(layer)):
+            told = explained(error, f"The layer {layer.name!r}", signature.named(args, kwargs))
+        told.add_note(note)
+        if told is error:
+            raise
+        raise told from None
     if outputs is None and not here.callers:
         raise ValueError(
             f"The layer {layer.name!r} returned None: does {type(layer).__name__}.call() end "

@@ -17,6 +17,7 @@ import numpy as np
 from jkeras.base import naming
 from jkeras.core import policy, shapes
 from jkeras.core.arithmetic import add_operators
+from jkeras.core.explain import explaining
 
 _NUMBERS = (int, float, complex, np.ndarray, np.generic, jax.Array)
 
@@ -127,6 +128,11 @@ class SymbolicTensor:
             f"{self!r} is symbolic: it is neither true nor false before the model runs. "
             "Use keras.ops.where, or write a layer or a keras.Model subclass."
         )
+
+    def __float__(self) -> float:
+        raise TypeError(f"{self!r} is symbolic: it is no number before the model runs.")
+
+    __int__ = __float__  # type: ignore[assignment]
 
     def __array__(self, *_: Any, **__: Any) -> np.ndarray:
         raise TypeError(
@@ -314,7 +320,9 @@ def replace(tree: Any, known: dict[int, Any]) -> Any:
 
 def record(function: Callable, args: tuple, kwargs: dict[str, Any], name: str | None = None) -> Any:
     """Records the call of a plain function on symbolic tensors; returns its symbolic outputs."""
-    return record_call(Operation(function, name), args, kwargs, abstract(function, args, kwargs))
+    operation = Operation(function, name)
+    specs = abstract(explaining(function, f"{operation.kind}()"), args, kwargs)
+    return record_call(operation, args, kwargs, specs)
 
 
 def record_call(layer: Any, args: tuple, kwargs: dict[str, Any], specs: Any) -> Any:

@@ -17,6 +17,7 @@ import numpy as np
 
 from jkeras.base.naming import nearest, to_snake_case
 from jkeras.core import policy
+from jkeras.core.explain import explained
 from jkeras.core.graph import Call, SymbolicTensor, lift, symbols
 from jkeras.core.variable import Variable
 
@@ -93,13 +94,20 @@ def define(
         except TypeError as error:
             raise TypeError(f"{name}(): {error}.") from None
         given = bound.arguments
-        for key in converted:
-            if key in given:
-                given[key] = as_arrays(given[key]) if key == "xs" else as_array(given[key])
-        if like is None:
-            return function(*bound.args, **bound.kwargs)
-        bound.apply_defaults()
-        return function(*[given.pop(key) for key in positional], **given)
+        try:
+            for key in converted:
+                if key in given:
+                    given[key] = as_arrays(given[key]) if key == "xs" else as_array(given[key])
+            if like is None:
+                return function(*bound.args, **bound.kwargs)
+            bound.apply_defaults()
+            values = dict(given)
+            return function(*[values.pop(key) for key in positional], **values)
+        except Exception as error:
+            told = explained(error, f"keras.{module.partition('.')[0]}.{name}()", given)
+            if told is error:
+                raise
+            raise told from None
 
     run.__name__ = run.__qualname__ = name
     run.__module__ = function.__module__ if like is None else f"jkeras.{module}"

@@ -245,6 +245,8 @@ class Module:
         Raises:
             ValueError: If the number of arrays or a shape differs.
         """
+        if not isinstance(weights, Iterable) or isinstance(weights, (str, bytes)):
+            raise ValueError(f"`weights` must be a list of arrays. Received: weights={weights!r}")
         own, arrays = self.weights, list(weights)
         if len(own) != len(arrays):
             raise ValueError(

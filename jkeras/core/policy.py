@@ -1,5 +1,6 @@
 """Dtype policies: in what a layer computes and in what it keeps its weights."""
 
+import functools
 import re
 from collections.abc import Iterator, MutableMapping
 from typing import Any
@@ -260,7 +261,10 @@ def dtype_policy() -> DTypePolicy:
         >>> keras.config.dtype_policy()
         <DTypePolicy "float32">
     """
-    return _global_policy or DTypePolicy(settings.floatx())
+    return _global_policy or _of_dtype(settings.floatx())
+
+
+_of_dtype = functools.lru_cache(DTypePolicy)
 
 
 def set_dtype_policy(policy: str | DTypePolicy) -> None:

@@ -15,6 +15,7 @@ from jkeras.core.signatures import takes_arguments_of
 from jkeras.layers.arguments import (
     KernelOptions,
     alias,
+    as_axes,
     fraction,
     next_key,
     one_of,
@@ -332,7 +333,10 @@ class MultiHeadAttention(_HeadAttention):
         self.key_dim = self.key_size = positive_integer(self, "key_dim", key_dim)
         value_dim = key_dim if value_dim is None else value_dim
         self.value_dim = self.value_size = positive_integer(self, "value_dim", value_dim)
-        self.output_shape, self.attention_axes = None, _as_tuple(attention_axes)
+        self.output_shape = None
+        self.attention_axes = (
+            None if attention_axes is None else _as_tuple(as_axes(self, attention_axes))
+        )
         if output_shape is not None:
             sizes = _as_tuple(output_shape)
             if any(as_integer(n) is None for n in sizes):

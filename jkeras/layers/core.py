@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras import activations, initializers, regularizers
+from jkeras.base.deprecation import warn_deprecated
 from jkeras.base.numbers import as_integer
 from jkeras.core import policy
 from jkeras.core.graph import Call, SymbolicTensor
@@ -76,11 +77,12 @@ class InputLayer(Layer):
                 f"`{word}=True` is not supported: pass dense arrays. (With an `input_tensor`, you "
                 f"cannot provide an incompatible `{word}` argument.)"
             )
-        if shape is None and batch_shape is None and self._batch_input_shape is not None:
+        older = given_input_shape(self)
+        if shape is None and batch_shape is None and older is not None:
             warnings.warn(
                 "Argument `input_shape` is deprecated. Use `shape` instead.", stacklevel=2
             )
-            first, *sample = self._batch_input_shape  # of older Keras code
+            first, *sample = older
             batch_size, shape = batch_size if first is None else first, sample
         if shape is not None and batch_shape is not None:
             raise ValueError("You cannot pass both `shape` and `batch_shape` at the same time.")
@@ -107,6 +109,21 @@ class InputLayer(Layer):
     def get_config(self) -> dict[str, Any]:
         names = ("batch_shape", "dtype", "sparse", "ragged", "name", "optional")
         return {name: getattr(self, name) for name in names}
+
+
+def given_input_shape(layer: Layer) -> tuple[int | None, ...] | None:
+    """Returns the inputs' shape that a layer's constructor was told, as in Keras 2, or None."""
+    older = layer._older or {}
+    for name in ("batch_input_shape", "input_dim"):
+        if older.get(name) is not None:
+            warn_deprecated(f"`{name}=` is Keras 2's spelling: put keras.Input(shape=...) first.")
+    shape, dim = older.get("input_shape"), older.get("input_dim")
+    if older.get("batch_input_shape") is not None:
+        return tuple(older["batch_input_shape"])
+    if shape is None and dim is not None:
+        length = older.get("input_length")
+        return (None, dim) if length is None else (None, length, dim)
+    return None if shape is None else (None, *((shape,) if isinstance(shape, int) else shape))
 
 
 def _check_input_tensor(

@@ -9,7 +9,9 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.base import naming, registry, settings
+from jkeras.base.numbers import checked_number
 from jkeras.core import graph, policy, scope
+from jkeras.core.explain import explaining
 from jkeras.losses.alignment import align, align_weights, as_arrays
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
@@ -87,7 +89,8 @@ class Loss(registry.Configurable):
         Raises:
             ValueError: If the shapes do not fit.
         """
-        return graph.lift(self._reduced, self.name)(y_true, y_pred, sample_weight, mask)
+        reduced = explaining(self._reduced, f"The loss {self.name!r}")
+        return graph.lift(reduced, self.name)(y_true, y_pred, sample_weight, mask)
 
     def _reduced(self, y_true: Any, y_pred: Any, sample_weight: Any, mask: Any) -> jax.Array:
         if mask is None:
@@ -200,6 +203,7 @@ class LossFunctionWrapper(Loss):
         self.fn = fn
         self._options = tuple(kwargs)
         for option, value in kwargs.items():
+            _check_option(option, value)
             setattr(self, option, value)
 
     def call(self, y_true: Any, y_pred: Any) -> jax.Array:
@@ -213,6 +217,18 @@ class LossFunctionWrapper(Loss):
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         return cls(**function_arguments(cls, config))
+
+
+def _check_option(name: str, value: Any) -> None:
+    """Checks options that several losses have: a wrong one gives a loss that means nothing."""
+    if name == "label_smoothing":
+        checked_number(name, value, 0, 1)
+    elif name in ("gamma", "delta"):
+        checked_number(name, value, 0)
+    elif name == "axis" and isinstance(value, (str, float)):
+        raise ValueError(
+            f"Invalid value for argument `axis`. Expected integers. Received: {value!r}"
+        )
 
 
 def function_config(obj: Any, wrapper: type) -> dict[str, Any]:
@@ -268,4 +284,5 @@ def _constructor(function: Callable, default_name: str) -> Callable:
     ) -> None:
         LossFunctionWrapper.__init__(self, function, reduction, name, dtype)
 
+    __init__.__qualname__ = "__init__"
     return __init__

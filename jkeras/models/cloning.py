@@ -11,7 +11,7 @@ from jkeras.core.layer import Layer
 from jkeras.layers.core import Input, InputLayer
 from jkeras.models.model import Model
 from jkeras.models.sequential import Sequential
-from jkeras.saving import archive, dialects
+from jkeras.saving import archive, dialects, errors
 
 
 def model_from_json(
@@ -35,12 +35,15 @@ def model_from_json(
         >>> keras.models.model_from_json(model.to_json()).output_shape
         (None, 2)
     """
-    config = archive.parse_json(json_string, "JSON of the model")
-    if not isinstance(config, dict):
-        raise ValueError(f"The JSON describes no model: {config!r:.200}")
-    config = dialects.modernize(config, str(config.get("keras_version") or ""))
-    with registry.object_sharing():
-        return registry.deserialize_keras_object(config, custom_objects, area="models")
+    if not isinstance(json_string, (str, bytes)):
+        raise TypeError(f"`json_string` must be a string. Received: json_string={json_string!r}")
+    with errors.reading("the 'JSON' of the model"):
+        config = archive.parse_json(json_string, "JSON of the model")
+        if not isinstance(config, dict):
+            raise ValueError(f"The JSON describes no model: {config!r:.200}")
+        config = dialects.modernize(config, str(config.get("keras_version") or ""))
+        with registry.object_sharing():
+            return registry.deserialize_keras_object(config, custom_objects, area="models")
 
 
 def clone_model(

@@ -161,6 +161,11 @@ class _Reader:
         while self._ready:
             key = self._ready.popleft()
             target, node = self._calls[key]
+            if next(iter(_histories(node)), None) is None:
+                raise ValueError(
+                    f"Not allowed: the config calls {key[0]!r} on no symbolic tensor, which would "
+                    "be computed while it is read."
+                )
             args = [self._fill(a) for a in node.get("args", ())]
             kwargs = {k: self._fill(v) for k, v in node.get("kwargs", {}).items()}
             if isinstance(target, Layer):

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 from jkeras.base import registry
-from jkeras.core import graph, scope
+from jkeras.core import graph, scope, shapes
 from jkeras.core.layer import Layer
-from jkeras.layers.core import InputLayer
+from jkeras.layers.core import InputLayer, given_input_shape
 from jkeras.models import functional_config, host
 from jkeras.models.functional import arrange_inputs
 from jkeras.models.model import Model
@@ -43,6 +43,8 @@ class Sequential(Model):
         self._outputs: Any = None  # of the whole stack, if the shape of the inputs is known
         self._graph: graph.Graph | None = None  # found when it is asked for
         self._begun = False  # whether `build` has made the InputLayer
+        if layers is not None and not isinstance(layers, Iterable):
+            raise ValueError(f"`layers` must be a list of layers. Received: layers={layers!r}")
         for layer in layers or ():
             self.add(layer)
 
@@ -79,7 +81,7 @@ class Sequential(Model):
         if any(part is self for part in layer._flatten_layers()):
             raise ValueError(f"Sequential model {self.name!r} cannot be a layer of itself.")
         if not self._stack and not isinstance(layer, InputLayer):
-            shape = layer._batch_input_shape
+            shape: Any = given_input_shape(layer)
             if shape is None and isinstance(layer, Model) and layer.call_graph() is not None:
                 shape = layer.input_shape
             if isinstance(shape, tuple):
@@ -126,6 +128,14 @@ class Sequential(Model):
         if self._graph is None and self._outputs is not None and self.layers:
             self._graph = graph.trace(self._stack[0].output, self._outputs)
         return self._graph
+
+    @property
+    def _on_numpy(self) -> bool:  # type: ignore[override]
+        return all(layer._on_numpy for layer in self.layers)
+
+    @property
+    def _prepares_data(self) -> bool:  # type: ignore[override]
+        return bool(self.layers) and all(layer._prepares_data for layer in self.layers)
 
     @property
     def _has_inputs(self) -> bool:
@@ -211,7 +221,15 @@ class Sequential(Model):
     # -------------------------------------------------------------- building and calling
     def build(self, input_shape: Any = None) -> None:
         """Makes the weights for inputs of a shape, such as `(None, 8)`."""
-        if self._has_inputs or input_shape is None:
+        if input_shape is None:
+            return
+        if not isinstance(input_shape, (Mapping, list, tuple)):
+            raise ValueError(
+                f"`input_shape` must be a shape with its batch axis, such as (None, 8). Received: "
+                f"input_shape={input_shape!r}"
+            )
+        if self._has_inputs:
+            self._check_shape(input_shape)
             return
         if not self.layers:
             raise ValueError(
@@ -230,6 +248,19 @@ class Sequential(Model):
             self._restack([begin, *layers])
         except NotImplementedError:  # a layer whose outputs' shapes only a call of arrays shows
             self._restack(layers)
+
+    def _check_shape(self, given: Any) -> None:
+        own = self.input_shape
+        if not (shapes.is_shape(own) and shapes.is_shape(given)):
+            return
+        fits = len(own) == len(given) and all(
+            m is None or n is None or m == n for m, n in zip(own, given, strict=True)
+        )
+        if not fits:
+            raise ValueError(
+                f"Sequential model {self.name!r} has already been configured to use input shape "
+                f"{own}. You cannot build it with input_shape {tuple(given)}."
+            )
 
     def _prepare(self, args: tuple, kwargs: dict[str, Any]) -> None:
         if not self._has_inputs and not self._building and args:

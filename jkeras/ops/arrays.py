@@ -275,20 +275,16 @@ def _convolve(
     inputs, kernel = inputs.astype(dtype), kernel.astype(dtype)
     groups = inputs.shape[numbers.lhs_spec[1]] // kernel.shape[-2]
 
-    def convolve(inputs: jax.Array, kernel: jax.Array) -> jax.Array:
-        return lax.conv_general_dilated(
-            inputs,
-            kernel,
-            strides,
-            pads,
-            lhs_dilation=stretch,
-            rhs_dilation=dilation,
-            dimension_numbers=numbers,
-            feature_group_count=groups,
-        )
-
-    place = (strides, pads, data_format, dilation, stretch)
-    return cpu_convolution.convolve(convolve, inputs, kernel, groups, place)
+    return lax.conv_general_dilated(
+        inputs,
+        kernel,
+        strides,
+        pads,
+        lhs_dilation=stretch,
+        rhs_dilation=dilation,
+        dimension_numbers=numbers,
+        feature_group_count=groups,
+    )
 
 
 def depthwise_conv(
@@ -318,7 +314,7 @@ def depthwise_conv(
         n = len(window)
         dilation = sizes(dilation_rate, n)
         pads = _pads(padding, window, dilation)
-        place = (sizes(strides, n), pads, data_format, dilation, (1,) * n)
+        place = (sizes(strides, n), pads, data_format, dilation)
         return cpu_convolution.depthwise(inputs, kernel, place)
     kernel = jnp.reshape(kernel, (*window, 1, channels * multiplier))
     return conv(inputs, kernel, strides, padding, data_format, dilation_rate)
@@ -415,6 +411,11 @@ def _pool(
 ) -> jax.Array:
     """Reduces windows by a function of two elements."""
     n = x.ndim - 2
+    if n < 1:
+        raise ValueError(
+            "Pooling takes inputs of shape (batch, *space, channels), or (batch, channels, *space),"
+            f" with at least one axis of space. Received: inputs.shape={x.shape}"
+        )
     window = sizes(pool_size, n)
     steps = window if strides is None else sizes(strides, n)
     if settings.standardize_data_format(data_format) == "channels_first":

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import optax
 
 from jkeras.base import naming, registry, settings
+from jkeras.constraints import constrained
 from jkeras.core import scope
 from jkeras.core.signatures import Init, takes_arguments_of
 from jkeras.core.variable import Variable
@@ -425,7 +426,7 @@ class Optimizer(cells.Remembers):
             updates, state = self.part_for(known).update(grads, state, dict(enumerate(params)))
             for i, change in updates.items():
                 new, constraint = optax.apply_updates(params[i], change), known[i].constraint
-                params[i] = constraint(new) if constraint else new
+                params[i] = constrained(constraint, new, known[i].path) if constraint else new
             values.update(zip(cells.cell_leaves(tree), jax.tree.leaves(state), strict=True))
             return params, list(values.values())
 

@@ -13,5 +13,6 @@ from jkeras.base.registry import register_keras_serializable as register_keras_s
 from jkeras.base.registry import serialize_keras_object as serialize_keras_object
 from jkeras.saving.model_files import load_model as load_model
 from jkeras.saving.model_files import load_weights as load_weights
+from jkeras.saving.model_files import read_weights as read_weights
 from jkeras.saving.model_files import save_model as save_model
 from jkeras.saving.model_files import save_weights as save_weights

@@ -1,19 +1,25 @@
 """The members of a `.keras` file, and JSON: read under limits that the file cannot set."""
 
+import contextlib
+import io
 import json
 import os
+import struct
 import tempfile
 import zipfile
 import zlib
 from pathlib import Path
 from typing import IO, Any, Self
 
+from jkeras.saving.budget import Budget, size_of
+
 # A config of 64 MiB describes a model of some 100,000 layers.
 MAX_JSON_BYTES = 64 * 2**20
 MAX_JSON_DEPTH = 256
-# What a compressed member may grow to: weights hardly shrink, so that this is generous.
-MAX_GROWTH = 100
-MIN_ALLOWANCE = 16 * 2**20
+# What JSON becomes in memory, and once more while it is made into today's words.
+_BYTES_OF_CONTAINER, _BYTES_OF_ITEM = 200, 100
+# A central directory of 4 MiB lists some 50,000 members.
+_MAX_DIRECTORY = 4 * 2**20
 
 _CHUNK = 2**20
 _IN_MEMORY = 64 * 2**20
@@ -35,13 +41,17 @@ class Archive:
         self._zip: zipfile.ZipFile | None = None
         self._members: dict[str, zipfile.ZipInfo] = {}
         if not is_open and self.path.is_dir():
+            files = (f for f in self.path.rglob("*") if f.is_file())
+            self.budget = Budget(sum(f.stat().st_size for f in files), str(path))
             return
+        self.budget = Budget(size_of(path), str(path))
         try:
+            _check_directory(path)
             self._zip = zipfile.ZipFile(path)  # type: ignore[arg-type]
-        except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error) as error:
             raise ValueError(
                 f"The file {str(path)!r} is damaged or was not written to its end: {error}."
-            ) from None
+            ) from error
         for info in self._zip.infolist():
             if info.filename in self._members:
                 self._zip.close()
@@ -84,24 +94,55 @@ class Archive:
 
         Args:
             name: The member's exact name.
-            limit: The most bytes that it may have; by default what `MAX_GROWTH` allows.
+            limit: The most bytes that it may have; by default what all members together may.
 
         Raises:
-            ValueError: If it is missing, too large or damaged.
+            ValueError: If it is missing, too large or damaged, or a link that leads elsewhere.
         """
         if name not in self:
             raise ValueError(f"The file {str(self.path)!r} has no member {name!r}.")
         if self._zip is None:
             member = self.path / name
+            if not member.resolve().is_relative_to(self.path.resolve()):
+                raise ValueError(f"Not allowed: {str(member)!r} is a link to elsewhere.")
             if limit is not None and member.stat().st_size > limit:
                 raise self._too_large(name, limit)
             return open(member, "rb")
         info = self._members[name]
-        if limit is None:
-            limit = max(MIN_ALLOWANCE, MAX_GROWTH * info.compress_size)
+        limit = self.budget.left if limit is None else min(limit, self.budget.left)
         if info.file_size > limit:  # what the file says of itself
             raise self._too_large(name, limit)
+        if info.compress_type == zipfile.ZIP_STORED:
+            return self._stored(info)
+        if info.compress_type != zipfile.ZIP_DEFLATED:
+            raise ValueError(
+                f"Not allowed: the member {name!r} of {str(self.path)!r} is compressed otherwise "
+                "than Keras does, who stores or deflates."
+            )
         return self._inflate(info, limit)
+
+    def _stored(self, info: zipfile.ZipInfo) -> IO[bytes]:
+        """Returns a window on the archive, after a look at the member's checksum."""
+        try:
+            self._zip.open(info).close()  # type: ignore[union-attr]
+        except (zipfile.BadZipFile, RuntimeError, NotImplementedError, struct.error) as error:
+            raise self._unreadable(info, str(error)) from error
+        file: IO[bytes] = self._zip.fp  # type: ignore[union-attr, assignment]
+        file.seek(info.header_offset)
+        header = file.read(30)
+        lengths = struct.unpack("<HH", header[26:30])
+        start = info.header_offset + 30 + sum(lengths)
+        window = Window(file, start, info.file_size)
+        checksum, left = 0, info.file_size
+        while left:
+            chunk = window.read(min(_CHUNK, left))
+            if not chunk:
+                raise self._unreadable(info, "it ends too early")
+            checksum, left = zlib.crc32(chunk, checksum), left - len(chunk)
+        if checksum != info.CRC or info.compress_size != info.file_size:
+            raise self._unreadable(info, "it differs from its checksum")
+        window.seek(0)
+        return io.BufferedReader(window) if info.file_size <= _CHUNK else window  # type: ignore
 
     def _inflate(self, info: zipfile.ZipInfo, limit: int) -> IO[bytes]:
         """Copies a member out of the archive, and stops when it grows beyond the limit."""
@@ -113,17 +154,21 @@ class Archive:
                     size += len(chunk)
                     if size > limit:
                         raise self._too_large(info.filename, limit)
+                    self.budget.spend(len(chunk), f"the member {info.filename!r}")
                     copy.write(chunk)
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as e:
             copy.close()
-            raise ValueError(
-                f"The member {info.filename!r} of {str(self.path)!r} cannot be read: {e}."
-            ) from None
+            raise self._unreadable(info, str(e)) from e
         except BaseException:
             copy.close()
             raise
         copy.seek(0)
         return copy  # type: ignore[return-value]
+
+    def _unreadable(self, info: zipfile.ZipInfo, why: str) -> ValueError:
+        return ValueError(
+            f"The member {info.filename!r} of {str(self.path)!r} cannot be read: {why}."
+        )
 
     def _too_large(self, name: str, limit: int) -> ValueError:
         return ValueError(
@@ -132,18 +177,77 @@ class Archive:
         )
 
 
-def parse_json(text: str | bytes, what: str) -> Any:
+class Window(io.RawIOBase):
+    """A part of a file, as a file.
+
+    Args:
+        file: The file.
+        start: Where the part begins.
+        size: How many bytes it has.
+    """
+
+    def __init__(self, file: IO[bytes], start: int, size: int):
+        self._file, self._start, self._size, self._at = file, start, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")[: max(self._size - self._at, 0)]
+        self._file.seek(self._start + self._at)
+        count = self._file.readinto(view)  # type: ignore[attr-defined]
+        self._at += count
+        return count
+
+
+def _check_directory(path: Any) -> None:
+    """Looks how long the list of members is, before it is read.
+
+    Raises:
+        ValueError: If it is far longer than a model's.
+    """
+    with contextlib.nullcontext(path) if hasattr(path, "read") else open(path, "rb") as file:
+        start = max(0, file.seek(0, os.SEEK_END) - 2**16 - 100)
+        file.seek(start)
+        end = file.read()
+        file.seek(0)
+    at = end.rfind(b"PK\5\6")
+    sizes = [struct.unpack("<L", end[at + 12 : at + 16])[0]] if at >= 0 else [0]
+    at = end.rfind(b"PK\6\6")
+    if at >= 0 and sizes[0] == 2**32 - 1:
+        sizes = list(struct.unpack("<Q", end[at + 40 : at + 48]))
+    if sizes[0] > _MAX_DIRECTORY:
+        raise ValueError(f"its list of members has {sizes[0]} bytes")
+
+
+def parse_json(text: str | bytes, what: str, budget: Budget | None = None) -> Any:
     """Returns what JSON text stands for.
 
     Args:
         text: The text.
         what: What it is, for messages.
+        budget: What the file in which it is may take in memory.
 
     Raises:
         ValueError: If it is no JSON, too long or too deeply nested.
     """
     if len(text) > MAX_JSON_BYTES:
         raise ValueError(f"The {what} is longer than {MAX_JSON_BYTES} bytes: it is refused.")
+    count = text.count  # type: ignore[var-annotated]
+    marks = [m if isinstance(text, str) else m.encode() for m in "[{,:"]
+    containers, items = sum(map(count, marks[:2])), sum(map(count, marks[2:]))
+    size = len(text) + containers * _BYTES_OF_CONTAINER + items * _BYTES_OF_ITEM
+    (budget or Budget(len(text), what)).spend(size, what)
     try:
         value = json.loads(text)
         _check_depth(value)
@@ -152,7 +256,7 @@ def parse_json(text: str | bytes, what: str) -> Any:
             f"The {what} is nested deeper than {MAX_JSON_DEPTH} levels: it is refused."
         ) from None
     except ValueError as error:  # JSONDecodeError, UnicodeDecodeError, a number of 5000 digits
-        raise ValueError(f"The {what} is no valid JSON: {error}.") from None
+        raise ValueError(f"The {what} is no valid JSON: {error}.") from error
     return value
 
 

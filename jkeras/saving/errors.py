@@ -2,6 +2,8 @@
 
 import os
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 # How files begin that people try to load as models.
@@ -21,6 +23,32 @@ _SIGNATURES = (
 
 class MissingFileError(FileNotFoundError, ValueError):
     """There is no such file. Keras raises a ValueError for some formats, an OSError for others."""
+
+
+@contextmanager
+def reading(what: str) -> Iterator[None]:
+    """Makes whatever goes wrong while a file is read the one error that is documented.
+
+    Args:
+        what: What is read, for messages: `"the file 'model.keras'"`.
+
+    Raises:
+        ValueError: In the place of any error but one of the system, with that as its cause.
+    """
+    try:
+        yield
+    except (ValueError, FileNotFoundError, PermissionError) as error:
+        if what.split("'")[-2] not in str(error):
+            error.add_note(f"while reading {what}")
+        raise
+    except Warning:  # which the user has made an error
+        raise
+    except Exception as error:
+        text = str(error) or "no more is known"
+        raise ValueError(
+            f"Cannot read {what}: {type(error).__name__}: {text}\nThe file is damaged, or holds "
+            "what this version does not know."
+        ) from error
 
 
 def missing(path: str | os.PathLike) -> MissingFileError:

@@ -11,16 +11,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any, Self
 
-import jax.numpy as jnp
 import numpy as np
 
-# The arrays that are read may be so much larger than the file (compression), or than this.
-_MAX_GROWTH = 100
-_MIN_ALLOWANCE = 16 * 2**20
-_MAX_ATTRIBUTE_BYTES = 64 * 2**20
+from jkeras.saving import h5_chunks
+from jkeras.saving.budget import Budget, size_of
+from jkeras.saving.h5_heaps import Heaps
+
+_MAX_DEPTH = 100
+_STRING_OVERHEAD = 100  # bytes that Python takes for a short string
 _DTYPE_KINDS = "fiub"
-# deflate, shuffle, fletcher32, lzf: those that come with h5py. Others are loaded from plugins.
-_FILTERS = (1, 2, 3, 32000)
+_NUMBER_CLASSES = ("INTEGER", "FLOAT", "ENUM")
 
 
 class H5Reader:
@@ -29,29 +29,34 @@ class H5Reader:
     Args:
         file: A path, or a file that can be searched.
         name: What to call it in messages; the path by default.
+        budget: What it may take in memory, together with what it is a part of.
 
     Raises:
         ValueError: If it is no HDF5 file, or a damaged one.
     """
 
-    def __init__(self, file: str | os.PathLike | IO[bytes], name: str | None = None):
+    def __init__(
+        self,
+        file: str | os.PathLike | IO[bytes],
+        name: str | None = None,
+        budget: Budget | None = None,
+    ):
         import h5py
 
         self.name = str(file) if name is None else name
+        self.budget = budget or Budget(size_of(file), self.name)
+        self.source, self._heaps = file, None
         with self.reading(""):
-            self._file = h5py.File(file, "r")
-        self._allowance = max(_MIN_ALLOWANCE, _MAX_GROWTH * self._file.id.get_filesize())
-        self.root = Group(self, self._file["/"], "")
+            self._file = h5py.File(file, "r", rdcc_nbytes=0)
+            if self._file.id.get_create_plist().get_sizes() != (8, 8):
+                raise refused("addresses that have not 8 bytes", "", self.name)
+            self.root: Group = H5Group(self, self._file["/"].id, "")
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
-
-    def refuse(self, path: str, reason: str) -> ValueError:
-        """Returns the error for something that is not read."""
-        return ValueError(f"Not allowed: {reason} at {path or '/'!r} in {self.name!r}.")
 
     @contextmanager
     def reading(self, path: str) -> Iterator[None]:
@@ -64,34 +69,55 @@ class H5Reader:
             raise ValueError(
                 f"The file {self.name!r} is no HDF5 file, is damaged, or was not written to its "
                 f"end (at {path or '/'!r}): {error}"
-            ) from None
+            ) from error
 
-    def spend(self, path: str, size: int) -> None:
-        """Counts bytes that are about to be allocated.
-
-        Raises:
-            ValueError: If they are more, together with those before, than the file can mean.
-        """
-        self._allowance -= size
-        if self._allowance < 0:
-            raise self.refuse(path, f"an array of {size} bytes, far more than the file holds,")
+    @property
+    def heaps(self) -> Heaps:
+        """Where strings of any length lie in the file."""
+        if self._heaps is None:
+            self._heaps = Heaps(self.source, self.name)
+        return self._heaps
 
 
 class Group:
     """A group of an HDF5 file."""
 
-    def __init__(self, reader: H5Reader, group: Any, path: str):
-        self._reader, self._group, self.path = reader, group, path
+    path: str
+    budget: Budget
 
-    # -------------------------------------------------------------- members
+    # -------------------------------------------------------------- what a kind of file has
     def names(self) -> list[str]:
         """Returns the names of what is in the group."""
-        with self._reader.reading(self.path):
-            return sorted(name.decode("utf-8", "surrogateescape") for name in self._group.id)
+        raise NotImplementedError
 
+    def member(self, name: str) -> "Group | Dataset | None":
+        """Returns the group or dataset of a name; None if there is neither.
+
+        Raises:
+            ValueError: If it is a link, or something else.
+        """
+        raise NotImplementedError
+
+    def has(self, attribute: str) -> bool:
+        """Says whether the group has an attribute."""
+        raise NotImplementedError
+
+    def strings(self, attribute: str) -> list[str]:
+        """Returns an attribute that is a string, or several."""
+        raise NotImplementedError
+
+    def identity(self) -> Any:
+        """Returns what is the same for all names of one group."""
+        raise NotImplementedError
+
+    def refuse(self, reason: str, path: str | None = None) -> ValueError:
+        """Returns the error for something that is not read."""
+        return refused(reason, self.path if path is None else path, self.budget.name)
+
+    # -------------------------------------------------------------- what all have
     def is_group(self, name: str) -> bool:
         """Says whether a member is a group."""
-        return isinstance(self._child(name), Group)
+        return isinstance(self.member(name), Group)
 
     def group(self, path: str) -> "Group | None":
         """Returns the group at a path below this one; None if nothing is there.
@@ -102,7 +128,7 @@ class Group:
         found = self._find(path)
         if found is None or isinstance(found, Group):
             return found
-        raise self._reader.refuse(found.path, "a dataset in the place of a group")
+        raise self.refuse("a dataset in the place of a group", found.path)
 
     def dataset(self, path: str) -> "Dataset | None":
         """Returns the dataset at a path below this group; None if nothing is there.
@@ -113,116 +139,79 @@ class Group:
         found = self._find(path)
         if found is None or isinstance(found, Dataset):
             return found
-        raise self._reader.refuse(found.path, "a group in the place of a dataset")
+        raise self.refuse("a group in the place of a dataset", found.path)
 
     def _find(self, path: str) -> "Group | Dataset | None":
         here: Group | Dataset = self
         for part in path.split("/"):
             if isinstance(here, Dataset):
-                raise self._reader.refuse(here.path, "a dataset in the place of a group")
-            found = here._child(part)
+                raise self.refuse("a dataset in the place of a group", here.path)
+            if part in ("", ".", "..") or "\0" in part:
+                raise self.refuse("a path with an empty part or dots", f"{here.path}/{part}")
+            found = here.member(part)
             if found is None:
                 return None
             here = found
         return here
 
-    def _child(self, name: str) -> "Group | Dataset | None":
-        import h5py
-
-        path = f"{self.path}/{name}"
-        if name in ("", ".", "..") or "\0" in name:
-            raise self._reader.refuse(path, "a path with an empty part or dots")
-        key = name.encode("utf-8", "surrogateescape")
-        with self._reader.reading(path):
-            links = self._group.id.links  # asked first: opening would follow the link
-            if not links.exists(key):
-                return None
-            if links.get_info(key).type != h5py.h5l.TYPE_HARD:
-                raise self._reader.refuse(path, "a link to elsewhere")
-            item = self._group[key]
-            if isinstance(item, h5py.Group):
-                return Group(self._reader, item, path)
-            if isinstance(item, h5py.Dataset):
-                return Dataset(self._reader, item, path)
-        raise self._reader.refuse(path, "an object that is neither a group nor a dataset")
-
-    # -------------------------------------------------------------- attributes
-    def has(self, attribute: str) -> bool:
-        """Says whether the group has an attribute."""
-        return attribute in self._group.attrs
-
     def text(self, attribute: str) -> str | None:
         """Returns an attribute that is a string; None if it is missing."""
         if not self.has(attribute):
             return None
-        words = self._strings(attribute)
+        words = self.strings(attribute)
         if len(words) != 1:
-            raise self._reader.refuse(self.path, f"an attribute {attribute!r} that is no string")
+            raise self.refuse(f"an attribute {attribute!r} that is no string")
         return words[0]
 
     def texts(self, attribute: str) -> list[str] | None:
-        """Returns an attribute that is a list of strings; None if it is missing.
+        """Returns an attribute that is a list of different strings; None if it is missing.
 
         Long lists are stored in parts: `layer_names0`, `layer_names1`, ...
         """
-        if self.has(attribute):
-            return self._strings(attribute)
         words: list[str] = []
-        count = 0
-        while self.has(f"{attribute}{count}"):
-            words += self._strings(f"{attribute}{count}")
-            count += 1
-        return words if count else None
+        if self.has(attribute):
+            words = self.strings(attribute)
+        else:
+            count = 0
+            while self.has(f"{attribute}{count}"):
+                words += self.strings(f"{attribute}{count}")
+                count += 1
+            if not count:
+                return None
+        if len(set(words)) < len(words):
+            raise self.refuse(f"a list {attribute!r} with a name twice")
+        return words
 
-    def _strings(self, attribute: str) -> list[str]:
-        import h5py
+    def arrays(self, above: tuple[Any, ...] = ()) -> Iterator["Dataset"]:
+        """Yields all datasets below the group.
 
-        with self._reader.reading(f"{self.path}@{attribute}"):
-            # The shape and dtype are looked at before anything is read.
-            low = h5py.h5a.open(self._group.id, attribute.encode("utf-8"))
-            if low.shape is None or math.prod(low.shape) == 0:
-                return []  # an empty list of names is stored as floats
-            if low.get_storage_size() > _MAX_ATTRIBUTE_BYTES:
-                raise self._reader.refuse(self.path, f"an attribute {attribute!r} of that size")
-            if h5py.check_string_dtype(low.dtype) is None:
-                raise self._reader.refuse(self.path, f"an attribute {attribute!r} without text")
-            values = np.asarray(self._group.attrs[attribute], dtype=object).reshape(-1)
-        return [v.decode("utf-8") if isinstance(v, bytes) else str(v) for v in values]
+        Raises:
+            ValueError: If a group holds itself.
+        """
+        here = self.identity()
+        if here in above or len(above) > _MAX_DEPTH:
+            raise self.refuse("a group that holds itself, or too many in each other")
+        for name in self.names():
+            found = self.member(name)
+            if isinstance(found, Dataset):
+                yield found
+            elif found is not None:
+                yield from found.arrays((*above, here))
 
 
 class Dataset:
-    """An array in an HDF5 file, which is not read yet."""
+    """An array in an HDF5 file, which is not read yet.
 
-    def __init__(self, reader: H5Reader, dataset: Any, path: str):
-        self._reader, self._dataset, self.path = reader, dataset, path
-        self.shape: tuple[int, ...] = dataset.shape or ()
-        self.dtype = "bfloat16" if dataset.dtype.kind == "V" else dataset.dtype.name
-        problem = self._problem()
-        if problem is not None:
-            raise reader.refuse(path, problem)
+    Attributes:
+        path: Where it is in the file.
+        shape: Its shape.
+        dtype: The name of its dtype.
+    """
 
-    @property
-    def nbytes(self) -> int:
-        """How many bytes the array takes in memory."""
-        return math.prod(self.shape) * self._dataset.dtype.itemsize
-
-    def _problem(self) -> str | None:
-        dataset, plist = self._dataset, self._dataset.id.get_create_plist()
-        filters = [plist.get_filter(i)[0] for i in range(plist.get_nfilters())]
-        if dataset.is_virtual:
-            return "a virtual dataset, which reads other files,"
-        if dataset.external:
-            return "a dataset with external storage, which reads other files,"
-        if dataset.shape is None:
-            return "a dataset without a shape"
-        if not set(filters) <= set(_FILTERS):
-            return "a dataset with a filter that would load a plugin"
-        if not _is_number(dataset.dtype):
-            return f"a dataset of dtype {dataset.dtype}"
-        stored = dataset.id.get_storage_size()
-        if not filters and stored < self.nbytes:
-            return f"a dataset that declares {self.nbytes} bytes and stores {stored}"
-        return None
+    path: str
+    shape: tuple[int, ...]
+    dtype: str
+    budget: Budget
 
     def read(self, shape: tuple[int, ...]) -> np.ndarray:
         """Returns the array.
@@ -234,16 +223,183 @@ class Dataset:
             ValueError: If it has another shape, or is far larger than the file.
         """
         if self.shape != tuple(shape):
-            raise self._reader.refuse(self.path, f"an array of shape {self.shape}, not {shape},")
-        chunk = math.prod(self._dataset.chunks or (0,)) * self._dataset.dtype.itemsize
-        self._reader.spend(self.path, max(self.nbytes, chunk))
+            reason = f"an array of shape {self.shape}, not {shape},"
+            raise refused(reason, self.path, self.budget.name)
+        array = self._read()
+        if self.dtype == "bfloat16":  # NumPy knows it by this package
+            import ml_dtypes
+
+            return array.view(ml_dtypes.bfloat16)
+        return array
+
+    def _read(self) -> np.ndarray:
+        raise NotImplementedError
+
+
+def refused(reason: str, path: str, name: str) -> ValueError:
+    """Returns the error for something in a file that is not read."""
+    return ValueError(f"Not allowed: {reason} at {path or '/'!r} in {name!r}.")
+
+
+# ------------------------------------------------------------------ by the HDF5 library
+def load_library() -> None:
+    """Loads the HDF5 library, which is else loaded when a file is opened."""
+    import h5py  # noqa: F401
+
+
+class H5Group(Group):
+    """A group that the HDF5 library reads."""
+
+    def __init__(self, reader: H5Reader, group: Any, path: str):
+        self._reader, self._group, self.path = reader, group, path
+        self.budget = reader.budget
+
+    def names(self) -> list[str]:
         with self._reader.reading(self.path):
-            array = np.asarray(self._dataset[()])
-        return array.view(jnp.bfloat16) if self.dtype == "bfloat16" else array
+            return sorted(name.decode("utf-8", "surrogateescape") for name in self._group)
+
+    def member(self, name: str) -> Group | Dataset | None:
+        import h5py
+
+        path = f"{self.path}/{name}"
+        key = name.encode("utf-8", "surrogateescape")
+        with self._reader.reading(path):
+            links = self._group.links  # asked first: opening would follow the link
+            if not links.exists(key):
+                return None
+            if links.get_info(key).type != h5py.h5l.TYPE_HARD:
+                raise self.refuse("a link to elsewhere", path)
+            item = h5py.h5o.open(self._group, key)
+            if isinstance(item, h5py.h5g.GroupID):
+                return H5Group(self._reader, item, path)
+            if isinstance(item, h5py.h5d.DatasetID):
+                return H5Dataset(self._reader, item, path)
+        raise self.refuse("an object that is neither a group nor a dataset", path)
+
+    def identity(self) -> Any:
+        import h5py
+
+        with self._reader.reading(self.path):
+            return h5py.h5o.get_info(self._group).addr
+
+    def attributes(self) -> list[str]:
+        """Returns the names of all attributes."""
+        import h5py
+
+        found: list[str] = []
+        with self._reader.reading(self.path):
+            h5py.h5a.iterate(
+                self._group, lambda name, *_: found.append(name.decode("utf-8", "surrogateescape"))
+            )
+        return found
+
+    def has(self, attribute: str) -> bool:
+        import h5py
+
+        with self._reader.reading(f"{self.path}@{attribute}"):
+            return h5py.h5a.exists(self._group, attribute.encode("utf-8", "surrogateescape"))
+
+    def strings(self, attribute: str) -> list[str]:
+        import h5py
+
+        reader, where = self._reader, f"{self.path}@{attribute}"
+        with reader.reading(where):
+            # The shape and type are looked at before anything is read.
+            low = h5py.h5a.open(self._group, attribute.encode("utf-8", "surrogateescape"))
+            count = 0 if low.shape is None else math.prod(low.shape)
+            if count == 0:
+                return []  # an empty list of names is stored as floats
+            kind = low.get_type()
+            if kind.get_class() != h5py.h5t.STRING:
+                raise self.refuse(f"an attribute {attribute!r} without text")
+            if kind.is_variable_str():
+                size = reader.heaps.cost(count)
+            else:
+                size = 2 * count * kind.get_size()
+            self.budget.spend(size + count * _STRING_OVERHEAD, f"the attribute {where!r}")
+            values = np.empty(low.shape, low.dtype)
+            low.read(values)
+        return [
+            v.decode("utf-8", "surrogateescape") if isinstance(v, bytes) else str(v)
+            for v in values.reshape(-1).tolist()
+        ]
 
 
-def _is_number(dtype: np.dtype) -> bool:
+class H5Dataset(Dataset):
+    """An array that the HDF5 library reads."""
+
+    def __init__(self, reader: H5Reader, dataset: Any, path: str):
+        self._reader, self._dataset, self.path = reader, dataset, path
+        self.budget = reader.budget
+        self._kind = _number(dataset.get_type())
+        self._plist = dataset.get_create_plist()
+        self.shape = dataset.shape or ()
+        problem = self._problem()
+        if problem is not None or self._kind is None:
+            problem = problem or f"a dataset of dtype {_word(dataset.get_type())}"
+            raise refused(problem, path, reader.name)
+        self.dtype = "bfloat16" if self._kind.kind == "V" else self._kind.name
+        self._nbytes = math.prod(self.shape) * self._kind.itemsize
+
+    def _problem(self) -> str | None:
+        dataset, plist = self._dataset, self._plist
+        if plist.get_layout() == _layout("VIRTUAL"):
+            return "a virtual dataset, which reads other files,"
+        if plist.get_external_count():
+            return "a dataset with external storage, which reads other files,"
+        if dataset.shape is None:
+            return "a dataset without a shape"
+        if h5_chunks.would_load_plugin(plist):
+            return "a dataset with a filter that would load a plugin"
+        nbytes = math.prod(self.shape) * dataset.get_type().get_size()
+        stored = dataset.get_storage_size()
+        if plist.get_layout() == _layout("CHUNKED"):
+            lacks = h5_chunks.lacks_chunks(dataset, plist, nbytes)
+        else:
+            lacks = stored < nbytes
+        return f"a dataset that declares {nbytes} bytes and stores {stored}" if lacks else None
+
+    def _read(self) -> np.ndarray:
+        import h5py
+
+        kind, spend = self._kind, self.budget.spend
+        spend(2 * self._nbytes, f"the array {self.path!r}")
+        with self._reader.reading(self.path):
+            if h5_chunks.is_packed(self._plist):
+                return h5_chunks.read(self._dataset, self._plist, kind, spend)
+            if self._plist.get_layout() == _layout("CHUNKED"):
+                h5_chunks.spend_on_chunk(self._plist, kind, spend)
+            array = np.empty(self.shape, kind.newbyteorder("="))
+            in_memory = self._dataset.get_type() if self.dtype == "bfloat16" else None
+            if array.size:
+                self._dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, array, in_memory)
+            return array
+
+
+def _layout(name: str) -> int:
+    import h5py
+
+    return getattr(h5py.h5d, name)
+
+
+def _word(kind: Any) -> str:
+    """Returns what a type that is not read is called."""
+    import h5py
+
+    words = ("STRING", "COMPOUND", "REFERENCE", "VLEN", "ARRAY", "OPAQUE", "TIME", "BITFIELD")
+    found = {getattr(h5py.h5t, word): word.lower() for word in words}
+    return found.get(kind.get_class(), "an unusual size")
+
+
+def _number(kind: Any) -> np.dtype | None:
+    """Returns the dtype of numbers; None of anything else."""
+    import h5py
+
     # NumPy knows no bfloat16: it is stored as two bytes without meaning.
-    if dtype.kind == "V":
-        return dtype.itemsize == 2 and dtype.names is None
-    return dtype.kind in _DTYPE_KINDS and dtype.itemsize <= 8
+    if kind.get_class() == h5py.h5t.OPAQUE and kind.get_size() == 2:
+        return np.dtype("V2")
+    known = {getattr(h5py.h5t, name) for name in _NUMBER_CLASSES}
+    if kind.get_class() not in known or kind.get_size() > 8:
+        return None
+    dtype = kind.dtype
+    return dtype if dtype.kind in _DTYPE_KINDS else None

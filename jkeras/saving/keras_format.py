@@ -14,8 +14,9 @@ from jkeras.base import registry
 from jkeras.core.layer import Layer
 from jkeras.saving import assets, compile_configs, dialects, h5_writer, weights
 from jkeras.saving.archive import Archive, parse_json
-from jkeras.saving.h5_reader import H5Reader
+from jkeras.saving.h5_reader import Group
 from jkeras.saving.plan import Plan
+from jkeras.saving.untrusted import open_hdf5
 
 # The Keras whose dialect is written.
 KERAS_VERSION = "3.15.1"
@@ -66,10 +67,10 @@ def _config(model: Any, include_optimizer: bool) -> str:
 
 
 # ------------------------------------------------------------------ reading
-def read(members: Archive, compile: bool = True) -> Any:
+def read(members: Archive, compile: bool = True, untrusted: bool = False) -> Any:
     """Returns the model, or the layer, in an archive."""
     name = str(members.path)
-    config = parse_json(members.read(_CONFIG), f"config.json of {name!r}")
+    config = parse_json(members.read(_CONFIG), f"config.json of {name!r}", members.budget)
     if not isinstance(config, dict) or "class_name" not in config:
         raise ValueError(f"The config.json of {name!r} describes no Keras object.")
     compile_config = config.pop("compile_config", None)
@@ -81,8 +82,8 @@ def read(members: Archive, compile: bool = True) -> Any:
         raise ValueError(
             f"The file {name!r} holds a {type(model).__name__}, and no model or layer."
         )
-    with open_weights(members) as file:
-        source = weights.Tree(file.root)
+    with open_weights(members, untrusted) as root:
+        source = weights.Tree(root)
         weights.plan(model, source).run()
         assets.load(model, members)
         if compile and compile_config:
@@ -97,15 +98,18 @@ def read(members: Archive, compile: bool = True) -> Any:
 def _version(members: Archive) -> str:
     if _METADATA not in members:
         return KERAS_VERSION
-    metadata = parse_json(members.read(_METADATA), "metadata.json")
+    metadata = parse_json(members.read(_METADATA), "metadata.json", members.budget)
     return str(metadata.get("keras_version") or KERAS_VERSION)
 
 
 @contextmanager
-def open_weights(members: Archive) -> Iterator[H5Reader]:
+def open_weights(members: Archive, untrusted: bool = False) -> Iterator[Group]:
     """Opens the arrays of an archive."""
     if _WEIGHTS not in members:
         raise ValueError(f"The file {str(members.path)!r} has no member {_WEIGHTS!r}: no weights.")
     name = f"{members.path}/{_WEIGHTS}"
-    with members.open(_WEIGHTS) as file, H5Reader(file, name) as reader:
-        yield reader
+    with (
+        members.open(_WEIGHTS) as file,
+        open_hdf5(file, name, members.budget, untrusted) as root,
+    ):
+        yield root

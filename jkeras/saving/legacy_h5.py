@@ -97,7 +97,7 @@ def read(root: Group, compile: bool = True) -> Any:
             "No model config found in the file: it holds weights only. Make the model as you did "
             "before, then call model.load_weights(...)."
         )
-    config = parse_json(text, "model_config")
+    config = parse_json(text, "model_config", root.budget)
     if not isinstance(config, dict) or "class_name" not in config:
         raise ValueError("The file's model_config describes no Keras object.")
     with registry.object_sharing():
@@ -109,7 +109,7 @@ def read(root: Group, compile: bool = True) -> Any:
     state = Plan()
     training = root.text("training_config")
     if compile and training is not None:
-        settings = parse_json(training, "training_config")
+        settings = parse_json(training, "training_config", root.budget)
         optimizer = compile_configs.compile_model(model, settings)
         if optimizer is not None:
             _plan_optimizer(state, optimizer, root, plan.names)

@@ -3,15 +3,18 @@
 import os
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from jkeras.base import registry
+import numpy as np
+
+from jkeras.base import keys, naming, registry
 from jkeras.base.deprecation import warn_deprecated
 from jkeras.core.layer import Layer
 from jkeras.saving import archive, atomic, errors, h5_writer, keras_format, legacy_h5, weights
-from jkeras.saving.h5_reader import Group, H5Reader
+from jkeras.saving.h5_reader import Group
+from jkeras.saving.untrusted import open_hdf5
 
 _LEGACY_SUFFIXES = (".h5", ".hdf5")
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -95,6 +98,8 @@ def load_model(
     custom_objects: Mapping[str, Any] | None = None,
     compile: bool = True,
     safe_mode: bool = True,
+    *,
+    untrusted: bool = False,
 ) -> Any:
     """Reads a model from a `.keras` or `.h5` file, of Keras 3 or Keras 2.
 
@@ -107,6 +112,8 @@ def load_model(
             function may also be passed by the layer's name.
         compile: Whether the model is compiled as it was, with the optimizer's state.
         safe_mode: Accepted for Keras's sake: code in files is never executed.
+        untrusted: Whether the arrays are read by a process of its own, with limits of memory and
+            time: the HDF5 library can be made to crash, or to run for ever.
 
     Returns:
         The model, or the layer that was saved.
@@ -128,25 +135,35 @@ def load_model(
         ...     keras.saving.load_model(f"{folder}/model.keras").layers[0].name
         'twice'
     """
-    if hasattr(filepath, "read"):
-        with registry.CustomObjectScope(custom_objects), archive.Archive(filepath) as members:
-            return keras_format.read(members, compile)
-    path = _existing(filepath)
-    with registry.CustomObjectScope(custom_objects), _named(path):
-        if _is_archive(path):
+    is_open = hasattr(filepath, "read")
+    path = filepath if is_open else _existing(filepath)
+    with _all_or_nothing(), registry.CustomObjectScope(custom_objects), _reading(path):
+        if is_open or _is_archive(path):
             with archive.Archive(path) as members:
-                return keras_format.read(members, compile)
+                return keras_format.read(members, compile, untrusted)
         if not _is_hdf5(path):
             raise errors.not_a_model(path)
-        with H5Reader(path) as file:
-            if legacy_h5.is_model(file.root):
-                return legacy_h5.read(file.root, compile)
-            if legacy_h5.is_weights(file.root) or _is_weights(file.root):
+        with open_hdf5(path, str(path), untrusted=untrusted) as root:
+            if legacy_h5.is_model(root):
+                return legacy_h5.read(root, compile)
+            if legacy_h5.is_weights(root) or _is_weights(root):
                 raise ValueError(
                     f"The file {str(path)!r} holds weights only, and no architecture. Make the "
                     "model as you did before, then call model.load_weights(...)."
                 )
-            raise errors.not_a_model(path, f" whose root holds {file.root.names()[:8]}")
+            raise errors.not_a_model(path, f" whose root holds {root.names()[:8]}")
+
+
+@contextmanager
+def _all_or_nothing() -> Iterator[None]:
+    """Leaves names and random draws as they were if the block fails."""
+    before = naming.counted(), keys.drawn()
+    try:
+        yield
+    except BaseException:
+        naming.count_from(before[0])
+        keys.draw_from(before[1])
+        raise
 
 
 # ------------------------------------------------------------------ weights
@@ -204,29 +221,78 @@ def load_weights(
         skip_mismatch: Whether layers that do not fit keep their weights, with a warning.
         **kwargs: `by_name=True` finds the layers of an `.h5` file of the older layout by name, and
             leaves others as they are. `objects_to_skip=[...]`: these layers keep their weights (in
-            the other formats).
+            the other formats). `untrusted=True` reads the file in a process of its own, as
+            `load_model` does.
 
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it holds no weights, or weights of another architecture.
     """
     by_name, skip = kwargs.pop("by_name", False), kwargs.pop("objects_to_skip", None)
+    untrusted = kwargs.pop("untrusted", False)
     if kwargs:
         raise ValueError(f"Invalid keyword arguments: {kwargs}")
     path = _existing(filepath)
     _require_layer(model, "load_weights")
-    with _named(path):
+    with _reading(path):
         if path.suffix == ".json":
-            with weights.Shards(path) as shards:
+            with weights.Shards(path, untrusted) as shards:
                 _load(model, shards, skip_mismatch, skip)
         elif _is_archive(path):
-            with archive.Archive(path) as members, keras_format.open_weights(members) as file:
-                _load(model, weights.Tree(file.root), skip_mismatch, skip)
+            with (
+                archive.Archive(path) as members,
+                keras_format.open_weights(members, untrusted) as root,
+            ):
+                _load(model, weights.Tree(root), skip_mismatch, skip)
         elif not _is_hdf5(path):
             raise errors.not_a_model(path)
         else:
-            with H5Reader(path) as file:
-                _load_hdf5(model, path, file.root, skip_mismatch, by_name, skip)
+            with open_hdf5(path, str(path), untrusted=untrusted) as root:
+                _load_hdf5(model, path, root, skip_mismatch, by_name, skip)
+
+
+def read_weights(
+    filepath: str | os.PathLike | IO[bytes], *, untrusted: bool = False
+) -> dict[str, np.ndarray]:
+    """Reads all arrays of a file, and makes no model: of any of Keras's files.
+
+    Args:
+        filepath: A `.keras`, `.h5`, `.weights.h5` or `.weights.json` file; or a `.keras` file that
+            is open for reading.
+        untrusted: Whether a process of its own reads the arrays, as in `load_model`.
+
+    Returns:
+        The arrays by their paths in the file: `"layers/dense/vars/0"`, and
+        `"model_weights/dense/dense/kernel"` in the older layout. What is left of an optimizer is
+        under `"optimizer"` or `"optimizer_weights"`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is damaged, or of another kind.
+
+    Example:
+        >>> import tempfile, jkeras as keras
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.save(f"{folder}/model.keras")
+        ...     arrays = keras.saving.read_weights(f"{folder}/model.keras")
+        >>> {path: array.shape for path, array in arrays.items()}
+        {'layers/dense/vars/0': (3, 2), 'layers/dense/vars/1': (2,)}
+    """
+    is_open = hasattr(filepath, "read")
+    path = filepath if is_open else _existing(filepath)
+    with _reading(path), ExitStack() as stack:
+        if not is_open and path.suffix == ".json":
+            roots = stack.enter_context(weights.Shards(path, untrusted)).files()
+        elif is_open or _is_archive(path):
+            members = stack.enter_context(archive.Archive(path))
+            roots = [stack.enter_context(keras_format.open_weights(members, untrusted))]
+        elif _is_hdf5(path):
+            roots = [stack.enter_context(open_hdf5(path, str(path), untrusted=untrusted))]
+        else:
+            raise errors.not_a_model(path)
+        found = [dataset for root in roots for dataset in root.arrays()]
+        return {dataset.path.lstrip("/"): dataset.read(dataset.shape) for dataset in found}
 
 
 def _load_hdf5(
@@ -324,12 +390,6 @@ def _is_weights(root: Group) -> bool:
     )
 
 
-@contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Adds to an error which file was being read."""
-    try:
-        yield
-    except Exception as error:
-        if str(path) not in str(error):
-            error.add_note(f"while reading {str(path)!r}")
-        raise
+def _reading(path: Any) -> Any:
+    name = path if isinstance(path, Path) else getattr(path, "name", path)
+    return errors.reading(f"the file {str(name)!r}")

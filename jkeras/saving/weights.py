@@ -13,8 +13,9 @@ from jkeras.core import parts
 from jkeras.core.layer import Layer
 from jkeras.saving import atomic, h5_writer, optimizer_state
 from jkeras.saving.archive import parse_json
-from jkeras.saving.h5_reader import Dataset, Group, H5Reader
+from jkeras.saving.h5_reader import Dataset, Group
 from jkeras.saving.plan import Plan
+from jkeras.saving.untrusted import open_hdf5
 
 # How Keras 2.12 and 2.13 called the list of a model's layers.
 _OLD_LAYERS = "_layer_checkpoint_dependencies"
@@ -236,9 +237,9 @@ class _Joined:
 class Shards:
     """A `.weights.json` index, and the `.weights.h5` files beside it that it names."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, untrusted: bool = False):
         index = parse_json(path.read_bytes(), f"index {str(path)!r}")
-        self._folder, self._stack = path.parent, ExitStack()
+        self._folder, self._untrusted, self._stack = path.parent, untrusted, ExitStack()
         self._files: dict[str, Group] = {}
         places = index.get("weight_map") if isinstance(index, dict) else None
         if not isinstance(places, dict):
@@ -264,10 +265,17 @@ class Shards:
         below = [p.removeprefix(f"{path}/") for p in self._places if p.startswith(f"{path}/")]
         return sorted({p.split("/")[0] for p in below})
 
+    def files(self) -> list[Group]:
+        """Returns the roots of all files, in the order in which the index names them."""
+        names = [str(name) for places in self._places.values() for name in places]
+        return [self._open(name) for name in dict.fromkeys(names)]
+
     def _open(self, name: str) -> Group:
         if name not in self._files:
-            if Path(name).name != name:
+            path = self._folder / name
+            inside = path.resolve().parent == self._folder.resolve()
+            if Path(name).name != name or not inside:
                 raise ValueError(f"Not allowed: the index names a file elsewhere, {name!r}.")
-            reader = self._stack.enter_context(H5Reader(self._folder / name))
-            self._files[name] = reader.root
+            opened = open_hdf5(path, str(path), untrusted=self._untrusted)
+            self._files[name] = self._stack.enter_context(opened)
         return self._files[name]

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jkeras.base import keys
 from jkeras.core import pure
 from jkeras.core.layer import Layer
 from jkeras.core.parts import held
@@ -47,7 +48,7 @@ def checked(
             pure.Variables(state.params, state.state),
             batch.x,
             training=True,
-            rng=jax.random.fold_in(jax.random.wrap_key_data(state.rng), state.step),
+            rng=jax.random.fold_in(keys.typed(state.rng), state.step),
         )
         reason = (
             f"The gradients of {broken[:4]} are not finite."

@@ -5,6 +5,7 @@ import math
 import numbers
 import types
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -15,6 +16,7 @@ from jkeras import losses as losses_module
 from jkeras import metrics as metrics_module
 from jkeras.base import registry
 from jkeras.base.naming import nearest, unique
+from jkeras.core.explain import explaining
 from jkeras.training.state import Batch, batch_size
 
 
@@ -249,9 +251,8 @@ class CompiledObjective:
             y_true, y_pred, weight, mask = by_output[i]
             if y_true is not None:
                 weight = weight if weighted else None
-                new[name] = metric.update(
-                    metrics[name], y_true, y_pred, sample_weight=weight, mask=mask
-                )
+                update = explaining(partial(metric.update, metrics[name]), f"The metric {name!r}")
+                new[name] = update(y_true, y_pred, sample_weight=weight, mask=mask)
         return new
 
     def compute(self, metrics: Mapping[str, Any]) -> dict[str, jax.Array]:
@@ -261,6 +262,11 @@ class CompiledObjective:
             values[name] = state["total"] / jnp.maximum(state["count"], 1)
         for name, (_, metric, _) in self.metrics.items():
             value = metric.compute(metrics[name])
+            if value is None or isinstance(value, str):
+                raise TypeError(
+                    f"The result of the metric {name!r} is {value!r}. Let result() return a "
+                    "number, or a dict of numbers."
+                )
             values.update(value if isinstance(value, Mapping) else {name: value})
         return dict(sorted(values.items()))
 

@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jkeras.base import keys
+from jkeras.constraints import constrained
 from jkeras.core import pure, scope
 from jkeras.core.layer import Layer
 from jkeras.core.variable import Variable
@@ -167,7 +169,7 @@ def make_train_step(
             lambda: run_layer(layer, objective, batch),
             outside,
             training=True,
-            rng=jax.random.fold_in(state.rng, state.step),
+            rng=jax.random.fold_in(keys.typed(state.rng), state.step),
         )
         factor = None if loss_scale is None else loss_scale(state.opt_state)
         return loss if factor is None else loss * factor, (outputs, effects, losses)
@@ -178,7 +180,7 @@ def make_train_step(
         updates, opt_state = tx.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         for path in constraints.keys() & params.keys():
-            params[path] = constraints[path](params[path])
+            params[path] = constrained(constraints[path], params[path], path)
         metrics, own = update_with(
             lambda: objective.update(state.metrics, batch, outputs, effects.masks[0], losses),
             effects.state,

@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jkeras.core.signatures import takes_arguments_of
 from jkeras.layers.arguments import one_of
@@ -36,7 +37,7 @@ class RandomFlip(ImageLayer):
         [(1.0, 2.0), (2.0, 1.0)]
     """
 
-    moves = True
+    moves = _on_numpy = True
 
     @takes_arguments_of(ImageLayer.__init__)
     def __init__(self, mode: str = "horizontal_and_vertical", **options: Any):
@@ -45,6 +46,9 @@ class RandomFlip(ImageLayer):
 
     def sample(self, image: jax.Array, key: jax.Array) -> jax.Array:
         return jnp.where(jax.random.bernoulli(key), jnp.flip(image, _AXES[self.mode]), image)
+
+    def sample_on_host(self, image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        return np.flip(image, _AXES[self.mode]) if generator.random() < 0.5 else image
 
 
 class _Affine(ImageLayer):

@@ -9,6 +9,7 @@ import numpy as np
 
 from jkeras.base import settings
 from jkeras.base.numbers import as_number
+from jkeras.core import host
 from jkeras.core.layer import Layer
 from jkeras.layers.arguments import next_key, positive_integer, seed_generator
 from jkeras.ops import image as image_ops
@@ -29,6 +30,7 @@ class ImageLayer(Layer):
         **kwargs: The arguments of every layer.
     """
 
+    _prepares_data = True
     in_inference: bool = False
     """Whether it acts outside of training, too."""
     random: bool = True
@@ -52,23 +54,27 @@ class ImageLayer(Layer):
         images = batch["images"] = stacked(batch["images"])
         if images.ndim not in (3, 4):
             raise ValueError(
-                f"The layer {self.name!r} takes one image (rank 3) or a batch of them (rank 4), "
+                "Expected the input image to be rank 3 or 4. The layer "
+                f"{self.name!r} takes one image (rank 3) or a batch of them (rank 4), "
                 f"with data_format={self.data_format!r}. Received inputs of shape {images.shape}."
             )
         first, single = self.data_format == "channels_first", images.ndim == 3
         if single:
             batch = {k: v[None] for k, v in batch.items()}
-        spatial = [k for k in batch if k != "labels"]
+        spatial, xp = [k for k in batch if k != "labels"], host.array_module()
         for k in spatial:
-            batch[k] = jnp.moveaxis(batch[k], 1, 3) if first else jnp.asarray(batch[k])
+            batch[k] = xp.moveaxis(batch[k], 1, 3) if first else xp.asarray(batch[k])
         dtype = self.output_dtype(images)
         batch = self.act(batch) if training or self.in_inference else self.rest(batch)
-        if jnp.issubdtype(dtype, jnp.integer):
-            batch["images"] = saturate_cast(jnp.round(batch["images"]), dtype)
-        else:
+        if not jnp.issubdtype(dtype, jnp.integer):
             batch["images"] = batch["images"].astype(dtype)
+        elif xp is np:
+            most = np.iinfo(dtype)
+            batch["images"] = batch["images"].round().clip(most.min, most.max).astype(dtype)
+        else:
+            batch["images"] = saturate_cast(jnp.round(batch["images"]), dtype)
         for k in spatial:
-            batch[k] = jnp.moveaxis(batch[k], 3, 1) if first else batch[k]
+            batch[k] = xp.moveaxis(batch[k], 3, 1) if first else batch[k]
         if single:
             batch = {k: v[0] for k, v in batch.items()}
         return batch if isinstance(data, Mapping) else batch["images"]
@@ -79,7 +85,10 @@ class ImageLayer(Layer):
 
     def act(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Changes a batch with channels last."""
-        key = next_key(self) if self.random else None
+        if not self.random:
+            key = None
+        else:
+            key = host.seeds(self) if host.computes_with_numpy() else next_key(self)
         batch["images"] = self.change_all(batch["images"].astype("float32"), key)
         if self.moves and "segmentation_masks" in batch:
             masks = batch["segmentation_masks"]
@@ -89,6 +98,10 @@ class ImageLayer(Layer):
 
     def change_all(self, images: jax.Array, key: Any, is_mask: bool = False) -> jax.Array:
         """Changes all images, or masks, of a batch."""
+        if host.computes_with_numpy():
+            change = self.sample_mask_on_host if is_mask else self.sample_on_host
+            draws = [np.random.default_rng([*(key or ()), i]) for i in range(len(images))]
+            return np.stack([change(*pair) for pair in zip(images, draws, strict=True)])
         keys = None if key is None else sample_keys(key, images.shape[0])
         return jax.vmap(self.sample_mask if is_mask else self.sample)(images, keys)
 
@@ -104,10 +117,18 @@ class ImageLayer(Layer):
         """Moves one mask as `sample` moves the image of the same key."""
         return self.sample(mask, key)
 
+    def sample_on_host(self, image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """Changes one image, with NumPy: in layers that are `on_numpy`."""
+        raise NotImplementedError
+
+    def sample_mask_on_host(self, mask: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """Moves one mask as `sample_on_host` moves the image."""
+        return self.sample_on_host(mask, generator)
+
 
 def stacked(inputs: Any) -> Any:
     """Returns a list of arrays of one shape as a batch of them; anything else as it is."""
-    return jnp.stack(inputs) if isinstance(inputs, (list, tuple)) else inputs
+    return host.array_module().stack(inputs) if isinstance(inputs, (list, tuple)) else inputs
 
 
 # ------------------------------------------------------------------ arguments
@@ -120,7 +141,7 @@ def as_value_range(layer: Layer, value: Any) -> list[float]:
     pair = _pair(value)
     if len(pair) != 2 or pair[0] >= pair[1]:
         raise ValueError(
-            "The `value_range` argument should be a list of two ascending numbers. "
+            "The `value_range` argument should be a list of two numbers, the lesser first. "
             f"Received: value_range={value!r} (layer {layer.name!r})"
         )
     return pair
@@ -223,6 +244,7 @@ class Resizing(ImageLayer):
         self.crop_to_aspect_ratio = crop_to_aspect_ratio
         self.pad_to_aspect_ratio = pad_to_aspect_ratio
         self.fill_mode, self.fill_value = fill_mode, fill_value
+        self._on_numpy = not antialias
         self.sample(jnp.zeros((1, 1, 1)), None)  # what is wrong shows here rather than in a model
 
     def output_dtype(self, images: Any) -> Any:
@@ -235,7 +257,13 @@ class Resizing(ImageLayer):
     def sample_mask(self, mask: jax.Array, key: Any) -> jax.Array:
         return self._resize(mask, "nearest")
 
-    def _resize(self, images: jax.Array, interpolation: str) -> jax.Array:
+    def sample_on_host(self, image: np.ndarray, generator: Any) -> np.ndarray:
+        return self._resize(image, self.interpolation)
+
+    def sample_mask_on_host(self, mask: np.ndarray, generator: Any) -> np.ndarray:
+        return self._resize(mask, "nearest")
+
+    def _resize(self, images: Any, interpolation: str) -> Any:
         return image_ops.resize(
             images,
             (self.height, self.width),
@@ -249,7 +277,7 @@ class Resizing(ImageLayer):
         )
 
 
-def largest_window(images: jax.Array, size: tuple[int, int]) -> jax.Array:
+def largest_window(images: Any, size: tuple[int, int]) -> Any:
     """Resizes the largest central part of images that has the ratio of `size`."""
     return image_ops.resize(images, size, crop_to_aspect_ratio=True, data_format="channels_last")
 
@@ -257,7 +285,7 @@ def largest_window(images: jax.Array, size: tuple[int, int]) -> jax.Array:
 class _Crop(ImageLayer):
     """Images of a fixed size, cut out of larger ones."""
 
-    moves = True
+    moves = _on_numpy = True
 
     def __init__(self, height: int, width: int, **kwargs: Any):
         super().__init__(**kwargs)
@@ -270,6 +298,19 @@ class _Crop(ImageLayer):
             return largest_window(image, (self.height, self.width))
         size = (self.height, self.width, image.shape[2])
         return jax.lax.dynamic_slice(image, (*self.corner(key, *spare), 0), size)
+
+    def sample_on_host(self, image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        rows, columns = image.shape[0] - self.height, image.shape[1] - self.width
+        if min(rows, columns) < 0:
+            return largest_window(image, (self.height, self.width))
+        top, left = self.corner_on_host(generator, rows, columns)
+        return image[top : top + self.height, left : left + self.width]
+
+    def corner_on_host(
+        self, generator: np.random.Generator, rows: int, columns: int
+    ) -> tuple[int, int]:
+        """Does what `corner` does, with NumPy."""
+        return rows // 2, columns // 2
 
     def corner(self, key: Any, rows: int, columns: int) -> tuple[Any, Any]:
         """Returns how many of the spare rows and columns are above and left of the window."""
@@ -345,6 +386,12 @@ class RandomCrop(_Crop):
         above, left = jax.random.randint(key, (2,), 0, jnp.array([rows, columns]) + 1)
         return above, left
 
+    def corner_on_host(
+        self, generator: np.random.Generator, rows: int, columns: int
+    ) -> tuple[int, int]:
+        above, left = generator.integers(0, [rows + 1, columns + 1])
+        return int(above), int(left)
+
 
 # ------------------------------------------------------------------ histograms
 class AutoContrast(ImageLayer):
@@ -418,7 +465,7 @@ class Equalization(ImageLayer):
             first = counts[jnp.min(index)]
             rest = index.size - first
             levels = jnp.round((counts - first) * 255 / jnp.maximum(rest, 1))
-            equal = levels[index] / 255 * (most - least) + least
+            equal = levels[index] * ((most - least) / 255) + least
             return jnp.where(rest > 0, equal, values)  # a channel of one value stays
 
         return jax.vmap(channel, in_axes=-1, out_axes=-1)(index, image)

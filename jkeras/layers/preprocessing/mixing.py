@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jkeras.base.numbers import count
 from jkeras.layers.arguments import next_key, one_of, positive_integer
 from jkeras.layers.preprocessing.colors import (
     RandomBrightness,
@@ -199,7 +200,7 @@ class RandAugment(_Changes):
         **kwargs: Any,
     ):
         super().__init__(seed, data_format, **kwargs)
-        self.num_ops = positive_integer(self, "num_ops", num_ops)
+        self.num_ops = count("num_ops", num_ops, 0)
         self._keep(value_range, factor, interpolation)
 
     def change_all(self, images: jax.Array, key: Any, is_mask: bool = False) -> jax.Array:
