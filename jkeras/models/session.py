@@ -33,8 +33,8 @@ _log = logging.getLogger("jkeras")
 FACADE = frozenset(
     {"history", "stop_training", "stop_evaluating", "stop_predicting", "_session", "_fitting"}
 )
-# A state of at most so many bytes is copied by each chunk and not donated, which takes less time: on
-# a CPU; and elsewhere, where copying a gigabyte takes about a millisecond.
+# A state of at most so many bytes is copied by each chunk and not donated, which takes less time:
+# on a CPU; and elsewhere, where copying a gigabyte takes about a millisecond.
 _SMALL_STATE, _SMALL_STATE_ELSEWHERE = 2**20, 2**28
 
 
