@@ -116,7 +116,7 @@ def dropout(x: Any, rate: float, key: jax.Array, shape: Any = None) -> jax.Array
         shape: The shape of what is drawn, broadcastable to that of `x`, which is the default.
     """
     x = _float(x)
-    if rate >= 1.0:
+    if not isinstance(rate, jax.Array) and rate >= 1.0:  # else traced: one of many models'
         return jnp.zeros_like(x)
     keep = jax.random.bernoulli(key, 1.0 - rate, x.shape if shape is None else shape)
     return jnp.where(keep, x / (1.0 - rate), 0).astype(x.dtype)

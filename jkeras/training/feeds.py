@@ -173,6 +173,12 @@ class ArrayFeed:
             self._sent = {}
         return self._rows
 
+    def next_pass(self) -> list[np.ndarray]:
+        """Returns the row numbers of a whole pass, and counts it: full batches, and the rest."""
+        rows = self._draw_rows()
+        self._pass += 1
+        return [rows[0], rows[1]]
+
     def _chunk(self, part: int, start: int, wanted: int, whole: bool = True) -> Chunk:
         """Returns a chunk of at most `wanted` slots of a part of the pass; `whole`: of all."""
         if self._resident is None:
