@@ -73,6 +73,16 @@ class StepState(TrainState):
         return iter(self.of.to_lists(self)) if self.of is not None else iter(())
 
 
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class TakenStep(StepState):
+    """What the base's step returns: a state, which unpacks into `(logs, state)` as Keras's."""
+
+    def __iter__(self) -> Iterator[Any]:
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(StepState)}
+        return iter((dict(self.metrics["logs"]), StepState(**fields)))
+
+
 class HookObjective:
     """The losses and metrics of a model that overrides hooks, as an objective of a step.
 
@@ -296,7 +306,8 @@ def take_standard_step(state: Any, given: Any, method: str) -> TrainState:
             "take a step yourself, use train_on_batch(), or jkeras.training."
         )
     new = state.advance(state, Batch(*data_module.unpack(given)))
-    return state.of.view(new, state.advance)
+    view = state.of.view(new, state.advance)
+    return TakenStep(**{f.name: getattr(view, f.name) for f in dataclasses.fields(StepState)})
 
 
 def check_signature(step: Callable) -> None:

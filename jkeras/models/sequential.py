@@ -6,6 +6,7 @@ from typing import Any, Self
 from jkeras.base import registry
 from jkeras.base.types import ArrayLike, Shape, Structure
 from jkeras.core import graph, scope, shapes
+from jkeras.core.host import building, in_loader
 from jkeras.core.layer import Layer
 from jkeras.layers.core import InputLayer, given_input_shape
 from jkeras.models import functional_config, host
@@ -264,8 +265,10 @@ class Sequential(Model):
             )
 
     def _prepare(self, args: tuple, kwargs: dict[str, Any]) -> None:
-        if not self._has_inputs and not self._building and args:
-            shape = getattr(args[0], "shape", None)
+        if not args or (self._built and self._has_inputs) or in_loader():
+            return
+        with building:
+            shape = None if self._has_inputs or self._building else getattr(args[0], "shape", None)
             if shape is not None and not host.on_host(self.layers[0] if self.layers else None):
                 self.build(tuple(shape))
 

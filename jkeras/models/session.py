@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base import compilation_cache, keys, registry
+from jkeras.base.platforms import platform
 from jkeras.base.types import ArrayLike, Structure
 from jkeras.core import graph, pure, scope
 from jkeras.core.seeds import SeedGenerator
@@ -33,8 +34,9 @@ _log = logging.getLogger("jkeras")
 FACADE = frozenset(
     {"history", "stop_training", "stop_evaluating", "stop_predicting", "_session", "_fitting"}
 )
-# A state of at most so many bytes is copied by each chunk and not donated, which takes less time.
-_SMALL_STATE = 2**20
+# A state of at most so many bytes is copied by each chunk and not donated, which takes less time:
+# on a CPU; and elsewhere, where copying a gigabyte takes about a millisecond.
+_SMALL_STATE, _SMALL_STATE_ELSEWHERE = 2**20, 2**28
 
 
 class Description(NamedTuple):
@@ -115,7 +117,7 @@ class Cells:
             (params, {**state, **outside}, slots), is_leaf=is_cell
         )
         size = sum(v.size * jnp.dtype(v.variable_dtype).itemsize for v in self._all)
-        self.donates = size > _SMALL_STATE
+        self.donates = size > (_SMALL_STATE if platform() == "cpu" else _SMALL_STATE_ELSEWHERE)
         self._outside = {id(v) for v in outside.values()}  # some may be the optimizer's, too
 
     def read(self) -> tuple[Any, Any, Any]:
@@ -789,7 +791,8 @@ class Prediction(_Run):
         super().__init__(session, session.prediction_program())
         self._of_model = written
         self._run_chunk = self._program.chunk(_beside)
-        self._parts: list[Any] = []
+        self._parts: list[Any] = []  # outputs, on the host
+        self._late: list[Any] = []  # those of the last chunk
         self._again()
 
     def _again(self) -> None:
@@ -806,16 +809,21 @@ class Prediction(_Run):
         self._carry, parts = self._call(
             lambda: chunk.run(self._run_chunk, self._carry, self._arrays())
         )
-        self._parts += parts
+        self._fetch()  # while this chunk runs: the device holds the outputs of two at most
+        self._late = parts
         return {"outputs": parts[0]}
 
     def end(self) -> Any:
         """Keeps what the model has written; returns all outputs, as NumPy arrays."""
         self._write(self._carry)
-        parts = [jax.tree.map(np.asarray, part) for part in self._parts]
-        if len(parts) == 1:
-            return parts[0]
-        return jax.tree.map(lambda *pieces: np.concatenate(pieces), *parts)
+        self._fetch()
+        if len(self._parts) == 1:
+            return self._parts[0]
+        return jax.tree.map(lambda *pieces: np.concatenate(pieces), *self._parts)
+
+    def _fetch(self) -> None:
+        self._parts += jax.tree.map(np.asarray, self._late)
+        self._late = []
 
     def shortcut(self) -> Shortcut:
         """Returns the quick way for a batch like the last one."""
