@@ -54,6 +54,14 @@ def fresh_session():
     settings.set_floatx("float32")
 
 
+@pytest.fixture
+def own_programs():
+    """Lets a test, of what is compiled, find no programs of equal models before it."""
+    from jkeras.models import sharing
+
+    sharing._kept.clear()
+
+
 @pytest.fixture(params=[False, True], ids=["kept", "destroyed"])
 def destroyed(request, monkeypatch):
     """Whether chunks of steps destroy the state they start from, as they do if it is not small."""

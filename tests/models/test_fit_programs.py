@@ -11,6 +11,8 @@ import pytest
 import jkeras as keras
 from jkeras.base import settings
 
+pytestmark = pytest.mark.usefixtures("own_programs")
+
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(70, 3)).astype("float32")
 Y = X.sum(axis=1, keepdims=True)
