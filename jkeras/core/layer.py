@@ -408,6 +408,9 @@ class Layer(Module, OldLayer, registry.Configurable):
             here.keep_masks(outputs)
         return outputs
 
+    def _check_rebuild(self, *args: Any, **kwargs: Any) -> None:
+        """Refuses what `build` is called with again, where that cannot be."""
+
     def _cast(self, tree: Any) -> Any:
         """Makes JAX arrays of other arrays, and casts floating ones to the compute dtype."""
         dtype = self.compute_dtype if self.autocast else None
@@ -451,6 +454,7 @@ def _recorded_build(build: Callable) -> Callable:
             build(self, *args, **kwargs)
             return
         if self._built:
+            self._check_rebuild(*args, **kwargs)
             return
         args, kwargs = shapes.known_for_build((args, kwargs))
         records = self.__dict__
