@@ -138,6 +138,8 @@ class BackupAndRestore(Callback):
         state = self._read()
         if state is not None:
             self.model.set_training_state(state)
+        else:
+            self._save()  # what comes before the first batch is not drawn again either
         self._written = self._epoch_began = time.monotonic()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:

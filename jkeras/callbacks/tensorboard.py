@@ -117,6 +117,7 @@ class TensorBoard(Callback):
     # -------------------------------------------------------------- training
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._before = self._done = 0
+        self._close()  # what belongs to an earlier training
         self._profile.begin()
         self._has_graph = False
         self._write_graph()
@@ -163,6 +164,9 @@ class TensorBoard(Callback):
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._profile.end()
+        self._close()
+
+    def _close(self) -> None:
         self._train.close()
         self._validation.close()
 
