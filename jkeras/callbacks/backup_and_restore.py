@@ -95,7 +95,7 @@ class BackupAndRestore(Callback):
         double_checkpoint: bool = False,
         delete_checkpoint: bool = True,
     ):
-        if not os.fspath(backup_dir):
+        if not backup_dir or not os.fspath(backup_dir):
             raise ValueError("Empty `backup_dir` argument passed")
         self.backup_dir, self.save_freq = os.fspath(backup_dir), save_freq
         self.double_checkpoint, self.delete_checkpoint = double_checkpoint, delete_checkpoint
