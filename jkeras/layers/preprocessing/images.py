@@ -97,7 +97,7 @@ class ImageLayer(Layer):
             batch["segmentation_masks"] = moved.astype(masks.dtype)
         return batch
 
-    def change_all(self, images: jax.Array, key: Any, is_mask: bool = False) -> jax.Array:
+    def change_all(self, images: Any, key: Any, is_mask: bool = False) -> Any:
         """Changes all images, or masks, of a batch."""
         if host.computes_with_numpy():
             change = self.sample_mask_on_host if is_mask else self.sample_on_host
