@@ -26,6 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base import keys
+from jkeras.base.types import Structure
 from jkeras.core import graph, pure, scope
 
 # The numbers of the pass and the element that are prepared, and a count of calls on it.
@@ -87,7 +88,7 @@ def array_module() -> Any:
     return np if computes_with_numpy() else jnp
 
 
-def as_numpy(tree: Any, dtype: str | None) -> Any:
+def as_numpy(tree: Structure, dtype: str | None) -> Any:
     """Makes NumPy arrays of a call's arguments, and casts floating ones to a dtype."""
 
     def cast(x: Any) -> Any:

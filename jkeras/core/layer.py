@@ -12,6 +12,7 @@ from jkeras import regularizers
 from jkeras.base import naming, registry
 from jkeras.base.deprecation import warn_deprecated
 from jkeras.base.old_spellings import OldLayer
+from jkeras.base.types import Structure
 from jkeras.core import call, devices, graph, host, policy, pure, scope, shapes
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.input_spec import InputSpec, check_input
@@ -320,7 +321,7 @@ class Layer(Module, OldLayer, registry.Configurable):
         outputs = self.compute_output_spec(*inputs, **named)
         return jax.tree.map(lambda x: x.shape if isinstance(x, SymbolicTensor) else x, outputs)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Structure, previous_mask: Any = None) -> Any:
         """Returns the mask of the outputs: the inputs' own unless a layer overrides it."""
         return previous_mask
 
