@@ -1293,8 +1293,3 @@ def _chosen(
         return itertools.islice(found(), skip, None)
 
     return Dataset._of(*datasets, run=run)
-
-
-def shuffled(get: Callable[[int], Any], size: int, seed: int | None = None) -> Dataset:
-    """Returns a data set of single samples in a random order, another one in each epoch."""
-    return Dataset(get, size).shuffle(max(1, size), seed)
