@@ -97,7 +97,7 @@ class ImageLayer(Layer):
             batch["segmentation_masks"] = moved.astype(masks.dtype)
         return batch
 
-    def change_all(self, images: jax.Array, key: Any, is_mask: bool = False) -> jax.Array:
+    def change_all(self, images: Any, key: Any, is_mask: bool = False) -> Any:
         """Changes all images, or masks, of a batch."""
         if host.computes_with_numpy():
             change = self.sample_mask_on_host if is_mask else self.sample_on_host
@@ -186,8 +186,10 @@ def sample_keys(key: jax.Array, n: Any) -> jax.Array:
     return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(n))
 
 
-def draw(key: jax.Array, bounds: tuple[float, float], shape: tuple[int, ...] = ()) -> jax.Array:
-    """Returns a number between the bounds."""
+def draw(key: Any, bounds: tuple[float, float], shape: tuple[int, ...] = ()) -> Any:
+    """Returns a number between the bounds, drawn by a key, or by a generator of NumPy's."""
+    if isinstance(key, np.random.Generator):
+        return key.uniform(*bounds, shape or None)
     return jax.random.uniform(key, shape, minval=bounds[0], maxval=bounds[1])
 
 
