@@ -26,6 +26,7 @@ from jkeras import models as models
 from jkeras import ops as ops
 from jkeras import optimizers as optimizers
 from jkeras import preprocessing as preprocessing
+from jkeras import quantizers as quantizers
 from jkeras import random as random
 from jkeras import regularizers as regularizers
 from jkeras import saving as saving
@@ -55,6 +56,7 @@ from jkeras.metrics import Metric as Metric
 from jkeras.models import Model as Model
 from jkeras.models import Sequential as Sequential
 from jkeras.optimizers import Optimizer as Optimizer
+from jkeras.quantizers import Quantizer as Quantizer
 from jkeras.regularizers import Regularizer as Regularizer
 
 FloatDTypePolicy = DTypePolicy
@@ -70,9 +72,12 @@ for _area, _module in {
     "regularizers": regularizers,
     "constraints": constraints,
     "random": random,
+    "quantizers": quantizers,
 }.items():
     _registry.export(f"keras.{_area}", _area, vars(_module))
 _registry.export("keras", "models", vars(models))
+_registry.export("keras.applications", "layers", vars(applications.convnext))
+_registry.export("keras.applications", "layers", vars(applications.inception_resnet_v2))
 _registry.export("keras", "policy", vars(dtype_policies))
 
 _old_spellings.attach(_sys.modules[__name__])

@@ -14,20 +14,23 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 import pytest
 
+QUICK = ("--xla_cpu_use_fusion_emitters=false", "--xla_cpu_parallel_codegen_split_count=1")
+
 
 def pytest_configure(config):
     """Makes compiling cheap, which is most of what the tests spend their time on.
 
     What was compiled once, in this run or in an earlier one, by this process or by one beside it,
     is kept in pytest's cache; and programs that run once need no optimizing, nor the newer
-    generator of loops, which takes twice the time for a small program. Set in the environment, so
-    that it holds for processes that tests start.
+    generator of loops, which takes twice the time for a small program, nor to be cut into parts
+    that are compiled side by side, which takes as long again. Set in the environment, so that it
+    holds for processes that tests start.
     """
     config.addinivalue_line("markers", "optimized: compiled as a user's programs are")
     if config.getoption("markexpr") != "optimized":
         os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
         if version("jaxlib").startswith("0.10."):  # an unknown flag would end the process
-            os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
+            os.environ.setdefault("XLA_FLAGS", " ".join(QUICK))
     if hasattr(config, "cache"):
         os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(config.cache.mkdir("jax")))
         os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"

@@ -7,10 +7,8 @@ from jkeras.applications.builder import Request, act, application, channel_axis,
 from jkeras.applications.imagenet_utils import decode_predictions as decode_predictions
 from jkeras.applications.imagenet_utils import preprocessor
 from jkeras.applications.inception_v3 import average, chain, concat, stem
-from jkeras.base import registry
 
 
-@registry.register_keras_serializable(package="keras", name="CustomScaleLayer")
 class CustomScaleLayer(layers.Layer):
     """The first input, plus the second times a number.
 

@@ -35,8 +35,14 @@ _copied: contextvars.ContextVar[dict[str, Any] | None] = contextvars.ContextVar(
 
 # Built-in class -> the module in which files find it: that from which Keras exports it.
 _modules: dict[type, str] = {}
-# Keras does not export it; its files say where it was defined.
-_UNEXPORTED = {"Functional": "keras.src.models.functional"}
+# Keras does not export the first one, nor the others from where it exports their base: what its
+# files call their modules.
+_UNEXPORTED = {
+    "Functional": "keras.src.models.functional",
+    "LayerScale": "keras.src.applications.convnext",
+    "CustomScaleLayer": "keras.src.applications.inception_resnet_v2",
+}
+_OTHER_MODULES = dict.fromkeys(("QuantizedDTypePolicy", "DTypePolicyMap"), "keras.dtype_policies")
 
 
 # ------------------------------------------------------------------ this library's own names
@@ -50,7 +56,7 @@ def export(module: str, area: str, names: Mapping[str, Any]) -> None:
     """
     for name, obj in names.items():
         if isinstance(obj, type) and hasattr(obj, "get_config") and not name.startswith("_"):
-            _modules.setdefault(obj, _UNEXPORTED.get(name, module))
+            _modules.setdefault(obj, {**_UNEXPORTED, **_OTHER_MODULES}.get(name, module))
             for known in (name, to_snake_case(name)):  # a function may have the latter already
                 _builtins.setdefault(area, {}).setdefault(known, obj)
 
@@ -210,7 +216,8 @@ class Configurable:
     _arguments: tuple[tuple, dict[str, Any]]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        check_arguments(cls, args, kwargs)
+        if args or kwargs:
+            check_arguments(cls, args, kwargs)
         self = super().__new__(cls)
         object.__setattr__(self, "_arguments", (args, kwargs))
         return self
@@ -283,7 +290,10 @@ def _kept_arguments(obj: Configurable, classes: Sequence[type]) -> dict[str, Any
                 values[name] = default
     # Initial `weights=` (Flax calls them `variables`) are values, no configuration.
     initial = ("weights", "variables")
-    return {k: getattr(obj, k, v) for k, v in values.items() if k not in initial}
+    as_given = getattr(obj, "as_given", ())
+    return {
+        k: v if k in as_given else getattr(obj, k, v) for k, v in values.items() if k not in initial
+    }
 
 
 def _definer(classes: Sequence[type], method: str) -> type:

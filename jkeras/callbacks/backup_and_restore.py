@@ -95,7 +95,7 @@ class BackupAndRestore(Callback):
         double_checkpoint: bool = False,
         delete_checkpoint: bool = True,
     ):
-        if not os.fspath(backup_dir):
+        if not backup_dir or not os.fspath(backup_dir):
             raise ValueError("Empty `backup_dir` argument passed")
         self.backup_dir, self.save_freq = os.fspath(backup_dir), save_freq
         self.double_checkpoint, self.delete_checkpoint = double_checkpoint, delete_checkpoint
@@ -138,6 +138,8 @@ class BackupAndRestore(Callback):
         state = self._read()
         if state is not None:
             self.model.set_training_state(state)
+        else:
+            self._save()  # what comes before the first batch is not drawn again either
         self._written = self._epoch_began = time.monotonic()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:

@@ -294,7 +294,7 @@ class CallbackList(Callback):
         """Returns the callbacks by names that hold for another process, too."""
         named: dict[str, Any] = {}
         for callback in self.callbacks:
-            named[naming.unique(type(callback).__qualname__, named)] = callback
+            named[naming.unique(type(callback).__name__, named)] = callback
         return named
 
     def get_state(self) -> dict[str, Any]:
@@ -457,7 +457,7 @@ class LambdaCallback(Callback):
         }
         known = set(_hooks())
         for name, function in given.items():
-            if name not in known:
+            if name not in known and name.startswith("on_"):
                 raise ValueError(f"LambdaCallback got an unknown hook {name!r}: {sorted(known)}.")
             if function is not None and not callable(function):
                 raise ValueError(

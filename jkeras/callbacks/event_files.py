@@ -38,11 +38,14 @@ class EventFile:
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Cuts off what a killed process has written after `get_state`; new records go elsewhere.
 
-        What this process has written so far is taken back, as it is in that file already.
+        What this training has written so far is taken back, as it is in that file already.
         """
+        if self._writer is not None and self._suffix != state["suffix"]:
+            own = self._files()
+            self.close()
+            for path in own:
+                os.unlink(path)
         self.close()
-        for path in self._files():
-            os.unlink(path)
         self._suffix, self._used = state["suffix"], True
         for path in self._files():
             if state["size"]:

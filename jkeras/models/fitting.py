@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base import keys, settings
+from jkeras.base.platforms import platform
+from jkeras.base.types import Structure
 from jkeras.callbacks.callback import CallbackList, History
 from jkeras.callbacks.console import is_terminal
 from jkeras.callbacks.progress import EpochProgress, Progress, resolve_verbose
@@ -55,7 +57,7 @@ class Fit:
         self._validation: Evaluate | None = None
         self._frequency: Any = 1
         self._first = initial_epoch
-        self._begun_at = int(session.step)
+        self._begun_at = 0  # how many steps the model had taken before, where that matters
         self._place = loop.Place(initial_epoch)  # the first one
         self._ended = False  # whether it was an end that was restored
         self._run: loop.Epochs | None = None
@@ -89,9 +91,9 @@ class Fit:
             pause=self._pause,
         )
 
-    def validate_on(self, data: Any, steps: int | None, frequency: Any) -> None:
+    def validate_on(self, data: Structure, steps: int | None, frequency: Any) -> None:
         """Makes every n-th epoch end with an evaluation."""
-        self._validation = Evaluate(self._model, data, steps)
+        self._validation = Evaluate(self._model, data, steps, getattr(self._feed, "unsent", None))
         self._validation.listen_with(self._called, pause=self._pause)
         self._frequency = frequency
 
@@ -146,6 +148,7 @@ class Fit:
         """Hands the state to `keeper` before a signal ends the program."""
         self._keepers.append(keeper)
         self._session.interrupts.patient = True
+        self._begun_at = int(self._session.step)
         if self._random is None:
             self._random = keys.global_state()
 
@@ -188,7 +191,7 @@ class Fit:
         place = run.place if epoch is None else loop.Place(epoch)
         arrays = _by_path(self._training.state())
         if copies and self._training.donates:  # the next step destroys the cells' arrays
-            copy = np.array if jax.default_backend() == "cpu" else jnp.copy
+            copy = np.array if platform() == "cpu" else jnp.copy
             arrays = {path: copy(array) for path, array in arrays.items()}
         validation = None if self._validation is None else self._validation.position
         return {
@@ -338,15 +341,18 @@ class Evaluate:
         model: The model, compiled.
         data: The data.
         steps: The largest number of steps; None for all of a pass.
+        unsent: Other data that will be on the device as well, and are not there yet.
     """
 
-    def __init__(self, model: Any, data: Any, steps: int | None):
+    def __init__(self, model: Any, data: Any, steps: int | None, unsent: Any = None):
         session = model._session
         self._model = model
         self._steps = data_module.limited_steps(steps, data.steps)
         self._program = session.program("test", data.example)
         session.check_labels(self._program, data)
-        self._feed = data.feed()  # one for all epochs: arrays are sent to the device once
+        self._feed = data.feed(
+            unsent=unsent
+        )  # one for all epochs: arrays are sent to the device once
         self._evaluation = Evaluation(session, self._program, self._feed.select)
 
     def listen(self, verbose: Any, callbacks: Any) -> Progress | None:
@@ -411,7 +417,12 @@ class Evaluate:
 
 
 def predict(
-    model: Any, x: Any, batch_size: int | None, verbose: Any, steps: int | None, callbacks: Any
+    model: Any,
+    x: Structure,
+    batch_size: int | None,
+    verbose: Any,
+    steps: int | None,
+    callbacks: Any,
 ) -> Any:
     """Does `Model.predict`."""
     session: Session = model._session
@@ -443,9 +454,9 @@ def predict(
 # ------------------------------------------------------------------ one batch; methods of Model
 def train_on_batch(
     self: Any,
-    x: Any,
-    y: Any = None,
-    sample_weight: Any = None,
+    x: Structure,
+    y: Structure = None,
+    sample_weight: Structure = None,
     class_weight: Any = None,
     return_dict: bool = False,
 ) -> Any:
@@ -475,7 +486,11 @@ def train_on_batch(
 
 
 def test_on_batch(
-    self: Any, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+    self: Any,
+    x: Structure,
+    y: Structure = None,
+    sample_weight: Structure = None,
+    return_dict: bool = False,
 ) -> Any:
     """Returns the loss and the metrics over all of the given samples, as one batch.
 
@@ -489,7 +504,7 @@ def test_on_batch(
     return self.evaluate(x, y, batch_size=_rows(x), **options)
 
 
-def predict_on_batch(self: Any, x: Any) -> Any:
+def predict_on_batch(self: Any, x: Structure) -> Any:
     """Returns the outputs for all of the given samples, computed as one batch."""
     return self.predict(x, batch_size=_rows(x), verbose=0)
 

@@ -1,6 +1,7 @@
 """Resizing images with NumPy: nothing is compiled, whatever their sizes."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -58,3 +59,36 @@ def _resize_axis(x: np.ndarray, axis: int, length: int, interpolation: str) -> n
     taps = taps.clip(0, old - 1)
     shape = [length if i == x.ndim + axis else 1 for i in range(x.ndim)]
     return sum(x.take(taps[:, k], axis) * weights[:, k].reshape(shape) for k in range(2 * radius))
+
+
+def fit(
+    x: Any,
+    size: tuple[int, int],
+    crop_to_aspect_ratio: bool = False,
+    pad_to_aspect_ratio: bool = False,
+    fill_value: float = 0.0,
+    xp: Any = np,
+) -> Any:
+    """Cuts images, or fills them up, to the ratio of a size.
+
+    Args:
+        x: Images, of shape (..., height, width, channels).
+        size: The (height, width) of the ratio.
+        crop_to_aspect_ratio: Whether to cut.
+        pad_to_aspect_ratio: Whether to fill up.
+        fill_value: What to fill up with.
+        xp: NumPy or `jax.numpy`.
+    """
+    height, width = x.shape[-3:-1]
+    # What of the image, or of the area around it, has the ratio of the target.
+    fit_height = max(int(width * size[0] / size[1]), 1)
+    fit_width = max(int(height * size[1] / size[0]), 1)
+    if crop_to_aspect_ratio:
+        crop_height, crop_width = min(height, fit_height), min(width, fit_width)
+        top, left = (height - crop_height) // 2, (width - crop_width) // 2
+        return x[..., top : top + crop_height, left : left + crop_width, :]
+    if pad_to_aspect_ratio:
+        rows, columns = max(height, fit_height) - height, max(width, fit_width) - width
+        pads = [(rows // 2, rows // 2), (columns // 2, columns // 2)]  # the same on both sides
+        return xp.pad(x, [*[(0, 0)] * (x.ndim - 3), *pads, (0, 0)], constant_values=fill_value)
+    return x

@@ -13,7 +13,15 @@ import numpy as np
 from jkeras.base.keys import draw_integer_seed
 from jkeras.core.host import preparing_data
 from jkeras.utils import elements
-from jkeras.utils.elements import as_array, as_element, as_numpy, call, leaves, map_leaves
+from jkeras.utils.elements import (
+    as_array,
+    as_element,
+    as_numpy,
+    as_result,
+    call,
+    leaves,
+    map_leaves,
+)
 from jkeras.utils.workers import AUTOTUNE, ahead, close, interleaved, mapped, thread_count
 
 Pass = tuple[int, ...]
@@ -74,6 +82,7 @@ class Dataset:
     _seeds: tuple[_Seed, ...] = ()
     _caches: tuple[Any, ...] = ()
     _batch_size: int | None = None  # of batches the last of which may be smaller
+    _batched: tuple[int, bool] | None = None  # what `batch` was called with, if that made it
     _passes = 0
     class_names: Sequence[str] | None = None
     file_paths: Sequence[str] = ()
@@ -374,7 +383,7 @@ class Dataset:
         def results(number: Pass, items: Iterable[tuple[int, Any]]) -> Iterator[Any]:
             def function(item: tuple[int, Any]) -> Any:
                 with preparing_data(*number, item[0]):
-                    return as_element(call(map_func, item[1]))
+                    return as_result(call(map_func, item[1]))
 
             return mapped(function, items, threads, in_order)
 
@@ -544,6 +553,7 @@ class Dataset:
 
         made = self._of(self, at=at if self._at is not None else None, run=run, size=count)
         made._batch_size = None if drop_remainder else size
+        made._batched = (size, drop_remainder)
         return made
 
     def padded_batch(

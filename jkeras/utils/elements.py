@@ -76,6 +76,22 @@ def as_element(value: Any) -> Any:
     return map_leaves(as_array, value)
 
 
+def as_result(value: Any) -> Any:
+    """Returns what a function gave as a structure of arrays: a list is a tuple, as in `tf.data`."""
+    return as_element(_without_lists(value))
+
+
+def _without_lists(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(map(_without_lists, value))
+    if isinstance(value, tuple):
+        parts = map(_without_lists, value)
+        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+    if isinstance(value, Mapping):
+        return {key: _without_lists(part) for key, part in value.items()}
+    return value
+
+
 def as_numpy(element: Any) -> Any:
     """Returns an element with plain NumPy arrays, numbers and bytes."""
     return map_leaves(lambda v: v.numpy() if isinstance(v, HostArray) else v, element)

@@ -64,10 +64,12 @@ def numbers(model, rng):
             yield (scale * rng.uniform(0.8, 1.2, shape)).astype("float32")
         elif name == "count":
             yield np.zeros(shape, "int32")
+        elif len(shape) < 2:
+            yield rng.normal(0, 0.1, shape).astype("float32")
         else:
-            fan_in = max(1, int(np.prod(shape[:-1])))
-            if "depthwise" in weight.path.rpartition("/")[0] or "dwconv" in weight.path:
-                fan_in = int(np.prod(shape[:2]))
+            parts = ("depthwise", "dwconv", "conv_dw")
+            by_channel = any(part in weight.path for part in parts)
+            fan_in = np.prod(shape[:2] if by_channel and len(shape) == 4 else shape[:-1])
             yield (rng.normal(0, 1, shape) * (1.4 / fan_in**0.5)).astype("float32")
 
 
@@ -95,6 +97,7 @@ def test_application(model_name, compare, fresh_names):
     assert ours.count_params() == theirs.count_params()
     values = list(numbers(theirs, np.random.default_rng(0)))
     x = np.random.default_rng(1).uniform(0, 2, (2, size, size, 3)).astype("float32")
+    x[0] *= 0.2
     outputs = []
     for model in (ours, theirs):
         model.set_weights(values)

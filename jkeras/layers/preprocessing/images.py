@@ -12,6 +12,7 @@ from jkeras.base.numbers import as_number
 from jkeras.core import host
 from jkeras.core.layer import Layer
 from jkeras.layers.arguments import next_key, positive_integer, seed_generator
+from jkeras.ops import host_image
 from jkeras.ops import image as image_ops
 from jkeras.ops.core import saturate_cast
 
@@ -264,6 +265,11 @@ class Resizing(ImageLayer):
         return self._resize(mask, "nearest")
 
     def _resize(self, images: Any, interpolation: str) -> Any:
+        if host.computes_with_numpy():
+            size = (self.height, self.width)
+            ratio = (self.crop_to_aspect_ratio, self.pad_to_aspect_ratio)
+            images = host_image.fit(images, size, *ratio, self.fill_value)
+            return host_image.resize(images, size, interpolation)
         return image_ops.resize(
             images,
             (self.height, self.width),
@@ -279,6 +285,8 @@ class Resizing(ImageLayer):
 
 def largest_window(images: Any, size: tuple[int, int]) -> Any:
     """Resizes the largest central part of images that has the ratio of `size`."""
+    if host.computes_with_numpy():
+        return host_image.resize(host_image.fit(images, size, crop_to_aspect_ratio=True), size)
     return image_ops.resize(images, size, crop_to_aspect_ratio=True, data_format="channels_last")
 
 
