@@ -16,6 +16,7 @@ from jkeras.core.graph import get_source_inputs as get_source_inputs
 from jkeras.core.graph import is_symbolic as is_keras_tensor  # noqa: F401
 from jkeras.core.policy import standardize_dtype as standardize_dtype
 from jkeras.core.session import clear_session as clear_session
+from jkeras.utils import bounding_boxes as bounding_boxes
 from jkeras.utils import legacy as legacy
 from jkeras.utils.config import Config as Config
 from jkeras.utils.dataset import Dataset as Dataset
