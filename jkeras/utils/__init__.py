@@ -23,6 +23,7 @@ from jkeras.utils.dataset import Dataset as Dataset
 from jkeras.utils.directories import audio_dataset_from_directory as audio_dataset_from_directory
 from jkeras.utils.directories import image_dataset_from_directory as image_dataset_from_directory
 from jkeras.utils.directories import text_dataset_from_directory as text_dataset_from_directory
+from jkeras.utils.feature_space import FeatureSpace as FeatureSpace
 from jkeras.utils.files import get_file as get_file
 from jkeras.utils.image import array_to_img as array_to_img
 from jkeras.utils.image import img_to_array as img_to_array

@@ -249,9 +249,9 @@ def compute_iou(
 
     Example:
         >>> import jkeras as keras, numpy as np
-        >>> a, b = np.array([[0.0, 0.0, 2.0, 2.0]]), np.array([[1.0, 0.0, 3.0, 2.0]])
-        >>> keras.utils.bounding_boxes.compute_iou(a, b, "xyxy").round(3).tolist()
-        [[0.333]]
+        >>> a, b = np.array([[0.0, 0.0, 2.0, 2.0]]), np.array([[0.0, 0.0, 1.0, 2.0]])
+        >>> keras.utils.bounding_boxes.compute_iou(a, b, "xyxy").tolist()
+        [[0.5]]
     """
     a, b = (_pairable(name, x) for name, x in (("boxes1", boxes1), ("boxes2", boxes2)))
     height, width = _image_size(image_shape)
@@ -299,9 +299,9 @@ def compute_ciou(
 
     Example:
         >>> import jkeras as keras, numpy as np
-        >>> a, b = np.array([[0.0, 0.0, 2.0, 2.0]]), np.array([[1.0, 0.0, 3.0, 2.0]])
-        >>> keras.utils.bounding_boxes.compute_ciou(a, b, "xyxy").round(3).tolist()
-        [0.256]
+        >>> a = np.array([[0.0, 0.0, 2.0, 2.0]])
+        >>> keras.utils.bounding_boxes.compute_ciou(a, a, "xyxy").round(3).tolist()
+        [1.0]
     """
     height, width = _image_size(image_shape)
     target = "rel_xyxy" if bounding_box_format.startswith("rel") else "xyxy"

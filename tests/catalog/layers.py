@@ -343,11 +343,11 @@ _IMAGES = [
         {"tile_grid_size": (2, 3)},
         trains=False,
     ),
-    _image(layers.RandomElasticTransform, {"scale": 0.5}),
+    _image(layers.RandomElasticTransform, {"factor": (1.0, 1.0), "scale": (0.5, 0.5)}),
     _image(layers.MaxNumBoundingBoxes, {"max_number": 2}, trains=False),
     Case(
         layers.Pipeline,
-        lambda: {"layers": [layers.Rescaling(0.5), layers.RandomFlip()]},
+        lambda: {"layers": [layers.Rescaling(0.5), layers.RandomBrightness(0.2)]},
         PIXELS,
         trains=True,
         differentiable=False,

@@ -186,7 +186,8 @@ class MelSpectrogram(Layer):
         self.min_power, self.ref_power = min_power, ref_power
 
     def call(self, inputs: Any) -> Any:
-        x = jnp.asarray(inputs, self.compute_dtype)
+        half = jnp.dtype(self.compute_dtype).itemsize < 4  # which XLA does not transform
+        x = jnp.asarray(inputs, "float32" if half else self.compute_dtype)
         length = self.fft_length if self.window is None else self.sequence_length
         real, imag = ops_math.stft(x, length, self.sequence_stride, self.fft_length, self.window)
         magnitude = jnp.sqrt(jnp.square(real) + jnp.square(imag)) ** self.mag_exp
@@ -199,10 +200,11 @@ class MelSpectrogram(Layer):
         )
         y = jnp.swapaxes(magnitude @ matrix, -1, -2)
         if not self.power_to_db:
-            return y
+            return y.astype(self.compute_dtype)
         decibels = 10.0 * jnp.log10(jnp.maximum(y, self.min_power))
         decibels = decibels - 10.0 * jnp.log10(jnp.maximum(self.ref_power, self.min_power))
-        return jnp.maximum(decibels, jnp.max(decibels) - self.top_db)
+        decibels = jnp.maximum(decibels, jnp.max(decibels) - self.top_db)
+        return decibels.astype(self.compute_dtype)
 
     def linear_to_mel_weight_matrix(
         self,
