@@ -63,7 +63,8 @@ def make():
     "convolutional autoencoder": """
 x = images(512, 28)[..., :1]; y = x
 def make():
-    return keras.Sequential([keras.Input((28, 28, 1)), L.Conv2D(16, 3, 2, "same", activation="relu"),
+    return keras.Sequential([
+        keras.Input((28, 28, 1)), L.Conv2D(16, 3, 2, "same", activation="relu"),
         L.Conv2D(32, 3, 2, "same", activation="relu"),
         L.Conv2DTranspose(16, 3, 2, "same", activation="relu"), L.Conv2DTranspose(1, 3, 2, "same")])
 loss = "mse"
@@ -106,7 +107,8 @@ print(json.dumps(found))
 SMALL = """
 x = rng.normal(size=(11610, 8)).astype("float32"); y = x.sum(1, keepdims=True)
 def make(rate=0.01):
-    model = keras.Sequential([keras.Input((8,)), L.Dense(30, "relu"), L.Dense(30, "relu"), L.Dense(1)])
+    hidden = [L.Dense(30, "relu"), L.Dense(30, "relu")]
+    model = keras.Sequential([keras.Input((8,)), *hidden, L.Dense(1)])
     model.compile(keras.optimizers.SGD(rate), "mse"); return model
 def fit(model, epochs=10, rows=slice(None)):
     model.fit(x[rows], y[rows], epochs=epochs, verbose=0); return model
