@@ -439,6 +439,10 @@ def predict(
     progress = Progress(count, verbose) if verbose else None
     feed = data.slices()
     pace = loop.Pace(1) if feed.streams else _pace(model, verbose)
+    if pace.refreshes and not called.wants_batches("predict"):
+        # A chunk of another length is another program: of many lengths, most of the time is spent
+        # compiling.
+        pace = loop.Pace(1 if count is None or count <= 256 else 64)
     model.stop_predicting = False
     listeners = loop.Listeners(called, pace, progress, lambda: model.stop_predicting)
     prediction = Prediction(session, described.written)
