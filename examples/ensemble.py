@@ -1,4 +1,4 @@
-"""An ensemble's mean and band where there are data and where there are none; and a sweep of rates."""
+"""An ensemble's mean and band, with data and beyond; and a sweep over learning rates."""
 
 from pathlib import Path
 
