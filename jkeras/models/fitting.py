@@ -120,10 +120,12 @@ class Fit:
         """Runs the epochs."""
         model, called, session = self._model, self._called, self._session
         self._run = loop.Epochs(
-            *(self._training, self._feed, self._listeners),
-            steps=self._steps,
-            validate=self._validate,
-            finish_epoch=self._finish_epoch,
+            self._training,
+            self._feed,
+            self._listeners,
+            self._steps,
+            self._validate,
+            self._finish_epoch,
         )
         model.stop_training, model._fitting = False, self
         try:
