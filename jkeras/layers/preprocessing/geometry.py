@@ -17,6 +17,7 @@ from jkeras.ops import image as image_ops
 _AXES = {"horizontal": (1,), "vertical": (0,), "horizontal_and_vertical": (0, 1)}
 _FILL_MODES = ("constant", "nearest", "wrap", "reflect")
 _INTERPOLATIONS = ("bilinear", "nearest")
+_ORDERS = {"bilinear": 1, "nearest": 0}
 
 
 class RandomFlip(ImageLayer):
@@ -316,6 +317,82 @@ class RandomPerspective(ImageLayer):
         return image_ops.perspective_transform(
             image, corners, moved, interpolation, fill, "channels_last"
         )
+
+
+class RandomElasticTransform(ImageLayer):
+    """Distorts images by smooth random shifts in training (Simard et al., 2003).
+
+    Args:
+        factor: The range from which the probability is drawn; `f` for `(0, f)`.
+        scale: The range of strengths; `s` for `(0, s)`. At 1, shifts reach a tenth of the longer
+            side, smoothed over a twentieth of the shorter one.
+        interpolation: `"bilinear"` or `"nearest"`.
+        fill_mode: What lies outside of the images: `"reflect"`, `"constant"`, `"wrap"` or
+            `"nearest"`.
+        fill_value: The value outside for `"constant"`.
+        value_range: The least and the greatest value of a pixel.
+        seed: An integer, for a sequence of draws of the layer's own.
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Raises:
+        ValueError: If an argument is unknown or out of range.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> layer = keras.layers.RandomElasticTransform(scale=0.5, seed=0)
+        >>> layer(np.ones((2, 8, 8, 3)), training=True).shape
+        (2, 8, 8, 3)
+    """
+
+    moves = True
+
+    def __init__(
+        self,
+        factor: Any = 1.0,
+        scale: Any = 1.0,
+        interpolation: str = "bilinear",
+        fill_mode: str = "reflect",
+        fill_value: float = 0.0,
+        value_range: Any = (0, 255),
+        seed: Any = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(seed, data_format, **kwargs)
+        self.factor = as_factor(self, "factor", factor)
+        self.scale = as_factor(self, "scale", scale)
+        self.interpolation = one_of(self, "interpolation", interpolation, _INTERPOLATIONS)
+        self.fill_mode = one_of(self, "fill_mode", fill_mode, _FILL_MODES)
+        self.fill_value, self.value_range = fill_value, as_value_range(self, value_range)
+
+    def sample(self, image: jax.Array, key: jax.Array) -> jax.Array:
+        moved = self._warp(image, key, self.interpolation, self.fill_value)
+        return jnp.clip(moved, *self.value_range)
+
+    def sample_mask(self, mask: jax.Array, key: jax.Array) -> jax.Array:
+        return self._warp(mask, key, "nearest", 0)
+
+    def _warp(self, image: jax.Array, key: jax.Array, interpolation: str, fill: Any) -> jax.Array:
+        of_event, of_scale, of_shifts = jax.random.split(key, 3)
+        height, width, _ = image.shape
+        strength = draw(of_scale, self.scale)
+        reach = math.ceil(3 * 0.05 * min(height, width) * self.scale[1])  # of the widest kernel
+        places = jnp.arange(-reach, reach + 1)
+        sigma = jnp.maximum(0.05 * min(height, width) * strength, 1e-3)
+        weights = jnp.exp(-0.5 * jnp.square(places / sigma))
+        weights = weights / jnp.sum(weights)
+        shifts = jax.random.normal(of_shifts, (2, height, width))
+        for axis in (1, 2):
+            shifts = jnp.apply_along_axis(lambda x: jnp.convolve(x, weights, "same"), axis, shifts)
+        shifts = 0.1 * max(height, width) * strength * shifts
+        grid = jnp.stack(jnp.meshgrid(jnp.arange(height), jnp.arange(width), indexing="ij"))
+        moved = [
+            image_ops.map_coordinates(
+                image[..., i], grid + shifts, _ORDERS[interpolation], self.fill_mode, fill
+            )
+            for i in range(image.shape[-1])
+        ]
+        return jnp.where(happens(of_event, self.factor), jnp.stack(moved, -1), image)
 
 
 class RandomErasing(ImageLayer):
