@@ -22,7 +22,12 @@ class Waiting:
         if name.partition(".")[0] not in self.roots or self not in sys.meta_path:
             return None
         sys.meta_path.remove(self)
-        from jkeras import alias
+        try:
+            from jkeras import alias
+        except ModuleNotFoundError as error:
+            if error.name != "jkeras":
+                raise
+            return None  # the Python of another environment
 
         alias.install(self.tensorflow)
         return sys.meta_path[0].find_spec(name, path, target)
@@ -30,8 +35,8 @@ class Waiting:
     def find_distributions(self, context: Any = None) -> Any:
         """Yields nothing until the alias is installed, which answers for `keras`."""
         if getattr(context, "name", None) in self.roots and self in sys.meta_path:
-            self.find_spec("keras")
-            return sys.meta_path[0].find_distributions(context)
+            if self.find_spec("keras") is not None:
+                return sys.meta_path[0].find_distributions(context)
         return iter(())
 
 
