@@ -15,6 +15,7 @@ from jkeras import callbacks as callbacks
 from jkeras import config as config
 from jkeras import constraints as constraints
 from jkeras import datasets as datasets
+from jkeras import distillation as distillation
 from jkeras import distribution as distribution
 from jkeras import dtype_policies as dtype_policies
 from jkeras import initializers as initializers
@@ -33,6 +34,7 @@ from jkeras import saving as saving
 from jkeras import training as training
 from jkeras import tree as tree
 from jkeras import utils as utils
+from jkeras import visualization as visualization
 from jkeras import wrappers as wrappers
 from jkeras.base import old_spellings as _old_spellings
 from jkeras.base import registry as _registry
@@ -73,9 +75,11 @@ for _area, _module in {
     "constraints": constraints,
     "random": random,
     "quantizers": quantizers,
+    "distillation": distillation,
 }.items():
     _registry.export(f"keras.{_area}", _area, vars(_module))
 _registry.export("keras", "models", vars(models))
+_registry.export("keras.utils", "layers", {"FeatureSpace": utils.FeatureSpace})
 _registry.export("keras.applications", "layers", vars(applications.convnext))
 _registry.export("keras.applications", "layers", vars(applications.inception_resnet_v2))
 _registry.export("keras", "policy", vars(dtype_policies))

@@ -4,7 +4,7 @@ import jax
 
 
 def platform() -> str:
-    """Returns `"cpu"`, `"gpu"` or `"tpu"`: that of the default device, as `jkeras.device` sets it."""
+    """Returns `"cpu"`, `"gpu"` or `"tpu"`: that of the default device, or of `jkeras.device`."""
     device = jax.config.jax_default_device
     if device is None:
         return jax.default_backend()

@@ -413,6 +413,9 @@ class Layer(Module, OldLayer, registry.Configurable):
             here.keep_masks(outputs)
         return outputs
 
+    def _check_rebuild(self, *args: Any, **kwargs: Any) -> None:
+        """Refuses what `build` is called with again, where that cannot be."""
+
     def _cast(self, tree: Any) -> Any:
         """Makes JAX arrays of other arrays, and casts floating ones to the compute dtype."""
         dtype = self.compute_dtype if self.autocast else None
@@ -455,7 +458,9 @@ def _recorded_build(build: Callable) -> Callable:
         with host.building:
             if self._building:  # super().build(...) in a subclass
                 build(self, *args, **kwargs)
-            elif not self._built:
+            elif self._built:
+                self._check_rebuild(*args, **kwargs)
+            else:
                 build_and_record(self, args, kwargs)
 
     def build_and_record(self: Layer, args: tuple, kwargs: dict[str, Any]) -> None:

@@ -25,6 +25,7 @@ from jkeras.base import keys
 from jkeras.callbacks.callback import CallbackList
 from jkeras.callbacks.monitor import direction_of
 from jkeras.callbacks.progress import EpochProgress, resolve_verbose
+from jkeras.callbacks.terminate_on_nan import TerminateOnNaN
 from jkeras.core import pure
 from jkeras.models import arguments, sharing
 from jkeras.models.model import Model
@@ -534,6 +535,13 @@ class _Member:
         """The values by epoch."""
         return self._called.history.history  # type: ignore[union-attr]
 
+    def end_epoch(self, epoch: int, logs: dict[str, float]) -> None:
+        """Calls what is to be called at the end of an epoch."""
+        for callback in self._called:
+            if isinstance(callback, TerminateOnNaN):
+                callback.on_train_batch_end(self._called.params["steps"] - 1, logs)
+        self.call("on_epoch_end", epoch, logs)
+
     def call(self, hook: str, *args: Any) -> None:
         """Calls a hook of the callbacks."""
         getattr(self._called, hook)(*args)
@@ -583,6 +591,8 @@ def _path_of_member(path: str, number: int) -> str:
 
 
 def _wants_batches(callback: Any) -> bool:
+    if isinstance(callback, TerminateOnNaN):
+        return False  # a loss that was not finite stays so: the end of an epoch shows it as well
     wants = getattr(callback, "wants_batches", None)
     return bool(wants is not None and wants("train"))
 
@@ -750,7 +760,7 @@ class _Run:
                 self._spread(stack)
             for place, member in self._alive():
                 own = {name: float(array[place]) for name, array in values.items()}
-                member.call("on_epoch_end", epoch, own)
+                member.end_epoch(epoch, own)
                 last[member.number] = own
             if self._progress is not None:
                 self._progress.finish(_shown(values), plan.train.steps)

@@ -108,7 +108,7 @@ def _stores(
 
 def _write_store(root: Any, path: str, name: str, store: Mapping[str, Any]) -> None:
     group = root.create_group(f"{path}/vars" if path else "vars")
-    group.attrs["name"] = str(name)  # a name may be a subclass, which HDF5 does not know
+    h5_writer.write_text(group, "name", name)
     for key, value in store.items():
         h5_writer.write_array(group, key, value)
 

@@ -1040,6 +1040,29 @@ class Dataset:
     def __iter__(self) -> "DatasetIterator":
         return DatasetIterator(self)
 
+    def get_state(self) -> dict[str, Any]:
+        """Returns which pass comes next, and the seeds: numbers that may be written as JSON."""
+        return {"pass": self._passes, "seeds": [seed.value for seed in self._seeds]}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Makes the next pass the one that `get_state` said.
+
+        Raises:
+            ValueError: If the state is that of a data set made in another way.
+        """
+        given = list(state.get("seeds", ()))
+        if len(given) != len(self._seeds):
+            raise ValueError(
+                f"The state is that of another data set: it has {len(given)} random orders, this "
+                f"one has {len(self._seeds)}."
+            )
+        if [seed.value for seed in self._seeds] != given:
+            for seed, value in zip(self._seeds, given, strict=True):
+                seed.value = int(value)
+            for cache in self._caches:  # of another order
+                cache.clear()
+        self._passes = int(state["pass"])
+
     def as_numpy_iterator(self) -> "DatasetIterator":
         """Returns an iterator of plain NumPy arrays, numbers, and bytes."""
         return DatasetIterator(self, as_numpy)
@@ -1088,8 +1111,7 @@ class DatasetIterator:
 
     def get_state(self) -> dict[str, Any]:
         """Returns where it stands: numbers that may be written as JSON."""
-        seeds = [seed.value for seed in self._dataset._seeds]
-        return {"pass": self._number, "taken": self._taken, "seeds": seeds}
+        return {**self._dataset.get_state(), "pass": self._number, "taken": self._taken}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Goes on where `get_state` said; later passes follow that one.
@@ -1097,20 +1119,9 @@ class DatasetIterator:
         Raises:
             ValueError: If the state is that of a data set made in another way.
         """
-        seeds = self._dataset._seeds
-        if len(state.get("seeds", ())) != len(seeds):
-            raise ValueError(
-                f"The state is that of another data set: it has {len(state.get('seeds', ()))} "
-                f"random orders, this one has {len(seeds)}."
-            )
         self.close()
-        if [seed.value for seed in seeds] != list(state["seeds"]):
-            for seed, value in zip(seeds, state["seeds"], strict=True):
-                seed.value = int(value)
-            for cache in self._dataset._caches:  # of another order
-                cache.clear()
         self._number, self._taken = int(state["pass"]), int(state["taken"])
-        self._dataset._passes = self._number + 1
+        self._dataset.set_state({**state, "pass": self._number + 1})
 
     def close(self) -> None:
         """Ends what works ahead; the next element is made anew."""
@@ -1282,8 +1293,3 @@ def _chosen(
         return itertools.islice(found(), skip, None)
 
     return Dataset._of(*datasets, run=run)
-
-
-def shuffled(get: Callable[[int], Any], size: int, seed: int | None = None) -> Dataset:
-    """Returns a data set of single samples in a random order, another one in each epoch."""
-    return Dataset(get, size).shuffle(max(1, size), seed)

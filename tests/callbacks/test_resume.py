@@ -447,7 +447,7 @@ def test_a_disk_that_is_full(tmp_path, monkeypatch):
     def fail(*args, **kwargs):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(keras.saving.atomic, "writing", fail)
+    monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError, match="No space left"):
         run({}, BackupAndRestore(tmp_path / "b"))
-    assert not any(t.name == "jkeras-backup" for t in threading.enumerate())
+    assert not any(t.name.startswith("jkeras-backup") for t in threading.enumerate())

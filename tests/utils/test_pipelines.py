@@ -557,3 +557,45 @@ def test_a_split_of_a_data_set():
     assert (len(left), values(right)) == (5, [14, 16, 18])
     left, right = keras.utils.split_dataset(numbers.batch(3), left_size=0.8)
     assert (values(left), values(right)) == ([[0, 2, 4], [6, 8, 10], [12, 14]], [[16, 18]])
+
+
+@pytest.mark.parametrize("stop", [(1, 2), (1, None)])
+def test_a_training_that_was_interrupted_goes_on(stop, tmp_path):
+    def train(*callbacks):
+        keras.utils.set_random_seed(1)
+        data = Dataset.from_tensor_slices((X, Y)).shuffle(20)
+        flip = keras.layers.GaussianNoise(0.3)
+        data = data.map(lambda x, y: (flip(x, training=True), y), 2).batch(4).prefetch(1)
+        trained = model()
+        trained.fit(data, epochs=3, verbose=0, callbacks=callbacks)
+        return trained.get_weights()
+
+    class Stops(keras.callbacks.Callback):
+        def get_state(self):
+            return None
+
+        def set_state(self, state):
+            pass
+
+        def on_epoch_begin(self, epoch, logs=None):
+            self.epoch = epoch
+
+        def on_train_batch_end(self, batch, logs=None):
+            if (self.epoch, batch) == stop:
+                raise KeyboardInterrupt
+
+        def on_epoch_end(self, epoch, logs=None):
+            if (epoch, None) == stop:
+                raise KeyboardInterrupt
+
+    class Nothing(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            pass
+
+    expected = train(Nothing())
+    backup = str(tmp_path / "backup")
+    with pytest.raises(KeyboardInterrupt):
+        train(keras.callbacks.BackupAndRestore(backup, save_freq=1), Stops())
+    found = train(keras.callbacks.BackupAndRestore(backup, save_freq=1), Nothing())
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6)
