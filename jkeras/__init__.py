@@ -16,6 +16,7 @@ from jkeras import config as config
 from jkeras import constraints as constraints
 from jkeras import datasets as datasets
 from jkeras import distillation as distillation
+from jkeras import distribution as distribution
 from jkeras import dtype_policies as dtype_policies
 from jkeras import initializers as initializers
 from jkeras import layers as layers

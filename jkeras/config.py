@@ -107,12 +107,12 @@ def enable_flash_attention() -> None:
 
 
 def disable_flash_attention() -> None:
-    """Makes attention use XLA's own program; this is so from the start."""
+    """Makes attention use XLA's own program everywhere."""
     settings.put("flash_attention", False)
 
 
-def is_flash_attention_enabled() -> bool:
-    """Says whether attention uses cuDNN's fused kernel."""
+def is_flash_attention_enabled() -> bool | None:
+    """Says whether attention uses cuDNN's fused kernel; None, at the start: where it applies."""
     return settings.get("flash_attention")
 
 

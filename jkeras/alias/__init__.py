@@ -126,7 +126,7 @@ def load_ipython_extension(shell: Any) -> None:
 
 
 def pytest_addoption(parser: Any) -> None:
-    """Installs the alias for `pytest -p jkeras.alias`, before any test is read."""
+    """Installs the alias for `pytest -p jkeras.alias`, when the plugin is read."""
     install()
 
 

@@ -5,6 +5,7 @@ import importlib.abc
 import importlib.machinery
 import importlib.metadata
 import os
+import pkgutil
 import sys
 import types
 from collections.abc import Callable, Iterator, Sequence
@@ -101,10 +102,10 @@ class Finder(importlib.abc.MetaPathFinder):
     def _find(self, rest: str, fullname: str) -> Callable[[], types.ModuleType]:
         for prefix in _PREFIXES:
             if rest == prefix or rest == prefix.partition(".")[0]:
-                return lambda: sys.modules["keras"]
+                return _root
             rest = rest.removeprefix(prefix + ".")
         if not rest:
-            return lambda: sys.modules.get("keras") or Root(self.report)
+            return _root if fullname != "keras" else lambda: Root(self.report)
         if rest == "src" or rest.startswith("src."):
             parts = tuple(rest.split("."))[1:]
             if parts and parts[0] not in private.AREAS:
@@ -175,6 +176,10 @@ class Finder(importlib.abc.MetaPathFinder):
             yield Distribution(name)
 
 
+def _root() -> types.ModuleType:
+    return importlib.import_module("keras")
+
+
 class Distribution(importlib.metadata.Distribution):
     """Says the version of Keras whose interface jkeras has."""
 
@@ -211,9 +216,12 @@ class Root(types.ModuleType):
 
     def __init__(self, report: Report):
         super().__init__("keras", jkeras.__doc__)
-        # `from keras import *` takes what is in the module itself.
-        self.__dict__.update({k: v for k, v in vars(jkeras).items() if not k.startswith("_")})
+        public = {k: v for k, v in vars(jkeras).items() if not k.startswith("_")}
+        files = {module.name for module in pkgutil.iter_modules(jkeras.__path__)}
+        self.__dict__.update(public)
         self.__dict__.update(
+            # `from keras import *` imports also the namespaces that wait for their first use.
+            __all__=sorted({*public, *(files & private.AREAS.keys())}),
             _report=report,
             __path__=[],
             __version__=KERAS_VERSION,

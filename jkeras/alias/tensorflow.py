@@ -1,7 +1,7 @@
 """A small stand-in for TensorFlow: what scripts that mostly use `tf.keras` ask of `tf` itself.
 
-Values are JAX arrays, to which `.numpy()` is given while the stand-in is loaded. Functions are those
-of `keras.ops` under TensorFlow's names, so they work in layers, losses and functional models, too.
+Values are JAX arrays, to which `.numpy()` is given while the stand-in is loaded. Functions are
+those of `keras.ops` under TensorFlow's names, so they work in layers, losses and functional models.
 What is not here raises AttributeError and says what to use instead.
 """
 
@@ -87,7 +87,7 @@ def _narrow() -> bool:
 
 
 def _function(func: Callable | None = None, *args: Any, **kwargs: Any) -> Any:
-    """`tf.function` changes nothing: what `fit` runs is compiled, and `jax.jit` compiles the rest."""
+    """`tf.function` changes nothing: `fit` compiles its steps, and `jax.jit` compiles the rest."""
     return func if callable(func) else lambda f: f
 
 
@@ -206,6 +206,7 @@ def _split(
 def _norm(
     tensor: Any, ord: Any = "euclidean", axis: Any = None, keepdims: bool = False, name: Any = None
 ) -> Any:
+    tensor = ops.convert_to_tensor(tensor)
     tensor = ops.reshape(tensor, (-1,)) if axis is None else tensor
     return ops.norm(tensor, ord=2 if ord == "euclidean" else ord, axis=axis, keepdims=keepdims)
 
@@ -421,7 +422,7 @@ class Module:
 
 _DTYPES = {
     name: jnp.dtype(name)
-    for name in [
+    for name in (
         "bfloat16",
         "bool",
         "complex64",
@@ -437,7 +438,7 @@ _DTYPES = {
         "uint16",
         "uint32",
         "uint64",
-    ]
+    )
 } | {"string": "string"}
 _REDUCTIONS = {
     "reduce_all": ops.all,
@@ -474,7 +475,7 @@ _MATH = {
     "truediv": "true_divide",
 } | {
     name: name
-    for name in [
+    for name in (
         "abs",
         "add",
         "angle",
@@ -519,7 +520,7 @@ _MATH = {
         "segment_sum",
         "segment_max",
         "softplus",
-    ]
+    )
 }
 _ARRAYS = {
     "clip_by_value": "clip",
@@ -533,7 +534,7 @@ _ARRAYS = {
     "unstack": "unstack",
 } | {
     name: name
-    for name in [
+    for name in (
         "argsort",
         "broadcast_to",
         "einsum",
@@ -551,7 +552,7 @@ _ARRAYS = {
         "tile",
         "transpose",
         "meshgrid",
-    ]
+    )
 }
 _ACTIVATIONS = [
     "elu",
@@ -579,6 +580,11 @@ def _l2_normalize(x: Any, axis: Any = None, epsilon: float = 1e-12, name: Any = 
     return x * ops.rsqrt(ops.maximum(total, epsilon))
 
 
+def _clip_by_norm(t: Any, clip_norm: float, axes: Any = None, name: Any = None) -> Any:
+    norm = _norm(t, axis=axes, keepdims=axes is not None)
+    return ops.convert_to_tensor(t) * ops.minimum(1.0, clip_norm / ops.maximum(norm, 1e-12))
+
+
 def names() -> dict[str, Any]:
     """Returns everything that is here, by dotted name below `tf`."""
     math = {new: _plain(getattr(ops, old)) for new, old in _MATH.items()}
@@ -601,12 +607,7 @@ def names() -> dict[str, Any]:
         "Variable": Variable,
         "boolean_mask": _boolean_mask,
         "cast": _cast,
-        "clip_by_norm": lambda t, clip_norm, axes=None, name=None: (
-            t
-            * jnp.minimum(
-                1.0, clip_norm / jnp.maximum(_norm(t, axis=axes, keepdims=axes is not None), 1e-12)
-            )
-        ),
+        "clip_by_norm": _clip_by_norm,
         "cond": _cond,
         "config.experimental.list_physical_devices": _devices,
         "config.experimental.set_memory_growth": lambda device, enable: None,

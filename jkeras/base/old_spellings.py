@@ -1,4 +1,4 @@
-"""Spellings of Keras 1 and 2 that Keras 3 dropped: each works here, and warns once where it is used.
+"""Spellings of Keras 1 and 2 that Keras 3 dropped: each works, and warns where it is used.
 
 All of them are in this file; docs/drop_in.md lists them. Spellings of `keras.backend` are in
 `jkeras/backend.py`, those of arguments where the argument is read.
@@ -116,15 +116,15 @@ class OldModule(types.ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
+        below = f"{self.__name__}.{name}".removeprefix("keras.")
+        if below in MODULES:
+            return module(self._root, below)
         for place in self._places:
             found = getattr(_resolve(self._root, place), name, None)
             if found is not None:
                 if self._is_package:
                     _warn_of_module(self.__name__.removeprefix("keras."))
                 return found
-        below = f"{self.__name__}.{name}".removeprefix("keras.")
-        if below in MODULES:
-            return OldModule(below, self._root, MODULES[below])
         raise AttributeError(f"module {self.__name__!r} (of Keras 2) has no attribute {name!r}")
 
 
@@ -224,6 +224,19 @@ class OldLayer:
                 f"node_index={node_index}."
             )
         return self._calls[node_index].outputs
+
+
+class OldHistory(dict):
+    """A history by the names of the logs, which Keras 2 gave `"lr"`, `"acc"` and `"val_acc"`."""
+
+    _NOW = {"lr": "learning_rate", "acc": "accuracy", "val_acc": "val_accuracy"}
+
+    def __missing__(self, name: str) -> Any:
+        now = self._NOW.get(name)
+        if now not in self:
+            raise KeyError(name)
+        warn_deprecated(f"`history[{name!r}]` is Keras 2's spelling of `history[{now!r}]`.")
+        return self[now]
 
 
 class OldModel:

@@ -216,7 +216,8 @@ class Configurable:
     _arguments: tuple[tuple, dict[str, Any]]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        check_arguments(cls, args, kwargs)
+        if args or kwargs:
+            check_arguments(cls, args, kwargs)
         self = super().__new__(cls)
         object.__setattr__(self, "_arguments", (args, kwargs))
         return self
@@ -289,7 +290,10 @@ def _kept_arguments(obj: Configurable, classes: Sequence[type]) -> dict[str, Any
                 values[name] = default
     # Initial `weights=` (Flax calls them `variables`) are values, no configuration.
     initial = ("weights", "variables")
-    return {k: getattr(obj, k, v) for k, v in values.items() if k not in initial}
+    as_given = getattr(obj, "as_given", ())
+    return {
+        k: v if k in as_given else getattr(obj, k, v) for k, v in values.items() if k not in initial
+    }
 
 
 def _definer(classes: Sequence[type], method: str) -> type:
@@ -497,6 +501,7 @@ def deserialize_keras_object(
     safe_mode: bool = True,
     *,
     module_objects: Mapping[str, Any] | None = None,
+    printable_module_name: str = "object",
     area: str | None = None,
 ) -> Any:
     """Makes the object, or the structure of objects, that a config describes.
@@ -505,7 +510,9 @@ def deserialize_keras_object(
         config: What `serialize_keras_object` returned; Keras 2's and 3's forms are both read.
         custom_objects: Names of the user's classes and functions.
         safe_mode: Accepted for Keras's sake; code stored in a config is never executed.
-        module_objects: Further names, as in Keras 2; with these, `config` may be such a name.
+        module_objects: Further names, as in Keras 2; with these, `config` may be such a name;
+            that of a class gives an object of it.
+        printable_module_name: Accepted for Keras's sake: errors name the class itself.
         area: Where to look for a class whose config does not say so (`"layers"`).
 
     Raises:
@@ -513,7 +520,8 @@ def deserialize_keras_object(
     """
     with CustomObjectScope({**(module_objects or {}), **(custom_objects or {})}):
         if module_objects is not None and isinstance(config, str):
-            return find_function(config, area)
+            named = module_objects.get(config)
+            return named() if inspect.isclass(named) else find_function(config, area)
         return _deserialize(config, area)
 
 

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from jkeras.base import naming
 from jkeras.base.arguments import check_arguments
+from jkeras.base.old_spellings import OldHistory
 
 _BATCH_HOOKS = {
     "train": ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end"),
@@ -205,14 +206,14 @@ class History(Callback):
     """
 
     def __init__(self) -> None:
-        self.history: dict[str, list[Any]] = {}
+        self.history: dict[str, list[Any]] = OldHistory()
         self.epoch: list[int] = []
 
     def get_state(self) -> dict[str, Any]:
         return {"history": {k: list(v) for k, v in self.history.items()}, "epoch": self.epoch}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        self.history, self.epoch = dict(state["history"]), list(state["epoch"])
+        self.history, self.epoch = OldHistory(state["history"]), list(state["epoch"])
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.epoch = []
@@ -293,7 +294,7 @@ class CallbackList(Callback):
         """Returns the callbacks by names that hold for another process, too."""
         named: dict[str, Any] = {}
         for callback in self.callbacks:
-            named[naming.unique(type(callback).__qualname__, named)] = callback
+            named[naming.unique(type(callback).__name__, named)] = callback
         return named
 
     def get_state(self) -> dict[str, Any]:
@@ -369,8 +370,7 @@ def _hides_state(callback: Any) -> bool:
     return _is_ours(speaker) and not _is_ours(type(callback))
 
 
-@functools.lru_cache(maxsize=256)
-def _attributes_of_ours(kind: type) -> set[str]:
+def _attributes_of_ours(kind: Any) -> set[str]:
     """Returns the names that the code of those bases uses that are this library's."""
     functions = [f for c in kind.__mro__ if _is_ours(c) for f in vars(c).values()]
     codes = [f.__code__ for f in functions if hasattr(f, "__code__")]
@@ -456,7 +456,7 @@ class LambdaCallback(Callback):
         }
         known = set(_hooks())
         for name, function in given.items():
-            if name not in known:
+            if name not in known and name.startswith("on_"):
                 raise ValueError(f"LambdaCallback got an unknown hook {name!r}: {sorted(known)}.")
             if function is not None and not callable(function):
                 raise ValueError(

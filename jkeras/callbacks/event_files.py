@@ -3,7 +3,6 @@
 import os
 import struct
 import time
-import uuid
 import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -38,11 +37,14 @@ class EventFile:
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Cuts off what a killed process has written after `get_state`; new records go elsewhere.
 
-        What this process has written so far is taken back, as it is in that file already.
+        What this training has written so far is taken back, as it is in that file already.
         """
+        if self._writer is not None and self._suffix != state["suffix"]:
+            own = self._files()
+            self.close()
+            for path in own:
+                os.unlink(path)
         self.close()
-        for path in self._files():
-            os.unlink(path)
         self._suffix, self._used = state["suffix"], True
         for path in self._files():
             if state["size"]:
@@ -167,7 +169,7 @@ class EventFile:
 
 def _new_suffix() -> str:
     # Unlike that of any other file, also of one made by another process in this second.
-    return f".{os.getpid()}.{uuid.uuid4().hex[:8]}.v2"
+    return f".{os.getpid()}.{time.time_ns()}.v2"
 
 
 def as_png(image: np.ndarray) -> bytes:

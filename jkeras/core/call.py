@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base.registry import is_builtin
+from jkeras.base.types import Structure
 from jkeras.core import graph, policy, scope, shapes
 from jkeras.core.explain import explained
 
@@ -273,7 +274,7 @@ def _mask_outputs(
             here.set_mask(output, mask)
 
 
-def mark_symbols(layer: Any, args: tuple, kwargs: dict[str, Any], outputs: Any) -> None:
+def mark_symbols(layer: Any, args: tuple, kwargs: dict[str, Any], outputs: Structure) -> None:
     """Gives the symbolic outputs of a layer's symbolic call their masks, symbolic as well."""
     inputs = args[0] if args else next(iter(kwargs.values()), None)
     previous = kwargs.get("mask") if "mask" in layer._signature.mask_sources else None

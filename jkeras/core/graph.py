@@ -15,6 +15,7 @@ import jax
 import numpy as np
 
 from jkeras.base import naming
+from jkeras.base.types import ArrayLike, DTypeLike, Structure
 from jkeras.core import policy, shapes
 from jkeras.core.arithmetic import add_operators
 from jkeras.core.explain import explaining
@@ -84,7 +85,7 @@ class SymbolicTensor:
         """Returns the tensor without axes of size 1."""
         return record(_squeeze, (self,), {"axis": axis})
 
-    def astype(self, dtype: Any) -> "SymbolicTensor":
+    def astype(self, dtype: DTypeLike) -> "SymbolicTensor":
         """Returns the tensor in another dtype."""
         return record(_cast, (self, policy.standardize_dtype(dtype)), {})
 
@@ -273,7 +274,7 @@ class Call:
         return symbols(self.outputs)
 
 
-def is_symbolic(x: Any) -> bool:
+def is_symbolic(x: ArrayLike) -> bool:
     """Says whether `x` is a symbolic tensor.
 
     Example:
@@ -308,12 +309,12 @@ def get_source_inputs(tensor: SymbolicTensor) -> list[SymbolicTensor]:
     return list(found.values())
 
 
-def symbols(tree: Any) -> list[SymbolicTensor]:
+def symbols(tree: Structure) -> list[SymbolicTensor]:
     """Returns the symbolic tensors in a structure, in order."""
     return [x for x in jax.tree.leaves(tree) if isinstance(x, SymbolicTensor)]
 
 
-def replace(tree: Any, known: dict[int, Any]) -> Any:
+def replace(tree: Structure, known: dict[int, Any]) -> Any:
     """Returns the structure with each symbolic tensor replaced by its entry in `known`."""
     return jax.tree.map(lambda x: known[id(x)] if isinstance(x, SymbolicTensor) else x, tree)
 
@@ -325,7 +326,7 @@ def record(function: Callable, args: tuple, kwargs: dict[str, Any], name: str | 
     return record_call(operation, args, kwargs, specs)
 
 
-def record_call(layer: Any, args: tuple, kwargs: dict[str, Any], specs: Any) -> Any:
+def record_call(layer: Any, args: tuple, kwargs: dict[str, Any], specs: Structure) -> Any:
     """Notes that calling `layer` gives symbolic tensors of these specs; returns them."""
     call = Call(layer, args, kwargs)
 
@@ -488,7 +489,7 @@ def _none(x: Any) -> bool:
     return x is None
 
 
-def trace(inputs: Any, outputs: Any) -> Graph:
+def trace(inputs: Structure, outputs: Structure) -> Graph:
     """Finds the calls that lead from `inputs` to `outputs`.
 
     Raises:

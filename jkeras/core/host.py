@@ -14,6 +14,7 @@ import contextvars
 import itertools
 import multiprocessing
 import os
+import sys
 import threading
 import weakref
 import zlib
@@ -25,7 +26,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base import keys
-from jkeras.core import pure
+from jkeras.base.types import Structure
+from jkeras.core import graph, pure, scope
 
 # The numbers of the pass and the element that are prepared, and a count of calls on it.
 _position: contextvars.ContextVar = contextvars.ContextVar("_position", default=None)
@@ -33,8 +35,9 @@ _computes_with_numpy: contextvars.ContextVar = contextvars.ContextVar("_numpy", 
 _calls = itertools.count()  # in a process that prepares data for another one
 _programs: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 _seeds: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
-_lock = threading.RLock()
 _process = os.getpid()
+# Held while a layer is built, since the threads of a data set call the same layer.
+building = threading.RLock()
 
 
 @contextlib.contextmanager
@@ -68,15 +71,24 @@ def _is_numpy(value: Any) -> bool:
 
 def computes_with_numpy() -> bool:
     """Says whether the layers of the running call compute with NumPy."""
-    return _computes_with_numpy.get()
+    # Not what is traced on the way, while layers are built.
+    return _computes_with_numpy.get() and isinstance(scope.current(), scope.Eager)
+
+
+def in_loader() -> bool:
+    """Says whether the running call computes with NumPy in a process that prepares data.
+
+    If it was forked, JAX must not be used there, not even to find shapes.
+    """
+    return computes_with_numpy() and multiprocessing.parent_process() is not None
 
 
 def array_module() -> Any:
     """Returns the library that a layer which is `on_numpy` computes with: NumPy, or `jax.numpy`."""
-    return np if _computes_with_numpy.get() else jnp
+    return np if computes_with_numpy() else jnp
 
 
-def as_numpy(tree: Any, dtype: str | None) -> Any:
+def as_numpy(tree: Structure, dtype: str | None) -> Any:
     """Makes NumPy arrays of a call's arguments, and casts floating ones to a dtype."""
 
     def cast(x: Any) -> Any:
@@ -96,7 +108,7 @@ def seeds(layer: Any) -> list[int]:
         numbers = (zlib.crc32(worker.encode()), next(_calls))
     else:
         numbers = (*here[0], next(here[1]))
-    with _lock:
+    with building:
         if layer not in _seeds:
             given = getattr(layer, "seed", None)
             _seeds[layer] = given if isinstance(given, int) else keys.draw_integer_seed()
@@ -112,18 +124,61 @@ def call(layer: Any, compute: Callable[[], Any], args: tuple, kwargs: dict[str, 
         args: What it is called on.
         kwargs: The same by name.
     """
-    if not layer._on_numpy:
-        with _lock:  # building, and making programs
+    program = None
+    with building:
+        on_numpy = layer._on_numpy  # of a Sequential, it is that of its layers
+        if not on_numpy:
             layer._prepare(args, kwargs)
-            program = None if getattr(layer, "on_host", False) else _program(layer, args, kwargs)
-        if program is not None:
-            return program()
+            if not getattr(layer, "on_host", False):
+                program = _program(layer, args, kwargs)
+    if program is not None:
+        return program()
+    if not on_numpy:
         return jax.tree.map(np.array, compute())
     token = _computes_with_numpy.set(True)
     try:
         return jax.tree.map(np.asarray, compute())
     finally:
         _computes_with_numpy.reset(token)
+
+
+def is_traced_by_tensorflow(args: tuple, kwargs: dict[str, Any]) -> bool:
+    """Says whether a call is part of a function of `tf.data`, which has no values yet."""
+    if "tensorflow" not in sys.modules:
+        return False
+    is_symbolic = sys.modules["tensorflow"].is_symbolic_tensor
+    return any(hasattr(x, "graph") and is_symbolic(x) for x in jax.tree.leaves((args, kwargs)))
+
+
+def call_in_tensorflow(layer: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+    """Adds a call of the layer, with NumPy, to the function that TensorFlow traces."""
+    tf = sys.modules["tensorflow"]
+    flat, structure = jax.tree.flatten((args, kwargs))
+    places = [i for i, x in enumerate(flat) if hasattr(x, "graph")]
+
+    def filled(values: Any) -> tuple[tuple, dict[str, Any]]:
+        new = dict(zip(places, values, strict=True))
+        return jax.tree.unflatten(structure, [new.get(i, x) for i, x in enumerate(flat)])
+
+    tensors = [flat[i] for i in places]
+    symbols = [graph.SymbolicTensor(tuple(x.shape), x.dtype.name) for x in tensors]
+    inner_args, inner_kwargs = filled(symbols)
+    specs, form = jax.tree.flatten(layer.compute_output_spec(*inner_args, **inner_kwargs))
+
+    def run(*arrays: Any) -> list[Any]:
+        given = [np.asarray(x, object) if isinstance(x, bytes) else np.asarray(x) for x in arrays]
+        inner_args, inner_kwargs = filled(given)
+        with preparing_data(next(_calls)):
+            outputs = layer(*inner_args, **inner_kwargs)
+        return [
+            np.asarray(x, spec.dtype)
+            for x, spec in zip(jax.tree.leaves(outputs), specs, strict=True)
+        ]
+
+    results = tf.numpy_function(run, tensors, [tf.as_dtype(spec.dtype) for spec in specs])
+    for result, spec in zip(results, specs, strict=True):
+        result.set_shape(spec.shape)
+    return jax.tree.unflatten(form, results)
 
 
 def _program(layer: Any, args: tuple, kwargs: dict[str, Any]) -> Callable[[], Any]:

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 
 from jkeras.base.numbers import as_integer
+from jkeras.base.types import Structure
 from jkeras.core import shapes
 
 
@@ -90,7 +91,7 @@ class InputSpec:
         return None
 
 
-def check_input(spec: Any, inputs: Any, layer_name: str) -> None:
+def check_input(spec: Any, inputs: Structure, layer_name: str) -> None:
     """Compares inputs with a spec, or a structure of specs.
 
     Raises:

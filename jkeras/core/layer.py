@@ -12,6 +12,7 @@ from jkeras import regularizers
 from jkeras.base import naming, registry
 from jkeras.base.deprecation import warn_deprecated
 from jkeras.base.old_spellings import OldLayer
+from jkeras.base.types import Structure
 from jkeras.core import call, devices, graph, host, policy, pure, scope, shapes
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.input_spec import InputSpec, check_input
@@ -84,6 +85,8 @@ class Layer(Module, OldLayer, registry.Configurable):
     # See `core/host.py`.
     _prepares_data: bool = False
     _on_numpy: bool = False
+    # Tells TensorFlow, which rewrites the source of what `tf.data` calls, to leave layers alone.
+    autograph_info__: Any = None
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
@@ -322,7 +325,7 @@ class Layer(Module, OldLayer, registry.Configurable):
         outputs = self.compute_output_spec(*inputs, **named)
         return jax.tree.map(lambda x: x.shape if isinstance(x, SymbolicTensor) else x, outputs)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Structure, previous_mask: Any = None) -> Any:
         """Returns the mask of the outputs: the inputs' own unless a layer overrides it."""
         return previous_mask
 
@@ -412,6 +415,8 @@ class Layer(Module, OldLayer, registry.Configurable):
         here = scope.current()
         if here is not None:
             return call.outputs_of(self, here, args, kwargs)
+        if host.is_traced_by_tensorflow(args, kwargs):
+            return host.call_in_tensorflow(self, args, kwargs)
         if host.applies(self, args, kwargs):
             return host.call(self, lambda: self._eager_call(args, kwargs), args, kwargs)
         return self._eager_call(args, kwargs)
@@ -426,6 +431,9 @@ class Layer(Module, OldLayer, registry.Configurable):
         if here.masks:
             here.keep_masks(outputs)
         return outputs
+
+    def _check_rebuild(self, *args: Any, **kwargs: Any) -> None:
+        """Refuses what `build` is called with again, where that cannot be."""
 
     def _cast(self, tree: Any) -> Any:
         """Makes JAX arrays of other arrays, and casts floating ones to the compute dtype."""
@@ -466,11 +474,15 @@ def _recorded_build(build: Callable) -> Callable:
 
     @functools.wraps(build)
     def recorded(self: Layer, *args: Any, **kwargs: Any) -> None:
-        if self._building:  # super().build(...) in a subclass
-            build(self, *args, **kwargs)
-            return
-        if self._built:
-            return
+        with host.building:
+            if self._building:  # super().build(...) in a subclass
+                build(self, *args, **kwargs)
+            elif self._built:
+                self._check_rebuild(*args, **kwargs)
+            else:
+                build_and_record(self, args, kwargs)
+
+    def build_and_record(self: Layer, args: tuple, kwargs: dict[str, Any]) -> None:
         args, kwargs = shapes.known_for_build((args, kwargs))
         records = self.__dict__
         records["_building"] = True

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base.naming import nearest, to_snake_case
+from jkeras.base.types import ArrayLike
 from jkeras.core import policy
 from jkeras.core.explain import explained
 from jkeras.core.graph import Call, SymbolicTensor, lift, symbols
@@ -266,7 +267,7 @@ def _describe(function: Callable) -> str:
 
 
 # ------------------------------------------------------------------ what stands for an array
-def as_array(x: Any) -> Any:
+def as_array(x: ArrayLike) -> Any:
     """Returns the array that `x` stands for; a number stays one, since its dtype gives way."""
     if isinstance(x, Variable):
         return x.value
@@ -279,7 +280,7 @@ def as_array(x: Any) -> Any:
     return x
 
 
-def as_arrays(xs: Any) -> list[Any]:
+def as_arrays(xs: ArrayLike) -> list[Any]:
     """Returns the arrays that the members of `xs` stand for."""
     return [as_array(x) for x in xs]
 

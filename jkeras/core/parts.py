@@ -16,6 +16,7 @@ import numpy as np
 
 from jkeras import constraints, initializers, regularizers
 from jkeras.base import naming
+from jkeras.base.types import DTypeLike, Shape
 from jkeras.core import policy, scope
 from jkeras.core.seeds import SeedGenerator
 from jkeras.core.variable import Variable
@@ -116,9 +117,9 @@ class Module:
     def add_weight(
         self,
         *args: Any,
-        shape: Any = None,
+        shape: Shape = None,
         initializer: Any = None,
-        dtype: Any = None,
+        dtype: DTypeLike = None,
         trainable: bool = True,
         autocast: bool = True,
         regularizer: Any = None,

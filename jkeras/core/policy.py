@@ -17,6 +17,7 @@ from jkeras.base.registry import (
     register_builtin,
     serialize_keras_object,
 )
+from jkeras.base.types import DTypeLike
 
 # fmt: off
 _DTYPES = (
@@ -30,7 +31,7 @@ _QUANTIZED = ("int8",)
 _ALIASES = {"int": "int32", "float": "float32", "double": "float64", "half": "float16"}
 
 
-def standardize_dtype(dtype: Any) -> str:
+def standardize_dtype(dtype: DTypeLike) -> str:
     """Returns the name of a dtype given as a string, a NumPy, JAX or Python type.
 
     Args:
@@ -66,7 +67,7 @@ def standardize_dtype(dtype: Any) -> str:
     return name
 
 
-def is_float(dtype: Any) -> bool:
+def is_float(dtype: DTypeLike) -> bool:
     """Says whether `dtype` is a floating one (bfloat16 included)."""
     return jnp.issubdtype(dtype, np.floating)
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from jkeras.base import keys
 from jkeras.base.naming import auto_name
+from jkeras.base.types import ArrayLike, DTypeLike
 from jkeras.core import policy, scope
 from jkeras.core.arithmetic import add_operators
 
@@ -132,7 +133,7 @@ class Variable:
                 self._array = self.initial_value(key)
         return self._array
 
-    def set_cell(self, array: Any) -> None:
+    def set_cell(self, array: ArrayLike) -> None:
         """Makes the cell hold `array`."""
         if isinstance(array, jax.core.Tracer):
             raise ValueError(
@@ -290,7 +291,7 @@ class Variable:
     def __jax_array__(self) -> jax.Array:
         return self.value
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self.value, dtype)
 
     __hash__ = object.__hash__

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
@@ -105,10 +106,26 @@ class Loss(registry.Configurable):
                     "value for each sample, or one for all."
                 )
             losses = jnp.asarray(values, self.dtype)
+            if sample_weight is not None and not losses.ndim:
+                losses = self._spread(losses, sample_weight)
             masks = [mask, self.counted(y_true, y_pred)]
             return reduce(
                 losses, sample_weight, [m for m in masks if m is not None], self.reduction
             )
+
+    def _spread(self, loss: jax.Array, sample_weight: Any) -> jax.Array:
+        """Returns one number for the batch, of a user's loss, as one a sample."""
+        made_by = getattr(self, "fn", type(self))
+        own = (getattr(made_by, "__module__", None) or "").split(".")[0] == "jkeras"
+        if own or not jnp.ndim(sample_weight):
+            return loss
+        warnings.warn(
+            f"The loss {self.name!r} gives one number for the whole batch, which the weights of "
+            "samples or classes cannot tell apart: it is multiplied by their mean, as in Keras. "
+            "Return one value a sample.",
+            stacklevel=2,
+        )
+        return jnp.broadcast_to(loss, jnp.shape(sample_weight))
 
     # -------------------------------------------------------------- configuration
     def get_config(self) -> dict[str, Any]:

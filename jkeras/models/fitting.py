@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base import keys, settings
+from jkeras.base.platforms import platform
+from jkeras.base.types import Structure
 from jkeras.callbacks.callback import CallbackList, History
 from jkeras.callbacks.console import is_terminal
 from jkeras.callbacks.progress import EpochProgress, Progress, resolve_verbose
@@ -55,13 +57,15 @@ class Fit:
         self._validation: Evaluate | None = None
         self._frequency: Any = 1
         self._first = initial_epoch
-        self._begun_at = int(session.step)
+        self._begun_at = 0  # how many steps the model had taken before, where that matters
         self._place = loop.Place(initial_epoch)  # the first one
         self._ended = False  # whether it was an end that was restored
         self._run: loop.Epochs | None = None
         self._last: dict[str, Any] = {}  # the last epoch's logs
         self._random: dict[str, Any] | None = None  # the global generators when training began
         self._keepers: list[Keeper] = []
+        self._structure: Any = None  # of the state, and the paths in it
+        self._paths: list[str] = []
         self._before_validation: dict[str, Any] | None = None
 
     def _checked(self, run_chunk: Any) -> Any:
@@ -89,9 +93,9 @@ class Fit:
             pause=self._pause,
         )
 
-    def validate_on(self, data: Any, steps: int | None, frequency: Any) -> None:
+    def validate_on(self, data: Structure, steps: int | None, frequency: Any) -> None:
         """Makes every n-th epoch end with an evaluation."""
-        self._validation = Evaluate(self._model, data, steps)
+        self._validation = Evaluate(self._model, data, steps, getattr(self._feed, "unsent", None))
         self._validation.listen_with(self._called, pause=self._pause)
         self._frequency = frequency
 
@@ -146,6 +150,7 @@ class Fit:
         """Hands the state to `keeper` before a signal ends the program."""
         self._keepers.append(keeper)
         self._session.interrupts.patient = True
+        self._begun_at = int(self._session.step)
         if self._random is None:
             self._random = keys.global_state()
 
@@ -186,9 +191,9 @@ class Fit:
         """
         run: Any = self._run
         place = run.place if epoch is None else loop.Place(epoch)
-        arrays = _by_path(self._training.state())
+        arrays = self._by_path(self._training.state())
         if copies and self._training.donates:  # the next step destroys the cells' arrays
-            copy = np.array if jax.default_backend() == "cpu" else jnp.copy
+            copy = np.array if platform() == "cpu" else jnp.copy
             arrays = {path: copy(array) for path, array in arrays.items()}
         validation = None if self._validation is None else self._validation.position
         return {
@@ -248,6 +253,13 @@ class Fit:
         self._session.draws = random["draws"]
         keys.set_global_state(random["now"])
 
+    def _by_path(self, tree: Any) -> dict[str, Any]:
+        leaves, structure = jax.tree.flatten(tree)
+        if not self._paths or structure != self._structure:  # writing the paths takes longer than copying the arrays
+            paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(tree)]
+            self._structure, self._paths = structure, list(map(jax.tree_util.keystr, paths))
+        return dict(zip(self._paths, leaves, strict=True))
+
     def _fill(self, state: Any, arrays: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         """Returns a state like this one with other arrays, and those from outside by path.
 
@@ -260,7 +272,7 @@ class Fit:
             for path, array in arrays.items()
             if path.startswith(begin)  # some of them are found when a step is traced
         }
-        shapes = {path: np.shape(array) for path, array in _by_path(state).items()}
+        shapes = {path: np.shape(array) for path, array in self._by_path(state).items()}
         found = {path: np.shape(array) for path, array in arrays.items()}
         differing = sorted(
             path
@@ -292,11 +304,6 @@ class Keeper(Protocol):
 
     def close(self) -> None:
         """Waits until all is written."""
-
-
-def _by_path(tree: Any) -> dict[str, Any]:
-    leaves = jax.tree_util.tree_leaves_with_path(tree)
-    return {jax.tree_util.keystr(path): leaf for path, leaf in leaves}
 
 
 def get_training_state(self: Any, epoch: int | None = None) -> dict[str, Any]:
@@ -338,15 +345,18 @@ class Evaluate:
         model: The model, compiled.
         data: The data.
         steps: The largest number of steps; None for all of a pass.
+        unsent: Other data that will be on the device as well, and are not there yet.
     """
 
-    def __init__(self, model: Any, data: Any, steps: int | None):
+    def __init__(self, model: Any, data: Any, steps: int | None, unsent: Any = None):
         session = model._session
         self._model = model
         self._steps = data_module.limited_steps(steps, data.steps)
         self._program = session.program("test", data.example)
         session.check_labels(self._program, data)
-        self._feed = data.feed()  # one for all epochs: arrays are sent to the device once
+        self._feed = data.feed(
+            unsent=unsent
+        )  # one for all epochs: arrays are sent to the device once
         self._evaluation = Evaluation(session, self._program, self._feed.select)
 
     def listen(self, verbose: Any, callbacks: Any) -> Progress | None:
@@ -411,7 +421,12 @@ class Evaluate:
 
 
 def predict(
-    model: Any, x: Any, batch_size: int | None, verbose: Any, steps: int | None, callbacks: Any
+    model: Any,
+    x: Structure,
+    batch_size: int | None,
+    verbose: Any,
+    steps: int | None,
+    callbacks: Any,
 ) -> Any:
     """Does `Model.predict`."""
     session: Session = model._session
@@ -424,6 +439,10 @@ def predict(
     progress = Progress(count, verbose) if verbose else None
     feed = data.slices()
     pace = loop.Pace(1) if feed.streams else _pace(model, verbose)
+    if pace.refreshes and not called.wants_batches("predict"):
+        # A chunk of another length is another program: of many lengths, most of the time is spent
+        # compiling.
+        pace = loop.Pace(1 if count is None or count <= 256 else 64)
     model.stop_predicting = False
     listeners = loop.Listeners(called, pace, progress, lambda: model.stop_predicting)
     prediction = Prediction(session, described.written)
@@ -443,9 +462,9 @@ def predict(
 # ------------------------------------------------------------------ one batch; methods of Model
 def train_on_batch(
     self: Any,
-    x: Any,
-    y: Any = None,
-    sample_weight: Any = None,
+    x: Structure,
+    y: Structure = None,
+    sample_weight: Structure = None,
     class_weight: Any = None,
     return_dict: bool = False,
 ) -> Any:
@@ -475,7 +494,11 @@ def train_on_batch(
 
 
 def test_on_batch(
-    self: Any, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+    self: Any,
+    x: Structure,
+    y: Structure = None,
+    sample_weight: Structure = None,
+    return_dict: bool = False,
 ) -> Any:
     """Returns the loss and the metrics over all of the given samples, as one batch.
 
@@ -489,7 +512,7 @@ def test_on_batch(
     return self.evaluate(x, y, batch_size=_rows(x), **options)
 
 
-def predict_on_batch(self: Any, x: Any) -> Any:
+def predict_on_batch(self: Any, x: Structure) -> Any:
     """Returns the outputs for all of the given samples, computed as one batch."""
     return self.predict(x, batch_size=_rows(x), verbose=0)
 

@@ -15,6 +15,7 @@ import numpy as np
 from jax import lax
 
 from jkeras.base import keys, naming
+from jkeras.base.types import ArrayLike, Structure
 from jkeras.core import pure, scope
 from jkeras.core.variable import Variable
 from jkeras.optimizers.cells import map_cells
@@ -72,6 +73,16 @@ class StepState(TrainState):
         return iter(self.of.to_lists(self)) if self.of is not None else iter(())
 
 
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class TakenStep(StepState):
+    """What the base's step returns: a state, which unpacks into `(logs, state)` as Keras's."""
+
+    def __iter__(self) -> Iterator[Any]:
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(StepState)}
+        return iter((dict(self.metrics["logs"]), StepState(**fields)))
+
+
 class HookObjective:
     """The losses and metrics of a model that overrides hooks, as an objective of a step.
 
@@ -86,7 +97,7 @@ class HookObjective:
     def __init__(self, model: Any, tracker: Any, logs: Mapping[str, Any]):
         self._model, self._tracker, self._logs = model, tracker, logs
 
-    def loss(self, batch: Batch, outputs: Any) -> tuple[Any, dict[str, Any]]:
+    def loss(self, batch: Batch, outputs: Structure) -> tuple[Any, dict[str, Any]]:
         """Returns what `compute_loss` and `compute_metrics` return."""
         model, here = self._model, scope.current()
         given = {"training": here is not None and bool(here.training)}
@@ -108,7 +119,7 @@ class HookObjective:
         return {"logs": self._logs}
 
     def update(
-        self, metrics: Any, batch: Batch, outputs: Any, masks: Any, losses: Mapping[str, Any]
+        self, metrics: Any, batch: Batch, outputs: Structure, masks: Any, losses: Mapping[str, Any]
     ) -> dict[str, Any]:
         """Returns the logs of this step."""
         return {"logs": as_logs(losses["logs"])}
@@ -295,7 +306,8 @@ def take_standard_step(state: Any, given: Any, method: str) -> TrainState:
             "take a step yourself, use train_on_batch(), or jkeras.training."
         )
     new = state.advance(state, Batch(*data_module.unpack(given)))
-    return state.of.view(new, state.advance)
+    view = state.of.view(new, state.advance)
+    return TakenStep(**{f.name: getattr(view, f.name) for f in dataclasses.fields(StepState)})
 
 
 def check_signature(step: Callable) -> None:
@@ -316,7 +328,7 @@ def check_signature(step: Callable) -> None:
         ) from None
 
 
-def ensure_built(session: Any, x: Any) -> None:
+def ensure_built(session: Any, x: Structure) -> None:
     """Makes sure that the weights exist, of a model whose own step is all that is called."""
     model = session.model
     if model.built:
@@ -422,7 +434,7 @@ def _trace(trial: HookSteps, mode: str, batch: Batch) -> tuple[list[str], dict[s
 
 # ------------------------------------------------------------------ the hooks of Model
 @standard
-def train_step(self: Any, state: Any, data: Any) -> Any:
+def train_step(self: Any, state: Any, data: Structure) -> Any:
     """Takes one training step: a pure function, which a subclass may override.
 
     Args:
@@ -452,7 +464,7 @@ def train_step(self: Any, state: Any, data: Any) -> Any:
 
 
 @standard
-def test_step(self: Any, state: Any, data: Any) -> Any:
+def test_step(self: Any, state: Any, data: Structure) -> Any:
     """Takes one step of evaluation: a pure function, which a subclass may override.
 
     Args:
@@ -469,10 +481,10 @@ def test_step(self: Any, state: Any, data: Any) -> Any:
 @standard
 def compute_loss(
     self: Any,
-    x: Any = None,
-    y: Any = None,
-    y_pred: Any = None,
-    sample_weight: Any = None,
+    x: Structure = None,
+    y: Structure = None,
+    y_pred: ArrayLike = None,
+    sample_weight: Structure = None,
     training: bool = True,
 ) -> Any:
     """Returns the loss of predictions; a subclass may override it.
@@ -497,7 +509,9 @@ def compute_loss(
 
 
 @standard
-def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
+def compute_metrics(
+    self, x: Structure, y: Structure, y_pred: ArrayLike, sample_weight: Structure = None
+) -> dict[str, Any]:
     """Updates the metrics of `compile` and returns all values; a subclass may override it.
 
     Args:
@@ -524,10 +538,10 @@ def stateless_compute_loss(
     trainable_variables: Sequence[Any],
     non_trainable_variables: Sequence[Any],
     metrics_variables: Sequence[Any],
-    x: Any = None,
-    y: Any = None,
-    y_pred: Any = None,
-    sample_weight: Any = None,
+    x: Structure = None,
+    y: Structure = None,
+    y_pred: ArrayLike = None,
+    sample_weight: Structure = None,
     training: bool = True,
 ) -> tuple[Any, tuple[list[Any], list[Any], list[Any]]]:
     """Does `compute_loss` with lists of arrays for all variables, purely.

@@ -9,6 +9,7 @@ import jax
 from jkeras import saving
 from jkeras.base import naming, registry
 from jkeras.base.old_spellings import OldModel
+from jkeras.base.types import ArrayLike, Data, Shape, Structure
 from jkeras.callbacks.callback import History
 from jkeras.core import graph, pure
 from jkeras.core.input_spec import check_input
@@ -202,7 +203,7 @@ class Model(OldModel, Layer):
 
     # -------------------------------------------------------------- calling
     @hooks.standard
-    def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+    def call(self, inputs: Structure, training: Any = None, mask: ArrayLike = None) -> Any:
         """Computes the outputs of a functional model; a subclass writes its own."""
         raise NotImplementedError(
             f"Model {type(self).__name__} has no method call(self, inputs), and was not made "
@@ -228,7 +229,7 @@ class Model(OldModel, Layer):
         if not self._built and type(self).build is not Model.build and not self._building:
             super()._prepare(args, kwargs)
 
-    def build(self, input_shape: Any = None) -> None:
+    def build(self, input_shape: Shape = None) -> None:
         """Makes the weights for inputs of a shape; nothing is computed.
 
         Args:
@@ -308,17 +309,17 @@ class Model(OldModel, Layer):
 
     def fit(
         self,
-        x: Any = None,
-        y: Any = None,
+        x: Data = None,
+        y: Structure = None,
         batch_size: int | None = None,
         epochs: int = 1,
         verbose: Any = "auto",
         callbacks: Any = None,
         validation_split: float = 0.0,
-        validation_data: Any = None,
+        validation_data: Data = None,
         shuffle: bool = True,
         class_weight: Any = None,
-        sample_weight: Any = None,
+        sample_weight: Structure = None,
         initial_epoch: int = 0,
         steps_per_epoch: int | None = None,
         validation_steps: int | None = None,
@@ -415,11 +416,11 @@ class Model(OldModel, Layer):
 
     def evaluate(
         self,
-        x: Any = None,
-        y: Any = None,
+        x: Data = None,
+        y: Structure = None,
         batch_size: int | None = None,
         verbose: Any = "auto",
-        sample_weight: Any = None,
+        sample_weight: Structure = None,
         steps: int | None = None,
         callbacks: Any = None,
         return_dict: bool = False,
@@ -469,7 +470,7 @@ class Model(OldModel, Layer):
 
     def predict(
         self,
-        x: Any,
+        x: Data,
         batch_size: int | None = None,
         verbose: Any = "auto",
         steps: int | None = None,

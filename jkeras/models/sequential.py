@@ -4,7 +4,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 from jkeras.base import registry
+from jkeras.base.types import ArrayLike, Shape, Structure
 from jkeras.core import graph, scope, shapes
+from jkeras.core.host import building, in_loader
 from jkeras.core.layer import Layer
 from jkeras.layers.core import InputLayer, given_input_shape
 from jkeras.models import functional_config, host
@@ -219,7 +221,7 @@ class Sequential(Model):
         return {"input_shape": self.input_shape} if self._has_inputs else super().get_build_config()
 
     # -------------------------------------------------------------- building and calling
-    def build(self, input_shape: Any = None) -> None:
+    def build(self, input_shape: Shape = None) -> None:
         """Makes the weights for inputs of a shape, such as `(None, 8)`."""
         if input_shape is None:
             return
@@ -229,7 +231,6 @@ class Sequential(Model):
                 f"input_shape={input_shape!r}"
             )
         if self._has_inputs:
-            self._check_shape(input_shape)
             return
         if not self.layers:
             raise ValueError(
@@ -249,8 +250,9 @@ class Sequential(Model):
         except NotImplementedError:  # a layer whose outputs' shapes only a call of arrays shows
             self._restack(layers)
 
-    def _check_shape(self, given: Any) -> None:
-        own = self.input_shape
+    def _check_rebuild(self, *args: Any, **kwargs: Any) -> None:
+        given = next(iter((*args, *kwargs.values())), None)
+        own = self.input_shape if self._has_inputs else None
         if not (shapes.is_shape(own) and shapes.is_shape(given)):
             return
         fits = len(own) == len(given) and all(
@@ -263,8 +265,10 @@ class Sequential(Model):
             )
 
     def _prepare(self, args: tuple, kwargs: dict[str, Any]) -> None:
-        if not self._has_inputs and not self._building and args:
-            shape = getattr(args[0], "shape", None)
+        if not args or (self._built and self._has_inputs) or in_loader():
+            return
+        with building:
+            shape = None if self._has_inputs or self._building else getattr(args[0], "shape", None)
             if shape is not None and not host.on_host(self.layers[0] if self.layers else None):
                 self.build(tuple(shape))
 
@@ -285,7 +289,7 @@ class Sequential(Model):
         found: Any = self.call_graph()
         return host.encode(found, arrange_inputs(found, x, self.name))
 
-    def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+    def call(self, inputs: Structure, training: Any = None, mask: ArrayLike = None) -> Any:
         """Calls the layers one after the other."""
         here = scope.current()
         outputs = inputs = self._encode_inputs(inputs)

@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base import compilation_cache, keys, registry
+from jkeras.base.platforms import platform
+from jkeras.base.types import ArrayLike, Structure
 from jkeras.core import graph, pure, scope
 from jkeras.core.seeds import SeedGenerator
 from jkeras.core.variable import Variable, read_cells, write_cells
@@ -32,8 +34,9 @@ _log = logging.getLogger("jkeras")
 FACADE = frozenset(
     {"history", "stop_training", "stop_evaluating", "stop_predicting", "_session", "_fitting"}
 )
-# A state of at most so many bytes is copied by each chunk and not donated, which takes less time.
-_SMALL_STATE = 2**20
+# A state of at most so many bytes is copied by each chunk and not donated, which takes less time:
+# on a CPU; and elsewhere, where copying a gigabyte takes about a millisecond.
+_SMALL_STATE, _SMALL_STATE_ELSEWHERE = 2**20, 2**28
 
 
 class Description(NamedTuple):
@@ -114,7 +117,7 @@ class Cells:
             (params, {**state, **outside}, slots), is_leaf=is_cell
         )
         size = sum(v.size * jnp.dtype(v.variable_dtype).itemsize for v in self._all)
-        self.donates = size > _SMALL_STATE
+        self.donates = size > (_SMALL_STATE if platform() == "cpu" else _SMALL_STATE_ELSEWHERE)
         self._outside = {id(v) for v in outside.values()}  # some may be the optimizer's, too
 
     def read(self) -> tuple[Any, Any, Any]:
@@ -256,7 +259,7 @@ class Session:
         self._layout = new
         return new
 
-    def describe(self, x: Any) -> Description:
+    def describe(self, x: Structure) -> Description:
         """Builds the model if needed, and describes what it gives for arrays or specs like `x`.
 
         Args:
@@ -278,7 +281,7 @@ class Session:
                 self.layout().descriptions[key] = found
             return found
 
-    def output_names(self, outputs: Any = None) -> Any:
+    def output_names(self, outputs: Structure = None) -> Any:
         """Returns the names of the model's outputs, in their structure: layers, keys, numbers.
 
         Args:
@@ -295,7 +298,7 @@ class Session:
         nested = isinstance(outputs, (list, tuple, Mapping)) and len(outputs) != len(names)
         return jax.tree.unflatten(jax.tree.structure(outputs), names) if nested else names
 
-    def objective(self, outputs: Any, y: Any) -> CompiledObjective:
+    def objective(self, outputs: Structure, y: Structure) -> CompiledObjective:
         """Returns the losses and metrics of `compile` for outputs and targets of these shapes."""
         names = self.output_names(outputs)
         predictions = flatten_outputs(jax.tree.map(spec_of, outputs), names)
@@ -368,9 +371,9 @@ class Session:
 
     def read(
         self,
-        x: Any,
-        y: Any,
-        sample_weight: Any,
+        x: Structure,
+        y: Structure,
+        sample_weight: Structure,
         batch_size: int | None,
         class_weight: Any = None,
         on_device: bool | str = "auto",
@@ -572,12 +575,12 @@ class Session:
         )
 
     # -------------------------------------------------------------- prediction
-    def known_outputs(self, x: Any, batch_size: int) -> Any:
+    def known_outputs(self, x: Structure, batch_size: int) -> Any:
         """Returns the outputs for one batch like an earlier one; None if it is not."""
         shortcut = self._shortcut
         return None if shortcut is None else shortcut.run(x, batch_size)
 
-    def remember(self, x: Any, prediction: "Prediction") -> None:
+    def remember(self, x: Structure, prediction: "Prediction") -> None:
         """Notes that the outputs for arrays like `x` can be had as those of a prediction."""
         shortcut = self._shortcut or prediction.shortcut()
         shortcut.remember(x)
@@ -790,7 +793,8 @@ class Prediction(_Run):
         super().__init__(session, session.prediction_program())
         self._of_model = written
         self._run_chunk = self._program.chunk(_beside)
-        self._parts: list[Any] = []
+        self._parts: list[Any] = []  # outputs, on the host
+        self._late: list[Any] = []  # those of the last chunk
         self._again()
 
     def _again(self) -> None:
@@ -807,16 +811,21 @@ class Prediction(_Run):
         self._carry, parts = self._call(
             lambda: chunk.run(self._run_chunk, self._carry, self._arrays())
         )
-        self._parts += parts
+        self._fetch()  # while this chunk runs: the device holds the outputs of two at most
+        self._late = parts
         return {"outputs": parts[0]}
 
     def end(self) -> Any:
         """Keeps what the model has written; returns all outputs, as NumPy arrays."""
         self._write(self._carry)
-        parts = [jax.tree.map(np.asarray, part) for part in self._parts]
-        if len(parts) == 1:
-            return parts[0]
-        return jax.tree.map(lambda *pieces: np.concatenate(pieces), *parts)
+        self._fetch()
+        if len(self._parts) == 1:
+            return self._parts[0]
+        return jax.tree.map(lambda *pieces: np.concatenate(pieces), *self._parts)
+
+    def _fetch(self) -> None:
+        self._parts += jax.tree.map(np.asarray, self._late)
+        self._late = []
 
     def shortcut(self) -> Shortcut:
         """Returns the quick way for a batch like the last one."""
@@ -860,7 +869,7 @@ def _uncompiled(run: Callable[..., Any]) -> Callable[..., Any]:
     return run_uncompiled
 
 
-def spec_of(array: Any) -> jax.ShapeDtypeStruct:
+def spec_of(array: ArrayLike) -> jax.ShapeDtypeStruct:
     """Returns the shape of an array, and its dtype on the device."""
     return jax.ShapeDtypeStruct(array.shape, jax.dtypes.canonicalize_dtype(array.dtype))
 

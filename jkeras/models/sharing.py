@@ -21,6 +21,7 @@ import numpy as np
 from jkeras.base import naming, settings
 from jkeras.core.graph import Operation, SymbolicTensor
 from jkeras.core.layer import Layer
+from jkeras.core.parts import paths
 from jkeras.core.seeds import SeedGenerator
 from jkeras.core.variable import Variable
 from jkeras.initializers import Initializer
@@ -95,13 +96,46 @@ def fingerprint(*parts: Any) -> tuple | None:
         >>> fingerprint(net(3)) == fingerprint(net(3)), fingerprint(net(3)) == fingerprint(net(4))
         (True, False)
     """
+    found = numbered_fingerprint(*parts)
+    return None if found is None else found[0]
+
+
+class Number(NamedTuple):
+    """A float that an object, a list or a dict holds.
+
+    Attributes:
+        holder: What holds it.
+        name: The attribute, the place in the list, or the key.
+        value: The number.
+    """
+
+    holder: Any
+    name: Any
+    value: float
+
+    def put(self, value: Any) -> None:
+        """Puts another value in its place."""
+        if isinstance(self.holder, (list, dict)):
+            self.holder[self.name] = value
+        else:
+            self.holder.__dict__[self.name] = value
+
+
+def numbered_fingerprint(*parts: Any) -> tuple[tuple, dict[int, Number]] | None:
+    """Does `fingerprint`, and says which entries of it are numbers that could be others."""
     written: list[Any] = []
+    slots: dict[int, Number] = {}
     numbers: dict[int, int] = {}  # by identity: what is held twice is so in an equal model
     held: list[Any] = []
-    waiting: list[Any] = [*reversed(parts), [settings.get(name) for name in _SETTINGS]]
+    # What layers are called matters by their paths in the whole, which weights and draws go by.
+    places = [list(paths(part).values()) for part in parts if isinstance(part, Layer)]
+    waiting: list[Any] = [*reversed(parts), [settings.get(name) for name in _SETTINGS], places]
     try:
         while waiting:
             value = waiting.pop()
+            if isinstance(value, Number):
+                slots[len(written)] = value
+                value = value.value
             plain = _plain(value)
             if plain is not None:
                 written.append(plain)
@@ -113,7 +147,7 @@ def fingerprint(*parts: Any) -> tuple | None:
                 waiting += reversed(list(_contents(value)))
     except _Unknown:
         return None
-    return tuple(written)
+    return tuple(written), slots
 
 
 def _is_of(thing: Any, packages: frozenset[str]) -> bool:
@@ -217,11 +251,14 @@ def _of_object(value: Any) -> Iterator[Any]:
     is_container = True
     if isinstance(value, (list, tuple)):
         yield len(value)
-        yield from value
+        floats = isinstance(value, list)  # those of a tuple cannot be others
+        for place, item in enumerate(value):
+            yield Number(value, place, item) if floats and type(item) is float else item
     elif isinstance(value, dict):
         yield len(value)
         for key, item in value.items():
-            yield from (key, item)
+            own = type(item) is float and type(value) is dict
+            yield from (key, Number(value, key, item) if own else item)
     elif isinstance(value, (set, frozenset)):
         if not all(type(item) in (str, int) for item in value):
             raise _Unknown
@@ -241,14 +278,17 @@ def _of_object(value: Any) -> Iterator[Any]:
     if not (attributes or is_container or hasattr(value, "__dict__")):
         raise _Unknown  # a lock, a file
     records = {"_arguments"}.union(*(names for base, names in _RECORDS if isinstance(value, base)))
-    draws = isinstance(value, Layer) and _is_of(kind, _WALKED)
+    ours = isinstance(value, Layer) and _is_of(kind, _WALKED)
+    if ours:
+        records |= {"_name"}
     for name, part in attributes.items():
         if (
             name not in records
             and name != "_arguments"
-            and not (draws and isinstance(part, Initializer))
+            and not (ours and isinstance(part, Initializer))
         ):
-            yield from (name, part)
+            own = type(part) is float and name in getattr(value, "__dict__", ())
+            yield from (name, Number(value, name, part) if own else part)
 
 
 # ------------------------------------------------------------------ shared programs

@@ -14,6 +14,7 @@ import numpy as np
 from jax import lax
 
 from jkeras.base import settings
+from jkeras.base.platforms import platform
 
 # Strides, padding, data format, dilation.
 Place = tuple[Sequence[int], Any, str | None, Sequence[int]]
@@ -61,8 +62,4 @@ _MOST_SHIFTS = 49
 def is_better(kernel: jax.Array) -> bool:
     """Says whether a convolution is written out as a sum over the window's elements."""
     is_single = kernel.dtype == jnp.float32  # else the sum would be less exact
-    return (
-        jax.default_backend() == "cpu"
-        and is_single
-        and math.prod(kernel.shape[:-2]) <= _MOST_SHIFTS
-    )
+    return platform() == "cpu" and is_single and math.prod(kernel.shape[:-2]) <= _MOST_SHIFTS

@@ -7,11 +7,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import jax.scipy.ndimage
-import numpy as np
 
 from jkeras.base import settings
 from jkeras.base.numbers import as_integer
-from jkeras.core import host
 from jkeras.core.operations import define
 from jkeras.core.seeds import as_key
 from jkeras.ops import arrays as nn
@@ -190,28 +188,9 @@ def resize(
         raise ValueError(f"Expected `size` to be a tuple of 2 integers. Received: size={size}")
     target_height, target_width = (int(n) for n in size)
 
-    def fit(x: Any, xp: Any) -> Any:
-        height, width = x.shape[-3:-1]
-        # What of the image, or of the area around it, has the ratio of the target.
-        fit_height = max(int(width * target_height / target_width), 1)
-        fit_width = max(int(height * target_width / target_height), 1)
-        if crop_to_aspect_ratio:
-            crop_height, crop_width = min(height, fit_height), min(width, fit_width)
-            top, left = (height - crop_height) // 2, (width - crop_width) // 2
-            x = x[..., top : top + crop_height, left : left + crop_width, :]
-        elif pad_to_aspect_ratio:
-            rows = max(height, fit_height) - height
-            columns = max(width, fit_width) - width
-            pads = [(rows // 2, rows // 2), (columns // 2, columns // 2)]  # the same on both sides
-            outer = [(0, 0)] * (x.ndim - 3)
-            x = xp.pad(x, [*outer, *pads, (0, 0)], constant_values=fill_value)
-        return x
-
-    if host.computes_with_numpy() and not antialias:  # of floats, channels last
-        return host_image.resize(fit(images, np), (target_height, target_width), interpolation)
-
     def run(x: jax.Array) -> jax.Array:
-        x = fit(x, jnp)
+        ratio = (crop_to_aspect_ratio, pad_to_aspect_ratio)
+        x = host_image.fit(x, (target_height, target_width), *ratio, fill_value, jnp)
         n, channels = x.shape[0], x.shape[-1]
         resized = jax.image.resize(
             x.astype(jnp.promote_types(x.dtype, jnp.float32)) if x.dtype.kind in "biu" else x,

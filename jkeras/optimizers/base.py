@@ -265,7 +265,9 @@ class Optimizer(cells.Remembers):
                 rule = rules.assigning(method, own, known)
             clip = rules.clipped(self.clipnorm, self.clipvalue, self.global_clipnorm)
             decays = {k: self.weight_decay_of(known[k]) for k in grads if self._decays(known[k])}
-            rates = {k: now.learning_rate * x for k, x in decays.items() if x}
+            # A traced one is one of many models'.
+            wanted = {k: x for k, x in decays.items() if isinstance(x, jax.Array) or x}
+            rates = {k: now.learning_rate * x for k, x in wanted.items()}
             return rules.decayed(rules.chain(clip, rule), rates).update(grads, state, params)
 
         inner = rules.overwriting(rules.part(step), replaced)

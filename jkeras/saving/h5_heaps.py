@@ -4,13 +4,17 @@ The library follows a heap's objects one by one, for ever if one says that it ha
 copies an object anew for each of the names that point to it.
 """
 
+import math
 import mmap
 import os
 from typing import Any
 
+import numpy as np
+
 _FILE, _SIGNATURE = b"\x89HDF\r\n\x1a\n", b"GCOL\x01\0\0\0"
+_VARIABLE_LENGTH = 9  # HDF5's number for such types
 _HEADER, _OBJECT = 16, 16
-_MAX_SEARCHED = 2**31
+_REFERENCE = np.dtype([("length", "<u4"), ("heap", "<u8"), ("number", "<u4")])
 
 
 class Heaps:
@@ -32,6 +36,7 @@ class Heaps:
         ):
             self._base = max(512, 2 * self._base)
         self._sizes: dict[int, dict[int, int]] = {}
+        self._costs: dict[str, int] = {}
         at = self._content.find(_SIGNATURE)
         while at >= 0:
             self._sizes[at] = self._objects(at)
@@ -56,26 +61,55 @@ class Heaps:
     def _number(self, at: int, size: int) -> int:
         return int.from_bytes(self._content[at : at + size], "little")
 
-    def cost(self, count: int) -> int:
-        """Returns the bytes that some strings take at most.
+    def cost(self, attribute: str) -> int:
+        """Returns the bytes that the strings of an attribute take at most, whoever has it.
 
-        Args:
-            count: How many strings are read together.
+        The library allocates what each reference to a string says, before it looks for it.
+
+        Raises:
+            ValueError: If the attribute is not found.
         """
-        largest = max((max(s.values(), default=0) for s in self._sizes.values()), default=0)
-        if count == 1 or count * largest < 2**20:
-            return 2 * count * largest
-        # What any reference in the file could stand for: a size, the heap's place, a number.
-        if len(self._sizes) * len(self._content) > _MAX_SEARCHED:
-            return 2 * count * largest
-        total = 0
-        for place, sizes in self._sizes.items():
-            word = max(place - self._base, 0).to_bytes(8, "little")
-            at = self._content.find(word)
+        if attribute not in self._costs:
+            name = attribute.encode("utf-8", "surrogateescape") + b"\0"
+            found, at = [], self._content.find(name)
             while at >= 0:
-                total += sizes.get(self._number(at + 8, 4), 0)
-                at = self._content.find(word, at + 8)
-        return 2 * total
+                for before in (8, 9):  # of version 3, the encoding stands before the name
+                    found += self._cost_at(at, at - before, name)
+                at = self._content.find(name, at + 1)
+            if not found:
+                raise ValueError(
+                    f"The attribute {attribute!r} of {self._name!r} is not where it should be: the "
+                    "file is damaged."
+                )
+            self._costs[attribute] = max(found)
+        return self._costs[attribute]
+
+    def _cost_at(self, name_at: int, at: int, name: bytes) -> list[int]:
+        """Returns what an attribute takes, in a list; an empty one if it is not an attribute."""
+        if at < 0:
+            return []
+        version, length = self._number(at, 1), self._number(at + 2, 2)
+        if length != len(name) or (version == 3) != (name_at - at == 9) or version not in (1, 2, 3):
+            return []
+        sizes = [length, self._number(at + 4, 2), self._number(at + 6, 2)]
+        if version == 1:
+            sizes = [-(-size // 8) * 8 for size in sizes]
+        if self._number(name_at + sizes[0], 1) & 15 != _VARIABLE_LENGTH:
+            return []
+        space = name_at + sum(sizes[:2])
+        rank, is_old = self._number(space + 1, 1), self._number(space, 1) == 1
+        dims = space + (8 if is_old else 4)
+        count = math.prod(self._number(dims + 8 * i, 8) for i in range(rank))
+        start = name_at + sum(sizes)
+        if count > (len(self._content) - start) // _REFERENCE.itemsize:
+            return []
+        content = self._content[start : start + count * _REFERENCE.itemsize]
+        references = np.frombuffer(content, _REFERENCE)
+        total = int(references["length"].sum(dtype=np.uint64))
+        kinds, counts = np.unique(references[["heap", "number"]], return_counts=True)
+        for (heap, number), times in zip(kinds.tolist(), counts.tolist(), strict=True):
+            total += times * self._sizes.get(heap + self._base, {}).get(number, 0)
+        return [total]
 
 
 def _content(source: Any) -> Any:

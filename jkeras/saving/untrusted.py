@@ -180,7 +180,7 @@ def _describe(group: Any, output: IO[bytes], above: tuple[Any, ...]) -> dict[str
             tree["names"][name] = {"error": str(error)}
             continue
         place = output.tell()
-        output.write(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
+        output.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
         tree["names"][name] = {"shape": item.shape, "dtype": item.dtype, "place": place}
     return tree
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from jkeras.core import parts
 from jkeras.core.layer import Layer
-from jkeras.saving import atomic, h5_writer, optimizer_state
+from jkeras.saving import atomic, errors, h5_writer, optimizer_state
 from jkeras.saving.archive import parse_json
 from jkeras.saving.h5_reader import Dataset, Group
 from jkeras.saving.plan import Plan
@@ -108,7 +108,7 @@ def _stores(
 
 def _write_store(root: Any, path: str, name: str, store: Mapping[str, Any]) -> None:
     group = root.create_group(f"{path}/vars" if path else "vars")
-    group.attrs["name"] = str(name)  # a name may be a subclass, which HDF5 does not know
+    h5_writer.write_text(group, "name", name)
     for key, value in store.items():
         h5_writer.write_array(group, key, value)
 
@@ -276,6 +276,8 @@ class Shards:
             inside = path.resolve().parent == self._folder.resolve()
             if Path(name).name != name or not inside:
                 raise ValueError(f"Not allowed: the index names a file elsewhere, {name!r}.")
+            if not path.is_file():
+                raise errors.missing(path)
             opened = open_hdf5(path, str(path), untrusted=self._untrusted)
             self._files[name] = self._stack.enter_context(opened)
         return self._files[name]

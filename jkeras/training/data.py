@@ -14,8 +14,9 @@ import numpy as np
 
 from jkeras import losses
 from jkeras.base import settings
+from jkeras.base.types import Structure
 from jkeras.core import policy
-from jkeras.training.budget import fits_on_device
+from jkeras.training.budget import data_bytes, fits_on_device
 from jkeras.training.feeds import ArrayFeed, Feed, HostFeed, SliceFeed, StreamFeed
 from jkeras.training.objective import (
     CompiledObjective,
@@ -235,6 +236,13 @@ def check_lengths(batch: Batch) -> int:
             "samples (rows).\n" + "\n".join(lines)
         )
     count = next((v[0] for v in sizes.values() if v), 0)
+    if count == 0 and any(
+        a is None for a in jax.tree.leaves(batch[0], is_leaf=lambda a: a is None)
+    ):
+        raise ValueError(
+            "The data is missing: `x` has None for an input that is not optional. Pass an array, "
+            "or make it by keras.Input(optional=True)."
+        )
     if count == 0:
         raise ValueError("The data is empty: `x` has no samples (its first axis has length 0).")
     return count
@@ -399,11 +407,16 @@ class ArrayData:
         """How many batches there are."""
         return -(-check_lengths(self.batch) // self.batch_size)
 
-    def feed(self, seed: int | None = None) -> Feed:
-        """Returns a new feed; in random order, if a seed is given."""
+    def feed(self, seed: int | None = None, unsent: Any = None) -> Feed:
+        """Returns a new feed.
+
+        Args:
+            seed: The seed of a random order; None for the rows in their order.
+            unsent: Other data that will be on the device as well, and are not there yet.
+        """
         resident = self._on_device
         if resident == "auto":
-            resident = fits_on_device(self.batch)
+            resident = fits_on_device(self.batch, data_bytes(unsent))
         return (ArrayFeed if resident else HostFeed)(self.batch, self.batch_size, seed)
 
     def slices(self) -> Feed:
@@ -484,9 +497,9 @@ class StreamData:
         """Returns a feed of the inputs."""
         return StreamFeed(lambda: (batch.x for batch in self._pass()), self.steps, self._endless)
 
-    def feed(self, seed: int | None = None) -> Feed:
+    def feed(self, seed: int | None = None, unsent: Any = None) -> Feed:
         """Returns a feed; the source chooses the order itself."""
-        del seed
+        del seed, unsent
         return StreamFeed(self._pass, self.steps, self._endless, self)
 
     # -------------------------------------------------------------- for another process
@@ -609,8 +622,8 @@ class Reader(NamedTuple):
 
     def data(
         self,
-        x: Any,
-        y: Any = None,
+        x: Structure,
+        y: Structure = None,
         sample_weight: Any = None,
         batch_size: int | None = None,
         class_weight: Any = None,
@@ -651,8 +664,8 @@ class Reader(NamedTuple):
 
     def batch(
         self,
-        x: Any,
-        y: Any = None,
+        x: Structure,
+        y: Structure = None,
         sample_weight: Any = None,
         class_weight: Any = None,
         names: Any = None,
@@ -694,7 +707,7 @@ class Reader(NamedTuple):
         return self.data(x, y, weight, batch_size, None, on_device)
 
 
-def check_labels(objective: CompiledObjective, batch: Batch, outputs: Any) -> None:
+def check_labels(objective: CompiledObjective, batch: Batch, outputs: Structure) -> None:
     """Looks for targets that a loss cannot take, such as labels out of range.
 
     Compiled code cannot raise: it would wrap the label around silently.

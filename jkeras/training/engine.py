@@ -9,17 +9,18 @@ import jax
 import numpy as np
 from jax import lax
 
+from jkeras.base.types import Structure
 from jkeras.training.single_steps import SingleSteps
 
 
-def take_rows(resident: Any, index: jax.Array) -> Any:
+def take_rows(resident: Structure, index: jax.Array) -> Any:
     """Gathers the rows `index` of each array in a structure: a batch of data on the device."""
     return jax.tree.map(
         lambda array: array.at[index].get(mode="promise_in_bounds", unique_indices=False), resident
     )
 
 
-def take_slot(resident: Any, slot: Any) -> Any:
+def take_slot(resident: Structure, slot: Any) -> Any:
     """Takes the slot itself as the batch: for streamed data."""
     del resident
     return slot

@@ -13,6 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.base.platforms import platform
+from jkeras.base.types import ArrayLike, Structure
 from jkeras.core import policy
 from jkeras.training import engine
 
@@ -26,6 +28,9 @@ _CHUNK_BYTES = 32 * 2**20
 _PATIENCE = 0.02
 # How much of a data set that is gone through once is sent at a time.
 _SLICE_BYTES = 256 * 2**20
+
+
+_OTHER_DATA = "The saved position is one in other data: here are {}, there were {}."
 
 
 class Chunk(NamedTuple):
@@ -47,7 +52,7 @@ class Chunk(NamedTuple):
     whole: bool = False
     rest: Any = None
 
-    def run(self, run_chunk: Callable[..., Any], state: Any, resident: Any) -> Any:
+    def run(self, run_chunk: Callable[..., Any], state: Any, resident: Structure) -> Any:
         """Runs the steps, by a function that `make_chunk` made."""
         if self.whole:
             return run_chunk(state, resident, self.slots, rest=self.rest)
@@ -136,6 +141,11 @@ class ArrayFeed:
         """How many steps one pass over the data takes."""
         return -(-self.size // self.batch_size)
 
+    @property
+    def unsent(self) -> Any:
+        """The data that will be sent to the device and stay there, and are not there yet."""
+        return None if self.streams or self._resident is not None else self._data
+
     def rewind(self) -> None:
         """Makes the next chunks those of the first pass."""
         self._pass = self._offset = 0
@@ -149,6 +159,14 @@ class ArrayFeed:
 
     @position.setter
     def position(self, position: Mapping[str, int]) -> None:
+        if "pass" not in position:
+            raise ValueError(_OTHER_DATA.format("arrays", "batches"))
+        here, there = (
+            f"{sizes['rows']} rows in batches of {sizes['batch_size']}"
+            for sizes in (self.position, {**self.position, **position})
+        )
+        if here != there:
+            raise ValueError(_OTHER_DATA.format(here, there))
         if self.seed is not None and position.get("seed", self.seed) != self.seed:
             self.seed, self._drawn = position["seed"], None
         self._pass, self._offset = position["pass"], position["offset"]
@@ -166,6 +184,12 @@ class ArrayFeed:
             self._rows = [order[:cut].reshape(full, self.batch_size), order[cut:][None]]
             self._sent = {}
         return self._rows
+
+    def next_pass(self) -> list[np.ndarray]:
+        """Returns the row numbers of a whole pass, and counts it: full batches, and the rest."""
+        rows = self._draw_rows()
+        self._pass += 1
+        return [rows[0], rows[1]]
 
     def _chunk(self, part: int, start: int, wanted: int, whole: bool = True) -> Chunk:
         """Returns a chunk of at most `wanted` slots of a part of the pass; `whole`: of all."""
@@ -246,7 +270,8 @@ class HostFeed(ArrayFeed):
             policy.check_integers(out, "The data")
             return out
 
-        return Chunk(None, jax.tree.map(gather, self._data), 0, count)
+        slots = jax.tree.map(gather, self._data)
+        return Chunk(None, slots, 0, count, _is_whole(count, capacity))
 
 
 class SliceFeed:
@@ -393,6 +418,8 @@ class StreamFeed:
     def position(self, position: Mapping[str, Any]) -> None:
         if self._source is None or not position:
             return
+        if "passes" not in position:
+            raise ValueError(_OTHER_DATA.format("batches", "arrays"))
         self._passes, self._taken = list(position["passes"]), position["taken"]
         self._iterator = self._source.go_to(self._passes, self._taken, position["source"])
         self.has_ended = position["ended"]
@@ -468,8 +495,10 @@ class StreamFeed:
                     self._held = batch
                     break
                 batches.append(batch)
-            yield Chunk(None, _stack(batches, capacity), 0, len(batches))
-            left = None if left is None else left - len(batches)
+            count = len(batches)
+            slots = _stack(batches, capacity)
+            yield Chunk(None, slots, 0, count, _is_whole(count, capacity))
+            left = None if left is None else left - count
 
 
 def _room(bytes_a_step: int, wanted: int) -> tuple[int, int]:
@@ -477,6 +506,15 @@ def _room(bytes_a_step: int, wanted: int) -> tuple[int, int]:
     fitting = [n for n in _CAPACITIES if n * bytes_a_step <= _CHUNK_BYTES] or [1]
     capacity = next((n for n in fitting if n >= wanted), fitting[-1])
     return capacity, min(wanted, capacity)
+
+
+def _is_whole(count: int, capacity: int) -> bool:
+    """Says whether a chunk's length is to be one that the compiler knows.
+
+    On a CPU one program for all lengths is as fast; elsewhere a length that is not known costs a
+    round trip to the host a step.
+    """
+    return count == capacity and platform() != "cpu"
 
 
 def _stack(batches: list[Any], capacity: int) -> Any:
@@ -496,16 +534,17 @@ def _shapes(batch: Any) -> list[tuple[int, ...]]:
 
 
 # ------------------------------------------------------------------ arrays on the host
-def row_bytes(array: Any) -> int:
-    """Returns the size of one row of an array."""
-    return int(np.prod(array.shape[1:], dtype=np.int64)) * np.dtype(array.dtype).itemsize
+def row_bytes(array: ArrayLike) -> int:
+    """Returns the size of one row of an array, as it is on the device."""
+    size = jax.dtypes.canonicalize_dtype(array.dtype).itemsize
+    return int(np.prod(array.shape[1:], dtype=np.int64)) * size
 
 
 # A row of a memory map may bring megabytes in, where the system keeps files in large pieces.
 _MAPPED_ROWS = 64
 
 
-def take(array: Any, rows: np.ndarray, out: np.ndarray) -> None:
+def take(array: ArrayLike, rows: np.ndarray, out: np.ndarray) -> None:
     """Copies rows of an array, a memory map or an HDF5 data set into `out`."""
     if isinstance(array, np.ndarray):
         mapped = isinstance(getattr(array, "_mmap", None), mmap.mmap)

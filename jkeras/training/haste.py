@@ -14,6 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jkeras.base.types import Structure
 from jkeras.core.layer import Layer
 
 # What a layer notes of itself, and what no call looks at.
@@ -161,13 +162,13 @@ class Shortcut:
         self._run, self._is_current = run, is_current
         self._known: set[Any] = set()  # shapes and dtypes of rows
 
-    def remember(self, x: Any) -> None:
+    def remember(self, x: Structure) -> None:
         """Notes that arrays like `x` fit the model."""
         # 64-bit integers are looked at each time: they may not fit on the device.
         if isinstance(x, (np.ndarray, jax.Array)) and x.dtype not in ("int64", "uint64"):
             self._known.add((x.shape[1:], x.dtype))
 
-    def run(self, x: Any, batch_size: int) -> Any:
+    def run(self, x: Structure, batch_size: int) -> Any:
         """Returns the outputs; None for anything that was not remembered."""
         if (
             not isinstance(x, (np.ndarray, jax.Array))

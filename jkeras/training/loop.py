@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import numpy as np
 
+from jkeras.base.platforms import platform
 from jkeras.training.feeds import Chunk, Feed
 from jkeras.training.haste import Backlog
 
@@ -51,6 +52,11 @@ class Pace:
         self._mark = time.perf_counter()
         if self._refresh is not None:
             self._length = 1
+
+    @property
+    def refreshes(self) -> bool:
+        """Whether the length is found by measuring."""
+        return self._refresh is not None
 
     def length(self, ahead: int | None = None) -> int | None:
         """Returns the number of steps of the next chunk.
@@ -106,7 +112,7 @@ class Listeners(NamedTuple):
 
 def fetch(logs: Logs) -> dict[str, Any]:
     """Returns logs as Python numbers and NumPy arrays; waits for the device."""
-    if len(logs) > 1 and jax.default_backend() != "cpu":  # all at once: each takes a while
+    if len(logs) > 1 and platform() != "cpu":  # all at once: each takes a while
         for value in jax.tree.leaves(dict(logs)):
             if isinstance(value, jax.Array):
                 value.copy_to_host_async()

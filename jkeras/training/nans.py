@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.base import keys
+from jkeras.base.types import Structure
 from jkeras.core import pure
 from jkeras.core.layer import Layer
 from jkeras.core.parts import held
@@ -62,7 +63,7 @@ def checked(
     return run
 
 
-def refuse(layer: Layer, inputs: Any, outputs: Any) -> None:
+def refuse(layer: Layer, inputs: Structure, outputs: Structure) -> None:
     """Raises an error that names the layer if its outputs hold NaN, and says whose fault it is.
 
     Raises:

@@ -18,6 +18,9 @@ from typing import Any
 import jax
 import numpy as np
 
+from jkeras.base.platforms import platform
+from jkeras.base.types import Structure
+
 # What a backend does in about a millisecond: additions and multiplications of products count one
 # each, the elements that other operations make so many.
 _OPERATIONS = {"cpu": 2e7}
@@ -41,7 +44,7 @@ class SingleSteps:
         self._better: dict[Any, bool] = {}
         self._compiled: dict[Any, Future] = {}
 
-    def are_better(self, state: Any, resident: Any, slots: Any, rest: Any) -> bool:
+    def are_better(self, state: Any, resident: Structure, slots: Any, rest: Any) -> bool:
         """Says whether steps of these shapes take so long that a loop gains nothing."""
         arrays = jax.tree.leaves(slots)
         count, key = arrays[0].shape[0], tuple([a.shape[1:] for a in arrays])
@@ -54,11 +57,11 @@ class SingleSteps:
                 traced = self._run_at.trace(state, resident, slots, np.int32(0))
             else:
                 traced = self._run_slot.trace(state, resident, rest)
-            limit = _OPERATIONS.get(jax.default_backend(), _OPERATIONS_OF_OTHERS)
+            limit = _OPERATIONS.get(platform(), _OPERATIONS_OF_OTHERS)
             found = self._better[key] = operations(traced.jaxpr.jaxpr) > limit
         return found
 
-    def run(self, state: Any, resident: Any, slots: Any, numbers: range, rest: Any) -> Any:
+    def run(self, state: Any, resident: Structure, slots: Any, numbers: range, rest: Any) -> Any:
         """Runs the steps of these slots, and the rest.
 
         Args:
@@ -112,7 +115,7 @@ def _of_equation(equation: Any) -> float:
         (contracted, _), _ = parameters["dimension_numbers"]
         return 2 * made * math.prod(equation.invars[0].aval.shape[axis] for axis in contracted)
     if name == "conv_general_dilated":
-        if jax.default_backend() == "cpu":
+        if platform() == "cpu":
             return math.inf  # see above
         kernel, numbers = equation.invars[1].aval.shape, parameters["dimension_numbers"]
         return 2 * made * math.prod(kernel) / kernel[numbers.rhs_spec[0]]

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import optax
 
 from jkeras.base import keys
+from jkeras.base.types import Structure
 from jkeras.constraints import constrained
 from jkeras.core import pure, scope
 from jkeras.core.layer import Layer
@@ -24,14 +25,14 @@ class Objective(Protocol):
     `covers_added_losses`, which is true.
     """
 
-    def loss(self, batch: Batch, outputs: Any) -> tuple[Any, dict[str, Any]]:
+    def loss(self, batch: Batch, outputs: Structure) -> tuple[Any, dict[str, Any]]:
         """Returns the loss, and its parts by name; run where the layer's weights can be read."""
 
     def init(self) -> Any:
         """Returns the metrics' states over no data."""
 
     def update(
-        self, metrics: Any, batch: Batch, outputs: Any, masks: Any, losses: dict[str, Any]
+        self, metrics: Any, batch: Batch, outputs: Structure, masks: Any, losses: dict[str, Any]
     ) -> Any:
         """Returns the metrics' states with one more batch."""
 
@@ -261,7 +262,7 @@ def make_predict_step(
     return predict_step
 
 
-def describe(layer: Layer, variables: pure.Variables, x: Any) -> tuple[Any, list[str]]:
+def describe(layer: Layer, variables: pure.Variables, x: Structure) -> tuple[Any, list[str]]:
     """Returns the specs of a layer's outputs for inputs of some specs, and the paths it writes.
 
     Nothing is computed. The paths are those of variables that inference changes (the states of

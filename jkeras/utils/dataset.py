@@ -13,7 +13,15 @@ import numpy as np
 from jkeras.base.keys import draw_integer_seed
 from jkeras.core.host import preparing_data
 from jkeras.utils import elements
-from jkeras.utils.elements import as_array, as_element, as_numpy, call, leaves, map_leaves
+from jkeras.utils.elements import (
+    as_array,
+    as_element,
+    as_numpy,
+    as_result,
+    call,
+    leaves,
+    map_leaves,
+)
 from jkeras.utils.workers import AUTOTUNE, ahead, close, interleaved, mapped, thread_count
 
 Pass = tuple[int, ...]
@@ -74,6 +82,7 @@ class Dataset:
     _seeds: tuple[_Seed, ...] = ()
     _caches: tuple[Any, ...] = ()
     _batch_size: int | None = None  # of batches the last of which may be smaller
+    _batched: tuple[int, bool] | None = None  # what `batch` was called with, if that made it
     _passes = 0
     class_names: Sequence[str] | None = None
     file_paths: Sequence[str] = ()
@@ -374,7 +383,7 @@ class Dataset:
         def results(number: Pass, items: Iterable[tuple[int, Any]]) -> Iterator[Any]:
             def function(item: tuple[int, Any]) -> Any:
                 with preparing_data(*number, item[0]):
-                    return as_element(call(map_func, item[1]))
+                    return as_result(call(map_func, item[1]))
 
             return mapped(function, items, threads, in_order)
 
@@ -544,6 +553,7 @@ class Dataset:
 
         made = self._of(self, at=at if self._at is not None else None, run=run, size=count)
         made._batch_size = None if drop_remainder else size
+        made._batched = (size, drop_remainder)
         return made
 
     def padded_batch(
@@ -1030,6 +1040,29 @@ class Dataset:
     def __iter__(self) -> "DatasetIterator":
         return DatasetIterator(self)
 
+    def get_state(self) -> dict[str, Any]:
+        """Returns which pass comes next, and the seeds: numbers that may be written as JSON."""
+        return {"pass": self._passes, "seeds": [seed.value for seed in self._seeds]}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Makes the next pass the one that `get_state` said.
+
+        Raises:
+            ValueError: If the state is that of a data set made in another way.
+        """
+        given = list(state.get("seeds", ()))
+        if len(given) != len(self._seeds):
+            raise ValueError(
+                f"The state is that of another data set: it has {len(given)} random orders, this "
+                f"one has {len(self._seeds)}."
+            )
+        if [seed.value for seed in self._seeds] != given:
+            for seed, value in zip(self._seeds, given, strict=True):
+                seed.value = int(value)
+            for cache in self._caches:  # of another order
+                cache.clear()
+        self._passes = int(state["pass"])
+
     def as_numpy_iterator(self) -> "DatasetIterator":
         """Returns an iterator of plain NumPy arrays, numbers, and bytes."""
         return DatasetIterator(self, as_numpy)
@@ -1078,8 +1111,7 @@ class DatasetIterator:
 
     def get_state(self) -> dict[str, Any]:
         """Returns where it stands: numbers that may be written as JSON."""
-        seeds = [seed.value for seed in self._dataset._seeds]
-        return {"pass": self._number, "taken": self._taken, "seeds": seeds}
+        return {**self._dataset.get_state(), "pass": self._number, "taken": self._taken}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Goes on where `get_state` said; later passes follow that one.
@@ -1087,20 +1119,9 @@ class DatasetIterator:
         Raises:
             ValueError: If the state is that of a data set made in another way.
         """
-        seeds = self._dataset._seeds
-        if len(state.get("seeds", ())) != len(seeds):
-            raise ValueError(
-                f"The state is that of another data set: it has {len(state.get('seeds', ()))} "
-                f"random orders, this one has {len(seeds)}."
-            )
         self.close()
-        if [seed.value for seed in seeds] != list(state["seeds"]):
-            for seed, value in zip(seeds, state["seeds"], strict=True):
-                seed.value = int(value)
-            for cache in self._dataset._caches:  # of another order
-                cache.clear()
         self._number, self._taken = int(state["pass"]), int(state["taken"])
-        self._dataset._passes = self._number + 1
+        self._dataset.set_state({**state, "pass": self._number + 1})
 
     def close(self) -> None:
         """Ends what works ahead; the next element is made anew."""
@@ -1272,8 +1293,3 @@ def _chosen(
         return itertools.islice(found(), skip, None)
 
     return Dataset._of(*datasets, run=run)
-
-
-def shuffled(get: Callable[[int], Any], size: int, seed: int | None = None) -> Dataset:
-    """Returns a data set of single samples in a random order, another one in each epoch."""
-    return Dataset(get, size).shuffle(max(1, size), seed)

@@ -31,6 +31,12 @@ class HostArray(np.ndarray):
         entry = super().__getitem__(key)
         return entry if isinstance(entry, np.ndarray) else as_array(entry)
 
+    def __repr__(self) -> str:
+        return repr(self.view(np.ndarray))
+
+    def __str__(self) -> str:
+        return str(self.view(np.ndarray))
+
     def __hash__(self) -> int:  # type: ignore[override]
         return hash(self.item())
 
@@ -74,6 +80,22 @@ def leaves(tree: Any) -> list[Any]:
 def as_element(value: Any) -> Any:
     """Returns what a user or a user's function gave as a structure of arrays."""
     return map_leaves(as_array, value)
+
+
+def as_result(value: Any) -> Any:
+    """Returns what a function gave as a structure of arrays: a list is a tuple, as in `tf.data`."""
+    return as_element(_without_lists(value))
+
+
+def _without_lists(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(map(_without_lists, value))
+    if isinstance(value, tuple):
+        parts = map(_without_lists, value)
+        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+    if isinstance(value, Mapping):
+        return {key: _without_lists(part) for key, part in value.items()}
+    return value
 
 
 def as_numpy(element: Any) -> Any:
@@ -157,7 +179,8 @@ def padded_stack(elements: Sequence[Any], shapes: Any = None, values: Any = None
     fill = ("" if first.dtype == object else 0) if values is None else values
     batch = np.full((len(elements), *size), fill, first.dtype)
     for row, array in enumerate(elements):
-        batch[(row, *map(slice, np.shape(array)))] = array
+        place: Any = (row, *map(slice, np.shape(array)))
+        batch[place] = array
     return batch.view(HostArray)
 
 

@@ -21,8 +21,9 @@ def split_dataset(
     """Splits data into the first samples and the last.
 
     Args:
-        dataset: An array; a list or tuple of arrays of the same length; or a data set with a
-            length whose elements are samples.
+        dataset: An array; a list or tuple of arrays of the same length; or a data set whose
+            elements are samples. A data set that `batch` has made is split by samples, too; its
+            parts have batches of the same size.
         left_size: How many samples the left part has, or which fraction of all; what the right
             part leaves by default.
         right_size: The same for the right part.
@@ -31,7 +32,8 @@ def split_dataset(
         preferred_backend: Accepted for Keras's sake.
 
     Returns:
-        Two data sets of single samples, `left` and `right`: call `.batch(n)` on them for training.
+        Two data sets, `left` and `right`: of single samples (call `.batch(n)` on them for
+        training), or of batches if the data set was of batches.
 
     Raises:
         ValueError: If the sizes do not fit the data.
@@ -43,19 +45,29 @@ def split_dataset(
         >>> len(train), len(test), next(iter(test)).item()
         (8, 2, 8.0)
     """
+    batched = dataset._batched if isinstance(dataset, Dataset) else None
+    if batched is not None:
+        dataset = dataset.unbatch()
+    if isinstance(dataset, Dataset) and dataset.cardinality() == -2:
+        dataset = _Elements(dataset)
     get, size = _samples(dataset)
     left, right = _split_sizes(size, left_size, right_size)
     order = list(range(size))
     if shuffle:
         random.Random(draw_integer_seed() if seed is None else seed).shuffle(order)
-    return (
+    parts = (
         Dataset(lambda i: get(order[i]), left),
         Dataset(lambda i: get(order[size - right + i]), right),
     )
+    return parts if batched is None else tuple(part.batch(*batched) for part in parts)  # type: ignore[return-value]
+
+
+class _Elements(list):
+    """The elements of a data set whose length is not known otherwise."""
 
 
 def _samples(dataset: Any) -> tuple[Callable[[int], Any], int]:
-    if isinstance(dataset, (list, tuple)):
+    if isinstance(dataset, (list, tuple)) and not isinstance(dataset, _Elements):
         arrays = type(dataset)(dataset)
         if not arrays:
             raise ValueError("Received an empty list dataset. Please provide a list of arrays.")

@@ -7,9 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.core import host
 from jkeras.core.signatures import takes_arguments_of
 from jkeras.layers.arguments import one_of
 from jkeras.layers.preprocessing.images import ImageLayer, as_factor, as_value_range, draw, happens
+from jkeras.ops import host_image
 from jkeras.ops import image as image_ops
 
 _AXES = {"horizontal": (1,), "vertical": (0,), "horizontal_and_vertical": (0, 1)}
@@ -86,7 +88,16 @@ class _Affine(ImageLayer):
             image, numbers, interpolation, self.fill_mode, fill, "channels_last"
         )
 
-    def matrix(self, key: jax.Array, height: int, width: int) -> tuple[Any, ...]:
+    def sample_on_host(self, image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        numbers = self.matrix(generator, *image.shape[:2])
+        fill = (self.interpolation, self.fill_mode, self.fill_value)
+        return host_image.affine(image, numbers, *fill)
+
+    def sample_mask_on_host(self, mask: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        numbers = self.matrix(generator, *mask.shape[:2])
+        return host_image.affine(mask, numbers, "nearest", self.fill_mode, 0)
+
+    def matrix(self, key: Any, height: int, width: int) -> tuple[Any, ...]:
         """Returns the map from places of the result to places of the image."""
         raise NotImplementedError
 
@@ -114,14 +125,16 @@ class RandomRotation(_Affine):
         [2.0, 4.0, 1.0, 3.0]
     """
 
+    _on_numpy = True
+
     @takes_arguments_of(_Affine.__init__)
     def __init__(self, factor: Any, **options: Any):
         super().__init__(**options)
         self.factor = as_factor(self, "factor", factor, -1)
 
-    def matrix(self, key: jax.Array, height: int, width: int) -> tuple[Any, ...]:
-        angle = 2 * math.pi * draw(key, self.factor)
-        sine, cosine = jnp.sin(angle), jnp.cos(angle)
+    def matrix(self, key: Any, height: int, width: int) -> tuple[Any, ...]:
+        angle, xp = 2 * math.pi * draw(key, self.factor), host.array_module()
+        sine, cosine = xp.sin(angle), xp.cos(angle)
         y, x = (height - 1) / 2, (width - 1) / 2  # the center stays
         return cosine, -sine, x - cosine * x + sine * y, sine, cosine, y - sine * x - cosine * y
 
@@ -138,8 +151,11 @@ class _TwoFactors(_Affine):
             None if width_factor is None else as_factor(self, "width_factor", width_factor, -1)
         )
 
-    def _factors(self, key: jax.Array) -> tuple[jax.Array, jax.Array]:
-        first, second = jax.random.split(key)
+    _on_numpy = True
+
+    def _factors(self, key: Any) -> tuple[Any, Any]:
+        of_numpy = isinstance(key, np.random.Generator)
+        first, second = (key, key) if of_numpy else jax.random.split(key)
         height = draw(first, self._height_range)
         return height, height if self._width_range is None else draw(second, self._width_range)
 
@@ -171,7 +187,7 @@ class RandomZoom(_TwoFactors):
     def __init__(self, height_factor: Any, width_factor: Any = None, **options: Any):
         super().__init__(height_factor, width_factor, **options)
 
-    def matrix(self, key: jax.Array, height: int, width: int) -> tuple[Any, ...]:
+    def matrix(self, key: Any, height: int, width: int) -> tuple[Any, ...]:
         y, x = self._factors(key)
         return 1 + x, 0.0, -x * (width - 1) / 2, 0.0, 1 + y, -y * (height - 1) / 2
 
@@ -199,7 +215,7 @@ class RandomTranslation(_TwoFactors):
         [0.0, 1.0, 1.0, 1.0]
     """
 
-    def matrix(self, key: jax.Array, height: int, width: int) -> tuple[Any, ...]:
+    def matrix(self, key: Any, height: int, width: int) -> tuple[Any, ...]:
         y, x = self._factors(key)
         return 1.0, 0.0, -x * width, 0.0, 1.0, -y * height
 
@@ -241,7 +257,7 @@ class RandomShear(_Affine):
         self.x_factor = as_factor(self, "x_factor", x_factor, -1)
         self.y_factor = as_factor(self, "y_factor", y_factor, -1)
 
-    def matrix(self, key: jax.Array, height: int, width: int) -> tuple[Any, ...]:
+    def matrix(self, key: Any, height: int, width: int) -> tuple[Any, ...]:
         first, second, third = jax.random.split(key, 3)
         sign = jnp.where(jax.random.bernoulli(third), 1.0, -1.0)
         x, y = sign * draw(first, self.x_factor), sign * draw(second, self.y_factor)

@@ -12,6 +12,7 @@ from jkeras.base.numbers import as_number
 from jkeras.core import host
 from jkeras.core.layer import Layer
 from jkeras.layers.arguments import next_key, positive_integer, seed_generator
+from jkeras.ops import host_image
 from jkeras.ops import image as image_ops
 from jkeras.ops.core import saturate_cast
 
@@ -96,7 +97,7 @@ class ImageLayer(Layer):
             batch["segmentation_masks"] = moved.astype(masks.dtype)
         return batch
 
-    def change_all(self, images: jax.Array, key: Any, is_mask: bool = False) -> jax.Array:
+    def change_all(self, images: Any, key: Any, is_mask: bool = False) -> Any:
         """Changes all images, or masks, of a batch."""
         if host.computes_with_numpy():
             change = self.sample_mask_on_host if is_mask else self.sample_on_host
@@ -185,8 +186,10 @@ def sample_keys(key: jax.Array, n: Any) -> jax.Array:
     return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(n))
 
 
-def draw(key: jax.Array, bounds: tuple[float, float], shape: tuple[int, ...] = ()) -> jax.Array:
-    """Returns a number between the bounds."""
+def draw(key: Any, bounds: tuple[float, float], shape: tuple[int, ...] = ()) -> Any:
+    """Returns a number between the bounds, drawn by a key, or by a generator of NumPy's."""
+    if isinstance(key, np.random.Generator):
+        return key.uniform(*bounds, shape or None)
     return jax.random.uniform(key, shape, minval=bounds[0], maxval=bounds[1])
 
 
@@ -264,6 +267,11 @@ class Resizing(ImageLayer):
         return self._resize(mask, "nearest")
 
     def _resize(self, images: Any, interpolation: str) -> Any:
+        if host.computes_with_numpy():
+            size = (self.height, self.width)
+            ratio = (self.crop_to_aspect_ratio, self.pad_to_aspect_ratio)
+            images = host_image.fit(images, size, *ratio, self.fill_value)
+            return host_image.resize(images, size, interpolation)
         return image_ops.resize(
             images,
             (self.height, self.width),
@@ -279,6 +287,8 @@ class Resizing(ImageLayer):
 
 def largest_window(images: Any, size: tuple[int, int]) -> Any:
     """Resizes the largest central part of images that has the ratio of `size`."""
+    if host.computes_with_numpy():
+        return host_image.resize(host_image.fit(images, size, crop_to_aspect_ratio=True), size)
     return image_ops.resize(images, size, crop_to_aspect_ratio=True, data_format="channels_last")
 
 

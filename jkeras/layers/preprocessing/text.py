@@ -167,5 +167,5 @@ class TextVectorization(StringLookup):
 
     def compute_output_spec(self, inputs: Any) -> Any:
         if self.output_mode == "int":
-            return SymbolicTensor((inputs.shape[0], self.output_sequence_length), "int32")
-        return SymbolicTensor((inputs.shape[0], self.depth), self.compute_dtype)
+            return SymbolicTensor((*inputs.shape[:1], self.output_sequence_length), "int32")
+        return SymbolicTensor((*inputs.shape[:1], self.depth), self.compute_dtype)
