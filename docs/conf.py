@@ -9,7 +9,8 @@ sys.path[:0] = [os.path.abspath(".."), os.path.abspath("extensions")]
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Each example runs once: see tests/conftest.py.
 if importlib.metadata.version("jaxlib").startswith("0.10."):
-    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
+    quick = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
+    os.environ.setdefault("XLA_FLAGS", quick)
 
 project = "jkeras"
 copyright = "2026, the jkeras authors"

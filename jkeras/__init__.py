@@ -6,12 +6,17 @@ Example:
     '0.1.0'
 """
 
+import sys as _sys
+
 from jkeras import activations as activations
+from jkeras import applications as applications
 from jkeras import backend as backend
 from jkeras import callbacks as callbacks
 from jkeras import config as config
 from jkeras import constraints as constraints
 from jkeras import datasets as datasets
+from jkeras import distillation as distillation
+from jkeras import distribution as distribution
 from jkeras import dtype_policies as dtype_policies
 from jkeras import initializers as initializers
 from jkeras import layers as layers
@@ -22,15 +27,20 @@ from jkeras import models as models
 from jkeras import ops as ops
 from jkeras import optimizers as optimizers
 from jkeras import preprocessing as preprocessing
+from jkeras import quantizers as quantizers
 from jkeras import random as random
 from jkeras import regularizers as regularizers
 from jkeras import saving as saving
 from jkeras import training as training
 from jkeras import tree as tree
 from jkeras import utils as utils
+from jkeras import visualization as visualization
 from jkeras import wrappers as wrappers
+from jkeras.base import old_spellings as _old_spellings
 from jkeras.base import registry as _registry
+from jkeras.base.settings import VERSION as __version__
 from jkeras.core import pure as pure
+from jkeras.core.devices import RematScope as RematScope
 from jkeras.core.devices import device as device
 from jkeras.core.devices import remat as remat
 from jkeras.core.function import Function as Function
@@ -49,6 +59,7 @@ from jkeras.metrics import Metric as Metric
 from jkeras.models import Model as Model
 from jkeras.models import Sequential as Sequential
 from jkeras.optimizers import Optimizer as Optimizer
+from jkeras.quantizers import Quantizer as Quantizer
 from jkeras.regularizers import Regularizer as Regularizer
 
 FloatDTypePolicy = DTypePolicy
@@ -64,12 +75,17 @@ for _area, _module in {
     "regularizers": regularizers,
     "constraints": constraints,
     "random": random,
+    "quantizers": quantizers,
+    "distillation": distillation,
 }.items():
     _registry.export(f"keras.{_area}", _area, vars(_module))
 _registry.export("keras", "models", vars(models))
+_registry.export("keras.utils", "layers", {"FeatureSpace": utils.FeatureSpace})
+_registry.export("keras.applications", "layers", vars(applications.convnext))
+_registry.export("keras.applications", "layers", vars(applications.inception_resnet_v2))
 _registry.export("keras", "policy", vars(dtype_policies))
 
-__version__ = "0.1.0"
+_old_spellings.attach(_sys.modules[__name__])
 
 
 def version() -> str:
@@ -81,3 +97,10 @@ def version() -> str:
         True
     """
     return __version__
+
+
+def load_ipython_extension(shell: object) -> None:
+    """Lets `import keras` give jkeras in a notebook: `%load_ext jkeras`; see `jkeras.alias`."""
+    from jkeras import alias
+
+    alias.load_ipython_extension(shell)

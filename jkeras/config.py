@@ -1,11 +1,10 @@
 """Settings that hold everywhere, by the names of `keras.config`."""
 
-import os
 from typing import Any
 
-import jax
-
 from jkeras.base import settings
+from jkeras.base.compilation_cache import disable_compilation_cache as disable_compilation_cache
+from jkeras.base.compilation_cache import enable_compilation_cache as enable_compilation_cache
 from jkeras.base.settings import data_budget as data_budget
 from jkeras.base.settings import epsilon as epsilon
 from jkeras.base.settings import floatx as floatx
@@ -69,25 +68,6 @@ def enable_unsafe_deserialization() -> None:
     )
 
 
-def enable_compilation_cache(directory: "str | os.PathLike[str]") -> None:
-    """Keeps compiled programs in a folder, where later processes find them: JAX's own cache.
-
-    Args:
-        directory: The folder; made if it is not there.
-
-    Example:
-        >>> import tempfile, jkeras as keras
-        >>> keras.config.enable_compilation_cache(tempfile.mkdtemp())
-    """
-    from jax.experimental.compilation_cache import compilation_cache
-
-    jax.config.update("jax_compilation_cache_dir", os.fspath(directory))
-    # By default only programs that took a second are kept: a small net's never are.
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
-    compilation_cache.reset_cache()  # JAX decides at the first compilation whether there is one
-
-
 # ------------------------------------------------------------------ switches
 def debug_nans(enabled: bool = True) -> None:
     """Makes the first NaN an error that names the layer which made it.
@@ -127,12 +107,12 @@ def enable_flash_attention() -> None:
 
 
 def disable_flash_attention() -> None:
-    """Makes attention use XLA's own program; this is so from the start."""
+    """Makes attention use XLA's own program everywhere."""
     settings.put("flash_attention", False)
 
 
-def is_flash_attention_enabled() -> bool:
-    """Says whether attention uses cuDNN's fused kernel."""
+def is_flash_attention_enabled() -> bool | None:
+    """Says whether attention uses cuDNN's fused kernel; None, at the start: where it applies."""
     return settings.get("flash_attention")
 
 

@@ -31,6 +31,21 @@ class Constraint(registry.Configurable):
         return jnp.asarray(w)
 
 
+def constrained(constraint: Any, weight: jax.Array, name: str) -> jax.Array:
+    """Returns a weight with its constraint met.
+
+    Raises:
+        ValueError: If the constraint gives another shape.
+    """
+    new = constraint(weight)
+    if jnp.shape(new) != weight.shape:
+        raise ValueError(
+            f"The constraint {constraint!r} of the weight {name!r} returned an array of shape "
+            f"{jnp.shape(new)}, but the weight has shape {weight.shape}."
+        )
+    return new
+
+
 def _norms(w: jax.Array, axis: Any) -> jax.Array:
     return jnp.sqrt(jnp.sum(jnp.square(w), axis=axis, keepdims=True))
 

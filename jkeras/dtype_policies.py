@@ -4,6 +4,8 @@ from typing import Any
 
 from jkeras.base import registry
 from jkeras.core.policy import DTypePolicy as DTypePolicy
+from jkeras.core.policy import DTypePolicyMap as DTypePolicyMap
+from jkeras.core.policy import QuantizedDTypePolicy as QuantizedDTypePolicy
 from jkeras.core.policy import get_policy
 
 FloatDTypePolicy = DTypePolicy

@@ -80,6 +80,12 @@ class Initializer(registry.Configurable):
             dtype: The dtype; `floatx()` by default.
         """
         shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+        if not all(isinstance(n, (int, np.integer)) and n >= 0 for n in shape):
+            raise ValueError(
+                f"{type(self).__name__} makes arrays of a shape: a tuple of integers of at least "
+                f"0. Received: shape={shape}"
+            )
+        _check_dtype(dtype)
         if self.seed is None and self._own_seed is None:
             self._own_seed = draw_integer_seed()
         key = as_key(self._own_seed if self.seed is None else self.seed)
@@ -92,11 +98,24 @@ class Initializer(registry.Configurable):
         return self.sample(key if self.seed is None else as_key(self.seed), shape, dtype)
 
 
+def _check_dtype(dtype: Any) -> None:
+    try:
+        jnp.dtype(dtype or "float32")
+    except TypeError:
+        raise ValueError(f"Unknown dtype {dtype!r} of a weight.") from None
+
+
 def draw(initializer: Any, shape: tuple[int, ...], dtype: Any, key: jax.Array) -> jax.Array:
     """Returns what an initializer, or a function of shape and dtype, gives."""
     if isinstance(initializer, Initializer):
         return initializer.draw(shape, dtype, key)
-    return jnp.asarray(initializer(shape, dtype=dtype), dtype)
+    value = initializer(shape, dtype=dtype)
+    if value is None or isinstance(value, (str, bytes)):
+        raise TypeError(
+            f"The initializer {initializer!r} returned {value!r}, and not an array of shape "
+            f"{shape}."
+        )
+    return jnp.asarray(value, dtype)
 
 
 class Zeros(Initializer):
@@ -141,7 +160,15 @@ class Constant(Initializer):
         self.value = value
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
-        return jnp.broadcast_to(jnp.asarray(self.value, dtype), shape)
+        value = jnp.asarray(self.value, dtype)
+        fits = len(value.shape) <= len(shape) and all(
+            m in (1, n) for m, n in zip(value.shape[::-1], shape[::-1], strict=False)
+        )
+        if not fits:
+            raise ValueError(
+                f"A Constant of shape {value.shape} cannot fill a weight of shape {shape}."
+            )
+        return jnp.broadcast_to(value, shape)
 
 
 class Identity(Initializer):
@@ -186,7 +213,7 @@ class RandomNormal(Initializer):
     """
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Any = None):
-        self.mean, self.stddev = checked_number("mean", mean), checked_number("stddev", stddev)
+        self.mean, self.stddev = checked_number("mean", mean), checked_number("stddev", stddev, 0)
         self.seed = seed
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
@@ -235,7 +262,7 @@ class RandomUniform(Initializer):
     def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: Any = None):
         self.minval, self.maxval = (
             checked_number("minval", minval),
-            checked_number("maxval", maxval),
+            checked_number("maxval", maxval, minval),
         )
         self.seed = seed
 

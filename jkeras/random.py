@@ -5,16 +5,32 @@ key, or None. With None the key follows from the running call's key and from whi
 outside of any call, from the global seed.
 """
 
-from typing import Any
+import math
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.base.numbers import checked_number
 from jkeras.core import policy
+from jkeras.core.explain import explaining
 from jkeras.core.operations import as_array
 from jkeras.core.seeds import SeedGenerator as SeedGenerator
 from jkeras.core.seeds import as_key
+
+Function = TypeVar("Function", bound=Callable)
+
+
+def _explained(function: Function) -> Function:
+    return explaining(function, f"keras.random.{function.__name__}()")  # type: ignore[return-value]
+
+
+def _check(name: str, value: Any, least: float = -math.inf, most: float = math.inf) -> None:
+    """Refuses a Python number out of its range; arrays may be traced, and are not looked at."""
+    if isinstance(value, (int, float, str)):
+        checked_number(name, value, least, most)
 
 
 def _float(function: str, dtype: Any) -> str:
@@ -27,9 +43,18 @@ def _float(function: str, dtype: Any) -> str:
 
 
 def _shape(shape: Any) -> tuple[int, ...]:
-    return tuple(int(n) for n in np.atleast_1d(shape))
+    sizes = shape if isinstance(shape, (list, tuple)) else np.atleast_1d(shape).tolist()
+    if not all(isinstance(n, (int, np.integer)) and n >= 0 for n in sizes):
+        if any(isinstance(n, (jax.Array, np.ndarray)) for n in sizes):
+            return tuple(int(n) for n in sizes)
+        raise ValueError(
+            "Invalid value for argument `shape`. Expected sizes that are integers of at least 0. "
+            f"Received: shape={shape!r}"
+        )
+    return tuple(int(n) for n in sizes)
 
 
+@_explained
 def normal(
     shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Any = None
 ) -> jax.Array:
@@ -50,11 +75,13 @@ def normal(
         >>> keras.random.normal((2, 3), seed=1).shape
         (2, 3)
     """
+    _check("stddev", stddev, 0)
     dtype = _float("normal", dtype)
     draws = jax.random.normal(as_key(seed), _shape(shape), dtype)
     return (draws * stddev + mean).astype(dtype)
 
 
+@_explained
 def truncated_normal(
     shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Any = None
 ) -> jax.Array:
@@ -72,11 +99,13 @@ def truncated_normal(
         >>> bool(abs(keras.random.truncated_normal((99,), seed=1)).max() <= 2.0)
         True
     """
+    _check("stddev", stddev, 0)
     dtype = _float("truncated_normal", dtype)
     draws = jax.random.truncated_normal(as_key(seed), -2.0, 2.0, _shape(shape), dtype)
     return (draws * stddev + mean).astype(dtype)
 
 
+@_explained
 def uniform(
     shape: Any, minval: Any = 0.0, maxval: Any = 1.0, dtype: Any = None, seed: Any = None
 ) -> jax.Array:
@@ -94,10 +123,12 @@ def uniform(
         >>> keras.random.uniform((2, 3), seed=1).shape
         (2, 3)
     """
+    _check("minval", minval, most=maxval if isinstance(maxval, (int, float)) else math.inf)
     dtype = _float("uniform", dtype)
     return jax.random.uniform(as_key(seed), _shape(shape), dtype, minval, maxval)
 
 
+@_explained
 def randint(
     shape: Any, minval: Any, maxval: Any, dtype: Any = "int32", seed: Any = None
 ) -> jax.Array:
@@ -118,6 +149,7 @@ def randint(
         >>> keras.random.randint((2, 3), 0, 10, seed=1).dtype.name
         'int32'
     """
+    _check("minval", minval, most=maxval - 1 if isinstance(maxval, int) else math.inf)
     standard = policy.standardize_dtype(dtype)
     if not jnp.issubdtype(standard, jnp.integer):
         raise ValueError(
@@ -126,6 +158,7 @@ def randint(
     return jax.random.randint(as_key(seed), _shape(shape), minval, maxval, standard)
 
 
+@_explained
 def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any = None) -> jax.Array:
     """Draws classes.
 
@@ -157,6 +190,7 @@ def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any =
     return draws.T.astype(policy.standardize_dtype(dtype))
 
 
+@_explained
 def dropout(inputs: Any, rate: float, noise_shape: Any = None, seed: Any = None) -> jax.Array:
     """Sets inputs to zero at random, and scales the others up, so that the expected sum stays.
 
@@ -172,6 +206,7 @@ def dropout(inputs: Any, rate: float, noise_shape: Any = None, seed: Any = None)
         >>> sorted(set(keras.random.dropout(keras.ops.ones((99,)), 0.5, seed=1).tolist()))
         [0.0, 2.0]
     """
+    _check("rate", rate, 0, 1)
     inputs = jnp.asarray(as_array(inputs))
     shape = inputs.shape
     if noise_shape is not None:
@@ -184,6 +219,7 @@ def dropout(inputs: Any, rate: float, noise_shape: Any = None, seed: Any = None)
     return jnp.where(keep, inputs * scale, jnp.zeros((), inputs.dtype)).astype(inputs.dtype)
 
 
+@_explained
 def shuffle(x: Any, axis: int = 0, seed: Any = None) -> jax.Array:
     """Reorders the parts of `x` along an axis at random.
 
@@ -200,6 +236,7 @@ def shuffle(x: Any, axis: int = 0, seed: Any = None) -> jax.Array:
     return jax.random.permutation(as_key(seed), jnp.asarray(as_array(x)), axis)
 
 
+@_explained
 def gamma(shape: Any, alpha: Any, dtype: Any = None, seed: Any = None) -> jax.Array:
     """Draws from a gamma distribution of scale 1.
 
@@ -214,10 +251,12 @@ def gamma(shape: Any, alpha: Any, dtype: Any = None, seed: Any = None) -> jax.Ar
         >>> bool((keras.random.gamma((9,), 2.0, seed=1) > 0).all())
         True
     """
+    _check("alpha", alpha, 0)
     dtype = _float("gamma", dtype)
     return jax.random.gamma(as_key(seed), as_array(alpha), _shape(shape), dtype)
 
 
+@_explained
 def beta(shape: Any, alpha: Any, beta: Any, dtype: Any = None, seed: Any = None) -> jax.Array:
     """Draws from a beta distribution, of mean `alpha / (alpha + beta)`.
 
@@ -233,11 +272,14 @@ def beta(shape: Any, alpha: Any, beta: Any, dtype: Any = None, seed: Any = None)
         >>> bool((keras.random.beta((9,), 2.0, 3.0, seed=1) < 1).all())
         True
     """
+    _check("alpha", alpha, 0)
+    _check("beta", beta, 0)
     dtype = _float("beta", dtype)
     alpha, beta = (jnp.asarray(as_array(x), dtype) for x in (alpha, beta))
     return jax.random.beta(as_key(seed), alpha, beta, _shape(shape), dtype)
 
 
+@_explained
 def binomial(
     shape: Any, counts: Any, probabilities: Any, dtype: Any = None, seed: Any = None
 ) -> jax.Array:
@@ -255,6 +297,8 @@ def binomial(
         >>> keras.random.binomial((2,), 10, 1.0, seed=1).tolist()
         [10.0, 10.0]
     """
+    _check("counts", counts, 0)
+    _check("probabilities", probabilities, 0, 1)
     dtype = _float("binomial", dtype)
     counts, probabilities = (jnp.asarray(as_array(x), dtype) for x in (counts, probabilities))
     return jax.random.binomial(as_key(seed), counts, probabilities, _shape(shape), dtype)

@@ -136,6 +136,7 @@ def test_no_circle_of_files():
 
 # All that a module keeps between calls, and why it may. What is not here belongs into an object.
 AMBIENT = {
+    "base.compilation_cache._decided": "whether this process keeps compiled programs was decided",
     "base.keys._global": "the global seed, as in Keras",
     "base.naming._counters": "automatic names count up, as in Keras",
     "base.registry._builtins": "the table of this library's own classes, filled by imports",
@@ -146,14 +147,18 @@ AMBIENT = {
     "base.registry._scoped": "custom_object_scope, as in Keras",
     "base.registry._shared": "objects that occur twice in one file are one object",
     "callbacks.console._open": "the line of the terminal that a progress bar has not ended",
-    "callbacks.event_files._files": "names of event files written in one second differ",
+    "core.host._position": "whether the running call prepares data, and of which element",
+    "core.host._computes_with_numpy": "whether the layers of the running call compute with NumPy",
+    "core.host._calls": "draws in a loader's process differ from call to call",
+    "core.host._programs": "what is compiled for layers that prepare data",
+    "core.host._seeds": "what the draws of layers that prepare data follow from",
     "core.operations._table": "the operations by name, filled by imports",
     "core.policy._global_policy": "set_dtype_policy, as in Keras",
     "core.scope.ambient": "what weights read as in the running call",
     "core.scope._names": "name_scope, as in Keras: a scope of names is open while a layer builds",
     "core.scope.lasting_masks": "masks between eager calls: arrays carry no attributes",
     "core.variable._creation": "variables are in order of definition",
-    "ops.cpu_convolution._in_loop": "whether a convolution is traced in a loop, where XLA is slow",
+    "models.sharing._kept": "compiled programs, for models of equal structure",
     "training.prefetch._in_process": "the source of a worker process",
 }
 
@@ -174,7 +179,8 @@ def ambient(tree):
         if (
             empty
             or own
-            or made in {"ContextVar", "count", "set", "dict", "list", "WeakKeyDictionary"}
+            or made in {"ContextVar", "count", "set", "dict", "list", "WeakKeyDictionary", "local"}
+            or made in {"OrderedDict", "defaultdict", "deque", "WeakValueDictionary", "WeakSet"}
         ):
             yield targets[0].id
 

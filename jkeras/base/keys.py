@@ -67,6 +67,19 @@ def draw_from(state: tuple[int | None, int]) -> None:
     _global.seed, _global.count = state
 
 
+def global_state() -> dict[str, Any]:
+    """Returns the states of all that `set_random_seed` sets: JSON's types and NumPy arrays."""
+    ours = [_global.seed, _global.count, _global.chosen]
+    return {"keys": ours, "numpy": np.random.get_state(), "python": python_random.getstate()}
+
+
+def set_global_state(state: dict[str, Any]) -> None:
+    """Sets what `global_state` has returned."""
+    _global.seed, _global.count, _global.chosen = state["keys"]
+    np.random.set_state(state["numpy"])
+    python_random.setstate(state["python"])
+
+
 def draw_seed() -> tuple[int, int]:
     """Returns (seed, count): a cheap name for a key, made into one by `key_from`."""
     return _global.draw()
@@ -87,6 +100,12 @@ def _key_of(seed: Any, count: Any) -> jax.Array:
 def next_global_key() -> jax.Array:
     """Returns the next key of the global seed."""
     return key_from(draw_seed())
+
+
+def typed(key: jax.Array) -> jax.Array:
+    """Returns a key that may be given as numbers, its `key_data`."""
+    is_key = jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key)
+    return key if is_key else jax.random.wrap_key_data(key)
 
 
 def fold_path(key: jax.Array, path: str) -> jax.Array:

@@ -37,6 +37,31 @@ def as_integer(value: Any) -> int | None:
     return number if isinstance(number, int) else None
 
 
+def count(name: str, value: Any, least: int = 1) -> int:
+    """Returns an argument as a Python integer.
+
+    Args:
+        name: The argument's name.
+        value: The argument.
+        least: The least integer allowed.
+
+    Raises:
+        ValueError: If it is not an integer, or less.
+
+    Example:
+        >>> from jkeras.base.numbers import count
+        >>> count("k", 3)
+        3
+    """
+    number = as_integer(value)
+    if number is None or number < least:
+        raise ValueError(
+            f"Invalid value for argument `{name}`. Expected an integer of at least {least}. "
+            f"Received: {name}={value!r}"
+        )
+    return number
+
+
 def checked_number(
     name: str,
     value: Any,

@@ -15,6 +15,7 @@ import jax
 import numpy as np
 
 from jkeras.base import naming
+from jkeras.base.arguments import check_arguments
 from jkeras.base.naming import nearest, to_snake_case
 
 # area ("layers", "losses", ...) -> every accepted name -> class or function
@@ -34,8 +35,14 @@ _copied: contextvars.ContextVar[dict[str, Any] | None] = contextvars.ContextVar(
 
 # Built-in class -> the module in which files find it: that from which Keras exports it.
 _modules: dict[type, str] = {}
-# Keras does not export it; its files say where it was defined.
-_UNEXPORTED = {"Functional": "keras.src.models.functional"}
+# Keras does not export the first one, nor the others from where it exports their base: what its
+# files call their modules.
+_UNEXPORTED = {
+    "Functional": "keras.src.models.functional",
+    "LayerScale": "keras.src.applications.convnext",
+    "CustomScaleLayer": "keras.src.applications.inception_resnet_v2",
+}
+_OTHER_MODULES = dict.fromkeys(("QuantizedDTypePolicy", "DTypePolicyMap"), "keras.dtype_policies")
 
 
 # ------------------------------------------------------------------ this library's own names
@@ -49,7 +56,7 @@ def export(module: str, area: str, names: Mapping[str, Any]) -> None:
     """
     for name, obj in names.items():
         if isinstance(obj, type) and hasattr(obj, "get_config") and not name.startswith("_"):
-            _modules.setdefault(obj, _UNEXPORTED.get(name, module))
+            _modules.setdefault(obj, {**_UNEXPORTED, **_OTHER_MODULES}.get(name, module))
             for known in (name, to_snake_case(name)):  # a function may have the latter already
                 _builtins.setdefault(area, {}).setdefault(known, obj)
 
@@ -94,7 +101,8 @@ def resolve(identifier: Any, area: str, kind: str) -> Any:
         identifier = deserialize_keras_object(dict(identifier), area=area)
     if isinstance(identifier, str):
         found = custom_object(identifier)
-        found = find_builtin(area, identifier) if found is None else found
+        if found is None:
+            found = _builtins.get(area, {}).get(identifier) or find_builtin(area, identifier)
         if found is None:
             known = [*builtin_names(area), *get_custom_objects(), *_scoped.get({})]
             raise ValueError(f"Unknown {kind} {identifier!r}{nearest(identifier, known)}")
@@ -208,6 +216,8 @@ class Configurable:
     _arguments: tuple[tuple, dict[str, Any]]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        if args or kwargs:
+            check_arguments(cls, args, kwargs)
         self = super().__new__(cls)
         object.__setattr__(self, "_arguments", (args, kwargs))
         return self
@@ -280,7 +290,10 @@ def _kept_arguments(obj: Configurable, classes: Sequence[type]) -> dict[str, Any
                 values[name] = default
     # Initial `weights=` (Flax calls them `variables`) are values, no configuration.
     initial = ("weights", "variables")
-    return {k: getattr(obj, k, v) for k, v in values.items() if k not in initial}
+    as_given = getattr(obj, "as_given", ())
+    return {
+        k: v if k in as_given else getattr(obj, k, v) for k, v in values.items() if k not in initial
+    }
 
 
 def _definer(classes: Sequence[type], method: str) -> type:
@@ -488,6 +501,7 @@ def deserialize_keras_object(
     safe_mode: bool = True,
     *,
     module_objects: Mapping[str, Any] | None = None,
+    printable_module_name: str = "object",
     area: str | None = None,
 ) -> Any:
     """Makes the object, or the structure of objects, that a config describes.
@@ -496,7 +510,9 @@ def deserialize_keras_object(
         config: What `serialize_keras_object` returned; Keras 2's and 3's forms are both read.
         custom_objects: Names of the user's classes and functions.
         safe_mode: Accepted for Keras's sake; code stored in a config is never executed.
-        module_objects: Further names, as in Keras 2; with these, `config` may be such a name.
+        module_objects: Further names, as in Keras 2; with these, `config` may be such a name;
+            that of a class gives an object of it.
+        printable_module_name: Accepted for Keras's sake: errors name the class itself.
         area: Where to look for a class whose config does not say so (`"layers"`).
 
     Raises:
@@ -504,7 +520,8 @@ def deserialize_keras_object(
     """
     with CustomObjectScope({**(module_objects or {}), **(custom_objects or {})}):
         if module_objects is not None and isinstance(config, str):
-            return find_function(config, area)
+            named = module_objects.get(config)
+            return named() if inspect.isclass(named) else find_function(config, area)
         return _deserialize(config, area)
 
 

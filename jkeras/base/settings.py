@@ -2,6 +2,7 @@
 
 from typing import Any
 
+VERSION = "0.1.0"
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 _values: dict[str, Any] = {
     "floatx": "float32",
@@ -9,7 +10,7 @@ _values: dict[str, Any] = {
     "image_data_format": "channels_last",
     "data_budget": None,
     "debug_nans": False,
-    "flash_attention": False,
+    "flash_attention": None,
     "interactive_logging": True,
     "traceback_filtering": True,
     "max_epochs": None,

@@ -1,8 +1,13 @@
 """Callback, and the list that calls them."""
 
 import functools
+import warnings
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Self
+
+from jkeras.base import naming
+from jkeras.base.arguments import check_arguments
+from jkeras.base.old_spellings import OldHistory
 
 _BATCH_HOOKS = {
     "train": ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end"),
@@ -35,6 +40,14 @@ class Callback:
 
     params: dict[str, Any] | None = None
     _model: Any = None
+    # The attributes that a training which goes on in another process needs.
+    _state: tuple[str, ...] = ()
+    # Whether the hooks are called after those of all other callbacks.
+    _comes_last = False
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        check_arguments(cls, args, kwargs)
+        return super().__new__(cls)
 
     @property
     def model(self) -> Any:
@@ -48,6 +61,41 @@ class Callback:
     def set_model(self, model: Any) -> None:
         """Gets the model."""
         self._model = model
+
+    def get_state(self) -> dict[str, Any] | None:
+        """Returns what this callback must know to go on in another process.
+
+        `BackupAndRestore` keeps it, and hands it to `set_state` when the same script is run again.
+        A callback whose attributes change while it trains overrides both.
+
+        Returns:
+            A dict (in which there may be dicts, lists and tuples) of numbers, strings, None, bytes
+            and arrays; None if there is nothing to know.
+
+        Example:
+            >>> import jkeras as keras
+            >>> class Count(keras.callbacks.Callback):
+            ...     def __init__(self):
+            ...         self.epochs = 0
+            ...
+            ...     def on_epoch_end(self, epoch, logs=None):
+            ...         self.epochs += 1
+            ...
+            ...     def get_state(self):
+            ...         return {"epochs": self.epochs}
+            ...
+            ...     def set_state(self, state):
+            ...         self.epochs = state["epochs"]
+        """
+        return {name: getattr(self, name) for name in self._state} or None
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Takes back what `get_state` has returned; called after `on_train_begin`.
+
+        Within an epoch it is called after `on_epoch_begin`, too.
+        """
+        for name in self._state:
+            setattr(self, name, state[name])
 
     def wants_batches(self, mode: str) -> bool:
         """Says whether the batch hooks of `"train"`, `"test"` or `"predict"` must be called.
@@ -128,7 +176,7 @@ def _steps_ahead(callback: Any, mode: str, batch: int) -> int | None:
     """Returns `callback.steps_ahead(mode, batch)`; 1 where that does not speak for a hook."""
     kind: Any = type(callback)
     own = getattr(callback, "__dict__", {})  # hooks may be set on the object itself
-    if any(hook in own for hook in _BATCH_HOOKS[mode]) or not _speaks_for_hooks(kind, mode):
+    if not own.keys().isdisjoint(_BATCH_HOOKS[mode]) or not _speaks_for_hooks(kind, mode):
         return 1
     return callback.steps_ahead(mode, batch)
 
@@ -158,8 +206,14 @@ class History(Callback):
     """
 
     def __init__(self) -> None:
-        self.history: dict[str, list[Any]] = {}
+        self.history: dict[str, list[Any]] = OldHistory()
         self.epoch: list[int] = []
+
+    def get_state(self) -> dict[str, Any]:
+        return {"history": {k: list(v) for k, v in self.history.items()}, "epoch": self.epoch}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.history, self.epoch = OldHistory(state["history"]), list(state["epoch"])
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.epoch = []
@@ -207,6 +261,7 @@ class CallbackList(Callback):
         if add_history and self.history is None:
             self.history = History()
             self.callbacks.append(self.history)
+        self._sort()
         if model is not None:
             self.set_model(model)
         if params:
@@ -218,6 +273,10 @@ class CallbackList(Callback):
     def append(self, callback: Any) -> None:
         """Adds a callback."""
         self.callbacks.append(callback)
+        self._sort()
+
+    def _sort(self) -> None:
+        self.callbacks.sort(key=lambda callback: getattr(callback, "_comes_last", False))
 
     def set_params(self, params: dict[str, Any]) -> None:
         """Hands the run's parameters to all callbacks."""
@@ -230,6 +289,40 @@ class CallbackList(Callback):
         super().set_model(model)
         for callback in self.callbacks:
             callback.set_model(model)
+
+    def _named(self) -> dict[str, Any]:
+        """Returns the callbacks by names that hold for another process, too."""
+        named: dict[str, Any] = {}
+        for callback in self.callbacks:
+            named[naming.unique(type(callback).__name__, named)] = callback
+        return named
+
+    def get_state(self) -> dict[str, Any]:
+        """Returns the states of all callbacks that have one, by the names of their classes."""
+        states = {name: _state_of(callback) for name, callback in self._named().items()}
+        return {name: state for name, state in states.items() if state is not None}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Hands the states to the callbacks; warns of those that are not there any more."""
+        named = self._named()
+        for name in state.keys() & named.keys():
+            named[name].set_state(state[name])
+        missing = sorted(state.keys() - named.keys())
+        if missing:
+            warnings.warn(
+                f"The training that goes on had callbacks that this one lacks: {missing}. What "
+                "they knew is lost.",
+                stacklevel=2,
+            )
+
+    def begin_epoch_again(self, epoch: int) -> None:
+        """Tells callbacks of the user's own of an epoch that began in another process.
+
+        Those of this library have it in their states.
+        """
+        for callback in self.callbacks:
+            if isinstance(callback, LambdaCallback) or not _is_ours(type(callback)):
+                callback.on_epoch_begin(epoch, {})
 
     def steps_ahead(self, mode: str, batch: int) -> int | None:
         ahead = [_steps_ahead(c, mode, batch) for c in self.callbacks]
@@ -244,6 +337,57 @@ class CallbackList(Callback):
     def wants_epochs(self) -> bool:
         """Whether a callback other than `History` must see an epoch's logs at its end."""
         return any(type(c) is not History for c in self.callbacks)
+
+
+def _state_of(callback: Any) -> Any:
+    return callback.get_state() if hasattr(callback, "get_state") else None
+
+
+def _is_ours(kind: type) -> bool:
+    return kind.__module__.startswith("jkeras.")
+
+
+class Changes:
+    """Finds callbacks whose attributes change while they train, and who do not say their state.
+
+    Args:
+        callbacks: The callbacks, when training begins.
+    """
+
+    def __init__(self, callbacks: Iterable[Any]):
+        self._watched = [(c, _fingerprint(c)) for c in callbacks if _hides_state(c)]
+
+    def names(self) -> list[str]:
+        """Returns the names of the classes of those that have changed; each once."""
+        changed = [c for c, before in self._watched if _fingerprint(c) != before]
+        self._watched = [pair for pair in self._watched if pair[0] not in changed]
+        return sorted({type(c).__name__ for c in changed})
+
+
+def _hides_state(callback: Any) -> bool:
+    """Says whether a class of the user's own takes `get_state` from this library."""
+    speaker = next((c for c in type(callback).__mro__ if "get_state" in vars(c)), Callback)
+    return _is_ours(speaker) and not _is_ours(type(callback))
+
+
+def _attributes_of_ours(kind: Any) -> set[str]:
+    """Returns the names that the code of those bases uses that are this library's."""
+    functions = [f for c in kind.__mro__ if _is_ours(c) for f in vars(c).values()]
+    codes = [f.__code__ for f in functions if hasattr(f, "__code__")]
+    return {name for code in codes for name in code.co_names}
+
+
+def _fingerprint(callback: Any) -> dict[str, Any]:
+    """Returns what tells whether attributes have changed, but for those of this library."""
+    known = {"params", "_model"} | _attributes_of_ours(type(callback))
+    plain = (int, float, str, bool, tuple, type(None))
+    return {
+        name: value
+        if isinstance(value, plain)
+        else (id(value), len(value) if isinstance(value, (list, dict, set)) else 0)
+        for name, value in vars(callback).items()
+        if name not in known
+    }
 
 
 def _make_hook(name: str) -> Any:
@@ -312,7 +456,12 @@ class LambdaCallback(Callback):
         }
         known = set(_hooks())
         for name, function in given.items():
-            if name not in known:
+            if name not in known and name.startswith("on_"):
                 raise ValueError(f"LambdaCallback got an unknown hook {name!r}: {sorted(known)}.")
+            if function is not None and not callable(function):
+                raise ValueError(
+                    f"Invalid value for argument `{name}` of LambdaCallback. Expected a function. "
+                    f"Received: {name}={function!r}"
+                )
             if function is not None:
                 setattr(self, name, function)

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import warnings
 from typing import Any
 
 import jax
@@ -38,11 +39,42 @@ class CSVLogger(Callback):
     def __init__(self, filename: str | os.PathLike, separator: str = ",", append: bool = False):
         self.filename, self.sep, self.append = os.fspath(filename), separator, append
         self._columns: list[str] | None = None  # known from the first epoch
+        self._begins = False  # whether what is in the file belongs to an earlier training
+        self._synced = -1  # the size that is on the disk for sure
+
+    def get_state(self) -> dict[str, Any]:
+        size = 0 if self._begins else _size(self.filename)
+        if size != self._synced and os.path.exists(self.filename):
+            with open(self.filename, "rb") as file:
+                os.fsync(file.fileno())  # rows that a backup counts must outlast a power cut
+            self._synced = size
+        return {"columns": self._columns, "size": size}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self._columns, self._begins, size = state["columns"], False, state["size"]
+        if _size(self.filename) < size:
+            warnings.warn(
+                f"CSVLogger: {self.filename!r} has lost rows of epochs that were trained before: "
+                f"it has {_size(self.filename)} bytes of {size}. They are in the history.",
+                stacklevel=2,
+            )
+        elif os.path.exists(self.filename):
+            os.truncate(self.filename, size)  # rows of epochs that are trained again
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self._columns = None
-        if not self.append:
+        # A training that goes on keeps the file: it is emptied when that is known not to be so.
+        self._columns, self._begins = None, not self.append
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._empty()
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        self._empty()
+
+    def _empty(self) -> None:
+        if self._begins:
             open(self.filename, "w").close()
+        self._begins = False
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         row = {name: _as_cell(value) for name, value in sorted((logs or {}).items())}
@@ -57,6 +89,10 @@ class CSVLogger(Callback):
             if file.tell() == 0:
                 writer.writeheader()
             writer.writerow({"epoch": epoch, **row})
+
+
+def _size(path: str) -> int:
+    return os.path.getsize(path) if os.path.exists(path) else 0
 
 
 def _as_cell(value: Any) -> Any:

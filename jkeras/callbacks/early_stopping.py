@@ -59,6 +59,8 @@ class EarlyStopping(MonitorCallback):
         self.wait = self.stopped_epoch = self.best_epoch = 0
         self.best_weights: list[Any] | None = None
 
+    _state = ("best", "best_epoch", "best_weights", "stopped_epoch", "wait")
+
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         super().on_train_begin(logs)
         self.wait = self.stopped_epoch = self.best_epoch = 0

@@ -1,11 +1,10 @@
 """Event files of TensorBoard, with the records that TensorFlow writes: no TensorFlow is needed."""
 
-import itertools
 import os
 import struct
 import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from jkeras.callbacks.model_graph import GraphNode
 
 _BUCKETS = 30
 _FLUSH_SECONDS = 10.0
-_files = itertools.count()
 
 
 class EventFile:
@@ -28,6 +26,35 @@ class EventFile:
         self.folder = folder
         self._writer: Any = None
         self._flushed = 0.0  # when
+        self._suffix = _new_suffix()
+        self._used = False  # whether a file has the suffix
+
+    def get_state(self) -> dict[str, Any]:
+        """Returns how the file is called, at its end, and how long it is."""
+        self.flush()
+        return {"suffix": self._suffix, "size": sum(map(os.path.getsize, self._files()))}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Cuts off what a killed process has written after `get_state`; new records go elsewhere.
+
+        What this training has written so far is taken back, as it is in that file already.
+        """
+        if self._writer is not None and self._suffix != state["suffix"]:
+            own = self._files()
+            self.close()
+            for path in own:
+                os.unlink(path)
+        self.close()
+        self._suffix, self._used = state["suffix"], True
+        for path in self._files():
+            if state["size"]:
+                os.truncate(path, min(state["size"], os.path.getsize(path)))
+            else:
+                os.unlink(path)
+
+    def _files(self) -> list[str]:
+        names = os.listdir(self.folder) if os.path.isdir(self.folder) else []
+        return [os.path.join(self.folder, n) for n in names if n.endswith(self._suffix)]
 
     def scalar(self, tag: str, value: float, step: int) -> None:
         """Writes a number."""
@@ -133,9 +160,16 @@ class EventFile:
 
         if self._writer is None:
             os.makedirs(self.folder, exist_ok=True)
-            suffix = f".{os.getpid()}.{next(_files)}.v2"  # two files may be made in one second
-            self._writer = EventsWriter(os.path.join(self.folder, "events"), suffix)
+            if self._used:
+                self._suffix = _new_suffix()
+            self._used = True
+            self._writer = EventsWriter(os.path.join(self.folder, "events"), self._suffix)
         return self._writer
+
+
+def _new_suffix() -> str:
+    # Unlike that of any other file, also of one made by another process in this second.
+    return f".{os.getpid()}.{time.time_ns()}.v2"
 
 
 def as_png(image: np.ndarray) -> bytes:

@@ -14,6 +14,15 @@ class EveryBatches:
         self._last: int | None = None  # the number of the last batch in its epoch
 
     @property
+    def state(self) -> tuple[int, int | None]:
+        """How many batches there were since the last time, and the number of the last one."""
+        return self._since, self._last
+
+    @state.setter
+    def state(self, state: tuple[int, int | None]) -> None:
+        self._since, self._last = state
+
+    @property
     def left(self) -> int:
         """How many batches there are until the next time."""
         return max(self.count - self._since, 1)
@@ -29,11 +38,17 @@ class EveryBatches:
         return True
 
 
-def check_frequency(value: object) -> None:
-    """Raises a ValueError if `value` is not `"epoch"` or a positive number of batches."""
+def check_frequency(value: object, units: str = "") -> None:
+    """Raises a ValueError if `value` is not `"epoch"` or a positive number of batches.
+
+    Args:
+        value: The value.
+        units: What else there is, for the message.
+    """
     if value == "epoch" or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
         return
     raise ValueError(
-        f"Unrecognized save_freq: {value}. Expected save_freq are 'epoch' or integer values (a "
-        "positive number of batches)."
+        f"Invalid value for `save_freq`. Unrecognized save_freq: {value}. Expected save_freq are "
+        "'epoch' or integer values (a "
+        f"positive number of batches){units}."
     )

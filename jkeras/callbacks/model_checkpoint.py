@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from jkeras.base.deprecation import warn_deprecated
 from jkeras.callbacks.console import say
 from jkeras.callbacks.every_batches import EveryBatches, check_frequency
 from jkeras.callbacks.monitor import MonitorCallback
@@ -26,6 +27,7 @@ class ModelCheckpoint(MonitorCallback):
         save_freq: `"epoch"`, or a number of batches. Between two saves training runs in chunks of
             many steps.
         initial_value_threshold: With `save_best_only`, a value to be better than.
+        **kwargs: `period=n` of Keras 2, which saves after each n-th epoch, with a warning.
 
     Note:
         In `fit` with `save_best_only`, a small model that improves many times a second is not
@@ -61,24 +63,40 @@ class ModelCheckpoint(MonitorCallback):
         mode: str = "auto",
         save_freq: int | str = "epoch",
         initial_value_threshold: float | None = None,
+        **kwargs: Any,
     ):
         super().__init__(monitor, mode)
+        self._period = kwargs.pop("period", 1)
+        if self._period != 1:
+            warn_deprecated("`period=` is Keras 2's: use `save_freq=`, a number of batches.")
+        if kwargs:
+            raise TypeError(f"ModelCheckpoint has no arguments {sorted(kwargs)}.")
         self.filepath, self.verbose = os.fspath(filepath), verbose
         self.save_best_only, self.save_weights_only = save_best_only, save_weights_only
         self.save_freq, self.best = save_freq, initial_value_threshold
         check_frequency(save_freq)
-        if save_weights_only and not self.filepath.endswith(".weights.h5"):
+        is_old = not os.path.splitext(self.filepath)[1]  # a name as Keras 2 took it
+        if save_weights_only and not is_old and not self.filepath.endswith(".weights.h5"):
             raise ValueError(
                 "When using `save_weights_only=True` in `ModelCheckpoint`, the filepath provided "
                 f"must end in `.weights.h5` (Keras weights format). Received: filepath={filepath}"
             )
-        if not save_weights_only and not self.filepath.endswith((".keras", ".h5")):
+        if not (save_weights_only or is_old or self.filepath.endswith((".keras", ".h5"))):
             raise ValueError(
                 "The filepath provided must end in `.keras` (Keras model format) or `.h5`. "
                 f"Received: filepath={filepath}"
             )
         self._epoch = 0
         self._every = None if save_freq == "epoch" else EveryBatches(int(save_freq))
+
+    def get_state(self) -> dict[str, Any]:
+        every = None if self._every is None else self._every.state
+        return {"best": self.best, "epoch": self._epoch, "every": every}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.best, self._epoch = state["best"], state["epoch"]
+        if self._every is not None and state["every"] is not None:
+            self._every.state = state["every"]
 
     def steps_ahead(self, mode: str, batch: int) -> int | None:
         return self._every.left if self._every is not None and mode == "train" else None
@@ -95,7 +113,7 @@ class ModelCheckpoint(MonitorCallback):
             self._save(self._epoch, batch, logs or {})
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        if self._every is None:
+        if self._every is None and (epoch + 1) % self._period == 0:
             self._save(epoch, None, logs or {})
 
     def _save(self, epoch: int, batch: int | None, logs: dict[str, Any]) -> None:
@@ -104,7 +122,7 @@ class ModelCheckpoint(MonitorCallback):
             return
         if os.path.dirname(path):
             os.makedirs(os.path.dirname(path), exist_ok=True)
-        if os.path.isdir(path):
+        if os.path.isdir(path) and os.path.splitext(path)[1]:
             raise IsADirectoryError(
                 "Please specify a non-directory filepath for ModelCheckpoint. Filepath used is an "
                 f"existing directory: {path}"
@@ -147,7 +165,7 @@ class ModelCheckpoint(MonitorCallback):
         numbers = {"epoch": epoch + 1} | ({} if batch is None else {"batch": batch + 1})
         try:
             return self.filepath.format(**{**logs, **numbers})
-        except KeyError as error:
+        except (KeyError, ValueError, IndexError) as error:
             raise KeyError(
                 f'Failed to format this callback filepath: "{self.filepath}". Reason: {error}. '
                 f"It may use the names: {', '.join({**numbers, **logs})}"

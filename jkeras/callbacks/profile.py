@@ -13,12 +13,17 @@ class Profile:
         batches: The number of a step, counted from one; a first and a last one; or 0 for none.
         folder: Where `plugins/profile/` is made.
 
+    Attributes:
+        finished: Whether the profile is written, or none is wanted.
+
     Raises:
         ValueError: If `batches` is not one of these.
     """
 
     def __init__(self, batches: int | str | Sequence[int], folder: str):
-        given = [int(n) for n in batches.split(",")] if isinstance(batches, str) else batches
+        given: Any = batches
+        if isinstance(batches, str):
+            given = [int(n) if n.strip().isdigit() else n for n in batches.split(",")]
         pair = [given, given] if isinstance(given, int) else list(given)
         pair = pair * 2 if len(pair) == 1 else pair
         good = len(pair) == 2 and all(isinstance(n, int) for n in pair)
@@ -31,23 +36,23 @@ class Profile:
         self.first, self.last = pair
         self.folder = folder
         self._running = False
-        self._finished = self.first == 0
+        self.finished = self.first == 0
         self._step: Any = None
 
     def steps_ahead(self, done: int) -> int | None:
         """Returns after how many steps it must be called, when `done` were taken; None: never."""
-        if self._finished:
+        if self.finished:
             return None
         return max(self.first - 1 - done, 1)
 
     def begin(self) -> None:
         """Starts the count of steps again."""
         self.end()
-        self._finished = self.first == 0
+        self.finished = self.first == 0
 
     def before(self, number: int) -> None:
         """Must be called before the step `number`."""
-        if not self._finished and not self._running and number >= self.first:
+        if not self.finished and not self._running and number >= self.first:
             jax.profiler.start_trace(self.folder)
             self._running = True
         if self._running:
@@ -65,4 +70,4 @@ class Profile:
         """Stops the profiler, if it runs."""
         if self._running:
             jax.profiler.stop_trace()
-            self._running, self._finished = False, True
+            self._running, self.finished = False, True

@@ -4,6 +4,7 @@ import warnings
 from typing import Any
 
 from jkeras.base.deprecation import warn_deprecated
+from jkeras.base.numbers import count
 from jkeras.callbacks.console import say
 from jkeras.callbacks.monitor import MonitorCallback, available, check_patience
 
@@ -63,8 +64,10 @@ class ReduceLROnPlateau(MonitorCallback):
         super().__init__(monitor, mode, min_delta)
         check_patience(patience)
         self.factor, self.patience, self.verbose = factor, patience, verbose
-        self.cooldown, self.min_lr = cooldown, min_lr
+        self.cooldown, self.min_lr = count("cooldown", cooldown, 0), min_lr
         self.wait = self.cooldown_counter = 0
+
+    _state = ("best", "cooldown_counter", "wait")
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         super().on_train_begin(logs)

@@ -30,6 +30,8 @@ class SwapEMAWeights(Callback):
         self.swap_on_epoch = swap_on_epoch
         self._own: list[Any] | None = None  # the weights' own values while averages are in place
 
+    _state = ("_own",)
+
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._put_back()
 

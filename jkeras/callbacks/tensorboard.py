@@ -91,6 +91,19 @@ class TensorBoard(Callback):
         self._done = 0  # the steps of this fit
         self._epoch_start = self._chunk_start = (0.0, 0)  # a time, and the steps done then
 
+    # -------------------------------------------------------------- for another process
+    def get_state(self) -> dict[str, Any]:
+        files = {"train": self._train.get_state(), "validation": self._validation.get_state()}
+        profiled = self._profile.finished
+        return {"before": self._before, "done": self._done, "profiled": profiled, **files}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self._before, self._done = state["before"], state["done"]
+        self._epoch_start = (time.perf_counter(), self._iterations())
+        self._profile.finished = state["profiled"]
+        self._train.set_state(state["train"])
+        self._validation.set_state(state["validation"])
+
     # -------------------------------------------------------------- which batches
     def steps_ahead(self, mode: str, batch: int) -> int | None:
         if mode != "train":
@@ -104,9 +117,10 @@ class TensorBoard(Callback):
     # -------------------------------------------------------------- training
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._before = self._done = 0
+        self._close()  # what belongs to an earlier training
         self._profile.begin()
-        if self.write_graph:
-            self._write_graph()
+        self._has_graph = False
+        self._write_graph()
         if self.embeddings_freq:
             self._embeddings = EmbeddingsLog(self.log_dir, self.model, self.embeddings_metadata)
 
@@ -132,6 +146,7 @@ class TensorBoard(Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         values = dict(logs or {})
+        self._write_graph()  # of a model that was not built before
         with contextlib.suppress(AttributeError):  # an optax transformation may have none
             for name, optimizer in self.model.optimizer.rated_optimizers.items():
                 values[name] = float(optimizer.learning_rate)
@@ -149,6 +164,9 @@ class TensorBoard(Callback):
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._profile.end()
+        self._close()
+
+    def _close(self) -> None:
         self._train.close()
         self._validation.close()
 
@@ -161,6 +179,9 @@ class TensorBoard(Callback):
 
     # -------------------------------------------------------------- what is written
     def _write_graph(self) -> None:
+        if not self.write_graph or self._has_graph or not self.model.built:
+            return
+        self._has_graph = True
         self._train.graph(graph_nodes(self.model))
         try:
             config = conceptual_config(self.model)

@@ -39,6 +39,8 @@ class TerminateOnNaN(Callback):
         self._pace = Pace(refresh=_LOOKS_EVERY)
         self._seen = 0  # batches of this epoch
 
+    _state = ("_seen",)
+
     def steps_ahead(self, mode: str, batch: int) -> int | None:
         return self._pace.length() if mode == "train" else None
 

@@ -8,7 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.base.registry import is_builtin
+from jkeras.base.types import Structure
 from jkeras.core import graph, policy, scope, shapes
+from jkeras.core.explain import explained
 
 # Called with a layer, the inputs and the outputs of each call, if it is set.
 watch: Callable[[Any, Any, Any], None] | None = None
@@ -129,9 +132,16 @@ def outputs_of(layer: Any, here: scope.Scope, args: tuple, kwargs: dict[str, Any
                 raise
             outputs = _declared_outputs(layer, here, args, kwargs)
     except Exception as error:
-        called_with = ", ".join(_describe(x) for x in jax.tree.leaves(args))
-        error.add_note(f"in {type(layer).__name__} {layer.name!r}, called with {called_with}")
-        raise
+        note = f"in {type(layer).__name__} {layer.name!r}, called with " + ", ".join(
+            _describe(x) for x in jax.tree.leaves(args)
+        )
+        told = error
+        if is_builtin(type(layer)):
+            told = explained(error, f"The layer {layer.name!r}", signature.named(args, kwargs))
+        told.add_note(note)
+        if told is error:
+            raise
+        raise told from None
     if outputs is None and not here.callers:
         raise ValueError(
             f"The layer {layer.name!r} returned None: does {type(layer).__name__}.call() end "
@@ -159,7 +169,11 @@ def _call(layer: Any, here: scope.Scope, training: Any, bound: inspect.BoundArgu
     here.callers.append(layer)
     try:
         with jax.named_scope(layer._name):
-            outputs = layer.call(*bound.args[1:], **bound.kwargs)
+            again = layer._remat
+            if again is not None and isinstance(here, scope.Pure) and again.concerns(layer):
+                outputs = again.call(layer, bound.args[1:], bound.kwargs)
+            else:
+                outputs = layer.call(*bound.args[1:], **bound.kwargs)
         if watch is not None:
             watch(layer, bound.args[1:], outputs)
         return outputs
@@ -260,7 +274,7 @@ def _mask_outputs(
             here.set_mask(output, mask)
 
 
-def mark_symbols(layer: Any, args: tuple, kwargs: dict[str, Any], outputs: Any) -> None:
+def mark_symbols(layer: Any, args: tuple, kwargs: dict[str, Any], outputs: Structure) -> None:
     """Gives the symbolic outputs of a layer's symbolic call their masks, symbolic as well."""
     inputs = args[0] if args else next(iter(kwargs.values()), None)
     previous = kwargs.get("mask") if "mask" in layer._signature.mask_sources else None

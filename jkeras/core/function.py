@@ -5,6 +5,7 @@ from typing import Any
 import jax
 
 from jkeras.base import naming
+from jkeras.base.types import Shape, Structure
 from jkeras.core import graph
 
 
@@ -49,7 +50,7 @@ class Function:
         """Layers and operations between inputs and outputs, each once."""
         return list(self._graph.operations)
 
-    def __call__(self, inputs: Any) -> Any:
+    def __call__(self, inputs: Structure) -> Any:
         """Computes the outputs; of symbolic tensors, symbolic ones.
 
         Raises:
@@ -75,11 +76,11 @@ class Function:
             return graph.record(self._graph.run, (inputs,), {}, self.name)
         return self._graph.run(inputs)
 
-    def compute_output_spec(self, inputs: Any) -> Any:
+    def compute_output_spec(self, inputs: Structure) -> Any:
         """Returns what the outputs are for symbolic inputs."""
         return graph.abstract(self._graph.run, (inputs,), {})
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Any:
         """Returns the outputs' shapes for the inputs' shapes, in the structure of the inputs."""
 
         def is_shape(x: Any) -> bool:

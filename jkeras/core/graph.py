@@ -15,8 +15,10 @@ import jax
 import numpy as np
 
 from jkeras.base import naming
+from jkeras.base.types import ArrayLike, DTypeLike, Structure
 from jkeras.core import policy, shapes
 from jkeras.core.arithmetic import add_operators
+from jkeras.core.explain import explaining
 
 _NUMBERS = (int, float, complex, np.ndarray, np.generic, jax.Array)
 
@@ -83,7 +85,7 @@ class SymbolicTensor:
         """Returns the tensor without axes of size 1."""
         return record(_squeeze, (self,), {"axis": axis})
 
-    def astype(self, dtype: Any) -> "SymbolicTensor":
+    def astype(self, dtype: DTypeLike) -> "SymbolicTensor":
         """Returns the tensor in another dtype."""
         return record(_cast, (self, policy.standardize_dtype(dtype)), {})
 
@@ -127,6 +129,11 @@ class SymbolicTensor:
             f"{self!r} is symbolic: it is neither true nor false before the model runs. "
             "Use keras.ops.where, or write a layer or a keras.Model subclass."
         )
+
+    def __float__(self) -> float:
+        raise TypeError(f"{self!r} is symbolic: it is no number before the model runs.")
+
+    __int__ = __float__  # type: ignore[assignment]
 
     def __array__(self, *_: Any, **__: Any) -> np.ndarray:
         raise TypeError(
@@ -267,7 +274,7 @@ class Call:
         return symbols(self.outputs)
 
 
-def is_symbolic(x: Any) -> bool:
+def is_symbolic(x: ArrayLike) -> bool:
     """Says whether `x` is a symbolic tensor.
 
     Example:
@@ -302,22 +309,24 @@ def get_source_inputs(tensor: SymbolicTensor) -> list[SymbolicTensor]:
     return list(found.values())
 
 
-def symbols(tree: Any) -> list[SymbolicTensor]:
+def symbols(tree: Structure) -> list[SymbolicTensor]:
     """Returns the symbolic tensors in a structure, in order."""
     return [x for x in jax.tree.leaves(tree) if isinstance(x, SymbolicTensor)]
 
 
-def replace(tree: Any, known: dict[int, Any]) -> Any:
+def replace(tree: Structure, known: dict[int, Any]) -> Any:
     """Returns the structure with each symbolic tensor replaced by its entry in `known`."""
     return jax.tree.map(lambda x: known[id(x)] if isinstance(x, SymbolicTensor) else x, tree)
 
 
 def record(function: Callable, args: tuple, kwargs: dict[str, Any], name: str | None = None) -> Any:
     """Records the call of a plain function on symbolic tensors; returns its symbolic outputs."""
-    return record_call(Operation(function, name), args, kwargs, abstract(function, args, kwargs))
+    operation = Operation(function, name)
+    specs = abstract(explaining(function, f"{operation.kind}()"), args, kwargs)
+    return record_call(operation, args, kwargs, specs)
 
 
-def record_call(layer: Any, args: tuple, kwargs: dict[str, Any], specs: Any) -> Any:
+def record_call(layer: Any, args: tuple, kwargs: dict[str, Any], specs: Structure) -> Any:
     """Notes that calling `layer` gives symbolic tensors of these specs; returns them."""
     call = Call(layer, args, kwargs)
 
@@ -480,7 +489,7 @@ def _none(x: Any) -> bool:
     return x is None
 
 
-def trace(inputs: Any, outputs: Any) -> Graph:
+def trace(inputs: Structure, outputs: Structure) -> Graph:
     """Finds the calls that lead from `inputs` to `outputs`.
 
     Raises:

@@ -5,6 +5,8 @@ from typing import Any
 
 import jax
 
+from jkeras.base.numbers import as_integer
+from jkeras.base.types import Structure
 from jkeras.core import shapes
 
 
@@ -42,9 +44,12 @@ class InputSpec:
     ):
         self.dtype = dtype
         self.shape = None if shape is None else tuple(shape)
+        for n in (*(self.shape or ()), ndim, max_ndim, min_ndim):
+            if n is not None and as_integer(n) is None:
+                raise ValueError(f"InputSpec takes integers, and None in a shape. Received: {n!r}")
         self.ndim = len(self.shape) if self.shape is not None else ndim
         self.max_ndim, self.min_ndim = max_ndim, min_ndim
-        self.axes = {int(k): v for k, v in (axes or {}).items()}
+        self.axes = {} if not axes else {int(k): v for k, v in axes.items()}
         self.allow_last_axis_squeeze = allow_last_axis_squeeze
         self.name, self.optional = name, optional
 
@@ -86,7 +91,7 @@ class InputSpec:
         return None
 
 
-def check_input(spec: Any, inputs: Any, layer_name: str) -> None:
+def check_input(spec: Any, inputs: Structure, layer_name: str) -> None:
     """Compares inputs with a spec, or a structure of specs.
 
     Raises:

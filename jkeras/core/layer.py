@@ -11,7 +11,9 @@ import numpy as np
 from jkeras import regularizers
 from jkeras.base import naming, registry
 from jkeras.base.deprecation import warn_deprecated
-from jkeras.core import call, devices, graph, policy, pure, scope, shapes
+from jkeras.base.old_spellings import OldLayer
+from jkeras.base.types import Structure
+from jkeras.core import call, devices, graph, host, policy, pure, scope, shapes
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.input_spec import InputSpec, check_input
 from jkeras.core.parts import Module, find, paths
@@ -30,7 +32,7 @@ class _SetByConstructor:
         )
 
 
-class Layer(Module, registry.Configurable):
+class Layer(Module, OldLayer, registry.Configurable):
     """The base of all layers.
 
     `__init__` stores the configuration, `build(input_shape)` makes weights with `add_weight`, and
@@ -72,13 +74,19 @@ class Layer(Module, registry.Configurable):
     _trainable = True
     _build_shapes: dict[str, Any] | None = None
     _path: str | None = None
+    _remat: devices.RematScope | None = None
     _seen_shapes: Any = None  # of the outputs of the last call outside of compiled code
     _dtype_policy: Any = _SetByConstructor()
-    _batch_input_shape: Any = _SetByConstructor()
+    _older: Any = _SetByConstructor()  # which Keras 2's arguments were given, for a Sequential
     activity_regularizer: Any = _SetByConstructor()
     autocast: Any = _SetByConstructor()
     input_spec: InputSpec | list | None = None
     supports_masking: bool = False
+    # See `core/host.py`.
+    _prepares_data: bool = False
+    _on_numpy: bool = False
+    # Tells TensorFlow, which rewrites the source of what `tf.data` calls, to leave layers alone.
+    autograph_info__: Any = None
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
@@ -104,7 +112,11 @@ class Layer(Module, registry.Configurable):
         name: str | None = None,
         **kwargs: Any,
     ):
-        batch_input_shape = _input_shape_argument(kwargs) if kwargs else None
+        older = None
+        if kwargs:
+            older = {k: kwargs.pop(k) for k in INPUT_SHAPE_ARGUMENTS if k in kwargs} or None
+            if kwargs.pop("dynamic", None) is not None:
+                warn_deprecated("`dynamic=` is Keras 2's: it is ignored.")
         for argument in _KERAS_ONLY_ARGUMENTS:
             if not kwargs.get(argument):
                 kwargs.pop(argument, None)
@@ -123,11 +135,14 @@ class Layer(Module, registry.Configurable):
             name = naming.AutomaticName(naming.auto_name(root), root)
         if activity_regularizer is not None:
             activity_regularizer = regularizers.get(activity_regularizer)
+        again = devices.remat_scope.get()
+        if again is not None:
+            self.__dict__["_remat"] = again
         self.__dict__.update(  # at once: nothing here is traced
             _name=name,
             _trainable=bool(trainable),
             _dtype_policy=policy.get_policy(dtype),
-            _batch_input_shape=batch_input_shape,
+            _older=older,
             activity_regularizer=activity_regularizer,
             autocast=autocast,
         )
@@ -181,7 +196,7 @@ class Layer(Module, registry.Configurable):
         base["dtype"] = registry.serialize_keras_object(self._dtype_policy)
         arguments = registry.constructor_arguments(self)
         own = inspect.signature(type(self).__init__).parameters
-        legacy = [k for k in _INPUT_SHAPE_ARGUMENTS if k not in own]
+        legacy = [k for k in INPUT_SHAPE_ARGUMENTS if k not in own]
         for common in ("name", "trainable", "dtype", *legacy, *_KERAS_ONLY_ARGUMENTS):
             arguments.pop(common, None)
         if arguments.get("activity_regularizer", 0) is None:
@@ -310,7 +325,7 @@ class Layer(Module, registry.Configurable):
         outputs = self.compute_output_spec(*inputs, **named)
         return jax.tree.map(lambda x: x.shape if isinstance(x, SymbolicTensor) else x, outputs)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Structure, previous_mask: Any = None) -> Any:
         """Returns the mask of the outputs: the inputs' own unless a layer overrides it."""
         return previous_mask
 
@@ -347,6 +362,21 @@ class Layer(Module, registry.Configurable):
     def rematerialized_call(self, layer_call: Callable, *args: Any, **kwargs: Any) -> Callable:
         """Returns a method that computes, whose backward pass computes it again: `keras.remat`."""
         return devices.remat(layer_call)
+
+    @property
+    def quantization_mode(self) -> str | None:
+        """In what the weights are kept: `"int8"`; None for floats."""
+        return self._dtype_policy.quantization_mode
+
+    def quantize(self, mode: Any = None, type_check: bool = True, config: Any = None) -> None:
+        """Keeps the weights as integers, in layers that can: `Dense`, `EinsumDense`, `Embedding`.
+
+        Raises:
+            NotImplementedError: In others.
+        """
+        raise NotImplementedError(
+            f"Layer {type(self).__name__} does not have a `quantize` method implemented."
+        )
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
         """Adds this call to the graph that the symbolic arguments come from."""
@@ -385,6 +415,13 @@ class Layer(Module, registry.Configurable):
         here = scope.current()
         if here is not None:
             return call.outputs_of(self, here, args, kwargs)
+        if host.is_traced_by_tensorflow(args, kwargs):
+            return host.call_in_tensorflow(self, args, kwargs)
+        if host.applies(self, args, kwargs):
+            return host.call(self, lambda: self._eager_call(args, kwargs), args, kwargs)
+        return self._eager_call(args, kwargs)
+
+    def _eager_call(self, args: tuple, kwargs: dict[str, Any]) -> Any:
         here = scope.Eager(paths=lambda: paths(self))
         token = scope.ambient.set(here)
         try:
@@ -395,15 +432,20 @@ class Layer(Module, registry.Configurable):
             here.keep_masks(outputs)
         return outputs
 
+    def _check_rebuild(self, *args: Any, **kwargs: Any) -> None:
+        """Refuses what `build` is called with again, where that cannot be."""
+
     def _cast(self, tree: Any) -> Any:
         """Makes JAX arrays of other arrays, and casts floating ones to the compute dtype."""
-        return call.as_arrays(tree, self.compute_dtype if self.autocast else None)
+        dtype = self.compute_dtype if self.autocast else None
+        return (host.as_numpy if host.computes_with_numpy() else call.as_arrays)(tree, dtype)
 
     def _prepare(self, args: tuple, kwargs: dict[str, Any]) -> None:
         """Checks the inputs against `input_spec`, and builds if that is still to be done."""
         first = args[0] if args else next(iter(kwargs.values()), None)
         check_input(self.input_spec, first, self.name)
         if not self._built and type(self).build is not Layer.build:
+            self._signature.bind(self, args, kwargs)
             self.build(**self._signature.shapes_for(self.build, args, kwargs))
             check_input(self.input_spec, first, self.name)
 
@@ -421,7 +463,7 @@ class Layer(Module, registry.Configurable):
 
     def __getstate__(self) -> dict[str, Any]:
         # A graph that a layer was called in notes the calls anew.
-        return {k: v for k, v in self.__dict__.items() if k != "_calls"}
+        return {k: v for k, v in self.__dict__.items() if k not in ("_calls", "_remat")}
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
@@ -432,11 +474,15 @@ def _recorded_build(build: Callable) -> Callable:
 
     @functools.wraps(build)
     def recorded(self: Layer, *args: Any, **kwargs: Any) -> None:
-        if self._building:  # super().build(...) in a subclass
-            build(self, *args, **kwargs)
-            return
-        if self._built:
-            return
+        with host.building:
+            if self._building:  # super().build(...) in a subclass
+                build(self, *args, **kwargs)
+            elif self._built:
+                self._check_rebuild(*args, **kwargs)
+            else:
+                build_and_record(self, args, kwargs)
+
+    def build_and_record(self: Layer, args: tuple, kwargs: dict[str, Any]) -> None:
         args, kwargs = shapes.known_for_build((args, kwargs))
         records = self.__dict__
         records["_building"] = True
@@ -468,24 +514,8 @@ _KERAS_ONLY_ARGUMENTS = (
     "quantization_config", "lora_rank", "lora_alpha", "gptq_unpacked_column_size", "rms_scaling",
 )
 # fmt: on
-_INPUT_SHAPE_ARGUMENTS = ("input_shape", "batch_input_shape", "input_dim", "input_length")
-
-
-def _input_shape_argument(kwargs: dict[str, Any]) -> tuple | None:
-    """Takes Keras 2's ways to give a first layer's input shape out of `kwargs`."""
-    shape = kwargs.pop("input_shape", None)
-    batch_shape = kwargs.pop("batch_input_shape", None)
-    dim, length = kwargs.pop("input_dim", None), kwargs.pop("input_length", None)
-    for name, value in (("batch_input_shape", batch_shape), ("input_dim", dim)):
-        if value is not None:
-            warn_deprecated(f"`{name}=` is Keras 2's spelling: put keras.Input(shape=...) first.")
-    if batch_shape is not None:
-        return tuple(batch_shape)
-    if shape is not None:
-        return (None, *((shape,) if isinstance(shape, int) else shape))
-    if dim is not None:
-        return (None, dim) if length is None else (None, length, dim)
-    return None
+# What `layers.core.given_input_shape` makes an Input of.
+INPUT_SHAPE_ARGUMENTS = ("input_shape", "batch_input_shape", "input_dim", "input_length")
 
 
 def _unknown_arguments(cls: type, kwargs: dict[str, Any]) -> str:

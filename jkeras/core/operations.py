@@ -16,7 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base.naming import nearest, to_snake_case
+from jkeras.base.types import ArrayLike
 from jkeras.core import policy
+from jkeras.core.explain import explained
 from jkeras.core.graph import Call, SymbolicTensor, lift, symbols
 from jkeras.core.variable import Variable
 
@@ -93,13 +95,20 @@ def define(
         except TypeError as error:
             raise TypeError(f"{name}(): {error}.") from None
         given = bound.arguments
-        for key in converted:
-            if key in given:
-                given[key] = as_arrays(given[key]) if key == "xs" else as_array(given[key])
-        if like is None:
-            return function(*bound.args, **bound.kwargs)
-        bound.apply_defaults()
-        return function(*[given.pop(key) for key in positional], **given)
+        try:
+            for key in converted:
+                if key in given:
+                    given[key] = as_arrays(given[key]) if key == "xs" else as_array(given[key])
+            if like is None:
+                return function(*bound.args, **bound.kwargs)
+            bound.apply_defaults()
+            values = dict(given)
+            return function(*[values.pop(key) for key in positional], **values)
+        except Exception as error:
+            told = explained(error, f"keras.{module.partition('.')[0]}.{name}()", given)
+            if told is error:
+                raise
+            raise told from None
 
     run.__name__ = run.__qualname__ = name
     run.__module__ = function.__module__ if like is None else f"jkeras.{module}"
@@ -258,7 +267,7 @@ def _describe(function: Callable) -> str:
 
 
 # ------------------------------------------------------------------ what stands for an array
-def as_array(x: Any) -> Any:
+def as_array(x: ArrayLike) -> Any:
     """Returns the array that `x` stands for; a number stays one, since its dtype gives way."""
     if isinstance(x, Variable):
         return x.value
@@ -271,7 +280,7 @@ def as_array(x: Any) -> Any:
     return x
 
 
-def as_arrays(xs: Any) -> list[Any]:
+def as_arrays(xs: ArrayLike) -> list[Any]:
     """Returns the arrays that the members of `xs` stand for."""
     return [as_array(x) for x in xs]
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from jkeras import constraints, initializers, regularizers
 from jkeras.base import naming
+from jkeras.base.types import DTypeLike, Shape
 from jkeras.core import policy, scope
 from jkeras.core.seeds import SeedGenerator
 from jkeras.core.variable import Variable
@@ -116,9 +117,9 @@ class Module:
     def add_weight(
         self,
         *args: Any,
-        shape: Any = None,
+        shape: Shape = None,
         initializer: Any = None,
-        dtype: Any = None,
+        dtype: DTypeLike = None,
         trainable: bool = True,
         autocast: bool = True,
         regularizer: Any = None,
@@ -245,6 +246,8 @@ class Module:
         Raises:
             ValueError: If the number of arrays or a shape differs.
         """
+        if not isinstance(weights, Iterable) or isinstance(weights, (str, bytes)):
+            raise ValueError(f"`weights` must be a list of arrays. Received: weights={weights!r}")
         own, arrays = self.weights, list(weights)
         if len(own) != len(arrays):
             raise ValueError(

@@ -1,5 +1,8 @@
 """Dtype policies: in what a layer computes and in what it keeps its weights."""
 
+import functools
+import re
+from collections.abc import Iterator, MutableMapping
 from typing import Any
 
 import jax
@@ -8,7 +11,13 @@ import numpy as np
 
 from jkeras.base import settings
 from jkeras.base.naming import nearest
-from jkeras.base.registry import Configurable, register_builtin
+from jkeras.base.registry import (
+    Configurable,
+    deserialize_keras_object,
+    register_builtin,
+    serialize_keras_object,
+)
+from jkeras.base.types import DTypeLike
 
 # fmt: off
 _DTYPES = (
@@ -18,10 +27,11 @@ _DTYPES = (
 )
 # fmt: on
 _POLICIES = ("mixed_float16", "mixed_bfloat16", *_DTYPES)
+_QUANTIZED = ("int8",)
 _ALIASES = {"int": "int32", "float": "float32", "double": "float64", "half": "float16"}
 
 
-def standardize_dtype(dtype: Any) -> str:
+def standardize_dtype(dtype: DTypeLike) -> str:
     """Returns the name of a dtype given as a string, a NumPy, JAX or Python type.
 
     Args:
@@ -57,7 +67,7 @@ def standardize_dtype(dtype: Any) -> str:
     return name
 
 
-def is_float(dtype: Any) -> bool:
+def is_float(dtype: DTypeLike) -> bool:
     """Says whether `dtype` is a floating one (bfloat16 included)."""
     return jnp.issubdtype(dtype, np.floating)
 
@@ -94,6 +104,8 @@ class DTypePolicy(Configurable):
         self._compute_dtype = name.removeprefix("mixed_")
         self._variable_dtype = "float32" if mixed else name
 
+    quantization_mode: str | None = None
+
     @property
     def name(self) -> str:
         """The policy's name."""
@@ -119,6 +131,124 @@ class DTypePolicy(Configurable):
         return f'<DTypePolicy "{self._name}">'
 
 
+class QuantizedDTypePolicy(DTypePolicy):
+    """Weights as integers of few bits; computation as another policy says.
+
+    Args:
+        mode: `"int8"`.
+        source_name: The name of the other policy.
+
+    Raises:
+        ValueError: If a name is unknown.
+
+    Example:
+        >>> import jkeras as keras
+        >>> policy = keras.dtype_policies.QuantizedDTypePolicy("int8", "mixed_bfloat16")
+        >>> policy.name, policy.compute_dtype
+        ('int8_from_mixed_bfloat16', 'bfloat16')
+    """
+
+    def __init__(self, mode: str, source_name: str | None = None):
+        if mode not in _QUANTIZED:
+            raise ValueError(f"`mode` must be one of {_QUANTIZED}. Received: mode={mode!r}")
+        super().__init__(source_name)
+        self.quantization_mode, self._source_name = mode, self._name
+        self._name = f"{mode}_from_{self._name}"
+
+    def get_config(self) -> dict[str, Any]:
+        return {"mode": self.quantization_mode, "source_name": self._source_name}
+
+    def __repr__(self) -> str:
+        return f'<QuantizedDTypePolicy "{self._name}">'
+
+
+class DTypePolicyMap(DTypePolicy, MutableMapping):
+    """Policies by the paths of layers.
+
+    A key is a path, or a regular expression for paths; what has no key has the default policy.
+
+    Args:
+        default_policy: The default policy; the global one by default.
+        policy_map: The first entries.
+
+    Raises:
+        ValueError: If a key is there already, or a path has several expressions.
+
+    Example:
+        >>> import jkeras as keras
+        >>> policies = keras.dtype_policies.DTypePolicyMap()
+        >>> policies["encoder/.*"] = keras.DTypePolicy("bfloat16")
+        >>> policies["encoder/dense"].name, policies["decoder/dense"].name
+        ('bfloat16', 'float32')
+    """
+
+    def __init__(self, default_policy: Any = None, policy_map: Any = None):
+        self._default = default_policy
+        super().__init__(get_policy(default_policy).name)
+        self._policies = {k: get_policy(v) for k, v in (policy_map or {}).items()}
+
+    @property
+    def default_policy(self) -> DTypePolicy:
+        """The policy of what has no key."""
+        return get_policy(self._default)
+
+    def __getitem__(self, key: str) -> DTypePolicy:
+        if key in self._policies:
+            return self._policies[key]
+        found = [k for k in self._policies if re.fullmatch(k, key)]
+        if len(found) > 1:
+            raise ValueError(
+                f"Path '{key}' matches multiple dtype policy specification keys: {found}. Please "
+                "make sure each path only matches at most one dtype policy specification key in "
+                "the DTypePolicyMap."
+            )
+        return self._policies[found[0]] if found else self.default_policy
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if key in self._policies:
+            raise ValueError(
+                f"{key} already exist in the DTypePolicyMap with value {self._policies[key]}. "
+                "Please make sure to not use duplicated keys."
+            )
+        if not isinstance(value, DTypePolicy):
+            raise ValueError(
+                f"Expected an instance of DTypePolicy. Received: {value} (of type {type(value)})"
+            )
+        self._policies[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self._policies[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._policies
+
+    def __len__(self) -> int:
+        return len(self._policies)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._policies)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, DTypePolicyMap)
+            and self.default_policy == other.default_policy
+            and self._policies == other._policies
+        )
+
+    __hash__ = DTypePolicy.__hash__
+
+    def __repr__(self) -> str:
+        return f"<DTypePolicyMap at {self.default_policy.name!r}: {self._policies}>"
+
+    def get_config(self) -> dict[str, Any]:
+        default = None if self._default is None else serialize_keras_object(self.default_policy)
+        policies = {k: serialize_keras_object(v) for k, v in self._policies.items()}
+        return {"default_policy": default, "policy_map": policies}
+
+
+for _area in ("policy", "dtype_policies"):  # the latter is where files say that they are
+    register_builtin(_area, QuantizedDTypePolicy)
+    register_builtin(_area, DTypePolicyMap)
 # tf.keras files call it Policy.
 register_builtin("policy", DTypePolicy, "Policy", "PolicyV1", "FloatDTypePolicy")
 
@@ -133,7 +263,10 @@ def dtype_policy() -> DTypePolicy:
         >>> keras.config.dtype_policy()
         <DTypePolicy "float32">
     """
-    return _global_policy or DTypePolicy(settings.floatx())
+    return _global_policy or _of_dtype(settings.floatx())
+
+
+_of_dtype = functools.lru_cache(DTypePolicy)
 
 
 def set_dtype_policy(policy: str | DTypePolicy) -> None:
@@ -163,9 +296,10 @@ def get_policy(identifier: Any) -> DTypePolicy:
     if isinstance(identifier, DTypePolicy):
         return identifier
     if isinstance(identifier, dict):
-        return DTypePolicy(identifier["config"]["name"])
+        return deserialize_keras_object(identifier, area="policy")
     if isinstance(identifier, str):
-        return DTypePolicy(identifier)
+        mode, _, source = identifier.partition("_from_")
+        return QuantizedDTypePolicy(mode, source) if source else DTypePolicy(identifier)
     return DTypePolicy(standardize_dtype(identifier))
 
 

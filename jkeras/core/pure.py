@@ -66,8 +66,13 @@ def write(layer: Module, variables: Variables) -> None:
         variable.show()
 
 
+def _pair(variables: Any) -> Any:
+    """Returns params and state, also of a model's `variables`."""
+    return (variables.params, variables.state) if hasattr(variables, "params") else variables
+
+
 def _checked(named: Mapping[str, Variable], variables: Any) -> dict[str, Any]:
-    params, state = variables
+    params, state = _pair(variables)
     values = {**params, **state}
     if values.keys() != named.keys():
         unknown, missing = values.keys() - named.keys(), named.keys() - values.keys()
@@ -195,7 +200,7 @@ def apply(
 
     Args:
         layer: The layer or model.
-        variables: A `Variables`, or a pair of dicts like it.
+        variables: A `Variables`, a pair of dicts like it, or `model.variables`.
         *inputs: What the layer is called on.
         training: Whether dropout is on, and averages are updated.
         rng: The key from which all draws follow; needed if anything is drawn.
@@ -277,7 +282,7 @@ def run(
     )
     with scope.enter(here):
         outputs = function()
-    _, state = variables
+    _, state = _pair(variables)
     return outputs, Effects(
         state={path: here.values[named[path]] for path in state},
         losses=[loss for _, loss in here.added_losses],

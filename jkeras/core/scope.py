@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.base import keys, naming
+from jkeras.base.types import ArrayLike, Structure
 
 
 class Cell(Protocol):
@@ -30,7 +31,7 @@ class Cell(Protocol):
     def show(self) -> Any:
         """Returns the array that it holds."""
 
-    def set_cell(self, array: Any) -> None:
+    def set_cell(self, array: ArrayLike) -> None:
         """Makes it hold an array."""
 
 
@@ -97,16 +98,16 @@ class Scope:
         return jax.random.fold_in(keys.fold_path(key, path), count)
 
     # -------------------------------------------------------------- masks
-    def set_mask(self, array: Any, mask: Any) -> None:
+    def set_mask(self, array: ArrayLike, mask: ArrayLike) -> None:
         """Remembers that `mask` belongs to `array`."""
         self.masks[id(array)] = (array, mask)
 
-    def get_mask(self, array: Any) -> Any:
+    def get_mask(self, array: ArrayLike) -> Any:
         """Returns the mask of `array`, or None."""
         entry = self.masks.get(id(array))
         return entry[1] if entry else _get_lasting_mask(array)
 
-    def keep_masks(self, outputs: Any) -> None:
+    def keep_masks(self, outputs: Structure) -> None:
         """Makes the masks of arrays last for as long as the arrays live."""
         for array in jax.tree.leaves(outputs):
             mask = self.get_mask(array)
@@ -343,7 +344,7 @@ def _get_lasting_mask(array: Any) -> Any:
     return entry[1] if entry is not None and entry[0]() is array else None
 
 
-def get_mask(array: Any) -> Any:
+def get_mask(array: ArrayLike) -> Any:
     """Returns the mask that belongs to `array` here, or None."""
     scope = current()
     return scope.get_mask(array) if scope is not None else _get_lasting_mask(array)

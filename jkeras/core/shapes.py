@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jkeras.base.types import Structure
 from jkeras.core import scope
 
 Shape = tuple[int | None, ...]
@@ -96,7 +97,7 @@ def known(shape: Sequence[Any]) -> Shape:
     return here.known(shape) if isinstance(here, AbstractScope) else tuple(shape)
 
 
-def known_for_build(tree: Any) -> Any:
+def known_for_build(tree: Structure) -> Any:
     """Returns what is known of the shapes in a structure, for a layer that is to be built."""
     here = scope.current()
     if not isinstance(here, AbstractScope):
@@ -112,12 +113,12 @@ def _sizes(shape: Any) -> Iterator[Any]:
     return (n for n in shape if n is not None) if is_shape(shape) else iter(())
 
 
-def map_shapes(function: Callable, tree: Any) -> Any:
+def map_shapes(function: Callable, tree: Structure) -> Any:
     """Returns a structure of shapes with the function applied to each, as a tuple."""
     return jax.tree.map(lambda s: function(tuple(s)) if is_shape(s) else s, tree, is_leaf=is_shape)
 
 
-def note_outputs(layer: Any, outputs: Any) -> None:
+def note_outputs(layer: Any, outputs: Structure) -> None:
     """Remembers the shapes of the outputs of a layer's call, as far as they are known."""
     here = scope.current()
     if isinstance(here, AbstractScope):

@@ -1,7 +1,7 @@
 """Variable: a named weight; a cell outside of a pure call, an array inside."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
@@ -10,10 +10,12 @@ import numpy as np
 
 from jkeras.base import keys
 from jkeras.base.naming import auto_name
+from jkeras.base.types import ArrayLike, DTypeLike
 from jkeras.core import policy, scope
 from jkeras.core.arithmetic import add_operators
 
 _creation = itertools.count()
+_AGGREGATIONS = (None, "none", "mean", "sum", "only_first_replica")
 
 
 class Variable:
@@ -72,6 +74,18 @@ class Variable:
                 "Argument `name` must be a string and cannot contain character `/`. "
                 f"Received: name={name!r}"
             )
+        if aggregation not in _AGGREGATIONS:
+            raise ValueError(
+                f"Invalid value for argument `aggregation`. Expected one of {_AGGREGATIONS}. "
+                f"Received: aggregation={aggregation!r}"
+            )
+        if isinstance(trainable, (str, bytes)):
+            raise ValueError(f"`trainable` must be True or False. Received: {trainable!r}")
+        if initializer is None or isinstance(initializer, (str, bytes)):
+            raise ValueError(
+                "`initializer` must be an array, a number, an initializer or a function of shape "
+                f"and dtype. Received: initializer={initializer!r}"
+            )
         self.name = name or auto_name("variable")
         self.root_name = name or "variable"  # which does not count what was made before
         self.path = "/".join((*scope.current_names(), self.name))
@@ -103,6 +117,11 @@ class Variable:
             with jax.ensure_compile_time_eval():
                 self._array = _as_array(initializer, dtype)
             self._shape, self._dtype = self._array.shape, self._array.dtype.name
+            if shape is not None and tuple(shape) != self._shape:
+                raise ValueError(
+                    f"The variable {self.path!r} is given shape={tuple(shape)}, but its value has "
+                    f"the shape {self._shape}."
+                )
 
     # -------------------------------------------------------------- the cell
     def cell(self) -> jax.Array:
@@ -114,7 +133,7 @@ class Variable:
                 self._array = self.initial_value(key)
         return self._array
 
-    def set_cell(self, array: Any) -> None:
+    def set_cell(self, array: ArrayLike) -> None:
         """Makes the cell hold `array`."""
         if isinstance(array, jax.core.Tracer):
             raise ValueError(
@@ -272,7 +291,7 @@ class Variable:
     def __jax_array__(self) -> jax.Array:
         return self.value
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self.value, dtype)
 
     __hash__ = object.__hash__
@@ -312,6 +331,18 @@ class Variable:
         if name.startswith("_") or name not in _ARRAY_ATTRIBUTES:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         return getattr(self.value, name)
+
+
+# Of many variables at once, because an epoch of a small net takes as long as a hundred calls.
+def read_cells(variables: Iterable[Variable]) -> list[jax.Array]:
+    """Returns `variable.cell()` of each."""
+    return [v.cell() if v._array is None else v._array for v in variables]
+
+
+def write_cells(variables: Iterable[Variable], arrays: Iterable[jax.Array]) -> None:
+    """Makes each variable's cell hold an array that nobody else holds."""
+    for variable, array in zip(variables, arrays, strict=True):
+        variable._array, variable._shown = array, False
 
 
 _COMPARABLE = (Variable, jax.Array, np.ndarray, np.generic, int, float, complex, list, tuple)

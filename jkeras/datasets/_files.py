@@ -104,7 +104,8 @@ def read(source: Source, path: str | None = None) -> io.BytesIO:
                 return io.BytesIO(contents)
             others.append((place, contents))
     try:
-        return io.BytesIO(_download(source))
+        _fetch(source)
+        return io.BytesIO(source.load(source.own_path))
     except OSError as error:
         if others:
             return _read_other(source, *others[0])
@@ -112,9 +113,36 @@ def read(source: Source, path: str | None = None) -> io.BytesIO:
         raise FileNotFoundError(_nowhere(source, error)) from None
 
 
-def _download(source: Source) -> bytes:
+def locate(source: Source) -> Path:
+    """Returns the path of a published file, in a cache or downloaded, without reading it whole.
+
+    A file without a checksum is taken as it is.
+
+    Raises:
+        FileNotFoundError: If the file is nowhere, and cannot be downloaded.
+        ValueError: If the checksum of a download is wrong.
+    """
+    present = [place for place in source.places() if place.is_file()]
+    for place in present:
+        if not source.digest or files.has_digest(place, source.digest):
+            return place
+    try:
+        _fetch(source)
+    except OSError as error:
+        if present:
+            warnings.warn(_differs(source, present[0]) + " It is read all the same.", stacklevel=3)
+            return present[0]
+        raise FileNotFoundError(_nowhere(source, error)) from None
+    return source.own_path
+
+
+def _fetch(source: Source) -> None:
     def check(path: Path) -> None:
-        if not source.matches(source.load(path)):
+        if source.digest and not (
+            source.matches(source.load(path))
+            if source.gzipped
+            else files.has_digest(path, source.digest)
+        ):
             raise ValueError(
                 f"What {source.address} gave is not the published {source.name}: its checksum is "
                 f"another. Nothing was kept. Is there a proxy in between? {_by_hand(source)}"
@@ -122,12 +150,11 @@ def _download(source: Source) -> bytes:
 
     files.make_folder(source.own_path.parent)
     files.download(source.address, source.own_path, check)
-    return source.load(source.own_path)
 
 
 def _read_other(source: Source, path: Path, contents: bytes) -> io.BytesIO:
     if not source.matches(contents):
-        message = f"{path} is not the published {source.name}: its checksum is another."
+        message = _differs(source, path)
         if source.pickled:
             raise ValueError(
                 f"{message}\nIt holds pickles, and such a file is read only if it is the published "
@@ -135,6 +162,10 @@ def _read_other(source: Source, path: Path, contents: bytes) -> io.BytesIO:
             )
         warnings.warn(f"{message} It is read all the same.", stacklevel=4)
     return io.BytesIO(contents)
+
+
+def _differs(source: Source, path: Path) -> str:
+    return f"{path} is not the published {source.name}: its checksum is another."
 
 
 def _nowhere(source: Source, error: OSError) -> str:

@@ -7,10 +7,16 @@ import jax.numpy as jnp
 
 from jkeras import activations
 from jkeras.base.deprecation import warn_deprecated
-from jkeras.base.numbers import as_integer, as_number
+from jkeras.base.numbers import as_number
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
-from jkeras.layers.arguments import add_weight, number, positive_axis, weight_options
+from jkeras.layers.arguments import (
+    add_weight,
+    as_axes,
+    number,
+    positive_axis,
+    weight_options,
+)
 
 
 class Activation(Layer):
@@ -131,8 +137,8 @@ class PReLU(Layer):
     @weight_options(alpha="Zeros")
     def __init__(self, *, shared_axes: Any = None, **options: Any):
         super().__init__(**options)
-        axis = as_integer(shared_axes)
-        self.shared_axes = shared_axes if axis is None else [axis]
+        axes = None if shared_axes is None else as_axes(self, shared_axes)
+        self.shared_axes = [axes] if isinstance(axes, int) else axes
 
     def build(self, input_shape: Any) -> None:
         shape = list(input_shape)

@@ -123,7 +123,7 @@ def positive_integer(layer: Layer, name: str, value: Any) -> int:
     Raises:
         ValueError: If it is not a positive integer.
     """
-    number = as_integer(value)
+    number = value if type(value) is int else as_integer(value)
     if number is None or number <= 0:
         raise ValueError(
             f"Invalid value for argument `{name}`. Expected a strictly positive value. Received "

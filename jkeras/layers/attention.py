@@ -10,11 +10,13 @@ import jax.numpy as jnp
 
 from jkeras.base import registry
 from jkeras.base.numbers import as_integer
+from jkeras.core import policy
 from jkeras.core.layer import Layer
 from jkeras.core.signatures import takes_arguments_of
 from jkeras.layers.arguments import (
     KernelOptions,
     alias,
+    as_axes,
     fraction,
     next_key,
     one_of,
@@ -120,6 +122,16 @@ class _HeadAttention(Layer):
             "attention_output", equation, sizes, letters, (*query_shape[:-1], *shape)
         )
 
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        quantized = [x for x in self._layers if getattr(x, "quantization_mode", None)]
+        if quantized and not isinstance(self._dtype_policy, policy.DTypePolicyMap):
+            policies = policy.DTypePolicyMap(self._dtype_policy)
+            for layer in quantized:
+                policies[layer.path] = layer.dtype_policy
+            config["dtype"] = registry.serialize_keras_object(policies)
+        return config
+
     def _projection(self, name: str, shape: Any, heads: int, size: int) -> EinsumDense:
         return self._dense(name, "...d,dnh->...nh", (heads, size), "nh", shape)
 
@@ -158,21 +170,30 @@ class _HeadAttention(Layer):
         q = _Folded(self.query_dense(query), axes)
         k, v = _Folded(self.key_dense(key), axes), _Folded(self.value_dense(value), axes)
         masks = (query_mask, value_mask, key_mask, attention_mask)
-        mask = self._mask(q, k, *masks, use_causal_mask)
+        mask = self._mask(q, k, *masks)
         if return_attention_scores and self.flash_attention:
             raise ValueError(
                 "Returning attention scores is not supported when flash attention is enabled. "
                 "Please disable flash attention to access attention scores "
                 f"(layer {self.name!r})."
             )
-        outputs, scores = self._attend(q, k, v, mask, training, return_attention_scores)
+        outputs, scores = self._attend(
+            q, k, v, mask, training, return_attention_scores, use_causal_mask
+        )
         if self.use_gate:
             outputs = outputs * jax.nn.sigmoid(self.gate_dense(query))
         outputs = self.output_dense(outputs)
         return outputs if scores is None else (outputs, scores)
 
     def _attend(
-        self, q: _Folded, k: _Folded, v: _Folded, mask: Any, training: Any, return_scores: bool
+        self,
+        q: _Folded,
+        k: _Folded,
+        v: _Folded,
+        mask: Any,
+        training: Any,
+        return_scores: bool,
+        is_causal: bool,
     ) -> tuple[jax.Array, jax.Array | None]:
         dropping = bool(training and self.dropout)
         outputs, scores = nn.attention_heads(
@@ -184,6 +205,7 @@ class _HeadAttention(Layer):
             dropout_key=next_key(self) if dropping else None,
             return_scores=return_scores,
             flash_attention=self.flash_attention,
+            is_causal=is_causal,
         )
         if scores is not None:
             scores = scores.reshape(*q.samples, self.heads, *q.steps, *k.steps)
@@ -206,8 +228,8 @@ class _HeadAttention(Layer):
     ) -> tuple[jax.Array, jax.Array | None]:
         axes = self._axes(query.ndim - 1)
         q, k, v = (_Folded(x, axes) for x in (query, key, value))
-        mask = self._mask(q, k, None, None, None, attention_mask, use_causal_mask)
-        return self._attend(q, k, v, mask, training, return_attention_scores)
+        mask = self._mask(q, k, None, None, None, attention_mask)
+        return self._attend(q, k, v, mask, training, return_attention_scores, use_causal_mask)
 
     def _axes(self, ndim: int) -> tuple[int, ...]:
         if self.attention_axes is None:
@@ -222,9 +244,11 @@ class _HeadAttention(Layer):
         value_mask: Any,
         key_mask: Any,
         attention_mask: Any,
-        use_causal_mask: bool,
     ) -> jax.Array | None:
-        """Returns which sources each target sees, (samples or 1, heads or 1, targets, sources)."""
+        """Returns which sources each target sees, (samples or 1, heads or 1, targets, sources).
+
+        The causal mask is not in it: kernels know that one.
+        """
         targets, sources = q.array.shape[1], k.array.shape[1]
         seen = []
         if query_mask is not None:  # as in Keras, a hidden target gets the mean of everything
@@ -237,10 +261,8 @@ class _HeadAttention(Layer):
         # One mask a batch element serves all samples that were folded into it.
         folded = math.prod(q.samples[1:])
         seen = [jnp.repeat(m, folded, axis=0) if folded > 1 < len(m) else m for m in seen]
-        here, there = jnp.arange(targets)[:, None], jnp.arange(sources)
-        if use_causal_mask:
-            seen.append((here >= there)[None, None])
         if self.sliding_window is not None:
+            here, there = jnp.arange(targets)[:, None], jnp.arange(sources)
             seen.append((abs(here - there) < self.sliding_window)[None, None])
         if not seen:
             return None
@@ -297,7 +319,7 @@ class MultiHeadAttention(_HeadAttention):
         attention_axes: The axes over which attention goes; all but the first and the last by
             default.
         sliding_window: How far from a target the sources are that it sees.
-        flash_attention: Whether cuDNN's fused kernel must be used; the compiler chooses by default.
+        flash_attention: Whether cuDNN's fused kernel must be used; by default where it applies.
         use_gate: Whether heads are multiplied by a sigmoid of one more projection of the query.
         seed: An integer, for a sequence of draws of the layer's own.
         **options: Initializers, regularizers and constraints of all kernels (`kernel`) and biases
@@ -332,7 +354,10 @@ class MultiHeadAttention(_HeadAttention):
         self.key_dim = self.key_size = positive_integer(self, "key_dim", key_dim)
         value_dim = key_dim if value_dim is None else value_dim
         self.value_dim = self.value_size = positive_integer(self, "value_dim", value_dim)
-        self.output_shape, self.attention_axes = None, _as_tuple(attention_axes)
+        self.output_shape = None
+        self.attention_axes = (
+            None if attention_axes is None else _as_tuple(as_axes(self, attention_axes))
+        )
         if output_shape is not None:
             sizes = _as_tuple(output_shape)
             if any(as_integer(n) is None for n in sizes):
@@ -358,7 +383,7 @@ class GroupedQueryAttention(_HeadAttention):
         dropout: The fraction of scores set to zero in training.
         use_bias: Whether the projections have biases.
         sliding_window: How far from a target the sources are that it sees.
-        flash_attention: Whether cuDNN's fused kernel must be used; the compiler chooses by default.
+        flash_attention: Whether cuDNN's fused kernel must be used; by default where it applies.
         use_gate: Whether heads are multiplied by a sigmoid of one more projection of the query.
         seed: An integer, for a sequence of draws of the layer's own.
         **options: Initializers, regularizers and constraints of all kernels (`kernel`) and biases

@@ -281,6 +281,11 @@ class StackedRNNCells(Layer):
 
     def __init__(self, cells: Any, **kwargs: Any):
         super().__init__(**kwargs)
+        if not isinstance(cells, (list, tuple)) or not cells:
+            raise ValueError(
+                "`cells` must be a list of at least one RNN cell. "
+                f"Received: cells={cells!r} (layer {self.name!r})"
+            )
         for cell in cells:
             if not hasattr(cell, "call"):
                 raise ValueError(

@@ -6,6 +6,7 @@ from typing import Any, Unpack
 from jkeras import activations
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.signatures import takes_arguments_of
+from jkeras.layers.adapted import AdaptedLayer, AdaptedWeight, StoredWeight
 from jkeras.layers.arguments import (
     KernelOptions,
     add_weight,
@@ -80,7 +81,7 @@ class _Convolution(SpatialLayer):
             self.check_window(inputs, [(k - 1) * d + 1 for k, d in sizes])
 
 
-class _Conv(_Convolution):
+class _Conv(AdaptedLayer, _Convolution):
     @weight_options(kernel="glorot_uniform", bias="zeros", activity_regularizer=None)
     def __init__(
         self,
@@ -93,10 +94,14 @@ class _Conv(_Convolution):
         groups: int = 1,
         activation: Any = None,
         use_bias: bool = True,
+        *,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
         **options: Unpack[KernelOptions],
     ):
         common = (kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias)
         super().__init__(*common, **options)
+        self._keep_adaptation(lora_rank, lora_alpha, None)
         self.filters = positive_integer(self, "filters", filters)
         self.groups = positive_integer(self, "groups", groups)
         if self.filters % self.groups:
@@ -114,9 +119,11 @@ class _Conv(_Convolution):
                 f"Received groups={self.groups}, but the input has {channels} channels (full input "
                 f"shape is {input_shape}; layer {self.name!r})."
             )
-        shape = (*self.kernel_size, channels // self.groups, self.filters)
-        self.kernel = add_weight(self, "kernel", shape)
+        self._add_adapted((*self.kernel_size, channels // self.groups, self.filters))
         self._add_bias(self.filters)
+        self._finish_build()
+
+    kernel, _kernel = AdaptedWeight("kernel"), StoredWeight("kernel")
 
     def call(self, inputs: Any) -> Any:
         self._check_inputs(inputs)
@@ -156,6 +163,8 @@ class Conv2D(_Conv):
         groups: In how many groups channels are convolved, each by itself.
         activation: A name of `keras.activations`, or a function; None for none.
         use_bias: Whether there is a bias.
+        lora_rank: See `Dense`.
+        lora_alpha: See `Dense`.
         **options: Initializers, regularizers and constraints of `kernel` and `bias`: see `Dense`.
 
     Raises:

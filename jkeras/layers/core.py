@@ -3,23 +3,25 @@
 import inspect
 import re
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
 
 from jkeras import activations, initializers, regularizers
+from jkeras.base.deprecation import warn_deprecated
 from jkeras.base.numbers import as_integer
 from jkeras.core import policy
 from jkeras.core.graph import Call, SymbolicTensor
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
 from jkeras.core.signatures import takes_arguments_of
+from jkeras.core.variable import Variable
+from jkeras.layers.adapted import AdaptedLayer, AdaptedWeight, StoredWeight, product
 from jkeras.layers.arguments import (
     KernelOptions,
     add_weight,
-    alias,
     positive_integer,
     weight_options,
 )
@@ -75,11 +77,12 @@ class InputLayer(Layer):
                 f"`{word}=True` is not supported: pass dense arrays. (With an `input_tensor`, you "
                 f"cannot provide an incompatible `{word}` argument.)"
             )
-        if shape is None and batch_shape is None and self._batch_input_shape is not None:
+        older = given_input_shape(self)
+        if shape is None and batch_shape is None and older is not None:
             warnings.warn(
                 "Argument `input_shape` is deprecated. Use `shape` instead.", stacklevel=2
             )
-            first, *sample = self._batch_input_shape  # of older Keras code
+            first, *sample = older
             batch_size, shape = batch_size if first is None else first, sample
         if shape is not None and batch_shape is not None:
             raise ValueError("You cannot pass both `shape` and `batch_shape` at the same time.")
@@ -106,6 +109,21 @@ class InputLayer(Layer):
     def get_config(self) -> dict[str, Any]:
         names = ("batch_shape", "dtype", "sparse", "ragged", "name", "optional")
         return {name: getattr(self, name) for name in names}
+
+
+def given_input_shape(layer: Layer) -> tuple[int | None, ...] | None:
+    """Returns the inputs' shape that a layer's constructor was told, as in Keras 2, or None."""
+    older = layer._older or {}
+    for name in ("batch_input_shape", "input_dim"):
+        if older.get(name) is not None:
+            warn_deprecated(f"`{name}=` is Keras 2's spelling: put keras.Input(shape=...) first.")
+    shape, dim = older.get("input_shape"), older.get("input_dim")
+    if older.get("batch_input_shape") is not None:
+        return tuple(older["batch_input_shape"])
+    if shape is None and dim is not None:
+        length = older.get("input_length")
+        return (None, dim) if length is None else (None, length, dim)
+    return None if shape is None else (None, *((shape,) if isinstance(shape, int) else shape))
 
 
 def _check_input_tensor(
@@ -188,7 +206,7 @@ def Input(
 
 
 # ------------------------------------------------------------------ weights
-class Dense(Layer):
+class Dense(AdaptedLayer):
     """`activation(inputs @ kernel + bias)`, on the last axis of the inputs.
 
     Weights: `kernel` (features, units), `bias` (units,).
@@ -204,6 +222,10 @@ class Dense(Layer):
         activity_regularizer: A function of the outputs (or its name) that gives a loss.
         kernel_constraint: A function (or its name) applied to the kernel after each update.
         bias_constraint: A function (or its name) applied to the bias after each update.
+        lora_rank: The rank of a low-rank update of the kernel, the only part of it that is trained:
+            see `enable_lora`.
+        lora_alpha: The scale of the update; `lora_rank` by default.
+        quantization_config: How to keep the kernel as integers, where `dtype` says so.
 
     Raises:
         ValueError: If `units` is not a positive integer.
@@ -223,27 +245,46 @@ class Dense(Layer):
         units: int,
         activation: Any = None,
         use_bias: bool = True,
+        *,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
+        quantization_config: Any = None,
         **options: Unpack[KernelOptions],
     ):
         super().__init__(**options)
+        self._keep_adaptation(lora_rank, lora_alpha, quantization_config)
         self.units = positive_integer(self, "units", units)
         self.activation, self.use_bias = activations.get(activation), use_bias
         self.input_spec = InputSpec(min_ndim=2)
 
     def build(self, input_shape: Any) -> None:
-        self.kernel = add_weight(self, "kernel", (input_shape[-1], self.units))
+        self._add_adapted((input_shape[-1], self.units))
         self.bias = add_weight(self, "bias", (self.units,)) if self.use_bias else None
         self.input_spec = InputSpec(min_ndim=2, axes={-1: input_shape[-1]})
+        self._finish_build()
 
-    _kernel = alias("kernel")
+    kernel, _kernel = AdaptedWeight("kernel"), StoredWeight("kernel")
+
+    def shared_axes(self) -> Sequence[int]:
+        return (0,)
+
+    def arranged(self, scale: Any) -> Any:
+        return scale.reshape(-1)
+
+    def _spread_scale(self, scale: Any) -> Any:
+        return scale
 
     def call(self, inputs: Any) -> Any:
-        outputs = inputs @ self.kernel
+        if self.quantization_mode is None:
+            outputs = inputs @ self.kernel
+        else:
+            outputs = product(self, inputs, "...i,ij->...j", (-1,), lambda scale: scale)
+            outputs = self._with_low_rank(outputs, lambda a, b: inputs @ a @ b)
         outputs = outputs if self.bias is None else outputs + self.bias
         return outputs if self.activation is None else self.activation(outputs)
 
 
-class EinsumDense(Layer):
+class EinsumDense(AdaptedLayer):
     """`activation(einsum(equation, inputs, kernel) + bias)`.
 
     Weights: `kernel` (as the equation's second term says), `bias` (as `bias_axes` says).
@@ -255,6 +296,9 @@ class EinsumDense(Layer):
             for; None for a size that the inputs give.
         activation: A name of `keras.activations`, or a function; None for none.
         bias_axes: The letters of the axes that have a bias; None for no bias.
+        lora_rank: See `Dense`.
+        lora_alpha: See `Dense`.
+        quantization_config: See `Dense`.
         **options: Initializers, regularizers and constraints of `kernel` and `bias`: see `Dense`.
 
     Raises:
@@ -276,9 +320,14 @@ class EinsumDense(Layer):
         output_shape: Any,
         activation: Any = None,
         bias_axes: str | None = None,
+        *,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
+        quantization_config: Any = None,
         **options: Unpack[KernelOptions],
     ):
         super().__init__(**options)
+        self._keep_adaptation(lora_rank, lora_alpha, quantization_config)
         self.equation, self.bias_axes = equation, bias_axes
         size = as_integer(output_shape)
         self.output_shape = output_shape if size is None else (size,)
@@ -289,13 +338,45 @@ class EinsumDense(Layer):
         _, of_kernel, of_outputs = re.split(",|->", self.equation.replace(" ", ""))
         summed = [i for i, letter in enumerate(of_kernel) if letter not in of_outputs]
         initializer = initializers.counting(self.kernel_initializer, summed)
-        self.kernel = add_weight(self, "kernel", kernel_shape, initializer=initializer)
+        self._ndim = len(input_shape)
+        self._add_adapted(kernel_shape, initializer=initializer)
         self.bias = None if bias_shape is None else add_weight(self, "bias", bias_shape)
+        self._finish_build()
 
-    _kernel = alias("kernel")
+    kernel, _kernel = AdaptedWeight("kernel"), StoredWeight("kernel")
+
+    def _terms(self) -> tuple[str, str, str]:
+        """Returns the letters of inputs, kernel and outputs, with digits for "..."."""
+        equation = self.equation.replace(" ", "")
+        number = self._ndim - len(re.split(",", equation.replace(".", ""))[0])
+        hidden = "".join(map(str, range(number)))
+        inputs, kernel, outputs = re.split(",|->", equation.replace("...", hidden))
+        return inputs, kernel, outputs
+
+    def shared_axes(self) -> Sequence[int]:
+        _, kernel, outputs = self._terms()
+        return [i for i, letter in enumerate(kernel) if letter not in outputs]
+
+    def arranged(self, scale: Any) -> Any:
+        _, kernel, outputs = self._terms()
+        return _arrange(scale, kernel, outputs)
+
+    def _spread_scale(self, scale: Any) -> Any:
+        _, kernel, outputs = self._terms()
+        return _arrange(scale, outputs, kernel)
 
     def call(self, inputs: Any) -> Any:
-        outputs = jnp.einsum(self.equation, inputs, self.kernel)
+        if self.quantization_mode is None:
+            outputs = jnp.einsum(self.equation, inputs, self.kernel)
+        else:
+            term, _, result = self._terms()
+            summed = [i for i, letter in enumerate(term) if letter not in result]
+            outputs = product(
+                self, inputs, self.equation, summed, lambda scale: _arrange(scale, term, result)
+            )
+            outputs = self._with_low_rank(
+                outputs, lambda a, b: jnp.einsum(self.equation, inputs, a @ b)
+            )
         outputs = outputs if self.bias is None else outputs + self.bias.value
         return outputs if self.activation is None else self.activation(outputs)
 
@@ -346,7 +427,17 @@ class EinsumDense(Layer):
         return [sizes.get(letter) for letter in terms[4]], bias
 
 
-class Embedding(Layer):
+def _arrange(array: Any, before: str, after: str) -> Any:
+    """Brings axes into another order; those that are missing after, or were before, have size 1."""
+    gone = tuple(i for i, letter in enumerate(before) if letter not in after)
+    kept = [letter for letter in before if letter in after]
+    order = [kept.index(letter) for letter in after if letter in kept]
+    moved = array.squeeze(gone).transpose(order)
+    new = tuple(i for i, letter in enumerate(after) if letter not in kept)
+    return jnp.expand_dims(moved, new)
+
+
+class Embedding(AdaptedLayer):
     """Looks integers up in a table of vectors.
 
     Weights: `embeddings` (input_dim, output_dim). An index outside of the table gives NaN.
@@ -359,6 +450,9 @@ class Embedding(Layer):
         embeddings_constraint: A function (or its name) applied to the table after each update.
         mask_zero: Whether 0 stands for padding, which the layers after this one skip.
         weights: `[table]`: initial values.
+        lora_rank: See `Dense`.
+        lora_alpha: See `Dense`.
+        quantization_config: See `Dense`.
 
     Raises:
         ValueError: If a size is not a positive integer.
@@ -377,9 +471,13 @@ class Embedding(Layer):
         *,
         mask_zero: bool = False,
         weights: Any = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
+        quantization_config: Any = None,
         **options: Any,
     ):
         super().__init__(**options)
+        self._keep_adaptation(lora_rank, lora_alpha, quantization_config)
         self.autocast = False  # indices given as floats stay exact: they are not cast to 16 bits
         self.input_dim = positive_integer(self, "input_dim", input_dim)
         self.output_dim = positive_integer(self, "output_dim", output_dim)
@@ -389,21 +487,28 @@ class Embedding(Layer):
             self.embeddings.assign(weights[0] if isinstance(weights, (list, tuple)) else weights)
 
     def build(self, input_shape: Any = None) -> None:
-        self.embeddings = add_weight(self, "embeddings", (self.input_dim, self.output_dim))
+        self._add_adapted((self.input_dim, self.output_dim))
+        self._finish_build()
 
-    _embeddings = alias("embeddings")
+    adapted = "embeddings"
+    embeddings, _embeddings = AdaptedWeight("embeddings"), StoredWeight("embeddings")
 
-    def __getattr__(self, name: str) -> Any:
-        if name == "embeddings":
-            raise AttributeError(
-                "You must build the layer before accessing `embeddings`: call it on data, or call "
-                f"build() (layer {self.name!r})."
-            )
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+    def shared_axes(self) -> Sequence[int]:
+        return (1,)
+
+    def arranged(self, scale: Any) -> Any:
+        return scale.reshape(-1)
+
+    def _spread_scale(self, scale: Any) -> Any:
+        return scale[:, None]
 
     def call(self, inputs: Any) -> Any:
         indices = inputs if jnp.issubdtype(inputs.dtype, jnp.integer) else inputs.astype("int32")
-        return jnp.take(self.embeddings.value, indices, axis=0).astype(self.compute_dtype)
+        vectors = jnp.take(self._embeddings.value, indices, axis=0).astype(self.compute_dtype)
+        if self.quantization_mode is not None:
+            scale = jnp.take(self.embeddings_scale.value, indices, axis=0)
+            vectors = vectors / scale[..., None].astype(self.compute_dtype)
+        return self._with_low_rank(vectors, lambda a, b: jnp.take(a, indices, axis=0) @ b)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return jnp.not_equal(inputs, 0) if self.mask_zero else None
@@ -462,9 +567,17 @@ class ReversibleEmbedding(Embedding):
     def call(self, inputs: Any, reverse: bool = False) -> Any:
         if not reverse:
             return super().call(inputs)
-        kernel = self.embeddings.value.T if self.tie_weights else self.reverse_embeddings.value
         dtype = self.reverse_dtype or self.compute_dtype
-        logits = inputs.astype(dtype) @ kernel.astype(dtype)
+        inputs = inputs.astype(dtype)
+        if not self.tie_weights:
+            logits = inputs @ self.reverse_embeddings.value.astype(dtype)
+        elif self.quantization_mode is not None:
+            logits = product(self, inputs, "...i,ji->...j", (-1,), lambda scale: scale)
+            logits = self._with_low_rank(logits, lambda a, b: inputs @ (a @ b).T)
+        else:
+            table = self.embeddings
+            table = table.value if isinstance(table, Variable) else table
+            logits = inputs @ table.T.astype(dtype)
         cap = self.logit_soft_cap
         return logits if cap is None else jnp.tanh(logits / cap) * cap
 

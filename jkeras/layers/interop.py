@@ -2,7 +2,7 @@
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self
 
 import jax
@@ -34,6 +34,10 @@ class _Weights:
                     name=".".join(map(_word, path)).removesuffix(".value") or "params",
                 )
             )
+
+    def tree(self) -> Any:
+        """Returns the pytree of the variables."""
+        return self.structure.unflatten(self.variables)
 
     def read(self) -> Any:
         """Returns the pytree."""
@@ -78,9 +82,19 @@ class _Outside(Layer):
         self._params = _Weights(self, params, trainable=True)
         self._state = _Weights(self, state, trainable=False)
 
+    @property
+    def params(self) -> Any:
+        """The parameters: a pytree of variables; before it is built, what was given."""
+        return self._params.tree() if self.built else self._first[0]
+
+    @property
+    def state(self) -> Any:
+        """The state: a pytree of variables; before it is built, what was given."""
+        return self._state.tree() if self.built else self._first[1]
+
     def call(self, inputs: Any, training: bool = False) -> Any:
         outputs, state = self.run(self._params.read(), self._state.read(), inputs, training)
-        if self._state.variables:
+        if self._state.variables or jax.tree.leaves(state):
             self._state.write(self, state)
         return outputs
 
@@ -148,24 +162,26 @@ class JaxLayer(_Outside):
         **kwargs: Any,
     ):
         super().__init__(seed, **kwargs)
-        self.call_fn, self.init_fn, self.params, self.state = call_fn, init_fn, params, state
+        self.call_fn, self.init_fn, self._first = call_fn, init_fn, (params, state)
         self.native_serialization_platforms = native_serialization_platforms
-        if init_fn is None and params is None and state is None:
+        self._takes = _arguments(self, "call_fn", call_fn, ("params", "state", "rng", "training"))
+        if init_fn is None and params is None and state is None and "params" in self._takes:
             raise ValueError(
                 "`init_fn`, `params` and `state` cannot all be `None` "
                 f"(layer {self.name!r}): pass `init_fn`, or the first `params`."
             )
-        self._takes = _arguments(
-            self, "call_fn", call_fn, {"params", "inputs"}, {"state", "rng", "training"}
-        )
         if init_fn is not None:
-            self._init_takes = _arguments(self, "init_fn", init_fn, {"rng", "inputs"}, {"training"})
+            self._init_takes = _arguments(self, "init_fn", init_fn, ("rng", "training"))
+
+    as_given = ("params", "state")
 
     def make(self, inputs: Any) -> tuple[Any, Any]:
-        if self.params is not None or self.state is not None or self.init_fn is None:
-            return self.params, self.state
-        training = {"training": True} if "training" in self._init_takes else {}
-        made = self.init_fn(rng=next_key(self), inputs=inputs, **training)
+        if any(x is not None for x in self._first) or self.init_fn is None:
+            return self._first
+        given: dict[str, Any] = {"inputs": inputs, "training": True}
+        if "rng" in self._init_takes:
+            given["rng"] = next_key(self)
+        made = self.init_fn(**{k: v for k, v in given.items() if k in self._init_takes})
         return made if "state" in self._takes else (made, None)
 
     def run(self, params: Any, state: Any, inputs: Any, training: bool) -> tuple[Any, Any]:
@@ -176,18 +192,17 @@ class JaxLayer(_Outside):
         return outputs if "state" in self._takes else (outputs, None)
 
 
-def _arguments(
-    layer: Layer, what: str, function: Callable, needed: set[str], allowed: set[str]
-) -> set[str]:
+def _arguments(layer: Layer, what: str, function: Callable, allowed: Iterable[str]) -> set[str]:
     """Returns the names of a function's arguments; refuses others than the known ones."""
     parameters = inspect.signature(function).parameters.values()
     names = {p.name for p in parameters if p.kind is not p.VAR_KEYWORD}
     required = {p.name for p in parameters if p.default is p.empty and p.name in names}
-    missing, unknown = needed - names, required - needed - allowed
-    if missing or unknown:
+    if "inputs" not in names or required - {"inputs", *allowed}:
+        others = ", ".join(f"`{name}`" for name in allowed)
+        got = ", ".join(f"`{name}`" for name in sorted(names))
         raise ValueError(
-            f"`{what}` of the layer {layer.name!r} takes the arguments {sorted(needed)} and may "
-            f"take {sorted(allowed)}. Received a function of {sorted(names)}."
+            f"`{what}` of the layer {layer.name!r} takes the argument `inputs` and may take "
+            f"{others}. Received a function of {got}."
         )
     return names
 
@@ -240,6 +255,7 @@ class FlaxLayer(_Outside):
                 f"module={module!r}"
             )
         self.module, self.method, self.first_variables = module, method, variables
+        self._first = (None, None)
         function = getattr(module, method) if isinstance(method, str) else method
         call = type(module).__call__ if function is None else function
         self._takes_training = "training" in inspect.signature(call).parameters

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jkeras.base.platforms import platform
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
 from jkeras.core.variable import Variable
@@ -216,7 +217,7 @@ def _projects_ahead(cell: Layer) -> bool:
     twice as long for it: XLA then reads each step's rows inside of the gates' exponentials, which
     it does not vectorize (jax 0.10). A convolution is better done at once there, too.
     """
-    return jax.default_backend() != "cpu" or getattr(cell, "convolves", False)
+    return platform() != "cpu" or getattr(cell, "convolves", False)
 
 
 def _is_variable(x: Any) -> bool:

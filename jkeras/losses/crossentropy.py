@@ -42,7 +42,7 @@ def _log_probabilities(y_pred: jax.Array, from_logits: bool, axis: int) -> jax.A
 
 
 def _smooth(y_true: jax.Array, label_smoothing: float, classes: int) -> jax.Array:
-    if not label_smoothing:
+    if not isinstance(label_smoothing, jax.Array) and not label_smoothing:
         return y_true
     return y_true * (1.0 - label_smoothing) + label_smoothing / classes
 

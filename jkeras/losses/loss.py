@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
@@ -9,7 +10,9 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.base import naming, registry, settings
+from jkeras.base.numbers import checked_number
 from jkeras.core import graph, policy, scope
+from jkeras.core.explain import explaining
 from jkeras.losses.alignment import align, align_weights, as_arrays
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
@@ -87,7 +90,8 @@ class Loss(registry.Configurable):
         Raises:
             ValueError: If the shapes do not fit.
         """
-        return graph.lift(self._reduced, self.name)(y_true, y_pred, sample_weight, mask)
+        reduced = explaining(self._reduced, f"The loss {self.name!r}")
+        return graph.lift(reduced, self.name)(y_true, y_pred, sample_weight, mask)
 
     def _reduced(self, y_true: Any, y_pred: Any, sample_weight: Any, mask: Any) -> jax.Array:
         if mask is None:
@@ -102,10 +106,26 @@ class Loss(registry.Configurable):
                     "value for each sample, or one for all."
                 )
             losses = jnp.asarray(values, self.dtype)
+            if sample_weight is not None and not losses.ndim:
+                losses = self._spread(losses, sample_weight)
             masks = [mask, self.counted(y_true, y_pred)]
             return reduce(
                 losses, sample_weight, [m for m in masks if m is not None], self.reduction
             )
+
+    def _spread(self, loss: jax.Array, sample_weight: Any) -> jax.Array:
+        """Returns one number for the batch, of a user's loss, as one a sample."""
+        made_by = getattr(self, "fn", type(self))
+        own = (getattr(made_by, "__module__", None) or "").split(".")[0] == "jkeras"
+        if own or not jnp.ndim(sample_weight):
+            return loss
+        warnings.warn(
+            f"The loss {self.name!r} gives one number for the whole batch, which the weights of "
+            "samples or classes cannot tell apart: it is multiplied by their mean, as in Keras. "
+            "Return one value a sample.",
+            stacklevel=2,
+        )
+        return jnp.broadcast_to(loss, jnp.shape(sample_weight))
 
     # -------------------------------------------------------------- configuration
     def get_config(self) -> dict[str, Any]:
@@ -200,6 +220,7 @@ class LossFunctionWrapper(Loss):
         self.fn = fn
         self._options = tuple(kwargs)
         for option, value in kwargs.items():
+            _check_option(option, value)
             setattr(self, option, value)
 
     def call(self, y_true: Any, y_pred: Any) -> jax.Array:
@@ -213,6 +234,18 @@ class LossFunctionWrapper(Loss):
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         return cls(**function_arguments(cls, config))
+
+
+def _check_option(name: str, value: Any) -> None:
+    """Checks options that several losses have: a wrong one gives a loss that means nothing."""
+    if name == "label_smoothing":
+        checked_number(name, value, 0, 1)
+    elif name in ("gamma", "delta"):
+        checked_number(name, value, 0)
+    elif name == "axis" and isinstance(value, (str, float)):
+        raise ValueError(
+            f"Invalid value for argument `axis`. Expected integers. Received: {value!r}"
+        )
 
 
 def function_config(obj: Any, wrapper: type) -> dict[str, Any]:
@@ -268,4 +301,5 @@ def _constructor(function: Callable, default_name: str) -> Callable:
     ) -> None:
         LossFunctionWrapper.__init__(self, function, reduction, name, dtype)
 
+    __init__.__qualname__ = "__init__"
     return __init__

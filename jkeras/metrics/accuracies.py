@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.base import registry, settings
+from jkeras.base.numbers import as_number, count
 from jkeras.core import graph
 from jkeras.losses.alignment import align, as_floats, same_shape
 from jkeras.losses.crossentropy import class_numbers
@@ -178,6 +179,11 @@ class BinaryAccuracy(MeanMetricWrapper):
     def __init__(
         self, name: str | None = "binary_accuracy", dtype: Any = None, threshold: float = 0.5
     ):
+        if not 0 <= (-1 if (number := as_number(threshold)) is None else number) <= 1:
+            raise ValueError(
+                "Invalid value for argument `threshold`. Expected a value in interval [0, 1]. "
+                f"Received: threshold={threshold!r}"
+            )
         super().__init__(binary_accuracy, name, dtype, threshold=threshold)
 
 
@@ -229,7 +235,7 @@ class TopKCategoricalAccuracy(MeanMetricWrapper):
     def __init__(
         self, k: int = 5, name: str | None = "top_k_categorical_accuracy", dtype: Any = None
     ):
-        super().__init__(top_k_categorical_accuracy, name, dtype, k=k)
+        super().__init__(top_k_categorical_accuracy, name, dtype, k=count("k", k))
 
 
 class SparseTopKCategoricalAccuracy(MeanMetricWrapper):
@@ -256,5 +262,9 @@ class SparseTopKCategoricalAccuracy(MeanMetricWrapper):
         from_sorted_ids: bool = False,
     ):
         super().__init__(
-            sparse_top_k_categorical_accuracy, name, dtype, k=k, from_sorted_ids=from_sorted_ids
+            sparse_top_k_categorical_accuracy,
+            name,
+            dtype,
+            k=count("k", k),
+            from_sorted_ids=from_sorted_ids,
         )

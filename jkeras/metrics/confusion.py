@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base import registry
+from jkeras.base.numbers import as_number, count
 from jkeras.core import scope
 from jkeras.losses.alignment import same_shape
 from jkeras.losses.loss import divide
@@ -25,7 +26,7 @@ def check_thresholds(thresholds: Any) -> list[float]:
         ValueError: If one is not in [0, 1].
     """
     values = list(thresholds) if np.ndim(thresholds) else [thresholds]
-    wrong = [t for t in values if t is None or not 0 <= t <= 1]
+    wrong = [t for t in values if as_number(t) is None or not 0 <= t <= 1]
     if wrong:
         raise ValueError(f"Threshold values must be in [0, 1]. Received: {wrong}")
     return values
@@ -289,8 +290,8 @@ class _Share(_Counts):
         dtype: Any = None,
     ):
         super().__init__(dtype, name)
-        self.top_k = top_k
-        self.class_id = class_id
+        self.top_k = None if top_k is None else count("top_k", top_k)
+        self.class_id = None if class_id is None else count("class_id", class_id, 0)
         self._keep_thresholds(thresholds)
 
     def compute(self, state: State) -> Any:

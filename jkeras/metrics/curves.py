@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base import registry, settings
+from jkeras.base.numbers import checked_number
 from jkeras.losses.loss import divide
 from jkeras.metrics.confusion import check_thresholds, confusion, decisions
 from jkeras.metrics.metric import Metric, State
@@ -111,6 +112,8 @@ class AUC(_Curve):
         self.multi_label = multi_label
         self.num_labels = num_labels
         self.label_weights = None if label_weights is None else list(label_weights)
+        for weight in self.label_weights or []:
+            checked_number("label_weights", weight, 0)
         self.from_logits = from_logits
 
     def init(self, *args: Any) -> State:

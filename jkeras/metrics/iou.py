@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jkeras.base.numbers import count
 from jkeras.core import policy, scope
 from jkeras.losses.loss import divide
 from jkeras.metrics.means import masked_weights
@@ -48,7 +49,7 @@ class IoU(Metric):
         axis: int = -1,
     ):
         super().__init__("int32" if dtype in (None, "int") else dtype, name)
-        self.num_classes = num_classes
+        self.num_classes = count("num_classes", num_classes)
         self.target_class_ids = list(target_class_ids)
         self.ignore_class = ignore_class
         self.sparse_y_true = sparse_y_true

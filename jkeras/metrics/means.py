@@ -188,4 +188,5 @@ def _constructor(function: Callable, default_name: str) -> Callable:
     ) -> None:
         MeanMetricWrapper.__init__(self, function, name, dtype)
 
+    __init__.__qualname__ = "__init__"
     return __init__

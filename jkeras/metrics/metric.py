@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from jkeras import initializers
 from jkeras.base import naming, registry, settings
 from jkeras.core import policy, scope
+from jkeras.core.explain import explaining
 from jkeras.core.parts import find
 from jkeras.core.variable import Variable
 
@@ -144,7 +145,9 @@ class Metric(registry.Configurable):
     # -------------------------------------------------------------- cells
     def update_state(self, *args: Any, **kwargs: Any) -> None:
         """Updates the variables by more data; takes what `update` takes after the state."""
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"The metric {type(self).__name__} has no method update_state(). Write one."
+        )
 
     def result(self) -> Any:
         """Returns the result for all data so far: an array, or a dict of arrays."""
@@ -351,7 +354,8 @@ def _assigning(update: Callable[..., State]) -> Callable[..., None]:
     def update_state(self: Metric, *args: Any, **kwargs: Any) -> None:
         self._make_cells(*args)
         state = {name: cell.value for name, cell in self._cells.items()}
-        for name, value in update(self, state, *args, **kwargs).items():
+        explained = explaining(partial(update, self, state), f"The metric {self.name!r}")
+        for name, value in explained(*args, **kwargs).items():
             self._cells[name].assign(value)
 
     update_state.__doc__ = Metric.update_state.__doc__

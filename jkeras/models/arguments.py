@@ -1,7 +1,8 @@
 """What `compile`, `fit`, `evaluate` and `predict` take: wrong arguments are said at once."""
 
+import inspect
 import warnings
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -69,13 +70,12 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 
 
-def check(method: str, unknown: Mapping[str, Any], known: Iterable[str], **given: Any) -> None:
+def check(method: Callable, unknown: Mapping[str, Any], **given: Any) -> None:
     """Looks at arguments.
 
     Args:
-        method: The method's name.
+        method: The method of a model.
         unknown: What it was given besides its own arguments.
-        known: The names of these.
         **given: Some of these.
 
     Raises:
@@ -84,12 +84,13 @@ def check(method: str, unknown: Mapping[str, Any], known: Iterable[str], **given
     """
     for name in unknown:
         if name not in _WORKERS:
+            hint = nearest(name, list(inspect.signature(method).parameters)[1:-1])
             raise TypeError(
-                f"{method}() got an unexpected keyword argument {name!r}{nearest(name, known)}"
+                f"{method.__name__}() got an unexpected keyword argument {name!r}{hint}"
             )
         warnings.warn(
-            f"`{name}` of {method}() is ignored: pass it to the keras.utils.PyDataset that gives "
-            "the data.",
+            f"`{name}` of {method.__name__}() is ignored: pass it to the keras.utils.PyDataset "
+            "that gives the data.",
             DeprecationWarning,
             stacklevel=3,
         )

@@ -41,7 +41,7 @@ def to_config(specs: Mapping[str, Any], dtype: str) -> dict[str, Any]:
 
 
 def build(model: Any, config: Mapping[str, Any]) -> None:
-    """Makes a model's weights for what `to_config` returned; nothing is computed."""
+    """Makes a model's weights for what `get_build_config` returned; nothing is computed."""
     if config.get("input_shape") is not None:
         specs = _symbols_for(config["input_shape"], config.get("input_dtype"))
         pure.ensure_built(model, specs)

@@ -35,6 +35,8 @@ def model_from_json(
         >>> keras.models.model_from_json(model.to_json()).output_shape
         (None, 2)
     """
+    if not isinstance(json_string, (str, bytes)):
+        raise TypeError(f"`json_string` must be a string. Received: json_string={json_string!r}")
     with errors.reading("the 'JSON' of the model"):
         config = archive.parse_json(json_string, "JSON of the model")
         if not isinstance(config, dict):

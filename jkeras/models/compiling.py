@@ -26,9 +26,7 @@ def compile_model(
         unknown: What was given besides.
     """
     options = {k: given[k] for k in ("run_eagerly", "steps_per_execution", "jit_compile")}
-    arguments.check(
-        "compile", unknown, [*given, "auto_scale_loss"], auto_scale_loss=auto_scale_loss, **options
-    )
+    arguments.check(type(model).compile, unknown, auto_scale_loss=auto_scale_loss, **options)
     optimizer = chosen = optimizers.get(given["optimizer"])
     if (
         auto_scale_loss

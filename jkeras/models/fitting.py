@@ -2,21 +2,23 @@
 
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.base import settings
+from jkeras.base import keys, settings
+from jkeras.base.platforms import platform
+from jkeras.base.types import Structure
 from jkeras.callbacks.callback import CallbackList, History
 from jkeras.callbacks.console import is_terminal
 from jkeras.callbacks.progress import EpochProgress, Progress, resolve_verbose
-from jkeras.models import arguments
-from jkeras.models.session import Evaluation, Prediction, Session, Training, one_slot
+from jkeras.models import arguments, results
+from jkeras.models.session import Evaluation, Prediction, Session, Training
 from jkeras.training import data as data_module
 from jkeras.training import engine, loop, nans
-from jkeras.training.state import Batch
+from jkeras.training.feeds import Chunk
 
 
 def _pace(model: Any, verbose: int) -> loop.Pace:
@@ -35,9 +37,12 @@ class Fit:
         train: The data.
         shuffle: Whether each epoch takes arrays in a new order.
         steps: Steps an epoch; None for all of a pass.
+        initial_epoch: The number of the first epoch.
     """
 
-    def __init__(self, model: Any, train: Any, shuffle: bool, steps: int | None):
+    def __init__(
+        self, model: Any, train: Any, shuffle: bool, steps: int | None, initial_epoch: int = 0
+    ):
         session = model._session
         self._model, self._session = model, session
         self._steps = data_module.limited_steps(steps, train.steps)
@@ -46,11 +51,22 @@ class Fit:
         trainable = session.layout().trainable
         if trainable and not any(trainable):
             warnings.warn("The model does not have any trainable weights.", stacklevel=3)
-        self._feed = session.place(train, shuffle)
+        goes_on = initial_epoch > 0 and self._steps is not None
+        self._feed = session.place(train, shuffle, goes_on)
         self._training = Training(session, self._program, self._feed.select, self._checked)
         self._validation: Evaluate | None = None
         self._frequency: Any = 1
-        self._epoch = 0
+        self._first = initial_epoch
+        self._begun_at = 0  # how many steps the model had taken before, where that matters
+        self._place = loop.Place(initial_epoch)  # the first one
+        self._ended = False  # whether it was an end that was restored
+        self._run: loop.Epochs | None = None
+        self._last: dict[str, Any] = {}  # the last epoch's logs
+        self._random: dict[str, Any] | None = None  # the global generators when training began
+        self._keepers: list[Keeper] = []
+        self._structure: Any = None  # of the state, and the paths in it
+        self._paths: list[str] = []
+        self._before_validation: dict[str, Any] | None = None
 
     def _checked(self, run_chunk: Any) -> Any:
         """Looks for NaNs, if the settings say so."""
@@ -70,69 +86,203 @@ class Fit:
         self._called.set_params({"verbose": verbose, "epochs": epochs, "steps": steps})
         progress = EpochProgress(verbose, epochs, steps) if verbose else None
         self._listeners = loop.Listeners(
-            self._called, _pace(model, verbose), progress, lambda: model.stop_training
+            self._called,
+            _pace(model, verbose),
+            progress,
+            lambda: model.stop_training,
+            pause=self._pause,
         )
 
-    def validate_on(self, data: Any, steps: int | None, frequency: Any) -> None:
+    def validate_on(self, data: Structure, steps: int | None, frequency: Any) -> None:
         """Makes every n-th epoch end with an evaluation."""
-        self._validation = Evaluate(self._model, data, steps)
-        self._validation.listen_with(self._called)
+        self._validation = Evaluate(self._model, data, steps, getattr(self._feed, "unsent", None))
+        self._validation.listen_with(self._called, pause=self._pause)
         self._frequency = frequency
 
     def _validate(self, epoch: int) -> Mapping[str, Any] | None:
         validation = self._validation
         if validation is None or not arguments.validates(self._frequency, epoch):
             return None
-        return validation.run(is_needed=epoch == self._epoch)
-
-    def run(self, initial_epoch: int) -> History:
-        """Runs the epochs."""
-        model, called, progress = self._model, self._called, self._listeners.progress
-        last: dict[str, Any] = {}
-
-        def finish_epoch(epoch: int, logs: dict[str, Any], done: int) -> None:
-            last.clear()
-            last.update(logs)
-            called.on_epoch_end(epoch, logs)
-            last.update(logs)
-            if progress is not None:
-                progress.finish(logs, done)
-
-        epochs = loop.Epochs(
-            self._training, self._feed, self._listeners, self._steps, self._validate, finish_epoch
-        )
-        model.stop_training = False
-        self._epoch, model._fitting = initial_epoch, self
+        if self._keepers:  # evaluation leaves the arrays alone, callbacks may change the weights
+            self._before_validation = self.read(copies=False)
         try:
+            return validation.run(is_needed=epoch == self._place.epoch)
+        finally:
+            self._before_validation = None
+
+    def _finish_epoch(self, epoch: int, logs: dict[str, Any], done: int) -> None:
+        self._last = logs  # callbacks add to them
+        self._called.on_epoch_end(epoch, logs)
+        if self._listeners.progress is not None:
+            self._listeners.progress.finish(logs, done)
+
+    def run(self) -> History:
+        """Runs the epochs."""
+        model, called, session = self._model, self._called, self._session
+        self._run = loop.Epochs(
+            self._training,
+            self._feed,
+            self._listeners,
+            self._steps,
+            self._validate,
+            self._finish_epoch,
+        )
+        model.stop_training, model._fitting = False, self
+        try:
+            self._run.place = self._place
             called.on_train_begin()
-            with self._session.interrupts:
-                epochs.run(range(self._epoch, self._epochs))
+            try:
+                with session.interrupts:
+                    if not self._ended:
+                        self._run.run(self._place, self._epochs)
+            finally:
+                session.keep_order(self._feed)
+                self._training.publish()
+            session.optimizer.finalize_variable_values(model.trainable_variables)
+            called.on_train_end(dict(self._last))
         finally:
             model._fitting = None
-            self._session.keep_order(self._feed)
-            self._training.publish()
-        self._session.optimizer.finalize_variable_values(model.trainable_variables)
-        called.on_train_end(last)
+            session.interrupts.patient = False
+            for keeper in self._keepers:
+                keeper.close()
         return called.history  # type: ignore[return-value]
 
     # -------------------------------------------------------------- for another process
-    def read(self, epoch: int) -> dict[str, Any]:
-        """Returns the state from which `epoch` starts: dicts of numbers and NumPy arrays."""
-        arrays = _by_path(self._training.state().replace(metrics=None))
-        # Copies, because the next step destroys the cells' arrays.
-        copies = {path: np.array(array) for path, array in arrays.items()}
-        return {"epoch": epoch, "arrays": copies, "feed": self._feed.position}
+    def guard(self, keeper: "Keeper") -> None:
+        """Hands the state to `keeper` before a signal ends the program."""
+        self._keepers.append(keeper)
+        self._session.interrupts.patient = True
+        self._begun_at = int(self._session.step)
+        if self._random is None:
+            self._random = keys.global_state()
+
+    @property
+    def callbacks(self) -> CallbackList:
+        """The callbacks."""
+        return self._called
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a signal has come, and waits until the state is kept."""
+        return self._session.interrupts.waiting
+
+    def _pause(self) -> None:
+        if self.interrupted:
+            state = self._before_validation or self.read()
+            for keeper in self._keepers:
+                keeper.keep(state)
+            for keeper in self._keepers:
+                keeper.close()
+            self._session.interrupts.deliver()
+
+    def _identity(self) -> dict[str, Any]:
+        """Returns what another program would do otherwise."""
+        return {
+            "optimizer": type(self._session.optimizer).__name__,
+            "steps_per_epoch": self._steps,
+            "initial_epoch": self._first,
+            "steps_before": self._begun_at,
+        }
+
+    def read(self, epoch: int | None = None, copies: bool = True) -> dict[str, Any]:
+        """Returns the state from which another process goes on.
+
+        Args:
+            epoch: The epoch to start with; where training stands, by default.
+            copies: Whether the arrays must outlast the next step.
+        """
+        run: Any = self._run
+        place = run.place if epoch is None else loop.Place(epoch)
+        arrays = self._by_path(self._training.state())
+        if copies and self._training.donates:  # the next step destroys the cells' arrays
+            copy = np.array if platform() == "cpu" else jnp.copy
+            arrays = {path: copy(array) for path, array in arrays.items()}
+        validation = None if self._validation is None else self._validation.position
+        return {
+            **place._asdict(),
+            "logs": loop.fetch(place.logs),
+            "last": dict(self._last),
+            "stopped": bool(self._model.stop_training),
+            "program": self._identity(),
+            "arrays": arrays,
+            "feed": self._feed.position,
+            "validation": validation,
+            "callbacks": self._called.get_state(),
+            "random": {
+                "begin": self._random,
+                "now": keys.global_state(),
+                "draws": self._session.draws,
+            },
+        }
 
     def restore(self, saved: Mapping[str, Any]) -> None:
         """Goes on from what `read` has returned.
 
         Raises:
-            ValueError: If it is the state of another model or optimizer.
+            ValueError: If it is the state of another model, optimizer, or program.
         """
-        state, arrays = self._training.state().replace(metrics=None), saved["arrays"]
-        shapes = {path: np.shape(array) for path, array in _by_path(state).items()}
+        differing = {
+            name: (found, saved["program"].get(name))
+            for name, found in self._identity().items()
+            if found != saved["program"].get(name)
+        }
+        if differing:
+            lines = [f"- {name}: here {a}, there {b}" for name, (a, b) in differing.items()]
+            raise ValueError(
+                "The saved state is one of another program, or of another `fit` of this one:\n"
+                + "\n".join(lines)
+                + "\nRun the program that saved it; give each `fit` a folder of its own."
+            )
+        state, outside = self._fill(self._training.state(), saved["arrays"])
+        self._training.restore(state, outside)
+        self._place = loop.Place(saved["epoch"], saved["done"], saved["logs"])
+        self._last = dict(saved["last"])
+        self._run.place = self._place  # type: ignore[union-attr]
+        if self._place.done:
+            # Callbacks of the user's own hear of the epoch again, and what they change is put back.
+            self._called.begin_epoch_again(self._place.epoch)
+            self._training.restore(self._fill(self._training.state(), saved["arrays"])[0], outside)
+        random = saved["random"]
+        if random["begin"] is not None:
+            keys.set_global_state(random["begin"])
+            self._random = random["begin"]
+        self._feed.position = saved["feed"]
+        if self._validation is not None and saved["validation"] is not None:
+            self._validation.position = saved["validation"]
+        self._called.set_state(saved["callbacks"])
+        self._model.stop_training = saved["stopped"]
+        self._ended = saved["stopped"] and not self._place.done
+        self._session.draws = random["draws"]
+        keys.set_global_state(random["now"])
+
+    def _by_path(self, tree: Any) -> dict[str, Any]:
+        leaves, structure = jax.tree.flatten(tree)
+        if (
+            not self._paths or structure != self._structure
+        ):  # writing the paths takes longer than copying the arrays
+            paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(tree)]
+            self._structure, self._paths = structure, list(map(jax.tree_util.keystr, paths))
+        return dict(zip(self._paths, leaves, strict=True))
+
+    def _fill(self, state: Any, arrays: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """Returns a state like this one with other arrays, and those from outside by path.
+
+        Raises:
+            ValueError: If they do not fit.
+        """
+        begin, end = ".state['outside:", "']"
+        outside = {
+            path.removeprefix(".state['").removesuffix(end): array
+            for path, array in arrays.items()
+            if path.startswith(begin)  # some of them are found when a step is traced
+        }
+        shapes = {path: np.shape(array) for path, array in self._by_path(state).items()}
         found = {path: np.shape(array) for path, array in arrays.items()}
-        differing = sorted(p for p in shapes | found if shapes.get(p) != found.get(p))
+        differing = sorted(
+            path
+            for path in shapes | found
+            if shapes.get(path) != found.get(path) and not path.startswith(begin)
+        )
         if differing:
             more = f" and {len(differing) - 4} others" if len(differing) > 4 else ""
             raise ValueError(
@@ -140,25 +290,53 @@ class Fit:
                 f"on one side, or differ in shape: {', '.join(differing[:4])}{more}. Build and "
                 "compile the model as it was when the state was saved."
             )
-        state = jax.tree_util.tree_map_with_path(
-            lambda path, array: jnp.array(arrays[jax.tree_util.keystr(path)], array.dtype), state
-        )
-        self._training.write(state)
-        self._feed.position = saved["feed"]
-        self._epoch = saved["epoch"]
+
+        def fill(path: Any, array: Any) -> Any:
+            value = arrays.get(jax.tree_util.keystr(path), array)
+            if isinstance(array, jax.Array) and len(array.sharding.device_set) > 1:
+                return jax.device_put(np.asarray(value, array.dtype), array.sharding)
+            return jnp.array(value, array.dtype)
+
+        return jax.tree_util.tree_map_with_path(fill, state), outside
 
 
-def _by_path(tree: Any) -> dict[str, Any]:
-    leaves = jax.tree_util.tree_leaves_with_path(tree)
-    return {jax.tree_util.keystr(path): leaf for path, leaf in leaves}
+class Keeper(Protocol):
+    """What writes states of a training somewhere."""
+
+    def keep(self, state: dict[str, Any]) -> None:
+        """Begins to write a state."""
+
+    def close(self) -> None:
+        """Waits until all is written."""
 
 
-def running(model: Any, method: str) -> Fit:
-    """Returns the `fit` under way.
+def get_training_state(self: Any, epoch: int | None = None) -> dict[str, Any]:
+    """Returns, during `fit`, what another process needs to go on from here.
+
+    That is the weights, the optimizer's state, the number of steps taken, the metrics of the
+    epoch so far, the random keys, the position in the data, the logs, and what the callbacks'
+    `get_state` return: nested dicts and lists of numbers, strings and arrays.
+    `callbacks.BackupAndRestore` writes them to a file.
+
+    Args:
+        epoch: The epoch to start with; by default the one under way, from its next batch on.
+    """
+    return _running(self, "get_training_state").read(epoch)
+
+
+def set_training_state(self: Any, state: Mapping[str, Any]) -> None:
+    """Makes `fit` go on from a state; to be called by a callback, in `on_train_begin`.
+
+    Args:
+        state: What `get_training_state` has returned, in this or in another process.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If it is the state of another model or optimizer.
     """
+    _running(self, "set_training_state").restore(state)
+
+
+def _running(model: Any, method: str) -> Fit:
     if model._fitting is None:
         raise ValueError(f"`{method}` works while `fit` is running: call it in a callback.")
     return model._fitting
@@ -171,15 +349,18 @@ class Evaluate:
         model: The model, compiled.
         data: The data.
         steps: The largest number of steps; None for all of a pass.
+        unsent: Other data that will be on the device as well, and are not there yet.
     """
 
-    def __init__(self, model: Any, data: Any, steps: int | None):
+    def __init__(self, model: Any, data: Any, steps: int | None, unsent: Any = None):
         session = model._session
         self._model = model
         self._steps = data_module.limited_steps(steps, data.steps)
         self._program = session.program("test", data.example)
         session.check_labels(self._program, data)
-        self._feed = data.feed()  # one for all epochs: arrays are sent to the device once
+        self._feed = data.feed(
+            unsent=unsent
+        )  # one for all epochs: arrays are sent to the device once
         self._evaluation = Evaluation(session, self._program, self._feed.select)
 
     def listen(self, verbose: Any, callbacks: Any) -> Progress | None:
@@ -192,11 +373,24 @@ class Evaluate:
         self.listen_with(called, verbose, progress)
         return progress
 
-    def listen_with(self, called: CallbackList, verbose: int = 0, progress: Any = None) -> None:
+    def listen_with(
+        self, called: CallbackList, verbose: int = 0, progress: Any = None, pause: Any = None
+    ) -> None:
         """Makes the callbacks of a `fit` listen."""
         self._listeners = loop.Listeners(
             called, _pace(self._model, verbose), progress, lambda: self._model.stop_evaluating
         )
+        if pause is not None:
+            self._listeners = self._listeners._replace(pause=pause)
+
+    @property
+    def position(self) -> dict[str, Any]:
+        """Where the data stand: a generator goes on with the next evaluation."""
+        return self._feed.position
+
+    @position.setter
+    def position(self, position: Mapping[str, Any]) -> None:
+        self._feed.position = position
 
     def run(self, is_needed: bool = True) -> Mapping[str, Any]:
         """Runs one evaluation; returns the logs, still on the device.
@@ -231,7 +425,12 @@ class Evaluate:
 
 
 def predict(
-    model: Any, x: Any, batch_size: int | None, verbose: Any, steps: int | None, callbacks: Any
+    model: Any,
+    x: Structure,
+    batch_size: int | None,
+    verbose: Any,
+    steps: int | None,
+    callbacks: Any,
 ) -> Any:
     """Does `Model.predict`."""
     session: Session = model._session
@@ -244,6 +443,10 @@ def predict(
     progress = Progress(count, verbose) if verbose else None
     feed = data.slices()
     pace = loop.Pace(1) if feed.streams else _pace(model, verbose)
+    if pace.refreshes and not called.wants_batches("predict"):
+        # A chunk of another length is another program: of many lengths, most of the time is spent
+        # compiling.
+        pace = loop.Pace(1 if count is None or count <= 256 else 64)
     model.stop_predicting = False
     listeners = loop.Listeners(called, pace, progress, lambda: model.stop_predicting)
     prediction = Prediction(session, described.written)
@@ -260,14 +463,63 @@ def predict(
     return outputs
 
 
-def take_one(model: Any, batch: Batch) -> Mapping[str, Any]:
-    """Takes one training step; returns its logs, still on the device."""
-    session = model._session
+# ------------------------------------------------------------------ one batch; methods of Model
+def train_on_batch(
+    self: Any,
+    x: Structure,
+    y: Structure = None,
+    sample_weight: Structure = None,
+    class_weight: Any = None,
+    return_dict: bool = False,
+) -> Any:
+    """Takes one training step on all of the given samples.
+
+    Args:
+        x: The inputs; see `fit`.
+        y: The targets.
+        sample_weight: A factor for each sample's loss.
+        class_weight: From class numbers to factors of their samples' losses.
+        return_dict: Whether to return a dict by name.
+
+    Returns:
+        The loss (and the metrics) before the step; see `evaluate`.
+    """
+    session: Session = self._compiled_session("train_on_batch")
+    batch = session.read(x, y, sample_weight, None, class_weight).batch
     data = data_module.ArrayData(batch, data_module.check_lengths(batch))
     program = session.program("train", data.example)
     session.check_labels(program, data)
     training = Training(session, program, engine.take_slot)
     training.begin()
-    logs = training.take(one_slot(batch))
+    slots = jax.tree.map(lambda a: jnp.asarray(a)[None], batch)
+    logs = loop.fetch(training.take(Chunk(None, slots, 0, 1)))
     training.publish()
-    return logs
+    return logs if return_dict else results.as_list(self, logs)
+
+
+def test_on_batch(
+    self: Any,
+    x: Structure,
+    y: Structure = None,
+    sample_weight: Structure = None,
+    return_dict: bool = False,
+) -> Any:
+    """Returns the loss and the metrics over all of the given samples, as one batch.
+
+    Args:
+        x: The inputs; see `fit`.
+        y: The targets.
+        sample_weight: A factor for each sample's loss.
+        return_dict: Whether to return a dict by name.
+    """
+    options = {"sample_weight": sample_weight, "return_dict": return_dict, "verbose": 0}
+    return self.evaluate(x, y, batch_size=_rows(x), **options)
+
+
+def predict_on_batch(self: Any, x: Structure) -> Any:
+    """Returns the outputs for all of the given samples, computed as one batch."""
+    return self.predict(x, batch_size=_rows(x), verbose=0)
+
+
+def _rows(x: Any) -> int:
+    return max(len(jax.tree.leaves(data_module.as_structure(x, "x"))[0]), 1)

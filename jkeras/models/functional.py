@@ -8,6 +8,7 @@ from typing import Any
 import jax
 
 from jkeras.base import naming
+from jkeras.base.types import ArrayLike, Structure
 from jkeras.core import graph, shapes
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
@@ -74,7 +75,7 @@ class Functional(Model):
         own = Layer._attributes(self)
         return {"layers": list(dict.fromkeys(find([self.operations, own], is_layer))), **own}
 
-    def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+    def call(self, inputs: Structure, training: Any = None, mask: ArrayLike = None) -> Any:
         """Computes the outputs."""
         inputs = self._encode_inputs(inputs)
         if isinstance(inputs, host.Encoded):
@@ -144,7 +145,7 @@ def _begin_with_inputs(found: graph.Graph) -> graph.Graph:
 
 
 # ------------------------------------------------------------------ inputs
-def arrange_inputs(found: graph.Graph, inputs: Any, model_name: str) -> list[Any]:
+def arrange_inputs(found: graph.Graph, inputs: Structure, model_name: str) -> list[Any]:
     """Brings inputs into a graph's order, dtypes and ranks.
 
     Raises:

@@ -1,5 +1,6 @@
 """The config of a functional model: its layers, and the calls that connect them."""
 
+import itertools
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -12,6 +13,7 @@ from jkeras.core.graph import SymbolicTensor
 from jkeras.core.layer import Layer
 from jkeras.core.operations import describe_call, repeat_call
 from jkeras.layers.core import InputLayer
+from jkeras.saving import dialects
 
 # What the config of a graph holds; a subclass may add arguments of its constructor.
 KEYS = ("name", "trainable", "layers", "input_layers", "output_layers")
@@ -113,6 +115,14 @@ def rebuild(config: Mapping[str, Any]) -> tuple[Any, Any]:
     Raises:
         ValueError: If calls refer to tensors that none of the layers makes.
     """
+    nodes = [node for e in config["layers"] for node in e.get("inbound_nodes") or ()]
+    if any(isinstance(node, list) for node in nodes):  # of Keras 2
+        names = {str(e.get("name")) for e in config["layers"]}
+        for part in itertools.chain(*[node for node in nodes if isinstance(node, list)]):
+            if isinstance(part, list) and isinstance(part[0], str) and part[0] not in names:
+                raise ValueError(f"Missing node: {part[0]}, which a layer of the config needs.")
+        old = {"class_name": "Functional", "config": dict(config)}
+        config = dialects.modernize(old, "2")["config"]
     reader = _Reader()
     for entry in config["layers"]:
         reader.add(entry)
@@ -177,9 +187,14 @@ class _Reader:
         left = [key for key, wanted in self._missing.items() if wanted]
         if left:
             name, index = left[0]
+            needed = sorted(self._missing[name, index])
+            missing = [key for key in needed if key not in self._calls]
+            problem = (
+                f"Missing node: {missing[0][0]}" if missing else "they call one another in a loop"
+            )
             raise ValueError(
-                f"The config's layers do not form a graph: call {index} of the layer {name!r} "
-                f"needs {sorted(self._missing[name, index])}, which nothing makes."
+                f"The config's layers do not form a graph: {problem}. Call {index} of the layer "
+                f"{name!r} needs {needed}, which nothing makes."
             )
 
     def _announce(self, made: Key) -> None:

@@ -14,7 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jkeras.base import naming
+from jkeras.base import keys, naming
+from jkeras.base.types import ArrayLike, Structure
 from jkeras.core import pure, scope
 from jkeras.core.variable import Variable
 from jkeras.optimizers.cells import map_cells
@@ -63,13 +64,23 @@ class StepState(TrainState):
     metrics_variables = state`; in `test_step` the optimizer's are left out.
     """
 
-    lists: "Lists | None" = dataclasses.field(default=None, metadata={"static": True})
+    of: "HookSteps | None" = dataclasses.field(default=None, metadata={"static": True})
     advance: Callable[["StepState", Batch], TrainState] | None = dataclasses.field(
         default=None, metadata={"static": True}
     )
 
     def __iter__(self) -> Iterator[list[Any]]:
-        return iter(self.lists.of_state(self)) if self.lists is not None else iter(())
+        return iter(self.of.to_lists(self)) if self.of is not None else iter(())
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class TakenStep(StepState):
+    """What the base's step returns: a state, which unpacks into `(logs, state)` as Keras's."""
+
+    def __iter__(self) -> Iterator[Any]:
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(StepState)}
+        return iter((dict(self.metrics["logs"]), StepState(**fields)))
 
 
 class HookObjective:
@@ -86,7 +97,7 @@ class HookObjective:
     def __init__(self, model: Any, tracker: Any, logs: Mapping[str, Any]):
         self._model, self._tracker, self._logs = model, tracker, logs
 
-    def loss(self, batch: Batch, outputs: Any) -> tuple[Any, dict[str, Any]]:
+    def loss(self, batch: Batch, outputs: Structure) -> tuple[Any, dict[str, Any]]:
         """Returns what `compute_loss` and `compute_metrics` return."""
         model, here = self._model, scope.current()
         given = {"training": here is not None and bool(here.training)}
@@ -108,7 +119,7 @@ class HookObjective:
         return {"logs": self._logs}
 
     def update(
-        self, metrics: Any, batch: Batch, outputs: Any, masks: Any, losses: Mapping[str, Any]
+        self, metrics: Any, batch: Batch, outputs: Structure, masks: Any, losses: Mapping[str, Any]
     ) -> dict[str, Any]:
         """Returns the logs of this step."""
         return {"logs": as_logs(losses["logs"])}
@@ -186,7 +197,6 @@ class HookSteps:
         others = {path: v for path, v in foreign.items() if id(v) not in own}
         self.metric_paths, self.outside = list(metrics), {**metrics, **others}
         self.objective = HookObjective(self.model, session.loss_mean, logs)
-        self._lists = Lists(self)
 
     def train_step(self) -> Callable[[TrainState, Batch], TrainState]:
         """Returns the pure step of training."""
@@ -195,17 +205,11 @@ class HookSteps:
             return step
         check_signature(self.model.train_step)
 
-        def advance(state: StepState, batch: Batch) -> TrainState:
-            rng = jax.random.key_data(state.rng)
-            return step(state.replace(rng=rng), batch).replace(rng=state.rng)
-
         def train_step(state: TrainState, batch: Batch) -> TrainState:
-            self.session.note_compilation("train", batch)
-            before = state.replace(rng=jax.random.wrap_key_data(state.rng))
-            given = step_state(before, self._lists, advance)
+            before = state.replace(rng=keys.typed(state.rng))
             # For a step that calls `stateless_call`, which takes no key.
             with scope.default_key(jax.random.fold_in(before.rng, before.step)):
-                result = self.model.train_step(given, StepData.of(batch))
+                result = self.model.train_step(self.view(before, step), StepData.of(batch))
             return self._as_state(result, before).replace(rng=state.rng)
 
         return train_step
@@ -220,26 +224,21 @@ class HookSteps:
         def advance(state: StepState, batch: Batch) -> TrainState:
             variables = pure.Variables(state.params, state.state)
             new = step(EvalState(state.state, state.metrics), (variables, batch))
-            return step_state(
-                state.replace(state=new.state, metrics=new.metrics), self._lists, None
-            )
+            return state.replace(state=new.state, metrics=new.metrics)
 
         def test_step(carry: EvalState, given: tuple[pure.Variables, Batch]) -> EvalState:
-            variables, batch = given
-            self.session.note_compilation("test", batch)
-            before = TrainState(
-                step=0,
-                params=variables.params,
-                state={**variables.state, **carry.state},
-                opt_state=None,
-                metrics=carry.metrics,
-                rng=None,
-            )
-            state = step_state(before, self._lists, advance)
-            new = self._as_state(self.model.test_step(state, StepData.of(batch)), before)
+            (params, state), batch = given
+            before = TrainState(0, params, {**state, **carry.state}, None, carry.metrics, None)
+            result = self.model.test_step(self.view(before, advance), StepData.of(batch))
+            new = self._as_state(result, before)
             return EvalState({path: new.state[path] for path in carry.state}, new.metrics)
 
         return test_step
+
+    def view(self, state: TrainState, advance: Any) -> StepState:
+        """Returns a state that unpacks, and that the model's own step can take on."""
+        fields = {f.name: getattr(state, f.name) for f in dataclasses.fields(TrainState)}
+        return StepState(**fields, of=self, advance=advance)
 
     def _as_state(self, result: Any, before: TrainState) -> TrainState:
         """Returns the state for what a step returned: a state, logs, or logs and a state."""
@@ -249,76 +248,50 @@ class HookSteps:
         elif not isinstance(result, TrainState):
             logs, new = result
         if not isinstance(new, TrainState):
-            new = self._lists.to_state(new, before)
+            new = self._from_lists(new, before)
         metrics = new.metrics if logs is None else {"logs": as_logs(logs)}
         return TrainState(
-            step=before.step + 1,
-            params=new.params,
-            state=new.state,
-            opt_state=new.opt_state,
-            metrics=metrics,
-            rng=before.rng,
+            before.step + 1, new.params, new.state, new.opt_state, metrics, before.rng
         )
 
+    # -------------------------------------------------------------- Keras's lists of arrays
+    def _paths(self) -> dict[Variable, str]:
+        return {v: path for path, v in self.session.layout().named.items()}
 
-class Lists:
-    """A step's state as Keras's lists of arrays, and back.
-
-    Args:
-        hook_steps: Whose.
-    """
-
-    def __init__(self, hook_steps: HookSteps):
-        self._of = hook_steps
-
-    def _paths(self) -> tuple[dict[Variable, str], list[str]]:
-        named = self._of.session.layout().named
-        return {v: path for path, v in named.items()}, self._of.metric_paths
-
-    def of_state(self, state: TrainState) -> list[list[Any]]:
-        """Returns three lists; four, if the state has one of an optimizer."""
-        paths, outside = self._paths()
-        model, arrays = self._of.model, {**state.params, **state.state}
+    def to_lists(self, state: TrainState) -> list[list[Any]]:
+        """Returns a state as three lists; four, if it has one of an optimizer."""
+        paths, arrays = self._paths(), {**state.params, **state.state}
         lists = [
-            [arrays[paths[v]] for v in model.trainable_variables],
-            [arrays[paths[v]] for v in model.non_trainable_variables],
+            [arrays[paths[v]] for v in self.model.trainable_variables],
+            [arrays[paths[v]] for v in self.model.non_trainable_variables],
         ]
         if state.opt_state is not None:
-            optimizer = self._of.session.optimizer
+            optimizer = self.session.optimizer
             slots: dict[Variable, Any] = {}
-            map_cells(slots.__setitem__, optimizer.cells(self._names()), state.opt_state)
+            map_cells(slots.__setitem__, optimizer.cells(self._trained(paths)), state.opt_state)
             lists.append([slots[v] for v in optimizer.variables])
-        return [*lists, [state.state[path] for path in outside]]
+        return [*lists, [state.state[path] for path in self.metric_paths]]
 
-    def to_state(self, lists: Sequence[Sequence[Any]], before: TrainState) -> TrainState:
-        """Returns a state with the arrays of such lists."""
-        paths, outside = self._paths()
-        model, optimizer = self._of.model, self._of.session.optimizer
+    def _from_lists(self, lists: Sequence[Sequence[Any]], before: TrainState) -> TrainState:
+        paths, model, optimizer = self._paths(), self.model, self.session.optimizer
         trainable, frozen, *slots, metrics = lists
         opt_state = before.opt_state
         if slots:
             arrays = dict(zip(optimizer.variables, slots[0], strict=True))
-            opt_state = map_cells(arrays.__getitem__, optimizer.cells(self._names()))
+            opt_state = map_cells(arrays.__getitem__, optimizer.cells(self._trained(paths)))
         own = zip(model.non_trainable_variables, frozen, strict=True)
         return before.replace(
             params={paths[v]: a for v, a in zip(model.trainable_variables, trainable, strict=True)},
             state={
                 **before.state,
                 **{paths[v]: a for v, a in own},
-                **dict(zip(outside, metrics, strict=True)),
+                **dict(zip(self.metric_paths, metrics, strict=True)),
             },
             opt_state=opt_state,
         )
 
-    def _names(self) -> dict[Variable, str]:
-        named = self._of.session.layout().named
-        return {variable: path for path, variable in named.items() if variable.trainable}
-
-
-def step_state(state: TrainState, lists: Lists, advance: Any) -> StepState:
-    """Returns a state that unpacks, and that the model's own step can take on."""
-    fields = {f.name: getattr(state, f.name) for f in dataclasses.fields(TrainState)}
-    return StepState(**fields, lists=lists, advance=advance)
+    def _trained(self, paths: Mapping[Variable, str]) -> dict[Variable, str]:
+        return {variable: path for variable, path in paths.items() if variable.trainable}
 
 
 def take_standard_step(state: Any, given: Any, method: str) -> TrainState:
@@ -327,13 +300,14 @@ def take_standard_step(state: Any, given: Any, method: str) -> TrainState:
     Raises:
         ValueError: If it is called from outside of `fit` and `evaluate`.
     """
-    if not isinstance(state, StepState) or state.advance is None:
+    if not isinstance(state, StepState) or state.of is None or state.advance is None:
         raise ValueError(
             f"{method}() is called by `fit` and `evaluate`, of a model that overrides it. To "
             "take a step yourself, use train_on_batch(), or jkeras.training."
         )
     new = state.advance(state, Batch(*data_module.unpack(given)))
-    return step_state(new, state.lists, state.advance)  # type: ignore[arg-type]
+    view = state.of.view(new, state.advance)
+    return TakenStep(**{f.name: getattr(view, f.name) for f in dataclasses.fields(StepState)})
 
 
 def check_signature(step: Callable) -> None:
@@ -354,7 +328,7 @@ def check_signature(step: Callable) -> None:
         ) from None
 
 
-def ensure_built(session: Any, x: Any) -> None:
+def ensure_built(session: Any, x: Structure) -> None:
     """Makes sure that the weights exist, of a model whose own step is all that is called."""
     model = session.model
     if model.built:
@@ -460,7 +434,7 @@ def _trace(trial: HookSteps, mode: str, batch: Batch) -> tuple[list[str], dict[s
 
 # ------------------------------------------------------------------ the hooks of Model
 @standard
-def train_step(self: Any, state: Any, data: Any) -> Any:
+def train_step(self: Any, state: Any, data: Structure) -> Any:
     """Takes one training step: a pure function, which a subclass may override.
 
     Args:
@@ -490,7 +464,7 @@ def train_step(self: Any, state: Any, data: Any) -> Any:
 
 
 @standard
-def test_step(self: Any, state: Any, data: Any) -> Any:
+def test_step(self: Any, state: Any, data: Structure) -> Any:
     """Takes one step of evaluation: a pure function, which a subclass may override.
 
     Args:
@@ -507,10 +481,10 @@ def test_step(self: Any, state: Any, data: Any) -> Any:
 @standard
 def compute_loss(
     self: Any,
-    x: Any = None,
-    y: Any = None,
-    y_pred: Any = None,
-    sample_weight: Any = None,
+    x: Structure = None,
+    y: Structure = None,
+    y_pred: ArrayLike = None,
+    sample_weight: Structure = None,
     training: bool = True,
 ) -> Any:
     """Returns the loss of predictions; a subclass may override it.
@@ -535,7 +509,9 @@ def compute_loss(
 
 
 @standard
-def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
+def compute_metrics(
+    self, x: Structure, y: Structure, y_pred: ArrayLike, sample_weight: Structure = None
+) -> dict[str, Any]:
     """Updates the metrics of `compile` and returns all values; a subclass may override it.
 
     Args:
@@ -562,10 +538,10 @@ def stateless_compute_loss(
     trainable_variables: Sequence[Any],
     non_trainable_variables: Sequence[Any],
     metrics_variables: Sequence[Any],
-    x: Any = None,
-    y: Any = None,
-    y_pred: Any = None,
-    sample_weight: Any = None,
+    x: Structure = None,
+    y: Structure = None,
+    y_pred: ArrayLike = None,
+    sample_weight: Structure = None,
     training: bool = True,
 ) -> tuple[Any, tuple[list[Any], list[Any], list[Any]]]:
     """Does `compute_loss` with lists of arrays for all variables, purely.

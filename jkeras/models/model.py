@@ -1,8 +1,6 @@
 """Model: layers put together, by a graph of symbolic tensors or by a subclass."""
 
-import inspect
 import json
-import os
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
@@ -10,6 +8,8 @@ import jax
 
 from jkeras import saving
 from jkeras.base import naming, registry
+from jkeras.base.old_spellings import OldModel
+from jkeras.base.types import ArrayLike, Data, Shape, Structure
 from jkeras.callbacks.callback import History
 from jkeras.core import graph, pure
 from jkeras.core.input_spec import check_input
@@ -22,13 +22,14 @@ from jkeras.models import (
     fitting,
     functional_config,
     hooks,
+    keras_steps,
     results,
     state_tree,
 )
 from jkeras.models.session import Session
-from jkeras.models.summary import print_summary
+from jkeras.models.summary import summary
 from jkeras.training import loop
-from jkeras.training.data import as_structure, is_stream
+from jkeras.training.data import is_stream
 
 
 def functional_arguments(args: tuple, kwargs: Mapping[str, Any]) -> bool:
@@ -53,7 +54,7 @@ def _of_graph(what: str, read: Callable[[graph.Graph], Any], doc: str) -> Any:
     return property(get, doc=doc)
 
 
-class Model(Layer):
+class Model(OldModel, Layer):
     """A layer that can be compiled, trained, evaluated and saved.
 
     There are three ways to make one: `keras.Sequential([...])`, `keras.Model(inputs, outputs)` of
@@ -202,7 +203,7 @@ class Model(Layer):
 
     # -------------------------------------------------------------- calling
     @hooks.standard
-    def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+    def call(self, inputs: Structure, training: Any = None, mask: ArrayLike = None) -> Any:
         """Computes the outputs of a functional model; a subclass writes its own."""
         raise NotImplementedError(
             f"Model {type(self).__name__} has no method call(self, inputs), and was not made "
@@ -228,7 +229,7 @@ class Model(Layer):
         if not self._built and type(self).build is not Model.build and not self._building:
             super()._prepare(args, kwargs)
 
-    def build(self, input_shape: Any = None) -> None:
+    def build(self, input_shape: Shape = None) -> None:
         """Makes the weights for inputs of a shape; nothing is computed.
 
         Args:
@@ -308,17 +309,17 @@ class Model(Layer):
 
     def fit(
         self,
-        x: Any = None,
-        y: Any = None,
+        x: Data = None,
+        y: Structure = None,
         batch_size: int | None = None,
         epochs: int = 1,
         verbose: Any = "auto",
         callbacks: Any = None,
         validation_split: float = 0.0,
-        validation_data: Any = None,
+        validation_data: Data = None,
         shuffle: bool = True,
         class_weight: Any = None,
-        sample_weight: Any = None,
+        sample_weight: Structure = None,
         initial_epoch: int = 0,
         steps_per_epoch: int | None = None,
         validation_steps: int | None = None,
@@ -379,9 +380,8 @@ class Model(Layer):
         """
         session = self._compiled_session("fit")
         arguments.check(
-            "fit",
+            Model.fit,
             kwargs,
-            _FIT,
             epochs=epochs,
             batch_size=batch_size,
             validation_split=validation_split,
@@ -405,39 +405,22 @@ class Model(Layer):
                     "own."
                 )
             train, valid = train.split(validation_split, validation_batch_size)
-        run = fitting.Fit(self, train, shuffle, steps_per_epoch)
+        run = fitting.Fit(self, train, shuffle, steps_per_epoch, initial_epoch)
         run.listen(verbose, arguments.limited_epochs(epochs), callbacks)
         if valid is not None:
             run.validate_on(valid, validation_steps, validation_freq)
-        return run.run(initial_epoch)
+        return run.run()
 
-    def get_training_state(self, epoch: int) -> dict[str, Any]:
-        """Returns, during `fit`, what another process needs to go on from the start of `epoch`.
-
-        That is the weights, the optimizer's state, the number of steps taken, the random key and
-        the order of the data: dicts of numbers and NumPy arrays. `callbacks.BackupAndRestore`
-        writes them to a file.
-        """
-        return fitting.running(self, "get_training_state").read(epoch)
-
-    def set_training_state(self, state: Mapping[str, Any]) -> None:
-        """Makes `fit` go on from a state; to be called by a callback, in `on_train_begin`.
-
-        Args:
-            state: What `get_training_state` has returned, in this or in another process.
-
-        Raises:
-            ValueError: If it is the state of another model or optimizer.
-        """
-        fitting.running(self, "set_training_state").restore(state)
+    get_training_state = fitting.get_training_state
+    set_training_state = fitting.set_training_state
 
     def evaluate(
         self,
-        x: Any = None,
-        y: Any = None,
+        x: Data = None,
+        y: Structure = None,
         batch_size: int | None = None,
         verbose: Any = "auto",
-        sample_weight: Any = None,
+        sample_weight: Structure = None,
         steps: int | None = None,
         callbacks: Any = None,
         return_dict: bool = False,
@@ -470,9 +453,8 @@ class Model(Layer):
         kwargs.pop("_use_cached_eval_dataset", None)
         session = self._compiled_session("evaluate")
         arguments.check(
-            "evaluate",
+            Model.evaluate,
             kwargs,
-            _EVALUATE,
             batch_size=batch_size,
             steps=steps,
             return_dict=return_dict,
@@ -488,7 +470,7 @@ class Model(Layer):
 
     def predict(
         self,
-        x: Any,
+        x: Data,
         batch_size: int | None = None,
         verbose: Any = "auto",
         steps: int | None = None,
@@ -519,52 +501,12 @@ class Model(Layer):
             known = session.known_outputs(x, 32 if batch_size is None else batch_size)
             if known is not None:
                 return known
-        arguments.check("predict", kwargs, _PREDICT, batch_size=batch_size, steps=steps)
+        arguments.check(Model.predict, kwargs, batch_size=batch_size, steps=steps)
         return fitting.predict(self, x, batch_size, verbose, steps, callbacks)
 
-    def train_on_batch(
-        self,
-        x: Any,
-        y: Any = None,
-        sample_weight: Any = None,
-        class_weight: Any = None,
-        return_dict: bool = False,
-    ) -> Any:
-        """Takes one training step on all of the given samples.
-
-        Args:
-            x: The inputs; see `fit`.
-            y: The targets.
-            sample_weight: A factor for each sample's loss.
-            class_weight: From class numbers to factors of their samples' losses.
-            return_dict: Whether to return a dict by name.
-
-        Returns:
-            The loss (and the metrics) before the step; see `evaluate`.
-        """
-        session = self._compiled_session("train_on_batch")
-        data = session.read(x, y, sample_weight, None, class_weight)
-        logs = loop.fetch(fitting.take_one(self, data.batch))
-        return logs if return_dict else results.as_list(self, logs)
-
-    def test_on_batch(
-        self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
-    ) -> Any:
-        """Returns the loss and the metrics over all of the given samples, as one batch.
-
-        Args:
-            x: The inputs; see `fit`.
-            y: The targets.
-            sample_weight: A factor for each sample's loss.
-            return_dict: Whether to return a dict by name.
-        """
-        size = _rows(x)
-        options = {"sample_weight": sample_weight, "return_dict": return_dict, "verbose": 0}
-        return self.evaluate(x, y, batch_size=max(size, 1), **options)
-
-    def predict_on_batch(self, x: Any) -> Any:
-        """Returns the outputs for all of the given samples, computed as one batch."""
-        return self.predict(x, batch_size=max(_rows(x), 1), verbose=0)
+    train_on_batch = fitting.train_on_batch
+    test_on_batch = fitting.test_on_batch
+    predict_on_batch = fitting.predict_on_batch
 
     def _compiled_session(self, method: str) -> Session:
         if not self.compiled:
@@ -580,6 +522,11 @@ class Model(Layer):
     compute_loss = hooks.compute_loss
     compute_metrics = hooks.compute_metrics
     stateless_compute_loss = hooks.stateless_compute_loss
+    predict_step = keras_steps.predict_step
+    make_train_function = keras_steps.make_train_function
+    make_test_function = keras_steps.make_test_function
+    make_predict_function = keras_steps.make_predict_function
+    quantize = keras_steps.quantize
 
     # -------------------------------------------------------------- metrics and states
     metrics = results.metrics
@@ -590,31 +537,7 @@ class Model(Layer):
     get_state_tree = state_tree.get_state_tree
     set_state_tree = state_tree.set_state_tree
 
-    # -------------------------------------------------------------- description
-    def summary(
-        self,
-        line_length: int | None = None,
-        positions: Any = None,
-        print_fn: Any = None,
-        expand_nested: bool = False,
-        show_trainable: bool = False,
-        layer_range: Any = None,
-    ) -> None:
-        """Prints a table of the layers: names, output shapes, numbers of parameters.
-
-        Args:
-            line_length: The width of the table in characters.
-            positions: The right ends of the columns, as parts of the width.
-            print_fn: A function that gets the text; standard output by default.
-            expand_nested: Whether to show the layers of models inside.
-            show_trainable: Whether to show which layers are trainable.
-            layer_range: The names (or patterns) of the first and the last layer to show.
-
-        What is not built yet has no known shapes and no weights: the table has `?` for it.
-        """
-        print_summary(
-            self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range
-        )
+    summary = summary
 
     # -------------------------------------------------------------- configuration
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -661,93 +584,16 @@ class Model(Layer):
             return super().get_build_config()
         return build_config.to_config(self._call_specs, self.compute_dtype)
 
-    def build_from_config(self, config: Mapping[str, Any]) -> None:
-        """Makes the weights for what `get_build_config` returned; nothing is computed."""
-        build_config.build(self, config)
+    build_from_config = build_config.build
 
     def _attributes(self) -> dict[str, Any]:
         own = super()._attributes()
         return {**own, "layers": list(dict.fromkeys(find(own, is_layer)))}
 
     # -------------------------------------------------------------- files
-    def save(
-        self,
-        filepath: str | os.PathLike,
-        overwrite: bool = True,
-        zipped: bool | None = None,
-        **kwargs: Any,
-    ) -> None:
-        """Writes the whole model to a file: architecture, weights, `compile`, optimizer state.
-
-        `keras.saving.load_model` reads it back, and so does Keras 3. The file at `filepath` is
-        replaced only when the new one is complete.
-
-        Args:
-            filepath: A name that ends in `.keras` or `.h5`.
-            overwrite: Whether a file that is there already may be replaced.
-            zipped: False writes a folder with the parts of a `.keras` file.
-            **kwargs: `include_optimizer=False` leaves out `compile` and the optimizer's state.
-
-        Raises:
-            ValueError: If the name ends otherwise.
-            FileExistsError: If the file exists, and `overwrite` is False.
-            NotImplementedError: If a subclassed model is saved as `.h5`.
-
-        Example:
-            >>> import tempfile, numpy as np, jkeras as keras
-            >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
-            >>> with tempfile.TemporaryDirectory() as folder:
-            ...     model.save(f"{folder}/model.keras")
-            ...     same = keras.models.load_model(f"{folder}/model.keras")
-            >>> bool((same(np.ones((1, 3))) == model(np.ones((1, 3)))).all())
-            True
-        """
-        saving.save_model(self, filepath, overwrite=overwrite, zipped=zipped, **kwargs)
-
-    def save_weights(
-        self,
-        filepath: str | os.PathLike,
-        overwrite: bool = True,
-        max_shard_size: float | None = None,
-    ) -> None:
-        """Writes the weights, and the optimizer's state if there is one, to a `.weights.h5` file.
-
-        Args:
-            filepath: A name that ends in `.weights.h5`.
-            overwrite: Whether a file that is there already may be replaced.
-            max_shard_size: Must be None: weights are written to one file.
-
-        Raises:
-            ValueError: If the name ends otherwise.
-            FileExistsError: If the file exists, and `overwrite` is False.
-
-        Example:
-            >>> import tempfile, jkeras as keras
-            >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
-            >>> with tempfile.TemporaryDirectory() as folder:
-            ...     model.save_weights(f"{folder}/a.weights.h5")
-            ...     model.load_weights(f"{folder}/a.weights.h5")
-        """
-        saving.save_weights(self, filepath, overwrite=overwrite, max_shard_size=max_shard_size)
-
-    def load_weights(
-        self, filepath: str | os.PathLike, skip_mismatch: bool = False, **kwargs: Any
-    ) -> None:
-        """Reads weights from a file: `.weights.h5`, `.keras`, or an `.h5` of weights or a model.
-
-        Nothing changes unless all that is to be read fits and is whole.
-
-        Args:
-            filepath: The file.
-            skip_mismatch: Whether layers that do not fit keep their weights, with a warning.
-            **kwargs: `by_name=True` finds the layers of an `.h5` file of the older layout by name,
-                and leaves others as they are.
-
-        Raises:
-            FileNotFoundError: If there is no such file.
-            ValueError: If it holds no weights, or weights of another architecture.
-        """
-        saving.load_weights(self, filepath, skip_mismatch=skip_mismatch, **kwargs)
+    save = saving.save_model
+    save_weights = saving.save_weights
+    load_weights = saving.load_weights
 
     def to_json(self, **kwargs: Any) -> str:
         """Returns the architecture as a JSON string; `keras.models.model_from_json` reads it.
@@ -777,45 +623,8 @@ class Model(Layer):
     def variables(self, values: Any) -> None:
         pure.write(self, values)
 
-    def init(self, key: jax.Array, *specs: Any, **kwargs: Any) -> pure.Variables:
-        """Draws new weights, and leaves the model's own alone; see `jkeras.pure.init`.
-
-        Args:
-            key: A key of `jax.random.key`.
-            *specs: What the model is called on: arrays, shapes, or structures of these.
-            **kwargs: Likewise, by name.
-        """
-        return pure.init(self, key, *specs, **kwargs)
-
-    def apply(
-        self,
-        variables: Any,
-        *inputs: Any,
-        training: bool = False,
-        rng: jax.Array | None = None,
-        **kwargs: Any,
-    ) -> tuple[Any, pure.Effects]:
-        """Calls the model with `variables` for weights, purely; see `jkeras.pure.apply`.
-
-        Args:
-            variables: What `init` returned, or `model.variables`.
-            *inputs: What the model is called on.
-            training: Whether dropout is on, and averages are updated.
-            rng: The key from which all draws follow.
-            **kwargs: Further arguments of the call.
-
-        Returns:
-            The outputs, and the effects: `state`, `losses`, `masks`.
-        """
-        if isinstance(variables, ModelVariables):
-            variables = pure.Variables(variables.params, variables.state)
-        return pure.apply(self, variables, *inputs, training=training, rng=rng, **kwargs)
-
-
-_FIT, _EVALUATE, _PREDICT = (
-    tuple(inspect.signature(method).parameters)[1:-1]
-    for method in (Model.fit, Model.evaluate, Model.predict)
-)
+    init = pure.init
+    apply = pure.apply
 
 
 class ModelVariables(list):
@@ -857,10 +666,6 @@ def _derive_from(cls: type, kind: type) -> None:
 def _shape_of(tree: Any) -> Any:
     found = graph.symbols(tree)
     return found[0].shape if len(found) == 1 else jax.tree.map(lambda x: x.shape, tree)
-
-
-def _rows(x: Any) -> int:
-    return len(jax.tree.leaves(as_structure(x, "x"))[0])
 
 
 def is_layer(value: Any) -> bool:

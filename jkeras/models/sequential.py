@@ -4,9 +4,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 from jkeras.base import registry
-from jkeras.core import graph, scope
+from jkeras.base.types import ArrayLike, Shape, Structure
+from jkeras.core import graph, scope, shapes
+from jkeras.core.host import building, in_loader
 from jkeras.core.layer import Layer
-from jkeras.layers.core import InputLayer
+from jkeras.layers.core import InputLayer, given_input_shape
 from jkeras.models import functional_config, host
 from jkeras.models.functional import arrange_inputs
 from jkeras.models.model import Model
@@ -43,6 +45,8 @@ class Sequential(Model):
         self._outputs: Any = None  # of the whole stack, if the shape of the inputs is known
         self._graph: graph.Graph | None = None  # found when it is asked for
         self._begun = False  # whether `build` has made the InputLayer
+        if layers is not None and not isinstance(layers, Iterable):
+            raise ValueError(f"`layers` must be a list of layers. Received: layers={layers!r}")
         for layer in layers or ():
             self.add(layer)
 
@@ -79,7 +83,7 @@ class Sequential(Model):
         if any(part is self for part in layer._flatten_layers()):
             raise ValueError(f"Sequential model {self.name!r} cannot be a layer of itself.")
         if not self._stack and not isinstance(layer, InputLayer):
-            shape = layer._batch_input_shape
+            shape: Any = given_input_shape(layer)
             if shape is None and isinstance(layer, Model) and layer.call_graph() is not None:
                 shape = layer.input_shape
             if isinstance(shape, tuple):
@@ -126,6 +130,14 @@ class Sequential(Model):
         if self._graph is None and self._outputs is not None and self.layers:
             self._graph = graph.trace(self._stack[0].output, self._outputs)
         return self._graph
+
+    @property
+    def _on_numpy(self) -> bool:  # type: ignore[override]
+        return all(layer._on_numpy for layer in self.layers)
+
+    @property
+    def _prepares_data(self) -> bool:  # type: ignore[override]
+        return bool(self.layers) and all(layer._prepares_data for layer in self.layers)
 
     @property
     def _has_inputs(self) -> bool:
@@ -209,9 +221,16 @@ class Sequential(Model):
         return {"input_shape": self.input_shape} if self._has_inputs else super().get_build_config()
 
     # -------------------------------------------------------------- building and calling
-    def build(self, input_shape: Any = None) -> None:
+    def build(self, input_shape: Shape = None) -> None:
         """Makes the weights for inputs of a shape, such as `(None, 8)`."""
-        if self._has_inputs or input_shape is None:
+        if input_shape is None:
+            return
+        if not isinstance(input_shape, (Mapping, list, tuple)):
+            raise ValueError(
+                f"`input_shape` must be a shape with its batch axis, such as (None, 8). Received: "
+                f"input_shape={input_shape!r}"
+            )
+        if self._has_inputs:
             return
         if not self.layers:
             raise ValueError(
@@ -231,9 +250,25 @@ class Sequential(Model):
         except NotImplementedError:  # a layer whose outputs' shapes only a call of arrays shows
             self._restack(layers)
 
+    def _check_rebuild(self, *args: Any, **kwargs: Any) -> None:
+        given = next(iter((*args, *kwargs.values())), None)
+        own = self.input_shape if self._has_inputs else None
+        if not (shapes.is_shape(own) and shapes.is_shape(given)):
+            return
+        fits = len(own) == len(given) and all(
+            m is None or n is None or m == n for m, n in zip(own, given, strict=True)
+        )
+        if not fits:
+            raise ValueError(
+                f"Sequential model {self.name!r} has already been configured to use input shape "
+                f"{own}. You cannot build it with input_shape {tuple(given)}."
+            )
+
     def _prepare(self, args: tuple, kwargs: dict[str, Any]) -> None:
-        if not self._has_inputs and not self._building and args:
-            shape = getattr(args[0], "shape", None)
+        if not args or (self._built and self._has_inputs) or in_loader():
+            return
+        with building:
+            shape = None if self._has_inputs or self._building else getattr(args[0], "shape", None)
             if shape is not None and not host.on_host(self.layers[0] if self.layers else None):
                 self.build(tuple(shape))
 
@@ -254,7 +289,7 @@ class Sequential(Model):
         found: Any = self.call_graph()
         return host.encode(found, arrange_inputs(found, x, self.name))
 
-    def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+    def call(self, inputs: Structure, training: Any = None, mask: ArrayLike = None) -> Any:
         """Calls the layers one after the other."""
         here = scope.current()
         outputs = inputs = self._encode_inputs(inputs)

@@ -1,5 +1,7 @@
 """Session: what one `compile` made of a model; its programs, and the arrays that go in and out."""
 
+import dataclasses
+import functools
 import logging
 import threading
 import warnings
@@ -10,15 +12,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.base import keys, registry
+from jkeras.base import compilation_cache, keys, registry
+from jkeras.base.platforms import platform
+from jkeras.base.types import ArrayLike, Structure
 from jkeras.core import graph, pure, scope
 from jkeras.core.seeds import SeedGenerator
-from jkeras.core.variable import Variable
+from jkeras.core.variable import Variable, read_cells, write_cells
 from jkeras.metrics import Mean
-from jkeras.models import hooks
+from jkeras.models import hooks, keras_steps, sharing
 from jkeras.optimizers.cells import is_cell
 from jkeras.training import data, engine, steps
-from jkeras.training.feeds import Chunk
+from jkeras.training.feeds import ArrayFeed, Chunk
 from jkeras.training.haste import Shortcut, Snapshot
 from jkeras.training.interrupts import Interrupts
 from jkeras.training.objective import CompiledObjective, flatten_outputs, per_output
@@ -30,8 +34,9 @@ _log = logging.getLogger("jkeras")
 FACADE = frozenset(
     {"history", "stop_training", "stop_evaluating", "stop_predicting", "_session", "_fitting"}
 )
-# A state of at most so many bytes is copied by each chunk and not donated, which takes less time.
-_SMALL_STATE = 2**20
+# A state of at most so many bytes is copied by each chunk and not donated, which takes less time:
+# on a CPU; and elsewhere, where copying a gigabyte takes about a millisecond.
+_SMALL_STATE, _SMALL_STATE_ELSEWHERE = 2**20, 2**28
 
 
 class Description(NamedTuple):
@@ -62,7 +67,7 @@ class Layout:
         self.snapshot = Snapshot(model, FACADE)
         self.named = pure.named_variables(model)
         self.trainable = [v.trainable for v in self.named.values()]
-        self.flags = [layer.trainable for layer in model._flatten_layers()]
+        self.flags = [layer.trainable for layer in self.snapshot.parts]
         self.programs: dict[Any, Any] = {}
         self.descriptions: dict[Any, Description] = {}
         self.cells: dict[Any, Cells] = {}
@@ -112,13 +117,13 @@ class Cells:
             (params, {**state, **outside}, slots), is_leaf=is_cell
         )
         size = sum(v.size * jnp.dtype(v.variable_dtype).itemsize for v in self._all)
-        self.donates = size > _SMALL_STATE
+        self.donates = size > (_SMALL_STATE if platform() == "cpu" else _SMALL_STATE_ELSEWHERE)
         self._outside = {id(v) for v in outside.values()}  # some may be the optimizer's, too
 
     def read(self) -> tuple[Any, Any, Any]:
         """Returns (params, state, opt_state); a chunk will destroy the arrays if `donates`."""
         if not self.donates:
-            return self._structure.unflatten([v.cell() for v in self._all])
+            return self._structure.unflatten(read_cells(self._all))
         arrays = [
             jnp.copy(v.cell()) if id(v) in self._outside else v.hand_over() for v in self._all
         ]
@@ -127,62 +132,59 @@ class Cells:
     def write(self, state: TrainState) -> None:
         """Keeps the arrays that a chunk has made; only references move."""
         arrays = self._structure.flatten_up_to((state.params, state.state, state.opt_state))
-        for cell, array in zip(self._all, arrays, strict=True):
-            cell.set_cell(array)
+        write_cells(self._all, arrays)
 
 
+@dataclasses.dataclass(eq=False)
 class Program:
-    """The compiled steps of one mode, for batches of one structure.
+    """The compiled steps of one mode.
 
-    Args:
-        mode: `"train"` or `"test"`.
+    Attributes:
+        mode: `"train"`, `"test"` or `"predict"`.
         step: The pure step.
+        eager: Whether to run in Python, for debugging.
+        outside: Variables that the step uses and the model does not own, by path. Those that
+            losses and metrics read from anywhere are found when it is traced first.
         logs: Makes logs of the state after the last step.
         empty: The metrics' states over no data; on the host, since chunks destroy theirs.
         written: For evaluation, the paths of the state that it writes.
         objective: The losses and metrics of `compile`; None where only hooks know them.
-        outside: Variables that the step uses and the model does not own, by path. Those that
-            losses and metrics read from anywhere are found when it is traced first.
-        eager: Whether to run in Python, for debugging.
         tracked: The metrics that hooks update, as variables among those outside; None without
             hooks.
+        parts: Returns what the step computes by, so that models of equal structure share what is
+            compiled; None if that cannot be said.
     """
 
-    def __init__(
-        self,
-        mode: str,
-        step: Callable[[Any, Any], Any],
-        logs: Callable[[Any], Any],
-        empty: Any,
-        written: list[str],
-        objective: CompiledObjective | None,
-        outside: dict[str, Variable],
-        eager: bool,
-        tracked: Sequence[Any] | None = None,
-    ):
-        self._mode, self._step, self._logs = mode, step, logs
-        self._eager, self._tracked = eager, tracked
-        self.empty, self.written, self.outside = empty, written, outside
-        self.objective = objective
-        self._chunks: dict[Any, Any] = {}
-
-    @property
-    def has_hooks(self) -> bool:
-        """Whether hooks of a subclass have a say."""
-        return self._tracked is not None
+    mode: str
+    step: Callable[..., Any]
+    eager: bool
+    outside: dict[str, Variable]
+    logs: Callable[[Any], Any] | None = None
+    empty: Any = None
+    written: list[str] = dataclasses.field(default_factory=list)
+    objective: CompiledObjective | None = None
+    tracked: Sequence[Any] | None = None
+    parts: Callable[[], Sequence[Any]] | None = None
+    _chunks: dict[Any, Any] = dataclasses.field(default_factory=dict)
 
     def reset(self) -> None:
         """Starts the metrics again that are variables."""
-        for metric in self._tracked or ():
+        for metric in self.tracked or ():
             metric.reset_state()
 
     def chunk(self, select: Any, donate: bool = True) -> Any:
         """Returns the compiled chunk for a feed's `select`."""
         key = (select, donate)
         if key not in self._chunks:
-            make_batch = select if self._mode == "train" else _with_variables(select)
-            run = engine.make_chunk(self._step, make_batch, self._logs, donate)
-            self._chunks[key] = _uncompiled(run) if self._eager else run
+            functions = [f for f in (self.step, self.logs) if f is not None]
+            make = functools.partial(_make_chunk, self.mode, *key)
+            if self.eager:
+                self._chunks[key] = _uncompiled(make(*functions))
+            elif self.parts is None:
+                self._chunks[key] = make(*functions)
+            else:
+                kind = (self.mode, *key)
+                self._chunks[key] = sharing.compile_once(kind, make, functions, self.parts)
         return self._chunks[key]
 
 
@@ -221,6 +223,7 @@ class Session:
 
     def _start(self) -> None:
         self.interrupts = Interrupts()
+        self._left_at: Mapping[str, int] = {}  # the position of the last fit's arrays
         self._lock = threading.RLock()
         self._layout: Layout | None = None
         self._shortcut: Shortcut | None = None
@@ -256,7 +259,7 @@ class Session:
         self._layout = new
         return new
 
-    def describe(self, x: Any) -> Description:
+    def describe(self, x: Structure) -> Description:
         """Builds the model if needed, and describes what it gives for arrays or specs like `x`.
 
         Args:
@@ -278,7 +281,7 @@ class Session:
                 self.layout().descriptions[key] = found
             return found
 
-    def output_names(self, outputs: Any = None) -> Any:
+    def output_names(self, outputs: Structure = None) -> Any:
         """Returns the names of the model's outputs, in their structure: layers, keys, numbers.
 
         Args:
@@ -295,7 +298,7 @@ class Session:
         nested = isinstance(outputs, (list, tuple, Mapping)) and len(outputs) != len(names)
         return jax.tree.unflatten(jax.tree.structure(outputs), names) if nested else names
 
-    def objective(self, outputs: Any, y: Any) -> CompiledObjective:
+    def objective(self, outputs: Structure, y: Structure) -> CompiledObjective:
         """Returns the losses and metrics of `compile` for outputs and targets of these shapes."""
         names = self.output_names(outputs)
         predictions = flatten_outputs(jax.tree.map(spec_of, outputs), names)
@@ -368,9 +371,9 @@ class Session:
 
     def read(
         self,
-        x: Any,
-        y: Any,
-        sample_weight: Any,
+        x: Structure,
+        y: Structure,
+        sample_weight: Structure,
         batch_size: int | None,
         class_weight: Any = None,
         on_device: bool | str = "auto",
@@ -385,24 +388,38 @@ class Session:
 
     def check_labels(self, program: "Program", given: Any) -> None:
         """Looks for targets that a loss cannot take: in all arrays, or a stream's first batch."""
-        if program.objective is not None and not program.has_hooks:
+        if program.objective is not None and program.tracked is None:
             outputs = self.describe(given.example.x).outputs
             batch = given.batch if isinstance(given, data.ArrayData) else given.example
             data.check_labels(program.objective, batch, outputs)
 
-    def place(self, given: Any, shuffle: bool) -> Any:
-        """Returns a feed for training; its orders go on where the last fit's have ended."""
+    def place(self, given: Any, shuffle: bool, goes_on: bool = False) -> Any:
+        """Returns a feed for training; its orders go on where the last fit's have ended.
+
+        Args:
+            given: The data.
+            shuffle: Whether they are taken in random order.
+            goes_on: Whether a pass that the last fit has begun is to be ended.
+        """
         if not shuffle:
-            return given.feed()
-        if self.order is None:
-            self.order = {"seed": keys.draw_integer_seed(), "pass": 0}
-        feed = given.feed(self.order["seed"])
-        feed.position = {**self.order, "offset": 0}
+            feed = given.feed()
+        else:
+            if self.order is None:
+                self.order = {"seed": keys.draw_integer_seed(), "pass": 0}
+            feed = given.feed(self.order["seed"])
+        if isinstance(feed, ArrayFeed):
+            start = {**feed.position, **(self.order if shuffle and self.order else {})}
+            same = start.keys() == self._left_at.keys() and all(
+                start[name] == self._left_at[name] for name in start.keys() - {"pass", "offset"}
+            )
+            feed.position = self._left_at if goes_on and same else start
         return feed
 
     def keep_order(self, feed: Any) -> None:
         """Notes where the orders of a feed stand."""
-        position = feed.position
+        if not isinstance(feed, ArrayFeed):
+            return
+        position = self._left_at = feed.position
         if "seed" in position:
             started = 1 if position["offset"] else 0
             self.order = {"seed": position["seed"], "pass": position["pass"] + started}
@@ -415,6 +432,7 @@ class Session:
             mode: Which.
             batch: A batch of arrays or specs, of the size of most batches.
         """
+        compilation_cache.enable_by_default()
         with self._lock:
             own = hooks.overridden(self.model)
             described = None if f"{mode}_step" in own else self.describe(batch.x)
@@ -428,7 +446,9 @@ class Session:
             program = layout.programs.get(key)
             if program is None:
                 make = hooks.program_parts if own else _standard_parts
-                program = Program(mode, **make(self, mode, batch, described), eager=eager)
+                parts = make(self, mode, batch, described)
+                step = self._noted(mode, parts.pop("step"))
+                program = Program(mode, step, eager, **parts)
                 self.layout().programs[key] = program
             if program.objective is not None:
                 self.shown = program.objective
@@ -438,16 +458,38 @@ class Session:
         """Returns what the optimizer calls the model's variables."""
         return {variable: path for path, variable in self.layout().named.items()}
 
+    def prediction_program(self) -> Program:
+        """Returns the program of `predict`: its resident part is a list of the variables' arrays.
+
+        Handing over arrays in dicts takes as long as a small model's outputs for one row.
+        """
+        compilation_cache.enable_by_default()
+        layout, key = self.layout(), ("predict", self.model.run_eagerly)
+        if key not in layout.programs:
+            outside: dict[str, Variable] = {}
+            step = keras_steps.own_predict_step(self.model, layout.named)
+            step = step or steps.make_predict_step(self.model, outside)
+            paths = list(layout.named)
+
+            def on_list(written: Any, given: tuple[list[Any], Any]) -> Any:
+                arrays, x = given
+                state = dict(zip([*paths, *outside], arrays, strict=True))
+                with steps.refusing_outside(self.next_key):
+                    return step(written, pure.Variables({}, state), x)
+
+            layout.programs[key] = Program(
+                "predict", on_list, self.model.run_eagerly, outside, parts=lambda: [self.model]
+            )
+        return layout.programs[key]
+
     def train_step(self, objective: Any, outside: Mapping[str, Variable]) -> Any:
-        """Returns the pure step of training; its state's key is kept as numbers."""
-        tx = self.optimizer.transform(self.names())
-        step = steps.make_train_step(self.model, objective, tx, self.optimizer.loss_scale, outside)
+        """Returns the pure step of training."""
+        tx, scale = self.optimizer.transform(self.names()), self.optimizer.loss_scale
+        step = steps.make_train_step(self.model, objective, tx, scale, outside)
 
         def train_step(state: TrainState, batch: Batch) -> TrainState:
-            self.note_compilation("train", batch)
-            key = jax.random.wrap_key_data(state.rng)
             with steps.refusing_outside():
-                return step(state.replace(rng=key), batch).replace(rng=state.rng)
+                return step(state, batch)
 
         return train_step
 
@@ -456,7 +498,6 @@ class Session:
         step = steps.make_test_step(self.model, objective, outside)
 
         def test_step(carry: EvalState, given: tuple[pure.Variables, Batch]) -> EvalState:
-            self.note_compilation("test", given[1])
             with steps.refusing_outside(self.next_key):
                 return step(carry, given)
 
@@ -472,6 +513,18 @@ class Session:
                 self._draws = SeedGenerator(name="draws")
         return self._draws.next_key()
 
+    @property
+    def draws(self) -> Any:
+        """The state of the random draws of evaluation; None before the first. It may be set."""
+        return None if self._draws is None else self._draws.state.value
+
+    @draws.setter
+    def draws(self, state: Any) -> None:
+        if state is not None:
+            if self._draws is None:
+                self._draws = SeedGenerator(0, name="draws")
+            self._draws.state.assign(state)
+
     def written_outside(self, outside: Mapping[str, Variable]) -> list[str]:
         """Returns which of the variables from outside evaluation and prediction change."""
         state = None if self._draws is None else self._draws.state
@@ -486,11 +539,20 @@ class Session:
             self.rng = np.asarray(jax.random.key_data(keys.next_global_key()))
         return layout.cells[key]
 
-    def note_compilation(self, mode: str, batch: Batch) -> None:
-        """Logs that a step of `"train"` or `"test"` is compiled, and which arguments changed.
+    def _noted(self, mode: str, step: Callable[..., Any]) -> Callable[..., Any]:
+        """Returns a step that logs when it is compiled.
 
-        To be called while it is traced, which takes no time when nothing is compiled.
+        It does so while it is traced, which takes no time when nothing is compiled.
         """
+
+        def noted(state: Any, given: Any) -> Any:
+            self._note_compilation(mode, given if mode == "train" else given[1])
+            return step(state, given)
+
+        return noted
+
+    def _note_compilation(self, mode: str, batch: Batch) -> None:
+        """Logs that a step is compiled, and which arguments changed."""
         now = {
             f"{part}{jax.tree_util.keystr(path)}": f"{array.dtype}{list(array.shape)}"
             for part, tree in batch._asdict().items()
@@ -513,12 +575,12 @@ class Session:
         )
 
     # -------------------------------------------------------------- prediction
-    def known_outputs(self, x: Any, batch_size: int) -> Any:
+    def known_outputs(self, x: Structure, batch_size: int) -> Any:
         """Returns the outputs for one batch like an earlier one; None if it is not."""
         shortcut = self._shortcut
         return None if shortcut is None else shortcut.run(x, batch_size)
 
-    def remember(self, x: Any, prediction: "Prediction") -> None:
+    def remember(self, x: Structure, prediction: "Prediction") -> None:
         """Notes that the outputs for arrays like `x` can be had as those of a prediction."""
         shortcut = self._shortcut or prediction.shortcut()
         shortcut.remember(x)
@@ -550,28 +612,67 @@ def _standard_parts(session: Session, mode: str, batch: Batch, described: Any) -
         "written": described.written,
         "objective": objective,
         "outside": outside,
+        "parts": lambda: [
+            session.model,
+            objective,
+            objective.result_names,
+            session.optimizer if mode == "train" else None,
+        ],
     }
 
 
 # ------------------------------------------------------------------ runs of chunks
-class Training:
+class _Run:
+    """Runs chunks of a program, and finds the variables it uses besides the model's own."""
+
+    def __init__(self, session: Session, program: Program):
+        self._session, self._program = session, program
+        self._layout = session.layout()
+
+    def _again(self) -> None:
+        """Starts again with the variables that were found."""
+
+    def _call(self, run: Callable[[], Any]) -> Any:
+        try:
+            return run()
+        except steps.OutsideVariables as found:
+            hooks.add_outside(self._program.outside, found)
+            self._again()
+            return run()
+
+    def _write(self, written: Mapping[str, Any]) -> None:
+        """Keeps what inference has written."""
+        if written:
+            named = {**self._layout.named, **self._program.outside}
+            for path, value in written.items():
+                named[path].set_cell(value)
+
+
+class Training(_Run):
     """Runs chunks of training, and keeps the state in the cells in between.
 
     Args:
         session: The session.
         program: The program.
-        run_chunk: Its chunk.
+        select: Makes a batch of what stays on the device and of one slot.
+        wrap: Makes another function of that which runs a chunk.
 
     Attributes:
         metrics: The metrics' states of the epoch so far, or of the last one.
     """
 
     def __init__(self, session: Session, program: Program, select: Any, wrap: Any = None):
-        self.session, self._program = session, program
-        self.cells = session.cells(program.outside)
-        run_chunk = program.chunk(select, self.cells.donates)
+        super().__init__(session, program)
+        self._cells = session.cells(program.outside)
+        run_chunk = program.chunk(select, self._cells.donates)
         self._run_chunk = run_chunk if wrap is None else wrap(run_chunk)
         self.metrics: Any = program.empty
+        self._restored: dict[str, Any] = {}  # values of variables outside, not yet found
+
+    @property
+    def donates(self) -> bool:
+        """Whether a chunk destroys the arrays of the state before it."""
+        return self._cells.donates
 
     def begin(self) -> None:
         """Starts the metrics again."""
@@ -580,28 +681,46 @@ class Training:
 
     def state(self) -> TrainState:
         """Returns the state for the next chunk."""
-        params, state, opt_state = self.cells.read()
-        session = self.session
+        params, state, opt_state = self._cells.read()
+        session = self._session
         return TrainState(session.step, params, state, opt_state, self.metrics, session.rng)
 
     def take(self, chunk: Chunk) -> Mapping[str, Any]:
         """Runs a chunk; returns the logs at its end, still on the device."""
-        with self.session.interrupts.held():
-            try:
-                state, logs = chunk.run(self._run_chunk, self.state(), chunk.resident)
-            except steps.OutsideVariables as found:
-                hooks.add_outside(self._program.outside, found)
-                _warn_of_borrowed(self._program.outside)
-                self.cells = self.session.cells(self._program.outside)
-                state, logs = chunk.run(self._run_chunk, self.state(), chunk.resident)
+        with self._session.interrupts.held():
+            state, logs = self._call(
+                lambda: chunk.run(self._run_chunk, self.state(), chunk.resident)
+            )
             self.write(state)
             self.metrics = state.metrics
         return logs
 
+    def _again(self) -> None:
+        self._set_restored()
+        _warn_of_borrowed(self._program.outside)
+        self._cells = self._session.cells(self._program.outside)
+
     def write(self, state: TrainState) -> None:
         """Keeps a state in the cells."""
-        self.cells.write(state)
-        self.session.step, self.session.rng = state.step, state.rng
+        self._cells.write(state)
+        self._session.step, self._session.rng = state.step, state.rng
+
+    def restore(self, state: TrainState, outside: Mapping[str, Any]) -> None:
+        """Goes on from a state of another process.
+
+        Args:
+            state: The state.
+            outside: Values of variables outside of the model by path; some are only found when a
+                step is traced.
+        """
+        self.write(state)
+        self.metrics, self._restored = state.metrics, dict(outside)
+        self._set_restored()
+
+    def _set_restored(self) -> None:
+        for path, variable in self._program.outside.items():
+            if path in self._restored:
+                variable.assign(self._restored.pop(path))
 
     def bad_step(self, metrics: Any) -> int:
         """Returns the first step of the epoch whose loss was not finite; 0 if there was none."""
@@ -611,10 +730,10 @@ class Training:
 
     def publish(self) -> None:
         """Makes the metric objects show the last epoch's states."""
-        self.session.publish(self._program, self.metrics)
+        self._session.publish(self._program, self.metrics)
 
 
-class Evaluation:
+class Evaluation(_Run):
     """Runs chunks of evaluation on the weights as they are at its begin.
 
     Args:
@@ -624,48 +743,42 @@ class Evaluation:
     """
 
     def __init__(self, session: Session, program: Program, select: Any):
-        self._session, self._program = session, program
+        super().__init__(session, program)
         self._run_chunk = program.chunk(select)
         self._carry: Any = None
         self._variables: Any = None
 
     def begin(self) -> None:
         """Starts from the weights as they are now."""
-        program = self._program
+        program, self._layout = self._program, self._session.layout()
         program.reset()
-        params, state = self._session.layout().variables()
+        params, state = self._layout.variables()
         state = {**state, **{path: v.cell() for path, v in program.outside.items()}}
         self._variables = pure.Variables(params, state)
         self._carry = EvalState({path: state[path] + 0 for path in program.written}, program.empty)
 
     def take(self, chunk: Chunk) -> Mapping[str, Any]:
         """Runs a chunk; returns the logs at its end, still on the device."""
-        try:
-            resident = (self._variables, chunk.resident)
-            self._carry, logs = chunk.run(self._run_chunk, self._carry, resident)
-        except steps.OutsideVariables as found:
-            outside = self._program.outside
-            hooks.add_outside(outside, found)
-            written = self._session.written_outside(outside)
-            self._program.written = [*dict.fromkeys([*self._program.written, *written])]
-            self.begin()
-            resident = (self._variables, chunk.resident)
-            self._carry, logs = chunk.run(self._run_chunk, self._carry, resident)
+        self._carry, logs = self._call(
+            lambda: chunk.run(self._run_chunk, self._carry, (self._variables, chunk.resident))
+        )
         return logs
+
+    def _again(self) -> None:
+        written = self._session.written_outside(self._program.outside)
+        self._program.written = [*dict.fromkeys([*self._program.written, *written])]
+        self.begin()
 
     def end(self) -> None:
         """Keeps what evaluation has written."""
-        if self._carry.state:
-            named = {**self._session.layout().named, **self._program.outside}
-            for path, value in self._carry.state.items():
-                named[path].set_cell(value)
+        self._write(self._carry.state)
 
     def publish(self) -> None:
         """Makes the metric objects show their states."""
         self._session.publish(self._program, self._carry.metrics)
 
 
-class Prediction:
+class Prediction(_Run):
     """Runs chunks of the forward pass, and collects the outputs.
 
     Args:
@@ -677,50 +790,56 @@ class Prediction:
     """
 
     def __init__(self, session: Session, written: list[str]):
-        self._layout, self._of_model = session.layout(), written
-        key = ("predict", session.model.run_eagerly)
-        if key not in self._layout.programs:
-            self._layout.programs[key] = _prediction_program(session, self._layout.named)
-        self._run_chunk, self._outside = self._layout.programs[key]
-        self._session, self._named = session, self._layout.named
-        self._begin()
-        self._parts: list[Any] = []
+        super().__init__(session, session.prediction_program())
+        self._of_model = written
+        self._run_chunk = self._program.chunk(_beside)
+        self._parts: list[Any] = []  # outputs, on the host
+        self._late: list[Any] = []  # those of the last chunk
+        self._again()
 
-    def _begin(self) -> None:
-        self.written = [*self._of_model, *self._session.written_outside(self._outside)]
-        named = {**self._named, **self._outside}
+    def _again(self) -> None:
+        outside = self._program.outside
+        self.written = [*self._of_model, *self._session.written_outside(outside)]
+        named = {**self._layout.named, **outside}
         self._carry: Any = {path: named[path].cell() for path in self.written}
+
+    def _arrays(self) -> list[Any]:
+        return read_cells([*self._layout.named.values(), *self._program.outside.values()])
 
     def take(self, chunk: Chunk) -> Mapping[str, Any]:
         """Runs a chunk; returns its outputs."""
-        arrays = _cells_of(self._named, self._outside)
-        try:
-            self._carry, parts = chunk.run(self._run_chunk, self._carry, arrays)
-        except steps.OutsideVariables as found:
-            hooks.add_outside(self._outside, found)
-            self._begin()
-            arrays = _cells_of(self._named, self._outside)
-            self._carry, parts = chunk.run(self._run_chunk, self._carry, arrays)
-        self._parts += parts
+        self._carry, parts = self._call(
+            lambda: chunk.run(self._run_chunk, self._carry, self._arrays())
+        )
+        self._fetch()  # while this chunk runs: the device holds the outputs of two at most
+        self._late = parts
         return {"outputs": parts[0]}
 
     def end(self) -> Any:
         """Keeps what the model has written; returns all outputs, as NumPy arrays."""
-        for path, value in self._carry.items():
-            {**self._named, **self._outside}[path].set_cell(value)
-        parts = [jax.tree.map(np.asarray, part) for part in self._parts]
-        if len(parts) == 1:
-            return parts[0]
-        return jax.tree.map(lambda *pieces: np.concatenate(pieces), *parts)
+        self._write(self._carry)
+        self._fetch()
+        if len(self._parts) == 1:
+            return self._parts[0]
+        return jax.tree.map(lambda *pieces: np.concatenate(pieces), *self._parts)
+
+    def _fetch(self) -> None:
+        self._parts += jax.tree.map(np.asarray, self._late)
+        self._late = []
 
     def shortcut(self) -> Shortcut:
         """Returns the quick way for a batch like the last one."""
-        run_chunk, named, outside = self._run_chunk, self._named, self._outside
+        cells = [*self._layout.named.values(), *self._program.outside.values()]
+        run_chunk = self._run_chunk
 
         def run(x: Any) -> Any:
-            return run_chunk({}, _cells_of(named, outside), None, rest=x)[1][0]
+            return run_chunk({}, read_cells(cells), None, rest=x)[1][0]
 
         return Shortcut(run, self._layout.snapshot.is_current)
+
+
+def _beside(resident: Any, slot: Any) -> Any:
+    return resident, slot
 
 
 def _with_variables(select: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
@@ -733,26 +852,11 @@ def _with_variables(select: Callable[[Any, Any], Any]) -> Callable[[Any, Any], A
     return select_with
 
 
-def _prediction_program(
-    session: Session, named: Mapping[str, Variable]
-) -> tuple[Any, dict[str, Variable]]:
-    """Returns the compiled forward pass, and what it uses from outside of the model."""
-    outside: dict[str, Variable] = {}
-    step, paths = steps.make_predict_step(session.model, outside), list(named)
-
-    # Handing over arrays in dicts takes as long as a small model's outputs for one row.
-    def on_list(written: Any, given: tuple[list[Any], Any]) -> Any:
-        arrays, x = given
-        state = dict(zip([*paths, *outside], arrays, strict=True))
-        with steps.refusing_outside(session.next_key):
-            return step(written, pure.Variables({}, state), x)
-
-    run = engine.make_map(on_list, lambda resident, slot: (resident, slot))
-    return (_uncompiled(run) if session.model.run_eagerly else run), outside
-
-
-def _cells_of(*named: Mapping[str, Variable]) -> list[Any]:
-    return [variable.cell() for part in named for variable in part.values()]
+def _make_chunk(mode: str, select: Any, donate: bool, step: Any, logs: Any = None) -> Any:
+    if mode == "predict":
+        return engine.make_map(step, select)
+    make_batch = select if mode == "train" else _with_variables(select)
+    return engine.make_chunk(step, make_batch, logs, donate)
 
 
 def _uncompiled(run: Callable[..., Any]) -> Callable[..., Any]:
@@ -765,7 +869,7 @@ def _uncompiled(run: Callable[..., Any]) -> Callable[..., Any]:
     return run_uncompiled
 
 
-def spec_of(array: Any) -> jax.ShapeDtypeStruct:
+def spec_of(array: ArrayLike) -> jax.ShapeDtypeStruct:
     """Returns the shape of an array, and its dtype on the device."""
     return jax.ShapeDtypeStruct(array.shape, jax.dtypes.canonicalize_dtype(array.dtype))
 
@@ -785,8 +889,3 @@ def _first(x: Any, rows: int | None) -> Any:
         return jax.ShapeDtypeStruct((count, *array.shape[1:]), array.dtype)
 
     return jax.tree.map(spec, x)
-
-
-def one_slot(batch: Batch) -> Chunk:
-    """Returns a chunk of one step: a batch of arrays."""
-    return Chunk(None, jax.tree.map(lambda a: jnp.asarray(a)[None], batch), 0, 1)

@@ -11,11 +11,12 @@ from typing import Any
 import jax
 
 from jkeras.base import settings
+from jkeras.base.numbers import count
 from jkeras.core import graph
 from jkeras.core.layer import Layer
 
 
-def print_summary(
+def summary(
     model: Any,
     line_length: int | None = None,
     positions: Sequence[float] | None = None,
@@ -24,7 +25,19 @@ def print_summary(
     show_trainable: bool = False,
     layer_range: Sequence[str] | None = None,
 ) -> None:
-    """Prints the table; see `Model.summary`."""
+    """Prints a table of the layers: names, output shapes, numbers of parameters.
+
+    What is not built yet has no known shapes and no weights: the table has `?` for it.
+
+    Args:
+        model: The model.
+        line_length: The width of the table in characters.
+        positions: The right ends of the columns, as parts of the width.
+        print_fn: A function that gets the text; standard output by default.
+        expand_nested: Whether to show the layers of models inside.
+        show_trainable: Whether to show which layers are trainable.
+        layer_range: The names (or patterns) of the first and the last layer to show.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -35,6 +48,8 @@ def print_summary(
         columns.append("Connected to")
     if show_trainable:
         columns.append("Trainable")
+    if line_length is not None:
+        line_length = count("line_length", line_length)
     width = line_length or (100 if len(columns) > 4 else 80)
     room = width - 4 if line_length is None else width
     table = Table(show_lines=True, width=room)

@@ -14,6 +14,7 @@ from jax import lax
 
 from jkeras.base import settings
 from jkeras.base.numbers import as_integer
+from jkeras.base.platforms import has_fused_attention, platform
 from jkeras.ops import cpu_convolution
 
 
@@ -115,7 +116,7 @@ def dropout(x: Any, rate: float, key: jax.Array, shape: Any = None) -> jax.Array
         shape: The shape of what is drawn, broadcastable to that of `x`, which is the default.
     """
     x = _float(x)
-    if rate >= 1.0:
+    if not isinstance(rate, jax.Array) and rate >= 1.0:  # else traced: one of many models'
         return jnp.zeros_like(x)
     keep = jax.random.bernoulli(key, 1.0 - rate, x.shape if shape is None else shape)
     return jnp.where(keep, x / (1.0 - rate), 0).astype(x.dtype)
@@ -275,20 +276,16 @@ def _convolve(
     inputs, kernel = inputs.astype(dtype), kernel.astype(dtype)
     groups = inputs.shape[numbers.lhs_spec[1]] // kernel.shape[-2]
 
-    def convolve(inputs: jax.Array, kernel: jax.Array) -> jax.Array:
-        return lax.conv_general_dilated(
-            inputs,
-            kernel,
-            strides,
-            pads,
-            lhs_dilation=stretch,
-            rhs_dilation=dilation,
-            dimension_numbers=numbers,
-            feature_group_count=groups,
-        )
-
-    place = (strides, pads, data_format, dilation, stretch)
-    return cpu_convolution.convolve(convolve, inputs, kernel, groups, place)
+    return lax.conv_general_dilated(
+        inputs,
+        kernel,
+        strides,
+        pads,
+        lhs_dilation=stretch,
+        rhs_dilation=dilation,
+        dimension_numbers=numbers,
+        feature_group_count=groups,
+    )
 
 
 def depthwise_conv(
@@ -318,7 +315,7 @@ def depthwise_conv(
         n = len(window)
         dilation = sizes(dilation_rate, n)
         pads = _pads(padding, window, dilation)
-        place = (sizes(strides, n), pads, data_format, dilation, (1,) * n)
+        place = (sizes(strides, n), pads, data_format, dilation)
         return cpu_convolution.depthwise(inputs, kernel, place)
     kernel = jnp.reshape(kernel, (*window, 1, channels * multiplier))
     return conv(inputs, kernel, strides, padding, data_format, dilation_rate)
@@ -415,6 +412,11 @@ def _pool(
 ) -> jax.Array:
     """Reduces windows by a function of two elements."""
     n = x.ndim - 2
+    if n < 1:
+        raise ValueError(
+            "Pooling takes inputs of shape (batch, *space, channels), or (batch, channels, *space),"
+            f" with at least one axis of space. Received: inputs.shape={x.shape}"
+        )
     window = sizes(pool_size, n)
     steps = window if strides is None else sizes(strides, n)
     if settings.standardize_data_format(data_format) == "channels_first":
@@ -590,6 +592,25 @@ def _where(condition: jax.Array, x: jax.Array, y: jax.Array) -> jax.Array:
 
 
 # ------------------------------------------------------------------ attention
+def attention_kernel(flash_attention: bool | None, query: jax.Array, mask: Any) -> str:
+    """Returns `"cudnn"` or `"xla"`: what computes attention.
+
+    Args:
+        flash_attention: True for cuDNN's fused kernel; False for XLA's; None for what
+            `keras.config` says, which by default is cuDNN's where it applies: on NVIDIA's GPUs
+            since Ampere, in 16 bits, without a mask other than the causal one.
+        query: An array of shape (batch, targets, heads, size).
+        mask: The mask, or None.
+    """
+    if flash_attention is None:
+        flash_attention = settings.get("flash_attention")
+    if flash_attention is None:
+        size, is_short = query.shape[-1], query.dtype in (jnp.float16, jnp.bfloat16)
+        applies = is_short and mask is None and size % 8 == 0 and size <= 128
+        flash_attention = applies and has_fused_attention()
+    return "cudnn" if flash_attention else "xla"
+
+
 def attention_heads(
     query: Any,
     key: Any,
@@ -600,6 +621,7 @@ def attention_heads(
     dropout_key: jax.Array | None = None,
     return_scores: bool = False,
     flash_attention: bool | None = None,
+    is_causal: bool = False,
 ) -> tuple[jax.Array, jax.Array | None]:
     """Scaled dot-product attention of several heads (Vaswani et al., 2017).
 
@@ -613,21 +635,25 @@ def attention_heads(
         dropout_rate: The fraction of scores set to zero.
         dropout_key: The key for that; without one nothing is.
         return_scores: Whether to return the scores as well.
-        flash_attention: Whether cuDNN's fused kernel must be used.
+        flash_attention: Whether to use cuDNN's fused kernel; see `attention_kernel`.
+        is_causal: Whether a target sees only the sources up to its own place.
 
     Returns:
         An array of shape (batch, targets, heads, value size); and the scores (batch, heads,
         targets, sources), or None.
     """
     # XLA has no product of float16 with a sum in float32 for CPUs (jax 0.10).
-    lacks_product = query.dtype == jnp.float16 and jax.default_backend() == "cpu"
+    lacks_product = query.dtype == jnp.float16 and platform() == "cpu"
     is_plain = dropout_key is None and not return_scores and not lacks_product
     if is_plain and key.shape[-1] == value.shape[-1]:
-        implementation: Any = "cudnn" if flash_attention else None
+        kernel: Any = attention_kernel(flash_attention, query, mask)
         outputs = jax.nn.dot_product_attention(
-            query, key, value, mask=mask, scale=scale, implementation=implementation
+            query, key, value, mask=mask, scale=scale, is_causal=is_causal, implementation=kernel
         )
         return outputs, None
+    if is_causal:
+        before = jnp.tril(jnp.ones((query.shape[1], key.shape[1]), bool))
+        mask = before if mask is None else mask & before
     repeats = query.shape[2] // key.shape[2]
     key, value = (jnp.repeat(x, repeats, axis=2) if repeats > 1 else x for x in (key, value))
     scale = query.shape[-1] ** -0.5 if scale is None else scale

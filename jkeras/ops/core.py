@@ -70,6 +70,8 @@ def shape(x: Any) -> tuple[int | None, ...]:
         >>> keras.ops.shape(keras.Input(shape=(3,)))
         (None, 3)
     """
+    if x is None or isinstance(x, (str, bytes)):
+        raise TypeError(f"keras.ops.shape() takes an array, got {x!r}.")
     return tuple(x.shape) if isinstance(x, (SymbolicTensor, Variable)) else jnp.shape(as_array(x))
 
 
@@ -159,6 +161,8 @@ def custom_gradient(f: Callable) -> Callable:
         >>> jax.grad(straight_through)(0.7).item()
         1.0
     """
+    if not callable(f):
+        raise TypeError(f"keras.ops.custom_gradient() takes a function, got {f!r}.")
     return jax.custom_gradient(f)
 
 

@@ -13,6 +13,7 @@ from jkeras.base.numbers import as_integer
 from jkeras.core.operations import define
 from jkeras.core.seeds import as_key
 from jkeras.ops import arrays as nn
+from jkeras.ops import host_image
 from jkeras.ops.core import saturate_cast
 
 op = partial(define, module="ops.image")
@@ -188,19 +189,9 @@ def resize(
     target_height, target_width = (int(n) for n in size)
 
     def run(x: jax.Array) -> jax.Array:
-        n, height, width, channels = x.shape
-        # What of the image, or of the area around it, has the ratio of the target.
-        fit_height = max(int(width * target_height / target_width), 1)
-        fit_width = max(int(height * target_width / target_height), 1)
-        if crop_to_aspect_ratio:
-            crop_height, crop_width = min(height, fit_height), min(width, fit_width)
-            top, left = (height - crop_height) // 2, (width - crop_width) // 2
-            x = x[:, top : top + crop_height, left : left + crop_width]
-        elif pad_to_aspect_ratio:
-            rows = max(height, fit_height) - height
-            columns = max(width, fit_width) - width
-            pads = [(rows // 2, rows // 2), (columns // 2, columns // 2)]  # the same on both sides
-            x = jnp.pad(x, [(0, 0), *pads, (0, 0)], constant_values=fill_value)
+        ratio = (crop_to_aspect_ratio, pad_to_aspect_ratio)
+        x = host_image.fit(x, (target_height, target_width), *ratio, fill_value, jnp)
+        n, channels = x.shape[0], x.shape[-1]
         resized = jax.image.resize(
             x.astype(jnp.promote_types(x.dtype, jnp.float32)) if x.dtype.kind in "biu" else x,
             (n, target_height, target_width, channels),

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import optax
 
 from jkeras.base import naming, registry, settings
+from jkeras.constraints import constrained
 from jkeras.core import scope
 from jkeras.core.signatures import Init, takes_arguments_of
 from jkeras.core.variable import Variable
@@ -264,7 +265,9 @@ class Optimizer(cells.Remembers):
                 rule = rules.assigning(method, own, known)
             clip = rules.clipped(self.clipnorm, self.clipvalue, self.global_clipnorm)
             decays = {k: self.weight_decay_of(known[k]) for k in grads if self._decays(known[k])}
-            rates = {k: now.learning_rate * x for k, x in decays.items() if x}
+            # A traced one is one of many models'.
+            wanted = {k: x for k, x in decays.items() if isinstance(x, jax.Array) or x}
+            rates = {k: now.learning_rate * x for k, x in wanted.items()}
             return rules.decayed(rules.chain(clip, rule), rates).update(grads, state, params)
 
         inner = rules.overwriting(rules.part(step), replaced)
@@ -425,7 +428,7 @@ class Optimizer(cells.Remembers):
             updates, state = self.part_for(known).update(grads, state, dict(enumerate(params)))
             for i, change in updates.items():
                 new, constraint = optax.apply_updates(params[i], change), known[i].constraint
-                params[i] = constraint(new) if constraint else new
+                params[i] = constrained(constraint, new, known[i].path) if constraint else new
             values.update(zip(cells.cell_leaves(tree), jax.tree.leaves(state), strict=True))
             return params, list(values.values())
 

@@ -138,7 +138,10 @@ class LossScaleOptimizer(Optimizer):
                 }
 
             finite = jnp.array([jnp.isfinite(g).all() for g in grads.values()]).all()
-            updates, new = jax.lax.cond(finite, apply, skip)
+            # Chosen array by array: a branch would be a round trip to the host on some devices.
+            updates, new = jax.tree.map(
+                lambda applied, skipped: jnp.where(finite, applied, skipped), apply(), skip()
+            )
             return updates, {**state, **new}
 
         return optax.GradientTransformation(init, update)

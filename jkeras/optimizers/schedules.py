@@ -42,6 +42,11 @@ class _Schedule(LearningRateSchedule):
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):  # type: ignore[arg-type]
             value = arguments.as_number(getattr(self, field.name))
+            if field.type in ("float", "int", float, int) and isinstance(value, str):
+                raise ValueError(
+                    f"Argument `{field.name}` of {type(self).__name__} must be a number. "
+                    f"Received: {field.name}={value!r}"
+                )
             setattr(self, field.name, value)
             if field.name.endswith("decay_steps") and value <= 0:
                 raise ValueError(
@@ -136,6 +141,8 @@ class PiecewiseConstantDecay(_Schedule):
                 f"Received: boundaries={self.boundaries} of length {len(self.boundaries)}, and "
                 f"values={self.values} of length {len(self.values)}."
             )
+        if list(self.boundaries) != sorted(self.boundaries):
+            raise ValueError(f"`boundaries` must increase. Received: boundaries={self.boundaries}")
 
     def __call__(self, step: Any) -> jax.Array:
         index = jnp.searchsorted(_as_float(self.boundaries), _as_float(step), side="left")

@@ -32,7 +32,8 @@ def save_model(
 
     Args:
         model: The model; or a layer, which goes into `.keras` files only.
-        filepath: A name that ends in `.keras` or `.h5`; any name with `zipped=False`; or a binary
+        filepath: A name that ends in `.keras` or `.h5`; any name with `zipped=False`; a name
+            without a suffix, as in Keras 2, which makes a folder, with a warning; or a binary
             file that is open for writing, which then holds what a `.keras` file does.
         overwrite: Whether a file that is there already may be replaced.
         zipped: False writes a folder with the parts of a `.keras` file.
@@ -71,6 +72,12 @@ def save_model(
         if path.suffix not in (".keras", *_LEGACY_SUFFIXES):
             raise ValueError(f"{problem}, filepath={filepath}")
         warn_deprecated(problem)
+    if not path.suffix and zipped is None:
+        warn_deprecated(
+            f"A name without a suffix, {path.name!r}, is Keras 2's spelling: a folder is written. "
+            "Give the name the suffix `.keras`."
+        )
+        zipped = False
     if zipped is False and not is_legacy:
         if path.suffix == ".keras":
             raise ValueError(
@@ -193,7 +200,11 @@ def save_weights(
         raise ValueError(f"Invalid keyword arguments: {kwargs}")
     _require_layer(model, "save_weights")
     path = _as_path(filepath)
-    if not path.name.endswith((".weights.h5", ".weights.json")[: 1 + bool(max_shard_size)]):
+    if not path.suffix and max_shard_size is None:
+        warn_deprecated(
+            f"A name without a suffix, {path.name!r}, is Keras 2's spelling: give it `.weights.h5`."
+        )
+    elif not path.name.endswith((".weights.h5", ".weights.json")[: 1 + bool(max_shard_size)]):
         raise ValueError(f"The filename must end in `.weights.h5`. Received: filepath={filepath}")
     if not model.built:
         raise ValueError(

@@ -2,12 +2,12 @@
 
 import logging
 import os
-from typing import Any
 
 import jax
 import numpy as np
 
 from jkeras.base import settings
+from jkeras.base.types import Structure
 from jkeras.training.feeds import row_bytes
 
 _SHARE = 0.5  # of the memory that is free: the rest is for the model, its gradients and activations
@@ -15,9 +15,10 @@ _SHARE = 0.5  # of the memory that is free: the rest is for the model, its gradi
 _log = logging.getLogger("jkeras")
 
 
-def data_bytes(data: Any) -> int:
-    """Returns how many bytes a structure of arrays takes on the device."""
-    return sum(int(a.shape[0]) * row_bytes(a) for a in jax.tree.leaves(data))
+def data_bytes(data: Structure) -> int:
+    """Returns how many bytes of a structure of arrays are to be sent to the device."""
+    sent = [a for a in jax.tree.leaves(data) if not isinstance(a, jax.Array)]
+    return sum(int(a.shape[0]) * row_bytes(a) for a in sent)
 
 
 def free_bytes() -> int | None:
@@ -34,8 +35,12 @@ def free_bytes() -> int | None:
     return int(stats["bytes_limit"]) - int(stats.get("bytes_in_use", 0))
 
 
-def fits_on_device(data: Any) -> bool:
+def fits_on_device(data: Structure, besides: int = 0) -> bool:
     """Says whether data is to be kept on the device; logs a line if it is not.
+
+    Args:
+        data: A structure of arrays; those that are on the device already take no more of it.
+        besides: How many bytes of other data are to be sent to it, and are not there yet.
 
     Memory maps and HDF5 data sets are left where they are: that they are not in memory is why
     somebody uses them.
@@ -51,7 +56,7 @@ def fits_on_device(data: Any) -> bool:
             return True
         budget = int(_SHARE * free)
     size = data_bytes(data)
-    if size <= budget:
+    if size + besides <= budget:
         return True
     _log.warning(
         "The data takes %s, which is more than the %s allowed for data on the device: batches are "

@@ -1,9 +1,12 @@
 """What users pass as data, made into batches of arrays: NumPy, JAX, pandas, lists, dicts."""
 
+import itertools
+import logging
 import math
 import numbers
+import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -11,8 +14,9 @@ import numpy as np
 
 from jkeras import losses
 from jkeras.base import settings
+from jkeras.base.types import Structure
 from jkeras.core import policy
-from jkeras.training.budget import fits_on_device
+from jkeras.training.budget import data_bytes, fits_on_device
 from jkeras.training.feeds import ArrayFeed, Feed, HostFeed, SliceFeed, StreamFeed
 from jkeras.training.objective import (
     CompiledObjective,
@@ -22,6 +26,8 @@ from jkeras.training.objective import (
 )
 from jkeras.training.prefetch import prefetched
 from jkeras.training.state import Batch
+
+_log = logging.getLogger("jkeras")
 
 
 def is_array(value: Any) -> bool:
@@ -156,7 +162,7 @@ def _from_objects(array: np.ndarray, argument: str) -> np.ndarray:
 
 
 def _kind(entry: Any) -> type | None:
-    known = (str, numbers.Real, np.bool_)
+    known = (str, bytes, numbers.Real, np.bool_)
     return next((kind for kind in known if isinstance(entry, kind)), None)
 
 
@@ -230,28 +236,16 @@ def check_lengths(batch: Batch) -> int:
             "samples (rows).\n" + "\n".join(lines)
         )
     count = next((v[0] for v in sizes.values() if v), 0)
+    if count == 0 and any(
+        a is None for a in jax.tree.leaves(batch[0], is_leaf=lambda a: a is None)
+    ):
+        raise ValueError(
+            "The data is missing: `x` has None for an input that is not optional. Pass an array, "
+            "or make it by keras.Input(optional=True)."
+        )
     if count == 0:
         raise ValueError("The data is empty: `x` has no samples (its first axis has length 0).")
     return count
-
-
-def split(batch: Batch, fraction: float) -> tuple[Batch, Batch]:
-    """Cuts the last `fraction` of the rows off, for validation.
-
-    Raises:
-        ValueError: If nothing would be left on one side.
-    """
-    count = check_lengths(batch)
-    cut = int(np.floor(count * (1.0 - fraction)))
-    if not 0 < cut < count:
-        raise ValueError(
-            f"validation_split={fraction} leaves no samples for "
-            f"{'training' if cut == 0 else 'validation'}: there are {count} in all."
-        )
-    return (
-        Batch(*jax.tree.map(lambda a: a[:cut], tuple(batch))),
-        Batch(*jax.tree.map(lambda a: a[cut:], tuple(batch))),
-    )
 
 
 def class_weights(weights: Mapping[Any, Any], batch: Batch, names: Any) -> list[Any]:
@@ -377,11 +371,25 @@ class ArrayData:
         self.batch, self.batch_size, self._on_device = batch, batch_size, on_device
 
     def split(self, fraction: float, batch_size: int | None) -> tuple["ArrayData", "ArrayData"]:
-        """Cuts the last `fraction` of the rows off, for validation."""
-        train, valid = split(self.batch, fraction)
+        """Cuts the last `fraction` of the rows off, for validation.
+
+        Raises:
+            ValueError: If nothing would be left on one side.
+        """
+        count = check_lengths(self.batch)
+        cut = int(np.floor(count * (1.0 - fraction)))
+        if not 0 < cut < count:
+            raise ValueError(
+                f"validation_split={fraction} leaves no samples for "
+                f"{'training' if cut == 0 else 'validation'}: there are {count} in all."
+            )
+        first, last = (
+            Batch(*jax.tree.map(lambda a, part=part: a[part], tuple(self.batch)))
+            for part in (slice(cut), slice(cut, None))
+        )
         return (
-            ArrayData(train, self.batch_size, self._on_device),
-            ArrayData(valid, batch_size or self.batch_size, self._on_device),
+            ArrayData(first, self.batch_size, self._on_device),
+            ArrayData(last, batch_size or self.batch_size, self._on_device),
         )
 
     @property
@@ -399,11 +407,16 @@ class ArrayData:
         """How many batches there are."""
         return -(-check_lengths(self.batch) // self.batch_size)
 
-    def feed(self, seed: int | None = None) -> Feed:
-        """Returns a new feed; in random order, if a seed is given."""
+    def feed(self, seed: int | None = None, unsent: Any = None) -> Feed:
+        """Returns a new feed.
+
+        Args:
+            seed: The seed of a random order; None for the rows in their order.
+            unsent: Other data that will be on the device as well, and are not there yet.
+        """
         resident = self._on_device
         if resident == "auto":
-            resident = fits_on_device(self.batch)
+            resident = fits_on_device(self.batch, data_bytes(unsent))
         return (ArrayFeed if resident else HostFeed)(self.batch, self.batch_size, seed)
 
     def slices(self) -> Feed:
@@ -434,32 +447,42 @@ class StreamData:
         self._first: Any = first
         self._items: Any = None  # the iterator under way
 
+    @property
+    def _by_index(self) -> bool:
+        """Whether batches are taken by their numbers."""
+        source = self._source
+        of_tensorflow = hasattr(source, "as_numpy_iterator")
+        sized = self.steps is not None or hasattr(source, "workers")
+        return hasattr(source, "__getitem__") and sized and not self._endless and not of_tensorflow
+
     def _open(self) -> Iterator[Any]:
         source = self._source
         if self._endless:
             return source
         if hasattr(source, "as_numpy_iterator"):  # tf.data
             return source.as_numpy_iterator()
-        if hasattr(source, "__getitem__") and (
-            self.steps is not None or hasattr(source, "workers")
-        ):
-            return prefetched(source, self.steps)
-        return iter(source)
+        return prefetched(source, self.steps) if self._by_index else iter(source)
 
     def _pass(self) -> Iterator[Batch]:
         # The batch that was looked at is not lost: it is the first of the first pass.
-        if hasattr(self._source, "on_epoch_begin"):
-            self._source.on_epoch_begin()
+        self._call("on_epoch_begin")
         if self._peeked is not None:
             items, first, self._peeked = self._peeked, self._first, None
             self._first, self._items = None, items
             yield self._to_batch(first)
         else:
-            items = self._items = self._open()
+            items = self._open()
+        yield from self._rest(items)
+
+    def _rest(self, items: Iterator[Any]) -> Iterator[Batch]:
+        self._items = items
         for item in items:
             yield self._to_batch(item)
-        if hasattr(self._source, "on_epoch_end"):
-            self._source.on_epoch_end()
+        self._call("on_epoch_end")
+
+    def _call(self, hook: str) -> None:
+        if hasattr(self._source, hook):
+            getattr(self._source, hook)()
 
     @property
     def steps(self) -> int | None:
@@ -474,24 +497,107 @@ class StreamData:
         """Returns a feed of the inputs."""
         return StreamFeed(lambda: (batch.x for batch in self._pass()), self.steps, self._endless)
 
-    def feed(self, seed: int | None = None) -> Feed:
+    def feed(self, seed: int | None = None, unsent: Any = None) -> Feed:
         """Returns a feed; the source chooses the order itself."""
-        del seed
+        del seed, unsent
         return StreamFeed(self._pass, self.steps, self._endless, self)
 
-    def get_state(self) -> Any:
-        """Returns where the iterator under way stands, if it knows (Grain's do); else None."""
-        return self._items.get_state() if hasattr(self._items, "get_state") else None
+    # -------------------------------------------------------------- for another process
+    def get_state(self) -> dict[str, Any]:
+        """Returns the states of the source, and of the iterator under way: None if it has none."""
+        items = None if self._items is self._source else _state_of(self._items)
+        return {"source": _state_of(self._source), "items": items}
 
-    def set_state(self, state: Any) -> None:
-        """Makes the next pass go on from a state; from the start, if that was at an end."""
-        items = self._peeked if self._peeked is not None else self._open()
-        items.set_state(state)  # type: ignore[attr-defined]
-        first = next(items, None)
-        if first is None:
-            items = self._open()
-            first = next(items)
-        self._peeked, self._first = items, first
+    def go_to(
+        self, passes: Sequence[tuple[int, bool, int]], taken: int, state: Mapping[str, Any]
+    ) -> Iterator[Batch] | None:
+        """Goes on from a position; see `feeds.Source`."""
+        if not passes and not taken:
+            return None
+        source, own, of_items = self._source, state["source"], state["items"]
+        if own is None and of_items is None and not self._by_index:
+            return self._replay(passes, taken)
+        if hasattr(self._peeked, "close") and not self._endless:
+            self._peeked.close()  # type: ignore[union-attr]
+        self._peeked = self._first = None
+        if own is not None:
+            _set_state(source, own)
+        elif self._by_index:
+            for _, whole, times in passes:
+                for _ in range(times):
+                    self._call("on_epoch_begin")
+                    if whole:
+                        self._call("on_epoch_end")
+            if taken:
+                self._call("on_epoch_begin")
+        if not taken:
+            return None
+        if self._by_index:
+            return self._rest(prefetched(source, self.steps, taken))
+        items = self._open()
+        if of_items is not None:
+            _set_state(items, of_items)
+        return self._rest(items)
+
+    def _replay(
+        self, passes: Sequence[tuple[int, bool, int]], taken: int
+    ) -> Iterator[Batch] | None:
+        """Takes all batches again that were taken before: nothing else knows the position."""
+        started, skipped = time.perf_counter(), 0
+
+        def skip(items: Iterator[Batch], count: int) -> None:
+            nonlocal skipped
+            found = sum(1 for _ in itertools.islice(items, count))
+            skipped += found
+            if found < count:
+                raise ValueError(
+                    f"The training cannot go on: {count} batches of a pass were taken before, but "
+                    f"the data gives only {found} now. Pass the data that the script passed then."
+                )
+
+        for count, whole, times in passes:
+            for _ in range(times):
+                items = self._pass()
+                skip(items, count)
+                if whole:
+                    next(items, None)
+        rest = self._pass() if taken else None
+        if rest is not None:
+            skip(rest, taken)
+        _log.warning(
+            "Going on with a training: the data (%s) has no position that could be set, so that "
+            "its first %d batches were made and thrown away, which took %.2g s. That is saved by "
+            "methods get_state() and set_state(state) of what gives the batches, or by a "
+            "keras.utils.PyDataset.",
+            type(self._source).__name__,
+            skipped,
+            time.perf_counter() - started,
+        )
+        return rest
+
+
+# What objects call the methods that return their state, and that set it.
+_STATE_METHODS = (("get_state", "set_state"), ("state_dict", "load_state_dict"))
+
+
+def _state_of(source: Any) -> Any:
+    """Returns the state of what gives batches, if it has methods for that; else None."""
+    for read, write in _STATE_METHODS:
+        if callable(getattr(source, read, None)) and callable(getattr(source, write, None)):
+            return getattr(source, read)()
+    return None
+
+
+def _set_state(source: Any, state: Any) -> None:
+    """Sets a state that `_state_of` has returned."""
+    for _, write in _STATE_METHODS:
+        if callable(getattr(source, write, None)):
+            getattr(source, write)(state)
+            return
+    raise ValueError(
+        f"The training cannot go on: a {type(source).__name__} that gives its data has no method "
+        "`set_state` or `load_state_dict`, as the one had from which the training was saved."
+    )
 
 
 def _counted(value: Any) -> str:
@@ -516,16 +622,14 @@ class Reader(NamedTuple):
 
     def data(
         self,
-        x: Any,
-        y: Any = None,
+        x: Structure,
+        y: Structure = None,
         sample_weight: Any = None,
         batch_size: int | None = None,
         class_weight: Any = None,
         on_device: bool | str = "auto",
     ) -> ArrayData | StreamData:
         """Makes arrays or a stream of batches of what the user passed."""
-        if batch_size is not None:
-            check_count("batch_size", batch_size)
         if x is None:
             raise ValueError("The data is missing: `x` is None.")
         if not is_stream(x):
@@ -560,8 +664,8 @@ class Reader(NamedTuple):
 
     def batch(
         self,
-        x: Any,
-        y: Any = None,
+        x: Structure,
+        y: Structure = None,
         sample_weight: Any = None,
         class_weight: Any = None,
         names: Any = None,
@@ -603,7 +707,7 @@ class Reader(NamedTuple):
         return self.data(x, y, weight, batch_size, None, on_device)
 
 
-def check_labels(objective: CompiledObjective, batch: Batch, outputs: Any) -> None:
+def check_labels(objective: CompiledObjective, batch: Batch, outputs: Structure) -> None:
     """Looks for targets that a loss cannot take, such as labels out of range.
 
     Compiled code cannot raise: it would wrap the label around silently.
@@ -626,11 +730,3 @@ def _check_shared(y: Any, prediction: Any) -> None:
             f"all of it; but an output has the shape {(None, *prediction.shape[1:])}.\nGive each "
             "output its own: a list such as `[y[:, :1], y[:, 1:]]`, or a dict by output name."
         )
-
-
-def check_count(name: str, value: Any, least: int = 1) -> None:
-    """Raises a `ValueError` unless `value` is an integer of at least `least`, 0 or 1."""
-    if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= least:
-        return
-    kind = "a positive integer" if least else "an integer, at least 0"
-    raise ValueError(f"`{name}` must be {kind}, got {value!r}.")

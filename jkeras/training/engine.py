@@ -9,17 +9,18 @@ import jax
 import numpy as np
 from jax import lax
 
-from jkeras.ops import cpu_convolution
+from jkeras.base.types import Structure
+from jkeras.training.single_steps import SingleSteps
 
 
-def take_rows(resident: Any, index: jax.Array) -> Any:
+def take_rows(resident: Structure, index: jax.Array) -> Any:
     """Gathers the rows `index` of each array in a structure: a batch of data on the device."""
     return jax.tree.map(
         lambda array: array.at[index].get(mode="promise_in_bounds", unique_indices=False), resident
     )
 
 
-def take_slot(resident: Any, slot: Any) -> Any:
+def take_slot(resident: Structure, slot: Any) -> Any:
     """Takes the slot itself as the batch: for streamed data."""
     del resident
     return slot
@@ -49,7 +50,7 @@ def make_chunk(
         arrays must not be used afterwards. Without a count all slots are run, by a scan whose
         length the compiler knows. A given count is dynamic, so that all lengths share one program
         (which is a few percent slower on a CPU, and on a GPU makes a round trip a step). Both give
-        the same bits.
+        the same bits. Steps that take long are programs of their own: see `SingleSteps`.
 
     Example:
         >>> import jax.numpy as jnp
@@ -60,33 +61,32 @@ def make_chunk(
         6.0
     """
 
-    donated = (0,) if donate else ()
-
-    @functools.wraps(step)
-    def step_in_loop(state: Any, batch: Any) -> Any:
-        with cpu_convolution.in_loop():
-            return step(state, batch)
-
     def end(state: Any) -> Any:
         return state if finish is None else (state, finish(state))
 
-    @functools.partial(jax.jit, donate_argnums=donated)
+    # Traced once for all programs that hold it.
+    step = jax.jit(step, inline=True)
+    jit = functools.partial(jax.jit, donate_argnums=(0,) if donate else ())
+
+    @jit
     def run_all(state: Any, resident: Any, slots: Any, rest: Any) -> Any:
-        state, _ = lax.scan(
-            lambda s, slot: (step_in_loop(s, select(resident, slot)), None), state, slots
-        )
-        return end(state if rest is None else step_in_loop(state, select(resident, rest)))
+        state, _ = lax.scan(lambda s, slot: (step(s, select(resident, slot)), None), state, slots)
+        return end(state if rest is None else step(state, select(resident, rest)))
 
-    @functools.partial(jax.jit, donate_argnums=donated)
+    def run_at(state: Any, resident: Any, slots: Any, index: Any) -> Any:
+        slot = jax.tree.map(lambda s: lax.dynamic_index_in_dim(s, index, keepdims=False), slots)
+        return step(state, select(resident, slot))
+
+    @jit
     def run_some(state: Any, resident: Any, slots: Any, start: Any, count: Any, rest: Any) -> Any:
-        def body(i: Any, state: Any) -> Any:
-            slot = jax.tree.map(
-                lambda s: lax.dynamic_index_in_dim(s, start + i, keepdims=False), slots
-            )
-            return step_in_loop(state, select(resident, slot))
+        state = lax.fori_loop(
+            0, count, lambda i, state: run_at(state, resident, slots, start + i), state
+        )
+        return end(state if rest is None else step(state, select(resident, rest)))
 
-        state = lax.fori_loop(0, count, body, state)
-        return end(state if rest is None else step_in_loop(state, select(resident, rest)))
+    single = SingleSteps(
+        jit(run_at), jit(lambda state, resident, slot: step(state, select(resident, slot))), finish
+    )
 
     def run_chunk(
         state: Any,
@@ -96,13 +96,18 @@ def make_chunk(
         count: int | None = None,
         rest: Any = None,
     ) -> Any:
+        stop = _length(slots) if count is None else start + count
+        if single.are_better(state, resident, slots, rest):
+            return single.run(state, resident, slots, range(start, stop), rest)
         if count is None and start == 0:
             return run_all(state, resident, slots, rest)
-        if count is None:
-            count = int(jax.tree.leaves(slots)[0].shape[0]) - start
-        return run_some(state, resident, slots, np.int32(start), np.int32(count), rest)
+        return run_some(state, resident, slots, np.int32(start), np.int32(stop - start), rest)
 
     return run_chunk
+
+
+def _length(slots: Any) -> int:
+    return int(jax.tree.leaves(slots)[0].shape[0])
 
 
 def make_map(
@@ -147,8 +152,3 @@ def make_map(
         return run_all(carry, resident, slots, rest)
 
     return run
-
-
-def _unstacked(array: jax.Array) -> jax.Array:
-    """Joins the first two axes of an array."""
-    return array.reshape(math.prod(array.shape[:2]), *array.shape[2:])

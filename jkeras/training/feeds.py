@@ -5,7 +5,7 @@ A feed gives chunks: what stays on the device, and slots, of which `select` make
 
 import mmap
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
@@ -13,6 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.base.platforms import platform
+from jkeras.base.types import ArrayLike, Structure
 from jkeras.core import policy
 from jkeras.training import engine
 
@@ -26,6 +28,9 @@ _CHUNK_BYTES = 32 * 2**20
 _PATIENCE = 0.02
 # How much of a data set that is gone through once is sent at a time.
 _SLICE_BYTES = 256 * 2**20
+
+
+_OTHER_DATA = "The saved position is one in other data: here are {}, there were {}."
 
 
 class Chunk(NamedTuple):
@@ -47,7 +52,7 @@ class Chunk(NamedTuple):
     whole: bool = False
     rest: Any = None
 
-    def run(self, run_chunk: Callable[..., Any], state: Any, resident: Any) -> Any:
+    def run(self, run_chunk: Callable[..., Any], state: Any, resident: Structure) -> Any:
         """Runs the steps, by a function that `make_chunk` made."""
         if self.whole:
             return run_chunk(state, resident, self.slots, rest=self.rest)
@@ -78,13 +83,19 @@ class Feed(Protocol):
         """Makes the next chunks start at the first row, if the source can be started again."""
 
     def chunks(
-        self, length: Length, steps: int | None = None, idle: Callable[[], bool] = lambda: False
+        self,
+        length: Length,
+        steps: int | None = None,
+        idle: Callable[[], bool] = lambda: False,
+        fresh: bool = True,
     ) -> Iterator[Chunk]:
         """Yields chunks of one pass, each of at most `length()` steps.
 
         With `steps` they are at most that many, and the next call goes on where this one stopped;
         at the end of the data it stops early, and the next call starts a new pass. `idle()` says
-        whether the device has nothing to do: then what there is should be sent.
+        whether the device has nothing to do: then what there is should be sent. A call that is
+        not `fresh` is the rest of one that began in another process: nothing, if that came to the
+        end of a pass.
         """
 
     @property
@@ -130,6 +141,11 @@ class ArrayFeed:
         """How many steps one pass over the data takes."""
         return -(-self.size // self.batch_size)
 
+    @property
+    def unsent(self) -> Any:
+        """The data that will be sent to the device and stay there, and are not there yet."""
+        return None if self.streams or self._resident is not None else self._data
+
     def rewind(self) -> None:
         """Makes the next chunks those of the first pass."""
         self._pass = self._offset = 0
@@ -138,10 +154,19 @@ class ArrayFeed:
     def position(self) -> dict[str, int]:
         """The seed of the order, the number of the pass, and how many of its steps are done."""
         seed = {} if self.seed is None else {"seed": self.seed}
-        return {**seed, "pass": self._pass, "offset": self._offset}
+        sizes = {"rows": self.size, "batch_size": self.batch_size}
+        return {**seed, "pass": self._pass, "offset": self._offset, **sizes}
 
     @position.setter
     def position(self, position: Mapping[str, int]) -> None:
+        if "pass" not in position:
+            raise ValueError(_OTHER_DATA.format("arrays", "batches"))
+        here, there = (
+            f"{sizes['rows']} rows in batches of {sizes['batch_size']}"
+            for sizes in (self.position, {**self.position, **position})
+        )
+        if here != there:
+            raise ValueError(_OTHER_DATA.format(here, there))
         if self.seed is not None and position.get("seed", self.seed) != self.seed:
             self.seed, self._drawn = position["seed"], None
         self._pass, self._offset = position["pass"], position["offset"]
@@ -160,6 +185,12 @@ class ArrayFeed:
             self._sent = {}
         return self._rows
 
+    def next_pass(self) -> list[np.ndarray]:
+        """Returns the row numbers of a whole pass, and counts it: full batches, and the rest."""
+        rows = self._draw_rows()
+        self._pass += 1
+        return [rows[0], rows[1]]
+
     def _chunk(self, part: int, start: int, wanted: int, whole: bool = True) -> Chunk:
         """Returns a chunk of at most `wanted` slots of a part of the pass; `whole`: of all."""
         if self._resident is None:
@@ -172,11 +203,17 @@ class ArrayFeed:
         return Chunk(self._resident, self._sent[part], start, wanted)
 
     def chunks(
-        self, length: Length, steps: int | None = None, idle: Callable[[], bool] = lambda: False
+        self,
+        length: Length,
+        steps: int | None = None,
+        idle: Callable[[], bool] = lambda: False,
+        fresh: bool = True,
     ) -> Iterator[Chunk]:
         """Yields chunks of one pass; see `Feed`."""
         del idle  # rows are gathered in less time than they are used
-        if steps is None:
+        if not fresh and not self._offset:
+            return
+        if fresh and steps is None:
             self._offset = 0
         left = self.steps_per_pass - self._offset
         left = left if steps is None else min(left, steps)
@@ -233,7 +270,8 @@ class HostFeed(ArrayFeed):
             policy.check_integers(out, "The data")
             return out
 
-        return Chunk(None, jax.tree.map(gather, self._data), 0, count)
+        slots = jax.tree.map(gather, self._data)
+        return Chunk(None, slots, 0, count, _is_whole(count, capacity))
 
 
 class SliceFeed:
@@ -264,10 +302,14 @@ class SliceFeed:
         """Does nothing: each call of `chunks` starts at the first row."""
 
     def chunks(
-        self, length: Length, steps: int | None = None, idle: Callable[[], bool] = lambda: False
+        self,
+        length: Length,
+        steps: int | None = None,
+        idle: Callable[[], bool] = lambda: False,
+        fresh: bool = True,
     ) -> Iterator[Chunk]:
         """Yields chunks of the first `steps` steps, or of all."""
-        del idle
+        del idle, fresh
         size, rows = self._batch_size, self._size
         rows = rows if steps is None else min(rows, steps * size)
         # Large data goes in parts, so that the device need not hold all of it.
@@ -294,6 +336,34 @@ def _rows(array: Any, start: int, stop: int) -> Any:
     return rows
 
 
+class Source(Protocol):
+    """What gives batches, and can go on from a position in another process.
+
+    Attributes:
+        example: A batch, of arrays or specs.
+    """
+
+    example: Any
+
+    def get_state(self) -> Any:
+        """Returns what the source itself knows of its position."""
+
+    def go_to(
+        self, passes: Sequence[tuple[int, bool, int]], taken: int, state: Any
+    ) -> Iterator[Any] | None:
+        """Goes on from a position.
+
+        Args:
+            passes: The passes before: of each kind how many batches were taken, whether that was
+                all of them, and how many such passes there were.
+            taken: How many batches of the pass under way were taken.
+            state: What `get_state` has returned there.
+
+        Returns:
+            The rest of that pass; None if there is none under way.
+        """
+
+
 class StreamFeed:
     """Batches that the host makes one by one, stacked into chunks.
 
@@ -304,8 +374,7 @@ class StreamFeed:
         steps_per_pass: How many batches a pass has; None if that is not known.
         endless: Whether `open_pass` always returns the same iterator, which cannot be started again
             (a generator): then epochs go on where the last one stopped.
-        source: What gives the batches, if it knows where it stands: `get_state()` returns that,
-            or None, and `set_state(state)` makes the next pass go on from there.
+        source: What gives the batches, if it can go on from a position: see `Source`.
     """
 
     select: Callable[[Any, Any], Any] = staticmethod(engine.take_slot)
@@ -318,11 +387,14 @@ class StreamFeed:
         endless: bool = False,
         source: Any = None,
     ):
-        self._open_pass, self._endless, self._source = open_pass, endless, source
+        self._open_pass, self._endless = open_pass, endless
+        self._source: Source | None = source
         self._steps_per_pass = steps_per_pass
         self.has_ended = False
         self._iterator: Iterator[Any] | None = None
         self._held: Any = None  # a batch that did not fit into the last chunk
+        self._taken = 0  # batches of the pass under way
+        self._passes: list[tuple[int, bool, int]] = []  # those before; see `Source.go_to`
 
     @property
     def steps_per_pass(self) -> int | None:
@@ -331,20 +403,43 @@ class StreamFeed:
 
     @property
     def position(self) -> dict[str, Any]:
-        """Where the source stands, if it knows; a batch of another shape that waits is lost."""
-        state = None if self._source is None else self._source.get_state()
-        return {} if state is None else {"source": state}
+        """How many batches were taken, where the source stands, and a batch that waits."""
+        if self._source is None:
+            return {}
+        return {
+            "passes": list(self._passes),
+            "taken": self._taken,
+            "source": self._source.get_state(),
+            "held": jax.tree.leaves(self._held),
+            "ended": self.has_ended,
+        }
 
     @position.setter
     def position(self, position: Mapping[str, Any]) -> None:
-        if self._source is not None and "source" in position:
-            self._source.set_state(position["source"])
-            self._iterator, self._held = None, None
+        if self._source is None or not position:
+            return
+        if "passes" not in position:
+            raise ValueError(_OTHER_DATA.format("batches", "arrays"))
+        self._passes, self._taken = list(position["passes"]), position["taken"]
+        self._iterator = self._source.go_to(self._passes, self._taken, position["source"])
+        self.has_ended = position["ended"]
+        held = position["held"]
+        structure = jax.tree.structure(self._source.example)
+        self._held = jax.tree.unflatten(structure, held) if held else None
 
     def rewind(self) -> None:
         """Starts the source again; a generator goes on."""
         if not self._endless:
-            self._iterator, self._held = None, None
+            self._end_pass(False)
+            self._held = None
+
+    def _end_pass(self, whole: bool) -> None:
+        """Notes that no more batches are taken of this pass: it has no more, if that is `whole`."""
+        if self._iterator is not None:
+            same = self._passes and self._passes[-1][:2] == (self._taken, whole)
+            times = self._passes.pop()[2] + 1 if same else 1
+            self._passes.append((self._taken, whole, times))
+        self._iterator, self._taken = None, 0
 
     def _next_batch(self) -> Any:
         """Returns the next batch, or None at the end; the source is opened if it is not open."""
@@ -355,17 +450,27 @@ class StreamFeed:
             self._iterator = self._open_pass()
         batch = next(self._iterator, None)
         if batch is None:
-            self._iterator, self.has_ended = None, self._endless
+            self._end_pass(True)
+            self.has_ended = self._endless
+        else:
+            self._taken += 1
         return batch
 
     def chunks(
-        self, length: Length, steps: int | None = None, idle: Callable[[], bool] = lambda: False
+        self,
+        length: Length,
+        steps: int | None = None,
+        idle: Callable[[], bool] = lambda: False,
+        fresh: bool = True,
     ) -> Iterator[Chunk]:
         """Yields chunks of one pass; see `Feed`.
 
         A chunk is sent before it is full if the device waits for a source that is slow.
         """
-        if steps is None:
+        if not fresh:
+            if self._iterator is None and self._held is None:
+                return
+        elif steps is None:
             self.rewind()
         elif self._iterator is not None and self._held is None:
             self._held = self._next_batch()  # None where the last call took all of a pass
@@ -390,8 +495,10 @@ class StreamFeed:
                     self._held = batch
                     break
                 batches.append(batch)
-            yield Chunk(None, _stack(batches, capacity), 0, len(batches))
-            left = None if left is None else left - len(batches)
+            count = len(batches)
+            slots = _stack(batches, capacity)
+            yield Chunk(None, slots, 0, count, _is_whole(count, capacity))
+            left = None if left is None else left - count
 
 
 def _room(bytes_a_step: int, wanted: int) -> tuple[int, int]:
@@ -399,6 +506,15 @@ def _room(bytes_a_step: int, wanted: int) -> tuple[int, int]:
     fitting = [n for n in _CAPACITIES if n * bytes_a_step <= _CHUNK_BYTES] or [1]
     capacity = next((n for n in fitting if n >= wanted), fitting[-1])
     return capacity, min(wanted, capacity)
+
+
+def _is_whole(count: int, capacity: int) -> bool:
+    """Says whether a chunk's length is to be one that the compiler knows.
+
+    On a CPU one program for all lengths is as fast; elsewhere a length that is not known costs a
+    round trip to the host a step.
+    """
+    return count == capacity and platform() != "cpu"
 
 
 def _stack(batches: list[Any], capacity: int) -> Any:
@@ -418,16 +534,17 @@ def _shapes(batch: Any) -> list[tuple[int, ...]]:
 
 
 # ------------------------------------------------------------------ arrays on the host
-def row_bytes(array: Any) -> int:
-    """Returns the size of one row of an array."""
-    return int(np.prod(array.shape[1:], dtype=np.int64)) * np.dtype(array.dtype).itemsize
+def row_bytes(array: ArrayLike) -> int:
+    """Returns the size of one row of an array, as it is on the device."""
+    size = jax.dtypes.canonicalize_dtype(array.dtype).itemsize
+    return int(np.prod(array.shape[1:], dtype=np.int64)) * size
 
 
 # A row of a memory map may bring megabytes in, where the system keeps files in large pieces.
 _MAPPED_ROWS = 64
 
 
-def take(array: Any, rows: np.ndarray, out: np.ndarray) -> None:
+def take(array: ArrayLike, rows: np.ndarray, out: np.ndarray) -> None:
     """Copies rows of an array, a memory map or an HDF5 data set into `out`."""
     if isinstance(array, np.ndarray):
         mapped = isinstance(getattr(array, "_mmap", None), mmap.mmap)

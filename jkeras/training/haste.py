@@ -4,14 +4,17 @@ Two things that cost little by themselves take long beside an epoch, or a predic
 net: waking up for each epoch's logs, and looking through a model for its weights.
 """
 
+import operator
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
+from itertools import chain
 from operator import is_
 from typing import Any
 
 import jax
 import numpy as np
 
+from jkeras.base.types import Structure
 from jkeras.core.layer import Layer
 
 # What a layer notes of itself, and what no call looks at.
@@ -87,6 +90,7 @@ class Snapshot:
     Attributes:
         layers: The layers that were found, one for each place that holds one. Programs compiled
             for a model are its programs as long as these are the same.
+        parts: The layer and those inside of it, each once.
 
     Example:
         >>> import jkeras as keras
@@ -102,49 +106,46 @@ class Snapshot:
     """
 
     def __init__(self, layer: Layer, besides: Collection[str] = ()):
-        self._layer, self._besides = layer, besides
-        self._attributes = self._read_attributes()
-        self._holders: list[tuple[Any, bool, tuple]] = []
+        own = vars(layer)
+        names = [name for name in own if name not in besides]
+        self._own, self._length, self._read = own, len(own), operator.itemgetter(*names)
+        self._attributes = self._read(own)
         self.layers: list[Layer] = []
+        self._views: list[Any] = []  # of what holds something: all that may change in place
         seen: set[int] = set()
 
-        def hold(value: Any) -> tuple:
-            items = tuple(value.values() if isinstance(value, dict) else value)
-            self._holders.append((value, isinstance(value, dict), items))
-            return items
+        def visit(values: Iterable[Any]) -> None:
+            for value in values:
+                if isinstance(value, Layer):
+                    self.layers.append(value)
+                elif isinstance(value, (dict, list, tuple, set)) and id(value) not in seen:
+                    seen.add(id(value))
+                    items = value.values() if isinstance(value, dict) else value
+                    if not isinstance(value, tuple):
+                        self._views.append(items)
+                    visit(items)
 
-        def visit(value: Any) -> None:
-            if isinstance(value, Layer):
-                self.layers.append(value)
-            elif isinstance(value, (dict, list, tuple, set)) and id(value) not in seen:
-                seen.add(id(value))
-                for item in value if isinstance(value, tuple) else hold(value):
-                    visit(item)
-
-        def visit_attributes(part: Layer) -> None:
-            for name, value in vars(part).items():
-                if name not in _RECORDS and not (part is layer and name in besides):
-                    visit(value)
-
-        visit_attributes(layer)
-        for part in layer._flatten_layers(include_self=False):
+        visit(own[name] for name in names if name not in _RECORDS)
+        self.parts = layer._flatten_layers()
+        for part in self.parts[1:]:
             self.layers.append(part)
-            hold(vars(part))
-            visit_attributes(part)
-
-    def _read_attributes(self) -> list[Any]:
-        return [v for k, v in vars(self._layer).items() if k not in self._besides]
+            self._views.append(vars(part).values())
+            visit([v for name, v in vars(part).items() if name not in _RECORDS])
+        self._lengths, self._items = list(map(len, self._views)), list(chain(*self._views))
 
     def is_current(self) -> bool:
         """Says whether everything is still the same object at the same place."""
-        now: Any = self._read_attributes()
-        if len(now) != len(self._attributes) or not all(map(is_, now, self._attributes)):
+        if len(self._own) != self._length:
             return False
-        for holder, is_dict, items in self._holders:
-            now = tuple(holder.values()) if is_dict else holder
-            if len(now) != len(items) or not all(map(is_, now, items)):
-                return False
-        return True
+        try:
+            now = self._read(self._own)
+        except KeyError:
+            return False
+        return (
+            all(map(is_, now, self._attributes))
+            and list(map(len, self._views)) == self._lengths
+            and all(map(is_, chain(*self._views), self._items))
+        )
 
 
 class Shortcut:
@@ -161,13 +162,13 @@ class Shortcut:
         self._run, self._is_current = run, is_current
         self._known: set[Any] = set()  # shapes and dtypes of rows
 
-    def remember(self, x: Any) -> None:
+    def remember(self, x: Structure) -> None:
         """Notes that arrays like `x` fit the model."""
         # 64-bit integers are looked at each time: they may not fit on the device.
         if isinstance(x, (np.ndarray, jax.Array)) and x.dtype not in ("int64", "uint64"):
             self._known.add((x.shape[1:], x.dtype))
 
-    def run(self, x: Any, batch_size: int) -> Any:
+    def run(self, x: Structure, batch_size: int) -> Any:
         """Returns the outputs; None for anything that was not remembered."""
         if (
             not isinstance(x, (np.ndarray, jax.Array))

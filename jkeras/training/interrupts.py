@@ -1,4 +1,4 @@
-"""Ctrl-C, held back while a compiled chunk has the weights."""
+"""Ctrl-C and SIGTERM, held back until training is in a state that can be kept."""
 
 import contextlib
 import signal
@@ -16,6 +16,10 @@ class Interrupts:
     Where the signal cannot reach us anyway (other threads), or where the program handles it in a
     way that Python does not know, nothing is changed.
 
+    Attributes:
+        patient: Whether signals, SIGTERM among them, wait until `deliver` is called: for whoever
+            wants to write a backup first. A second signal does not wait.
+
     Example:
         >>> from jkeras.training.interrupts import Interrupts
         >>> with Interrupts() as interrupts:
@@ -24,35 +28,60 @@ class Interrupts:
     """
 
     def __init__(self) -> None:
-        self._handler: Any = None  # the one that was installed before
+        self.patient = False
+        self._handlers: dict[int, Any] = {}  # those that were installed before
         self._holding = False
-        self._waiting: FrameType | None = None
+        self._waiting: tuple[int, FrameType | None] | None = None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a signal has come, and waits."""
+        return self._waiting is not None
 
     def __enter__(self) -> "Interrupts":
-        handler = signal.getsignal(signal.SIGINT)
-        if callable(handler) and threading.current_thread() is threading.main_thread():
-            self._handler = handler
-            signal.signal(signal.SIGINT, self._receive)
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM) if self.patient else (signal.SIGINT,):
+                handler = signal.getsignal(number)
+                if callable(handler) or (handler is signal.SIG_DFL and number == signal.SIGTERM):
+                    self._handlers[number] = handler
+                    signal.signal(number, self._receive)
         return self
 
     def __exit__(self, *error: Any) -> None:
-        if self._handler is not None:
-            signal.signal(signal.SIGINT, self._handler)
+        self.patient = False
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        try:
+            self.deliver()
+        finally:
+            self._handlers = {}
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        if self._holding:
-            self._waiting = frame
+        if self._holding or (self.patient and self._waiting is None):
+            self._waiting = (number, frame)
         else:
-            self._handler(number, frame)
+            self._waiting = (number, frame)
+            self.deliver()
+
+    def deliver(self) -> None:
+        """Lets the program have the signal that waits, if there is one."""
+        if self._waiting is None:
+            return
+        (number, frame), self._waiting = self._waiting, None
+        handler = self._handlers[number]
+        if callable(handler):
+            handler(number, frame)
+        else:  # the system's own way, which ends the process
+            signal.signal(number, handler)
+            signal.raise_signal(number)
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Holds the signal back; at the end it is delivered, if it came."""
+        """Holds signals back; at the end they are delivered, unless they wait for longer."""
         self._holding = True
         try:
             yield
         finally:
             self._holding = False
-        frame, self._waiting = self._waiting, None
-        if frame is not None:
-            self._handler(signal.SIGINT, frame)
+        if not self.patient:
+            self.deliver()

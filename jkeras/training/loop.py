@@ -7,12 +7,13 @@ model and no callback class.
 import math
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import jax
 import numpy as np
 
+from jkeras.base.platforms import platform
 from jkeras.training.feeds import Chunk, Feed
 from jkeras.training.haste import Backlog
 
@@ -52,6 +53,11 @@ class Pace:
         if self._refresh is not None:
             self._length = 1
 
+    @property
+    def refreshes(self) -> bool:
+        """Whether the length is found by measuring."""
+        return self._refresh is not None
+
     def length(self, ahead: int | None = None) -> int | None:
         """Returns the number of steps of the next chunk.
 
@@ -85,12 +91,17 @@ class Listeners(NamedTuple):
         pace: Chooses the chunks' lengths.
         progress: Shows (steps done, logs) as chunks end; None for nothing.
         should_stop: Says whether a callback asked to stop.
+        reached: Hears how many steps have ended, and the logs (maybe still on the device), before
+            anybody else does.
+        pause: Called when everybody has heard of a chunk's end, and the next one has not begun.
     """
 
     callbacks: Any
     pace: Pace
     progress: Any = None
     should_stop: Callable[[], bool] = lambda: False
+    reached: Callable[[int, Logs], None] = lambda done, logs: None
+    pause: Callable[[], None] = lambda: None
 
     def show(self, done: int, logs: Logs) -> None:
         """Says that `done` steps have ended."""
@@ -101,7 +112,7 @@ class Listeners(NamedTuple):
 
 def fetch(logs: Logs) -> dict[str, Any]:
     """Returns logs as Python numbers and NumPy arrays; waits for the device."""
-    if len(logs) > 1 and jax.default_backend() != "cpu":  # all at once: each takes a while
+    if len(logs) > 1 and platform() != "cpu":  # all at once: each takes a while
         for value in jax.tree.leaves(dict(logs)):
             if isinstance(value, jax.Array):
                 value.copy_to_host_async()
@@ -118,6 +129,7 @@ def run_pass(
     take: Callable[[Chunk], Logs],
     listeners: Listeners,
     steps: int | None = None,
+    begun: tuple[int, Logs] = (0, {}),
 ) -> tuple[int, Logs]:
     """Takes the chunks of one pass, or of so many steps.
 
@@ -127,6 +139,7 @@ def run_pass(
         take: Runs a chunk; returns the logs at its end, still on the device.
         listeners: Who wants to know.
         steps: The largest number of steps.
+        begun: How many steps were taken before, in another process, and the logs after them.
 
     Returns:
         How many steps were taken, and the logs at the end.
@@ -134,7 +147,13 @@ def run_pass(
     callbacks, pace = listeners.callbacks, listeners.pace
     by_batch = callbacks.wants_batches(mode)
     shown = listeners.progress is not None and mode != "predict"
-    done, logs = 0, {}  # type: tuple[int, Logs]
+    done, logs = begun
+    fresh = not done
+    if not fresh:
+        if listeners.should_stop():
+            return done, logs
+        if shown:
+            listeners.show(done, logs)
     late: tuple[int, Logs] | None = None  # a chunk's end, to be shown a chunk late
     pace.start()
 
@@ -144,11 +163,13 @@ def run_pass(
     def idle() -> bool:
         return all(a.is_ready() for a in jax.tree.leaves(dict(logs)))
 
-    for chunk in feed.chunks(length, steps, idle):
+    left = None if steps is None else steps - done
+    for chunk in feed.chunks(length, left, idle, fresh):
         if by_batch:
             getattr(callbacks, f"on_{mode}_batch_begin")(done)
         logs = take(chunk)
         first, done = done, done + chunk.steps
+        listeners.reached(done, logs)
         if by_batch:
             values = fetch(logs)
             # As in Keras, the last of the steps that were to be taken, even where the data end.
@@ -162,6 +183,7 @@ def run_pass(
                 values = fetch(late[1])
                 listeners.show(late[0], values if shown else {})
             late = (done, logs)
+        listeners.pause()
         if listeners.should_stop():
             break
     return done, logs
@@ -189,6 +211,20 @@ class Training(Protocol):
         """
 
 
+class Place(NamedTuple):
+    """Where training stands.
+
+    Attributes:
+        epoch: The number of the epoch under way, or of the next one.
+        done: How many of its steps have ended.
+        logs: The logs after them; they may still be on the device.
+    """
+
+    epoch: int
+    done: int = 0
+    logs: Logs = {}
+
+
 class Epochs:
     """Runs epochs of training.
 
@@ -200,6 +236,9 @@ class Epochs:
         validate: For the number of an epoch, evaluates and returns logs on the device; None if it
             is not its turn.
         finish_epoch: Gets the number of each epoch, its logs as numbers, and its steps.
+
+    Attributes:
+        place: Where training stands: that of the epochs that somebody waits for, at least.
     """
 
     def __init__(
@@ -211,30 +250,40 @@ class Epochs:
         validate: Callable[[int], Logs | None],
         finish_epoch: Callable[[int, dict[str, Any], int], None],
     ):
-        self._training, self._feed, self._listeners = training, feed, listeners
+        self._training, self._feed = training, feed
+        self._listeners = listeners._replace(reached=self._reached)
+        self.place = Place(0)
         self._steps, self._validate, self._finish_epoch = steps, validate, finish_epoch
         self._warned = False  # of a loss that is not finite
 
-    def run(self, epochs: Sequence[int]) -> None:
-        """Runs epochs of these numbers.
+    def _reached(self, done: int, logs: Logs) -> None:
+        self.place = Place(self.place.epoch, done, logs)
+
+    def run(self, place: Place, end: int) -> None:
+        """Runs the epochs from a place on, and before the epoch `end`.
 
         Where nothing needs an epoch's logs at once, they are fetched when the next one has been
         dispatched: see `haste.Backlog`.
         """
+        begun, epochs = (place.done, place.logs), range(place.epoch, end)
+        self.place = place
         callbacks, progress = self._listeners.callbacks, self._listeners.progress
         backlog = Backlog(self._finish, callbacks.wants_epochs or progress is not None)
         try:
             for epoch in epochs:
-                if self._feed.has_ended:
+                if self._feed.has_ended and not begun[0]:
                     warn_of_end(f"{len(epochs) - epochs.index(epoch)} epochs are left")
                     break
-                callbacks.on_epoch_begin(epoch)
+                if not begun[0]:
+                    self.place = Place(epoch)
+                    callbacks.on_epoch_begin(epoch)
+                    self._training.begin()
                 if progress is not None:
                     progress.start(epoch)
-                self._training.begin()
                 done, logs = run_pass(
-                    "train", self._feed, self._training.take, self._listeners, self._steps
+                    "train", self._feed, self._training.take, self._listeners, self._steps, begun
                 )
+                begun = (0, {})
                 ended_early = self._steps is not None and done < self._steps
                 if ended_early and not self._listeners.should_stop():
                     warn_of_end(f"this epoch had {done} of {self._steps}")
@@ -260,7 +309,9 @@ class Epochs:
         self._warn_of_loss(epoch, values, metrics)
         if self._listeners.progress is not None:
             self._listeners.pace.note(done - self._listeners.progress.done)
+        self.place = Place(epoch + 1)
         self._finish_epoch(epoch, values, done)
+        self._listeners.pause()
 
     def _warn_of_loss(self, epoch: int, values: Logs, metrics: Any) -> None:
         """Warns, once, if the loss is not finite; the step is looked up only then."""

@@ -6,6 +6,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jkeras.base import keys
+from jkeras.base.types import Structure
 from jkeras.core import pure
 from jkeras.core.layer import Layer
 from jkeras.core.parts import held
@@ -47,7 +49,7 @@ def checked(
             pure.Variables(state.params, state.state),
             batch.x,
             training=True,
-            rng=jax.random.fold_in(jax.random.wrap_key_data(state.rng), state.step),
+            rng=jax.random.fold_in(keys.typed(state.rng), state.step),
         )
         reason = (
             f"The gradients of {broken[:4]} are not finite."
@@ -61,7 +63,7 @@ def checked(
     return run
 
 
-def refuse(layer: Layer, inputs: Any, outputs: Any) -> None:
+def refuse(layer: Layer, inputs: Structure, outputs: Structure) -> None:
     """Raises an error that names the layer if its outputs hold NaN, and says whose fault it is.
 
     Raises:

@@ -5,6 +5,7 @@ import math
 import numbers
 import types
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -15,6 +16,8 @@ from jkeras import losses as losses_module
 from jkeras import metrics as metrics_module
 from jkeras.base import registry
 from jkeras.base.naming import nearest, unique
+from jkeras.base.types import Structure
+from jkeras.core.explain import explaining
 from jkeras.training.state import Batch, batch_size
 
 
@@ -199,7 +202,7 @@ class CompiledObjective:
         return ["loss", *self._parts.values(), *names]
 
     # -------------------------------------------------------------- pure functions
-    def loss(self, batch: Batch, outputs: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
+    def loss(self, batch: Batch, outputs: Structure) -> tuple[jax.Array, dict[str, jax.Array]]:
         """Returns the weighted sum of the outputs' losses, and each of them by name."""
         total = jnp.zeros(())
         parts = {}
@@ -236,7 +239,7 @@ class CompiledObjective:
         self,
         metrics: Mapping[str, Any],
         batch: Batch,
-        outputs: Any,
+        outputs: Structure,
         masks: Any,
         losses: Mapping[str, Any],
     ) -> dict[str, Any]:
@@ -249,9 +252,8 @@ class CompiledObjective:
             y_true, y_pred, weight, mask = by_output[i]
             if y_true is not None:
                 weight = weight if weighted else None
-                new[name] = metric.update(
-                    metrics[name], y_true, y_pred, sample_weight=weight, mask=mask
-                )
+                update = explaining(partial(metric.update, metrics[name]), f"The metric {name!r}")
+                new[name] = update(y_true, y_pred, sample_weight=weight, mask=mask)
         return new
 
     def compute(self, metrics: Mapping[str, Any]) -> dict[str, jax.Array]:
@@ -261,6 +263,11 @@ class CompiledObjective:
             values[name] = state["total"] / jnp.maximum(state["count"], 1)
         for name, (_, metric, _) in self.metrics.items():
             value = metric.compute(metrics[name])
+            if value is None or isinstance(value, str):
+                raise TypeError(
+                    f"The result of the metric {name!r} is {value!r}. Let result() return a "
+                    "number, or a dict of numbers."
+                )
             values.update(value if isinstance(value, Mapping) else {name: value})
         return dict(sorted(values.items()))
 
@@ -281,7 +288,7 @@ class CompiledObjective:
         """Returns the first step (from 1) whose loss was not finite; 0 if there was none."""
         return jnp.maximum(-metrics["losses"][0], 0)
 
-    def by_output(self, batch: Batch, outputs: Any, masks: Any = None) -> list[tuple]:
+    def by_output(self, batch: Batch, outputs: Structure, masks: Any = None) -> list[tuple]:
         """Returns (target, output, sample weight, mask) for each output."""
         predictions = flatten_outputs(outputs, self.output_names)
         masks = flatten_outputs(masks, self.output_names)
@@ -297,7 +304,7 @@ class CompiledObjective:
         return list(zip(targets, predictions, weights, masks, strict=True))
 
 
-def flatten_outputs(outputs: Any, names: Any) -> list[Any]:
+def flatten_outputs(outputs: Structure, names: Any) -> list[Any]:
     """Returns a model's outputs (or their masks) as a list, in the order of their names."""
     if isinstance(names, Mapping) and isinstance(outputs, Mapping) and set(outputs) == set(names):
         return [v for key, part in names.items() for v in flatten_outputs(outputs[key], part)]

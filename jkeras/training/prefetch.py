@@ -18,8 +18,8 @@ from typing import Any
 _in_process: Any = None  # the source, in a worker process
 
 
-def prefetched(source: Any, count: int | None) -> Iterator[Any]:
-    """Yields `source[0]`, `source[1]`, ..., in order.
+def prefetched(source: Any, count: int | None, start: int = 0) -> Iterator[Any]:
+    """Yields `source[start]`, `source[start + 1]`, ..., in order.
 
     If the source has `workers` of more than one, or `use_multiprocessing`, they prepare up to
     `max_queue_size` batches ahead. What a worker raises is raised here, with its own traceback, at
@@ -28,8 +28,9 @@ def prefetched(source: Any, count: int | None) -> Iterator[Any]:
     Args:
         source: A `PyDataset`, or anything with `__getitem__`.
         count: How many batches a pass has; None for endless data.
+        start: The first of them.
     """
-    indices: Iterator[int] = itertools.count() if count is None else iter(range(count))
+    indices: Iterator[int] = itertools.count(start) if count is None else iter(range(start, count))
     workers = int(getattr(source, "workers", 1) or 1)
     if workers <= 1 and not getattr(source, "use_multiprocessing", False):
         yield from (source[i] for i in indices)

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple, Self
 import jax
 import jax.export
 
+from jkeras.base.types import Structure
+
 # Not flax.struct: importing it loads linen, a tenth of a second of every `import jkeras`.
 
 
@@ -78,7 +80,7 @@ class Batch(NamedTuple):
 jax.export.register_namedtuple_serialization(Batch, serialized_name="jkeras.Batch")
 
 
-def batch_size(tree: Any) -> int:
+def batch_size(tree: Structure) -> int:
     """Returns the size of the first axis of the arrays in a structure."""
     for leaf in jax.tree.leaves(tree):
         return int(leaf.shape[0]) if leaf.ndim else 1

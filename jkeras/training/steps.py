@@ -9,6 +9,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jkeras.base import keys
+from jkeras.base.types import Structure
+from jkeras.constraints import constrained
 from jkeras.core import pure, scope
 from jkeras.core.layer import Layer
 from jkeras.core.variable import Variable
@@ -22,14 +25,14 @@ class Objective(Protocol):
     `covers_added_losses`, which is true.
     """
 
-    def loss(self, batch: Batch, outputs: Any) -> tuple[Any, dict[str, Any]]:
+    def loss(self, batch: Batch, outputs: Structure) -> tuple[Any, dict[str, Any]]:
         """Returns the loss, and its parts by name; run where the layer's weights can be read."""
 
     def init(self) -> Any:
         """Returns the metrics' states over no data."""
 
     def update(
-        self, metrics: Any, batch: Batch, outputs: Any, masks: Any, losses: dict[str, Any]
+        self, metrics: Any, batch: Batch, outputs: Structure, masks: Any, losses: dict[str, Any]
     ) -> Any:
         """Returns the metrics' states with one more batch."""
 
@@ -167,7 +170,7 @@ def make_train_step(
             lambda: run_layer(layer, objective, batch),
             outside,
             training=True,
-            rng=jax.random.fold_in(state.rng, state.step),
+            rng=jax.random.fold_in(keys.typed(state.rng), state.step),
         )
         factor = None if loss_scale is None else loss_scale(state.opt_state)
         return loss if factor is None else loss * factor, (outputs, effects, losses)
@@ -178,7 +181,7 @@ def make_train_step(
         updates, opt_state = tx.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         for path in constraints.keys() & params.keys():
-            params[path] = constraints[path](params[path])
+            params[path] = constrained(constraints[path], params[path], path)
         metrics, own = update_with(
             lambda: objective.update(state.metrics, batch, outputs, effects.masks[0], losses),
             effects.state,
@@ -259,7 +262,7 @@ def make_predict_step(
     return predict_step
 
 
-def describe(layer: Layer, variables: pure.Variables, x: Any) -> tuple[Any, list[str]]:
+def describe(layer: Layer, variables: pure.Variables, x: Structure) -> tuple[Any, list[str]]:
     """Returns the specs of a layer's outputs for inputs of some specs, and the paths it writes.
 
     Nothing is computed. The paths are those of variables that inference changes (the states of

@@ -11,8 +11,10 @@ import numpy as np
 from jkeras.base import settings
 from jkeras.base.keys import draw_integer_seed
 from jkeras.utils import image
-from jkeras.utils.dataset import Dataset, shuffled, stack
+from jkeras.utils.dataset import Dataset
+from jkeras.utils.elements import stack
 from jkeras.utils.timeseries import check_format
+from jkeras.utils.workers import AUTOTUNE
 
 _IMAGE_ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 Labels = Sequence[int] | str | None
@@ -40,7 +42,7 @@ def image_dataset_from_directory(
 ) -> Any:
     """Returns the images in a folder, with their classes: the folder's sub-folders.
 
-    Images (`.bmp`, `.gif`, `.jpeg`, `.jpg`, `.png`) are read when they are asked for.
+    Images (`.bmp`, `.gif`, `.jpeg`, `.jpg`, `.png`) are read when they are asked for, by threads.
 
     Args:
         directory: The folder.
@@ -66,7 +68,7 @@ def image_dataset_from_directory(
         verbose: Whether to print how many files were found.
 
     Returns:
-        A data set of batches `x` or `(x, y)`: float32 images of shape
+        A `keras.utils.Dataset` of batches `x` or `(x, y)`: float32 images of shape
         (batch_size, height, width, channels), and labels: int32 of shape (batch_size,), or float32
         of shape (batch_size, classes) or (batch_size, 1). Its `class_names` and `file_paths` say
         what it is made of.
@@ -138,7 +140,7 @@ def text_dataset_from_directory(
 ) -> Any:
     """Returns the texts in a folder, with their classes: the folder's sub-folders.
 
-    Texts (`.txt`, in UTF-8) are read when they are asked for.
+    Texts (`.txt`, in UTF-8) are read when they are asked for, by threads.
 
     Args:
         directory: The folder.
@@ -159,8 +161,9 @@ def text_dataset_from_directory(
         verbose: Whether to print how many files were found.
 
     Returns:
-        A data set of batches `x` or `(x, y)`: object arrays of strings, of shape (batch_size,), and
-        labels as `image_dataset_from_directory` gives them.
+        A `keras.utils.Dataset` of batches `x` or `(x, y)`: object arrays of strings, of shape
+        (batch_size,), and labels as `image_dataset_from_directory` gives
+        them.
 
     Raises:
         ValueError: If an argument is wrong, or there are no texts.
@@ -194,7 +197,7 @@ def audio_dataset_from_directory(
 ) -> Any:
     """Returns the sounds in a folder, with their classes: the folder's sub-folders.
 
-    Sounds (`.wav`, uncompressed) are read when they are asked for.
+    Sounds (`.wav`, uncompressed) are read when they are asked for, by threads.
 
     Args:
         directory: The folder.
@@ -218,8 +221,9 @@ def audio_dataset_from_directory(
         verbose: Whether to print how many files were found.
 
     Returns:
-        A data set of batches `x` or `(x, y)`: float32 sounds between -1 and 1, of shape
-        (batch_size, samples, channels), and labels as `image_dataset_from_directory` gives them.
+        A `keras.utils.Dataset` of batches `x` or `(x, y)`: float32 sounds between -1 and 1, of
+        shape (batch_size, samples, channels), and labels as `image_dataset_from_directory` gives
+        them.
 
     Raises:
         ValueError: If an argument is wrong, or there are no sounds.
@@ -408,24 +412,28 @@ class _Files:
             if verbose and name is not None:
                 _say(f"Using {len(part)} files for {name}.")
             reorder = shuffle and (subset, name) != ("both", "validation")
-            made = self._make(load, part, seed if reorder else None)
+            made = self._loaded(load, part, seed if reorder else None)
             if batch_size is not None:
                 made = made.batch(batch_size, collate=collate)
+            made = made.prefetch(AUTOTUNE)
             made.class_names = self.class_names
             made.file_paths = [self.paths[i] for i in part]
             datasets.append(made)
         return datasets if subset == "both" else datasets[0]
 
-    def _make(
+    def _loaded(
         self, load: Callable[[str], np.ndarray], part: np.ndarray, seed: int | None
     ) -> Dataset:
         labels = self._encoded_labels()
 
-        def get(index: int) -> Any:
-            sample = load(self.paths[part[index]])
-            return sample if labels is None else (sample, labels[part[index]])
+        def get(index: Any) -> Any:
+            sample = load(self.paths[index])
+            return sample if labels is None else (sample, labels[index])
 
-        return Dataset(get, len(part)) if seed is None else shuffled(get, len(part), seed)
+        files = Dataset(part.__getitem__, len(part))
+        if seed is not None:
+            files = files.shuffle(len(part), seed)
+        return files.map(get, AUTOTUNE)
 
     def _encoded_labels(self) -> np.ndarray | None:
         if self.labels is None or self.class_names is None:

@@ -2,13 +2,14 @@
 
 import io
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from jkeras.base import settings
+from jkeras.ops.host_image import INTERPOLATIONS as INTERPOLATIONS
+from jkeras.ops.host_image import resize as resize
 
 _MODES = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}
 CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}
@@ -174,61 +175,6 @@ def crop_size(size: tuple[int, ...], target: tuple[int, int]) -> tuple[int, int]
 
 
 # ------------------------------------------------------------------ resizing
-def _cubic(x: np.ndarray) -> np.ndarray:
-    near = (1.5 * x - 2.5) * x * x + 1
-    far = ((-0.5 * x + 2.5) * x - 4) * x + 2
-    return np.where(x >= 2, 0, np.where(x >= 1, far, near))
-
-
-def _lanczos(radius: int) -> Callable[[np.ndarray], np.ndarray]:
-    return lambda x: np.where(x > radius, 0, np.sinc(x) * np.sinc(x / radius))
-
-
-# name -> (radius, kernel of the distance)
-_KERNELS: dict[str, tuple[int, Callable[[np.ndarray], np.ndarray]]] = {
-    "bilinear": (1, lambda x: np.maximum(0, 1 - x)),
-    "bicubic": (2, _cubic),
-    "lanczos3": (3, _lanczos(3)),
-    "lanczos5": (5, _lanczos(5)),
-}
-INTERPOLATIONS = ("nearest", *_KERNELS)
-
-
-def resize(x: np.ndarray, size: tuple[int, int], interpolation: str = "bilinear") -> np.ndarray:
-    """Resizes images as `jax.image.resize(..., antialias=False)` does, without a compiler.
-
-    (JAX compiles for each size of an image, and the images of a folder have many sizes.)
-
-    Args:
-        x: Images, of shape (..., height, width, channels).
-        size: The new (height, width).
-        interpolation: One of `INTERPOLATIONS`.
-
-    Returns:
-        A float32 array of shape (..., *size, channels).
-    """
-    x = np.asarray(x, "float32")
-    for axis, length in ((-3, size[0]), (-2, size[1])):
-        if x.shape[axis] != length:
-            x = _resize_axis(x, axis, length, interpolation)
-    return x
-
-
-def _resize_axis(x: np.ndarray, axis: int, length: int, interpolation: str) -> np.ndarray:
-    old = x.shape[axis]
-    centers = (np.arange(length) + 0.5) * (old / length) - 0.5
-    if interpolation == "nearest":
-        return x.take(np.floor(centers + 0.5).astype(int), axis)
-    radius, kernel = _KERNELS[interpolation]
-    taps = np.floor(centers).astype(int)[:, None] + np.arange(1 - radius, 1 + radius)
-    weights = kernel(np.abs(centers[:, None] - taps))
-    weights = np.where((taps >= 0) & (taps < old), weights, 0)
-    weights = (weights / weights.sum(1, keepdims=True)).astype("float32")
-    taps = taps.clip(0, old - 1)
-    shape = [length if i == x.ndim + axis else 1 for i in range(x.ndim)]
-    return sum(x.take(taps[:, k], axis) * weights[:, k].reshape(shape) for k in range(2 * radius))
-
-
 def smart_resize(
     x: Any,
     size: tuple[int, int],

@@ -6,6 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.base.numbers import as_integer
+from jkeras.core.explain import explaining
+
 
 def to_categorical(x: Any, num_classes: int | None = None) -> Any:
     """Returns 1 at the place of each class in a new last axis, 0 elsewhere.
@@ -30,7 +33,20 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Any:
         if num_classes is None:
             raise ValueError("Give `num_classes`: under jax.jit it cannot depend on the classes.")
         return jax.nn.one_hot(x[..., 0] if x.ndim > 1 and x.shape[-1] == 1 else x, num_classes)
-    classes = np.asarray(x).astype("int64")
+    given = np.asarray(x)
+    try:
+        classes = given.astype("int64")
+        good = given.dtype.kind != "f" or bool((classes == given).all())
+    except (TypeError, ValueError):
+        good = False
+    if not good:
+        raise ValueError(
+            "`x` must be class numbers, integers from 0 on. Received an array of dtype "
+            f"{given.dtype}, such as {given.ravel()[:3].tolist()}. Number the classes first, for "
+            "example with np.unique(x, return_inverse=True)."
+        )
+    if num_classes is not None and as_integer(num_classes) is None:
+        raise ValueError(f"`num_classes` must be an integer. Received: num_classes={num_classes!r}")
     if classes.ndim > 1 and classes.shape[-1] == 1:
         classes = classes[..., 0]
     size = int(classes.max(initial=-1)) + 1 if num_classes is None else num_classes
@@ -59,5 +75,6 @@ def normalize(x: Any, axis: int = -1, order: int = 2) -> Any:
     """
     numpy: Any = jnp if isinstance(x, jax.Array) else np
     x = numpy.atleast_2d(numpy.asarray(x))
-    norms = numpy.linalg.norm(x, order, axis, keepdims=True)
+    norm = explaining(numpy.linalg.norm, "keras.utils.normalize()")
+    norms = norm(x, order, axis, keepdims=True)
     return x / numpy.where(norms == 0, 1, norms)

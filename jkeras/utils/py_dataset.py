@@ -1,7 +1,9 @@
 """PyDataset: data by the batch, and what a batch is made of."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
+
+from jkeras.base.arguments import check_arguments
 
 
 class PyDataset:
@@ -33,6 +35,10 @@ class PyDataset:
     workers: int = 1
     use_multiprocessing: bool = False
     max_queue_size: int = 10
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        check_arguments(cls, args, kwargs)
+        return super().__new__(cls)
 
     def __init__(
         self, workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10

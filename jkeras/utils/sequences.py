@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from jkeras.base.numbers import as_integer
+
 
 def pad_sequences(
     sequences: Any,
@@ -52,6 +54,12 @@ def pad_sequences(
             f"`dtype` {dtype} is not compatible with `value`'s type: {type(value)} "
             "You should set `dtype=object` for variable length strings."
         )
+    if maxlen is not None and (as_integer(maxlen) is None or maxlen < 0):
+        raise ValueError(f"`maxlen` must be None or an integer >= 0. Received: maxlen={maxlen!r}")
+    try:
+        np.dtype(dtype)
+    except TypeError:
+        raise ValueError(f"`dtype` must be a dtype of NumPy. Received: dtype={dtype!r}") from None
     if maxlen is None:
         maxlen = max(map(len, sequences), default=0)
     shapes = [np.asarray(sequence).shape[1:] for sequence in sequences if len(sequence)]

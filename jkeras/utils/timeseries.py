@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from jkeras.utils.dataset import Dataset, shuffled
+from jkeras.utils.dataset import Dataset
+from jkeras.utils.elements import as_array
 
 
 def timeseries_dataset_from_array(
@@ -36,7 +37,7 @@ def timeseries_dataset_from_array(
         format: Accepted for Keras's sake: `"tf"` or `"grain"`.
 
     Returns:
-        A data set of batches `x`, or `(x, y)`: NumPy arrays of shape
+        A `keras.utils.Dataset` of batches `x`, or `(x, y)`: NumPy arrays of shape
         (batch_size, sequence_length, ...) and (batch_size, ...).
 
     Raises:
@@ -74,12 +75,14 @@ def timeseries_dataset_from_array(
         last = min(last, len(targets))
     starts = np.arange(start, last, sequence_stride)
 
-    def get(index: int) -> Any:
-        first = starts[index]
-        window = data[first + steps]
-        return window if targets is None else (window, targets[first])
+    def rows(_: Any, indices: Any) -> Any:
+        first = starts[indices]
+        window = as_array(data[first[..., None] + steps])
+        return window if targets is None else (window, as_array(targets[first]))
 
-    windows = shuffled(get, len(starts), seed) if shuffle else Dataset(get, len(starts))
+    windows = Dataset.by_rows(rows, len(starts))
+    if shuffle:
+        windows = windows.shuffle(max(1, len(starts)), seed)
     return windows if batch_size is None else windows.batch(batch_size)
 
 

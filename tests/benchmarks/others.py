@@ -142,6 +142,28 @@ def bar(rounds, quick):
         tables.show(f"bar and callbacks: {name}", times, Watched.name)
 
 
+# ------------------------------------------------------------------ backups
+class BackedUp(programs.JKeras):
+    """`fit` with a backup after every hundredth batch."""
+
+    name = "jkeras, backups"
+
+    def epoch(self, count=1):
+        with tempfile.TemporaryDirectory() as folder:
+            backup = self.keras.callbacks.BackupAndRestore(folder, save_freq=100)
+            options = {"batch_size": self.workload.batch_size, "verbose": 0, "callbacks": [backup]}
+            self.model.fit(self.x, self.y, epochs=count, **options)
+
+
+def backups(rounds, quick):
+    """Epochs with a backup after every hundredth batch, against epochs without."""
+    name = "regression" if quick else "Fashion-MNIST MLP"
+    made = [make(kind, NAMED[name]) for kind in (BackedUp, programs.JKeras)]
+    for program in made:
+        program.epoch(2)
+    tables.show(f"backups: {name}", programs.interleave(made, rounds, 2), BackedUp.name)
+
+
 # ------------------------------------------------------------------ evaluate and predict
 def by_hand(workload, weights, x, y):
     """Returns what one writes for evaluation, for prediction, and for one row's."""
@@ -336,6 +358,7 @@ def cold(rounds, quick):
 SECTIONS = {
     "validation": validated,
     "bar": bar,
+    "backups": backups,
     "predict": evaluate_and_predict,
     "stream": streams,
     "memmap": memmap,

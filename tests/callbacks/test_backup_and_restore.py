@@ -32,6 +32,9 @@ class Fail(keras.callbacks.Callback):
     def __init__(self, epoch, batch=None):
         self.epoch, self.batch, self.now = epoch, batch, None
 
+    def get_state(self):
+        return None  # it knows where training stands from its hooks
+
     def steps_ahead(self, mode, batch):
         return None if self.batch is None else 1
 
@@ -76,8 +79,8 @@ def test_training_goes_on_as_if_nothing_had_happened(tmp_path, whole, failure):
         train(BackupAndRestore(tmp_path / "b"), failure, make=with_everything)
     # Another seed: what is random comes from the backup, too.
     resumed, rest = train(BackupAndRestore(tmp_path / "b"), make=with_everything, seed=8)
-    assert rest.epoch == list(range(failure.epoch, 4))
-    np.testing.assert_array_equal(rest.history["loss"], history.history["loss"][failure.epoch :])
+    assert rest.epoch == [0, 1, 2, 3]
+    assert rest.history == history.history
     assert weights_equal(resumed, model)
     assert int(resumed.optimizer.iterations) == int(model.optimizer.iterations)
     assert not (tmp_path / "b").exists()
@@ -106,7 +109,7 @@ def test_data_that_comes_in_batches(tmp_path):
     with pytest.raises(InterruptedError):
         batches(BackupAndRestore(tmp_path / "b"), Fail(1))
     resumed, history = batches(BackupAndRestore(tmp_path / "b"))
-    assert history.epoch == [1, 2]
+    assert history.epoch == [0, 1, 2]
     assert weights_equal(resumed, model)
 
 
@@ -117,8 +120,9 @@ def test_several_interruptions(tmp_path):
             train(BackupAndRestore(tmp_path / "b"), Fail(epoch))
     resumed, _ = train(BackupAndRestore(tmp_path / "b", delete_checkpoint=False))
     assert weights_equal(resumed, whole)
-    again, history = train(BackupAndRestore(tmp_path / "b"))
-    assert history.epoch == []  # it was finished
+    watch = Fail(None, 0)
+    again, history = train(BackupAndRestore(tmp_path / "b"), watch)
+    assert history.epoch == [0, 1, 2, 3] and watch.now is None  # it was finished
     assert weights_equal(again, whole)
 
 
@@ -139,17 +143,22 @@ def test_a_changed_learning_rate_is_part_of_the_backup(tmp_path):
     assert float(model.optimizer.learning_rate) == pytest.approx(0.05 * 0.5**4)
 
 
-def test_a_backup_within_an_epoch_starts_the_epoch_again(tmp_path):
+def test_a_backup_within_an_epoch_goes_on_with_the_next_batch(tmp_path):
+    whole, expected = train()
     with pytest.raises(InterruptedError):
         train(BackupAndRestore(tmp_path / "b", save_freq=3), Fail(2, 0))
     seen = []
     watch = keras.callbacks.LambdaCallback(
-        on_epoch_begin=lambda epoch, logs: seen.append(
-            (epoch, int(watch.model.optimizer.iterations))
-        )
+        on_epoch_begin=lambda epoch, logs: seen.append(("epoch", epoch)),
+        on_train_batch_begin=lambda batch, logs: seen.append(
+            (batch, int(watch.model.optimizer.iterations))
+        ),
     )
-    train(BackupAndRestore(tmp_path / "b", save_freq=3), watch)
-    assert seen[0] == (1, 3)  # three batches were done: epoch 0, and the first one of epoch 1
+    resumed, history = train(BackupAndRestore(tmp_path / "b", save_freq=3), watch)
+    # Three batches were done: epoch 0, and the first one of epoch 1.
+    assert seen[:4] == [("epoch", 1), (1, 3), ("epoch", 2), (0, 4)]
+    assert history.history == expected.history and history.epoch == [0, 1, 2, 3]
+    assert weights_equal(resumed, whole)
 
 
 def test_a_damaged_backup(tmp_path):
@@ -158,11 +167,12 @@ def test_a_damaged_backup(tmp_path):
             train(BackupAndRestore(tmp_path / "b", **arguments), Fail(3))
 
     interrupted(double_checkpoint=True)
-    latest = tmp_path / "b" / "latest.msgpack"
+    latest = tmp_path / "b" / "latest.backup"
     data = latest.read_bytes()
     latest.write_bytes(data[: len(data) // 2])
-    model, history = train(BackupAndRestore(tmp_path / "b", double_checkpoint=True))
-    assert history.epoch == [2, 3]
+    with pytest.warns(UserWarning, match=r"damaged.*Going on from previous.backup"):
+        model, history = train(BackupAndRestore(tmp_path / "b", double_checkpoint=True))
+    assert history.epoch == [0, 1, 2, 3]
     assert weights_equal(model, train()[0])
     latest.parent.mkdir()
     latest.write_bytes(b"\x00")

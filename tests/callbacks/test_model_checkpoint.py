@@ -149,7 +149,6 @@ def test_a_folder_in_the_place_of_the_file(tmp_path):
     ("name", "arguments", "message"),
     [
         ("a.ckpt", {}, "must end in `.keras`"),
-        ("a", {}, "must end in `.keras`"),
         ("a.h5", {"save_weights_only": True}, "must end in `.weights.h5`"),
         ("a.keras", {"save_weights_only": True}, "must end in `.weights.h5`"),
         ("a.keras", {"save_freq": "batch"}, "Unrecognized save_freq: batch"),

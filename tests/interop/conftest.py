@@ -107,8 +107,9 @@ def difference(name, ours, theirs):
 
 # ------------------------------------------------------------------ the table
 def pytest_addoption(parser):
-    """Adds the option that `nox -s interop` sets where it runs everything."""
+    """Adds the options: `nox -s interop` sets the first one where it runs everything."""
     parser.addoption("--every-name", action="store_true", help="fail for names not compared")
+    parser.addoption("--every-application", action="store_true", help="not one of each family")
 
 
 @pytest.hookimpl(trylast=True)

@@ -45,7 +45,7 @@ def test_given_parameters():
     ("arguments", "message"),
     [
         ({"call_fn": call}, "cannot all be `None`"),
-        ({"call_fn": lambda x: x, "params": 0}, r"takes the arguments \['inputs', 'params'\]"),
+        ({"call_fn": lambda x: x, "params": 0}, "takes the argument `inputs`"),
         ({"call_fn": call, "init_fn": lambda rng, inputs, shape: 0}, "function of"),
     ],
 )

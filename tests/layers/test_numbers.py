@@ -20,6 +20,8 @@ ELSEWHERE = {
     "RandomCrop": "below: Keras's crops a batch at one place",
     "MixUp": "below",
     "RandAugment": "applies the others",
+    "Pipeline": "applies the others",
+    "MaxNumBoundingBoxes": "leaves images as they are: tests/utils/test_bounding_boxes.py",
     "AugMix": "applies the others",
     "IntegerLookup": "Keras needs TensorFlow: tests/layers",
     "StringLookup": "Keras needs TensorFlow: tests/layers",

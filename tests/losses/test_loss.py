@@ -274,3 +274,13 @@ def test_the_dtype_cannot_be_set():
         losses.Huber().dtype = "float16"
     with pytest.raises(AttributeError):
         metrics.AUC().dtype = "float16"
+
+
+def test_a_user_s_loss_of_one_number_is_multiplied_by_the_mean_weight():
+    def one_number(y_true, y_pred):
+        return jnp.mean(jnp.square(y_true - y_pred))
+
+    loss = losses.LossFunctionWrapper(one_number)
+    with pytest.warns(UserWarning, match="'one_number' gives one number for the whole batch"):
+        weighted = loss(Y_TRUE, Y_PRED, WEIGHTS)
+    assert np.isclose(weighted, loss(Y_TRUE, Y_PRED) * np.mean(WEIGHTS))

@@ -257,3 +257,23 @@ def test_all_arrays_as_a_tree():
     assert tree["optimizer_variables"]["sgd"]["iteration"] == 3
     with pytest.raises(ValueError, match="Unknown variable name: weights"):
         model.set_state_tree({"weights": {}})
+
+
+def test_the_steps_of_the_base_unpack_into_logs_and_a_state_as_in_keras():
+    class More(keras.Model):
+        def train_step(self, state, data):
+            logs, state = super().train_step(state, data)
+            trainable, *_ = state
+            return {**logs, "weights": len(trainable)}, state
+
+        def test_step(self, state, data):
+            logs, state = super().test_step(state, data)
+            return {**logs, "tested": 5.0}, state
+
+    model, plain = make(More), make(keras.Model)
+    history = model.fit(X, Y, shuffle=False, verbose=0).history
+    expected = plain.fit(X, Y, shuffle=False, verbose=0).history
+    assert history.pop("weights") == [len(model.trainable_variables)]
+    for name, values in expected.items():
+        np.testing.assert_allclose(history[name], values, rtol=1e-5)
+    assert model.evaluate(X, Y, verbose=0, return_dict=True)["tested"] == 5.0

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from jkeras import Variable, ops, random
 from jkeras.core import operations
-from jkeras.ops import arrays, cpu_convolution
+from jkeras.ops import arrays
 
 RNG = np.random.RandomState(0)
 A = RNG.randn(3, 4).astype("float32")
@@ -618,66 +618,3 @@ def test_depthwise_convolution_is_one_in_as_many_groups_as_channels(
     options = (strides, padding, data_format, dilation)
     expected = arrays.conv(x, kernel.reshape(*window, 1, 6), *options)
     close(arrays.depthwise_conv(x, kernel, *options), expected)
-
-
-@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
-@pytest.mark.parametrize(
-    ("window", "channels", "strides", "padding", "dilation"),
-    [
-        *(((3,), 3, 2, "same", 1), ((3,), 3, 1, "causal", 2), ((2, 3), 64, 1, "valid", 1)),
-        *(
-            ((3, 2), 3, (2, 1), "same", 1),
-            ((3, 3), 70, 2, "same", 1),
-            ((2, 1, 2), 3, 1, "valid", 1),
-        ),
-        ((8, 7), 3, 1, "same", 1),  # more elements than are written out
-    ],
-)
-def test_gradients_of_convolutions_are_the_same_in_loops(
-    window, channels, strides, padding, dilation, data_format
-):
-    x = RNG.randn(2, *(9, 8, 7)[: len(window)], channels).astype("float32")
-    kernel = RNG.randn(*window, channels, 5).astype("float32") / channels
-    if data_format == "channels_first":
-        x = np.moveaxis(x, -1, 1)
-
-    @jax.jit
-    def derivatives(x, kernel):
-        def total(x, kernel):
-            y = arrays.conv(x, kernel, strides, padding, data_format, dilation)
-            return (y**2).mean()
-
-        directional = jax.jvp(total, (x, kernel), (x, kernel))  # forward as well
-        return jax.value_and_grad(total, (0, 1))(x, kernel), directional
-
-    expected = derivatives(x, kernel)
-    derivatives.clear_cache()
-    with cpu_convolution.in_loop():
-        found = derivatives(x, kernel)
-    jax.tree.map(close, found, expected)
-
-
-@pytest.mark.parametrize(
-    "options", [(2, "same"), (1, "valid", None, None, 2), ((1, 2), "valid", 1)]
-)
-def test_gradients_of_transposed_convolutions_are_the_same_in_loops(options):
-    x, kernel = RNG.randn(2, 5, 4, 3).astype("float32"), RNG.randn(3, 2, 8, 3).astype("float32")
-
-    def total(x, kernel):
-        return (arrays.conv_transpose(x, kernel, *options) ** 2).mean()
-
-    expected = jax.value_and_grad(total, (0, 1))(x, kernel)
-    with cpu_convolution.in_loop():
-        jax.tree.map(close, jax.value_and_grad(total, (0, 1))(x, kernel), expected)
-
-
-def test_convolutions_in_loops_can_be_transformed():
-    x, kernel = RNG.randn(2, 5, 5, 2).astype("float32"), RNG.randn(3, 3, 2, 2).astype("float32")
-
-    def total(scale, x):
-        return (arrays.conv(x[None] * scale, kernel) ** 2).sum()
-
-    second = jax.vmap(jax.hessian(total), (None, 0))
-    expected = second(2.0, x)
-    with cpu_convolution.in_loop():
-        close(second(2.0, x), expected)

@@ -120,7 +120,7 @@ def test_unknown_classes(tmp_path):
 
 
 def test_arguments(tmp_path):
-    for name in ("model", "model.foo", "model.weights"):
+    for name in ("model.foo", "model.weights"):
         with pytest.raises(ValueError, match="Invalid filepath extension for saving"):
             model().save(tmp_path / name)
     for name in ("model.h5", "model.keras", "weights.h5"):

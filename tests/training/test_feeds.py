@@ -229,3 +229,28 @@ def test_positions_are_shared(tmp_path):
     second.position = first.position
     rest = [s.tolist() for s in rows_of(second.chunks(lambda: None, 5))]
     assert sorted(sum(taken + rest, [])) == list(range(30))  # noqa: RUF017
+
+
+def test_what_is_on_the_device_already_takes_no_more_of_it(monkeypatch):
+    from jkeras.training import budget
+
+    monkeypatch.setattr(budget, "free_bytes", lambda: 1000)
+    rows = np.ones((200, 1), "float32")  # 800 bytes, of which 500 are allowed
+    assert not budget.fits_on_device(rows)
+    assert budget.fits_on_device(jnp.asarray(rows))
+    assert budget.fits_on_device(rows[:120].astype("float64"))  # sent in 32 bits
+    assert not budget.fits_on_device(rows[:120], besides=100)
+
+
+def test_training_and_validation_data_share_one_budget(monkeypatch, caplog):
+    import jkeras as keras
+    from jkeras.training import budget
+
+    monkeypatch.setattr(budget, "free_bytes", lambda: 2000)
+    x, y = np.ones((100, 1), "float32"), np.ones((100, 1), "float32")  # 800 bytes
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(x, y, verbose=0, validation_data=(x[:20], y[:20]))
+    assert not caplog.records
+    model.fit(x, y, verbose=0, validation_data=(x[:80], y[:80]))
+    assert [record.message[:23] for record in caplog.records] == ["The data takes 640 byte"]

@@ -5,15 +5,16 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
+from jkeras.base.numbers import as_integer, as_number
+from jkeras.core import host
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.layer import Layer
-from jkeras.layers.arguments import one_of
+from jkeras.layers.arguments import one_of, positive_integer
 
 
-def encode(indices: Any, mode: str, depth: int, dtype: Any, weights: Any = None) -> jax.Array:
+def encode(indices: Any, mode: str, depth: int, dtype: Any, weights: Any = None) -> Any:
     """Encodes indices below `depth`; others, such as -1, are left out.
 
     Args:
@@ -25,19 +26,31 @@ def encode(indices: Any, mode: str, depth: int, dtype: Any, weights: Any = None)
         dtype: The dtype of the encoding.
         weights: For `"count"`, how much each index counts.
     """
+    if getattr(indices, "dtype", np.dtype(int)).kind in "OUS":
+        raise TypeError(
+            f"Integers are expected, got strings such as {np.ravel(indices)[:1].tolist()}. Number "
+            "them with keras.layers.StringLookup."
+        )
+    xp = host.array_module()
+    indices = xp.asarray(indices, "int32")
     if mode == "int":
-        return jnp.asarray(indices, "int32")
-    indices = jnp.asarray(indices, "int32")
+        return indices
+    one_hot = _one_hot if xp is np else jax.nn.one_hot
     if mode == "one_hot":
         if indices.ndim and indices.shape[-1] == 1:
             indices = indices[..., 0]
-        return jax.nn.one_hot(indices, depth, dtype=dtype)
-    ones = jax.nn.one_hot(jnp.atleast_1d(indices), depth, dtype=dtype)
+        return one_hot(indices, depth, dtype=dtype)
+    ones = one_hot(xp.atleast_1d(indices), depth, dtype=dtype)
+    axis = 1 if indices.ndim > 1 else 0  # as in Keras; of more than two axes, the second one
     if mode == "multi_hot":
-        return jnp.max(ones, axis=-2)
+        return xp.max(ones, axis=axis)
     if weights is not None:
-        ones = ones * jnp.asarray(weights, dtype)[..., None]
-    return jnp.sum(ones, axis=-2)
+        ones = ones * xp.asarray(weights, dtype)[..., None]
+    return xp.sum(ones, axis=axis)
+
+
+def _one_hot(indices: np.ndarray, depth: int, dtype: Any) -> np.ndarray:
+    return (indices[..., None] == np.arange(depth)).astype(dtype)
 
 
 def check_output_mode(layer: Layer, mode: Any, allowed: Iterable[str], sparse: bool) -> str:
@@ -71,6 +84,8 @@ class CategoryEncoding(Layer):
         [[1.0, 1.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 1.0]]
     """
 
+    _prepares_data = _on_numpy = True
+
     def __init__(
         self,
         num_tokens: int | None = None,
@@ -87,8 +102,8 @@ class CategoryEncoding(Layer):
                 "num_tokens must be set to use this layer. If the number of tokens is not known "
                 "beforehand, use the IntegerLookup layer instead."
             )
-        if num_tokens < 1:
-            raise ValueError(f"`num_tokens` must be >= 1. Received: num_tokens={num_tokens}.")
+        if (as_integer(num_tokens) or 0) < 1:
+            raise ValueError(f"`num_tokens` must be >= 1. Received: num_tokens={num_tokens!r}.")
         self.num_tokens = num_tokens
 
     def call(self, inputs: Any, count_weights: Any = None) -> Any:
@@ -125,6 +140,8 @@ class Discretization(Layer):
         [[0, 2, 3, 1], [1, 3, 2, 1]]
     """
 
+    _prepares_data = _on_numpy = True
+
     def __init__(
         self,
         bin_boundaries: Any = None,
@@ -146,8 +163,15 @@ class Discretization(Layer):
                 "Both `num_bins` and `bin_boundaries` should not be set. Received: "
                 f"`num_bins={num_bins}` and `bin_boundaries={bin_boundaries}`"
             )
-        self.num_bins = num_bins
-        self.bin_boundaries = None if bin_boundaries is None else [float(b) for b in bin_boundaries]
+        self.num_bins = None if num_bins is None else positive_integer(self, "num_bins", num_bins)
+        given = [] if bin_boundaries is None else list(bin_boundaries)
+        numbers = [as_number(b) for b in given]
+        if None in numbers or numbers != sorted(numbers):
+            raise ValueError(
+                "Invalid value for argument `bin_boundaries`. Expected ascending numbers. "
+                f"Received: bin_boundaries={bin_boundaries!r} (layer {self.name!r})"
+            )
+        self.bin_boundaries = None if bin_boundaries is None else [float(b) for b in given]
 
     def adapt(self, data: Any, steps: int | None = None) -> None:
         """Finds the boundaries between intervals that hold equally many numbers of `data`.
@@ -176,8 +200,9 @@ class Discretization(Layer):
                 "call `adapt(dataset)` before you can start using the `Discretization` layer "
                 f"{self.name!r}."
             )
-        boundaries = jnp.asarray(self.bin_boundaries, "float32")
-        indices = jnp.searchsorted(boundaries, jnp.asarray(inputs, "float32"), side="right")
+        xp = host.array_module()
+        boundaries = xp.asarray(self.bin_boundaries, "float32")
+        indices = xp.searchsorted(boundaries, xp.asarray(inputs, "float32"), side="right")
         return encode(indices, self.output_mode, len(boundaries) + 1, self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
@@ -188,10 +213,28 @@ class Discretization(Layer):
 
 
 def batches(data: Any, steps: int | None = None) -> Iterable[np.ndarray]:
-    """Yields arrays: an array or a list of values as it is, an iterable batch by batch."""
+    """Yields arrays: an array or a list of values as it is, an iterable batch by batch.
+
+    Of a batch that is a tuple, such as (x, y), it gives the first part.
+    """
+    if isinstance(data, (list, tuple)) and any(map(_is_batch, data)):
+        data = iter(data)
     if hasattr(data, "shape") or isinstance(data, (list, tuple, str)):
         return [np.asarray(data)]
-    return (np.asarray(batch) for batch in itertools.islice(data, steps))
+    if not isinstance(data, Iterable):
+        raise TypeError(
+            "adapt() takes an array, a list of values, or an iterable of batches. Received: "
+            f"data={data!r}"
+        )
+    parts = itertools.islice(data, steps)
+    return (np.asarray(b[0] if isinstance(b, tuple) and _is_batch(b) else b) for b in parts)
+
+
+def _is_batch(x: Any) -> bool:
+    """Says whether a member of a list is a batch: an array of several axes, or (x, y)."""
+    if isinstance(x, tuple):
+        return len(x) > 1 and all(hasattr(part, "shape") for part in x)
+    return getattr(x, "ndim", 0) > 1
 
 
 # ------------------------------------------------------------------ on the host
@@ -208,7 +251,7 @@ class HostLayer(Layer):
     """
 
     output_modes: tuple[str, ...] = ("int", "one_hot", "multi_hot", "count")
-    on_host = True
+    on_host = _prepares_data = _on_numpy = True
 
     def __init__(self, output_mode: str = "int", sparse: bool = False, **kwargs: Any):
         super().__init__(autocast=False, **kwargs)
@@ -248,7 +291,8 @@ class HostLayer(Layer):
         if self.output_mode == "one_hot":
             shape = shape[:-1] if shape and shape[-1] == 1 else shape
             return SymbolicTensor((*shape, self.depth), self.compute_dtype)
-        return SymbolicTensor((*shape[:-1], self.depth), self.compute_dtype)
+        rest = (*shape[:1], *shape[2:]) if len(shape) > 1 else ()
+        return SymbolicTensor((*rest, self.depth), self.compute_dtype)
 
 
 def map_values(function: Callable[..., int], *arrays: Any) -> np.ndarray:

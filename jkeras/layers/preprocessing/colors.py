@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jkeras.core.signatures import takes_arguments_of
 from jkeras.layers.arguments import size_tuple
@@ -102,9 +103,14 @@ class RandomBrightness(_SeedFirst):
     """
 
     least = -1
+    _on_numpy = True
 
-    def by_factor(self, image: jax.Array, factor: jax.Array) -> jax.Array:
+    def by_factor(self, image: Any, factor: Any) -> Any:
         return image + factor * self.span
+
+    def sample_on_host(self, image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        factor = np.float32(generator.uniform(*self.factor))
+        return self.by_factor(image, factor).clip(*self.value_range)
 
 
 class RandomContrast(_SeedFirst):
@@ -127,9 +133,18 @@ class RandomContrast(_SeedFirst):
         [7.5, 22.5]
     """
 
+    _on_numpy = True
+
     def change(self, image: jax.Array, key: jax.Array) -> jax.Array:
+        return self.by_factor(image, draw(key, (1 - self.factor[0], 1 + self.factor[1])))
+
+    def by_factor(self, image: Any, factor: Any) -> Any:
         mean = image.mean((0, 1))
-        return (image - mean) * draw(key, (1 - self.factor[0], 1 + self.factor[1])) + mean
+        return (image - mean) * factor + mean
+
+    def sample_on_host(self, image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        factor = np.float32(generator.uniform(1 - self.factor[0], 1 + self.factor[1]))
+        return self.by_factor(image, factor).clip(*self.value_range)
 
 
 class RandomHue(_FactorLayer):

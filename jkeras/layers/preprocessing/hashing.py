@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from jkeras.layers.arguments import positive_integer
+from jkeras.base.numbers import as_integer
+from jkeras.core import policy
 from jkeras.layers.preprocessing.categorical import HostLayer, map_values
 from jkeras.layers.preprocessing.hashes import concatenate, farmhash64, siphash64
 
@@ -36,6 +37,16 @@ def two_words(salt: Any) -> tuple[int, int] | None:
             f"Received: {salt=}."
         )
     return int(words[0]), int(words[1])
+
+
+def _bins(layer: Any, num_bins: Any) -> int:
+    number = as_integer(num_bins)
+    if number is None or number <= 0:
+        raise ValueError(
+            f"The `num_bins` for `{type(layer).__name__}` cannot be `None` or non-positive values: "
+            f"it must be a positive integer. Received: num_bins={num_bins!r} (layer {layer.name!r})"
+        )
+    return number
 
 
 # ------------------------------------------------------------------ layers
@@ -71,7 +82,13 @@ class Hashing(HostLayer):
         **kwargs: Any,
     ):
         super().__init__(output_mode, sparse, **kwargs)
-        self.num_bins = positive_integer(self, "num_bins", num_bins)
+        self.num_bins = _bins(self, num_bins)
+        given = kwargs.get("dtype")  # a config holds the policy
+        if output_mode == "int" and isinstance(given, str) and policy.is_float(given):
+            raise ValueError(
+                'When `output_mode="int"`, `dtype` should be an integer type, such as "int32". '
+                f"Received: dtype={given!r} (layer {self.name!r})"
+            )
         self.mask_value, self.salt = mask_value, salt
         self._key = two_words(salt)
 
@@ -127,7 +144,7 @@ class HashedCrossing(HostLayer):
         **kwargs: Any,
     ):
         super().__init__(output_mode, sparse, name=name, dtype=dtype, **kwargs)
-        self.num_bins = positive_integer(self, "num_bins", num_bins)
+        self.num_bins = _bins(self, num_bins)
 
     @property
     def depth(self) -> int:
@@ -136,15 +153,21 @@ class HashedCrossing(HostLayer):
     def indices(self, inputs: Any) -> Any:
         if not isinstance(inputs, (list, tuple)) or len(inputs) < 2:
             raise ValueError(
-                "`HashedCrossing` should be called on a list or tuple of inputs. Received: "
-                f"inputs={inputs} (layer {self.name!r})"
+                "`HashedCrossing` should be called on a list or tuple of at least two inputs. "
+                f"Received: inputs={inputs} (layer {self.name!r})"
             )
         features = [np.asarray(x) for x in inputs]
         if any(x.shape != features[0].shape or x.ndim > 2 or x.shape[1:] > (1,) for x in features):
             raise ValueError(
-                "All `HashedCrossing` inputs should have the same shape: (batch_size, 1), "
-                f"(batch_size,) or (). Received: {[x.shape for x in features]} "
+                "All `HashedCrossing` inputs should have shape (), (batch_size,) or (batch_size, "
+                f"1), the same for all. Received: {[x.shape for x in features]} "
                 f"(layer {self.name!r})"
+            )
+
+        if any(x.dtype.kind == "f" for x in features):
+            raise ValueError(
+                "All `HashedCrossing` inputs should have an integer or string dtype. Received: "
+                f"{[str(x.dtype) for x in features]} (layer {self.name!r})"
             )
 
         def cross(*values: Any) -> int:

@@ -9,8 +9,10 @@ import numpy as np
 
 from jkeras.base import settings
 from jkeras.base.numbers import as_number
+from jkeras.core import host
 from jkeras.core.layer import Layer
 from jkeras.layers.arguments import next_key, positive_integer, seed_generator
+from jkeras.ops import host_image
 from jkeras.ops import image as image_ops
 from jkeras.ops.core import saturate_cast
 
@@ -29,6 +31,7 @@ class ImageLayer(Layer):
         **kwargs: The arguments of every layer.
     """
 
+    _prepares_data = True
     in_inference: bool = False
     """Whether it acts outside of training, too."""
     random: bool = True
@@ -52,23 +55,27 @@ class ImageLayer(Layer):
         images = batch["images"] = stacked(batch["images"])
         if images.ndim not in (3, 4):
             raise ValueError(
-                f"The layer {self.name!r} takes one image (rank 3) or a batch of them (rank 4), "
+                "Expected the input image to be rank 3 or 4. The layer "
+                f"{self.name!r} takes one image (rank 3) or a batch of them (rank 4), "
                 f"with data_format={self.data_format!r}. Received inputs of shape {images.shape}."
             )
         first, single = self.data_format == "channels_first", images.ndim == 3
         if single:
             batch = {k: v[None] for k, v in batch.items()}
-        spatial = [k for k in batch if k != "labels"]
+        spatial, xp = [k for k in batch if k != "labels"], host.array_module()
         for k in spatial:
-            batch[k] = jnp.moveaxis(batch[k], 1, 3) if first else jnp.asarray(batch[k])
+            batch[k] = xp.moveaxis(batch[k], 1, 3) if first else xp.asarray(batch[k])
         dtype = self.output_dtype(images)
         batch = self.act(batch) if training or self.in_inference else self.rest(batch)
-        if jnp.issubdtype(dtype, jnp.integer):
-            batch["images"] = saturate_cast(jnp.round(batch["images"]), dtype)
-        else:
+        if not jnp.issubdtype(dtype, jnp.integer):
             batch["images"] = batch["images"].astype(dtype)
+        elif xp is np:
+            most = np.iinfo(dtype)
+            batch["images"] = batch["images"].round().clip(most.min, most.max).astype(dtype)
+        else:
+            batch["images"] = saturate_cast(jnp.round(batch["images"]), dtype)
         for k in spatial:
-            batch[k] = jnp.moveaxis(batch[k], 3, 1) if first else batch[k]
+            batch[k] = xp.moveaxis(batch[k], 3, 1) if first else batch[k]
         if single:
             batch = {k: v[0] for k, v in batch.items()}
         return batch if isinstance(data, Mapping) else batch["images"]
@@ -79,7 +86,10 @@ class ImageLayer(Layer):
 
     def act(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Changes a batch with channels last."""
-        key = next_key(self) if self.random else None
+        if not self.random:
+            key = None
+        else:
+            key = host.seeds(self) if host.computes_with_numpy() else next_key(self)
         batch["images"] = self.change_all(batch["images"].astype("float32"), key)
         if self.moves and "segmentation_masks" in batch:
             masks = batch["segmentation_masks"]
@@ -87,8 +97,12 @@ class ImageLayer(Layer):
             batch["segmentation_masks"] = moved.astype(masks.dtype)
         return batch
 
-    def change_all(self, images: jax.Array, key: Any, is_mask: bool = False) -> jax.Array:
+    def change_all(self, images: Any, key: Any, is_mask: bool = False) -> Any:
         """Changes all images, or masks, of a batch."""
+        if host.computes_with_numpy():
+            change = self.sample_mask_on_host if is_mask else self.sample_on_host
+            draws = [np.random.default_rng([*(key or ()), i]) for i in range(len(images))]
+            return np.stack([change(*pair) for pair in zip(images, draws, strict=True)])
         keys = None if key is None else sample_keys(key, images.shape[0])
         return jax.vmap(self.sample_mask if is_mask else self.sample)(images, keys)
 
@@ -104,10 +118,18 @@ class ImageLayer(Layer):
         """Moves one mask as `sample` moves the image of the same key."""
         return self.sample(mask, key)
 
+    def sample_on_host(self, image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """Changes one image, with NumPy: in layers that are `on_numpy`."""
+        raise NotImplementedError
+
+    def sample_mask_on_host(self, mask: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """Moves one mask as `sample_on_host` moves the image."""
+        return self.sample_on_host(mask, generator)
+
 
 def stacked(inputs: Any) -> Any:
     """Returns a list of arrays of one shape as a batch of them; anything else as it is."""
-    return jnp.stack(inputs) if isinstance(inputs, (list, tuple)) else inputs
+    return host.array_module().stack(inputs) if isinstance(inputs, (list, tuple)) else inputs
 
 
 # ------------------------------------------------------------------ arguments
@@ -120,7 +142,7 @@ def as_value_range(layer: Layer, value: Any) -> list[float]:
     pair = _pair(value)
     if len(pair) != 2 or pair[0] >= pair[1]:
         raise ValueError(
-            "The `value_range` argument should be a list of two ascending numbers. "
+            "The `value_range` argument should be a list of two numbers, the lesser first. "
             f"Received: value_range={value!r} (layer {layer.name!r})"
         )
     return pair
@@ -164,8 +186,10 @@ def sample_keys(key: jax.Array, n: Any) -> jax.Array:
     return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(n))
 
 
-def draw(key: jax.Array, bounds: tuple[float, float], shape: tuple[int, ...] = ()) -> jax.Array:
-    """Returns a number between the bounds."""
+def draw(key: Any, bounds: tuple[float, float], shape: tuple[int, ...] = ()) -> Any:
+    """Returns a number between the bounds, drawn by a key, or by a generator of NumPy's."""
+    if isinstance(key, np.random.Generator):
+        return key.uniform(*bounds, shape or None)
     return jax.random.uniform(key, shape, minval=bounds[0], maxval=bounds[1])
 
 
@@ -223,6 +247,7 @@ class Resizing(ImageLayer):
         self.crop_to_aspect_ratio = crop_to_aspect_ratio
         self.pad_to_aspect_ratio = pad_to_aspect_ratio
         self.fill_mode, self.fill_value = fill_mode, fill_value
+        self._on_numpy = not antialias
         self.sample(jnp.zeros((1, 1, 1)), None)  # what is wrong shows here rather than in a model
 
     def output_dtype(self, images: Any) -> Any:
@@ -235,7 +260,18 @@ class Resizing(ImageLayer):
     def sample_mask(self, mask: jax.Array, key: Any) -> jax.Array:
         return self._resize(mask, "nearest")
 
-    def _resize(self, images: jax.Array, interpolation: str) -> jax.Array:
+    def sample_on_host(self, image: np.ndarray, generator: Any) -> np.ndarray:
+        return self._resize(image, self.interpolation)
+
+    def sample_mask_on_host(self, mask: np.ndarray, generator: Any) -> np.ndarray:
+        return self._resize(mask, "nearest")
+
+    def _resize(self, images: Any, interpolation: str) -> Any:
+        if host.computes_with_numpy():
+            size = (self.height, self.width)
+            ratio = (self.crop_to_aspect_ratio, self.pad_to_aspect_ratio)
+            images = host_image.fit(images, size, *ratio, self.fill_value)
+            return host_image.resize(images, size, interpolation)
         return image_ops.resize(
             images,
             (self.height, self.width),
@@ -249,15 +285,17 @@ class Resizing(ImageLayer):
         )
 
 
-def largest_window(images: jax.Array, size: tuple[int, int]) -> jax.Array:
+def largest_window(images: Any, size: tuple[int, int]) -> Any:
     """Resizes the largest central part of images that has the ratio of `size`."""
+    if host.computes_with_numpy():
+        return host_image.resize(host_image.fit(images, size, crop_to_aspect_ratio=True), size)
     return image_ops.resize(images, size, crop_to_aspect_ratio=True, data_format="channels_last")
 
 
 class _Crop(ImageLayer):
     """Images of a fixed size, cut out of larger ones."""
 
-    moves = True
+    moves = _on_numpy = True
 
     def __init__(self, height: int, width: int, **kwargs: Any):
         super().__init__(**kwargs)
@@ -270,6 +308,19 @@ class _Crop(ImageLayer):
             return largest_window(image, (self.height, self.width))
         size = (self.height, self.width, image.shape[2])
         return jax.lax.dynamic_slice(image, (*self.corner(key, *spare), 0), size)
+
+    def sample_on_host(self, image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        rows, columns = image.shape[0] - self.height, image.shape[1] - self.width
+        if min(rows, columns) < 0:
+            return largest_window(image, (self.height, self.width))
+        top, left = self.corner_on_host(generator, rows, columns)
+        return image[top : top + self.height, left : left + self.width]
+
+    def corner_on_host(
+        self, generator: np.random.Generator, rows: int, columns: int
+    ) -> tuple[int, int]:
+        """Does what `corner` does, with NumPy."""
+        return rows // 2, columns // 2
 
     def corner(self, key: Any, rows: int, columns: int) -> tuple[Any, Any]:
         """Returns how many of the spare rows and columns are above and left of the window."""
@@ -345,6 +396,12 @@ class RandomCrop(_Crop):
         above, left = jax.random.randint(key, (2,), 0, jnp.array([rows, columns]) + 1)
         return above, left
 
+    def corner_on_host(
+        self, generator: np.random.Generator, rows: int, columns: int
+    ) -> tuple[int, int]:
+        above, left = generator.integers(0, [rows + 1, columns + 1])
+        return int(above), int(left)
+
 
 # ------------------------------------------------------------------ histograms
 class AutoContrast(ImageLayer):
@@ -418,7 +475,142 @@ class Equalization(ImageLayer):
             first = counts[jnp.min(index)]
             rest = index.size - first
             levels = jnp.round((counts - first) * 255 / jnp.maximum(rest, 1))
-            equal = levels[index] / 255 * (most - least) + least
+            equal = levels[index] * ((most - least) / 255) + least
             return jnp.where(rest > 0, equal, values)  # a channel of one value stays
 
         return jax.vmap(channel, in_axes=-1, out_axes=-1)(index, image)
+
+
+class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
+    """Gives each part of an image, and each channel, about as many pixels of each brightness.
+
+    How much the contrast grows is limited; between the middles of neighbouring parts, their maps
+    are blended. (Zuiderveld, 1994.)
+
+    Args:
+        value_range: The least and the greatest value of a pixel.
+        clip_limit: How many times as many pixels as the average a brightness may count for; 0 for
+            any number.
+        tile_grid_size: The number of parts: rows and columns.
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> layer = keras.layers.ContrastLimitedAdaptiveHistogramEqualization(
+        ...     clip_limit=0.0, tile_grid_size=(1, 1)
+        ... )
+        >>> layer(np.array([[[100.0], [101.0], [102.0], [103.0]]])).ravel().tolist()
+        [63.75, 127.5, 191.25, 255.0]
+    """
+
+    in_inference = True
+    random = False
+
+    def __init__(
+        self,
+        value_range: Any = (0, 255),
+        clip_limit: float = 4.0,
+        tile_grid_size: Any = (8, 8),
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(data_format=data_format, **kwargs)
+        self.value_range, self.clip_limit = as_value_range(self, value_range), clip_limit
+        sizes = [
+            positive_integer(self, "tile_grid_size", n)
+            for n in (tile_grid_size if isinstance(tile_grid_size, (list, tuple)) else ())
+        ]
+        if len(sizes) != 2:
+            raise ValueError(
+                "The `tile_grid_size` argument should be a tuple of 2 integers. "
+                f"Received: tile_grid_size={tile_grid_size!r} (layer {self.name!r})"
+            )
+        self.tile_grid_size = tuple(sizes)
+
+    def sample(self, image: jax.Array, key: Any) -> jax.Array:
+        low, high = self.value_range
+        pixels = jnp.clip((image - low) / (high - low) * 255, 0, 255).astype("int32")
+        equalize = jax.vmap(self._equalize, in_axes=-1, out_axes=-1)
+        return equalize(pixels) / 255 * (high - low) + low
+
+    def _equalize(self, pixels: jax.Array) -> jax.Array:
+        """Equalizes one channel of integers."""
+        grid = self.tile_grid_size
+        sides = [-(-n // parts) for n, parts in zip(pixels.shape, grid, strict=True)]
+        edges = [(0, s * p - n) for s, p, n in zip(sides, grid, pixels.shape, strict=True)]
+        padded = jnp.pad(pixels, edges, mode="symmetric")
+        tiles = padded.reshape(grid[0], sides[0], grid[1], sides[1]).swapaxes(1, 2)
+        area = sides[0] * sides[1]
+        counts = jax.vmap(lambda tile: jnp.bincount(tile, length=256))(tiles.reshape(-1, area))
+        counts = counts.astype("float32")
+        if self.clip_limit > 0:
+            limit = self.clip_limit * area / 256
+            excess = jnp.sum(jnp.maximum(counts - limit, 0), -1, keepdims=True)
+            counts = jnp.minimum(counts, limit) + excess / 256
+        below = jnp.cumsum(counts, -1)
+        least = below[:, :1]
+        maps = (below - least) * 255 / jnp.maximum(area - least, 1e-6)
+        places = []
+        for size, side, parts in zip(pixels.shape, sides, grid, strict=True):
+            place = jnp.clip(jnp.arange(size) / side - 0.5, 0, parts - 1)
+            first = jnp.floor(place).astype("int32")
+            places.append((first, jnp.minimum(first + 1, parts - 1), place - first))
+        (above, under, down), (left, right, across) = places
+        down, across = down[:, None], across[None, :]
+
+        def mapped(rows: jax.Array, columns: jax.Array) -> jax.Array:
+            return maps[rows[:, None] * grid[1] + columns[None, :], pixels]
+
+        upper = (1 - across) * mapped(above, left) + across * mapped(above, right)
+        lower = (1 - across) * mapped(under, left) + across * mapped(under, right)
+        return (1 - down) * upper + down * lower
+
+
+# ------------------------------------------------------------------ boxes
+class MaxNumBoundingBoxes(ImageLayer):
+    """Gives each image the same number of bounding boxes: cuts off, or fills up.
+
+    Args:
+        max_number: The number.
+        fill_value: The coordinates and the labels of boxes that are none.
+        bounding_box_format: The boxes' format, for the sake of whoever reads the config.
+
+    Raises:
+        ValueError: If `max_number` is not a positive integer.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> layer = keras.layers.MaxNumBoundingBoxes(2)
+        >>> boxes = {"boxes": np.ones((1, 3, 4)), "labels": np.array([[1, 2, 3]])}
+        >>> found = layer({"images": np.ones((1, 4, 4, 3)), "bounding_boxes": boxes})
+        >>> found["bounding_boxes"]["labels"].tolist()
+        [[1, 2]]
+    """
+
+    def __init__(
+        self,
+        max_number: int,
+        fill_value: float = -1,
+        bounding_box_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.max_number = positive_integer(self, "max_number", max_number)
+        self.fill_value, self.bounding_box_format = fill_value, bounding_box_format
+
+    def call(self, data: Any, training: bool = True) -> Any:
+        if not isinstance(data, Mapping) or "bounding_boxes" not in data:
+            return data
+        found = dict(data["bounding_boxes"])
+        single = jnp.ndim(found["boxes"]) == 2
+        for name in ("boxes", "labels"):
+            x = jnp.asarray(found[name])
+            axis = 0 if single else 1
+            x = jax.lax.slice_in_dim(x, 0, min(x.shape[axis], self.max_number), axis=axis)
+            edges = [(0, 0)] * x.ndim
+            edges[axis] = (0, self.max_number - x.shape[axis])
+            found[name] = jnp.pad(x, edges, constant_values=self.fill_value)
+        return {**data, "bounding_boxes": found}

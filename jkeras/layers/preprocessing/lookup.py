@@ -1,5 +1,6 @@
 """Layers that look tokens up in a vocabulary."""
 
+import codecs
 import collections
 import os
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.core import host
 from jkeras.layers.arguments import one_of
 from jkeras.layers.preprocessing.categorical import (
     HostLayer,
@@ -160,7 +162,15 @@ class _Lookup(HostLayer):
         self._order, self._sorted = order, np.asarray(tokens)[order] if tokens else None
 
     def _as_token(self, value: Any) -> Any:
-        return value.decode("utf-8") if isinstance(value, bytes) else self.token_type(value)
+        if isinstance(value, bytes):
+            return value.decode("utf-8")
+        try:
+            return self.token_type(value)
+        except ValueError:
+            raise ValueError(
+                f"The vocabulary of the layer {self.name!r} holds {value!r}, which is no integer. "
+                "For words use keras.layers.StringLookup."
+            ) from None
 
     def adapt(self, data: Any, steps: int | None = None) -> None:
         """Makes the vocabulary of `data`: its tokens, the most frequent first.
@@ -226,7 +236,7 @@ class _Lookup(HostLayer):
             return super().call(inputs)
         counts = encode(self.indices(inputs), "count", self.depth, self.compute_dtype)
         weights = np.pad(self._idf, (0, self.depth - len(self._idf)))
-        return counts * jnp.asarray(weights, self.compute_dtype)
+        return counts * host.array_module().asarray(weights, self.compute_dtype)
 
     def indices(self, inputs: Any) -> Any:
         x = self._as_array(inputs)
@@ -337,6 +347,12 @@ class StringLookup(_Lookup):
         tokens = (max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, idf_weights)
         outputs = (invert, output_mode, pad_to_max_tokens, sparse)
         super().__init__(*tokens, *outputs, salt, name=name, **kwargs)
+        try:
+            codecs.lookup(encoding)
+        except (LookupError, TypeError):
+            raise ValueError(
+                f"Unknown `encoding`. Received: encoding={encoding!r} (layer {self.name!r})"
+            ) from None
         self.encoding = encoding
 
     def _as_array(self, inputs: Any) -> Any:
@@ -400,6 +416,11 @@ class IntegerLookup(_Lookup):
         tokens = (max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, idf_weights)
         outputs = (invert, output_mode, pad_to_max_tokens, sparse)
         super().__init__(*tokens, *outputs, salt, name=name, **kwargs)
+        if vocabulary_dtype != "int64":
+            raise ValueError(
+                'Only `vocabulary_dtype="int64"` is supported. Received: '
+                f"vocabulary_dtype={vocabulary_dtype!r} (layer {self.name!r})"
+            )
         self.vocabulary_dtype = vocabulary_dtype
         self.oov_method = one_of(self, "oov_method", oov_method, ("floormod", "farmhash"))
         self.on_host = num_oov_indices > 1 and oov_method == "farmhash"

@@ -4,12 +4,12 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base import settings
+from jkeras.core import host
 from jkeras.core.layer import Layer
-from jkeras.layers.arguments import positive_axis
+from jkeras.layers.preprocessing.categorical import batches
 from jkeras.layers.preprocessing.images import stacked
 
 
@@ -27,16 +27,35 @@ class Rescaling(Layer):
         [[0.0, 1.0]]
     """
 
-    supports_masking = True
+    supports_masking = _prepares_data = _on_numpy = True
 
     def __init__(self, scale: Any, offset: Any = 0.0, **kwargs: Any):
         super().__init__(**kwargs)
+        for name, value in (("scale", scale), ("offset", offset)):
+            if value is None or isinstance(value, (str, bytes)):
+                raise ValueError(
+                    f"Invalid value for argument `{name}`. Expected a number, or one for each "
+                    f"channel. Received: {name}={value!r} (layer {self.name!r})"
+                )
         self.scale, self.offset = scale, offset
 
     def call(self, inputs: Any) -> Any:
         dtype = self.compute_dtype
-        scale, offset = jnp.asarray(self.scale, dtype), jnp.asarray(self.offset, dtype)
-        return stacked(inputs).astype(dtype) * scale + offset
+        x = stacked(inputs).astype(dtype)
+        scale, offset = (self._of_channels(v, x.ndim) for v in (self.scale, self.offset))
+        return x * scale + offset
+
+    def _of_channels(self, value: Any, ndim: int) -> Any:
+        array = host.array_module().asarray(value, self.compute_dtype)
+        first = settings.image_data_format() == "channels_first"
+        one_axis = first and array.ndim == 1 and ndim > 2
+        return array.reshape(-1, *[1] * (ndim - 2)) if one_axis else array
+
+
+def _fits(shape: tuple[int, ...], sizes: tuple[int, ...]) -> bool:
+    """Says whether an array of this shape broadcasts to the sizes."""
+    pairs = zip(shape[::-1], sizes[::-1], strict=False)
+    return len(shape) <= len(sizes) and all(m in (1, n) for m, n in pairs)
 
 
 class Normalization(Layer):
@@ -63,7 +82,7 @@ class Normalization(Layer):
         [[3.0]]
     """
 
-    supports_masking = True
+    supports_masking = _prepares_data = _on_numpy = True
 
     def __init__(
         self,
@@ -82,10 +101,22 @@ class Normalization(Layer):
         self.axis = () if axis is None else tuple(axis) if isinstance(axis, Iterable) else (axis,)
         self.invert = invert
         self._given = None if mean is None else (np.asarray(mean), np.asarray(variance))
+        for name, array in zip(("mean", "variance"), self._given or (), strict=False):
+            if array.dtype.kind not in "biuf":
+                raise ValueError(
+                    f"Invalid value for argument `{name}`. Expected numbers. Received: "
+                    f"{name}={array.tolist()!r} (layer {self.name!r})"
+                )
 
     def build(self, input_shape: Any) -> None:
         ndim = len(input_shape)
-        kept = sorted(positive_axis(self, axis, ndim) for axis in self.axis)
+        for axis in self.axis:
+            if not -ndim <= axis < ndim:
+                raise ValueError(
+                    f"All `axis` values must be in the range [-ndim, ndim). Received: axis={axis} "
+                    f"for inputs with ndim={ndim} (layer {self.name!r})"
+                )
+        kept = sorted(axis % ndim for axis in self.axis)
         for axis in kept:
             if input_shape[axis] is None:
                 raise ValueError(
@@ -106,8 +137,9 @@ class Normalization(Layer):
                 initializer="zeros", dtype="int32", name="count", **options
             )
         else:
+            sizes = tuple(input_shape[i] for i in kept)
             for name, value in zip(("mean", "variance"), self._given, strict=True):
-                if value.size not in (1, math.prod(self._broadcast_shape)):
+                if value.size != math.prod(sizes) and not _fits(value.shape, sizes):
                     raise ValueError(
                         f"`{name}` of the layer {self.name!r} has shape {value.shape}, which does "
                         f"not fit inputs of shape {input_shape} with axis={self.axis}."
@@ -127,8 +159,11 @@ class Normalization(Layer):
         if not self.built:
             return None
         value = self._given[index] if self._given else getattr(self, weight).value
-        shape = self._broadcast_shape if value.size > 1 else (1,) * len(self._broadcast_shape)
-        return jnp.asarray(value, self.compute_dtype).reshape(shape)
+        shape, xp = self._broadcast_shape, host.array_module()
+        if value.size != math.prod(shape):
+            kept = [n for i, n in enumerate(shape) if i not in self._reduced]
+            value = xp.broadcast_to(xp.asarray(value), kept)
+        return xp.asarray(value, self.compute_dtype).reshape(shape)
 
     def adapt(self, data: Any) -> None:
         """Finds mean and variance of `data`; what was found before is forgotten.
@@ -143,13 +178,26 @@ class Normalization(Layer):
             raise ValueError(
                 f"The layer {self.name!r} was given `mean` and `variance`: it cannot `adapt`."
             )
-        if isinstance(data, (list, tuple)):
-            data = np.asarray(data)
         count, mean, variance = 0, np.zeros(()), np.zeros(())
-        for batch in [data] if hasattr(data, "shape") else data:
-            x = np.asarray(batch, "float64")
+        for batch in batches(data):
+            if not batch.ndim or batch.dtype.kind not in "biuf":
+                raise TypeError(
+                    "adapt() takes an array of numbers, or batches of them that have a `.shape`. "
+                    f"Received: {batch!r:.60} (layer {self.name!r})"
+                )
+            x = batch.astype("float64")
             if not self.built:
                 self.build((None, *x.shape[1:]) if x.ndim > 1 else x.shape)
+            axes = [i for i, n in enumerate(self._broadcast_shape) if i not in self._reduced]
+            if x.ndim != len(self._broadcast_shape) or any(
+                x.shape[i] != self._broadcast_shape[i] for i in axes
+            ):
+                raise ValueError(
+                    f"adapt() of the layer {self.name!r} got data of an incompatible shape: "
+                    f"{x.shape}. It was built for the sizes {self._broadcast_shape} (1 for any)."
+                )
+            if not x.size:
+                continue
             # Two sets' statistics give their union's (Chan et al., 1979).
             n = math.prod(x.shape[i] for i in self._reduced)
             share = n / (count + n)
@@ -157,14 +205,19 @@ class Normalization(Layer):
             variance = variance + share * (x.var(self._reduced) - variance)
             variance = variance + share * (1 - share) * np.square(step)
             mean, count = mean + share * step, count + n
+        if not count:
+            raise ValueError(
+                f"adapt() of the layer {self.name!r} got an empty iterable: there are no numbers "
+                "to find a mean of."
+            )
         self.adapt_mean.assign(mean)
         self.adapt_variance.assign(variance)
         self.count.assign(count)
 
     def call(self, inputs: Any) -> Any:
-        inputs = inputs.astype(self.compute_dtype)
+        inputs, xp = inputs.astype(self.compute_dtype), host.array_module()
         mean = self.mean
-        stddev = jnp.maximum(jnp.sqrt(self.variance), settings.epsilon())
+        stddev = xp.maximum(xp.sqrt(self.variance), settings.epsilon())
         return inputs * stddev + mean if self.invert else (inputs - mean) / stddev
 
     def get_config(self) -> dict[str, Any]:

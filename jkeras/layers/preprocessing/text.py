@@ -5,9 +5,10 @@ import string
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
+from jkeras.base.numbers import as_integer
+from jkeras.core import host
 from jkeras.core.graph import SymbolicTensor
 from jkeras.layers.arguments import one_of
 from jkeras.layers.preprocessing.categorical import as_strings, batches
@@ -106,6 +107,20 @@ class TextVectorization(StringLookup):
             if value is not None and not callable(value):
                 one_of(self, argument, value, (*known, None))
         self.standardize, self.split, self.ragged = standardize, split, False
+        for n in (
+            [ngrams] if isinstance(ngrams, str) or not isinstance(ngrams, Iterable) else ngrams
+        ):
+            if n is not None and (as_integer(n) or 0) < 1:
+                raise ValueError(
+                    "`ngrams` must be None, a positive integer or a tuple of positive integers. "
+                    f"Received: ngrams={ngrams!r} (layer {self.name!r})"
+                )
+        if output_sequence_length is not None and (as_integer(output_sequence_length) or 0) < 1:
+            raise ValueError(
+                "`output_sequence_length` must be either None or a positive integer when "
+                f"`output_mode` is 'int'. Received: {output_sequence_length!r} "
+                f"(layer {self.name!r})"
+            )
         self.ngrams = tuple(ngrams) if isinstance(ngrams, Iterable) else ngrams
         self.output_sequence_length = output_sequence_length
 
@@ -121,11 +136,16 @@ class TextVectorization(StringLookup):
             missing = length - words.shape[1]
             words = np.pad(words, ((0, 0), (0, missing)), constant_values="")
         outputs = super().call(words)
-        return outputs[0] if np.ndim(inputs) == 0 else jnp.asarray(outputs)
+        return outputs[0] if np.ndim(inputs) == 0 else host.array_module().asarray(outputs)
 
     def _words(self, texts: Any) -> np.ndarray:
         """Returns an array (texts, words), filled up with empty strings."""
-        texts = as_strings(np.asarray(texts)).reshape(-1)
+        texts = np.asarray(texts)
+        if texts.dtype.kind == "f":
+            raise TypeError(
+                f"The layer {self.name!r} takes texts, got an array of dtype {texts.dtype}."
+            )
+        texts = as_strings(texts).reshape(-1)
         if callable(self.standardize):
             texts = np.asarray(self.standardize(texts))
         elif self.standardize is not None:
@@ -147,5 +167,5 @@ class TextVectorization(StringLookup):
 
     def compute_output_spec(self, inputs: Any) -> Any:
         if self.output_mode == "int":
-            return SymbolicTensor((inputs.shape[0], self.output_sequence_length), "int32")
-        return SymbolicTensor((inputs.shape[0], self.depth), self.compute_dtype)
+            return SymbolicTensor((*inputs.shape[:1], self.output_sequence_length), "int32")
+        return SymbolicTensor((*inputs.shape[:1], self.depth), self.compute_dtype)

@@ -1,0 +1,18 @@
+"""Words for what signatures take, where no type of Python's says it.
+
+All of them stand for `Any`: variables and symbolic tensors are arrays to this library, and to no
+type checker.
+"""
+
+from typing import Any, TypeAlias
+
+# An array of JAX or NumPy, a variable, a symbolic tensor, a number, or nested lists of numbers.
+ArrayLike: TypeAlias = Any
+# One such array, or arrays in lists, tuples and dicts.
+Structure: TypeAlias = Any
+# A tuple or list of sizes, None for an unknown one; where there are several arrays, a structure.
+Shape: TypeAlias = Any
+# The name of a dtype, such as "float32", a dtype of NumPy's or JAX's, or None for the default.
+DTypeLike: TypeAlias = Any
+# What models are given to train on: a structure of arrays, or something that gives batches.
+Data: TypeAlias = Any

@@ -1,0 +1,383 @@
+"""Programs that models of equal structure share, so that an equal net is not compiled again.
+
+What a program computes follows from the code that was traced and from what that code could reach;
+weights, keys and learning rates are its arguments. `fingerprint` writes both down: library code by
+identity, a user's functions and classes by their code and by the values of the globals and closures
+that they use. What cannot be written down, such as a module of the user's, is compiled by itself.
+"""
+
+import dis
+import enum
+import functools
+import threading
+import types
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jkeras.base import naming, settings
+from jkeras.core.graph import Operation, SymbolicTensor
+from jkeras.core.layer import Layer
+from jkeras.core.parts import paths
+from jkeras.core.seeds import SeedGenerator
+from jkeras.core.variable import Variable
+from jkeras.initializers import Initializer
+from jkeras.metrics.metric import Metric
+from jkeras.optimizers.base import Optimizer
+from jkeras.training.objective import CompiledObjective
+
+# So many programs are kept for models to come.
+MOST_KEPT = 64
+# Larger constants are not compared.
+_LARGEST_CONSTANT = 2**16
+# Packages whose functions and classes do not change, and those whose objects hold what they are in
+# attributes.
+_WALKED = frozenset({"jkeras", "jax", "optax", "flax", "collections"})
+_LIBRARIES = _WALKED | {"jaxlib", "numpy", "ml_dtypes", "builtins", "functools", "operator", "math"}
+_LIBRARIES |= {"typing", "enum", "abc", "dataclasses"}
+# Attributes by which nothing is computed, besides `_arguments`. The arrays of variables are
+# arguments of a program.
+_RECORDS: tuple[tuple[type, frozenset[str]], ...] = (
+    (Variable, frozenset({"_array", "_initializer", "_seed", "_shown", "order", "path"})),
+    (SymbolicTensor, frozenset({"name"})),
+    (Operation, frozenset({"name"})),
+    (SeedGenerator, frozenset({"name", "_given_seed"})),
+    (Metric, frozenset({"_cells", "_added", "_written", "_making_cells"})),
+    (CompiledObjective, frozenset({"output_names", "_names"})),
+    (
+        Optimizer,
+        frozenset({"name", "built", "_trainable_variables", "_fixed", "_made", "_known"})
+        | {"_iterations", "_learning_rate"},
+    ),
+    (
+        Layer,
+        frozenset({"_calls", "_build_shapes", "_path", "_seen_shapes"})
+        | {"_session", "_fitting", "_compile_arguments", "history", "optimizer", "loss"}
+        | {"_by_name", "_call_specs", "jit_compile", "run_eagerly"}
+        | {"stop_training", "stop_evaluating", "stop_predicting", "steps_per_execution"},
+    ),
+)
+_OF_CLASSES = frozenset(
+    {"__module__", "__doc__", "__dict__", "__weakref__", "__annotations__", "__qualname__"}
+    | {"__firstlineno__", "__static_attributes__", "__abstractmethods__", "_abc_impl"}
+    | {"_own_signature", "_name", "_makes_masks", "_declares_output_shape"}  # follow from the rest
+)
+# How the names of modules that a function imports are marked; and builtins by which it can reach
+# what its code does not name.
+_IMPORTED = "import "
+_UNSEEN = frozenset({"globals", "eval", "exec", "open", "input", "__import__"})
+_SETTINGS = ("floatx", "epsilon", "image_data_format", "flash_attention")
+
+
+class _Unknown(Exception):
+    """Raised for what cannot be written down."""
+
+
+# ------------------------------------------------------------------ fingerprints
+def fingerprint(*parts: Any) -> tuple | None:
+    """Writes down all that code with these in reach could compute by.
+
+    Names that were counted (`dense_3`) and the values of variables are not in it.
+
+    Args:
+        *parts: Layers, losses, metrics, optimizers, functions, and structures of them.
+
+    Returns:
+        A hashable value, equal for parts of equal structure; None where that cannot be said.
+
+    Example:
+        >>> import jkeras as keras
+        >>> from jkeras.models.sharing import fingerprint
+        >>> def net(units):
+        ...     return keras.Sequential([keras.Input((2,)), keras.layers.Dense(units)])
+        >>> fingerprint(net(3)) == fingerprint(net(3)), fingerprint(net(3)) == fingerprint(net(4))
+        (True, False)
+    """
+    found = numbered_fingerprint(*parts)
+    return None if found is None else found[0]
+
+
+class Number(NamedTuple):
+    """A float that an object, a list or a dict holds.
+
+    Attributes:
+        holder: What holds it.
+        name: The attribute, the place in the list, or the key.
+        value: The number.
+    """
+
+    holder: Any
+    name: Any
+    value: float
+
+    def put(self, value: Any) -> None:
+        """Puts another value in its place."""
+        if isinstance(self.holder, (list, dict)):
+            self.holder[self.name] = value
+        else:
+            self.holder.__dict__[self.name] = value
+
+
+def numbered_fingerprint(*parts: Any) -> tuple[tuple, dict[int, Number]] | None:
+    """Does `fingerprint`, and says which entries of it are numbers that could be others."""
+    written: list[Any] = []
+    slots: dict[int, Number] = {}
+    numbers: dict[int, int] = {}  # by identity: what is held twice is so in an equal model
+    held: list[Any] = []
+    # What layers are called matters by their paths in the whole, which weights and draws go by.
+    places = [list(paths(part).values()) for part in parts if isinstance(part, Layer)]
+    waiting: list[Any] = [*reversed(parts), [settings.get(name) for name in _SETTINGS], places]
+    try:
+        while waiting:
+            value = waiting.pop()
+            if isinstance(value, Number):
+                slots[len(written)] = value
+                value = value.value
+            plain = _plain(value)
+            if plain is not None:
+                written.append(plain)
+                continue
+            number = numbers.setdefault(id(value), len(numbers))
+            written.append(number)
+            if number == len(held):
+                held.append(value)
+                waiting += reversed(list(_contents(value)))
+    except _Unknown:
+        return None
+    return tuple(written), slots
+
+
+def _is_of(thing: Any, packages: frozenset[str]) -> bool:
+    return (getattr(thing, "__module__", None) or "").partition(".")[0] in packages
+
+
+def _plain(value: Any) -> Any:
+    """Returns what stands for a value that is written by itself; None for others."""
+    kind = type(value)
+    if value is None or value is Ellipsis or kind in (bool, int, str, bytes):
+        return kind, value
+    if kind in (float, complex, range, slice):
+        return kind, repr(value)
+    if kind is naming.AutomaticName:
+        return kind, value.root
+    if isinstance(value, (np.ndarray, np.generic, jax.Array)):
+        return _constant(value)
+    if isinstance(value, (np.dtype, np.ufunc, jax.ShapeDtypeStruct, enum.Enum, types.CodeType)):
+        return value
+    if isinstance(value, (bool, int, str, bytes, float, complex)):
+        raise _Unknown  # a kind of number or text of its own
+    if isinstance(value, types.ModuleType):
+        if value.__name__.partition(".")[0] not in _LIBRARIES:
+            raise _Unknown
+        return value
+    if isinstance(value, type):
+        return value if _is_of(value, _LIBRARIES) else None
+    if isinstance(value, types.BuiltinFunctionType):
+        return value if isinstance(value.__self__, types.ModuleType) else None
+    is_global = "<locals>" not in getattr(value, "__qualname__", "<locals>")
+    if is_global and _is_of(value, _LIBRARIES) and not hasattr(value, "__self__"):
+        return value
+    return None
+
+
+def _constant(array: Any) -> tuple:
+    if isinstance(array, jax.core.Tracer) or array.nbytes > _LARGEST_CONSTANT:
+        raise _Unknown
+    if jax.dtypes.issubdtype(array.dtype, jax.dtypes.prng_key):
+        array = jax.random.key_data(array)
+    value = np.asarray(array)
+    if value.dtype.hasobject:
+        raise _Unknown
+    return type(array), value.dtype, value.shape, value.tobytes()
+
+
+def _contents(value: Any) -> Iterator[Any]:
+    """Yields what a value is made of."""
+    kind = type(value)
+    yield kind
+    if kind is types.FunctionType:
+        yield from (value.__code__, value.__defaults__, value.__kwdefaults__, value.__closure__)
+        yield _globals_of(value)
+    elif kind is types.CellType:
+        yield value.cell_contents
+    elif kind is types.MethodType:
+        yield from (value.__func__, value.__self__)
+    elif kind is functools.partial:
+        yield from (value.func, value.args, value.keywords)
+    elif kind is property:
+        yield from (value.fget, value.fset)
+    elif kind in (staticmethod, classmethod):
+        yield value.__func__
+    elif kind in (types.MemberDescriptorType, types.GetSetDescriptorType):
+        yield value.__name__
+    elif isinstance(value, type):
+        yield value.__bases__
+        yield {name: part for name, part in vars(value).items() if name not in _OF_CLASSES}
+    else:
+        yield from _of_object(value)
+
+
+def _globals_of(function: types.FunctionType) -> list[Any]:
+    """Returns what a user's function finds in its module."""
+    if _is_of(function, _LIBRARIES):
+        return []
+    reached, names = function.__globals__, _global_names(function.__code__)
+    imported = {name.removeprefix(_IMPORTED) for name in names if name.startswith(_IMPORTED)}
+    if not imported <= _LIBRARIES or _UNSEEN.intersection(names):
+        raise _Unknown
+    return [reached[name] for name in names if name in reached]
+
+
+@functools.lru_cache
+def _global_names(code: types.CodeType) -> list[str]:
+    names = set()
+    for instruction in dis.get_instructions(code):
+        if instruction.opname == "LOAD_GLOBAL":
+            names.add(instruction.argval)
+        elif instruction.opname == "IMPORT_NAME":
+            names.add(_IMPORTED + instruction.argval.partition(".")[0])
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            names.update(_global_names(constant))
+    return sorted(names)
+
+
+def _of_object(value: Any) -> Iterator[Any]:
+    """Yields the items and attributes of an object of a class written in Python."""
+    kind = type(value)
+    is_container = True
+    if isinstance(value, (list, tuple)):
+        yield len(value)
+        floats = isinstance(value, list)  # those of a tuple cannot be others
+        for place, item in enumerate(value):
+            yield Number(value, place, item) if floats and type(item) is float else item
+    elif isinstance(value, dict):
+        yield len(value)
+        for key, item in value.items():
+            own = type(item) is float and type(value) is dict
+            yield from (key, Number(value, key, item) if own else item)
+    elif isinstance(value, (set, frozenset)):
+        if not all(type(item) in (str, int) for item in value):
+            raise _Unknown
+        yield sorted(value, key=repr)
+    else:
+        is_container = False
+    if kind.__module__ == "builtins" and not is_container:
+        raise _Unknown  # a generator, an iterator, a memoryview
+    if _is_of(kind, _LIBRARIES) and not (is_container or _is_of(kind, _WALKED)):
+        raise _Unknown  # what it holds is not in attributes
+    attributes = dict(getattr(value, "__dict__", {}))
+    for base in kind.__mro__:
+        slots = vars(base).get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            if hasattr(value, name):
+                attributes[name] = getattr(value, name)
+    if not (attributes or is_container or hasattr(value, "__dict__")):
+        raise _Unknown  # a lock, a file
+    records = {"_arguments"}.union(*(names for base, names in _RECORDS if isinstance(value, base)))
+    ours = isinstance(value, Layer) and _is_of(kind, _WALKED)
+    if ours:
+        records |= {"_name"}
+    for name, part in attributes.items():
+        if (
+            name not in records
+            and name != "_arguments"
+            and not (ours and isinstance(part, Initializer))
+        ):
+            own = type(part) is float and name in getattr(value, "__dict__", ())
+            yield from (name, Number(value, name, part) if own else part)
+
+
+# ------------------------------------------------------------------ shared programs
+class _Changed(Exception):
+    """Raised where a shared program is traced for what has changed since it was fetched."""
+
+
+class _User(NamedTuple):
+    """One who runs a shared program: the functions to be compiled, and what they reach."""
+
+    functions: Sequence[Callable[..., Any]]
+    parts: Callable[[], Sequence[Any]]
+
+
+class _Shared:
+    """A program for functions of one structure, whoever has them.
+
+    It holds no functions, since those hold a model: who runs it lends his while it runs.
+    """
+
+    def __init__(self, mark: tuple, make: Callable[..., Any], count: int):
+        self._mark, self._lent = mark, threading.local()
+        self._run = make(*[self._stand_in(number) for number in range(count)])
+
+    def _stand_in(self, number: int) -> Callable[..., Any]:
+        def function(*args: Any) -> Any:
+            user = self._lent.user
+            if number == 0 and fingerprint(*user.parts()) != self._mark:
+                raise _Changed
+            return user.functions[number](*args)
+
+        return function
+
+    def run(self, user: _User, *args: Any, **kwargs: Any) -> Any:
+        """Runs the program; traces the user's functions if there is something to trace."""
+        lent = self._lent
+        before = getattr(lent, "user", None)
+        lent.user = user
+        try:
+            return self._run(*args, **kwargs)
+        finally:
+            lent.user = before
+
+
+_kept: OrderedDict[Any, _Shared] = OrderedDict()
+_lock = threading.Lock()
+
+
+def compile_once(
+    kind: Hashable,
+    make: Callable[..., Any],
+    functions: Sequence[Callable[..., Any]],
+    parts: Callable[[], Sequence[Any]],
+) -> Callable[..., Any]:
+    """Returns `make(*functions)`, or what runs the program of equal functions.
+
+    Args:
+        kind: What else the program depends on: with the parts, the key by which it is known.
+        make: Compiles functions into one that runs.
+        functions: Functions of arrays; the first one is traced whenever any is.
+        parts: Returns all that they reach and compute by.
+
+    Example:
+        >>> from jkeras.models.sharing import compile_once
+        >>> def times(factor):
+        ...     return compile_once("times", jax.jit, [lambda x: x * factor], lambda: [factor])
+        >>> times(2)(3.0).item(), times(2)(4.0).item(), times(3)(3.0).item()
+        (6.0, 8.0, 9.0)
+    """
+    mark = fingerprint(*parts())
+    if mark is None:
+        return make(*functions)
+    key = (kind, mark)
+    with _lock:
+        shared = _kept.get(key)
+        if shared is None:
+            shared = _kept[key] = _Shared(mark, make, len(functions))
+            while len(_kept) > MOST_KEPT:
+                _kept.popitem(last=False)
+        _kept.move_to_end(key)
+    user, own = _User(functions, parts), None
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        nonlocal own
+        if own is None:
+            try:
+                return shared.run(user, *args, **kwargs)
+            except _Changed:
+                own = make(*functions)
+        return own(*args, **kwargs)
+
+    return run

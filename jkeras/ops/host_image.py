@@ -1,0 +1,140 @@
+"""Resizing and moving images with NumPy: nothing is compiled, whatever their sizes."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+
+def _cubic(x: np.ndarray) -> np.ndarray:
+    near = (1.5 * x - 2.5) * x * x + 1
+    far = ((-0.5 * x + 2.5) * x - 4) * x + 2
+    return np.where(x >= 2, 0, np.where(x >= 1, far, near))
+
+
+def _lanczos(radius: int) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda x: np.where(x > radius, 0, np.sinc(x) * np.sinc(x / radius))
+
+
+# name -> (radius, kernel of the distance)
+_KERNELS: dict[str, tuple[int, Callable[[np.ndarray], np.ndarray]]] = {
+    "bilinear": (1, lambda x: np.maximum(0, 1 - x)),
+    "bicubic": (2, _cubic),
+    "lanczos3": (3, _lanczos(3)),
+    "lanczos5": (5, _lanczos(5)),
+}
+INTERPOLATIONS = ("nearest", *_KERNELS)
+
+
+def resize(x: np.ndarray, size: tuple[int, int], interpolation: str = "bilinear") -> np.ndarray:
+    """Resizes images as `jax.image.resize(..., antialias=False)` does, without a compiler.
+
+    (JAX compiles for each size of an image, and the images of a folder have many sizes.)
+
+    Args:
+        x: Images, of shape (..., height, width, channels).
+        size: The new (height, width).
+        interpolation: One of `INTERPOLATIONS`.
+
+    Returns:
+        A float32 array of shape (..., *size, channels).
+    """
+    x = np.asarray(x, "float32")
+    for axis, length in ((-3, size[0]), (-2, size[1])):
+        if x.shape[axis] != length:
+            x = _resize_axis(x, axis, length, interpolation)
+    return x
+
+
+def _resize_axis(x: np.ndarray, axis: int, length: int, interpolation: str) -> np.ndarray:
+    old = x.shape[axis]
+    centers = (np.arange(length) + 0.5) * (old / length) - 0.5
+    if interpolation == "nearest":
+        return x.take(np.floor(centers + 0.5).astype(int), axis)
+    radius, kernel = _KERNELS[interpolation]
+    taps = np.floor(centers).astype(int)[:, None] + np.arange(1 - radius, 1 + radius)
+    weights = kernel(np.abs(centers[:, None] - taps))
+    weights = np.where((taps >= 0) & (taps < old), weights, 0)
+    weights = (weights / weights.sum(1, keepdims=True)).astype("float32")
+    taps = taps.clip(0, old - 1)
+    shape = [length if i == x.ndim + axis else 1 for i in range(x.ndim)]
+    return sum(x.take(taps[:, k], axis) * weights[:, k].reshape(shape) for k in range(2 * radius))
+
+
+def fit(
+    x: Any,
+    size: tuple[int, int],
+    crop_to_aspect_ratio: bool = False,
+    pad_to_aspect_ratio: bool = False,
+    fill_value: float = 0.0,
+    xp: Any = np,
+) -> Any:
+    """Cuts images, or fills them up, to the ratio of a size.
+
+    Args:
+        x: Images, of shape (..., height, width, channels).
+        size: The (height, width) of the ratio.
+        crop_to_aspect_ratio: Whether to cut.
+        pad_to_aspect_ratio: Whether to fill up.
+        fill_value: What to fill up with.
+        xp: NumPy or `jax.numpy`.
+    """
+    height, width = x.shape[-3:-1]
+    # What of the image, or of the area around it, has the ratio of the target.
+    fit_height = max(int(width * size[0] / size[1]), 1)
+    fit_width = max(int(height * size[1] / size[0]), 1)
+    if crop_to_aspect_ratio:
+        crop_height, crop_width = min(height, fit_height), min(width, fit_width)
+        top, left = (height - crop_height) // 2, (width - crop_width) // 2
+        return x[..., top : top + crop_height, left : left + crop_width, :]
+    if pad_to_aspect_ratio:
+        rows, columns = max(height, fit_height) - height, max(width, fit_width) - width
+        pads = [(rows // 2, rows // 2), (columns // 2, columns // 2)]  # the same on both sides
+        return xp.pad(x, [*[(0, 0)] * (x.ndim - 3), *pads, (0, 0)], constant_values=fill_value)
+    return x
+
+
+# How places outside of an axis are brought inside.
+_FILL: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
+    "constant": lambda i, n: i.clip(0, n - 1),
+    "nearest": lambda i, n: i.clip(0, n - 1),
+    "wrap": lambda i, n: i % n,
+    "reflect": lambda i, n: np.minimum(i % (2 * n), 2 * n - 1 - i % (2 * n)),
+}
+
+
+def affine(
+    image: np.ndarray, numbers: Any, interpolation: str, fill_mode: str, fill_value: float
+) -> np.ndarray:
+    """Does what `ops.image.affine_transform` does to one image, channels last.
+
+    Args:
+        image: An image of shape (height, width, channels).
+        numbers: The first six numbers of the map.
+        interpolation: `"bilinear"` or `"nearest"`.
+        fill_mode: `"constant"`, `"nearest"`, `"wrap"` or `"reflect"`.
+        fill_value: The value outside for `"constant"`.
+    """
+    a0, a1, a2, b0, b1, b2 = np.asarray(numbers, "float32")
+    height, width = image.shape[:2]
+    rows, columns = np.arange(height, dtype="float32")[:, None], np.arange(width, dtype="float32")
+    places = (b0 * columns + b1 * rows + b2, a0 * columns + a1 * rows + a2)
+
+    def pixels(row: np.ndarray, column: np.ndarray) -> np.ndarray:
+        inside = _FILL[fill_mode](row, height) * width + _FILL[fill_mode](column, width)
+        found = image.reshape(-1, image.shape[2]).take(inside, axis=0)
+        if fill_mode == "constant":
+            out = (row < 0) | (row >= height) | (column < 0) | (column >= width)
+            found[out] = fill_value
+        return found
+
+    if interpolation == "nearest":
+        return pixels(*(np.round(place).astype("int32") for place in places))
+    first = [np.floor(place) for place in places]
+    (low, left), (y, x) = (
+        [place.astype("int32") for place in first],
+        [(place - least)[..., None] for place, least in zip(places, first, strict=True)],
+    )
+    upper = pixels(low, left) * (1 - x) + pixels(low, left + 1) * x
+    lower = pixels(low + 1, left) * (1 - x) + pixels(low + 1, left + 1) * x
+    return upper * (1 - y) + lower * y

@@ -1,0 +1,140 @@
+"""Steps that take long, each a program of its own.
+
+A loop in XLA saves what calls from Python cost, some 50 microseconds a step. Where a step takes
+milliseconds that is nothing, and a loop has a price: it is compiled together with a last, smaller
+batch, one after the other; and on a CPU XLA makes the gradients of convolutions fast in a program's
+outermost computation only (in a loop they took 5 times as long, with jax 0.10).
+
+What a step takes is estimated from the operations in it, not measured, so that the same programs
+run every time and in every process.
+"""
+
+import math
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+import jax
+import numpy as np
+
+from jkeras.base.platforms import platform
+from jkeras.base.types import Structure
+
+# What a backend does in about a millisecond: additions and multiplications of products count one
+# each, the elements that other operations make so many.
+_OPERATIONS = {"cpu": 2e7}
+_OPERATIONS_OF_OTHERS = 1e10
+_AN_ELEMENT = 5
+
+
+class SingleSteps:
+    """Runs steps one after the other, where that is better than a loop.
+
+    Args:
+        run_at: A jitted function `(state, resident, slots, index) -> state`.
+        run_slot: A jitted function `(state, resident, slot) -> state`.
+        finish: A function that makes something of the last state, to be returned beside it; None
+            for nothing.
+    """
+
+    def __init__(self, run_at: Any, run_slot: Any, finish: Callable[[Any], Any] | None):
+        self._run_at, self._run_slot = run_at, run_slot
+        self._finish = None if finish is None else jax.jit(finish)
+        self._better: dict[Any, bool] = {}
+        self._compiled: dict[Any, Future] = {}
+
+    def are_better(self, state: Any, resident: Structure, slots: Any, rest: Any) -> bool:
+        """Says whether steps of these shapes take so long that a loop gains nothing."""
+        arrays = jax.tree.leaves(slots)
+        count, key = arrays[0].shape[0], tuple([a.shape[1:] for a in arrays])
+        found = self._better.get(key)
+        if found is None:
+            leaves = jax.tree.leaves((state, resident, slots))
+            in_python = jax.config.jax_disable_jit  # type: ignore[attr-defined]
+            if in_python or any(isinstance(a, jax.core.Tracer) for a in leaves):
+                return False
+            if count:
+                traced = self._run_at.trace(state, resident, slots, np.int32(0))
+            else:
+                traced = self._run_slot.trace(state, resident, rest)
+            limit = _OPERATIONS.get(platform(), _OPERATIONS_OF_OTHERS)
+            found = self._better[key] = operations(traced.jaxpr.jaxpr) > limit
+        return found
+
+    def run(self, state: Any, resident: Structure, slots: Any, numbers: range, rest: Any) -> Any:
+        """Runs the steps of these slots, and the rest.
+
+        Args:
+            state: The state; destroyed, if the functions donate it.
+            resident: What stays on the device.
+            slots: The slots.
+            numbers: Which of them to run.
+            rest: One more slot, of another size; None for none.
+        """
+        last = None if rest is None else self._compile(state, resident, rest)
+        for number in numbers:
+            state = self._run_at(state, resident, slots, np.int32(number))
+        if last is not None:
+            state = self._run_last(last, state, resident, rest)
+        return state if self._finish is None else (state, self._finish(state))
+
+    def _compile(self, state: Any, resident: Any, rest: Any) -> Future:
+        """Compiles the program of the rest, beside that of the others."""
+        leaves, structure = jax.tree.flatten((state, rest))
+        key = (structure, tuple([np.shape(leaf) for leaf in leaves]))
+        if key not in self._compiled:
+            lowered, future = self._run_slot.trace(state, resident, rest).lower(), Future[Any]()
+
+            def work() -> None:
+                try:
+                    future.set_result(lowered.compile())
+                except BaseException as error:
+                    future.set_exception(error)
+
+            threading.Thread(target=work, name="compile").start()
+            self._compiled[key] = future
+        return self._compiled[key]
+
+    def _run_last(self, last: Future, state: Any, resident: Any, rest: Any) -> Any:
+        try:
+            return last.result()(state, resident, rest)
+        except (TypeError, ValueError):  # arrays of other types, or elsewhere, than those before
+            return self._run_slot(state, resident, rest)
+
+
+def operations(jaxpr: Any) -> float:
+    """Estimates what a program takes, from its shapes: see `_OPERATIONS`."""
+    return sum(map(_of_equation, jaxpr.eqns))
+
+
+def _of_equation(equation: Any) -> float:
+    name, parameters = equation.primitive.name, equation.params
+    made = sum(math.prod(v.aval.shape) for v in equation.outvars if hasattr(v.aval, "shape"))
+    inner = [operations(jaxpr) for jaxpr in _inner(parameters.values())]
+    if name == "dot_general":
+        (contracted, _), _ = parameters["dimension_numbers"]
+        return 2 * made * math.prod(equation.invars[0].aval.shape[axis] for axis in contracted)
+    if name == "conv_general_dilated":
+        if platform() == "cpu":
+            return math.inf  # see above
+        kernel, numbers = equation.invars[1].aval.shape, parameters["dimension_numbers"]
+        return 2 * made * math.prod(kernel) / kernel[numbers.rhs_spec[0]]
+    if name == "scan":
+        return parameters["length"] * sum(inner)
+    if inner:
+        return max(inner) if name == "cond" else sum(inner)
+    return _AN_ELEMENT * made
+
+
+def _inner(parameters: Any) -> list[Any]:
+    """Returns the programs among an operation's parameters."""
+    found = []
+    for value in parameters:
+        if isinstance(value, Sequence) and not isinstance(value, str):
+            found += _inner(value)
+        elif hasattr(value, "eqns"):
+            found.append(value)
+        elif hasattr(value, "jaxpr"):
+            found.append(value.jaxpr)
+    return found

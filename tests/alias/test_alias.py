@@ -1,0 +1,204 @@
+"""`import keras` answered by jkeras."""
+
+import importlib
+import importlib.metadata
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+import jkeras
+from jkeras import alias
+
+
+@pytest.fixture
+def keras(monkeypatch, tmp_path):
+    """The alias in this process, taken away again; its log goes to a file."""
+    monkeypatch.setenv("JKERAS_ALIAS_LOG", str(tmp_path / "log"))
+    for name in ("KERAS_BACKEND", "JKERAS_ALIAS", "PYTHONPATH"):
+        monkeypatch.delenv(name, raising=False)
+    alias.install()
+    yield importlib.import_module("keras")
+    alias.uninstall()
+
+
+def test_modules_are_the_same_objects(keras):
+    for name in ("layers", "optimizers.schedules", "preprocessing.image", "applications.resnet"):
+        spec = importlib.import_module(f"jkeras.{name}").__spec__
+        module = importlib.import_module(f"keras.{name}")
+        assert module is sys.modules[f"jkeras.{name}"]
+        assert module.__spec__ is spec  # so that reload and pickle find it
+    assert keras.layers is jkeras.layers
+    assert keras.Model is jkeras.Model
+    assert importlib.import_module("keras.api.layers") is jkeras.layers
+    assert importlib.import_module("keras._tf_keras.keras.layers") is jkeras.layers
+
+
+def test_versions(keras):
+    assert keras.__version__ == keras.version() == importlib.metadata.version("keras")
+    assert keras.__version__.startswith("3.")
+    assert jkeras.__version__ != keras.__version__
+    assert os.environ["KERAS_BACKEND"] == keras.config.backend() == "jax"
+
+
+def test_star_import(keras):
+    names = {}
+    exec("from keras import *", names)
+    assert names["layers"] is jkeras.layers
+    assert names["applications"].__name__ == "jkeras.applications"
+    assert names["Variable"] is jkeras.Variable
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "public"),
+    [
+        ("layers", "Dense", "layers.Dense"),
+        ("layers.core.dense", "Dense", "layers.Dense"),
+        ("layers.layer", "Layer", "Layer"),
+        ("callbacks", "History", "callbacks.History"),
+        ("losses.losses", "LossFunctionWrapper", "losses.LossFunctionWrapper"),
+        ("saving.serialization_lib", "serialize_keras_object", "saving.serialize_keras_object"),
+        ("saving.saving_lib", "save_model", "saving.save_model"),
+        ("trainers.data_adapters.py_dataset_adapter", "PyDataset", "utils.PyDataset"),
+        ("backend", "KerasTensor", "KerasTensor"),
+        ("backend.common.variables", "KerasVariable", "Variable"),
+        ("optimizers.schedules.learning_rate_schedule", "CosineDecay", None),
+    ],
+)
+def test_private_paths_of_public_names(keras, path, name, public):
+    module = importlib.import_module(f"keras.src.{path}")
+    expected = jkeras
+    for part in (public or f"optimizers.schedules.{name}").split("."):
+        expected = getattr(expected, part)
+    assert getattr(module, name) is expected
+
+
+def test_masks_through_private_helpers(keras):
+    backend = importlib.import_module("keras.src.backend")
+    x = jkeras.ops.ones((2, 3))
+    assert backend.get_keras_mask(x) is None
+    backend.set_keras_mask(x, jkeras.ops.ones((2, 3), "bool"))
+    assert backend.get_keras_mask(x).shape == (2, 3)
+    masked = jkeras.layers.Masking()(jkeras.Input((4, 1)))
+    assert backend.get_keras_mask(masked).shape == (None, 4)
+
+
+def test_what_is_missing_raises_when_it_is_used(keras, tmp_path):
+    utils = importlib.import_module("keras.src.utils.some_utils")
+    a_class, function = utils.SomeHelper, utils.some_helper  # importing is harmless
+    with pytest.raises(NotImplementedError, match=r"no keras.src.utils.some_utils.SomeHelper"):
+        a_class(1)
+    with pytest.raises(NotImplementedError, match=r"no keras.src.utils.some_utils.some_helper"):
+        function(1)
+    with pytest.raises(AttributeError, match="'keras' has no attribute 'foo'"):
+        _ = keras.foo
+    with pytest.raises(ImportError, match="cannot import name 'Foo'"):
+        exec("from keras.layers import Foo", {})
+    for name in ("keras.src.nope", "keras.nope", "keras.layers.nope"):
+        with pytest.raises(ModuleNotFoundError, match=f"No module named '{name}'"):
+            importlib.import_module(name)
+    assert not hasattr(keras.src, "nope")
+    missing = alias.report().missing
+    assert missing["keras.src.utils.some_utils.SomeHelper"] is True
+    assert missing["keras.layers.Foo"] is False
+    log = (tmp_path / "log").read_text().splitlines()
+    assert "missing\tkeras.layers.Foo" in log
+    assert "used\tkeras.src.utils.some_utils.some_helper" in log
+    assert "missing: keras.foo" in alias.report().summary()
+
+
+def test_replacing_a_name_replaces_it_in_jkeras(keras, monkeypatch):
+    monkeypatch.setattr(keras, "device", "mine")
+    assert jkeras.device == "mine"
+
+
+def test_old_modules(keras):
+    with pytest.warns(
+        DeprecationWarning, match="keras.layers.convolutional is a module of Keras 2"
+    ):
+        module = importlib.import_module("keras.layers.convolutional")
+    assert module.MaxPooling2D is jkeras.layers.MaxPooling2D
+    with pytest.warns(DeprecationWarning, match="keras.engine.topology"):
+        assert importlib.import_module("keras.engine.topology").Layer is jkeras.layers.Layer
+
+
+def test_another_keras_stays(monkeypatch):
+    mine = object()
+    monkeypatch.setitem(sys.modules, "keras", mine)
+    with pytest.raises(RuntimeError, match="imported before the alias was installed"):
+        alias.install()
+    assert sys.modules["keras"] is mine
+    assert not alias.is_installed()
+    with pytest.raises(RuntimeError, match="not installed"):
+        alias.report()
+
+
+def test_uninstalling_leaves_nothing(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", "somewhere")
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    before = dict(os.environ)
+    alias.install()
+    alias.install()  # changes nothing
+    assert os.environ["PYTHONPATH"].split(os.pathsep)[1] == "somewhere"
+    importlib.import_module("keras.src.layers")
+    alias.uninstall()
+    alias.uninstall()
+    assert dict(os.environ) == before
+    assert not [name for name in sys.modules if name.partition(".")[0] == "keras"]
+    with pytest.raises(AttributeError, match="has no attribute 'Foo'"):
+        _ = jkeras.layers.Foo
+
+
+SCRIPT = """
+import multiprocessing, sys
+import keras
+from tensorflow import keras as other
+
+def where(_):
+    import keras
+    return keras.__version__, keras.layers.Dense.__module__
+
+if __name__ == "__main__":
+    assert other is keras
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.map(where, [0]) == [where(0)]
+    print(__name__, sys.argv[1:], where(0))
+    keras.layers.Nope
+"""
+
+
+def run(*arguments, **kwargs):
+    return subprocess.run(
+        [sys.executable, "-m", "jkeras", *arguments], capture_output=True, text=True, **kwargs
+    )
+
+
+def test_a_script_and_its_child_processes(tmp_path):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    done = run("--summary", "--tensorflow", str(tmp_path / "script.py"), "--epochs", "3")
+    assert "__main__ ['--epochs', '3'] ('3." in done.stdout
+    assert "'jkeras.layers.core')" in done.stdout
+    assert done.returncode == 1  # of the last line's error
+    assert "has no attribute 'Nope'" in done.stderr
+    assert "missing: keras.layers.Nope" in done.stderr
+
+
+def test_notebook_cells(tmp_path):
+    code = [["import keras\n", "x = keras.ops.ones(2)"], ["print(keras.__version__, x.shape)"]]
+    cells = [{"cell_type": "markdown", "source": ["# Title"]}]
+    cells += [{"cell_type": "code", "source": source} for source in code]
+    (tmp_path / "a.ipynb").write_text(json.dumps({"cells": cells}))
+    done = run(str(tmp_path / "a.ipynb"))
+    assert done.stdout.startswith("3.") and done.stdout.rstrip().endswith("(2,)")
+
+
+def test_usage():
+    from jkeras.__main__ import main
+
+    with pytest.raises(SystemExit, match="2"):
+        main([])
+    with pytest.raises(SystemExit, match=r"there is no file 'nowhere.py'"):
+        main(["nowhere.py"])
+    alias.uninstall()
