@@ -78,9 +78,10 @@ def run(count, seed, folder, names=NAMES):
                 not path.exists()
             ):  # a folder, killed between two names: the next save brings it back
                 assert any(entry.endswith(".old") for entry in entries)
+            else:
+                check(path)
             save(make(), path)
             assert os.listdir(folder) == [name], os.listdir(folder)
-            check(path)
         for entry in Path(folder).iterdir():
             _remove(entry)
     return left
