@@ -243,7 +243,7 @@ def parse_json(text: str | bytes, what: str, budget: Budget | None = None) -> An
     """
     if len(text) > MAX_JSON_BYTES:
         raise ValueError(f"The {what} is longer than {MAX_JSON_BYTES} bytes: it is refused.")
-    count = text.count  # type: ignore[var-annotated]
+    count: Any = text.count
     marks = [m if isinstance(text, str) else m.encode() for m in "[{,:"]
     containers, items = sum(map(count, marks[:2])), sum(map(count, marks[2:]))
     size = len(text) + containers * _BYTES_OF_CONTAINER + items * _BYTES_OF_ITEM
