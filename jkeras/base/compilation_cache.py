@@ -5,6 +5,7 @@ import os
 import platform
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, cast
 
 import jax
 import jaxlib
@@ -66,8 +67,8 @@ def enable_by_default() -> None:
     if _decided:
         return
     _decided = True
-    given = os.environ.get(VARIABLE, "")
-    if given.lower() in ("off", "0", "false", "no") or jax.config.jax_compilation_cache_dir:
+    given, settings = os.environ.get(VARIABLE, ""), cast(Any, jax.config)
+    if given.lower() in ("off", "0", "false", "no") or settings.jax_compilation_cache_dir:
         return
     folder = Path(given).expanduser() if given else default_folder()
     with suppress(OSError, RuntimeError):  # a home that is not there, or for reading only
