@@ -5,7 +5,6 @@ import os
 import platform
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, cast
 
 import jax
 import jaxlib
@@ -67,8 +66,9 @@ def enable_by_default() -> None:
     if _decided:
         return
     _decided = True
-    given, settings = os.environ.get(VARIABLE, ""), cast(Any, jax.config)
-    if given.lower() in ("off", "0", "false", "no") or settings.jax_compilation_cache_dir:
+    given = os.environ.get(VARIABLE, "")
+    known = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
+    if given.lower() in ("off", "0", "false", "no") or known:
         return
     folder = Path(given).expanduser() if given else default_folder()
     with suppress(OSError, RuntimeError):  # a home that is not there, or for reading only

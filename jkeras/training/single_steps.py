@@ -13,7 +13,7 @@ import math
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Any, cast
+from typing import Any
 
 import jax
 import numpy as np
@@ -51,9 +51,8 @@ class SingleSteps:
         found = self._better.get(key)
         if found is None:
             leaves = jax.tree.leaves((state, resident, slots))
-            if cast(Any, jax.config).jax_disable_jit or any(
-                isinstance(a, jax.core.Tracer) for a in leaves
-            ):
+            in_python = jax.config.jax_disable_jit  # type: ignore[attr-defined]
+            if in_python or any(isinstance(a, jax.core.Tracer) for a in leaves):
                 return False
             if count:
                 traced = self._run_at.trace(state, resident, slots, np.int32(0))
@@ -85,8 +84,7 @@ class SingleSteps:
         leaves, structure = jax.tree.flatten((state, rest))
         key = (structure, tuple([np.shape(leaf) for leaf in leaves]))
         if key not in self._compiled:
-            lowered = self._run_slot.trace(state, resident, rest).lower()
-            future: Future = Future()
+            lowered, future = self._run_slot.trace(state, resident, rest).lower(), Future[Any]()
 
             def work() -> None:
                 try:

@@ -587,7 +587,9 @@ class Dataset:
                 None,
             )
 
-        made = self._of(self, run=run, size=_INFINITE if self._size == _INFINITE else _UNKNOWN)
+        size, full = self._batched or (0, False)
+        known = self._size * size if full and self._size >= 0 else _UNKNOWN
+        made = self._of(self, run=run, size=_INFINITE if self._size == _INFINITE else known)
         made._batch_size = None
         return made
 

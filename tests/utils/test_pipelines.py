@@ -185,7 +185,8 @@ def test_sizes():
     for dataset, size in (
         (ten, 10), (ten.batch(3), 4), (ten.batch(3, drop_remainder=True), 3), (ten.repeat(), -1),
         (ten.repeat(2), 20), (ten.filter(bool), -2), (ten.repeat().take(7), 7), (ten.skip(4), 6),
-        (ten.batch(3).unbatch(), -2), (ten.window(3, 1, drop_remainder=True), 8), (ten.take(0), 0),
+        (ten.batch(3).unbatch(), -2), (ten.batch(3, True).unbatch(), 9), (ten.take(0), 0),
+        (ten.window(3, 1, drop_remainder=True), 8),
         (Dataset.zip(ten, ten.repeat()), 10), (ten.concatenate(ten), 20), (ten.shard(4, 3), 2),
         (ten.shuffle(5).prefetch(1).cache(), 10), (ten.repeat(0), 0),
     ):  # fmt: skip
