@@ -143,8 +143,8 @@ def test_places_are_those_of_the_compiled_layers(fill_mode, interpolation):
     ):
         (found,) = Dataset.from_tensors(IMAGES).map(lambda x, f=layer: f(x, training=True))
         expected = layer(IMAGES, training=True)
-        close = np.isclose(found, expected, atol=0.05)  # but for ties of rounding
-        assert close.mean() > (0.99 if interpolation == "bilinear" else 0.95), type(layer)
+        close = np.isclose(found, expected, atol=0.05)  # but for a tie that a last digit decides
+        assert close.mean() > 0.99, type(layer)
 
 
 @pytest.mark.parametrize(
