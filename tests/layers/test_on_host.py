@@ -100,7 +100,11 @@ def test_draws_follow_from_the_element(name):
     same = Dataset.from_tensors(IMAGES).repeat(4)
 
     def passes(threads):
-        dataset = same.map(lambda x: layer(x, training=True), num_parallel_calls=threads)
+        dataset = (
+            Dataset.from_tensors(IMAGES)
+            .repeat(4)
+            .map(lambda x: layer(x, training=True), num_parallel_calls=threads)
+        )
         return np.stack(list(dataset)), np.stack(list(dataset))
 
     first, second = passes(None)
