@@ -40,6 +40,7 @@ from jkeras.base import old_spellings as _old_spellings
 from jkeras.base import registry as _registry
 from jkeras.base.settings import VERSION as __version__
 from jkeras.core import pure as pure
+from jkeras.core.devices import RematScope as RematScope
 from jkeras.core.devices import device as device
 from jkeras.core.devices import remat as remat
 from jkeras.core.function import Function as Function

@@ -74,6 +74,7 @@ class Layer(Module, OldLayer, registry.Configurable):
     _trainable = True
     _build_shapes: dict[str, Any] | None = None
     _path: str | None = None
+    _remat: devices.RematScope | None = None
     _seen_shapes: Any = None  # of the outputs of the last call outside of compiled code
     _dtype_policy: Any = _SetByConstructor()
     _older: Any = _SetByConstructor()  # which Keras 2's arguments were given, for a Sequential
@@ -134,6 +135,9 @@ class Layer(Module, OldLayer, registry.Configurable):
             name = naming.AutomaticName(naming.auto_name(root), root)
         if activity_regularizer is not None:
             activity_regularizer = regularizers.get(activity_regularizer)
+        again = devices.remat_scope.get()
+        if again is not None:
+            self.__dict__["_remat"] = again
         self.__dict__.update(  # at once: nothing here is traced
             _name=name,
             _trainable=bool(trainable),
@@ -359,6 +363,21 @@ class Layer(Module, OldLayer, registry.Configurable):
         """Returns a method that computes, whose backward pass computes it again: `keras.remat`."""
         return devices.remat(layer_call)
 
+    @property
+    def quantization_mode(self) -> str | None:
+        """In what the weights are kept: `"int8"`; None for floats."""
+        return self._dtype_policy.quantization_mode
+
+    def quantize(self, mode: Any = None, type_check: bool = True, config: Any = None) -> None:
+        """Keeps the weights as integers, in layers that can: `Dense`, `EinsumDense`, `Embedding`.
+
+        Raises:
+            NotImplementedError: In others.
+        """
+        raise NotImplementedError(
+            f"Layer {type(self).__name__} does not have a `quantize` method implemented."
+        )
+
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
         """Adds this call to the graph that the symbolic arguments come from."""
         outputs = graph.record_call(self, args, kwargs, self.compute_output_spec(*args, **kwargs))
@@ -444,7 +463,7 @@ class Layer(Module, OldLayer, registry.Configurable):
 
     def __getstate__(self) -> dict[str, Any]:
         # A graph that a layer was called in notes the calls anew.
-        return {k: v for k, v in self.__dict__.items() if k != "_calls"}
+        return {k: v for k, v in self.__dict__.items() if k not in ("_calls", "_remat")}
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"

@@ -246,8 +246,9 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
         return {"default_policy": default, "policy_map": policies}
 
 
-register_builtin("policy", QuantizedDTypePolicy)
-register_builtin("policy", DTypePolicyMap)
+for _area in ("policy", "dtype_policies"):  # the latter is where files say that they are
+    register_builtin(_area, QuantizedDTypePolicy)
+    register_builtin(_area, DTypePolicyMap)
 # tf.keras files call it Policy.
 register_builtin("policy", DTypePolicy, "Policy", "PolicyV1", "FloatDTypePolicy")
 

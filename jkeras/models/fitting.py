@@ -120,10 +120,12 @@ class Fit:
         """Runs the epochs."""
         model, called, session = self._model, self._called, self._session
         self._run = loop.Epochs(
-            *(self._training, self._feed, self._listeners),
-            steps=self._steps,
-            validate=self._validate,
-            finish_epoch=self._finish_epoch,
+            self._training,
+            self._feed,
+            self._listeners,
+            self._steps,
+            self._validate,
+            self._finish_epoch,
         )
         model.stop_training, model._fitting = False, self
         try:
@@ -255,7 +257,9 @@ class Fit:
 
     def _by_path(self, tree: Any) -> dict[str, Any]:
         leaves, structure = jax.tree.flatten(tree)
-        if not self._paths or structure != self._structure:  # writing the paths takes longer than copying the arrays
+        if (
+            not self._paths or structure != self._structure
+        ):  # writing the paths takes longer than copying the arrays
             paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(tree)]
             self._structure, self._paths = structure, list(map(jax.tree_util.keystr, paths))
         return dict(zip(self._paths, leaves, strict=True))
