@@ -16,7 +16,7 @@ from jkeras.base.types import Structure
 from jkeras.core import call, devices, graph, host, policy, pure, scope, shapes
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.input_spec import InputSpec, check_input
-from jkeras.core.parts import Module, find, paths
+from jkeras.core.parts import Module, children, find, paths
 from jkeras.core.variable import Variable
 
 
@@ -260,7 +260,7 @@ class Layer(Module, OldLayer, registry.Configurable):
         if self._built:
             return True
         has_build = type(self).build is not Layer.build
-        return not has_build and all(child.built for child in self._layers)
+        return not has_build and all(child.built for child in children(self))
 
     @built.setter
     def built(self, value: bool) -> None:
