@@ -255,7 +255,9 @@ class Fit:
 
     def _by_path(self, tree: Any) -> dict[str, Any]:
         leaves, structure = jax.tree.flatten(tree)
-        if not self._paths or structure != self._structure:  # writing the paths takes longer than copying the arrays
+        if (
+            not self._paths or structure != self._structure
+        ):  # writing the paths takes longer than copying the arrays
             paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(tree)]
             self._structure, self._paths = structure, list(map(jax.tree_util.keystr, paths))
         return dict(zip(self._paths, leaves, strict=True))
