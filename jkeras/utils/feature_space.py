@@ -135,7 +135,10 @@ class FeatureSpace(layers.Layer):
             cross.name: layers.HashedCrossing(cross.crossing_dim, name=cross.name)
             for cross in self.crosses
         }
-        encoded = [*self.features.items(), *((cross.name, cross) for cross in self.crosses)]
+        encoded: list[tuple[str, Any]] = [
+            *self.features.items(),
+            *((cross.name, cross) for cross in self.crosses),
+        ]
         if output_mode == "concat":
             for column, how in encoded:
                 if how.output_mode == "int":
@@ -309,7 +312,7 @@ class FeatureSpace(layers.Layer):
         if hasattr(layer, "vocabulary_size"):
             return layer.vocabulary_size()
         if isinstance(layer, layers.Discretization):
-            return len(layer.bin_boundaries) + 1
+            return len(layer.bin_boundaries or ()) + 1
         if hasattr(layer, "num_bins"):
             return layer.num_bins
         raise ValueError(
