@@ -576,7 +576,7 @@ class MaxNumBoundingBoxes(ImageLayer):
     Args:
         max_number: The number.
         fill_value: The coordinates and the labels of boxes that are none.
-        **kwargs: The arguments of every layer of images; `bounding_box_format`, which Keras asks for.
+        **kwargs: The arguments of every layer of images, and `bounding_box_format`.
 
     Raises:
         ValueError: If `max_number` is not a positive integer.
