@@ -80,7 +80,7 @@ for _area, _module in {
 }.items():
     _registry.export(f"keras.{_area}", _area, vars(_module))
 _registry.export("keras", "models", vars(models))
-_registry.export("keras.utils", "layers", {"FeatureSpace": utils.FeatureSpace})
+_registry.export("keras.utils", "utils", {"FeatureSpace": utils.FeatureSpace})
 _registry.export("keras.applications", "layers", vars(applications.convnext))
 _registry.export("keras.applications", "layers", vars(applications.inception_resnet_v2))
 _registry.export("keras", "policy", vars(dtype_policies))

@@ -526,7 +526,7 @@ class Model(OldModel, Layer):
     make_train_function = keras_steps.make_train_function
     make_test_function = keras_steps.make_test_function
     make_predict_function = keras_steps.make_predict_function
-    quantize = keras_steps.quantize
+    quantize = keras_steps.quantize  # type: ignore[assignment]
 
     # -------------------------------------------------------------- metrics and states
     metrics = results.metrics
