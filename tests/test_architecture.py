@@ -147,7 +147,6 @@ AMBIENT = {
     "base.registry._scoped": "custom_object_scope, as in Keras",
     "base.registry._shared": "objects that occur twice in one file are one object",
     "callbacks.console._open": "the line of the terminal that a progress bar has not ended",
-    "core.devices.remat_scope": "RematScope, as in Keras: it holds for layers made in it",
     "core.host._position": "whether the running call prepares data, and of which element",
     "core.host._computes_with_numpy": "whether the layers of the running call compute with NumPy",
     "core.host._calls": "draws in a loader's process differ from call to call",
