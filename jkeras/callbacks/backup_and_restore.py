@@ -1,11 +1,12 @@
 """Going on with a training that was interrupted."""
 
 import datetime
+import functools
 import os
 import re
-import threading
 import time
 import warnings
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ from jkeras.callbacks.every_batches import EveryBatches, check_frequency
 from jkeras.training.loop import Pace
 
 _UNITS = {"s": 1, "min": 60, "h": 3600}
-_LEFTOVERS = re.compile(r"(latest|previous)\.backup|\.latest\.backup\..*\.tmp")
 # Epochs that take longer than so many seconds are cut, so that a signal is heard within them.
 _LONG_EPOCH = 5.0
 
@@ -110,8 +110,8 @@ class BackupAndRestore(Callback):
         self._done = 0  # batches of the epoch
         self._pace: Pace | None = None
         self._changes: Changes | None = None
-        self._writing: threading.Thread | None = None
-        self._problem: BaseException | None = None  # of the writing thread
+        self._thread: ThreadPoolExecutor | None = None
+        self._writing: Future | None = None
 
     # -------------------------------------------------------------- when
     def steps_ahead(self, mode: str, batch: int) -> int | None:
@@ -197,17 +197,17 @@ class BackupAndRestore(Callback):
         packed = backup_file.Packed(
             {**state, "callbacks": backup_file.Packed(state["callbacks"], copies=True)}
         )
-        self.close()
+        self._wait()
         self._written = time.monotonic()
-        self._writing = threading.Thread(target=self._write, args=(packed,), name="jkeras-backup")
-        self._writing.start()
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, "jkeras-backup")
+        previous = self._previous if self.double_checkpoint else None
+        self._writing = self._thread.submit(packed.write, self._latest, _versions(), previous)
 
-    def _write(self, packed: backup_file.Packed) -> None:
-        try:
-            previous = self._previous if self.double_checkpoint else None
-            packed.write(self._latest, _versions(), previous)
-        except BaseException as problem:  # raised in the main thread
-            self._problem = problem
+    def _wait(self) -> None:
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.result()
 
     def close(self) -> None:
         """Waits until all is written.
@@ -215,22 +215,19 @@ class BackupAndRestore(Callback):
         Raises:
             OSError: If it could not be written.
         """
-        if self._writing is not None:
-            self._writing.join()
-        self._writing = None
-        problem, self._problem = self._problem, None
-        if problem is not None:
-            raise problem
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.shutdown()
+        self._wait()
 
     def _delete(self) -> None:
         """Deletes the backups, and the folder if there is nothing else in it."""
+        for path in (self._latest, self._previous):
+            path.unlink(missing_ok=True)
+            path.with_name(path.name + backup_file.PART).unlink(missing_ok=True)
         folder = self._latest.parent
-        if folder.is_dir():
-            for path in list(folder.iterdir()):
-                if _LEFTOVERS.fullmatch(path.name):
-                    path.unlink(missing_ok=True)
-            if not any(folder.iterdir()):
-                folder.rmdir()
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
 
     # -------------------------------------------------------------- reading
     def _read(self) -> dict[str, Any] | None:
@@ -276,6 +273,7 @@ class BackupAndRestore(Callback):
             )
 
 
+@functools.cache
 def _versions() -> dict[str, str]:
     return {
         "jkeras": settings.VERSION,

@@ -12,10 +12,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.saving import atomic
-
 _FORMAT, _VERSION = "jkeras backup", 2
 _PLAIN = {str, int, float, bool, type(None)}
+PART = ".part"  # what the name of a file ends in that is not complete
 _MARK = "#"  # the key that tells JSON's dicts from ours
 
 
@@ -69,7 +68,7 @@ class Packed:
             self._arrays.append(np.array(value.detach().cpu().numpy()))
             what = "torch"
         elif isinstance(value, (list, tuple, int, float, str)):  # of a class of its own: an enum...
-            base = next(k for k in (list, tuple, int, float, str) if isinstance(value, k))
+            base: Any = next(k for k in (list, tuple, int, float, str) if isinstance(value, k))
             return self._take(base(value), path)
         else:
             raise TypeError(
@@ -89,7 +88,7 @@ class Packed:
             keep: Where the file that was there before is kept.
         """
         tree = json.dumps(self._tree).encode()
-        parts = [
+        parts: list[Any] = [
             tree,
             *(
                 np.ascontiguousarray(a).reshape(-1).view(np.uint8)
@@ -106,12 +105,18 @@ class Packed:
             "tree": len(tree),
             "crc32": checksum,
         }
-        with atomic.writing(path) as file:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Of one name, as one process writes to a folder: what a killed one has left is overwritten.
+        part = path.with_name(path.name + PART)
+        with open(part, "wb") as file:
             file.write(json.dumps(header).encode() + b"\n")
-            for part in parts:
-                file.write(part)
-            if keep is not None and path.exists():
-                os.replace(path, keep)
+            for piece in parts:
+                file.write(piece)
+            file.flush()
+            os.fsync(file.fileno())
+        if keep is not None and path.exists():
+            os.replace(path, keep)
+        os.replace(part, path)
 
 
 def read(path: Path) -> tuple[dict[str, Any], Any]:

@@ -370,8 +370,7 @@ def _hides_state(callback: Any) -> bool:
     return _is_ours(speaker) and not _is_ours(type(callback))
 
 
-@functools.lru_cache(maxsize=256)
-def _attributes_of_ours(kind: type) -> set[str]:
+def _attributes_of_ours(kind: Any) -> set[str]:
     """Returns the names that the code of those bases uses that are this library's."""
     functions = [f for c in kind.__mro__ if _is_ours(c) for f in vars(c).values()]
     codes = [f.__code__ for f in functions if hasattr(f, "__code__")]

@@ -3,7 +3,6 @@
 import os
 import struct
 import time
-import uuid
 import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -170,7 +169,7 @@ class EventFile:
 
 def _new_suffix() -> str:
     # Unlike that of any other file, also of one made by another process in this second.
-    return f".{os.getpid()}.{uuid.uuid4().hex[:8]}.v2"
+    return f".{os.getpid()}.{time.time_ns()}.v2"
 
 
 def as_png(image: np.ndarray) -> bytes:

@@ -64,6 +64,8 @@ class Fit:
         self._last: dict[str, Any] = {}  # the last epoch's logs
         self._random: dict[str, Any] | None = None  # the global generators when training began
         self._keepers: list[Keeper] = []
+        self._structure: Any = None  # of the state, and the paths in it
+        self._paths: list[str] = []
         self._before_validation: dict[str, Any] | None = None
 
     def _checked(self, run_chunk: Any) -> Any:
@@ -118,10 +120,12 @@ class Fit:
         """Runs the epochs."""
         model, called, session = self._model, self._called, self._session
         self._run = loop.Epochs(
-            *(self._training, self._feed, self._listeners),
-            steps=self._steps,
-            validate=self._validate,
-            finish_epoch=self._finish_epoch,
+            self._training,
+            self._feed,
+            self._listeners,
+            self._steps,
+            self._validate,
+            self._finish_epoch,
         )
         model.stop_training, model._fitting = False, self
         try:
@@ -189,7 +193,7 @@ class Fit:
         """
         run: Any = self._run
         place = run.place if epoch is None else loop.Place(epoch)
-        arrays = _by_path(self._training.state())
+        arrays = self._by_path(self._training.state())
         if copies and self._training.donates:  # the next step destroys the cells' arrays
             copy = np.array if platform() == "cpu" else jnp.copy
             arrays = {path: copy(array) for path, array in arrays.items()}
@@ -217,13 +221,15 @@ class Fit:
         Raises:
             ValueError: If it is the state of another model, optimizer, or program.
         """
-        differing = {
-            name: (found, saved["program"].get(name))
-            for name, found in self._identity().items()
-            if found != saved["program"].get(name)
-        }
-        if differing:
-            lines = [f"- {name}: here {a}, there {b}" for name, (a, b) in differing.items()]
+        there = saved["program"]
+        # Who tries again in the same process has taken the steps of the first try before.
+        self._begun_at = min(self._begun_at, there["steps_before"])
+        lines = [
+            f"- {name}: here {here}, there {there.get(name)}"
+            for name, here in self._identity().items()
+            if here != there.get(name)
+        ]
+        if lines:
             raise ValueError(
                 "The saved state is one of another program, or of another `fit` of this one:\n"
                 + "\n".join(lines)
@@ -251,6 +257,15 @@ class Fit:
         self._session.draws = random["draws"]
         keys.set_global_state(random["now"])
 
+    def _by_path(self, tree: Any) -> dict[str, Any]:
+        leaves, structure = jax.tree.flatten(tree)
+        if (
+            not self._paths or structure != self._structure
+        ):  # writing the paths takes longer than copying the arrays
+            paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(tree)]
+            self._structure, self._paths = structure, list(map(jax.tree_util.keystr, paths))
+        return dict(zip(self._paths, leaves, strict=True))
+
     def _fill(self, state: Any, arrays: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         """Returns a state like this one with other arrays, and those from outside by path.
 
@@ -263,7 +278,7 @@ class Fit:
             for path, array in arrays.items()
             if path.startswith(begin)  # some of them are found when a step is traced
         }
-        shapes = {path: np.shape(array) for path, array in _by_path(state).items()}
+        shapes = {path: np.shape(array) for path, array in self._by_path(state).items()}
         found = {path: np.shape(array) for path, array in arrays.items()}
         differing = sorted(
             path
@@ -295,11 +310,6 @@ class Keeper(Protocol):
 
     def close(self) -> None:
         """Waits until all is written."""
-
-
-def _by_path(tree: Any) -> dict[str, Any]:
-    leaves = jax.tree_util.tree_leaves_with_path(tree)
-    return {jax.tree_util.keystr(path): leaf for path, leaf in leaves}
 
 
 def get_training_state(self: Any, epoch: int | None = None) -> dict[str, Any]:
@@ -435,6 +445,10 @@ def predict(
     progress = Progress(count, verbose) if verbose else None
     feed = data.slices()
     pace = loop.Pace(1) if feed.streams else _pace(model, verbose)
+    if pace.refreshes and not called.wants_batches("predict"):
+        # A chunk of another length is another program: of many lengths, most of the time is spent
+        # compiling.
+        pace = loop.Pace(1 if count is None or count <= 256 else 64)
     model.stop_predicting = False
     listeners = loop.Listeners(called, pace, progress, lambda: model.stop_predicting)
     prediction = Prediction(session, described.written)
