@@ -87,6 +87,21 @@ def interop(session):
 
 
 @nox.session
+def packages(session):
+    """Runs packages that use Keras, and their tests, with Keras and with jkeras; takes an hour.
+
+    The packages are installed without what they require, which is Keras and TensorFlow among it.
+    """
+    session.install("-e", ".[plot,pandas,sklearn]", *group("packages"))
+    alone = ("keras-tuner", "keras-hub", "bayesflow", "scikeras", "optuna-integration")
+    alone += ("lime", "shap", "kt-legacy", "kagglehub")
+    session.install("--no-deps", *alone)
+    keras = session.create_tmp()
+    session.install("--no-deps", "--target", keras, "--upgrade", *group("interop")[:1])
+    session.run(*("python", "-m", "tests.packages", "--keras", keras, *session.posargs), env=ENV)
+
+
+@nox.session
 def bench(session):
     """Measures speed against other programs in the same run; see tests/benchmarks."""
     session.install("-e", ".", *group("interop"))

@@ -15,6 +15,8 @@ from jkeras import callbacks as callbacks
 from jkeras import config as config
 from jkeras import constraints as constraints
 from jkeras import datasets as datasets
+from jkeras import distillation as distillation
+from jkeras import distribution as distribution
 from jkeras import dtype_policies as dtype_policies
 from jkeras import initializers as initializers
 from jkeras import layers as layers
@@ -32,11 +34,13 @@ from jkeras import saving as saving
 from jkeras import training as training
 from jkeras import tree as tree
 from jkeras import utils as utils
+from jkeras import visualization as visualization
 from jkeras import wrappers as wrappers
 from jkeras.base import old_spellings as _old_spellings
 from jkeras.base import registry as _registry
 from jkeras.base.settings import VERSION as __version__
 from jkeras.core import pure as pure
+from jkeras.core.devices import RematScope as RematScope
 from jkeras.core.devices import device as device
 from jkeras.core.devices import remat as remat
 from jkeras.core.function import Function as Function
@@ -72,9 +76,11 @@ for _area, _module in {
     "constraints": constraints,
     "random": random,
     "quantizers": quantizers,
+    "distillation": distillation,
 }.items():
     _registry.export(f"keras.{_area}", _area, vars(_module))
 _registry.export("keras", "models", vars(models))
+_registry.export("keras.utils", "utils", {"FeatureSpace": utils.FeatureSpace})
 _registry.export("keras.applications", "layers", vars(applications.convnext))
 _registry.export("keras.applications", "layers", vars(applications.inception_resnet_v2))
 _registry.export("keras", "policy", vars(dtype_policies))

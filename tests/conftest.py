@@ -7,6 +7,7 @@ Tests marked `optimized`, of bits and of whole runs, are compiled as a user's pr
 the compiler's options hold for a whole process: `nox` gives these tests processes of their own.
 """
 
+import gc
 import os
 from importlib.metadata import version
 
@@ -26,6 +27,7 @@ def pytest_configure(config):
     that are compiled side by side, which takes as long again. Set in the environment, so that it
     holds for processes that tests start.
     """
+    gc.set_threshold(50_000, 20, 50)  # JAX's traces make many objects: 5 % of the time
     config.addinivalue_line("markers", "optimized: compiled as a user's programs are")
     if config.getoption("markexpr") != "optimized":
         os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
@@ -50,6 +52,14 @@ def fresh_session():
     yield
     policy.reset_policy()
     settings.set_floatx("float32")
+
+
+@pytest.fixture
+def own_programs():
+    """Lets a test, of what is compiled, find no programs of equal models before it."""
+    from jkeras.models import sharing
+
+    sharing._kept.clear()
 
 
 @pytest.fixture(params=[False, True], ids=["kept", "destroyed"])

@@ -61,18 +61,19 @@ _FUNCTION: _Test = (callable, "a function")
 _WORDS = ("name", "monitor", "separator")
 _OF_STRINGS_AS_WELL = ("profile_batch", "verbose")
 # Checked elsewhere in the words that Keras's users search for.
-_CHECKED = ("trainable", "alpha", "momentum", "threshold", "weight_decay")
+_CHECKED = {"trainable", "alpha", "momentum", "threshold", "weight_decay"}
 
 
 @functools.cache
 def _tests(cls: type) -> tuple[list[str], dict[str, _Test]]:
     """Returns the names of a constructor's parameters, and tests of what some of them are given."""
     init: Any = cls.__init__  # type: ignore[misc]
-    if getattr(init, "__module__", "").split(".")[0] != __name__.split(".")[0]:
+    if (getattr(init, "__module__", None) or "").split(".")[0] != __name__.split(".")[0]:
         return [], {}  # a user's, who may mean something else
     parameters = list(inspect.signature(init).parameters.values())[1:]
     is_layer = "layers" in cls.__module__.split(".")
-    tests = {p.name: _test(p, is_layer) for p in parameters if p.name not in _CHECKED}
+    checked = _CHECKED | ({"name"} if cls.__name__ == "DTypePolicy" else set())
+    tests = {p.name: _test(p, is_layer) for p in parameters if p.name not in checked}
     names = [p.name for p in parameters if p.kind is not p.VAR_KEYWORD]
     return names, {name: test for name, test in tests.items() if test is not None}
 

@@ -48,6 +48,7 @@ def check_frequency(value: object, units: str = "") -> None:
     if value == "epoch" or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
         return
     raise ValueError(
-        f"Invalid value for `save_freq`. Unrecognized save_freq: {value}. Expected save_freq are 'epoch' or integer values (a "
+        f"Invalid value for `save_freq`. Unrecognized save_freq: {value}. Expected save_freq are "
+        "'epoch' or integer values (a "
         f"positive number of batches){units}."
     )

@@ -40,7 +40,7 @@ def explained(error: Exception, function: str, arguments: Mapping[str, Any]) -> 
         return error
     described = {name: _described(value) for name, value in arguments.items()}
     text = str(error).strip() or type(error).__name__
-    wrong = [n for n, v in arguments.items() if _cannot_be_array(v) and n != "axis"]
+    wrong = [n for n, v in arguments.items() if _cannot_be_array(v, text) and n != "axis"]
     if "unbound axis name" in text:
         text = "`axis` is not an integer"
     elif wrong and _OF_ARRAYS.search(text):
@@ -71,8 +71,10 @@ def _is_foreign(error: Exception) -> bool:
     return packages[-1] in _FOREIGN or by_python or _OF_PYTHON.search(str(error)) is not None
 
 
-def _cannot_be_array(value: Any) -> bool:
-    return value is None or isinstance(value, (str, bytes, dict, set))
+def _cannot_be_array(value: Any, text: str) -> bool:
+    if value is None:  # of several, only what the error speaks of: others may be left out
+        return "None" in text
+    return isinstance(value, (str, bytes, dict, set))
 
 
 def _described(value: Any) -> str:

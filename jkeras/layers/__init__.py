@@ -83,6 +83,8 @@ from jkeras.layers.pooling import GlobalMaxPooling3D as GlobalMaxPooling3D
 from jkeras.layers.pooling import MaxPooling1D as MaxPooling1D
 from jkeras.layers.pooling import MaxPooling2D as MaxPooling2D
 from jkeras.layers.pooling import MaxPooling3D as MaxPooling3D
+from jkeras.layers.preprocessing.audio import MelSpectrogram as MelSpectrogram
+from jkeras.layers.preprocessing.audio import STFTSpectrogram as STFTSpectrogram
 from jkeras.layers.preprocessing.categorical import CategoryEncoding as CategoryEncoding
 from jkeras.layers.preprocessing.categorical import Discretization as Discretization
 from jkeras.layers.preprocessing.colors import RandomBrightness as RandomBrightness
@@ -97,6 +99,7 @@ from jkeras.layers.preprocessing.colors import RandomPosterization as RandomPost
 from jkeras.layers.preprocessing.colors import RandomSaturation as RandomSaturation
 from jkeras.layers.preprocessing.colors import RandomSharpness as RandomSharpness
 from jkeras.layers.preprocessing.colors import Solarization as Solarization
+from jkeras.layers.preprocessing.geometry import RandomElasticTransform as RandomElasticTransform
 from jkeras.layers.preprocessing.geometry import RandomErasing as RandomErasing
 from jkeras.layers.preprocessing.geometry import RandomFlip as RandomFlip
 from jkeras.layers.preprocessing.geometry import RandomPerspective as RandomPerspective
@@ -108,7 +111,11 @@ from jkeras.layers.preprocessing.hashing import HashedCrossing as HashedCrossing
 from jkeras.layers.preprocessing.hashing import Hashing as Hashing
 from jkeras.layers.preprocessing.images import AutoContrast as AutoContrast
 from jkeras.layers.preprocessing.images import CenterCrop as CenterCrop
+from jkeras.layers.preprocessing.images import (
+    ContrastLimitedAdaptiveHistogramEqualization as ContrastLimitedAdaptiveHistogramEqualization,
+)
 from jkeras.layers.preprocessing.images import Equalization as Equalization
+from jkeras.layers.preprocessing.images import MaxNumBoundingBoxes as MaxNumBoundingBoxes
 from jkeras.layers.preprocessing.images import RandomCrop as RandomCrop
 from jkeras.layers.preprocessing.images import Resizing as Resizing
 from jkeras.layers.preprocessing.lookup import IntegerLookup as IntegerLookup
@@ -116,6 +123,7 @@ from jkeras.layers.preprocessing.lookup import StringLookup as StringLookup
 from jkeras.layers.preprocessing.mixing import AugMix as AugMix
 from jkeras.layers.preprocessing.mixing import CutMix as CutMix
 from jkeras.layers.preprocessing.mixing import MixUp as MixUp
+from jkeras.layers.preprocessing.mixing import Pipeline as Pipeline
 from jkeras.layers.preprocessing.mixing import RandAugment as RandAugment
 from jkeras.layers.preprocessing.numeric import Normalization as Normalization
 from jkeras.layers.preprocessing.numeric import Rescaling as Rescaling

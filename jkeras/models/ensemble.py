@@ -25,6 +25,7 @@ from jkeras.base import keys
 from jkeras.callbacks.callback import CallbackList
 from jkeras.callbacks.monitor import direction_of
 from jkeras.callbacks.progress import EpochProgress, resolve_verbose
+from jkeras.callbacks.terminate_on_nan import TerminateOnNaN
 from jkeras.core import pure
 from jkeras.models import arguments, sharing
 from jkeras.models.model import Model
@@ -490,11 +491,12 @@ class _Member:
             )
         size = plan.train.batch_size
         taken = len(plan.rows[self.number][0]) if plan.rows is not None else None
+        self._steps: int = -(-taken // size) if taken else plan.train.steps
         self._called.set_params(
             {
                 "verbose": 0,
                 "epochs": epochs,
-                "steps": -(-taken // size) if taken else plan.train.steps,
+                "steps": self._steps,
             }
         )
         self.model.stop_training = False
@@ -533,6 +535,13 @@ class _Member:
     def history(self) -> dict[str, list[float]]:
         """The values by epoch."""
         return self._called.history.history  # type: ignore[union-attr]
+
+    def end_epoch(self, epoch: int, logs: dict[str, float]) -> None:
+        """Calls what is to be called at the end of an epoch."""
+        for callback in self._called:
+            if isinstance(callback, TerminateOnNaN):
+                callback.on_train_batch_end(self._steps - 1, logs)
+        self.call("on_epoch_end", epoch, logs)
 
     def call(self, hook: str, *args: Any) -> None:
         """Calls a hook of the callbacks."""
@@ -583,6 +592,8 @@ def _path_of_member(path: str, number: int) -> str:
 
 
 def _wants_batches(callback: Any) -> bool:
+    if isinstance(callback, TerminateOnNaN):
+        return False  # a loss that was not finite stays so: the end of an epoch shows it as well
     wants = getattr(callback, "wants_batches", None)
     return bool(wants is not None and wants("train"))
 
@@ -671,7 +682,9 @@ class _Run:
 
         if key not in programs:
             programs[key] = engine.make_chunk(
-                lambda stack, given: jax.vmap(one)(stack, *given), select, jax.vmap(program.logs)
+                lambda stack, given: jax.vmap(one)(stack, *given),
+                select,
+                jax.vmap(program.logs),  # type: ignore[type-var]
             )
         return programs[key]
 
@@ -692,7 +705,9 @@ class _Run:
 
         if key not in programs:
             programs[key] = engine.make_chunk(
-                lambda carry, given: jax.vmap(one)(carry, *given), select, jax.vmap(program.logs)
+                lambda carry, given: jax.vmap(one)(carry, *given),
+                select,
+                jax.vmap(program.logs),  # type: ignore[type-var]
             )
         count = len(self._active)
         empty = _stacked([program.empty] * count)
@@ -750,7 +765,7 @@ class _Run:
                 self._spread(stack)
             for place, member in self._alive():
                 own = {name: float(array[place]) for name, array in values.items()}
-                member.call("on_epoch_end", epoch, own)
+                member.end_epoch(epoch, own)
                 last[member.number] = own
             if self._progress is not None:
                 self._progress.finish(_shown(values), plan.train.steps)
@@ -795,14 +810,10 @@ def _differing(group: list[_Member], programs: list[Any]) -> dict[int, list[shar
 def _difference(one: Any, other: Any) -> str | None:
     """Returns the name of the first thing besides numbers in which two fingerprints differ."""
     tokens, slots = one
-    if len(tokens) != len(other[0]):
-        tokens_left = min(len(tokens), len(other[0]))
-    else:
-        tokens_left = len(tokens)
-    for place in range(tokens_left):
+    for place in range(min(len(tokens), len(other[0]))):
         a, b = tokens[place], other[0][place]
         if a != b and not (place in slots and place in other[1]):
-            before = tokens[place - 1] if place else None
+            before: Any = tokens[place - 1] if place else None
             is_name = isinstance(before, tuple) and before[:1] == (str,)
             what = f"`{before[1]}`" if is_name else "their structure"
             values = [v[1] if isinstance(v, tuple) and len(v) == 2 else None for v in (a, b)]

@@ -120,10 +120,12 @@ class Fit:
         """Runs the epochs."""
         model, called, session = self._model, self._called, self._session
         self._run = loop.Epochs(
-            *(self._training, self._feed, self._listeners),
-            steps=self._steps,
-            validate=self._validate,
-            finish_epoch=self._finish_epoch,
+            self._training,
+            self._feed,
+            self._listeners,
+            self._steps,
+            self._validate,
+            self._finish_epoch,
         )
         model.stop_training, model._fitting = False, self
         try:
@@ -443,6 +445,10 @@ def predict(
     progress = Progress(count, verbose) if verbose else None
     feed = data.slices()
     pace = loop.Pace(1) if feed.streams else _pace(model, verbose)
+    if pace.refreshes and not called.wants_batches("predict"):
+        # A chunk of another length is another program: of many lengths, most of the time is spent
+        # compiling.
+        pace = loop.Pace(1 if count is None or count <= 256 else 64)
     model.stop_predicting = False
     listeners = loop.Listeners(called, pace, progress, lambda: model.stop_predicting)
     prediction = Prediction(session, described.written)

@@ -14,7 +14,7 @@ from jkeras.callbacks.callback import History
 from jkeras.core import graph, pure
 from jkeras.core.input_spec import check_input
 from jkeras.core.layer import Layer
-from jkeras.core.parts import find
+from jkeras.core.parts import children, find
 from jkeras.models import (
     arguments,
     build_config,
@@ -22,6 +22,7 @@ from jkeras.models import (
     fitting,
     functional_config,
     hooks,
+    keras_steps,
     results,
     state_tree,
 )
@@ -147,7 +148,7 @@ class Model(OldModel, Layer):
     @property
     def layers(self) -> list[Layer]:
         """The layers of the model, in order: of a graph as Keras orders it, else of definition."""
-        return self._layers
+        return children(self)
 
     @layers.setter
     def layers(self, _: Any) -> None:
@@ -521,6 +522,11 @@ class Model(OldModel, Layer):
     compute_loss = hooks.compute_loss
     compute_metrics = hooks.compute_metrics
     stateless_compute_loss = hooks.stateless_compute_loss
+    predict_step = keras_steps.predict_step
+    make_train_function = keras_steps.make_train_function
+    make_test_function = keras_steps.make_test_function
+    make_predict_function = keras_steps.make_predict_function
+    quantize = keras_steps.quantize  # type: ignore[assignment]
 
     # -------------------------------------------------------------- metrics and states
     metrics = results.metrics

@@ -231,7 +231,6 @@ class Sequential(Model):
                 f"input_shape={input_shape!r}"
             )
         if self._has_inputs:
-            self._check_shape(input_shape)
             return
         if not self.layers:
             raise ValueError(
@@ -251,8 +250,9 @@ class Sequential(Model):
         except NotImplementedError:  # a layer whose outputs' shapes only a call of arrays shows
             self._restack(layers)
 
-    def _check_shape(self, given: Any) -> None:
-        own = self.input_shape
+    def _check_rebuild(self, *args: Any, **kwargs: Any) -> None:
+        given: Any = next(iter((*args, *kwargs.values())), None)
+        own: Any = self.input_shape if self._has_inputs else None
         if not (shapes.is_shape(own) and shapes.is_shape(given)):
             return
         fits = len(own) == len(given) and all(

@@ -1,4 +1,4 @@
-"""Resizing images with NumPy: nothing is compiled, whatever their sizes."""
+"""Resizing and moving images with NumPy: nothing is compiled, whatever their sizes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -92,3 +92,51 @@ def fit(
         pads = [(rows // 2, rows // 2), (columns // 2, columns // 2)]  # the same on both sides
         return xp.pad(x, [*[(0, 0)] * (x.ndim - 3), *pads, (0, 0)], constant_values=fill_value)
     return x
+
+
+# How places outside of an axis are brought inside.
+_FILL: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
+    "constant": lambda i, n: i.clip(0, n - 1),
+    "nearest": lambda i, n: i.clip(0, n - 1),
+    "wrap": lambda i, n: i % n,
+    "reflect": lambda i, n: np.minimum(i % (2 * n), 2 * n - 1 - i % (2 * n)),
+}
+
+
+def affine(
+    image: np.ndarray, numbers: Any, interpolation: str, fill_mode: str, fill_value: float
+) -> np.ndarray:
+    """Does what `ops.image.affine_transform` does to one image, channels last.
+
+    Args:
+        image: An image of shape (height, width, channels).
+        numbers: The first six numbers of the map.
+        interpolation: `"bilinear"` or `"nearest"`.
+        fill_mode: `"constant"`, `"nearest"`, `"wrap"` or `"reflect"`.
+        fill_value: The value outside for `"constant"`.
+    """
+    a0, a1, a2, b0, b1, b2 = np.asarray(numbers, "float32")
+    height, width = image.shape[:2]
+    rows, columns = np.arange(height, dtype="float32")[:, None], np.arange(width, dtype="float32")
+    places = (b0 * columns + b1 * rows + b2, a0 * columns + a1 * rows + a2)
+
+    def pixels(row: np.ndarray, column: np.ndarray) -> np.ndarray:
+        inside = _FILL[fill_mode](row, height) * width + _FILL[fill_mode](column, width)
+        found = image.reshape(-1, image.shape[2]).take(inside, axis=0)
+        if fill_mode == "constant":
+            out = (row < 0) | (row >= height) | (column < 0) | (column >= width)
+            found[out] = fill_value
+        return found
+
+    if interpolation == "nearest":
+        # Halves go away from zero, as in `jax.scipy.ndimage`.
+        rounded = (np.copysign(np.floor(np.abs(place) + 0.5), place) for place in places)
+        return pixels(*(place.astype("int32") for place in rounded))
+    first = [np.floor(place) for place in places]
+    (low, left), (y, x) = (
+        [place.astype("int32") for place in first],
+        [(place - least)[..., None] for place, least in zip(places, first, strict=True)],
+    )
+    upper = pixels(low, left) * (1 - x) + pixels(low, left + 1) * x
+    lower = pixels(low + 1, left) * (1 - x) + pixels(low + 1, left + 1) * x
+    return upper * (1 - y) + lower * y

@@ -11,6 +11,7 @@ from jkeras.base.registry import get_registered_name as get_registered_name
 from jkeras.base.registry import get_registered_object as get_registered_object
 from jkeras.base.registry import register_keras_serializable as register_keras_serializable
 from jkeras.base.registry import serialize_keras_object as serialize_keras_object
+from jkeras.saving.file_editor import KerasFileEditor as KerasFileEditor
 from jkeras.saving.model_files import load_model as load_model
 from jkeras.saving.model_files import load_weights as load_weights
 from jkeras.saving.model_files import read_weights as read_weights

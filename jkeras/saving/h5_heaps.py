@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 _FILE, _SIGNATURE = b"\x89HDF\r\n\x1a\n", b"GCOL\x01\0\0\0"
+_VARIABLE_LENGTH = 9  # HDF5's number for such types
 _HEADER, _OBJECT = 16, 16
 _REFERENCE = np.dtype([("length", "<u4"), ("heap", "<u8"), ("number", "<u4")])
 
@@ -93,13 +94,15 @@ class Heaps:
         sizes = [length, self._number(at + 4, 2), self._number(at + 6, 2)]
         if version == 1:
             sizes = [-(-size // 8) * 8 for size in sizes]
+        if self._number(name_at + sizes[0], 1) & 15 != _VARIABLE_LENGTH:
+            return []
         space = name_at + sum(sizes[:2])
         rank, is_old = self._number(space + 1, 1), self._number(space, 1) == 1
         dims = space + (8 if is_old else 4)
         count = math.prod(self._number(dims + 8 * i, 8) for i in range(rank))
         start = name_at + sum(sizes)
         if count > (len(self._content) - start) // _REFERENCE.itemsize:
-            return []  # of fixed length, or damaged
+            return []
         content = self._content[start : start + count * _REFERENCE.itemsize]
         references = np.frombuffer(content, _REFERENCE)
         total = int(references["length"].sum(dtype=np.uint64))

@@ -33,7 +33,7 @@ def write(model: Any, file: IO[bytes], include_optimizer: bool = True) -> None:
     ):
         members.writestr(_METADATA, _metadata())
         members.writestr(_CONFIG, _config(model, include_optimizer))
-        with h5_writer.create(arrays) as root:  # type: ignore[arg-type]
+        with h5_writer.create(arrays, oldest=True) as root:  # type: ignore[arg-type]
             weights.write(model, root, include_optimizer)
         arrays.seek(0)
         with members.open(_WEIGHTS, "w", force_zip64=True) as member:

@@ -51,19 +51,21 @@ def write(model: Any, file: IO[bytes], include_optimizer: bool = True) -> None:
     optimizer = getattr(model, "optimizer", None) if include_optimizer else None
     training = None if optimizer is None else model.get_compile_config()
     with h5_writer.create(file) as root:
-        root.attrs["backend"], root.attrs["keras_version"] = "jax", KERAS_VERSION
-        root.attrs["model_config"] = json.dumps(config).encode("ascii")
+        h5_writer.write_text(root, "backend", "jax")
+        h5_writer.write_text(root, "keras_version", KERAS_VERSION)
+        h5_writer.write_text(root, "model_config", json.dumps(config))
         _write_layers(root.create_group("model_weights"), model)
         if training is not None:
             entry = registry.serialize_keras_object(optimizer)
             settings = compile_configs.to_legacy(training, entry)
-            root.attrs["training_config"] = json.dumps(settings).encode("ascii")
+            h5_writer.write_text(root, "training_config", json.dumps(settings))
         if optimizer is not None:
             _write_weights(root.create_group("optimizer_weights"), optimizer.variables)
 
 
 def _write_layers(group: Any, model: Any) -> None:
-    group.attrs["backend"], group.attrs["keras_version"] = b"jax", KERAS_VERSION.encode("ascii")
+    h5_writer.write_text(group, "backend", "jax")
+    h5_writer.write_text(group, "keras_version", KERAS_VERSION)
     h5_writer.write_names(group, "layer_names", [layer.name for layer in model.layers])
     for layer in sorted(model.layers, key=lambda layer: layer.name):
         _write_weights(group.create_group(layer.name), ordered_weights(layer))
@@ -78,9 +80,8 @@ def _write_weights(group: Any, variables: Sequence[Variable]) -> None:
     for name, variable in zip(names, variables, strict=True):
         array = np.asarray(variable.cell())
         # This layout has no mark for bfloat16; every such number is a float32 as well.
-        group.create_dataset(
-            name, data=array.astype("float32") if array.dtype.kind == "V" else array
-        )
+        array = array.astype("float32") if array.dtype.kind == "V" else array
+        h5_writer.create_dataset(group, name, array)
 
 
 def ordered_weights(layer: Layer) -> list[Variable]:

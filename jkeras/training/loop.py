@@ -53,6 +53,11 @@ class Pace:
         if self._refresh is not None:
             self._length = 1
 
+    @property
+    def refreshes(self) -> bool:
+        """Whether the length is found by measuring."""
+        return self._refresh is not None
+
     def length(self, ahead: int | None = None) -> int | None:
         """Returns the number of steps of the next chunk.
 

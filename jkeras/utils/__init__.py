@@ -16,12 +16,14 @@ from jkeras.core.graph import get_source_inputs as get_source_inputs
 from jkeras.core.graph import is_symbolic as is_keras_tensor  # noqa: F401
 from jkeras.core.policy import standardize_dtype as standardize_dtype
 from jkeras.core.session import clear_session as clear_session
+from jkeras.utils import bounding_boxes as bounding_boxes
 from jkeras.utils import legacy as legacy
 from jkeras.utils.config import Config as Config
 from jkeras.utils.dataset import Dataset as Dataset
 from jkeras.utils.directories import audio_dataset_from_directory as audio_dataset_from_directory
 from jkeras.utils.directories import image_dataset_from_directory as image_dataset_from_directory
 from jkeras.utils.directories import text_dataset_from_directory as text_dataset_from_directory
+from jkeras.utils.feature_space import FeatureSpace as FeatureSpace
 from jkeras.utils.files import get_file as get_file
 from jkeras.utils.image import array_to_img as array_to_img
 from jkeras.utils.image import img_to_array as img_to_array

@@ -83,12 +83,15 @@ class Dataset:
     _caches: tuple[Any, ...] = ()
     _batch_size: int | None = None  # of batches the last of which may be smaller
     _batched: tuple[int, bool] | None = None  # what `batch` was called with, if that made it
-    _passes = 0
+    # How many passes were begun, also over what was made of the same data set: so that each
+    # `dataset.take(1)` shows others of what is shuffled.
+    _passes: list[int]
     class_names: Sequence[str] | None = None
     file_paths: Sequence[str] = ()
 
     def __init__(self, get: Callable[[int], Any], size: int):
         self._at, self._size = lambda _, indices: (as_element(get(i)) for i in indices), int(size)
+        self._passes = [0]
 
     @staticmethod
     def _of(
@@ -110,6 +113,7 @@ class Dataset:
         """
         made = Dataset.__new__(Dataset)
         made._at, made._run, made._rows, made._size = at, run, rows, size
+        made._passes = inputs[0]._passes if inputs else [0]
         made._seeds = tuple(seed for one in inputs for seed in one._seeds)
         made._caches = tuple(cache for one in inputs for cache in one._caches)
         if len(inputs) == 1:
@@ -587,7 +591,9 @@ class Dataset:
                 None,
             )
 
-        made = self._of(self, run=run, size=_INFINITE if self._size == _INFINITE else _UNKNOWN)
+        size, full = self._batched or (0, False)
+        known = self._size * size if full and self._size >= 0 else _UNKNOWN
+        made = self._of(self, run=run, size=_INFINITE if self._size == _INFINITE else known)
         made._batch_size = None
         return made
 
@@ -1035,10 +1041,33 @@ class Dataset:
         size = self._size
         if size >= 0 and not -size <= index < size:
             raise IndexError(f"There is no element {index}: the data set has {size}.")
-        return next(self._at((max(0, self._passes - 1),), [index % size if size > 0 else index]))
+        return next(self._at((max(0, self._passes[0] - 1),), [index % size if size > 0 else index]))
 
     def __iter__(self) -> "DatasetIterator":
         return DatasetIterator(self)
+
+    def get_state(self) -> dict[str, Any]:
+        """Returns which pass comes next, and the seeds: numbers that may be written as JSON."""
+        return {"pass": self._passes[0], "seeds": [seed.value for seed in self._seeds]}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Makes the next pass the one that `get_state` said.
+
+        Raises:
+            ValueError: If the state is that of a data set made in another way.
+        """
+        given = list(state.get("seeds", ()))
+        if len(given) != len(self._seeds):
+            raise ValueError(
+                f"The state is that of another data set: it has {len(given)} random orders, this "
+                f"one has {len(self._seeds)}."
+            )
+        if [seed.value for seed in self._seeds] != given:
+            for seed, value in zip(self._seeds, given, strict=True):
+                seed.value = int(value)
+            for cache in self._caches:  # of another order
+                cache.clear()
+        self._passes[0] = int(state["pass"])
 
     def as_numpy_iterator(self) -> "DatasetIterator":
         """Returns an iterator of plain NumPy arrays, numbers, and bytes."""
@@ -1065,9 +1094,9 @@ class DatasetIterator:
 
     def __init__(self, dataset: Dataset, convert: Callable[[Any], Any] | None = None):
         self._dataset, self._convert = dataset, convert
-        self._number, self._taken = dataset._passes, 0
+        self._number, self._taken = dataset._passes[0], 0
         self._items: Iterator[Any] | None = None
-        dataset._passes += 1
+        dataset._passes[0] += 1
 
     def __iter__(self) -> Self:
         return self
@@ -1088,8 +1117,8 @@ class DatasetIterator:
 
     def get_state(self) -> dict[str, Any]:
         """Returns where it stands: numbers that may be written as JSON."""
-        seeds = [seed.value for seed in self._dataset._seeds]
-        return {"pass": self._number, "taken": self._taken, "seeds": seeds}
+        state = self._dataset.get_state()
+        return {**state, "pass": self._number, "taken": self._taken, "next": state["pass"]}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Goes on where `get_state` said; later passes follow that one.
@@ -1097,20 +1126,9 @@ class DatasetIterator:
         Raises:
             ValueError: If the state is that of a data set made in another way.
         """
-        seeds = self._dataset._seeds
-        if len(state.get("seeds", ())) != len(seeds):
-            raise ValueError(
-                f"The state is that of another data set: it has {len(state.get('seeds', ()))} "
-                f"random orders, this one has {len(seeds)}."
-            )
         self.close()
-        if [seed.value for seed in seeds] != list(state["seeds"]):
-            for seed, value in zip(seeds, state["seeds"], strict=True):
-                seed.value = int(value)
-            for cache in self._dataset._caches:  # of another order
-                cache.clear()
         self._number, self._taken = int(state["pass"]), int(state["taken"])
-        self._dataset._passes = self._number + 1
+        self._dataset.set_state({**state, "pass": state.get("next", self._number + 1)})
 
     def close(self) -> None:
         """Ends what works ahead; the next element is made anew."""
@@ -1282,8 +1300,3 @@ def _chosen(
         return itertools.islice(found(), skip, None)
 
     return Dataset._of(*datasets, run=run)
-
-
-def shuffled(get: Callable[[int], Any], size: int, seed: int | None = None) -> Dataset:
-    """Returns a data set of single samples in a random order, another one in each epoch."""
-    return Dataset(get, size).shuffle(max(1, size), seed)

@@ -31,6 +31,12 @@ class HostArray(np.ndarray):
         entry = super().__getitem__(key)
         return entry if isinstance(entry, np.ndarray) else as_array(entry)
 
+    def __repr__(self) -> str:
+        return repr(self.view(np.ndarray))
+
+    def __str__(self) -> str:
+        return str(self.view(np.ndarray))
+
     def __hash__(self) -> int:  # type: ignore[override]
         return hash(self.item())
 
@@ -173,7 +179,8 @@ def padded_stack(elements: Sequence[Any], shapes: Any = None, values: Any = None
     fill = ("" if first.dtype == object else 0) if values is None else values
     batch = np.full((len(elements), *size), fill, first.dtype)
     for row, array in enumerate(elements):
-        batch[(row, *map(slice, np.shape(array)))] = array
+        place: Any = (row, *map(slice, np.shape(array)))
+        batch[place] = array
     return batch.view(HostArray)
 
 

@@ -9,7 +9,7 @@ import time
 import jax
 import numpy as np
 
-from tests.benchmarks import others, programs, tables
+from tests.benchmarks import others, pipelines, programs, tables
 from tests.benchmarks.workloads import WORKLOADS
 
 
@@ -85,7 +85,7 @@ def main():
         chosen = workload.name in QUICK or not options.quick
         if wanted in workload.name.lower() and chosen:
             run(workload, rounds, options.quick)
-    for name, section in others.SECTIONS.items():
+    for name, section in {**others.SECTIONS, "pipelines": pipelines.pipelines}.items():
         if wanted in name:
             takes = inspect.signature(section).parameters
             more = {"gigabytes": options.gigabytes} if "gigabytes" in takes else {}

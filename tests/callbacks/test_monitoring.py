@@ -175,7 +175,7 @@ def test_the_learning_rate_is_reduced(capsys):
     assert lines[:2] == ["", "Epoch 2: ReduceLROnPlateau reducing learning rate to 0.5."]
 
 
-def test_reducing_the_learning_rate_compiles_nothing(caplog):
+def test_reducing_the_learning_rate_compiles_nothing(caplog, own_programs):
     model = linear()
     with jax.log_compiles():
         model.fit(X, Y, verbose=0)

@@ -221,7 +221,7 @@ def test_progbar_on_a_terminal(terminal):
     bar.update(2, [("mean", 1.0), ("last", 1.0)])
     bar.update(3, [("mean", 4.0), ("last", 4.0)])
     text = terminal.screen()[0]
-    assert re.fullmatch(r"3/4 ━{8} 0s \d+us/file - mean: 2\.0000 - last: 4\.0000", text)
+    assert re.fullmatch(r"3/4 ━{8} 0s \d+[mu]s/file - mean: 2\.0000 - last: 4\.0000", text)
     bar.update(4)
     assert terminal.screen()[-1] == ""
     unknown = keras.utils.Progbar(None, interval=0)

@@ -367,6 +367,13 @@ _IMAGES = [
     ("AutoContrast", (), {}),
     ("Equalization", (), {}),
     ("Equalization", (), {"bins": 16}),
+    ("ContrastLimitedAdaptiveHistogramEqualization", (), {"tile_grid_size": (3, 2)}),
+    (
+        "ContrastLimitedAdaptiveHistogramEqualization",
+        ((0, 300), 0.0, (2, 3)),
+        FIRST,
+    ),
+    ("RandomElasticTransform", ((0.0, 0.0),), {}),
     (
         "RandomColorJitter",
         (),
@@ -382,7 +389,13 @@ _IMAGES = [
 LENGTHS = np.arange(5) < np.array([[5], [3], [1]])
 STEPS = np.array([[1, 1, 1, 1, 1], [0, 1, 1, 0, 0], [1, 0, 0, 0, 0]], bool)
 _CELLS = [Nested("LSTMCell", 3), Nested("GRUCell", 2)]
+SOUNDS = (2, 20, 2)
+_SHORT = {"frame_length": 6, "frame_step": 3, "fft_length": 8}
 _SINGLE = [
+    Configuration("STFTSpectrogram", ("magnitude",), _SHORT, SOUNDS),
+    Configuration("STFTSpectrogram", ("psd",), {**_SHORT, "padding": "same"}, SOUNDS),
+    Configuration("STFTSpectrogram", ("stft",), {**_SHORT, "expand_dims": True}, SOUNDS),
+    Configuration("STFTSpectrogram", ("real", 5), {"window": "hamming", **FIRST}, (2, 2, 20)),
     Configuration("GlobalAveragePooling1D", (), {}, X3, {"mask": LENGTHS}),
     Configuration("GlobalAveragePooling1D", (), FIRST, (3, 4, 5), {"mask": LENGTHS}),
     Configuration("LSTMCell", (3,), {}, ((4, 5), [(4, 3), (4, 3)])),

@@ -338,6 +338,21 @@ _IMAGES = [
     _image(layers.CenterCrop, {"height": 4, "width": 3}, trains=False),
     _image(layers.AutoContrast, trains=False),
     Case(layers.Equalization, {}, PIXELS, trains=True, differentiable=False, kwargs=REST),
+    _image(
+        layers.ContrastLimitedAdaptiveHistogramEqualization,
+        {"tile_grid_size": (2, 3)},
+        trains=False,
+    ),
+    _image(layers.RandomElasticTransform, {"factor": (1.0, 1.0), "scale": (0.5, 0.5)}),
+    _image(layers.MaxNumBoundingBoxes, {"max_number": 2}, trains=False),
+    Case(
+        layers.Pipeline,
+        lambda: {"layers": [layers.Rescaling(0.5), layers.RandomBrightness(0.2)]},
+        PIXELS,
+        trains=True,
+        differentiable=False,
+        kwargs=REST,
+    ),
     _image(layers.RandomCrop, {"height": 4, "width": 3}),
     _image(layers.RandomFlip, {"seed": 0}),
     _image(layers.RandomRotation, {"factor": 0.2}),
@@ -371,6 +386,20 @@ _IMAGES = [
     _image(layers.AugMix, {"num_chains": 1, "chain_depth": 1}),
 ]
 
+SOUNDS = Floats((2, 40, 2))
+_SOUNDS = [
+    Case(
+        layers.STFTSpectrogram,
+        {"mode": "psd", "frame_length": 8, "frame_step": 4},
+        SOUNDS,
+    ),
+    Case(
+        layers.MelSpectrogram,
+        {"fft_length": 16, "sequence_stride": 8, "num_mel_bins": 4},
+        Floats((2, 40)),
+    ),
+]
+
 _OUTSIDE = [
     Case(layers.JaxLayer, {"call_fn": scaled, "params": np.float32(2.0)}, VECTORS),
     Case(layers.FlaxLayer, lambda: {"module": nn.Dense(2)}, VECTORS),
@@ -390,5 +419,6 @@ LAYERS = [
     *_ATTENTIONS,
     *_CATEGORIES,
     *_IMAGES,
+    *_SOUNDS,
     *_OUTSIDE,
 ]

@@ -134,6 +134,14 @@ def test_the_others_go_on_when_most_have_stopped():
         check(runs.member(number), of_member(history, number), model, expected, True)
 
 
+def test_a_member_whose_loss_is_not_finite_stops_alone(capsys):
+    runs = Ensemble(plain, [0, 0], learning_rate=[0.01, 1e30])
+    history = runs.fit(X, Y, epochs=3, verbose=0, callbacks=callbacks.TerminateOnNaN())
+    assert [len(values) for values in history["loss"]] == [3, 1]
+    assert "Invalid loss, terminating training" in capsys.readouterr().out
+    assert runs.best("loss") is runs.member(0)
+
+
 def test_some_members_at_a_time_are_the_same():
     histories = [
         Ensemble(plain, 5, members_at_once=size).fit(X, Y, epochs=2, verbose=0)

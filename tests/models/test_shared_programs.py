@@ -12,6 +12,8 @@ import pytest
 import jkeras as keras
 from jkeras import layers
 
+pytestmark = pytest.mark.usefixtures("own_programs")
+
 X = np.random.default_rng(0).normal(size=(48, 6)).astype("float32")
 Y = X.sum(axis=1, keepdims=True)
 factor = 2.0

@@ -56,7 +56,9 @@ def change_bytes(content, rng):
     elif kind == 6:  # a number of 1, 2, 4 or 8 bytes, such as a size or an address
         width = rng.choice((1, 2, 4, 8))
         near = int.from_bytes(content[at : at + width], "little") + rng.choice((-1, 1, 8, -8))
-        value = rng.choice((0, near, 2 ** (8 * width) - 1, 2 ** (8 * width - 1), rng.randrange(size)))
+        value = rng.choice(
+            (0, near, 2 ** (8 * width) - 1, 2 ** (8 * width - 1), rng.randrange(size))
+        )
         content[at : at + width] = (value % 2 ** (8 * width)).to_bytes(width, "little")
     else:
         other = rng.randrange(size)
@@ -147,11 +149,17 @@ def change_hdf5(content, rng, class_names):
         elif kind == 0:
             del file[name]
         elif kind == 1:
-            file.move(name, name + rng.choice(("x", "/x", "é", "0")) if name in datasets else name + "x")
+            file.move(
+                name, name + rng.choice(("x", "/x", "é", "0")) if name in datasets else name + "x"
+            )
         elif kind == 2:
             del file[name]
             file[name] = rng.choice(
-                (h5py.SoftLink("/" + name), h5py.SoftLink("/"), h5py.ExternalLink("/etc/passwd", "/"))
+                (
+                    h5py.SoftLink("/" + name),
+                    h5py.SoftLink("/"),
+                    h5py.ExternalLink("/etc/passwd", "/"),
+                )
             )
         elif kind == 3 and groups:
             file[rng.choice(groups) + "/again"] = file[rng.choice(["/", *groups])]
@@ -201,7 +209,7 @@ def change_hdf5(content, rng, class_names):
                 file[owner].attrs[attribute] = np.array(names, "S")
         elif datasets:
             array = file[rng.choice(datasets)]
-            if array.size and array.dtype.kind == "f":
+            if 0 < array.size < 2**20 and array.dtype.kind == "f":
                 array[...] = rng.choice((0.0, float("nan"), float("inf"), 1e38))
     return stream.getvalue()
 
@@ -209,7 +217,9 @@ def change_hdf5(content, rng, class_names):
 def change_archive(content, rng, class_names):
     with zipfile.ZipFile(io.BytesIO(content)) as members:
         parts = {name: members.read(name) for name in members.namelist()}
-    name = rng.choice([*parts, "config.json", "config.json", "model.weights.h5", "model.weights.h5"])
+    name = rng.choice(
+        [*parts, "config.json", "config.json", "model.weights.h5", "model.weights.h5"]
+    )
     kind = rng.randrange(10)
     if kind < 6 and name.endswith(".json"):
         value = change_json(json.loads(parts[name]), rng, class_names)
@@ -223,7 +233,9 @@ def change_archive(content, rng, class_names):
     else:
         del parts[name]
     stream = io.BytesIO()
-    method = rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2))
+    method = rng.choice(
+        (zipfile.ZIP_STORED, zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
+    )
     with zipfile.ZipFile(stream, "w", method) as members:
         for name, part in parts.items():
             members.writestr(name, part)
@@ -399,7 +411,10 @@ def main():
         return
     numbers = options.only or range(options.first, options.first + options.count)
     counts = run(
-        numbers, options.seed, options.untrusted, lambda result: print(json.dumps(result), flush=True)
+        numbers,
+        options.seed,
+        options.untrusted,
+        lambda result: print(json.dumps(result), flush=True),
     )
     print(dict(counts), flush=True)
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from jkeras.base import keys
 from jkeras.utils import (
+    Dataset,
     PyDataset,
     Sequence,
     pack_x_y_sample_weight,
@@ -13,7 +14,6 @@ from jkeras.utils import (
     timeseries_dataset_from_array,
     unpack_x_y_sample_weight,
 )
-from jkeras.utils.dataset import Dataset, shuffled
 
 
 # ------------------------------------------------------------------ PyDataset
@@ -106,20 +106,20 @@ def test_map_take_and_skip():
 
 
 def test_shuffling():
-    dataset = shuffled(lambda i: i, 50, seed=1)
+    dataset = Dataset(lambda i: i, 50).shuffle(50, seed=1)
     batches = dataset.batch(7)
     first, second = ([int(i) for batch in batches for i in batch] for _ in range(2))
     assert sorted(first) == sorted(second) == list(range(50))
     assert first != second
-    assert list(shuffled(lambda i: i, 50, seed=1)) == first
-    assert list(shuffled(lambda i: i, 50, seed=2)) != first
+    assert list(Dataset(lambda i: i, 50).shuffle(50, seed=1)) == first
+    assert list(Dataset(lambda i: i, 50).shuffle(50, seed=2)) != first
 
 
 def test_shuffling_follows_the_global_seed():
     orders = []
     for seed in (1, 1, 2):
         keys.set_random_seed(seed)
-        orders.append(list(shuffled(lambda i: i, 50)))
+        orders.append(list(Dataset(lambda i: i, 50).shuffle(50)))
     assert orders[0] == orders[1] != orders[2]
 
 

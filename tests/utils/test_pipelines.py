@@ -185,7 +185,8 @@ def test_sizes():
     for dataset, size in (
         (ten, 10), (ten.batch(3), 4), (ten.batch(3, drop_remainder=True), 3), (ten.repeat(), -1),
         (ten.repeat(2), 20), (ten.filter(bool), -2), (ten.repeat().take(7), 7), (ten.skip(4), 6),
-        (ten.batch(3).unbatch(), -2), (ten.window(3, 1, drop_remainder=True), 8), (ten.take(0), 0),
+        (ten.batch(3).unbatch(), -2), (ten.batch(3, True).unbatch(), 9), (ten.take(0), 0),
+        (ten.window(3, 1, drop_remainder=True), 8),
         (Dataset.zip(ten, ten.repeat()), 10), (ten.concatenate(ten), 20), (ten.shard(4, 3), 2),
         (ten.shuffle(5).prefetch(1).cache(), 10), (ten.repeat(0), 0),
     ):  # fmt: skip
@@ -216,6 +217,13 @@ def test_a_shuffle():
     assert values(fixed) == values(fixed) == values(fixed.batch(8).unbatch())
     twice = values(numbers.shuffle(50).repeat(2))
     assert twice[:50] != twice[50:] and sorted(twice[:50]) == sorted(twice[50:])
+
+
+def test_each_look_at_a_shuffled_data_set_shows_others():
+    dataset = Dataset.range(1000).shuffle(1000, seed=1)
+    assert len({int(x) for _ in range(4) for x in dataset.take(1)}) > 1
+    fixed = Dataset.range(1000).shuffle(1000, seed=1, reshuffle_each_iteration=False)
+    assert len({int(x) for _ in range(4) for x in fixed.take(1)}) == 1
 
 
 def test_an_order_that_is_kept_by_a_cache():
@@ -557,3 +565,45 @@ def test_a_split_of_a_data_set():
     assert (len(left), values(right)) == (5, [14, 16, 18])
     left, right = keras.utils.split_dataset(numbers.batch(3), left_size=0.8)
     assert (values(left), values(right)) == ([[0, 2, 4], [6, 8, 10], [12, 14]], [[16, 18]])
+
+
+@pytest.mark.parametrize("stop", [(1, 2), (1, None)])
+def test_a_training_that_was_interrupted_goes_on(stop, tmp_path):
+    def train(*callbacks):
+        keras.utils.set_random_seed(1)
+        data = Dataset.from_tensor_slices((X, Y)).shuffle(20)
+        flip = keras.layers.GaussianNoise(0.3)
+        data = data.map(lambda x, y: (flip(x, training=True), y), 2).batch(4).prefetch(1)
+        trained = model()
+        trained.fit(data, epochs=3, verbose=0, callbacks=callbacks)
+        return trained.get_weights()
+
+    class Stops(keras.callbacks.Callback):
+        def get_state(self):
+            return None
+
+        def set_state(self, state):
+            pass
+
+        def on_epoch_begin(self, epoch, logs=None):
+            self.epoch = epoch
+
+        def on_train_batch_end(self, batch, logs=None):
+            if (self.epoch, batch) == stop:
+                raise KeyboardInterrupt
+
+        def on_epoch_end(self, epoch, logs=None):
+            if (epoch, None) == stop:
+                raise KeyboardInterrupt
+
+    class Nothing(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            pass
+
+    expected = train(Nothing())
+    backup = str(tmp_path / "backup")
+    with pytest.raises(KeyboardInterrupt):
+        train(keras.callbacks.BackupAndRestore(backup, save_freq=1), Stops())
+    found = train(keras.callbacks.BackupAndRestore(backup, save_freq=1), Nothing())
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6)

@@ -14,7 +14,7 @@ from jkeras.core.layer import Layer
 from jkeras.layers.arguments import one_of, positive_integer
 
 
-def encode(indices: Any, mode: str, depth: int, dtype: Any, weights: Any = None) -> jax.Array:
+def encode(indices: Any, mode: str, depth: int, dtype: Any, weights: Any = None) -> Any:
     """Encodes indices below `depth`; others, such as -1, are left out.
 
     Args:

@@ -7,14 +7,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.core import host
 from jkeras.core.signatures import takes_arguments_of
 from jkeras.layers.arguments import one_of
 from jkeras.layers.preprocessing.images import ImageLayer, as_factor, as_value_range, draw, happens
+from jkeras.ops import host_image
 from jkeras.ops import image as image_ops
 
 _AXES = {"horizontal": (1,), "vertical": (0,), "horizontal_and_vertical": (0, 1)}
 _FILL_MODES = ("constant", "nearest", "wrap", "reflect")
 _INTERPOLATIONS = ("bilinear", "nearest")
+_ORDERS = {"bilinear": 1, "nearest": 0}
 
 
 class RandomFlip(ImageLayer):
@@ -85,7 +88,16 @@ class _Affine(ImageLayer):
             image, numbers, interpolation, self.fill_mode, fill, "channels_last"
         )
 
-    def matrix(self, key: jax.Array, height: int, width: int) -> tuple[Any, ...]:
+    def sample_on_host(self, image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        numbers = self.matrix(generator, *image.shape[:2])
+        fill = (self.interpolation, self.fill_mode, self.fill_value)
+        return host_image.affine(image, numbers, *fill)
+
+    def sample_mask_on_host(self, mask: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        numbers = self.matrix(generator, *mask.shape[:2])
+        return host_image.affine(mask, numbers, "nearest", self.fill_mode, 0)
+
+    def matrix(self, key: Any, height: int, width: int) -> tuple[Any, ...]:
         """Returns the map from places of the result to places of the image."""
         raise NotImplementedError
 
@@ -113,14 +125,16 @@ class RandomRotation(_Affine):
         [2.0, 4.0, 1.0, 3.0]
     """
 
+    _on_numpy = True
+
     @takes_arguments_of(_Affine.__init__)
     def __init__(self, factor: Any, **options: Any):
         super().__init__(**options)
         self.factor = as_factor(self, "factor", factor, -1)
 
-    def matrix(self, key: jax.Array, height: int, width: int) -> tuple[Any, ...]:
-        angle = 2 * math.pi * draw(key, self.factor)
-        sine, cosine = jnp.sin(angle), jnp.cos(angle)
+    def matrix(self, key: Any, height: int, width: int) -> tuple[Any, ...]:
+        angle, xp = 2 * math.pi * draw(key, self.factor), host.array_module()
+        sine, cosine = xp.sin(angle), xp.cos(angle)
         y, x = (height - 1) / 2, (width - 1) / 2  # the center stays
         return cosine, -sine, x - cosine * x + sine * y, sine, cosine, y - sine * x - cosine * y
 
@@ -137,8 +151,11 @@ class _TwoFactors(_Affine):
             None if width_factor is None else as_factor(self, "width_factor", width_factor, -1)
         )
 
-    def _factors(self, key: jax.Array) -> tuple[jax.Array, jax.Array]:
-        first, second = jax.random.split(key)
+    _on_numpy = True
+
+    def _factors(self, key: Any) -> tuple[Any, Any]:
+        of_numpy = isinstance(key, np.random.Generator)
+        first, second = (key, key) if of_numpy else jax.random.split(key)
         height = draw(first, self._height_range)
         return height, height if self._width_range is None else draw(second, self._width_range)
 
@@ -170,7 +187,7 @@ class RandomZoom(_TwoFactors):
     def __init__(self, height_factor: Any, width_factor: Any = None, **options: Any):
         super().__init__(height_factor, width_factor, **options)
 
-    def matrix(self, key: jax.Array, height: int, width: int) -> tuple[Any, ...]:
+    def matrix(self, key: Any, height: int, width: int) -> tuple[Any, ...]:
         y, x = self._factors(key)
         return 1 + x, 0.0, -x * (width - 1) / 2, 0.0, 1 + y, -y * (height - 1) / 2
 
@@ -198,7 +215,7 @@ class RandomTranslation(_TwoFactors):
         [0.0, 1.0, 1.0, 1.0]
     """
 
-    def matrix(self, key: jax.Array, height: int, width: int) -> tuple[Any, ...]:
+    def matrix(self, key: Any, height: int, width: int) -> tuple[Any, ...]:
         y, x = self._factors(key)
         return 1.0, 0.0, -x * width, 0.0, 1.0, -y * height
 
@@ -240,7 +257,7 @@ class RandomShear(_Affine):
         self.x_factor = as_factor(self, "x_factor", x_factor, -1)
         self.y_factor = as_factor(self, "y_factor", y_factor, -1)
 
-    def matrix(self, key: jax.Array, height: int, width: int) -> tuple[Any, ...]:
+    def matrix(self, key: Any, height: int, width: int) -> tuple[Any, ...]:
         first, second, third = jax.random.split(key, 3)
         sign = jnp.where(jax.random.bernoulli(third), 1.0, -1.0)
         x, y = sign * draw(first, self.x_factor), sign * draw(second, self.y_factor)
@@ -300,6 +317,82 @@ class RandomPerspective(ImageLayer):
         return image_ops.perspective_transform(
             image, corners, moved, interpolation, fill, "channels_last"
         )
+
+
+class RandomElasticTransform(ImageLayer):
+    """Distorts images by smooth random shifts in training (Simard et al., 2003).
+
+    Args:
+        factor: The range from which the probability is drawn; `f` for `(0, f)`.
+        scale: The range of strengths; `s` for `(0, s)`. At 1, shifts reach a tenth of the longer
+            side, smoothed over a twentieth of the shorter one.
+        interpolation: `"bilinear"` or `"nearest"`.
+        fill_mode: What lies outside of the images: `"reflect"`, `"constant"`, `"wrap"` or
+            `"nearest"`.
+        fill_value: The value outside for `"constant"`.
+        value_range: The least and the greatest value of a pixel.
+        seed: An integer, for a sequence of draws of the layer's own.
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Raises:
+        ValueError: If an argument is unknown or out of range.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> layer = keras.layers.RandomElasticTransform(scale=0.5, seed=0)
+        >>> layer(np.ones((2, 8, 8, 3)), training=True).shape
+        (2, 8, 8, 3)
+    """
+
+    moves = True
+
+    def __init__(
+        self,
+        factor: Any = 1.0,
+        scale: Any = 1.0,
+        interpolation: str = "bilinear",
+        fill_mode: str = "reflect",
+        fill_value: float = 0.0,
+        value_range: Any = (0, 255),
+        seed: Any = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(seed, data_format, **kwargs)
+        self.factor = as_factor(self, "factor", factor)
+        self.scale = as_factor(self, "scale", scale)
+        self.interpolation = one_of(self, "interpolation", interpolation, _INTERPOLATIONS)
+        self.fill_mode = one_of(self, "fill_mode", fill_mode, _FILL_MODES)
+        self.fill_value, self.value_range = fill_value, as_value_range(self, value_range)
+
+    def sample(self, image: jax.Array, key: jax.Array) -> jax.Array:
+        moved = self._warp(image, key, self.interpolation, self.fill_value)
+        return jnp.clip(moved, *self.value_range)
+
+    def sample_mask(self, mask: jax.Array, key: jax.Array) -> jax.Array:
+        return self._warp(mask, key, "nearest", 0)
+
+    def _warp(self, image: jax.Array, key: jax.Array, interpolation: str, fill: Any) -> jax.Array:
+        of_event, of_scale, of_shifts = jax.random.split(key, 3)
+        height, width, _ = image.shape
+        strength = draw(of_scale, self.scale)
+        reach = math.ceil(3 * 0.05 * min(height, width) * self.scale[1])  # of the widest kernel
+        places = jnp.arange(-reach, reach + 1)
+        sigma = jnp.maximum(0.05 * min(height, width) * strength, 1e-3)
+        weights = jnp.exp(-0.5 * jnp.square(places / sigma))
+        weights = weights / jnp.sum(weights)
+        shifts = jax.random.normal(of_shifts, (2, height, width))
+        for axis in (1, 2):
+            shifts = jnp.apply_along_axis(lambda x: jnp.convolve(x, weights, "same"), axis, shifts)
+        shifts = 0.1 * max(height, width) * strength * shifts
+        grid = jnp.stack(jnp.meshgrid(jnp.arange(height), jnp.arange(width), indexing="ij"))
+        moved = [
+            image_ops.map_coordinates(
+                image[..., i], grid + shifts, _ORDERS[interpolation], self.fill_mode, fill
+            )
+            for i in range(image.shape[-1])
+        ]
+        return jnp.where(happens(of_event, self.factor), jnp.stack(moved, -1), image)
 
 
 class RandomErasing(ImageLayer):

@@ -97,7 +97,7 @@ class ImageLayer(Layer):
             batch["segmentation_masks"] = moved.astype(masks.dtype)
         return batch
 
-    def change_all(self, images: jax.Array, key: Any, is_mask: bool = False) -> jax.Array:
+    def change_all(self, images: Any, key: Any, is_mask: bool = False) -> Any:
         """Changes all images, or masks, of a batch."""
         if host.computes_with_numpy():
             change = self.sample_mask_on_host if is_mask else self.sample_on_host
@@ -186,8 +186,10 @@ def sample_keys(key: jax.Array, n: Any) -> jax.Array:
     return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(n))
 
 
-def draw(key: jax.Array, bounds: tuple[float, float], shape: tuple[int, ...] = ()) -> jax.Array:
-    """Returns a number between the bounds."""
+def draw(key: Any, bounds: tuple[float, float], shape: tuple[int, ...] = ()) -> Any:
+    """Returns a number between the bounds, drawn by a key, or by a generator of NumPy's."""
+    if isinstance(key, np.random.Generator):
+        return key.uniform(*bounds, shape or None)
     return jax.random.uniform(key, shape, minval=bounds[0], maxval=bounds[1])
 
 
@@ -477,3 +479,144 @@ class Equalization(ImageLayer):
             return jnp.where(rest > 0, equal, values)  # a channel of one value stays
 
         return jax.vmap(channel, in_axes=-1, out_axes=-1)(index, image)
+
+
+class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
+    """Gives each part of an image, and each channel, about as many pixels of each brightness.
+
+    How much the contrast grows is limited; between the middles of neighbouring parts, their maps
+    are blended. (Zuiderveld, 1994.)
+
+    Args:
+        value_range: The least and the greatest value of a pixel.
+        clip_limit: How many times as many pixels as the average a brightness may count for; 0 for
+            any number.
+        tile_grid_size: The number of parts: rows and columns.
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> layer = keras.layers.ContrastLimitedAdaptiveHistogramEqualization(
+        ...     clip_limit=0.0, tile_grid_size=(1, 1)
+        ... )
+        >>> layer(np.array([[[100.0], [101.0], [102.0], [103.0]]])).ravel().tolist()
+        [63.75, 127.5, 191.25, 255.0]
+    """
+
+    in_inference = True
+    random = False
+
+    def __init__(
+        self,
+        value_range: Any = (0, 255),
+        clip_limit: float = 4.0,
+        tile_grid_size: Any = (8, 8),
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(data_format=data_format, **kwargs)
+        self.value_range, self.clip_limit = as_value_range(self, value_range), clip_limit
+        sizes = [
+            positive_integer(self, "tile_grid_size", n)
+            for n in (tile_grid_size if isinstance(tile_grid_size, (list, tuple)) else ())
+        ]
+        if len(sizes) != 2:
+            raise ValueError(
+                "The `tile_grid_size` argument should be a tuple of 2 integers. "
+                f"Received: tile_grid_size={tile_grid_size!r} (layer {self.name!r})"
+            )
+        self.tile_grid_size = tuple(sizes)
+
+    def sample(self, image: jax.Array, key: Any) -> jax.Array:
+        low, high = self.value_range
+        pixels = jnp.clip((image - low) / (high - low) * 255, 0, 255).astype("int32")
+        equalize = jax.vmap(self._equalize, in_axes=-1, out_axes=-1)
+        return equalize(pixels) / 255 * (high - low) + low
+
+    def _equalize(self, pixels: jax.Array) -> jax.Array:
+        """Equalizes one channel of integers."""
+        grid = self.tile_grid_size
+        sides = [-(-n // parts) for n, parts in zip(pixels.shape, grid, strict=True)]
+        edges = [(0, s * p - n) for s, p, n in zip(sides, grid, pixels.shape, strict=True)]
+        padded = jnp.pad(pixels, edges, mode="symmetric")
+        tiles = padded.reshape(grid[0], sides[0], grid[1], sides[1]).swapaxes(1, 2)
+        area = sides[0] * sides[1]
+        counts = jax.vmap(lambda tile: jnp.bincount(tile, length=256))(tiles.reshape(-1, area))
+        counts = counts.astype("float32")
+        if self.clip_limit > 0:
+            limit = self.clip_limit * area / 256
+            excess = jnp.sum(jnp.maximum(counts - limit, 0), -1, keepdims=True)
+            counts = jnp.minimum(counts, limit) + excess / 256
+        below = jnp.cumsum(counts, -1)
+        least = below[:, :1]
+        maps = (below - least) * 255 / jnp.maximum(area - least, 1e-6)
+        places = []
+        for size, side, parts in zip(pixels.shape, sides, grid, strict=True):
+            place = jnp.clip(jnp.arange(size) / side - 0.5, 0, parts - 1)
+            first = jnp.floor(place).astype("int32")
+            places.append((first, jnp.minimum(first + 1, parts - 1), place - first))
+        (above, under, down), (left, right, across) = places
+        down, across = down[:, None], across[None, :]
+
+        def mapped(rows: jax.Array, columns: jax.Array) -> jax.Array:
+            return maps[rows[:, None] * grid[1] + columns[None, :], pixels]
+
+        upper = (1 - across) * mapped(above, left) + across * mapped(above, right)
+        lower = (1 - across) * mapped(under, left) + across * mapped(under, right)
+        return (1 - down) * upper + down * lower
+
+
+# ------------------------------------------------------------------ boxes
+class MaxNumBoundingBoxes(ImageLayer):
+    """Gives each image the same number of bounding boxes: cuts off, or fills up.
+
+    Args:
+        max_number: The number.
+        fill_value: The coordinates and the labels of boxes that are none.
+        **kwargs: The arguments of every layer of images, and `bounding_box_format`.
+
+    Raises:
+        ValueError: If `max_number` is not a positive integer.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> layer = keras.layers.MaxNumBoundingBoxes(2)
+        >>> boxes = {"boxes": np.ones((1, 3, 4)), "labels": np.array([[1, 2, 3]])}
+        >>> found = layer({"images": np.ones((1, 4, 4, 3)), "bounding_boxes": boxes})
+        >>> found["bounding_boxes"]["labels"].tolist()
+        [[1, 2]]
+    """
+
+    def __init__(
+        self,
+        max_number: int,
+        fill_value: float = -1,
+        **kwargs: Any,
+    ):
+        bounding_box_format = kwargs.pop("bounding_box_format", None)
+        super().__init__(**kwargs)
+        self.max_number = positive_integer(self, "max_number", max_number)
+        self.fill_value, self.bounding_box_format = fill_value, bounding_box_format
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        if self.bounding_box_format is not None:
+            config["bounding_box_format"] = self.bounding_box_format
+        return config
+
+    def call(self, data: Any, training: bool = True) -> Any:
+        if not isinstance(data, Mapping) or "bounding_boxes" not in data:
+            return data
+        found = dict(data["bounding_boxes"])
+        single = jnp.ndim(found["boxes"]) == 2
+        for name in ("boxes", "labels"):
+            x = jnp.asarray(found[name])
+            axis = 0 if single else 1
+            x = jax.lax.slice_in_dim(x, 0, min(x.shape[axis], self.max_number), axis=axis)
+            edges = [(0, 0)] * x.ndim
+            edges[axis] = (0, self.max_number - x.shape[axis])
+            found[name] = jnp.pad(x, edges, constant_values=self.fill_value)
+        return {**data, "bounding_boxes": found}

@@ -1,11 +1,14 @@
 """Layers that mix images, or many changes of them, at random in training."""
 
+import inspect
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from jkeras.base import registry
 from jkeras.base.numbers import count
+from jkeras.core.layer import Layer
 from jkeras.layers.arguments import next_key, one_of, positive_integer
 from jkeras.layers.preprocessing.colors import (
     RandomBrightness,
@@ -260,3 +263,46 @@ class AugMix(_Changes):
             (jax.random.split(keys[0], self.num_chains), lengths),
         )
         return own * images + (1 - own) * jnp.tensordot(weights, chains, 1)
+
+
+class Pipeline(Layer):
+    """Layers one after the other, as one layer: for preparing images.
+
+    Args:
+        layers: The layers, or their configs.
+        name: The name.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> steps = [keras.layers.Rescaling(0.5), keras.layers.RandomFlip("horizontal")]
+        >>> keras.layers.Pipeline(steps)(np.full((1, 2, 2, 1), 4.0), training=False).max().item()
+        2.0
+    """
+
+    _prepares_data = True
+
+    def __init__(self, layers: Any, name: str | None = None):
+        super().__init__(name=name)
+        self._pipeline_layers = registry.deserialize_keras_object(list(layers), area="layers")
+        for layer in self._pipeline_layers:
+            if not isinstance(layer, Layer):
+                raise ValueError(
+                    f"A Pipeline is made of layers. Received: {layer!r} (of type {type(layer)})"
+                )
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers."""
+        return list(self._pipeline_layers)
+
+    def call(self, inputs: Any, training: bool = True, mask: Any = None) -> Any:
+        given = {"training": training, "mask": mask}
+        for layer in self._pipeline_layers:
+            known = inspect.signature(layer.call).parameters
+            extra = {k: v for k, v in given.items() if k in known and v is not None}
+            inputs = layer(inputs, **extra)
+        return inputs
+
+    def get_config(self) -> dict[str, Any]:
+        layers = [registry.serialize_keras_object(layer) for layer in self._pipeline_layers]
+        return {"layers": layers, "name": self.name}
