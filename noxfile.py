@@ -94,7 +94,7 @@ def packages(session):
     """
     session.install("-e", ".[plot,pandas,sklearn]", *group("packages"))
     alone = ("keras-tuner", "keras-hub", "bayesflow", "scikeras", "optuna-integration")
-    alone += ("keras-tcn", "lime", "shap", "kt-legacy", "kagglehub")
+    alone += ("lime", "shap", "kt-legacy", "kagglehub")
     session.install("--no-deps", *alone)
     keras = session.create_tmp()
     session.install("--no-deps", "--target", keras, "--upgrade", *group("interop")[:1])

@@ -57,6 +57,7 @@ def main(arguments: list[str] | None = None) -> None:
     if not given:
         parser().print_help()
         sys.exit(2)
+    sys.path[0] = ""  # the place of the program's own folder: jkeras is not found by way of it
     alias.install(tensorflow=tensorflow)
     try:
         if options.module:

@@ -68,8 +68,10 @@ def install(tensorflow: bool = False, children: bool = True) -> None:
     if children:
         os.environ[_VARIABLE] = "keras,tensorflow" if finder.tensorflow else "keras"
         path = [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
+        ours = os.path.dirname(os.path.dirname(os.path.dirname(_FOLDER)))
+        if ours not in sys.path:  # `spawn` gives a child this list; it may hold "" instead
+            sys.path.append(ours)
         if _FOLDER not in path:
-            ours = os.path.dirname(os.path.dirname(os.path.dirname(_FOLDER)))
             more = [] if ours in [*path, *site.getsitepackages()] else [ours]
             os.environ["PYTHONPATH"] = os.pathsep.join([_FOLDER, *path, *more])
 

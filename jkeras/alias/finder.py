@@ -300,7 +300,8 @@ def missing(fullname: str, report: Report) -> Any:
             _raise_missing(fullname, report)
 
         return type(name, (), {"__init__": refuse, "__module__": fullname.rpartition(".")[0]})
-    if name.startswith("_"):
+    is_area = fullname.count(".") > 2 or name in private.AREAS  # keras.src.<area>.<...>
+    if name.startswith("_") or not is_area:
         report.note_missing(fullname)
         raise AttributeError(f"jkeras has no {fullname}")
     return importlib.import_module(fullname)  # a module, or a function: it can be called

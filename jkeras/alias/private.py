@@ -115,10 +115,10 @@ def _set_mask(x: Any, mask: Any) -> None:
     if graph.is_symbolic(x):
         x._keras_mask = mask
         return
-    here = scope.current()
-    (here or scope.Eager()).set_mask(x, mask)
-    if here is None:
-        x._keras_mask = mask
+    here = scope.current() or scope.Eager()
+    here.set_mask(x, mask)
+    if scope.current() is None:
+        here.keep_masks(x)
 
 
 def _any_symbolic(args: Any = None, kwargs: Any = None) -> bool:

@@ -476,6 +476,8 @@ def average_pool(
 
 def _adaptive_windows(size: int, output_size: int) -> list[range]:
     """Returns the indices of as many windows as asked for, which cover an axis evenly."""
+    if output_size > 2**16:
+        raise ValueError(f"`output_size` must be at most {2**16}, got {output_size}.")
     starts = [i * size // output_size for i in range(output_size)]
     ends = [-(-(i + 1) * size // output_size) for i in range(output_size)]
     return [range(start, end) for start, end in zip(starts, ends, strict=True)]

@@ -5,6 +5,7 @@ It imports nothing until a program imports keras: most child processes never do.
 
 import os
 import sys
+import warnings
 from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
 from typing import Any
@@ -22,16 +23,26 @@ class Waiting:
         if name.partition(".")[0] not in self.roots or self not in sys.meta_path:
             return None
         sys.meta_path.remove(self)
-        from jkeras import alias
+        try:
+            from jkeras import alias
+        except ModuleNotFoundError as error:
+            if error.name != "jkeras":
+                raise
+            warnings.warn(  # as in the Python of another environment
+                f"JKERAS_ALIAS is set, but there is no jkeras here: {name} is what is installed.",
+                stacklevel=2,
+            )
+            return None
 
         alias.install(self.tensorflow)
         return sys.meta_path[0].find_spec(name, path, target)
 
     def find_distributions(self, context: Any = None) -> Any:
         """Yields nothing until the alias is installed, which answers for `keras`."""
-        if getattr(context, "name", None) in self.roots and self in sys.meta_path:
-            self.find_spec("keras")
-            return sys.meta_path[0].find_distributions(context)
+        asked = getattr(context, "name", None) in self.roots
+        if asked and self.find_spec("keras") is not None:
+            finder: Any = sys.meta_path[0]
+            return finder.find_distributions(context)
         return iter(())
 
 
