@@ -36,6 +36,7 @@ from jkeras import tree as tree
 from jkeras import utils as utils
 from jkeras import visualization as visualization
 from jkeras import wrappers as wrappers
+from jkeras.applications import scales as _scales
 from jkeras.base import old_spellings as _old_spellings
 from jkeras.base import registry as _registry
 from jkeras.base.settings import VERSION as __version__
@@ -80,9 +81,8 @@ for _area, _module in {
 }.items():
     _registry.export(f"keras.{_area}", _area, vars(_module))
 _registry.export("keras", "models", vars(models))
-_registry.export("keras.utils", "layers", {"FeatureSpace": utils.FeatureSpace})
-_registry.export("keras.applications", "layers", vars(applications.convnext))
-_registry.export("keras.applications", "layers", vars(applications.inception_resnet_v2))
+_registry.export("keras.utils", "utils", {"FeatureSpace": utils.FeatureSpace})
+_registry.export("keras.applications", "layers", vars(_scales))
 _registry.export("keras", "policy", vars(dtype_policies))
 
 _old_spellings.attach(_sys.modules[__name__])

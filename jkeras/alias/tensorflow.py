@@ -206,7 +206,6 @@ def _split(
 def _norm(
     tensor: Any, ord: Any = "euclidean", axis: Any = None, keepdims: bool = False, name: Any = None
 ) -> Any:
-    tensor = ops.convert_to_tensor(tensor)
     tensor = ops.reshape(tensor, (-1,)) if axis is None else tensor
     return ops.norm(tensor, ord=2 if ord == "euclidean" else ord, axis=axis, keepdims=keepdims)
 
@@ -577,12 +576,12 @@ def _swish(features: Any, beta: float = 1.0) -> Any:
 
 def _l2_normalize(x: Any, axis: Any = None, epsilon: float = 1e-12, name: Any = None) -> Any:
     total = ops.sum(ops.square(x), axis=axis, keepdims=True)
-    return x * ops.rsqrt(ops.maximum(total, epsilon))
+    return ops.multiply(x, ops.rsqrt(ops.maximum(total, epsilon)))
 
 
 def _clip_by_norm(t: Any, clip_norm: float, axes: Any = None, name: Any = None) -> Any:
     norm = _norm(t, axis=axes, keepdims=axes is not None)
-    return ops.convert_to_tensor(t) * ops.minimum(1.0, clip_norm / ops.maximum(norm, 1e-12))
+    return ops.multiply(t, ops.minimum(1.0, clip_norm / ops.maximum(norm, 1e-12)))
 
 
 def names() -> dict[str, Any]:

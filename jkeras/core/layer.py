@@ -16,7 +16,7 @@ from jkeras.base.types import Structure
 from jkeras.core import call, devices, graph, host, policy, pure, scope, shapes
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.input_spec import InputSpec, check_input
-from jkeras.core.parts import Module, find, paths
+from jkeras.core.parts import Module, children, find, paths
 from jkeras.core.variable import Variable
 
 
@@ -260,7 +260,7 @@ class Layer(Module, OldLayer, registry.Configurable):
         if self._built:
             return True
         has_build = type(self).build is not Layer.build
-        return not has_build and all(child.built for child in self._layers)
+        return not has_build and all(child.built for child in children(self))
 
     @built.setter
     def built(self, value: bool) -> None:
@@ -329,35 +329,7 @@ class Layer(Module, OldLayer, registry.Configurable):
         """Returns the mask of the outputs: the inputs' own unless a layer overrides it."""
         return previous_mask
 
-    def stateless_call(
-        self,
-        trainable_variables: Any,
-        non_trainable_variables: Any,
-        *args: Any,
-        return_losses: bool = False,
-        **kwargs: Any,
-    ) -> tuple:
-        """Calls the layer purely, with lists of arrays, as Keras's method of this name.
-
-        Args:
-            trainable_variables: Arrays in the order of `trainable_variables`.
-            non_trainable_variables: Arrays in the order of `non_trainable_variables`.
-            *args: What the layer is called on.
-            return_losses: Whether to return the losses, too.
-            **kwargs: Further arguments of the call, such as `training`.
-
-        Returns:
-            `(outputs, new non-trainable variables)`, and the losses if asked for. What is drawn
-            follows from the variables and the inputs; `jkeras.pure.apply` takes a key.
-        """
-        return pure.stateless_call(
-            self,
-            trainable_variables,
-            non_trainable_variables,
-            *args,
-            return_losses=return_losses,
-            **kwargs,
-        )
+    stateless_call = pure.stateless_call
 
     def rematerialized_call(self, layer_call: Callable, *args: Any, **kwargs: Any) -> Callable:
         """Returns a method that computes, whose backward pass computes it again: `keras.remat`."""

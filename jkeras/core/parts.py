@@ -25,6 +25,16 @@ from jkeras.core.variable import Variable
 _RECORDS = frozenset({"_arguments", "_calls", "_added_losses", "_untracked"})
 
 
+class _GivesWay:
+    """A property that gives way to an attribute of the same name, which a subclass may have."""
+
+    def __init__(self, read: Callable[[Any], Any]):
+        self._read = read
+
+    def __get__(self, module: Any, owner: Any = None) -> Any:
+        return self if module is None else self._read(module)
+
+
 class Module:
     """What holds variables and other modules in its attributes, or in lists, tuples and dicts."""
 
@@ -54,15 +64,12 @@ class Module:
         """Returns the attributes that may hold parts, in the order of definition."""
         return {k: v for k, v in self.__dict__.items() if k not in _RECORDS}
 
-    @property
-    def _layers(self) -> list[Any]:
-        """The modules in this one's attributes, in the order of definition, each once."""
-        return _unique(held(self)[0])
+    _layers: Any = _GivesWay(lambda self: children(self))
 
     def _flatten_layers(self, include_self: bool = True, recursive: bool = True) -> list[Any]:
         """Returns this module and those below it, depth first, each once."""
         nodes = _nodes(self).values()
-        found = [node.layer for node in nodes] if recursive else [self, *self._layers]
+        found = [node.layer for node in nodes] if recursive else [self, *children(self)]
         return found if include_self else found[1:]
 
     @property
@@ -308,10 +315,7 @@ class Module:
         }
         return list(found.values())
 
-    @property
-    def _metrics(self) -> list[Any]:
-        """The metric objects in this layer's own attributes."""
-        return find(self._attributes(), _is_metric)
+    _metrics: Any = _GivesWay(lambda self: find(self._attributes(), _is_metric))
 
     @property
     def metrics_variables(self) -> list[Variable]:
@@ -338,6 +342,11 @@ class _Node(NamedTuple):
     layer: Any
     modules: list[tuple[str, Any]]  # what the layer holds, with the places that files give it
     variables: list[Variable]
+
+
+def children(module: Any) -> list[Any]:
+    """Returns the modules in a module's attributes, in the order of definition, each once."""
+    return _unique(held(module)[0])
 
 
 def walk(root: Module) -> list[Part]:

@@ -162,7 +162,7 @@ class QuantizedDTypePolicy(DTypePolicy):
         return f'<QuantizedDTypePolicy "{self._name}">'
 
 
-class DTypePolicyMap(DTypePolicy, MutableMapping):
+class DTypePolicyMap(DTypePolicy):
     """Policies by the paths of layers.
 
     A key is a path, or a regular expression for paths; what has no key has the default policy.
@@ -215,6 +215,10 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
                 f"Expected an instance of DTypePolicy. Received: {value} (of type {type(value)})"
             )
         self._policies[key] = value
+
+    # It is no Mapping, which configs would write as a plain dict.
+    keys, values, items = MutableMapping.keys, MutableMapping.values, MutableMapping.items
+    pop, update = MutableMapping.pop, MutableMapping.update
 
     def __delitem__(self, key: str) -> None:
         del self._policies[key]

@@ -14,7 +14,7 @@ from jkeras.callbacks.callback import History
 from jkeras.core import graph, pure
 from jkeras.core.input_spec import check_input
 from jkeras.core.layer import Layer
-from jkeras.core.parts import find
+from jkeras.core.parts import children, find
 from jkeras.models import (
     arguments,
     build_config,
@@ -148,7 +148,7 @@ class Model(OldModel, Layer):
     @property
     def layers(self) -> list[Layer]:
         """The layers of the model, in order: of a graph as Keras orders it, else of definition."""
-        return self._layers
+        return children(self)
 
     @layers.setter
     def layers(self, _: Any) -> None:
@@ -526,7 +526,7 @@ class Model(OldModel, Layer):
     make_train_function = keras_steps.make_train_function
     make_test_function = keras_steps.make_test_function
     make_predict_function = keras_steps.make_predict_function
-    quantize = keras_steps.quantize
+    quantize = keras_steps.quantize  # type: ignore[assignment]
 
     # -------------------------------------------------------------- metrics and states
     metrics = results.metrics

@@ -592,7 +592,7 @@ def _where(condition: jax.Array, x: jax.Array, y: jax.Array) -> jax.Array:
 
 
 # ------------------------------------------------------------------ attention
-def attention_kernel(flash_attention: bool | None, query: jax.Array, mask: Any) -> str:
+def attention_kernel(flash_attention: bool | None, query: jax.Array, mask: Any) -> Any:
     """Returns `"cudnn"` or `"xla"`: what computes attention.
 
     Args:

@@ -268,7 +268,7 @@ class _Saving:
             data_format,
         )
 
-    def save(self, batch: np.ndarray, numbers: Sequence[int]) -> None:
+    def save(self, batch: np.ndarray, numbers: Any) -> None:
         for number, array in zip(numbers, batch, strict=True):
             if self.folder:
                 name = f"{self.prefix}_{number}_{np.random.randint(10_000_000)}.{self.suffix}"
@@ -369,7 +369,7 @@ class _FileIterator(Iterator):
             raise ValueError(
                 f'Invalid color mode: {color_mode}; expected "rgb", "rgba", or "grayscale".'
             )
-        self.image_data_generator, self.target_size = generator, tuple(target_size)
+        self.image_data_generator, self.target_size = generator, target_size
         self.color_mode, self.class_mode, self.dtype = color_mode, class_mode, dtype or floatx()
         self.interpolation, self.keep_aspect_ratio = interpolation, keep_aspect_ratio
         channels = {"rgb": 3, "rgba": 4, "grayscale": 1}[color_mode]
@@ -921,7 +921,8 @@ class ImageDataGenerator:
         ty = shift(self.height_shift_range, self.row_axis)
         tx = shift(self.width_shift_range, self.col_axis)
         shear = within(self.shear_range)
-        zx, zy = (1, 1) if self.zoom_range == (1, 1) else np.random.uniform(*self.zoom_range, 2)
+        low, high = self.zoom_range
+        zx, zy = (1, 1) if low == high == 1 else np.random.uniform(low, high, 2)
         horizontal = (np.random.random() < 0.5) * self.horizontal_flip
         vertical = (np.random.random() < 0.5) * self.vertical_flip
         intensity = within(self.channel_shift_range) if self.channel_shift_range else None

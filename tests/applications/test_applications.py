@@ -12,8 +12,9 @@ from jkeras import applications
 from jkeras.applications import builder
 from jkeras.utils import files
 
-NAMES = sorted(name for name in vars(applications) if name[0].isupper())
-MODULES = [module for name, module in vars(applications).items() if inspect.ismodule(module)]
+NAMES = [name for name in dir(applications) if name[0].isupper() and name != "TYPE_CHECKING"]
+NAMES.remove("Any")
+MODULES = [getattr(applications, name) for name in sorted(applications._MODULES)]
 SMALL = {"input_shape": (32, 32, 3), "classes": 3}
 
 

@@ -137,3 +137,20 @@ def test_thousands_of_layers_take_no_time_per_pair():
     stack = keras.Sequential([layers.ReLU() for _ in range(3000)])
     found = parts.walk(stack)
     assert (len(found), found[-1].path) == (3001, "re_lu_2999")
+
+
+def test_a_subclass_may_have_its_own_list_of_layers():
+    class Stack(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self._layers = [keras.layers.Dense(2), keras.layers.Dense(3)]
+
+        def call(self, x):
+            for layer in self._layers:
+                x = layer(x)
+            return x
+
+    stack = Stack()
+    assert stack(np.ones((1, 4))).shape == (1, 3)
+    assert [w.shape for w in stack.weights] == [(4, 2), (2,), (2, 3), (3,)]
+    assert len(keras.Sequential([keras.layers.Dense(1)])._layers) == 1

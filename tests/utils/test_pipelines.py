@@ -219,6 +219,13 @@ def test_a_shuffle():
     assert twice[:50] != twice[50:] and sorted(twice[:50]) == sorted(twice[50:])
 
 
+def test_each_look_at_a_shuffled_data_set_shows_others():
+    dataset = Dataset.range(1000).shuffle(1000, seed=1)
+    assert len({int(x) for _ in range(4) for x in dataset.take(1)}) > 1
+    fixed = Dataset.range(1000).shuffle(1000, seed=1, reshuffle_each_iteration=False)
+    assert len({int(x) for _ in range(4) for x in fixed.take(1)}) == 1
+
+
 def test_an_order_that_is_kept_by_a_cache():
     dataset = Dataset.range(30).shuffle(30).cache()
     half = values(dataset.take(15))

@@ -41,7 +41,8 @@ class Waiting:
         """Yields nothing until the alias is installed, which answers for `keras`."""
         asked = getattr(context, "name", None) in self.roots
         if asked and self.find_spec("keras") is not None:
-            return sys.meta_path[0].find_distributions(context)
+            finder: Any = sys.meta_path[0]
+            return finder.find_distributions(context)
         return iter(())
 
 
