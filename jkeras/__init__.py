@@ -36,10 +36,12 @@ from jkeras import tree as tree
 from jkeras import utils as utils
 from jkeras import visualization as visualization
 from jkeras import wrappers as wrappers
+from jkeras.applications import scales as _scales
 from jkeras.base import old_spellings as _old_spellings
 from jkeras.base import registry as _registry
 from jkeras.base.settings import VERSION as __version__
 from jkeras.core import pure as pure
+from jkeras.core.devices import RematScope as RematScope
 from jkeras.core.devices import device as device
 from jkeras.core.devices import remat as remat
 from jkeras.core.function import Function as Function
@@ -79,9 +81,8 @@ for _area, _module in {
 }.items():
     _registry.export(f"keras.{_area}", _area, vars(_module))
 _registry.export("keras", "models", vars(models))
-_registry.export("keras.utils", "layers", {"FeatureSpace": utils.FeatureSpace})
-_registry.export("keras.applications", "layers", vars(applications.convnext))
-_registry.export("keras.applications", "layers", vars(applications.inception_resnet_v2))
+_registry.export("keras.utils", "utils", {"FeatureSpace": utils.FeatureSpace})
+_registry.export("keras.applications", "layers", vars(_scales))
 _registry.export("keras", "policy", vars(dtype_policies))
 
 _old_spellings.attach(_sys.modules[__name__])

@@ -28,7 +28,8 @@ class DistillationLoss(registry.Configurable):
         Raises:
             ValueError: If they are.
         """
-        ours, theirs = (jax.tree.structure(x) for x in (student_outputs, teacher_outputs))
+        structures: Any = [jax.tree.structure(x) for x in (student_outputs, teacher_outputs)]
+        ours, theirs = structures
         if ours != theirs:
             raise ValueError(
                 f"Teacher and student outputs must have the same structure. Teacher: {theirs}; "
@@ -51,19 +52,16 @@ class _ByLosses(DistillationLoss):
             )
 
     def _total(self, teacher_outputs: Any, student_outputs: Any) -> Any:
-        pairs = zip(jax.tree.leaves(teacher_outputs), jax.tree.leaves(student_outputs), strict=True)
-        given = jax.tree.leaves(self._losses, is_leaf=lambda x: x is None)
-        pairs = list(pairs)  # type: ignore[assignment]
-        if len(given) != len(pairs):  # type: ignore[arg-type]
-            raise ValueError(
-                f"There are {len(given)} losses for {len(pairs)} outputs."  # type: ignore[arg-type]
-            )
-        found = [
-            losses.as_loss(loss)(a, b)
-            for loss, (a, b) in zip(given, pairs, strict=True)
-            if loss is not None
-        ]
-        return sum(found)
+        outputs = [jax.tree.leaves(x) for x in (teacher_outputs, student_outputs)]
+        given: list[Any] = jax.tree.leaves(self._losses, is_leaf=lambda x: x is None)
+        if len(given) != len(outputs[0]):
+            raise ValueError(f"There are {len(given)} losses for {len(outputs[0])} outputs.")
+        total: Any = 0.0
+        for loss, of_teacher, of_student in zip(given, *outputs, strict=True):
+            if loss is not None:
+                compare: Any = losses.as_loss(loss)
+                total = total + compare(of_teacher, of_student)
+        return total
 
 
 class LogitsDistillation(_ByLosses):

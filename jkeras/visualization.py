@@ -315,7 +315,7 @@ def plot_bounding_box_gallery(
         from matplotlib import patches
 
         legend_handles = [
-            patches.Patch(color=np.array(color) / 255.0, label=label)
+            patches.Patch(color=tuple(v / 255 for v in color), label=label)  # type: ignore[arg-type]
             for color, label in ((true_color, "Ground Truth"), (pred_color, "Prediction"))
         ]
     options = {"rows": rows, "cols": cols, "legend_handles": legend_handles, **kwargs}
@@ -355,7 +355,16 @@ def plot_segmentation_mask_gallery(
     parts = [pixels]
     for masks in (y_true, y_pred):
         if masks is not None:
-            options: Any = (num_classes, color_mapping, alpha, blend, ignore_index)
-            parts.append(draw_segmentation_masks(pixels, masks, *options, "channels_last"))
+            drawn = draw_segmentation_masks(
+                pixels,
+                masks,
+                num_classes,
+                color_mapping,
+                alpha,
+                blend,
+                ignore_index,
+                "channels_last",
+            )
+            parts.append(drawn)
     joined = np.concatenate(parts, axis=2)
     return plot_image_gallery(joined, data_format="channels_last", **kwargs)

@@ -46,7 +46,7 @@ def test_the_data_format_is_the_default_of_layers():
 
 @pytest.mark.parametrize(
     ("name", "start"),
-    [("flash_attention", False), ("interactive_logging", True), ("traceback_filtering", True)],
+    [("flash_attention", None), ("interactive_logging", True), ("traceback_filtering", True)],
 )
 def test_switches(name, start):
     is_enabled = getattr(config, f"is_{name}_enabled")

@@ -324,9 +324,14 @@ def _sources(inputs: Any) -> Any:
 
 
 # ------------------------------------------------------------------ published weights
+def published_table() -> dict[str, Any]:
+    """Returns, by model and variant, the address, checksum and name of both files of weights."""
+    return tomllib.loads(_TABLE.read_text())
+
+
 def _published(key: str, include_top: bool) -> Path:
     """Returns the path of a file of published weights, downloaded if need be."""
-    entry = tomllib.loads(_TABLE.read_text())[key][0 if include_top else 1]
+    entry = published_table()[key][0 if include_top else 1]
     address, digest, *name = entry
     hint = f"\nOr pass the path of a copy: keras.applications.{key.split()[0]}(weights=path)."
     file = name[0] if name else address.rpartition("/")[2]

@@ -2,40 +2,13 @@
 
 from typing import Any
 
-from jkeras import initializers, layers
+from jkeras import layers
 from jkeras.applications.builder import USUAL, Request, act, application, channel_axis, pool
 from jkeras.applications.efficientnet import MEAN, STDDEV
 from jkeras.applications.imagenet_utils import decode_predictions as decode_predictions
 from jkeras.applications.imagenet_utils import preprocessor
+from jkeras.applications.scales import LayerScale as LayerScale
 from jkeras.models import Sequential
-
-
-class LayerScale(layers.Layer):
-    """The inputs, times a weight of each channel.
-
-    Weights: `variable` (projection_dim,).
-
-    Args:
-        init_values: The weights' first value.
-        projection_dim: The number of channels.
-
-    Example:
-        >>> import numpy as np
-        >>> from jkeras.applications.convnext import LayerScale
-        >>> LayerScale(0.5, 2)(np.ones((1, 2))).tolist()
-        [[0.5, 0.5]]
-    """
-
-    def __init__(self, init_values: float, projection_dim: int, **kwargs: Any):
-        super().__init__(**kwargs)
-        self.init_values, self.projection_dim = init_values, projection_dim
-
-    def build(self, _: Any) -> None:
-        initializer = initializers.Constant(self.init_values)
-        self.gamma = self.add_weight((self.projection_dim,), initializer, name="variable")
-
-    def call(self, x: Any) -> Any:
-        return x * self.gamma
 
 
 def _norm(name: str | None) -> Any:

@@ -7,28 +7,7 @@ from jkeras.applications.builder import Request, act, application, channel_axis,
 from jkeras.applications.imagenet_utils import decode_predictions as decode_predictions
 from jkeras.applications.imagenet_utils import preprocessor
 from jkeras.applications.inception_v3 import average, chain, concat, stem
-
-
-class CustomScaleLayer(layers.Layer):
-    """The first input, plus the second times a number.
-
-    Args:
-        scale: The number.
-
-    Example:
-        >>> import numpy as np
-        >>> from jkeras.applications.inception_resnet_v2 import CustomScaleLayer
-        >>> CustomScaleLayer(0.5)([np.ones((1, 1)), np.ones((1, 1))]).tolist()
-        [[1.5]]
-    """
-
-    def __init__(self, scale: float, **kwargs: Any):
-        super().__init__(**kwargs)
-        self.scale = scale
-
-    def call(self, inputs: Any) -> Any:
-        return inputs[0] + inputs[1] * self.scale
-
+from jkeras.applications.scales import CustomScaleLayer as CustomScaleLayer
 
 # Of each kind of block: how many there are, the scale, and the branches.
 _BLOCKS: dict[str, tuple] = {

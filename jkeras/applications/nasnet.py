@@ -105,7 +105,7 @@ def _reduction(x: Any, before: Any, filters: int, name: str) -> tuple[Any, Any]:
     def separable(y: Any, size: int, side: str, stride: int = 2) -> Any:
         return _separable(y, filters, size, f"reduction_{side}_{name}", stride)
 
-    def pooled(kind: type[layers.Layer], side: str) -> Any:
+    def pooled(kind: Any, side: str) -> Any:
         return kind(3, strides=2, padding="valid", name=f"reduction_{side}_{name}")(padded)
 
     p = _adjusted(before, x, filters, name)

@@ -19,13 +19,18 @@ def _body(x: Any, given: Request) -> Any:
         x = layers.Conv2D(filters, 3, strides=3 - i, use_bias=False, name=name)(x)
         x = act(norm(x, f"{name}_bn"), f"{name}_act")
     # The blocks that halve the places: their number, and the filters of their two convolutions.
-    halving = {2: (128, 128), 3: (256, 256), 4: (728, 728), 13: (728, 1024)}
+    halving: dict[int, tuple[int, ...]] = {
+        2: (128, 128),
+        3: (256, 256),
+        4: (728, 728),
+        13: (728, 1024),
+    }
     for block in range(2, 14):
-        shortcut, filters = x, halving.get(block, (728,) * 3)
+        shortcut, widths = x, halving.get(block, (728,) * 3)
         if block in halving:
-            shortcut = layers.Conv2D(filters[-1], 1, strides=2, padding="same", use_bias=False)(x)
+            shortcut = layers.Conv2D(widths[-1], 1, strides=2, padding="same", use_bias=False)(x)
             shortcut = norm(shortcut)
-        for i, n in enumerate(filters, 1):
+        for i, n in enumerate(widths, 1):
             name = f"block{block}_sepconv{i}"
             x = x if (block, i) == (2, 1) else act(x, f"{name}_act")
             x = _separable(x, n, name)

@@ -67,7 +67,8 @@ def enable_by_default() -> None:
         return
     _decided = True
     given = os.environ.get(VARIABLE, "")
-    if given.lower() in ("off", "0", "false", "no") or jax.config.jax_compilation_cache_dir:
+    known = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
+    if given.lower() in ("off", "0", "false", "no") or known:
         return
     folder = Path(given).expanduser() if given else default_folder()
     with suppress(OSError, RuntimeError):  # a home that is not there, or for reading only

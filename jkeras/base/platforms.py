@@ -1,11 +1,18 @@
 """Where arrays are computed with: a CPU, a GPU or a TPU."""
 
+from typing import Any
+
 import jax
+
+
+def _default_device() -> Any:
+    """Returns what `jax.default_device` was set to; None if it was not."""
+    return jax.config.jax_default_device  # type: ignore[attr-defined]
 
 
 def platform() -> str:
     """Returns `"cpu"`, `"gpu"` or `"tpu"`: that of the default device, or of `jkeras.device`."""
-    device = jax.config.jax_default_device
+    device = _default_device()
     if device is None:
         return jax.default_backend()
     return device.partition(":")[0] if isinstance(device, str) else device.platform
@@ -15,7 +22,7 @@ def has_fused_attention() -> bool:
     """Says whether cuDNN's fused attention runs here: on NVIDIA's GPUs since Ampere."""
     if platform() != "gpu":
         return False
-    device = jax.config.jax_default_device
+    device = _default_device()
     device = jax.devices()[0] if device is None or isinstance(device, str) else device
     major = str(getattr(device, "compute_capability", "")).partition(".")[0]
     return major.isdigit() and int(major) >= 8

@@ -169,7 +169,11 @@ def _call(layer: Any, here: scope.Scope, training: Any, bound: inspect.BoundArgu
     here.callers.append(layer)
     try:
         with jax.named_scope(layer._name):
-            outputs = layer.call(*bound.args[1:], **bound.kwargs)
+            again = layer._remat
+            if again is not None and isinstance(here, scope.Pure) and again.concerns(layer):
+                outputs = again.call(layer, bound.args[1:], bound.kwargs)
+            else:
+                outputs = layer.call(*bound.args[1:], **bound.kwargs)
         if watch is not None:
             watch(layer, bound.args[1:], outputs)
         return outputs

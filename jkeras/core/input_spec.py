@@ -99,7 +99,7 @@ def check_input(spec: Any, inputs: Structure, layer_name: str) -> None:
     """
     if spec is None:
         return
-    specs = jax.tree.leaves(spec, is_leaf=lambda s: isinstance(s, InputSpec))
+    specs = jax.tree.leaves(spec)
     if isinstance(inputs, Mapping) and all(s.name in inputs for s in specs):
         values = [inputs[s.name] for s in specs]
     else:

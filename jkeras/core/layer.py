@@ -74,6 +74,7 @@ class Layer(Module, OldLayer, registry.Configurable):
     _trainable = True
     _build_shapes: dict[str, Any] | None = None
     _path: str | None = None
+    _remat: devices.RematScope | None = None
     _seen_shapes: Any = None  # of the outputs of the last call outside of compiled code
     _dtype_policy: Any = _SetByConstructor()
     _older: Any = _SetByConstructor()  # which Keras 2's arguments were given, for a Sequential
@@ -134,6 +135,9 @@ class Layer(Module, OldLayer, registry.Configurable):
             name = naming.AutomaticName(naming.auto_name(root), root)
         if activity_regularizer is not None:
             activity_regularizer = regularizers.get(activity_regularizer)
+        again = devices.remat_scope.get()
+        if again is not None:
+            self.__dict__["_remat"] = again
         self.__dict__.update(  # at once: nothing here is traced
             _name=name,
             _trainable=bool(trainable),
@@ -325,39 +329,26 @@ class Layer(Module, OldLayer, registry.Configurable):
         """Returns the mask of the outputs: the inputs' own unless a layer overrides it."""
         return previous_mask
 
-    def stateless_call(
-        self,
-        trainable_variables: Any,
-        non_trainable_variables: Any,
-        *args: Any,
-        return_losses: bool = False,
-        **kwargs: Any,
-    ) -> tuple:
-        """Calls the layer purely, with lists of arrays, as Keras's method of this name.
-
-        Args:
-            trainable_variables: Arrays in the order of `trainable_variables`.
-            non_trainable_variables: Arrays in the order of `non_trainable_variables`.
-            *args: What the layer is called on.
-            return_losses: Whether to return the losses, too.
-            **kwargs: Further arguments of the call, such as `training`.
-
-        Returns:
-            `(outputs, new non-trainable variables)`, and the losses if asked for. What is drawn
-            follows from the variables and the inputs; `jkeras.pure.apply` takes a key.
-        """
-        return pure.stateless_call(
-            self,
-            trainable_variables,
-            non_trainable_variables,
-            *args,
-            return_losses=return_losses,
-            **kwargs,
-        )
+    stateless_call = pure.stateless_call
 
     def rematerialized_call(self, layer_call: Callable, *args: Any, **kwargs: Any) -> Callable:
         """Returns a method that computes, whose backward pass computes it again: `keras.remat`."""
         return devices.remat(layer_call)
+
+    @property
+    def quantization_mode(self) -> str | None:
+        """In what the weights are kept: `"int8"`; None for floats."""
+        return self._dtype_policy.quantization_mode
+
+    def quantize(self, mode: Any = None, type_check: bool = True, config: Any = None) -> None:
+        """Keeps the weights as integers, in layers that can: `Dense`, `EinsumDense`, `Embedding`.
+
+        Raises:
+            NotImplementedError: In others.
+        """
+        raise NotImplementedError(
+            f"Layer {type(self).__name__} does not have a `quantize` method implemented."
+        )
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
         """Adds this call to the graph that the symbolic arguments come from."""
@@ -444,7 +435,7 @@ class Layer(Module, OldLayer, registry.Configurable):
 
     def __getstate__(self) -> dict[str, Any]:
         # A graph that a layer was called in notes the calls anew.
-        return {k: v for k, v in self.__dict__.items() if k != "_calls"}
+        return {k: v for k, v in self.__dict__.items() if k not in ("_calls", "_remat")}
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"

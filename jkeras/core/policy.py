@@ -162,7 +162,7 @@ class QuantizedDTypePolicy(DTypePolicy):
         return f'<QuantizedDTypePolicy "{self._name}">'
 
 
-class DTypePolicyMap(DTypePolicy, MutableMapping):
+class DTypePolicyMap(DTypePolicy):
     """Policies by the paths of layers.
 
     A key is a path, or a regular expression for paths; what has no key has the default policy.
@@ -216,6 +216,10 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
             )
         self._policies[key] = value
 
+    # It is no Mapping, which configs would write as a plain dict.
+    keys, values, items = MutableMapping.keys, MutableMapping.values, MutableMapping.items
+    pop, update = MutableMapping.pop, MutableMapping.update
+
     def __delitem__(self, key: str) -> None:
         del self._policies[key]
 
@@ -246,8 +250,9 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
         return {"default_policy": default, "policy_map": policies}
 
 
-register_builtin("policy", QuantizedDTypePolicy)
-register_builtin("policy", DTypePolicyMap)
+for _area in ("policy", "dtype_policies"):  # the latter is where files say that they are
+    register_builtin(_area, QuantizedDTypePolicy)
+    register_builtin(_area, DTypePolicyMap)
 # tf.keras files call it Policy.
 register_builtin("policy", DTypePolicy, "Policy", "PolicyV1", "FloatDTypePolicy")
 

@@ -99,9 +99,20 @@ def stateless_call(
     return_losses: bool = False,
     **kwargs: Any,
 ) -> tuple:
-    """Does `apply` with lists of arrays, as Keras's method of this name, which takes no key.
+    """Calls a layer purely, with lists of arrays, as Keras's method of this name.
 
-    What is drawn follows from the variables and the inputs: from step to step it is something else.
+    Args:
+        layer: The layer.
+        trainable_variables: Arrays in the order of `trainable_variables`.
+        non_trainable_variables: Arrays in the order of `non_trainable_variables`.
+        *args: What the layer is called on.
+        return_losses: Whether to return the losses, too.
+        **kwargs: Further arguments of the call, such as `training`.
+
+    Returns:
+        `(outputs, new non-trainable variables)`, and the losses if asked for. What is drawn
+        follows from the variables and the inputs, so that it is something else from step to step;
+        `jkeras.pure.apply` takes a key.
     """
     paths = {variable: path for path, variable in named_variables(layer).items()}
     lists = zip(

@@ -108,7 +108,7 @@ class Variable:
                 raise ValueError(
                     f"The variable {self.path!r} is made by a function: give its `shape`."
                 )
-            self._shape = tuple(int(n) for n in shape)
+            self._shape = tuple(map(int, shape))
             self._dtype = policy.standardize_dtype(dtype)
             self._initializer = initializer
             # A plain function gets no key, so it must not move the draws of what comes after.

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from jkeras.base import registry
 from jkeras.base.numbers import as_integer
+from jkeras.core import policy
 from jkeras.core.layer import Layer
 from jkeras.core.signatures import takes_arguments_of
 from jkeras.layers.arguments import (
@@ -120,6 +121,16 @@ class _HeadAttention(Layer):
         self.output_dense = self._dense(
             "attention_output", equation, sizes, letters, (*query_shape[:-1], *shape)
         )
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        quantized = [x for x in self._layers if getattr(x, "quantization_mode", None)]
+        if quantized and not isinstance(self._dtype_policy, policy.DTypePolicyMap):
+            policies = policy.DTypePolicyMap(self._dtype_policy)
+            for layer in quantized:
+                policies[layer.path] = layer.dtype_policy
+            config["dtype"] = registry.serialize_keras_object(policies)
+        return config
 
     def _projection(self, name: str, shape: Any, heads: int, size: int) -> EinsumDense:
         return self._dense(name, "...d,dnh->...nh", (heads, size), "nh", shape)

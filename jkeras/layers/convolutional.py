@@ -94,14 +94,12 @@ class _Conv(AdaptedLayer, _Convolution):
         groups: int = 1,
         activation: Any = None,
         use_bias: bool = True,
-        *,
-        lora_rank: int | None = None,
-        lora_alpha: float | None = None,
-        **options: Unpack[KernelOptions],
+        **options: Any,
     ):
+        adaptation = options.pop("lora_rank", None), options.pop("lora_alpha", None)
         common = (kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias)
         super().__init__(*common, **options)
-        self._keep_adaptation(lora_rank, lora_alpha, None)
+        self._keep_adaptation(*adaptation, None)
         self.filters = positive_integer(self, "filters", filters)
         self.groups = positive_integer(self, "groups", groups)
         if self.filters % self.groups:
@@ -163,9 +161,8 @@ class Conv2D(_Conv):
         groups: In how many groups channels are convolved, each by itself.
         activation: A name of `keras.activations`, or a function; None for none.
         use_bias: Whether there is a bias.
-        lora_rank: See `Dense`.
-        lora_alpha: See `Dense`.
-        **options: Initializers, regularizers and constraints of `kernel` and `bias`: see `Dense`.
+        **options: Initializers, regularizers and constraints of `kernel` and `bias`, `lora_rank`
+            and `lora_alpha`: see `Dense`.
 
     Raises:
         ValueError: If a size is not positive, `groups` does not divide the channels, or strides

@@ -491,6 +491,7 @@ class Embedding(AdaptedLayer):
         self._finish_build()
 
     adapted = "embeddings"
+    embeddings_scale: Any
     embeddings, _embeddings = AdaptedWeight("embeddings"), StoredWeight("embeddings")
 
     def shared_axes(self) -> Sequence[int]:
@@ -512,6 +513,9 @@ class Embedding(AdaptedLayer):
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return jnp.not_equal(inputs, 0) if self.mask_zero else None
+
+
+_ADAPTATION = ("lora_rank", "lora_alpha", "quantization_config")
 
 
 class ReversibleEmbedding(Embedding):
@@ -543,7 +547,7 @@ class ReversibleEmbedding(Embedding):
         (1, 3, 10)
     """
 
-    @takes_arguments_of(Embedding.__init__, without=["weights"])
+    @takes_arguments_of(Embedding.__init__, without=["weights", *_ADAPTATION])
     def __init__(
         self,
         input_dim: int,

@@ -73,6 +73,8 @@ class _Outside(Layer):
     `run(params, state, inputs, training)`, which gives outputs and the new state.
     """
 
+    _first: tuple[Any, Any] = (None, None)  # the parameters and the state that were given
+
     def __init__(self, seed: Any = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.seed, self.seed_generator = seed, seed_generator(seed)
@@ -255,7 +257,6 @@ class FlaxLayer(_Outside):
                 f"module={module!r}"
             )
         self.module, self.method, self.first_variables = module, method, variables
-        self._first = (None, None)
         function = getattr(module, method) if isinstance(method, str) else method
         call = type(module).__call__ if function is None else function
         self._takes_training = "training" in inspect.signature(call).parameters

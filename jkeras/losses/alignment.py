@@ -1,5 +1,6 @@
 """Shapes that fit: targets to predictions, and weights and masks to losses."""
 
+import warnings
 from typing import Any
 
 import jax
@@ -74,6 +75,13 @@ def pair(y_true: Any, y_pred: Any) -> tuple[jax.Array, jax.Array]:
         raise ValueError(
             f"Incompatible shapes: y_true has shape {y_true.shape}, y_pred {y_pred.shape}. "
             "Give both the same shape."
+        )
+    if y_true.shape[1:] != y_pred.shape[1:] and y_true.ndim > 1:
+        warnings.warn(
+            f"y_true of shape {y_true.shape} is compared with y_pred of shape {y_pred.shape}: the "
+            "axis of size 1 is repeated, so that each value meets every other one. If that is not "
+            "meant, give the model's output the shape of the targets.",
+            stacklevel=2,
         )
     return y_true, y_pred
 

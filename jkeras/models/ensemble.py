@@ -491,11 +491,12 @@ class _Member:
             )
         size = plan.train.batch_size
         taken = len(plan.rows[self.number][0]) if plan.rows is not None else None
+        self._steps: int = -(-taken // size) if taken else plan.train.steps
         self._called.set_params(
             {
                 "verbose": 0,
                 "epochs": epochs,
-                "steps": -(-taken // size) if taken else plan.train.steps,
+                "steps": self._steps,
             }
         )
         self.model.stop_training = False
@@ -539,7 +540,7 @@ class _Member:
         """Calls what is to be called at the end of an epoch."""
         for callback in self._called:
             if isinstance(callback, TerminateOnNaN):
-                callback.on_train_batch_end(self._called.params["steps"] - 1, logs)
+                callback.on_train_batch_end(self._steps - 1, logs)
         self.call("on_epoch_end", epoch, logs)
 
     def call(self, hook: str, *args: Any) -> None:
@@ -681,7 +682,9 @@ class _Run:
 
         if key not in programs:
             programs[key] = engine.make_chunk(
-                lambda stack, given: jax.vmap(one)(stack, *given), select, jax.vmap(program.logs)
+                lambda stack, given: jax.vmap(one)(stack, *given),
+                select,
+                jax.vmap(program.logs),  # type: ignore[type-var]
             )
         return programs[key]
 
@@ -702,7 +705,9 @@ class _Run:
 
         if key not in programs:
             programs[key] = engine.make_chunk(
-                lambda carry, given: jax.vmap(one)(carry, *given), select, jax.vmap(program.logs)
+                lambda carry, given: jax.vmap(one)(carry, *given),
+                select,
+                jax.vmap(program.logs),  # type: ignore[type-var]
             )
         count = len(self._active)
         empty = _stacked([program.empty] * count)
@@ -805,14 +810,10 @@ def _differing(group: list[_Member], programs: list[Any]) -> dict[int, list[shar
 def _difference(one: Any, other: Any) -> str | None:
     """Returns the name of the first thing besides numbers in which two fingerprints differ."""
     tokens, slots = one
-    if len(tokens) != len(other[0]):
-        tokens_left = min(len(tokens), len(other[0]))
-    else:
-        tokens_left = len(tokens)
-    for place in range(tokens_left):
+    for place in range(min(len(tokens), len(other[0]))):
         a, b = tokens[place], other[0][place]
         if a != b and not (place in slots and place in other[1]):
-            before = tokens[place - 1] if place else None
+            before: Any = tokens[place - 1] if place else None
             is_name = isinstance(before, tuple) and before[:1] == (str,)
             what = f"`{before[1]}`" if is_name else "their structure"
             values = [v[1] if isinstance(v, tuple) and len(v) == 2 else None for v in (a, b)]

@@ -120,10 +120,12 @@ class Fit:
         """Runs the epochs."""
         model, called, session = self._model, self._called, self._session
         self._run = loop.Epochs(
-            *(self._training, self._feed, self._listeners),
-            steps=self._steps,
-            validate=self._validate,
-            finish_epoch=self._finish_epoch,
+            self._training,
+            self._feed,
+            self._listeners,
+            self._steps,
+            self._validate,
+            self._finish_epoch,
         )
         model.stop_training, model._fitting = False, self
         try:
@@ -219,13 +221,15 @@ class Fit:
         Raises:
             ValueError: If it is the state of another model, optimizer, or program.
         """
-        differing = {
-            name: (found, saved["program"].get(name))
-            for name, found in self._identity().items()
-            if found != saved["program"].get(name)
-        }
-        if differing:
-            lines = [f"- {name}: here {a}, there {b}" for name, (a, b) in differing.items()]
+        there = saved["program"]
+        # Who tries again in the same process has taken the steps of the first try before.
+        self._begun_at = min(self._begun_at, there["steps_before"])
+        lines = [
+            f"- {name}: here {here}, there {there.get(name)}"
+            for name, here in self._identity().items()
+            if here != there.get(name)
+        ]
+        if lines:
             raise ValueError(
                 "The saved state is one of another program, or of another `fit` of this one:\n"
                 + "\n".join(lines)

@@ -22,6 +22,7 @@ from jkeras.models import (
     fitting,
     functional_config,
     hooks,
+    keras_steps,
     results,
     state_tree,
 )
@@ -521,6 +522,11 @@ class Model(OldModel, Layer):
     compute_loss = hooks.compute_loss
     compute_metrics = hooks.compute_metrics
     stateless_compute_loss = hooks.stateless_compute_loss
+    predict_step = keras_steps.predict_step
+    make_train_function = keras_steps.make_train_function
+    make_test_function = keras_steps.make_test_function
+    make_predict_function = keras_steps.make_predict_function
+    quantize = keras_steps.quantize  # type: ignore[assignment]
 
     # -------------------------------------------------------------- metrics and states
     metrics = results.metrics

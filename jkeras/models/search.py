@@ -238,7 +238,9 @@ def search(
         picked = np.random.default_rng(seed).permutation(len(chosen))[:trials]
         chosen = [chosen[number] for number in sorted(picked)]
     fit_arguments = {"x": x, "y": y, **fit_arguments}
-    results = [{"settings": own, "score": np.nan, "history": {}, "model": None} for own in chosen]
+    results: list[dict[str, Any]] = [
+        {"settings": own, "score": np.nan, "history": {}, "model": None} for own in chosen
+    ]
     left = list(range(len(chosen)))
     rounds = max(1, int(np.log2(max(len(left), 1)))) if method == "halving" else 0
     direction = "min"
@@ -269,7 +271,9 @@ def _train(
         members = [numbers[place] for place in group]
         own = [results[n]["settings"] for n in members]
         seeds = [values.get("seed", seed) for values in own]
-        given = {name: [values[name] for values in own] for name in own[0] if name != "seed"}
+        given: dict[str, Any] = {
+            name: [values[name] for values in own] for name in own[0] if name != "seed"
+        }
         ensemble = Ensemble(make_model, seeds, **given)
         history = ensemble.fit(epochs=epochs, **fit_arguments)
         if monitor not in history:
@@ -286,7 +290,7 @@ def _groups(make_model: Callable[..., Model], settings: list[dict[str, Any]]) ->
     """Returns the settings in groups whose models differ in numbers only."""
     groups: dict[Any, list[int]] = {}
     for number, own in enumerate(settings):
-        given = {name: [value] for name, value in own.items() if name != "seed"}
+        given: dict[str, Any] = {name: [value] for name, value in own.items() if name != "seed"}
         one = Ensemble(make_model, [0], **given)
         found = sharing.numbered_fingerprint(*one.parts())
         if found is None:

@@ -251,8 +251,8 @@ class Sequential(Model):
             self._restack(layers)
 
     def _check_rebuild(self, *args: Any, **kwargs: Any) -> None:
-        given = next(iter((*args, *kwargs.values())), None)
-        own = self.input_shape if self._has_inputs else None
+        given: Any = next(iter((*args, *kwargs.values())), None)
+        own: Any = self.input_shape if self._has_inputs else None
         if not (shapes.is_shape(own) and shapes.is_shape(given)):
             return
         fits = len(own) == len(given) and all(

@@ -19,7 +19,7 @@ from jkeras.core import graph, pure, scope
 from jkeras.core.seeds import SeedGenerator
 from jkeras.core.variable import Variable, read_cells, write_cells
 from jkeras.metrics import Mean
-from jkeras.models import hooks, sharing
+from jkeras.models import hooks, keras_steps, sharing
 from jkeras.optimizers.cells import is_cell
 from jkeras.training import data, engine, steps
 from jkeras.training.feeds import ArrayFeed, Chunk
@@ -467,7 +467,9 @@ class Session:
         layout, key = self.layout(), ("predict", self.model.run_eagerly)
         if key not in layout.programs:
             outside: dict[str, Variable] = {}
-            step, paths = steps.make_predict_step(self.model, outside), list(layout.named)
+            step = keras_steps.own_predict_step(self.model, layout.named)
+            step = step or steps.make_predict_step(self.model, outside)
+            paths = list(layout.named)
 
             def on_list(written: Any, given: tuple[list[Any], Any]) -> Any:
                 arrays, x = given

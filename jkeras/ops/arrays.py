@@ -476,6 +476,8 @@ def average_pool(
 
 def _adaptive_windows(size: int, output_size: int) -> list[range]:
     """Returns the indices of as many windows as asked for, which cover an axis evenly."""
+    if output_size > 2**16:
+        raise ValueError(f"`output_size` must be at most {2**16}, got {output_size}.")
     starts = [i * size // output_size for i in range(output_size)]
     ends = [-(-(i + 1) * size // output_size) for i in range(output_size)]
     return [range(start, end) for start, end in zip(starts, ends, strict=True)]
@@ -590,7 +592,7 @@ def _where(condition: jax.Array, x: jax.Array, y: jax.Array) -> jax.Array:
 
 
 # ------------------------------------------------------------------ attention
-def attention_kernel(flash_attention: bool | None, query: jax.Array, mask: Any) -> str:
+def attention_kernel(flash_attention: bool | None, query: jax.Array, mask: Any) -> Any:
     """Returns `"cudnn"` or `"xla"`: what computes attention.
 
     Args:

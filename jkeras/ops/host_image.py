@@ -129,7 +129,9 @@ def affine(
         return found
 
     if interpolation == "nearest":
-        return pixels(*(np.round(place).astype("int32") for place in places))
+        # Halves go away from zero, as in `jax.scipy.ndimage`.
+        rounded = (np.copysign(np.floor(np.abs(place) + 0.5), place) for place in places)
+        return pixels(*(place.astype("int32") for place in rounded))
     first = [np.floor(place) for place in places]
     (low, left), (y, x) = (
         [place.astype("int32") for place in first],

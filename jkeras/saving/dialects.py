@@ -164,6 +164,14 @@ class _Converter:
         if isinstance(value, list) and key in _INNER:
             return [self._inner(v) for v in value]
         if isinstance(value, Mapping) and isinstance(value.get("class_name"), str):
+            if (
+                key.endswith("_initializer")
+                and self._is_old
+                and isinstance(value["config"], Mapping)
+            ):
+                # Those of TensorFlow 1 keep the dtype of what they make.
+                inner = {k: v for k, v in value["config"].items() if k != "dtype"}
+                value = {**value, "config": inner}
             return self._inner(value) if key in _INNER else known_module(value)
         return value
 

@@ -245,7 +245,7 @@ def load_weights(
         raise ValueError(f"Invalid keyword arguments: {kwargs}")
     path = _existing(filepath)
     _require_layer(model, "load_weights")
-    with _reading(path):
+    with _reading(path), _kept_on_failure(model):
         if path.suffix == ".json":
             with weights.Shards(path, untrusted) as shards:
                 _load(model, shards, skip_mismatch, skip)
@@ -260,6 +260,22 @@ def load_weights(
         else:
             with open_hdf5(path, str(path), untrusted=untrusted) as root:
                 _load_hdf5(model, path, root, skip_mismatch, by_name, skip)
+
+
+@contextmanager
+def _kept_on_failure(model: Layer) -> Iterator[None]:
+    """Gives all weights back if the block fails, such as in a layer's `load_own_variables`."""
+    optimizer = getattr(model, "optimizer", None)
+    cells = [*model.variables, *([] if optimizer is None else optimizer.variables)]
+    before = [(v, v.cell()) for v in cells if v.is_drawn]
+    try:
+        yield
+    except BaseException:
+        for variable, array in before:
+            if variable.cell() is not array:
+                variable.set_cell(array)
+                variable.show()  # others may hold the array
+        raise
 
 
 def read_weights(

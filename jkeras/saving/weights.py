@@ -150,7 +150,9 @@ def plan(
         if id(layer) in skipped:
             continue
         group = source.find(f"{path}/vars" if path else "vars")
-        if type(layer).load_own_variables is not Layer.load_own_variables:
+        reads_itself = type(layer).load_own_variables is not Layer.load_own_variables
+        # What could hold a low-rank update, and does not, is read as others are: looked at first.
+        if reads_itself and getattr(layer, "lora_enabled", True):
             result.call(functools.partial(layer.load_own_variables, StoredArrays(group)))
             continue
         variables = layer._saved_variables()

@@ -51,7 +51,8 @@ class SingleSteps:
         found = self._better.get(key)
         if found is None:
             leaves = jax.tree.leaves((state, resident, slots))
-            if jax.config.jax_disable_jit or any(isinstance(a, jax.core.Tracer) for a in leaves):
+            in_python = jax.config.jax_disable_jit  # type: ignore[attr-defined]
+            if in_python or any(isinstance(a, jax.core.Tracer) for a in leaves):
                 return False
             if count:
                 traced = self._run_at.trace(state, resident, slots, np.int32(0))
@@ -83,7 +84,7 @@ class SingleSteps:
         leaves, structure = jax.tree.flatten((state, rest))
         key = (structure, tuple([np.shape(leaf) for leaf in leaves]))
         if key not in self._compiled:
-            lowered, future = self._run_slot.trace(state, resident, rest).lower(), Future()
+            lowered, future = self._run_slot.trace(state, resident, rest).lower(), Future[Any]()
 
             def work() -> None:
                 try:

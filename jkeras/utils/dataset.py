@@ -83,12 +83,15 @@ class Dataset:
     _caches: tuple[Any, ...] = ()
     _batch_size: int | None = None  # of batches the last of which may be smaller
     _batched: tuple[int, bool] | None = None  # what `batch` was called with, if that made it
-    _passes = 0
+    # How many passes were begun, also over what was made of the same data set: so that each
+    # `dataset.take(1)` shows others of what is shuffled.
+    _passes: list[int]
     class_names: Sequence[str] | None = None
     file_paths: Sequence[str] = ()
 
     def __init__(self, get: Callable[[int], Any], size: int):
         self._at, self._size = lambda _, indices: (as_element(get(i)) for i in indices), int(size)
+        self._passes = [0]
 
     @staticmethod
     def _of(
@@ -110,6 +113,7 @@ class Dataset:
         """
         made = Dataset.__new__(Dataset)
         made._at, made._run, made._rows, made._size = at, run, rows, size
+        made._passes = inputs[0]._passes if inputs else [0]
         made._seeds = tuple(seed for one in inputs for seed in one._seeds)
         made._caches = tuple(cache for one in inputs for cache in one._caches)
         if len(inputs) == 1:
@@ -587,7 +591,9 @@ class Dataset:
                 None,
             )
 
-        made = self._of(self, run=run, size=_INFINITE if self._size == _INFINITE else _UNKNOWN)
+        size, full = self._batched or (0, False)
+        known = self._size * size if full and self._size >= 0 else _UNKNOWN
+        made = self._of(self, run=run, size=_INFINITE if self._size == _INFINITE else known)
         made._batch_size = None
         return made
 
@@ -1035,14 +1041,14 @@ class Dataset:
         size = self._size
         if size >= 0 and not -size <= index < size:
             raise IndexError(f"There is no element {index}: the data set has {size}.")
-        return next(self._at((max(0, self._passes - 1),), [index % size if size > 0 else index]))
+        return next(self._at((max(0, self._passes[0] - 1),), [index % size if size > 0 else index]))
 
     def __iter__(self) -> "DatasetIterator":
         return DatasetIterator(self)
 
     def get_state(self) -> dict[str, Any]:
         """Returns which pass comes next, and the seeds: numbers that may be written as JSON."""
-        return {"pass": self._passes, "seeds": [seed.value for seed in self._seeds]}
+        return {"pass": self._passes[0], "seeds": [seed.value for seed in self._seeds]}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Makes the next pass the one that `get_state` said.
@@ -1061,7 +1067,7 @@ class Dataset:
                 seed.value = int(value)
             for cache in self._caches:  # of another order
                 cache.clear()
-        self._passes = int(state["pass"])
+        self._passes[0] = int(state["pass"])
 
     def as_numpy_iterator(self) -> "DatasetIterator":
         """Returns an iterator of plain NumPy arrays, numbers, and bytes."""
@@ -1088,9 +1094,9 @@ class DatasetIterator:
 
     def __init__(self, dataset: Dataset, convert: Callable[[Any], Any] | None = None):
         self._dataset, self._convert = dataset, convert
-        self._number, self._taken = dataset._passes, 0
+        self._number, self._taken = dataset._passes[0], 0
         self._items: Iterator[Any] | None = None
-        dataset._passes += 1
+        dataset._passes[0] += 1
 
     def __iter__(self) -> Self:
         return self
@@ -1111,7 +1117,8 @@ class DatasetIterator:
 
     def get_state(self) -> dict[str, Any]:
         """Returns where it stands: numbers that may be written as JSON."""
-        return {**self._dataset.get_state(), "pass": self._number, "taken": self._taken}
+        state = self._dataset.get_state()
+        return {**state, "pass": self._number, "taken": self._taken, "next": state["pass"]}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Goes on where `get_state` said; later passes follow that one.
@@ -1121,7 +1128,7 @@ class DatasetIterator:
         """
         self.close()
         self._number, self._taken = int(state["pass"]), int(state["taken"])
-        self._dataset.set_state({**state, "pass": self._number + 1})
+        self._dataset.set_state({**state, "pass": state.get("next", self._number + 1)})
 
     def close(self) -> None:
         """Ends what works ahead; the next element is made anew."""

@@ -135,7 +135,10 @@ class FeatureSpace(layers.Layer):
             cross.name: layers.HashedCrossing(cross.crossing_dim, name=cross.name)
             for cross in self.crosses
         }
-        encoded = [*self.features.items(), *((cross.name, cross) for cross in self.crosses)]
+        encoded: list[tuple[str, Any]] = [
+            *self.features.items(),
+            *((cross.name, cross) for cross in self.crosses),
+        ]
         if output_mode == "concat":
             for column, how in encoded:
                 if how.output_mode == "int":
@@ -230,14 +233,14 @@ class FeatureSpace(layers.Layer):
         if isinstance(kind, Feature):
             return kind
         if isinstance(kind, Mapping):
-            return registry.deserialize_keras_object(kind, area="feature_space")
+            return registry.deserialize_keras_object(kind, area="utils")
         if not isinstance(kind, str) or kind not in _KINDS:
             raise ValueError(
                 f"Invalid feature type for the column {column!r}: {kind!r}"
                 f"{nearest(str(kind), _KINDS)}. Expected one of {_KINDS}, or what a method of such "
                 "a name returns."
             )
-        arguments: dict[str, Any] = {"name": column}
+        arguments: dict[str, Any] = {}
         if kind.endswith("hashed"):
             arguments["num_bins"] = self.hashing_dim
         elif kind == "float_discretized":
@@ -248,7 +251,7 @@ class FeatureSpace(layers.Layer):
         if isinstance(given, Cross):
             return given
         if isinstance(given, Mapping):
-            return registry.deserialize_keras_object(given, area="feature_space")
+            return registry.deserialize_keras_object(given, area="utils")
         return Cross(given, self.crossing_dim)
 
     # -------------------------------------------------------------- learning from data
@@ -309,7 +312,7 @@ class FeatureSpace(layers.Layer):
         if hasattr(layer, "vocabulary_size"):
             return layer.vocabulary_size()
         if isinstance(layer, layers.Discretization):
-            return len(layer.bin_boundaries) + 1
+            return len(layer.bin_boundaries or ()) + 1
         if hasattr(layer, "num_bins"):
             return layer.num_bins
         raise ValueError(
@@ -415,4 +418,4 @@ def _columns(dataset: Any, names: list[str]) -> dict[str, Any]:
     return {name: np.concatenate([np.atleast_1d(b[name]) for b in batches]) for name in names}
 
 
-registry.export("keras.utils", "feature_space", {"Feature": Feature, "Cross": Cross})
+registry.export("keras.utils", "utils", {"Feature": Feature, "Cross": Cross})

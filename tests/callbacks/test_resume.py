@@ -417,12 +417,40 @@ def test_two_fits_are_one(tmp_path):
         assert differences(model.get_weights(), other.get_weights()) == []
 
 
+def make_later_fit(folder):
+    """Interrupts the second `fit` of a program; returns what the first one finds when run again."""
+    model = net()
+    model.fit(X[:70], Y[:70], batch_size=8, verbose=0)
+    options = {"batch_size": 8, "verbose": 0, "epochs": 3}
+    with pytest.raises(PowerCut):
+        model.fit(X[:70], Y[:70], callbacks=[BackupAndRestore(folder), Fail(1, 4)], **options)
+    return BackupAndRestore(folder)
+
+
+def test_a_second_try_in_the_same_process(tmp_path):
+    options = {"batch_size": 8, "verbose": 0, "epochs": 3}
+    whole = net()
+    expected = whole.fit(X[:70], Y[:70], **options)
+    model = net()
+    for failure in (Fail(1, 4), Fail(2, 1), Fail(None, None)):
+        callbacks = [BackupAndRestore(tmp_path / "b", 3), failure]
+        try:
+            history = model.fit(X[:70], Y[:70], callbacks=callbacks, **options)
+        except PowerCut:
+            continue
+    assert history.history == expected.history and history.epoch == [0, 1, 2]
+    assert differences(whole.get_weights(), model.get_weights()) == []
+
+
 def test_backups_of_others(tmp_path):
     with pytest.raises(PowerCut):
         run({}, BackupAndRestore(tmp_path / "b", 2), Fail(1, 4))
     adamw = {"compile": {"optimizer": keras.optimizers.Nadam(0.05)}}
     with pytest.raises(ValueError, match=r"another program.*\n- optimizer: here Nadam, there Adam"):
         run(adamw, BackupAndRestore(tmp_path / "b", 2))
+    later = make_later_fit(tmp_path / "c")
+    with pytest.raises(ValueError, match="steps_before: here 0, there 9"):
+        run({}, later)
     with pytest.raises(ValueError, match="initial_epoch: here 1, there 0"):
         run({"fit": {"initial_epoch": 1}}, BackupAndRestore(tmp_path / "b", 2))
     with pytest.raises(ValueError, match=r"here are 70 rows in batches of 16, there were.*of 8\."):

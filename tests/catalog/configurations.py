@@ -396,7 +396,6 @@ _SINGLE = [
     Configuration("STFTSpectrogram", ("psd",), {**_SHORT, "padding": "same"}, SOUNDS),
     Configuration("STFTSpectrogram", ("stft",), {**_SHORT, "expand_dims": True}, SOUNDS),
     Configuration("STFTSpectrogram", ("real", 5), {"window": "hamming", **FIRST}, (2, 2, 20)),
-    Configuration("MelSpectrogram", (16, 8), {"num_mel_bins": 4, "power_to_db": False}, (40,)),
     Configuration("GlobalAveragePooling1D", (), {}, X3, {"mask": LENGTHS}),
     Configuration("GlobalAveragePooling1D", (), FIRST, (3, 4, 5), {"mask": LENGTHS}),
     Configuration("LSTMCell", (3,), {}, ((4, 5), [(4, 3), (4, 3)])),

@@ -315,8 +315,8 @@ def test_draws_of_mix_up(compare):
     compare("MixUp: distribution", below[0], below[1], 0.113)
 
 
-# Quantisation and LoRA may wait; FlaxLayer has a seed here.
-ONLY_KERAS = {"lora_rank", "lora_alpha", "quantization_config", "gptq_unpacked_column_size"}
+# GPTQ may wait; FlaxLayer has a seed here.
+ONLY_KERAS = {"gptq_unpacked_column_size"}
 ONLY_OURS = {"FlaxLayer": {"seed"}}
 
 

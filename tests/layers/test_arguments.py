@@ -15,7 +15,7 @@ def test_options_stand_in_the_signature_in_keras_s_order():
     assert names(layers.Dense)[2:] == [
         *("use_bias", "kernel_initializer", "bias_initializer", "kernel_regularizer"),
         *("bias_regularizer", "activity_regularizer", "kernel_constraint", "bias_constraint"),
-        "kwargs",
+        *("lora_rank", "lora_alpha", "quantization_config", "kwargs"),
     ]
     lstm = names(layers.LSTM)
     assert lstm[6:9] == ["bias_initializer", "unit_forget_bias", "kernel_regularizer"]

@@ -100,7 +100,11 @@ def test_draws_follow_from_the_element(name):
     same = Dataset.from_tensors(IMAGES).repeat(4)
 
     def passes(threads):
-        dataset = same.map(lambda x: layer(x, training=True), num_parallel_calls=threads)
+        dataset = (
+            Dataset.from_tensors(IMAGES)
+            .repeat(4)
+            .map(lambda x: layer(x, training=True), num_parallel_calls=threads)
+        )
         return np.stack(list(dataset)), np.stack(list(dataset))
 
     first, second = passes(None)
@@ -143,8 +147,8 @@ def test_places_are_those_of_the_compiled_layers(fill_mode, interpolation):
     ):
         (found,) = Dataset.from_tensors(IMAGES).map(lambda x, f=layer: f(x, training=True))
         expected = layer(IMAGES, training=True)
-        close = np.isclose(found, expected, atol=0.05)  # but for ties of rounding
-        assert close.mean() > (0.99 if interpolation == "bilinear" else 0.95), type(layer)
+        close = np.isclose(found, expected, atol=0.05)  # but for a tie that a last digit decides
+        assert close.mean() > 0.99, type(layer)
 
 
 @pytest.mark.parametrize(

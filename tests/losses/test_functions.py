@@ -252,3 +252,8 @@ def test_the_draws_of_the_catalog_differ_by_seed():
     for case in catalog.LOSSES:
         first, second = (case.draw(np.random.default_rng(seed), 4)[1] for seed in (0, 1))
         assert first.shape == second.shape and not np.array_equal(first, second)
+
+
+def test_targets_of_another_width_are_spread_with_a_warning():
+    with pytest.warns(UserWarning, match=r"\(8, 5\) is compared with y_pred of shape \(8, 1\)"):
+        losses.mean_squared_error(np.ones((8, 5), "float32"), np.ones((8, 1), "float32"))

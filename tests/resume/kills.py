@@ -96,7 +96,8 @@ def run(count, seed, sources=MAIN_SOURCES, frequencies=FREQUENCIES, say=print):
         while kills < count:
             frequency, source = next(cases)
             by_batch, pause = rng.random() < 0.7, 0.004
-            cache, key = root / "cache", (source, by_batch)
+            cache = Path(os.environ.get("JAX_COMPILATION_CACHE_DIR") or root / "cache")
+            key = (source, by_batch)
             if key not in expected:
                 for _ in range(2):  # the first one compiles, which takes longer
                     (root / "whole").mkdir()

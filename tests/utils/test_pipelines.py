@@ -185,7 +185,8 @@ def test_sizes():
     for dataset, size in (
         (ten, 10), (ten.batch(3), 4), (ten.batch(3, drop_remainder=True), 3), (ten.repeat(), -1),
         (ten.repeat(2), 20), (ten.filter(bool), -2), (ten.repeat().take(7), 7), (ten.skip(4), 6),
-        (ten.batch(3).unbatch(), -2), (ten.window(3, 1, drop_remainder=True), 8), (ten.take(0), 0),
+        (ten.batch(3).unbatch(), -2), (ten.batch(3, True).unbatch(), 9), (ten.take(0), 0),
+        (ten.window(3, 1, drop_remainder=True), 8),
         (Dataset.zip(ten, ten.repeat()), 10), (ten.concatenate(ten), 20), (ten.shard(4, 3), 2),
         (ten.shuffle(5).prefetch(1).cache(), 10), (ten.repeat(0), 0),
     ):  # fmt: skip
@@ -216,6 +217,13 @@ def test_a_shuffle():
     assert values(fixed) == values(fixed) == values(fixed.batch(8).unbatch())
     twice = values(numbers.shuffle(50).repeat(2))
     assert twice[:50] != twice[50:] and sorted(twice[:50]) == sorted(twice[50:])
+
+
+def test_each_look_at_a_shuffled_data_set_shows_others():
+    dataset = Dataset.range(1000).shuffle(1000, seed=1)
+    assert len({int(x) for _ in range(4) for x in dataset.take(1)}) > 1
+    fixed = Dataset.range(1000).shuffle(1000, seed=1, reshuffle_each_iteration=False)
+    assert len({int(x) for _ in range(4) for x in fixed.take(1)}) == 1
 
 
 def test_an_order_that_is_kept_by_a_cache():

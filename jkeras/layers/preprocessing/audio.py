@@ -11,7 +11,7 @@ from jkeras.base import settings
 from jkeras.core.layer import Layer
 from jkeras.layers.arguments import one_of, positive_integer
 from jkeras.ops import arrays
-from jkeras.ops import math as ops_math
+from jkeras.ops.math import stft
 
 _MODES = ("log", "magnitude", "psd", "real", "imag", "angle", "stft")
 
@@ -189,7 +189,7 @@ class MelSpectrogram(Layer):
         half = jnp.dtype(self.compute_dtype).itemsize < 4  # which XLA does not transform
         x = jnp.asarray(inputs, "float32" if half else self.compute_dtype)
         length = self.fft_length if self.window is None else self.sequence_length
-        real, imag = ops_math.stft(x, length, self.sequence_stride, self.fft_length, self.window)
+        real, imag = stft(x, length, self.sequence_stride, self.fft_length, self.window)
         magnitude = jnp.sqrt(jnp.square(real) + jnp.square(imag)) ** self.mag_exp
         matrix = self.linear_to_mel_weight_matrix(
             self.num_mel_bins,

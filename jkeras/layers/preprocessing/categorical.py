@@ -165,7 +165,7 @@ class Discretization(Layer):
             )
         self.num_bins = None if num_bins is None else positive_integer(self, "num_bins", num_bins)
         given = [] if bin_boundaries is None else list(bin_boundaries)
-        numbers = [as_number(b) for b in given]
+        numbers: list[Any] = [as_number(b) for b in given]
         if None in numbers or numbers != sorted(numbers):
             raise ValueError(
                 "Invalid value for argument `bin_boundaries`. Expected ascending numbers. "

@@ -576,7 +576,7 @@ class MaxNumBoundingBoxes(ImageLayer):
     Args:
         max_number: The number.
         fill_value: The coordinates and the labels of boxes that are none.
-        bounding_box_format: The boxes' format, for the sake of whoever reads the config.
+        **kwargs: The arguments of every layer of images, and `bounding_box_format`.
 
     Raises:
         ValueError: If `max_number` is not a positive integer.
@@ -594,12 +594,18 @@ class MaxNumBoundingBoxes(ImageLayer):
         self,
         max_number: int,
         fill_value: float = -1,
-        bounding_box_format: str | None = None,
         **kwargs: Any,
     ):
+        bounding_box_format = kwargs.pop("bounding_box_format", None)
         super().__init__(**kwargs)
         self.max_number = positive_integer(self, "max_number", max_number)
         self.fill_value, self.bounding_box_format = fill_value, bounding_box_format
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        if self.bounding_box_format is not None:
+            config["bounding_box_format"] = self.bounding_box_format
+        return config
 
     def call(self, data: Any, training: bool = True) -> Any:
         if not isinstance(data, Mapping) or "bounding_boxes" not in data:

@@ -1,0 +1,136 @@
+"""OrbaxCheckpoint: checkpoints by Orbax, several of them, written in the background."""
+
+import os
+from typing import Any
+
+from jkeras.callbacks.every_batches import EveryBatches, check_frequency
+from jkeras.callbacks.monitor import MonitorCallback
+
+
+class OrbaxCheckpoint(MonitorCallback):
+    """Saves the model's state with Orbax after epochs or after every n-th batch.
+
+    A checkpoint holds what `model.get_state_tree()` returns; `restore` brings it back.
+
+    Args:
+        directory: The folder of the checkpoints; each is in a folder named by its number.
+        monitor: With `save_best_only`, the name of the value that decides.
+        verbose: 1 to say what is saved.
+        save_best_only: Whether to save only if the value is better than at the last time.
+        mode: `"min"`, `"max"` or `"auto"`: known from the metric.
+        save_freq: `"epoch"`, or a number of batches.
+        initial_value_threshold: With `save_best_only`, a value to be better than.
+        max_to_keep: How many checkpoints to keep; None for all.
+        save_on_background: Whether training goes on while a checkpoint is written.
+        save_weights_only: Whether to leave out the states of the optimizer and of metrics.
+
+    Raises:
+        ImportError: If Orbax is not installed.
+        ValueError: If `save_freq` or `mode` is unknown.
+
+    Example:
+        >>> import tempfile, numpy as np, jkeras as keras
+        >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> save = keras.callbacks.OrbaxCheckpoint(tempfile.mkdtemp(), max_to_keep=2)
+        >>> history = model.fit(np.ones((4, 1)), np.ones(4), epochs=3, verbose=0, callbacks=[save])
+        >>> save.steps
+        [1, 2]
+    """
+
+    def __init__(
+        self,
+        directory: str | os.PathLike,
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        mode: str = "auto",
+        save_freq: int | str = "epoch",
+        initial_value_threshold: float | None = None,
+        max_to_keep: int | None = 1,
+        save_on_background: bool = True,
+        save_weights_only: bool = False,
+    ):
+        super().__init__(monitor, mode)
+        try:
+            import orbax.checkpoint as orbax
+        except ImportError as error:
+            raise ImportError(
+                "OrbaxCheckpoint needs Orbax, which is not installed: `pip install jkeras[orbax]`."
+            ) from error
+        check_frequency(save_freq)
+        self.directory, self.verbose = os.path.abspath(os.fspath(directory)), verbose
+        self.save_best_only, self.save_weights_only = save_best_only, save_weights_only
+        self.save_freq, self.best = save_freq, initial_value_threshold
+        self.max_to_keep, self.save_on_background = max_to_keep, save_on_background
+        self._every = None if save_freq == "epoch" else EveryBatches(int(save_freq))
+        self._batches = 0
+        options = orbax.CheckpointManagerOptions(
+            max_to_keep=max_to_keep, enable_async_checkpointing=save_on_background, create=True
+        )
+        self._manager = orbax.CheckpointManager(self.directory, options=options)
+
+    @property
+    def steps(self) -> list[int]:
+        """The numbers of the checkpoints: of epochs, or of batches, counted from 0."""
+        return sorted(self._manager.all_steps())
+
+    def steps_ahead(self, mode: str, batch: int) -> int | None:
+        return self._every.left if self._every is not None and mode == "train" else None
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        if self.save_best_only:
+            super().on_train_begin(logs)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        if self._every is not None:
+            self._batches += 1
+            if self._every.note(batch):
+                self._save(self._batches, logs or {})
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if self._every is None:
+            self._save(epoch, logs or {})
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Waits until all is written."""
+        self.wait_until_finished()
+
+    def _save(self, step: int, logs: dict[str, Any]) -> None:
+        import orbax.checkpoint as orbax
+
+        value = logs.get(self.monitor)
+        if self.save_best_only and value is not None:
+            if not self.is_improvement(value, self.best):
+                return
+            self.best = value
+        tree = self.model.get_state_tree("numpy_array")
+        if self.save_weights_only:
+            tree = {k: v for k, v in tree.items() if k.endswith("trainable_variables")}
+        tree = {k: v for k, v in tree.items() if v}
+        self._manager.save(step, args=orbax.args.StandardSave(tree), force=True)
+        if self.verbose:
+            print(f"\nSaved checkpoint {step} to {self.directory}")  # noqa: T201
+
+    def restore(self, model: Any = None, step: int | None = None) -> None:
+        """Sets a model's variables to those of a checkpoint.
+
+        Args:
+            model: The model, of the same architecture; the one that was trained by default.
+            step: The checkpoint's number; the last one by default.
+
+        Raises:
+            FileNotFoundError: If there is no such checkpoint.
+        """
+        import orbax.checkpoint as orbax
+
+        self.wait_until_finished()
+        step = self._manager.latest_step() if step is None else step
+        if step is None or step not in self.steps:
+            raise FileNotFoundError(f"There is no checkpoint {step} in {self.directory}.")
+        tree = self._manager.restore(step, args=orbax.args.StandardRestore())
+        (self.model if model is None else model).set_state_tree(tree)
+
+    def wait_until_finished(self) -> None:
+        """Waits until all checkpoints are written."""
+        self._manager.wait_until_finished()
