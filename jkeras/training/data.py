@@ -437,7 +437,7 @@ class StreamData:
 
     def __init__(self, source: Any, to_batch: Callable[[Any], Batch]):
         self._source, self._to_batch = source, to_batch
-        self._endless = hasattr(source, "__next__")
+        self._endless = hasattr(source, "__next__") and not hasattr(source, "workers")  # PyDataset
         self._peeked: Iterator[Any] | None = self._open()
         try:
             first = next(self._peeked)

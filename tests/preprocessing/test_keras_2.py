@@ -40,8 +40,11 @@ def test_tokenizer():
 
 
 def test_tokenizer_of_characters_and_lists():
-    assert tokenizer(char_level=True).texts_to_sequences(["at"]) == [[2, 3]]
-    assert tokenizer().texts_to_sequences([["The", "cat"]]) == [[1, 2]]
+    characters = tokenizer(char_level=True)
+    numbers = [characters.word_index[c] for c in "at"]
+    assert characters.texts_to_sequences(["At"]) == [numbers]
+    words = tokenizer()
+    assert words.texts_to_sequences([["The", "cat"]]) == words.texts_to_sequences(["the cat"])
 
 
 def generator(**arguments):
@@ -58,7 +61,7 @@ def test_affine_transforms():
     right = image.apply_affine_transform(x, tx=1, **axes)
     assert right[0, :, 0].tolist() == [1, 2, 3, 3]
     turned = image.apply_affine_transform(x, theta=90, **axes)
-    np.testing.assert_allclose(turned[..., 0], np.rot90(x[..., 0], -1), atol=1e-5)
+    np.testing.assert_allclose(turned[..., 0], np.rot90(x[..., 0]), atol=1e-5)
 
 
 def test_flow():
