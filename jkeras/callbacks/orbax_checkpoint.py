@@ -6,6 +6,9 @@ from typing import Any
 from jkeras.callbacks.every_batches import EveryBatches, check_frequency
 from jkeras.callbacks.monitor import MonitorCallback
 
+# What optimizers are called in checkpoints: their own names count up in a process.
+_OPTIMIZER = "optimizer"
+
 
 class OrbaxCheckpoint(MonitorCallback):
     """Saves the model's state with Orbax after epochs or after every n-th batch.
@@ -83,10 +86,9 @@ class OrbaxCheckpoint(MonitorCallback):
             super().on_train_begin(logs)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        if self._every is not None:
-            self._batches += 1
-            if self._every.note(batch):
-                self._save(self._batches, logs or {})
+        if self._every is not None and self._every.note(batch):
+            self._batches += self._every.count
+            self._save(self._batches, logs or {})
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if self._every is None:
@@ -108,6 +110,7 @@ class OrbaxCheckpoint(MonitorCallback):
         if self.save_weights_only:
             tree = {k: v for k, v in tree.items() if k.endswith("trainable_variables")}
         tree = {k: v for k, v in tree.items() if v}
+        _rename(tree, self.model.optimizer.name, _OPTIMIZER)
         self._manager.save(step, args=orbax.args.StandardSave(tree), force=True)
         if self.verbose:
             print(f"\nSaved checkpoint {step} to {self.directory}")  # noqa: T201
@@ -129,8 +132,17 @@ class OrbaxCheckpoint(MonitorCallback):
         if step is None or step not in self.steps:
             raise FileNotFoundError(f"There is no checkpoint {step} in {self.directory}.")
         tree = self._manager.restore(step, args=orbax.args.StandardRestore())
-        (self.model if model is None else model).set_state_tree(tree)
+        model = self.model if model is None else model
+        _rename(tree, _OPTIMIZER, model.optimizer.name)
+        model.set_state_tree(tree)
 
     def wait_until_finished(self) -> None:
         """Waits until all checkpoints are written."""
         self._manager.wait_until_finished()
+
+
+def _rename(tree: dict[str, Any], before: str, after: str) -> None:
+    """Renames the optimizer in a tree of a model's state."""
+    own = tree.get("optimizer_variables", {})
+    if before in own:
+        tree["optimizer_variables"] = {after if k == before else k: v for k, v in own.items()}
