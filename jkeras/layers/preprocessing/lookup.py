@@ -55,6 +55,11 @@ class _Lookup(HostLayer):
                 "If set, `max_tokens` must be greater than 1. "
                 f"Received: max_tokens={max_tokens} (layer {self.name!r})"
             )
+        if num_oov_indices > 2**20:  # a token each is listed
+            raise ValueError(
+                f"`num_oov_indices` must be at most {2**20}. "
+                f"Received: num_oov_indices={num_oov_indices} (layer {self.name!r})"
+            )
         if num_oov_indices < 0:
             raise ValueError(
                 "`num_oov_indices` must be greater than or equal to 0. "
