@@ -45,7 +45,8 @@ class H5Reader:
 
         self.name = str(file) if name is None else name
         self.budget = budget or Budget(size_of(file), self.name)
-        self.source, self._heaps = file, None
+        self.source = file
+        self._heaps: Heaps | None = None
         with self.reading(""):
             self._file = h5py.File(file, "r", rdcc_nbytes=0)
             if self._file.id.get_create_plist().get_sizes() != (8, 8):
@@ -362,7 +363,8 @@ class H5Dataset(Dataset):
     def _read(self) -> np.ndarray:
         import h5py
 
-        kind, spend = self._kind, self.budget.spend
+        kind: Any = self._kind
+        spend = self.budget.spend
         spend(2 * self._nbytes, f"the array {self.path!r}")
         with self._reader.reading(self.path):
             if h5_chunks.is_packed(self._plist):

@@ -143,7 +143,7 @@ def load_model(
         'twice'
     """
     is_open = hasattr(filepath, "read")
-    path = filepath if is_open else _existing(filepath)
+    path: Any = filepath if is_open else _existing(filepath)  # type: ignore[arg-type]
     with _all_or_nothing(), registry.CustomObjectScope(custom_objects), _reading(path):
         if is_open or _is_archive(path):
             with archive.Archive(path) as members:
@@ -307,7 +307,7 @@ def read_weights(
         {'layers/dense/vars/0': (3, 2), 'layers/dense/vars/1': (2,)}
     """
     is_open = hasattr(filepath, "read")
-    path = filepath if is_open else _existing(filepath)
+    path: Any = filepath if is_open else _existing(filepath)  # type: ignore[arg-type]
     with _reading(path), ExitStack() as stack:
         if not is_open and path.suffix == ".json":
             roots = stack.enter_context(weights.Shards(path, untrusted)).files()
