@@ -61,7 +61,7 @@ _FUNCTION: _Test = (callable, "a function")
 _WORDS = ("name", "monitor", "separator")
 _OF_STRINGS_AS_WELL = ("profile_batch", "verbose")
 # Checked elsewhere in the words that Keras's users search for.
-_CHECKED = {"trainable", "alpha", "momentum", "threshold", "weight_decay", "beta"}
+_CHECKED = {"trainable", "alpha", "momentum", "threshold", "weight_decay", "beta", "l1", "l2"}
 
 
 @functools.cache
