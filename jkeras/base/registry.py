@@ -277,6 +277,10 @@ def _captured_arguments(obj: Configurable) -> dict[str, Any]:
     return values
 
 
+# Arguments of some layers, and of Keras 2's, which are properties of all layers besides.
+_OLD_PROPERTIES = frozenset({"input_shape", "output_shape"})
+
+
 def _kept_arguments(obj: Configurable, classes: Sequence[type]) -> dict[str, Any]:
     """Returns what `obj` keeps of the arguments that the first of its built-in classes takes."""
     own = classes[0] is type(obj)
@@ -290,7 +294,7 @@ def _kept_arguments(obj: Configurable, classes: Sequence[type]) -> dict[str, Any
                 values[name] = default
     # Initial `weights=` (Flax calls them `variables`) are values, no configuration.
     initial = ("weights", "variables")
-    as_given = getattr(obj, "as_given", ())
+    as_given = {*getattr(obj, "as_given", ()), *(_OLD_PROPERTIES - vars(obj).keys())}
     return {
         k: v if k in as_given else getattr(obj, k, v) for k, v in values.items() if k not in initial
     }

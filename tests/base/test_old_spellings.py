@@ -158,3 +158,12 @@ def test_history_names():
     assert "lr" not in history
     with pytest.raises(KeyError, match="acc"):
         _ = history["acc"]
+
+
+def test_shapes_of_layers_are_not_asked_for_configs():
+    model = keras.Sequential([keras.layers.Flatten(input_shape=[2, 3])])
+    again = keras.Sequential.from_config(model.get_config())  # a warning is an error in tests
+    assert again.output.shape == (None, 6)
+    heads = keras.layers.MultiHeadAttention(2, 3, output_shape=5)
+    heads(keras.Input((4, 6)), keras.Input((4, 6)))
+    assert heads.get_config()["output_shape"] == (5,)
