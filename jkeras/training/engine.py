@@ -73,20 +73,19 @@ def make_chunk(
         state, _ = lax.scan(lambda s, slot: (step(s, select(resident, slot)), None), state, slots)
         return end(state if rest is None else step(state, select(resident, rest)))
 
-    def run_at(state: Any, resident: Any, slots: Any, index: Any) -> Any:
-        slot = jax.tree.map(lambda s: lax.dynamic_index_in_dim(s, index, keepdims=False), slots)
-        return step(state, select(resident, slot))
-
     @jit
     def run_some(state: Any, resident: Any, slots: Any, start: Any, count: Any, rest: Any) -> Any:
-        state = lax.fori_loop(
-            0, count, lambda i, state: run_at(state, resident, slots, start + i), state
-        )
+        def body(i: Any, state: Any) -> Any:
+            slot = jax.tree.map(
+                lambda s: lax.dynamic_index_in_dim(s, start + i, keepdims=False), slots
+            )
+            return step(state, select(resident, slot))
+
+        state = lax.fori_loop(0, count, body, state)
         return end(state if rest is None else step(state, select(resident, rest)))
 
-    single = SingleSteps(
-        jit(run_at), jit(lambda state, resident, slot: step(state, select(resident, slot))), finish
-    )
+    run_slot = jit(lambda state, resident, slot: step(state, select(resident, slot)))
+    single = SingleSteps(run_slot, finish)
 
     def run_chunk(
         state: Any,

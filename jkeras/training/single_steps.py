@@ -21,25 +21,24 @@ import numpy as np
 from jkeras.base.platforms import platform
 from jkeras.base.types import Structure
 
-# What a backend does in about a millisecond: additions and multiplications of products count one
-# each, the elements that other operations make so many.
-_OPERATIONS = {"cpu": 2e7}
+# What a backend does in about two milliseconds: additions and multiplications of products count one
+# each, the elements that other operations make so many. Measured on two cores: 1.1e8 a millisecond.
+_OPERATIONS = {"cpu": 2e8}
 _OPERATIONS_OF_OTHERS = 1e10
-_AN_ELEMENT = 5
+_AN_ELEMENT = 20
 
 
 class SingleSteps:
     """Runs steps one after the other, where that is better than a loop.
 
     Args:
-        run_at: A jitted function `(state, resident, slots, index) -> state`.
         run_slot: A jitted function `(state, resident, slot) -> state`.
         finish: A function that makes something of the last state, to be returned beside it; None
             for nothing.
     """
 
-    def __init__(self, run_at: Any, run_slot: Any, finish: Callable[[Any], Any] | None):
-        self._run_at, self._run_slot = run_at, run_slot
+    def __init__(self, run_slot: Any, finish: Callable[[Any], Any] | None):
+        self._run_slot = run_slot
         self._finish = None if finish is None else jax.jit(finish)
         self._better: dict[Any, bool] = {}
         self._compiled: dict[Any, Future] = {}
@@ -54,10 +53,7 @@ class SingleSteps:
             in_python = jax.config.jax_disable_jit  # type: ignore[attr-defined]
             if in_python or any(isinstance(a, jax.core.Tracer) for a in leaves):
                 return False
-            if count:
-                traced = self._run_at.trace(state, resident, slots, np.int32(0))
-            else:
-                traced = self._run_slot.trace(state, resident, rest)
+            traced = self._run_slot.trace(state, resident, _slot(slots, 0) if count else rest)
             limit = _OPERATIONS.get(platform(), _OPERATIONS_OF_OTHERS)
             found = self._better[key] = operations(traced.jaxpr.jaxpr) > limit
         return found
@@ -74,7 +70,7 @@ class SingleSteps:
         """
         last = None if rest is None else self._compile(state, resident, rest)
         for number in numbers:
-            state = self._run_at(state, resident, slots, np.int32(number))
+            state = self._run_slot(state, resident, _slot(slots, number))
         if last is not None:
             state = self._run_last(last, state, resident, rest)
         return state if self._finish is None else (state, self._finish(state))
@@ -101,6 +97,20 @@ class SingleSteps:
             return last.result()(state, resident, rest)
         except (TypeError, ValueError):  # arrays of other types, or elsewhere, than those before
             return self._run_slot(state, resident, rest)
+
+
+def _slot(slots: Structure, number: int) -> Structure:
+    """Returns a slot: of NumPy arrays a view, which the call sends."""
+    if any(isinstance(array, jax.Array) for array in jax.tree.leaves(slots)):
+        return _slot_on_device(slots, np.int32(number))
+    return jax.tree.map(lambda array: array[number], slots)
+
+
+@jax.jit
+def _slot_on_device(slots: Structure, number: Any) -> Structure:
+    return jax.tree.map(
+        lambda array: jax.lax.dynamic_index_in_dim(array, number, keepdims=False), slots
+    )
 
 
 def operations(jaxpr: Any) -> float:
