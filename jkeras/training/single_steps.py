@@ -1,9 +1,9 @@
-"""Steps that take long, each a program of its own.
+"""Steps that are better not in a loop, each a program of its own.
 
-A loop in XLA saves what calls from Python cost, some 50 microseconds a step. Where a step takes
-milliseconds that is nothing, and a loop has a price: it is compiled together with a last, smaller
-batch, one after the other; and on a CPU XLA makes the gradients of convolutions fast in a program's
-outermost computation only (in a loop they took 5 times as long, with jax 0.10).
+A loop in XLA saves what calls from Python cost, some 50 microseconds a step. But on a CPU XLA makes
+the gradients of convolutions fast in a program's outermost computation only (in a loop they took 5
+times as long, with jax 0.10); and on a GPU a step of milliseconds gains nothing by a loop, which is
+compiled together with a last, smaller batch, one after the other.
 
 What a step takes is estimated from the operations in it, not measured, so that the same programs
 run every time and in every process.
@@ -21,9 +21,11 @@ import numpy as np
 from jkeras.base.platforms import platform
 from jkeras.base.types import Structure
 
-# What a backend does in about two milliseconds: additions and multiplications of products count one
-# each, the elements that other operations make so many. Measured on two cores: 1.1e8 a millisecond.
-_OPERATIONS = {"cpu": 2e8}
+# How much a step may do to be in a loop: additions and multiplications of products count one each,
+# the elements that other operations make so many. On a CPU any step without convolutions may: a
+# transformer's took 1.5 times as long by itself (two cores, jax 0.10). Elsewhere it is about a
+# millisecond's work, which was not measured.
+_OPERATIONS = {"cpu": 1e300}
 _OPERATIONS_OF_OTHERS = 1e10
 _AN_ELEMENT = 20
 

@@ -7,12 +7,18 @@ import pytest
 from jax import lax
 
 import jkeras as keras
-from jkeras.training import make_chunk
+from jkeras.training import make_chunk, single_steps
 from jkeras.training.single_steps import operations
 
 SIZE = 1500
 LARGE = np.random.default_rng(0).normal(size=(SIZE, SIZE)).astype("float32") / 50
 ROWS = np.random.default_rng(1).normal(size=(40, SIZE)).astype("float32")
+
+
+@pytest.fixture(autouse=True)
+def low_limit(monkeypatch):
+    """Steps are long that are so on a GPU, scaled to a test."""
+    monkeypatch.setitem(single_steps._OPERATIONS, "cpu", 2e8)
 
 
 def step(state, batch):
