@@ -287,7 +287,8 @@ class Ensemble:
         members, size = self._members, self.members_at_once
         if size is None:
             # The state before and after a step, gradients, and what a step needs besides.
-            a_member = 4 * sum(v.size * 4 for v in members[0].variables())
+            held = members[0].variables()
+            a_member = 4 * sum(v.size * jnp.dtype(v.variable_dtype).itemsize for v in held)
             free = budget.free_bytes()
             size = len(members) if free is None else max(1, int(0.5 * free / max(a_member, 1)))
             if size < len(members):
@@ -492,13 +493,7 @@ class _Member:
         size = plan.train.batch_size
         taken = len(plan.rows[self.number][0]) if plan.rows is not None else None
         self._steps: int = -(-taken // size) if taken else plan.train.steps
-        self._called.set_params(
-            {
-                "verbose": 0,
-                "epochs": epochs,
-                "steps": self._steps,
-            }
-        )
+        self._called.set_params({"verbose": 0, "epochs": epochs, "steps": self._steps})
         self.model.stop_training = False
         self.place(plan)
 
@@ -550,7 +545,7 @@ class _Member:
     @property
     def listens(self) -> bool:
         """Whether there are callbacks that may read or set the model's values."""
-        return len(list(self._called)) > 1
+        return len(self._called.callbacks) > 1  # one is the history
 
     def final(self, monitor: str, last: float) -> float:
         """Returns the value of the weights that training has left."""
