@@ -29,12 +29,6 @@ class ModelCheckpoint(MonitorCallback):
         initial_value_threshold: With `save_best_only`, a value to be better than.
         **kwargs: `period=n` of Keras 2, which saves after each n-th epoch, with a warning.
 
-    Note:
-        In `fit` with `save_best_only`, a small model that improves many times a second is not
-        written every time: a model that is better takes the place of one that waits. The best one
-        so far is in the file two seconds later at the latest, and before any callback of your own
-        is called, and at the end of `fit`, however it ends.
-
     Raises:
         ValueError: If the path's ending or `save_freq` is not one of these.
         KeyError: In training, if the path holds a name that the logs do not have.
