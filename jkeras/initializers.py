@@ -41,6 +41,14 @@ def _fill(draw: Callable[[tuple[int, ...]], Any], key: Any, shape: tuple[int, ..
         return jax.device_put(drawn[:count].reshape(shape).copy())
 
 
+def _everywhere(value: int, key: Any, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+    """Returns an array of one number, without compiling a program for each shape."""
+    if isinstance(key, jax.core.Tracer) or math.prod(shape) > _MOST_DRAWN:
+        return jnp.full(shape, value, dtype)
+    with jax.ensure_compile_time_eval():
+        return jax.device_put(np.full(shape, value, jnp.dtype(dtype)))
+
+
 def _counts_along(key: Any) -> bool:
     """Says whether a number drawn with a key follows from its position alone."""
     threefry = key is None or jax.random.key_impl(key) == "threefry2x32"
@@ -64,9 +72,6 @@ class Initializer(registry.Configurable):
 
     seed: Any = None
     _own_seed: int | None = None
-
-    def __init__(self) -> None:
-        pass  # so that unknown arguments are refused
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
         """Draws an array with a key."""
@@ -128,7 +133,7 @@ class Zeros(Initializer):
     """
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
-        return _fill(lambda shape: jnp.zeros(shape, dtype), key, shape)
+        return _everywhere(0, key, shape, dtype)
 
 
 class Ones(Initializer):
@@ -141,7 +146,7 @@ class Ones(Initializer):
     """
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
-        return _fill(lambda shape: jnp.ones(shape, dtype), key, shape)
+        return _everywhere(1, key, shape, dtype)
 
 
 class Constant(Initializer):

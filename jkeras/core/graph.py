@@ -326,6 +326,11 @@ def record(function: Callable, args: tuple, kwargs: dict[str, Any], name: str | 
     return record_call(operation, args, kwargs, specs)
 
 
+def note_call(layer: Any, call: "Call") -> None:
+    """Notes in a layer that it was called on symbols."""
+    layer.__dict__.setdefault("_calls", []).append(call)
+
+
 def record_call(layer: Any, args: tuple, kwargs: dict[str, Any], specs: Structure) -> Any:
     """Notes that calling `layer` gives symbolic tensors of these specs; returns them."""
     call = Call(layer, args, kwargs)
@@ -474,7 +479,7 @@ def _restored_graph(
         for x in call.output_list:
             x.source = call
         if hasattr(layer, "_calls"):
-            layer._calls.append(call)
+            note_call(layer, call)
         return call
 
     begins = jax.tree.map(tensor, inputs)

@@ -67,8 +67,8 @@ class Layer(Module, OldLayer, registry.Configurable):
 
     _signature = call.SignatureOfCall()
     _makes_masks = _declares_output_shape = False
-    _calls: list[graph.Call]  # made in __new__, so that it is there before __init__ is called
-    # The rest of a layer's records, as long as nothing is to be noted.
+    # A layer's records, as long as nothing is to be noted.
+    _calls: Sequence[graph.Call] = ()
     _added_losses: Sequence[tuple[Any, Any]] = ()
     _built = _building = False
     _trainable = True
@@ -96,11 +96,6 @@ class Layer(Module, OldLayer, registry.Configurable):
         cls._name = naming.AutomaticName(root, root)
         cls._makes_masks = cls.compute_mask is not Layer.compute_mask
         cls._declares_output_shape = cls.compute_output_shape is not Layer.compute_output_shape
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        self = super().__new__(cls, *args, **kwargs)
-        self.__dict__["_calls"] = []
-        return self
 
     def __init__(
         self,
@@ -355,7 +350,7 @@ class Layer(Module, OldLayer, registry.Configurable):
         outputs = graph.record_call(self, args, kwargs, self.compute_output_spec(*args, **kwargs))
         made = graph.symbols(outputs)
         if made and made[0].source:
-            self._calls.append(made[0].source)
+            graph.note_call(self, made[0].source)
             call.mark_symbols(self, args, kwargs, outputs)
         return outputs
 

@@ -22,7 +22,7 @@ from jkeras.core.seeds import SeedGenerator
 from jkeras.core.variable import Variable
 
 # Attributes that hold a layer's own records, and no parts of it.
-_RECORDS = frozenset({"_arguments", "_calls", "_added_losses", "_untracked"})
+_RECORDS = ("_arguments", "_calls", "_added_losses", "_untracked", "_build_shapes", "_seen_shapes")
 
 
 class _GivesWay:
@@ -62,7 +62,10 @@ class Module:
 
     def _attributes(self) -> dict[str, Any]:
         """Returns the attributes that may hold parts, in the order of definition."""
-        return {k: v for k, v in self.__dict__.items() if k not in _RECORDS}
+        attributes = dict(self.__dict__)
+        for name in _RECORDS:
+            attributes.pop(name, None)
+        return attributes
 
     _layers: Any = _GivesWay(lambda self: children(self))
 
@@ -377,8 +380,11 @@ def _nodes(root: Module) -> dict[int, _Node]:
 
     def visit(path: str, layer: Module) -> None:
         modules, variables = held(layer)
-        own = [v for v in variables if id(v) not in seen]
-        seen.update([id(v) for v in own])
+        own = []
+        for variable in variables:
+            if id(variable) not in seen:
+                seen.add(id(variable))
+                own.append(variable)
         nodes[id(layer)] = _Node(path, layer, modules, own)
         taken: dict[str, int] = {}
         for child in _unique(modules):
@@ -433,7 +439,10 @@ def held(layer: Module) -> tuple[list[tuple[str, Any]], list[Variable]]:
 
 
 def _unique(modules: Iterable[tuple[str, Any]]) -> list[Any]:
-    return list({id(module): module for _, module in modules}.values())
+    found: dict[int, Any] = {}
+    for _, module in modules:
+        found[id(module)] = module
+    return list(found.values())
 
 
 def _opened(place: str, container: Any, inside: tuple[int, ...] = ()) -> list[tuple[str, Any]]:

@@ -267,7 +267,7 @@ def dtype_policy() -> DTypePolicy:
         >>> keras.config.dtype_policy()
         <DTypePolicy "float32">
     """
-    return _global_policy or _of_dtype(settings.floatx())
+    return get_policy(None)
 
 
 _of_dtype = functools.lru_cache(DTypePolicy)
@@ -296,7 +296,7 @@ def reset_policy() -> None:
 def get_policy(identifier: Any) -> DTypePolicy:
     """Returns the policy for a dtype, a policy's name, a config, or None (the global one)."""
     if identifier is None:
-        return dtype_policy()
+        return _global_policy or _of_dtype(settings.floatx())
     if isinstance(identifier, DTypePolicy):
         return identifier
     if isinstance(identifier, dict):

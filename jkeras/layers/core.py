@@ -13,7 +13,7 @@ from jkeras import activations, initializers, regularizers
 from jkeras.base.deprecation import warn_deprecated
 from jkeras.base.numbers import as_integer
 from jkeras.core import policy
-from jkeras.core.graph import Call, SymbolicTensor
+from jkeras.core.graph import Call, SymbolicTensor, note_call
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
 from jkeras.core.signatures import takes_arguments_of
@@ -101,7 +101,7 @@ class InputLayer(Layer):
         if output is None:
             output = SymbolicTensor(self.batch_shape, self.dtype, name=name)
         output.source = Call(self, (), {}, output)
-        self._calls.append(output.source)
+        note_call(self, output.source)
 
     def call(self) -> None:
         """Computes nothing."""

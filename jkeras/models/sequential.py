@@ -146,7 +146,8 @@ class Sequential(Model):
     @property
     def layers(self) -> list[Layer]:
         """The layers, without the Input."""
-        return [layer for layer in self._stack if not isinstance(layer, InputLayer)]
+        has_input = bool(self._stack) and isinstance(self._stack[0], InputLayer)
+        return self._stack[has_input:]
 
     @layers.setter
     def layers(self, _: Any) -> None:

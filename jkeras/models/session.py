@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import logging
+import operator
 import threading
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -34,6 +35,8 @@ _log = logging.getLogger("jkeras")
 FACADE = frozenset(
     {"history", "stop_training", "stop_evaluating", "stop_predicting", "_session", "_fitting"}
 )
+# The attribute, not the property: it is read at every call.
+_IS_TRAINABLE = operator.attrgetter("_trainable")
 # A state of at most so many bytes is copied by each chunk and not donated, which takes less time:
 # on a CPU; and elsewhere, where copying a gigabyte takes about a millisecond.
 _SMALL_STATE, _SMALL_STATE_ELSEWHERE = 2**20, 2**28
@@ -66,7 +69,7 @@ class Layout:
     def __init__(self, model: Any):
         self.snapshot = Snapshot(model, FACADE)
         self.named = pure.named_variables(model)
-        self.trainable = [v.trainable for v in self.named.values()]
+        self.trainable = list(map(_IS_TRAINABLE, self.named.values()))
         self.flags = [layer.trainable for layer in self.snapshot.parts]
         self.programs: dict[Any, Any] = {}
         self.descriptions: dict[Any, Description] = {}
@@ -74,9 +77,8 @@ class Layout:
 
     def is_current(self) -> bool:
         """Says whether the model is still made of the same things, and trains the same weights."""
-        return self.snapshot.is_current() and self.trainable == [
-            v.trainable for v in self.named.values()
-        ]
+        trainable = list(map(_IS_TRAINABLE, self.named.values()))
+        return self.snapshot.is_current() and self.trainable == trainable
 
     def has_parts_of(self, other: "Layout") -> bool:
         """Says whether programs that were compiled for another layout are right for this one."""
@@ -116,7 +118,7 @@ class Cells:
         self._all, self._structure = jax.tree.flatten(
             (params, {**state, **outside}, slots), is_leaf=is_cell
         )
-        size = sum(v.size * jnp.dtype(v.variable_dtype).itemsize for v in self._all)
+        size = sum([v.size * jnp.dtype(v.variable_dtype).itemsize for v in self._all])
         self.donates = size > (_SMALL_STATE if platform() == "cpu" else _SMALL_STATE_ELSEWHERE)
         self._outside = {id(v) for v in outside.values()}  # some may be the optimizer's, too
 
