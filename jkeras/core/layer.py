@@ -112,9 +112,6 @@ class Layer(Module, OldLayer, registry.Configurable):
             older = {k: kwargs.pop(k) for k in INPUT_SHAPE_ARGUMENTS if k in kwargs} or None
             if kwargs.pop("dynamic", None) is not None:
                 warn_deprecated("`dynamic=` is Keras 2's: it is ignored.")
-        for argument in _KERAS_ONLY_ARGUMENTS:
-            if not kwargs.get(argument):
-                kwargs.pop(argument, None)
         if kwargs:
             raise ValueError(_unknown_arguments(type(self), kwargs))
         if name is not None and not isinstance(name, str):
@@ -192,7 +189,7 @@ class Layer(Module, OldLayer, registry.Configurable):
         arguments = registry.constructor_arguments(self)
         own = inspect.signature(type(self).__init__).parameters
         legacy = [k for k in INPUT_SHAPE_ARGUMENTS if k not in own]
-        for common in ("name", "trainable", "dtype", *legacy, *_KERAS_ONLY_ARGUMENTS):
+        for common in ("name", "trainable", "dtype", *legacy):
             arguments.pop(common, None)
         if arguments.get("activity_regularizer", 0) is None:
             del arguments["activity_regularizer"]
@@ -357,22 +354,14 @@ class Layer(Module, OldLayer, registry.Configurable):
     @property
     def input(self) -> Any:
         """The symbolic inputs of the layer's first call in a functional model."""
-        call = self._first_call("input")
+        call = _first_call(self, "input")
         inputs = call.inputs or call.output_list
         return inputs[0] if len(inputs) == 1 else inputs
 
     @property
     def output(self) -> Any:
         """The symbolic outputs of the layer's first call in a functional model."""
-        return self._first_call("output").outputs
-
-    def _first_call(self, what: str) -> graph.Call:
-        if not self._calls:
-            raise AttributeError(
-                f"The layer {self.name!r} has never been called and thus has no defined {what}: "
-                "call it on what keras.Input returns."
-            )
-        return self._calls[0]
+        return _first_call(self, "output").outputs
 
     # -------------------------------------------------------------- calling
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -471,16 +460,19 @@ def _recorded_build(build: Callable) -> Callable:
 
 
 # ------------------------------------------------------------------ small helpers
+def _first_call(layer: Layer, what: str) -> graph.Call:
+    if not layer._calls:
+        raise AttributeError(
+            f"The layer {layer.name!r} has never been called and thus has no defined {what}: "
+            "call it on what keras.Input returns."
+        )
+    return layer._calls[0]
+
+
 def _is_traced(x: Any) -> bool:
     return isinstance(x, jax.core.Tracer)
 
 
-# In configs that Keras wrote; at their defaults they mean nothing.
-# fmt: off
-_KERAS_ONLY_ARGUMENTS = (
-    "quantization_config", "lora_rank", "lora_alpha", "gptq_unpacked_column_size", "rms_scaling",
-)
-# fmt: on
 # What `layers.core.given_input_shape` makes an Input of.
 INPUT_SHAPE_ARGUMENTS = ("input_shape", "batch_input_shape", "input_dim", "input_length")
 

@@ -15,6 +15,8 @@ from jkeras.layers.arguments import add_weight, positive_integer
 from jkeras.ops import quantization
 
 MODES = ("int8",)
+# Arguments that configs have only where they are given.
+ADAPTATION = ("lora_rank", "lora_alpha", "quantization_config")
 
 
 class AdaptedWeight:
@@ -265,7 +267,7 @@ class AdaptedLayer(Layer):
 
     # -------------------------------------------------------------- configuration and files
     def get_config(self) -> dict[str, Any]:
-        config = super().get_config()
+        config = {k: v for k, v in super().get_config().items() if k not in ADAPTATION}
         if self.quantization_config is not None:
             config["quantization_config"] = registry.serialize_keras_object(
                 self.quantization_config

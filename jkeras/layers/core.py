@@ -18,7 +18,7 @@ from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
 from jkeras.core.signatures import takes_arguments_of
 from jkeras.core.variable import Variable
-from jkeras.layers.adapted import AdaptedLayer, AdaptedWeight, StoredWeight, product
+from jkeras.layers.adapted import ADAPTATION, AdaptedLayer, AdaptedWeight, StoredWeight, product
 from jkeras.layers.arguments import (
     KernelOptions,
     add_weight,
@@ -515,9 +515,6 @@ class Embedding(AdaptedLayer):
         return jnp.not_equal(inputs, 0) if self.mask_zero else None
 
 
-_ADAPTATION = ("lora_rank", "lora_alpha", "quantization_config")
-
-
 class ReversibleEmbedding(Embedding):
     """An `Embedding` that also projects vectors back to scores of the integers.
 
@@ -547,7 +544,7 @@ class ReversibleEmbedding(Embedding):
         (1, 3, 10)
     """
 
-    @takes_arguments_of(Embedding.__init__, without=["weights", *_ADAPTATION])
+    @takes_arguments_of(Embedding.__init__, without=["weights", *ADAPTATION])
     def __init__(
         self,
         input_dim: int,
