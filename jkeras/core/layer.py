@@ -12,7 +12,7 @@ from jkeras import regularizers
 from jkeras.base import naming, registry
 from jkeras.base.deprecation import warn_deprecated
 from jkeras.base.old_spellings import OldLayer
-from jkeras.base.types import Structure
+from jkeras.base.types import ArrayLike, DTypeLike, Identifier, Shape, Structure
 from jkeras.core import call, devices, graph, host, policy, pure, scope, shapes
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.input_spec import InputSpec, check_input
@@ -100,9 +100,9 @@ class Layer(Module, OldLayer, registry.Configurable):
     def __init__(
         self,
         *,
-        activity_regularizer: Any = None,
+        activity_regularizer: Identifier = None,
         trainable: bool = True,
-        dtype: Any = None,
+        dtype: DTypeLike = None,
         autocast: bool = True,
         name: str | None = None,
         **kwargs: Any,
@@ -301,7 +301,7 @@ class Layer(Module, OldLayer, registry.Configurable):
             )
         return call.spec_of(self, args, kwargs)
 
-    def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
+    def compute_output_shape(self, *args: Any, **kwargs: Any) -> Shape:
         """Returns the outputs' shapes for inputs of these shapes (None: unknown size).
 
         A layer overrides it only where its `call` cannot be evaluated abstractly.
@@ -317,7 +317,7 @@ class Layer(Module, OldLayer, registry.Configurable):
         outputs = self.compute_output_spec(*inputs, **named)
         return jax.tree.map(lambda x: x.shape if isinstance(x, SymbolicTensor) else x, outputs)
 
-    def compute_mask(self, inputs: Structure, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Structure, previous_mask: ArrayLike = None) -> Any:
         """Returns the mask of the outputs: the inputs' own unless a layer overrides it."""
         return previous_mask
 
@@ -391,7 +391,7 @@ class Layer(Module, OldLayer, registry.Configurable):
     def _check_rebuild(self, *args: Any, **kwargs: Any) -> None:
         """Refuses what `build` is called with again, where that cannot be."""
 
-    def _cast(self, tree: Any) -> Any:
+    def _cast(self, tree: Structure) -> Any:
         """Makes JAX arrays of other arrays, and casts floating ones to the compute dtype."""
         dtype = self.compute_dtype if self.autocast else None
         return (host.as_numpy if host.computes_with_numpy() else call.as_arrays)(tree, dtype)

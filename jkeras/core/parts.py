@@ -16,7 +16,7 @@ import numpy as np
 
 from jkeras import constraints, initializers, regularizers
 from jkeras.base import naming
-from jkeras.base.types import DTypeLike, Shape
+from jkeras.base.types import DTypeLike, Identifier, Shape
 from jkeras.core import policy, scope
 from jkeras.core.seeds import SeedGenerator
 from jkeras.core.variable import Variable
@@ -128,12 +128,12 @@ class Module:
         self,
         *args: Any,
         shape: Shape = None,
-        initializer: Any = None,
+        initializer: Identifier = None,
         dtype: DTypeLike = None,
         trainable: bool = True,
         autocast: bool = True,
-        regularizer: Any = None,
-        constraint: Any = None,
+        regularizer: Identifier = None,
+        constraint: Identifier = None,
         aggregation: str = "none",
         overwrite_with_gradient: bool = False,
         name: str | None = None,
@@ -201,7 +201,7 @@ class Module:
         names = scope.current_names()
         return names if names and names[-1] == self.name else (*names, self.name)
 
-    def _weight_shape(self, shape: Any, name: Any) -> tuple[int, ...]:
+    def _weight_shape(self, shape: Shape, name: str | None) -> tuple[int, ...]:
         if shape is None or isinstance(shape, (int, np.integer)):
             shape = () if shape is None else (shape,)
         problem = "is not a list or tuple of sizes"

@@ -17,7 +17,7 @@ from jkeras.base.registry import (
     register_builtin,
     serialize_keras_object,
 )
-from jkeras.base.types import DTypeLike
+from jkeras.base.types import DTypeLike, Identifier
 
 # fmt: off
 _DTYPES = (
@@ -293,7 +293,7 @@ def reset_policy() -> None:
     _global_policy = None
 
 
-def get_policy(identifier: Any) -> DTypePolicy:
+def get_policy(identifier: Identifier) -> DTypePolicy:
     """Returns the policy for a dtype, a policy's name, a config, or None (the global one)."""
     if identifier is None:
         return _global_policy or _of_dtype(settings.floatx())

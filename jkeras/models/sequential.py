@@ -280,7 +280,7 @@ class Sequential(Model):
             return super().on_host
         return bool(self.layers) and host.on_host(self.layers[0])
 
-    def _encode_inputs(self, x: Any) -> Any:
+    def _encode_inputs(self, x: Structure) -> Any:
         if not self.on_host or isinstance(x, host.Encoded):
             return x
         if not self._has_inputs:
@@ -290,7 +290,7 @@ class Sequential(Model):
         found: Any = self.call_graph()
         return host.encode(found, arrange_inputs(found, x, self.name))
 
-    def call(self, inputs: Structure, training: Any = None, mask: ArrayLike = None) -> Any:
+    def call(self, inputs: Structure, training: bool | None = None, mask: ArrayLike = None) -> Any:
         """Calls the layers one after the other."""
         here = scope.current()
         outputs = inputs = self._encode_inputs(inputs)

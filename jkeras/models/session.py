@@ -314,7 +314,7 @@ class Session:
                 )
         return self._objectives[key]
 
-    def _targets(self, y: Any, names: Any) -> list[Any] | None:
+    def _targets(self, y: Structure, names: Any) -> list[Any] | None:
         try:
             targets = per_output(y, names, "y") if y is not None else None
         except ValueError:  # whatever a step of the user's own makes of them
@@ -361,7 +361,7 @@ class Session:
         own = hooks.overridden(self.model)
         rows = None if data.is_stream(given) else batch_size or 32
 
-        def names(x: Any) -> Any:
+        def names(x: Structure) -> Any:
             if "train_step" in own or "test_step" in own:
                 try:
                     return self.describe(_first(x, rows)).names
@@ -834,7 +834,7 @@ class Prediction(_Run):
         cells = [*self._layout.named.values(), *self._program.outside.values()]
         run_chunk = self._run_chunk
 
-        def run(x: Any) -> Any:
+        def run(x: Structure) -> Any:
             return run_chunk({}, read_cells(cells), None, rest=x)[1][0]
 
         return Shortcut(run, self._layout.snapshot.is_current)
@@ -876,17 +876,17 @@ def spec_of(array: ArrayLike) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(array.shape, jax.dtypes.canonicalize_dtype(array.dtype))
 
 
-def _symbol(array: Any) -> graph.SymbolicTensor:
+def _symbol(array: ArrayLike) -> graph.SymbolicTensor:
     """Returns a symbolic tensor for an array of a batch, its first axis of any size."""
     dtype = jax.dtypes.canonicalize_dtype(array.dtype)
     sample = array.shape[0] if array.ndim else None
     return graph.SymbolicTensor((None, *array.shape[1:]), dtype, sample=sample)
 
 
-def _first(x: Any, rows: int | None) -> Any:
+def _first(x: Structure, rows: int | None) -> Any:
     """Returns the specs of the first rows of arrays; of all, if `rows` is None."""
 
-    def spec(array: Any) -> jax.ShapeDtypeStruct:
+    def spec(array: ArrayLike) -> jax.ShapeDtypeStruct:
         count = array.shape[0] if rows is None else min(rows, array.shape[0])
         return jax.ShapeDtypeStruct((count, *array.shape[1:]), array.dtype)
 

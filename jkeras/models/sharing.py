@@ -19,6 +19,7 @@ import jax
 import numpy as np
 
 from jkeras.base import naming, settings
+from jkeras.base.types import ArrayLike
 from jkeras.core.graph import Operation, SymbolicTensor
 from jkeras.core.layer import Layer
 from jkeras.core.parts import paths
@@ -195,7 +196,7 @@ def _plain(value: Any) -> Any:
     return None
 
 
-def _constant(array: Any) -> tuple:
+def _constant(array: ArrayLike) -> tuple:
     if isinstance(array, jax.core.Tracer) or array.nbytes > _LARGEST_CONSTANT:
         raise _Unknown
     if jax.dtypes.issubdtype(array.dtype, jax.dtypes.prng_key):
@@ -280,7 +281,7 @@ def _items(value: Any) -> list[Any]:
 def _attributes(value: Any) -> list[Any]:
     """Returns the attributes of an object of a class written in Python, with their names."""
     found: list[Any] = []
-    records, slots, is_layer = _of_class(type(value))
+    records, slots, is_layer = _of_class(type(value))  # type: ignore[arg-type]
     own = getattr(value, "__dict__", {})
     for name, part in own.items():
         if name not in records and not (is_layer and isinstance(part, Initializer)):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from jkeras.base.deprecation import warn_deprecated
+from jkeras.base.types import ArrayLike
 from jkeras.utils.py_dataset import PyDataset
 from jkeras.utils.sequences import pad_sequences as pad_sequences
 
@@ -111,7 +112,7 @@ class TimeseriesGenerator(PyDataset):
     def __init__(
         self,
         data: Any,
-        targets: Any,
+        targets: ArrayLike,
         length: int,
         sampling_rate: int = 1,
         stride: int = 1,

@@ -11,6 +11,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jkeras.base.types import DTypeLike
+
 FORMATS = (
     "xyxy",
     "yxyx",
@@ -54,7 +56,7 @@ def convert_format(
     target: str,
     height: Any = None,
     width: Any = None,
-    dtype: Any = "float32",
+    dtype: DTypeLike = "float32",
 ) -> Any:
     """Returns boxes in another format.
 

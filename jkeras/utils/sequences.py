@@ -5,12 +5,13 @@ from typing import Any
 import numpy as np
 
 from jkeras.base.numbers import as_integer
+from jkeras.base.types import ArrayLike, DTypeLike
 
 
 def pad_sequences(
-    sequences: Any,
+    sequences: ArrayLike,
     maxlen: int | None = None,
-    dtype: Any = "int32",
+    dtype: DTypeLike = "int32",
     padding: str = "pre",
     truncating: str = "pre",
     value: Any = 0.0,
