@@ -134,7 +134,9 @@ def read(path: Path) -> tuple[dict[str, Any], Any]:
         if header["format"] != _FORMAT:
             raise ValueError
     except (ValueError, KeyError, TypeError):
-        raise ValueError(f"{path.name} is no backup of jkeras, or its start is damaged") from None
+        raise ValueError(
+            f"{path.name} is not a backup of jkeras, or its start is damaged"
+        ) from None
     if header["version"] != _VERSION:
         raise ValueError(
             f"{path.name} was written by jkeras {header.get('jkeras')}, in version "

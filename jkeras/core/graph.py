@@ -131,7 +131,7 @@ class SymbolicTensor:
         )
 
     def __float__(self) -> float:
-        raise TypeError(f"{self!r} is symbolic: it is no number before the model runs.")
+        raise TypeError(f"{self!r} is symbolic: it is not a number before the model runs.")
 
     __int__ = __float__  # type: ignore[assignment]
 

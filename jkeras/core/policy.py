@@ -216,7 +216,7 @@ class DTypePolicyMap(DTypePolicy):
             )
         self._policies[key] = value
 
-    # It is no Mapping, which configs would write as a plain dict.
+    # It is not a Mapping, which configs would write as a plain dict.
     keys, values, items = MutableMapping.keys, MutableMapping.values, MutableMapping.items
     pop, update = MutableMapping.pop, MutableMapping.update
 

@@ -327,7 +327,7 @@ def current_names() -> tuple[str, ...]:
 
 # ------------------------------------------------------------------ masks between eager calls
 # Chains of eager calls (`lstm(embedding(tokens))`) have no scope in common. That arrays take
-# attributes is no promise of JAX's; but they can be watched: an entry goes when its array does.
+# attributes is not a promise of JAX's; but they can be watched: an entry goes when its array does.
 lasting_masks: dict[int, tuple[weakref.ref, Any]] = {}
 
 

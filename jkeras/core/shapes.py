@@ -72,7 +72,7 @@ class AbstractScope(scope.Abstract):
 class _Undecided(BaseException):
     """A layer is to be built for sizes that one evaluation cannot tell to be known or unknown.
 
-    It is no Exception, so that no `except Exception` in a user's call takes it.
+    It is not an Exception, so that no `except Exception` in a user's call takes it.
     """
 
 

@@ -255,7 +255,7 @@ def sparse_categorical_crossentropy(
         axis: The axis of the classes.
 
     Returns:
-        Values in the shape of the class numbers; NaN for a number that is no class.
+        Values in the shape of the class numbers; NaN for a number that is not a class.
 
     Raises:
         ValueError: If the shapes do not fit.

@@ -141,7 +141,7 @@ def sparse_top_k_categorical_accuracy(
 
 
 def _in_top_k(labels: jax.Array, y_pred: jax.Array, k: int) -> jax.Array:
-    """Ties are in; a prediction that is not a number, and a label that is no class, are out."""
+    """Ties are in; a prediction that is not a number, and a label that is not a class, are out."""
     index = jnp.where(labels < 0, y_pred.shape[-1], labels)  # a negative index counts from the end
     own = jnp.take_along_axis(y_pred, index[..., None], axis=-1, mode="fill", fill_value=jnp.nan)
     better = jnp.sum(y_pred > own, axis=-1)

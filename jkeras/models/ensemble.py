@@ -157,8 +157,8 @@ class Ensemble:
             name = _difference(marks[0], mark)
             if name:
                 raise ValueError(
-                    f"The members 0 and {member.number} differ in {name}, which is no number that "
-                    "one program can take from outside. Members of other sizes or layers are "
+                    f"The members 0 and {member.number} differ in {name}, which is not a number "
+                    "that one program can take from outside. Members of other sizes or layers are "
                     "another program: make an ensemble of each, or use keras.models.search."
                 )
 
@@ -798,7 +798,7 @@ def _differing(group: list[_Member], programs: list[Any]) -> dict[int, list[shar
         return {member.number: [] for member in group}
     name = next(filter(None, (_difference(marks[0], mark) for mark in marks[1:])), None)
     if name:
-        raise ValueError(f"The members differ in {name}, which is no number.")
+        raise ValueError(f"The members differ in {name}, which is not a number.")
     first = marks[0][0]  # type: ignore[index]
     places = [k for k, token in enumerate(first) if any(m[0][k] != token for m in marks)]  # type: ignore[index]
     return {

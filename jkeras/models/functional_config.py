@@ -263,7 +263,7 @@ def make_layer(entry: Mapping[str, Any]) -> Layer:
     config = {k: v for k, v in entry.items() if k != "build_config"}
     layer = registry.deserialize_keras_object(config, area="layers")
     if not isinstance(layer, Layer):
-        raise ValueError(f"The config's entry {entry['class_name']!r} is no layer.")
+        raise ValueError(f"The config's entry {entry['class_name']!r} is not a layer.")
     return layer
 
 

@@ -26,7 +26,7 @@ class Sequential(Model):
         name: The name.
 
     Raises:
-        ValueError: If something is no layer, or two layers have the same name.
+        ValueError: If something is not a layer, or two layers have the same name.
 
     Example:
         >>> import jkeras as keras
@@ -59,7 +59,7 @@ class Sequential(Model):
             rebuild: Accepted for Keras's sake.
 
         Raises:
-            ValueError: If it is no layer, or its name is taken.
+            ValueError: If it is not a layer, or its name is taken.
         """
         if graph.is_symbolic(layer) and layer.source is not None and not layer.source.inputs:
             layer = layer.source.layer

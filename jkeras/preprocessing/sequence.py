@@ -43,7 +43,7 @@ def skipgrams(
     """Returns pairs of words, and whether the second is near the first.
 
     Args:
-        sequence: Numbers of words; 0 is no word.
+        sequence: Numbers of words; 0 is not a word.
         vocabulary_size: The largest number + 1.
         window_size: How far the words of a pair are apart at most.
         negative_samples: How many random pairs there are for each real one.

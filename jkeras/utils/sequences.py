@@ -30,8 +30,8 @@ def pad_sequences(
         An array of shape `(len(sequences), maxlen, ...)`.
 
     Raises:
-        ValueError: If `sequences` is no list of lists, their items have several shapes, or a word
-            is unknown.
+        ValueError: If `sequences` is not a list of lists, their items have several shapes, or a
+            word is unknown.
 
     Example:
         >>> import jkeras as keras

@@ -174,8 +174,8 @@ class _Lookup(HostLayer):
             return self.token_type(value)
         except ValueError:
             raise ValueError(
-                f"The vocabulary of the layer {self.name!r} holds {value!r}, which is no integer. "
-                "For words use keras.layers.StringLookup."
+                f"The vocabulary of the layer {self.name!r} holds {value!r}, which is not an "
+                "integer. For words use keras.layers.StringLookup."
             ) from None
 
     def adapt(self, data: Any, steps: int | None = None) -> None:
