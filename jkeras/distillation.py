@@ -180,7 +180,7 @@ class Distiller(Model):
         **kwargs: Further arguments of a model.
 
     Raises:
-        ValueError: If an argument is none of these.
+        ValueError: If an argument is something else.
 
     Example:
         >>> import jkeras as keras, numpy as np

@@ -68,8 +68,8 @@ class H5Reader:
             raise
         except (OSError, RuntimeError, KeyError, TypeError) as error:
             raise ValueError(
-                f"The file {self.name!r} is not an HDF5 file, is damaged, or was not written to its "
-                f"end (at {path or '/'!r}): {error}"
+                f"The file {self.name!r} is not an HDF5 file, is damaged, or was not written to "
+                f"its end (at {path or '/'!r}): {error}"
             ) from error
 
     @property

@@ -576,7 +576,7 @@ class MaxNumBoundingBoxes(ImageLayer):
 
     Args:
         max_number: The number.
-        fill_value: The coordinates and the labels of boxes that are none.
+        fill_value: The coordinates and the labels of rows without a box.
         **kwargs: The arguments of every layer of images, and `bounding_box_format`.
 
     Raises:
