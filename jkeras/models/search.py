@@ -98,7 +98,7 @@ def cross_validate(
         ((3,), 3)
     """
     count = len(jax.tree.leaves(x)[0])
-    pairs = _folds(folds, count, x, y, seed, stratified)
+    pairs = _folds(folds, count, y, seed, stratified)
     sizes = [(len(train), len(test)) for train, test in pairs]
     ensembles = []
     # Folds of other sizes have another last batch: they are another program.
@@ -111,7 +111,7 @@ def cross_validate(
 
 
 def _folds(
-    folds: Any, count: int, x: Structure, y: Structure, seed: int, stratified: bool
+    folds: Any, count: int, y: Structure, seed: int, stratified: bool
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     if hasattr(folds, "split"):
         labels = None if y is None else np.asarray(jax.tree.leaves(y)[0])
