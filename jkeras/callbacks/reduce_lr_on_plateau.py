@@ -87,7 +87,6 @@ class ReduceLROnPlateau(MonitorCallback):
             return
         if self.in_cooldown():
             self.cooldown_counter -= 1
-            self.wait = 0
         if self.is_improvement(current, self.best):
             self.best, self.wait = current, 0
         elif not self.in_cooldown():
