@@ -220,7 +220,8 @@ def as_arrays(tree: tuple[tuple, dict[str, Any]], dtype: str | None) -> Any:
                 return x
             x = np.asarray(x)  # a data frame, or a tensor of another library
         if jnp.issubdtype(x.dtype, np.floating) and dtype != "string":
-            return jnp.asarray(x, dtype)
+            typed = isinstance(x, jax.Array) and not getattr(x, "weak_type", True)
+            return x if typed and dtype in (None, x.dtype) else jnp.asarray(x, dtype)
         if not isinstance(x, jax.Array):
             policy.check_integers(x, "The input of a layer")
         return jnp.asarray(x) if x.dtype.kind not in "OUS" else x

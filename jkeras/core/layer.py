@@ -12,6 +12,7 @@ from jkeras import regularizers
 from jkeras.base import naming, registry
 from jkeras.base.deprecation import warn_deprecated
 from jkeras.base.old_spellings import OldLayer
+from jkeras.base.tracing import concretely
 from jkeras.base.types import Structure
 from jkeras.core import call, devices, graph, host, policy, pure, scope, shapes
 from jkeras.core.graph import SymbolicTensor
@@ -461,7 +462,7 @@ def _recorded_build(build: Callable) -> Callable:
         names = scope.current_names()
         names = names if names and names[-1] == self.name else (*names, self.name)
         try:
-            with scope.outside(), scope.root_names(names), jax.ensure_compile_time_eval():
+            with scope.outside(), scope.root_names(names), concretely():
                 build(self, *args, **kwargs)
         finally:
             records["_building"] = False

@@ -10,6 +10,7 @@ import numpy as np
 
 from jkeras.base import keys
 from jkeras.base.naming import auto_name
+from jkeras.base.tracing import concretely
 from jkeras.base.types import ArrayLike, DTypeLike
 from jkeras.core import policy, scope
 from jkeras.core.arithmetic import add_operators
@@ -114,7 +115,7 @@ class Variable:
             # A plain function gets no key, so it must not move the draws of what comes after.
             self._seed = keys.draw_seed() if hasattr(initializer, "draw") else None
         else:
-            with jax.ensure_compile_time_eval():
+            with concretely():
                 self._array = _as_array(initializer, dtype)
             self._shape, self._dtype = self._array.shape, self._array.dtype.name
             if shape is not None and tuple(shape) != self._shape:
@@ -128,7 +129,7 @@ class Variable:
         """Returns the array outside of pure calls; draws it at the first read."""
         if self._array is None:
             # Weights are concrete even when first read inside somebody's trace.
-            with jax.ensure_compile_time_eval():
+            with concretely():
                 key = None if self._seed is None else keys.key_from(self._seed)
                 self._array = self.initial_value(key)
         return self._array
@@ -188,7 +189,8 @@ class Variable:
         if here is None:
             return self.show()
         array = here.read(self)
-        if here.autocast and self.autocast and policy.is_float(self._dtype):
+        wanted = here.autocast and self.autocast and policy.is_float(self._dtype)
+        if wanted and array.dtype != here.autocast:
             array = jnp.asarray(array, here.autocast)
         return array
 

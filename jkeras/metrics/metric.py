@@ -16,6 +16,7 @@ import jax.numpy as jnp
 
 from jkeras import initializers
 from jkeras.base import naming, registry, settings
+from jkeras.base.tracing import concretely
 from jkeras.core import policy, scope
 from jkeras.core.explain import explaining
 from jkeras.core.parts import find
@@ -265,7 +266,7 @@ class Metric(registry.Configurable):
             return
         self._making_cells = True
         try:
-            with jax.ensure_compile_time_eval():
+            with concretely():
                 start = self._pure_init(*args)
             self._cells |= {name: self._cell(name, value) for name, value in start.items()}
         finally:

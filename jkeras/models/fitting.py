@@ -493,8 +493,7 @@ def train_on_batch(
     session.check_labels(program, data)
     training = Training(session, program, engine.take_slot)
     training.begin()
-    slots = jax.tree.map(lambda a: jnp.asarray(a)[None], batch)
-    logs = loop.fetch(training.take(Chunk(None, slots, 0, 1)))
+    logs = loop.fetch(training.take(Chunk(None, None, 0, 1, whole=True, rest=batch)))
     training.publish()
     return logs if return_dict else results.as_list(self, logs)
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from jkeras.base import compilation_cache, keys, registry
 from jkeras.base.platforms import platform
+from jkeras.base.tracing import concretely
 from jkeras.base.types import ArrayLike, Structure
 from jkeras.core import graph, pure, scope
 from jkeras.core.seeds import SeedGenerator
@@ -509,7 +510,7 @@ class Session:
         Its state is found as a variable from outside of the model, and carried as one.
         """
         if self._draws is None:
-            with scope.outside(), jax.ensure_compile_time_eval():
+            with scope.outside(), concretely():
                 self._draws = SeedGenerator(name="draws")
         return self._draws.next_key()
 
