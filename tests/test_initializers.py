@@ -125,6 +125,16 @@ def test_short_time_transform_kernel():
     np.testing.assert_allclose(x @ kernels[0] + 1j * (x @ kernels[1]), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("scaling", "norm"), [("density", lambda w: np.sqrt((w**2).sum())), ("spectrum", np.sum)]
+)
+@pytest.mark.parametrize("periodic", [False, True])
+def test_windows_of_fourier_transforms(scaling, norm, periodic):
+    window = np.hanning(9)[:8] if periodic else np.hanning(8)
+    kernel = initializers.STFT("real", "hann", scaling, periodic)((8, 1, 5))
+    np.testing.assert_allclose(kernel[:, 0, 0], window / norm(window), atol=1e-6)
+
+
 # ------------------------------------------------------------------ keys
 def test_seeds():
     normal = initializers.RandomNormal

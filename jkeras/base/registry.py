@@ -217,6 +217,8 @@ class Configurable:
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         if args or kwargs:
+            if cls.__init__ is object.__init__:  # type: ignore[misc]
+                raise TypeError(f"{cls.__name__}() takes no arguments")
             check_arguments(cls, args, kwargs)
         self = super().__new__(cls)
         object.__setattr__(self, "_arguments", (args, kwargs))

@@ -45,7 +45,7 @@ class TensorBoard(Callback):
 
     Raises:
         ValueError: If `profile_batch` or `update_freq` is not one of these; in training, if
-            `embeddings_metadata` names a layer that is no Embedding layer of the model.
+            `embeddings_metadata` names a layer that is not an Embedding layer of the model.
 
     Example:
         >>> import os, tempfile, numpy as np, jkeras as keras

@@ -214,7 +214,7 @@ def _declared_outputs(layer: Any, here: Any, args: tuple, kwargs: dict) -> Any:
 def as_arrays(tree: tuple[tuple, dict[str, Any]], dtype: str | None) -> Any:
     """Makes JAX arrays of other arrays, and casts floating ones to a dtype, if one is given."""
 
-    def cast(x: Any) -> Any:
+    def cast(x: Structure) -> Any:
         if not isinstance(x, (jax.Array, np.ndarray, np.generic)):
             if not hasattr(x, "__array__"):
                 return x
@@ -247,11 +247,11 @@ def _is_numbers(value: Any) -> bool:
     )
 
 
-def _shapes(inputs: Any) -> Any:
+def _shapes(inputs: Structure) -> Any:
     return jax.tree.map(lambda x: tuple(getattr(x, "shape", ())), inputs)
 
 
-def _describe(x: Any) -> str:
+def _describe(x: Structure) -> str:
     if hasattr(x, "shape") and hasattr(x, "dtype"):
         return f"{x.dtype}[{','.join('None' if n is None else str(n) for n in x.shape)}]"
     return repr(x)
@@ -259,7 +259,7 @@ def _describe(x: Any) -> str:
 
 # ------------------------------------------------------------------ masks
 def _mask_outputs(
-    layer: Any, here: scope.Scope, bound: inspect.BoundArguments, masks: dict, outputs: Any
+    layer: Any, here: scope.Scope, bound: inspect.BoundArguments, masks: dict, outputs: Structure
 ) -> None:
     if not layer._signature.names:
         return

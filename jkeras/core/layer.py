@@ -13,7 +13,7 @@ from jkeras.base import naming, registry
 from jkeras.base.deprecation import warn_deprecated
 from jkeras.base.old_spellings import OldLayer
 from jkeras.base.tracing import concretely
-from jkeras.base.types import Structure
+from jkeras.base.types import ArrayLike, DTypeLike, Identifier, Shape, Structure
 from jkeras.core import call, devices, graph, host, policy, pure, scope, shapes
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.input_spec import InputSpec, check_input
@@ -68,8 +68,8 @@ class Layer(Module, OldLayer, registry.Configurable):
 
     _signature = call.SignatureOfCall()
     _makes_masks = _declares_output_shape = False
-    _calls: list[graph.Call]  # made in __new__, so that it is there before __init__ is called
-    # The rest of a layer's records, as long as nothing is to be noted.
+    # A layer's records, as long as nothing is to be noted.
+    _calls: Sequence[graph.Call] = ()
     _added_losses: Sequence[tuple[Any, Any]] = ()
     _built = _building = False
     _trainable = True
@@ -98,17 +98,12 @@ class Layer(Module, OldLayer, registry.Configurable):
         cls._makes_masks = cls.compute_mask is not Layer.compute_mask
         cls._declares_output_shape = cls.compute_output_shape is not Layer.compute_output_shape
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        self = super().__new__(cls, *args, **kwargs)
-        self.__dict__["_calls"] = []
-        return self
-
     def __init__(
         self,
         *,
-        activity_regularizer: Any = None,
+        activity_regularizer: Identifier = None,
         trainable: bool = True,
-        dtype: Any = None,
+        dtype: DTypeLike = None,
         autocast: bool = True,
         name: str | None = None,
         **kwargs: Any,
@@ -118,9 +113,6 @@ class Layer(Module, OldLayer, registry.Configurable):
             older = {k: kwargs.pop(k) for k in INPUT_SHAPE_ARGUMENTS if k in kwargs} or None
             if kwargs.pop("dynamic", None) is not None:
                 warn_deprecated("`dynamic=` is Keras 2's: it is ignored.")
-        for argument in _KERAS_ONLY_ARGUMENTS:
-            if not kwargs.get(argument):
-                kwargs.pop(argument, None)
         if kwargs:
             raise ValueError(_unknown_arguments(type(self), kwargs))
         if name is not None and not isinstance(name, str):
@@ -198,7 +190,7 @@ class Layer(Module, OldLayer, registry.Configurable):
         arguments = registry.constructor_arguments(self)
         own = inspect.signature(type(self).__init__).parameters
         legacy = [k for k in INPUT_SHAPE_ARGUMENTS if k not in own]
-        for common in ("name", "trainable", "dtype", *legacy, *_KERAS_ONLY_ARGUMENTS):
+        for common in ("name", "trainable", "dtype", *legacy):
             arguments.pop(common, None)
         if arguments.get("activity_regularizer", 0) is None:
             del arguments["activity_regularizer"]
@@ -310,7 +302,7 @@ class Layer(Module, OldLayer, registry.Configurable):
             )
         return call.spec_of(self, args, kwargs)
 
-    def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
+    def compute_output_shape(self, *args: Any, **kwargs: Any) -> Shape:
         """Returns the outputs' shapes for inputs of these shapes (None: unknown size).
 
         A layer overrides it only where its `call` cannot be evaluated abstractly.
@@ -326,7 +318,7 @@ class Layer(Module, OldLayer, registry.Configurable):
         outputs = self.compute_output_spec(*inputs, **named)
         return jax.tree.map(lambda x: x.shape if isinstance(x, SymbolicTensor) else x, outputs)
 
-    def compute_mask(self, inputs: Structure, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Structure, previous_mask: ArrayLike = None) -> Any:
         """Returns the mask of the outputs: the inputs' own unless a layer overrides it."""
         return previous_mask
 
@@ -356,29 +348,21 @@ class Layer(Module, OldLayer, registry.Configurable):
         outputs = graph.record_call(self, args, kwargs, self.compute_output_spec(*args, **kwargs))
         made = graph.symbols(outputs)
         if made and made[0].source:
-            self._calls.append(made[0].source)
+            graph.note_call(self, made[0].source)
             call.mark_symbols(self, args, kwargs, outputs)
         return outputs
 
     @property
     def input(self) -> Any:
         """The symbolic inputs of the layer's first call in a functional model."""
-        call = self._first_call("input")
+        call = _first_call(self, "input")
         inputs = call.inputs or call.output_list
         return inputs[0] if len(inputs) == 1 else inputs
 
     @property
     def output(self) -> Any:
         """The symbolic outputs of the layer's first call in a functional model."""
-        return self._first_call("output").outputs
-
-    def _first_call(self, what: str) -> graph.Call:
-        if not self._calls:
-            raise AttributeError(
-                f"The layer {self.name!r} has never been called and thus has no defined {what}: "
-                "call it on what keras.Input returns."
-            )
-        return self._calls[0]
+        return _first_call(self, "output").outputs
 
     # -------------------------------------------------------------- calling
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -408,7 +392,7 @@ class Layer(Module, OldLayer, registry.Configurable):
     def _check_rebuild(self, *args: Any, **kwargs: Any) -> None:
         """Refuses what `build` is called with again, where that cannot be."""
 
-    def _cast(self, tree: Any) -> Any:
+    def _cast(self, tree: Structure) -> Any:
         """Makes JAX arrays of other arrays, and casts floating ones to the compute dtype."""
         dtype = self.compute_dtype if self.autocast else None
         return (host.as_numpy if host.computes_with_numpy() else call.as_arrays)(tree, dtype)
@@ -477,16 +461,19 @@ def _recorded_build(build: Callable) -> Callable:
 
 
 # ------------------------------------------------------------------ small helpers
+def _first_call(layer: Layer, what: str) -> graph.Call:
+    if not layer._calls:
+        raise AttributeError(
+            f"The layer {layer.name!r} has never been called and thus has no defined {what}: "
+            "call it on what keras.Input returns."
+        )
+    return layer._calls[0]
+
+
 def _is_traced(x: Any) -> bool:
     return isinstance(x, jax.core.Tracer)
 
 
-# In configs that Keras wrote; at their defaults they mean nothing.
-# fmt: off
-_KERAS_ONLY_ARGUMENTS = (
-    "quantization_config", "lora_rank", "lora_alpha", "gptq_unpacked_column_size", "rms_scaling",
-)
-# fmt: on
 # What `layers.core.given_input_shape` makes an Input of.
 INPUT_SHAPE_ARGUMENTS = ("input_shape", "batch_input_shape", "input_dim", "input_length")
 

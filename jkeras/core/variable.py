@@ -11,7 +11,7 @@ import numpy as np
 from jkeras.base import keys
 from jkeras.base.naming import auto_name
 from jkeras.base.tracing import concretely
-from jkeras.base.types import ArrayLike, DTypeLike
+from jkeras.base.types import ArrayLike, DTypeLike, Identifier
 from jkeras.core import policy, scope
 from jkeras.core.arithmetic import add_operators
 
@@ -58,9 +58,9 @@ class Variable:
 
     def __init__(
         self,
-        initializer: Any,
+        initializer: Identifier,
         shape: tuple[int, ...] | None = None,
-        dtype: Any = None,
+        dtype: DTypeLike = None,
         trainable: bool = True,
         autocast: bool = True,
         aggregation: str = "none",
@@ -359,7 +359,7 @@ def _plain(value: Any) -> Any:
 _ARRAY_ATTRIBUTES = frozenset(n for n in dir(jax.Array) if not n.startswith("_")) - {*dir(Variable)}
 
 
-def _as_array(value: Any, dtype: Any) -> jax.Array:
+def _as_array(value: Any, dtype: DTypeLike) -> jax.Array:
     if isinstance(value, Variable):
         value = value.value
     if dtype is None:

@@ -5,13 +5,14 @@ from typing import Any
 
 import jax
 
+from jkeras.base.types import Shape, Structure
 from jkeras.core import graph, pure
 
 
 def specs_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Returns symbolic tensors like the arrays among a call's arguments, for any batch size."""
 
-    def spec(x: Any) -> graph.SymbolicTensor:
+    def spec(x: Structure) -> graph.SymbolicTensor:
         return graph.SymbolicTensor((None, *x.shape[1:]), x.dtype)
 
     return {
@@ -51,7 +52,7 @@ def build(model: Any, config: Mapping[str, Any]) -> None:
         pure.ensure_built(model, **{k: _symbols_for(v, dtypes.get(k)) for k, v in named.items()})
 
 
-def _symbols_for(shapes: Any, dtypes: Any) -> Any:
+def _symbols_for(shapes: Shape, dtypes: Any) -> Any:
     """Makes symbolic tensors of shapes (and dtypes) that come from JSON."""
     if isinstance(shapes, Mapping):
         return {k: _symbols_for(v, dtypes and dtypes[k]) for k, v in shapes.items()}

@@ -27,7 +27,7 @@ def model_from_json(
         safe_mode: Accepted for Keras's sake: code in JSON is never executed.
 
     Raises:
-        ValueError: If it is no JSON of a model, or a class is unknown.
+        ValueError: If it is not JSON of a model, or a class is unknown.
 
     Example:
         >>> import jkeras as keras

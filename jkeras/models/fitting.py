@@ -10,7 +10,7 @@ import numpy as np
 
 from jkeras.base import keys, settings
 from jkeras.base.platforms import platform
-from jkeras.base.types import Structure
+from jkeras.base.types import ArrayLike, Structure
 from jkeras.callbacks.callback import CallbackList, History
 from jkeras.callbacks.console import is_terminal
 from jkeras.callbacks.progress import EpochProgress, Progress, resolve_verbose
@@ -257,7 +257,7 @@ class Fit:
         self._session.draws = random["draws"]
         keys.set_global_state(random["now"])
 
-    def _by_path(self, tree: Any) -> dict[str, Any]:
+    def _by_path(self, tree: Structure) -> dict[str, Any]:
         leaves, structure = jax.tree.flatten(tree)
         if (
             not self._paths or structure != self._structure
@@ -293,7 +293,7 @@ class Fit:
                 "compile the model as it was when the state was saved."
             )
 
-        def fill(path: Any, array: Any) -> Any:
+        def fill(path: Any, array: ArrayLike) -> Any:
             value = arrays.get(jax.tree_util.keystr(path), array)
             if isinstance(array, jax.Array) and len(array.sharding.device_set) > 1:
                 return jax.device_put(np.asarray(value, array.dtype), array.sharding)
@@ -522,5 +522,5 @@ def predict_on_batch(self: Any, x: Structure) -> Any:
     return self.predict(x, batch_size=_rows(x), verbose=0)
 
 
-def _rows(x: Any) -> int:
+def _rows(x: Structure) -> int:
     return max(len(jax.tree.leaves(data_module.as_structure(x, "x"))[0]), 1)

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 
 from jkeras.base import registry
+from jkeras.base.types import Structure
 from jkeras.core import graph
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.layer import Layer
@@ -77,7 +78,7 @@ class _Writer:
             "kwargs": {k: registry.serialize_keras_object(v) for k, v in values[1].items()},
         }
 
-    def _tensor(self, x: Any) -> Any:
+    def _tensor(self, x: Structure) -> Any:
         if not isinstance(x, SymbolicTensor):
             return x
         return {
@@ -223,7 +224,7 @@ class _Reader:
             )
         return made[position]
 
-    def tensors(self, tree: Any, is_output: bool) -> Any:
+    def tensors(self, tree: Structure, is_output: bool) -> Any:
         """Returns the tensors that a structure of (layer, call, position) names."""
         if isinstance(tree, Mapping):
             return {k: self.tensors(v, is_output) for k, v in tree.items()}
@@ -262,7 +263,7 @@ def make_layer(entry: Mapping[str, Any]) -> Layer:
     config = {k: v for k, v in entry.items() if k != "build_config"}
     layer = registry.deserialize_keras_object(config, area="layers")
     if not isinstance(layer, Layer):
-        raise ValueError(f"The config's entry {entry['class_name']!r} is no layer.")
+        raise ValueError(f"The config's entry {entry['class_name']!r} is not a layer.")
     return layer
 
 

@@ -134,7 +134,7 @@ class Model(OldModel, Layer):
         found = self.call_graph()
         return found is not None and found.on_host
 
-    def _encode_inputs(self, x: Any) -> Any:
+    def _encode_inputs(self, x: Structure) -> Any:
         """Runs the first layers of a model that takes strings; returns what the others need."""
         return x
 
@@ -203,7 +203,7 @@ class Model(OldModel, Layer):
 
     # -------------------------------------------------------------- calling
     @hooks.standard
-    def call(self, inputs: Structure, training: Any = None, mask: ArrayLike = None) -> Any:
+    def call(self, inputs: Structure, training: bool | None = None, mask: ArrayLike = None) -> Any:
         """Computes the outputs of a functional model; a subclass writes its own."""
         raise NotImplementedError(
             f"Model {type(self).__name__} has no method call(self, inputs), and was not made "
@@ -218,7 +218,7 @@ class Model(OldModel, Layer):
         single = isinstance(outputs, (list, tuple)) and len(outputs) == 1
         return outputs[0] if single else outputs
 
-    def _cast(self, tree: Any) -> Any:
+    def _cast(self, tree: Structure) -> Any:
         return tree if self.on_host else super()._cast(tree)
 
     def _prepare(self, args: tuple, kwargs: dict[str, Any]) -> None:
@@ -663,7 +663,7 @@ def _derive_from(cls: type, kind: type) -> None:
     cls.__bases__ = tuple(bases if kind in bases else [*bases, kind])
 
 
-def _shape_of(tree: Any) -> Any:
+def _shape_of(tree: Structure) -> Any:
     found = graph.symbols(tree)
     return found[0].shape if len(found) == 1 else jax.tree.map(lambda x: x.shape, tree)
 

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import logging
+import operator
 import threading
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -35,6 +36,8 @@ _log = logging.getLogger("jkeras")
 FACADE = frozenset(
     {"history", "stop_training", "stop_evaluating", "stop_predicting", "_session", "_fitting"}
 )
+# The attribute, not the property: it is read at every call.
+_IS_TRAINABLE = operator.attrgetter("_trainable")
 # A state of at most so many bytes is copied by each chunk and not donated, which takes less time:
 # on a CPU; and elsewhere, where copying a gigabyte takes about a millisecond.
 _SMALL_STATE, _SMALL_STATE_ELSEWHERE = 2**20, 2**28
@@ -67,7 +70,7 @@ class Layout:
     def __init__(self, model: Any):
         self.snapshot = Snapshot(model, FACADE)
         self.named = pure.named_variables(model)
-        self.trainable = [v.trainable for v in self.named.values()]
+        self.trainable = list(map(_IS_TRAINABLE, self.named.values()))
         self.flags = [layer.trainable for layer in self.snapshot.parts]
         self.programs: dict[Any, Any] = {}
         self.descriptions: dict[Any, Description] = {}
@@ -75,9 +78,8 @@ class Layout:
 
     def is_current(self) -> bool:
         """Says whether the model is still made of the same things, and trains the same weights."""
-        return self.snapshot.is_current() and self.trainable == [
-            v.trainable for v in self.named.values()
-        ]
+        trainable = list(map(_IS_TRAINABLE, self.named.values()))
+        return self.snapshot.is_current() and self.trainable == trainable
 
     def has_parts_of(self, other: "Layout") -> bool:
         """Says whether programs that were compiled for another layout are right for this one."""
@@ -117,7 +119,7 @@ class Cells:
         self._all, self._structure = jax.tree.flatten(
             (params, {**state, **outside}, slots), is_leaf=is_cell
         )
-        size = sum(v.size * jnp.dtype(v.variable_dtype).itemsize for v in self._all)
+        size = sum([v.size * jnp.dtype(v.variable_dtype).itemsize for v in self._all])
         self.donates = size > (_SMALL_STATE if platform() == "cpu" else _SMALL_STATE_ELSEWHERE)
         self._outside = {id(v) for v in outside.values()}  # some may be the optimizer's, too
 
@@ -313,7 +315,7 @@ class Session:
                 )
         return self._objectives[key]
 
-    def _targets(self, y: Any, names: Any) -> list[Any] | None:
+    def _targets(self, y: Structure, names: Any) -> list[Any] | None:
         try:
             targets = per_output(y, names, "y") if y is not None else None
         except ValueError:  # whatever a step of the user's own makes of them
@@ -360,7 +362,7 @@ class Session:
         own = hooks.overridden(self.model)
         rows = None if data.is_stream(given) else batch_size or 32
 
-        def names(x: Any) -> Any:
+        def names(x: Structure) -> Any:
             if "train_step" in own or "test_step" in own:
                 try:
                     return self.describe(_first(x, rows)).names
@@ -833,7 +835,7 @@ class Prediction(_Run):
         cells = [*self._layout.named.values(), *self._program.outside.values()]
         run_chunk = self._run_chunk
 
-        def run(x: Any) -> Any:
+        def run(x: Structure) -> Any:
             return run_chunk({}, read_cells(cells), None, rest=x)[1][0]
 
         return Shortcut(run, self._layout.snapshot.is_current)
@@ -875,17 +877,17 @@ def spec_of(array: ArrayLike) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(array.shape, jax.dtypes.canonicalize_dtype(array.dtype))
 
 
-def _symbol(array: Any) -> graph.SymbolicTensor:
+def _symbol(array: ArrayLike) -> graph.SymbolicTensor:
     """Returns a symbolic tensor for an array of a batch, its first axis of any size."""
     dtype = jax.dtypes.canonicalize_dtype(array.dtype)
     sample = array.shape[0] if array.ndim else None
     return graph.SymbolicTensor((None, *array.shape[1:]), dtype, sample=sample)
 
 
-def _first(x: Any, rows: int | None) -> Any:
+def _first(x: Structure, rows: int | None) -> Any:
     """Returns the specs of the first rows of arrays; of all, if `rows` is None."""
 
-    def spec(array: Any) -> jax.ShapeDtypeStruct:
+    def spec(array: ArrayLike) -> jax.ShapeDtypeStruct:
         count = array.shape[0] if rows is None else min(rows, array.shape[0])
         return jax.ShapeDtypeStruct((count, *array.shape[1:]), array.dtype)
 

@@ -12,6 +12,7 @@ import jax
 
 from jkeras.base import settings
 from jkeras.base.numbers import count
+from jkeras.base.types import Structure
 from jkeras.core import graph
 from jkeras.core.layer import Layer
 
@@ -157,7 +158,7 @@ def _output_shape(layer: Any, calls: dict[int, list[graph.Call]]) -> str:
     return ", ".join(str(s) for s in leaves) if isinstance(shapes, list) else str(shapes)
 
 
-def _shapes_of(outputs: Any) -> Any:
+def _shapes_of(outputs: Structure) -> Any:
     return jax.tree.map(lambda x: getattr(x, "shape", None), outputs)
 
 

@@ -127,8 +127,8 @@ def load_model(
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no model file (the message says what it is), a class in it is unknown,
-            or its weights do not fit its architecture.
+        ValueError: If it is not a model file (the message says what it is), a class in it is
+            unknown, or its weights do not fit its architecture.
 
     Example:
         >>> import tempfile, jkeras as keras

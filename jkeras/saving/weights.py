@@ -246,7 +246,7 @@ class Shards:
         places = index.get("weight_map") if isinstance(index, dict) else None
         if not isinstance(places, dict):
             raise ValueError(
-                f"The file {str(path)!r} is no index of weights: it has no weight_map."
+                f"The file {str(path)!r} is not an index of weights: it has no weight_map."
             )
         self._places = {k.strip("/"): [v] if isinstance(v, str) else v for k, v in places.items()}
 

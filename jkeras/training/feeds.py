@@ -262,7 +262,7 @@ class HostFeed(ArrayFeed):
         capacity, count = _room(bytes_a_row * rows.shape[1], wanted)
         index = rows[start : start + count]
 
-        def gather(array: Any) -> np.ndarray:
+        def gather(array: ArrayLike) -> np.ndarray:
             out = np.empty((capacity, rows.shape[1], *array.shape[1:]), array.dtype)
             flat = out.reshape(-1, *array.shape[1:])
             take(array, index.reshape(-1), flat[: index.size])
@@ -328,7 +328,7 @@ class SliceFeed:
             start = stop
 
 
-def _rows(array: Any, start: int, stop: int) -> Any:
+def _rows(array: ArrayLike, start: int, stop: int) -> Any:
     """Returns a view of some rows; of what is in a file, the rows themselves, looked at."""
     rows = array[start:stop]
     if isinstance(array, np.memmap) or not isinstance(array, (np.ndarray, jax.Array)):

@@ -11,6 +11,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jkeras.base.types import DTypeLike
+
 FORMATS = (
     "xyxy",
     "yxyx",
@@ -54,7 +56,7 @@ def convert_format(
     target: str,
     height: Any = None,
     width: Any = None,
-    dtype: Any = "float32",
+    dtype: DTypeLike = "float32",
 ) -> Any:
     """Returns boxes in another format.
 
@@ -241,7 +243,7 @@ def compute_iou(
         boxes2: Numbers ([batch], n, 4).
         bounding_box_format: The format of both.
         use_masking: Whether pairs with a box of `mask_val` give -1.
-        mask_val: What stands in boxes that are none.
+        mask_val: What stands in rows without a box.
         image_shape: The images' shape, for relative formats.
 
     Returns:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Self
 
 from jkeras.base.arguments import check_arguments
+from jkeras.base.types import Structure
 
 
 class PyDataset:
@@ -79,7 +80,7 @@ class PyDataset:
             index += 1
 
 
-def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
+def pack_x_y_sample_weight(x: Structure, y: Any = None, sample_weight: Any = None) -> Any:
     """Returns `x`, `(x, y)` or `(x, y, sample_weight)`: what a batch looks like.
 
     Example:
