@@ -228,7 +228,7 @@ class Layer(Module, OldLayer, registry.Configurable):
                 for k in ("name", "trainable", "dtype")
                 if k in values and not registry.accepts(cls.__init__, k)
             }
-            layer = cls(**values)
+            layer = registry.construct(cls, values)
             if "name" in common:
                 layer.name = common["name"]
             if "dtype" in common:

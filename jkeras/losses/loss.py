@@ -233,7 +233,7 @@ class LossFunctionWrapper(Loss):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        return cls(**function_arguments(cls, config))
+        return registry.construct(cls, function_arguments(cls, config))
 
 
 def _check_option(name: str, value: Any) -> None:

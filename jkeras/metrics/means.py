@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.base import registry
 from jkeras.core import scope
 from jkeras.losses.alignment import align_weights, as_arrays
 from jkeras.losses.loss import (
@@ -160,7 +161,7 @@ class MeanMetricWrapper(Mean):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        return cls(**function_arguments(cls, config))
+        return registry.construct(cls, function_arguments(cls, config))
 
 
 class PlainMean(MeanMetricWrapper):

@@ -117,8 +117,19 @@ class Metric(registry.Configurable):
                 jax.eval_shape(lambda specs: self.update_state(*specs), args)
         named = self.named_variables()
         state = {name: variable.initial_value() for name, variable in named.items()}
-        if type(self).reset_state is Metric.reset_state:
-            return state
+        return self.reset(state) if self.has_own_reset else state
+
+    @property
+    def has_own_reset(self) -> bool:
+        """Whether the class has a `reset_state` of its own, which may keep values."""
+        return type(self).reset_state is not Metric.reset_state
+
+    def reset(self, state: State) -> State:
+        """Returns the state with which the next epoch starts: what `reset_state` makes of one.
+
+        Args:
+            state: The state at the end of the epoch.
+        """
         with self._holding(state) as values:
             self.reset_state()
         return values()
