@@ -154,6 +154,11 @@ class MeanMetricWrapper(Mean):
         function = self.fn.call if isinstance(self.fn, Loss) else self.fn
         options = {name: getattr(self, name) for name in self._options}
         values = function(as_arrays(y_true), as_arrays(y_pred), **options)
+        if values is None or isinstance(values, (str, list, tuple, Mapping)):
+            raise TypeError(
+                f"The function of the metric {self.name!r} returned {values!r:.60}, and not an "
+                "array. Return one value for each sample, or one for all."
+            )
         return super().update(state, values, sample_weight, mask)
 
     def get_config(self) -> dict[str, Any]:
