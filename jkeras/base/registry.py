@@ -147,6 +147,8 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
             raise ValueError(
                 f"Cannot register a class that does not have a get_config() method: {obj.__name__}."
             )
+        if not callable(obj):
+            raise TypeError(f"A class or a function can be registered, got {obj!r}.")
         full_name = f"{package}>{name or obj.__name__}"
         _registered[full_name] = obj
         _registered_names[obj] = full_name
@@ -189,6 +191,11 @@ class CustomObjectScope:
     """
 
     def __init__(self, custom_objects: Mapping[str, Any] | None):
+        if custom_objects is not None and not isinstance(custom_objects, Mapping):
+            raise TypeError(
+                "`custom_objects` must be a dict from names to classes and functions, such as "
+                f"{{'MyLayer': MyLayer}}. Received: custom_objects={custom_objects!r:.60}"
+            )
         self._objects = dict(custom_objects or {})
         self._tokens: list[contextvars.Token] = []
 
@@ -336,6 +343,11 @@ def config_of(obj: Any) -> Any:
     """
     config = obj.get_config()
     cls = type(obj)
+    if not isinstance(config, Mapping):
+        raise TypeError(
+            f"get_config() of {cls.__name__} {getattr(obj, 'name', '')!r} must return a dict of "
+            f"the arguments with which from_config() makes it again, got {config!r:.60}."
+        )
     if (
         isinstance(obj, Configurable)
         and isinstance(config, Mapping)

@@ -63,6 +63,14 @@ class Loss(registry.Configurable):
         """The dtype that the loss is computed in."""
         return self._dtype
 
+    def __getattr__(self, name: str) -> Any:
+        if name in ("name", "reduction", "_dtype"):
+            raise RuntimeError(
+                f"You forgot to call `super().__init__()` in {type(self).__name__}.__init__(). "
+                "Call it first there."
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
     # -------------------------------------------------------------- to be written by a subclass
     def call(self, y_true: Any, y_pred: Any) -> jax.Array:
         """Returns the losses: one a sample, or one a time step, pixel, ... of each sample."""

@@ -324,6 +324,15 @@ class Metric(registry.Configurable):
         with scope.enter(here):
             yield lambda: {name: here.values[named[name]] for name in state}
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, jax.core.Tracer):
+            raise ValueError(
+                f"The metric {self.name!r} sets self.{name} to a traced value, which means nothing "
+                f"once the traced call has ended.\nKeep it in a variable (`self.{name} = "
+                f"self.add_variable(...)` in __init__(), then `self.{name}.assign(value)`)."
+            )
+        super().__setattr__(name, value)
+
     def __getattr__(self, name: str) -> Any:
         if name in ("name", "dtype"):
             raise RuntimeError(

@@ -407,6 +407,8 @@ def _check_replaceable(path: Path) -> None:
 
 def _existing(filepath: str | os.PathLike) -> Path:
     path = _as_path(filepath)
+    if not os.fspath(filepath):
+        raise ValueError("`filepath` is empty. Give the name of the file to load.")
     if not path.exists():
         raise errors.missing(filepath)
     return path
