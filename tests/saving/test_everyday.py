@@ -296,3 +296,23 @@ def test_saving_takes_the_place_of_an_empty_folder_and_of_a_model(tmp_path):
     for units in (1, 2):
         stack(units).save(tmp_path / "m")
         assert keras.saving.load_model(tmp_path / "m").output_shape == (None, units)
+
+
+# ------------------------------------------------------------------ operations
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: keras.ops.cast(x, "int32"),
+        lambda x: keras.ops.one_hot(keras.ops.cast(x, "int32"), 4, dtype="int32"),
+        lambda x: keras.ops.zeros_like(x, dtype="int32") + keras.ops.cast(x[:, :2], "int32")[:, :1],
+        lambda x: keras.ops.add(x, keras.ops.mean(x, axis=-1, keepdims=True)),
+    ],
+)
+def test_operations_with_a_dtype_are_no_layers(function, suffix, tmp_path):
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, function(inputs))
+    model.save(tmp_path / f"m{suffix}")
+    loaded = keras.saving.load_model(tmp_path / f"m{suffix}")
+    np.testing.assert_array_equal(loaded(X), model(X))
+    assert loaded(X).dtype == model(X).dtype
