@@ -221,7 +221,7 @@ class Layer(Module, OldLayer, registry.Configurable):
                 for k in ("name", "trainable", "dtype")
                 if k in values and not registry.accepts(cls.__init__, k)
             }
-            layer = cls(**values)
+            layer = registry.construct(cls, values)
             if "name" in common:
                 layer.name = common["name"]
             if "dtype" in common:
@@ -279,7 +279,7 @@ class Layer(Module, OldLayer, registry.Configurable):
             own = {None, *self._flatten_layers()} if added else set()
             added = [(layer, loss) for layer, loss in added if layer in own]
         weights = [v for v in self.trainable_weights if v.regularizer is not None]
-        return [loss for _, loss in added] + [v.regularizer(v.value) for v in weights]  # type: ignore[misc]
+        return [loss for _, loss in added] + [_penalty(v) for v in weights]
 
     # -------------------------------------------------------------- randomness
     def next_key(self) -> jax.Array:
@@ -297,9 +297,13 @@ class Layer(Module, OldLayer, registry.Configurable):
         self._prepare(args, kwargs)
         if self._declares_output_shape:
             given = self._signature.shapes_for(self.compute_output_shape, args, kwargs)
-            return shapes.map_shapes(
-                lambda s: SymbolicTensor(s, self.compute_dtype), self.compute_output_shape(**given)
-            )
+            declared = self.compute_output_shape(**given)
+            if not all(map(shapes.is_shape, jax.tree.leaves(declared, is_leaf=shapes.is_shape))):
+                raise ValueError(
+                    f"compute_output_shape() of the layer {self.name!r} must return a shape, a "
+                    f"tuple of sizes such as (None, 3), or a structure of them. Got {declared!r}."
+                )
+            return shapes.map_shapes(lambda s: SymbolicTensor(s, self.compute_dtype), declared)
         return call.spec_of(self, args, kwargs)
 
     def compute_output_shape(self, *args: Any, **kwargs: Any) -> Shape:
@@ -472,6 +476,17 @@ def _first_call(layer: Layer, what: str) -> graph.Call:
 
 def _is_traced(x: Any) -> bool:
     return isinstance(x, jax.core.Tracer)
+
+
+def _penalty(variable: Variable) -> Any:
+    """Returns a weight's regularization loss."""
+    value = variable.regularizer(variable.value)  # type: ignore[misc]
+    if value is None or isinstance(value, str):
+        raise TypeError(
+            f"The regularizer of {variable.path!r} returned {value!r}, and not a number to add to "
+            "the loss."
+        )
+    return value
 
 
 # What `layers.core.given_input_shape` makes an Input of.

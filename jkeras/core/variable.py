@@ -173,6 +173,11 @@ class Variable:
             value = self._initializer.draw(self._shape, self._dtype, key)
         else:
             value = self._initializer(self._shape, dtype=self._dtype)
+        if value is None or isinstance(value, str):
+            raise TypeError(
+                f"The initializer of {self.path!r} returned {value!r}, and not an array of shape "
+                f"{self._shape}."
+            )
         value = jnp.asarray(value, self._dtype)
         if value.shape != self._shape:
             raise ValueError(

@@ -85,6 +85,11 @@ def clone_model(
     if kwargs:
         raise ValueError(f"clone_model() got unknown arguments: {sorted(kwargs)}.")
 
+    if not (clone_function is None or callable(clone_function)):
+        raise TypeError(
+            "`clone_function` must be a function from a layer to the layer that takes its place, "
+            f"got {clone_function!r}."
+        )
     with registry.copying():
         new = _cloned(model, input_tensors, clone_function, call_function, recursive)
         if isinstance(model, Model) and model.compiled:

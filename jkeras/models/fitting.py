@@ -487,7 +487,13 @@ def train_on_batch(
         The loss (and the metrics) before the step; see `evaluate`.
     """
     session: Session = self._compiled_session("train_on_batch")
-    batch = session.read(x, y, sample_weight, None, class_weight).batch
+    given = session.read(x, y, sample_weight, None, class_weight)
+    if not isinstance(given, data_module.ArrayData):
+        raise TypeError(
+            "train_on_batch() takes the arrays of one batch, but `x` gives batches: it is "
+            f"{x!r:.60}. Pass it to fit(), or call train_on_batch(*batch) for each batch in turn."
+        )
+    batch = given.batch
     data = data_module.ArrayData(batch, data_module.check_lengths(batch))
     program = session.program("train", data.example)
     session.check_labels(program, data)

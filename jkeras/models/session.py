@@ -298,8 +298,10 @@ class Session:
             names = ["output"] if count == 1 else [f"output_{i + 1}" for i in range(count)]
         if isinstance(outputs, Mapping) and len(jax.tree.leaves(outputs)) == len(outputs):
             return {key: str(key) for key in outputs}
-        nested = isinstance(outputs, (list, tuple, Mapping)) and len(outputs) != len(names)
-        return jax.tree.unflatten(jax.tree.structure(outputs), names) if nested else names
+        listed = not isinstance(outputs, (list, tuple, Mapping)) or (
+            isinstance(outputs, list) and len(outputs) == len(names)
+        )
+        return names if listed else jax.tree.unflatten(jax.tree.structure(outputs), names)
 
     def objective(self, outputs: Structure, y: Structure) -> CompiledObjective:
         """Returns the losses and metrics of `compile` for outputs and targets of these shapes."""
@@ -679,7 +681,8 @@ class Training(_Run):
 
     def begin(self) -> None:
         """Starts the metrics again."""
-        self.metrics = self._program.empty
+        empty, objective = self._program.empty, self._program.objective
+        self.metrics = empty if objective is None else objective.restart(empty, self.metrics)
         self._program.reset()
 
     def state(self) -> TrainState:

@@ -1,6 +1,7 @@
 """save_model, load_model, save_weights, load_weights: which format a file has, or shall have."""
 
 import os
+import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -17,6 +18,8 @@ from jkeras.saving.h5_reader import Group
 from jkeras.saving.untrusted import open_hdf5
 
 _LEGACY_SUFFIXES = (".h5", ".hdf5")
+# What a model's folder holds.
+_OF_MODELS = re.compile(r"config\.json|metadata\.json|model(_\d+)?\.weights\.(h5|json)|assets")
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -63,6 +66,11 @@ def save_model(
         keras_format.write(model, filepath, include_optimizer)
         return
     path = _as_path(filepath)
+    if path.name in ("", ".."):
+        raise ValueError(
+            f"Invalid filepath for saving: {os.fspath(filepath)!r} names no file of its own. Give "
+            "a name with the suffix `.keras`."
+        )
     is_legacy = path.suffix in _LEGACY_SUFFIXES
     if save_format is not None:
         problem = (
@@ -84,6 +92,7 @@ def save_model(
                 "When using `zipped=False`, the `filepath` argument should not end in `.keras`. "
                 f"Received: filepath={filepath}"
             )
+        _check_replaceable(path)
         with atomic.writing_folder(path, overwrite) as folder:
             keras_format.write_folder(model, folder, include_optimizer)
     elif path.suffix == ".keras":
@@ -379,8 +388,27 @@ def _as_path(filepath: Any) -> Path:
         ) from None
 
 
+def _check_replaceable(path: Path) -> None:
+    """Refuses a folder to whose place a model's would come, if there is anything else in it.
+
+    Raises:
+        FileExistsError: If it holds what no model wrote: that would be deleted.
+    """
+    if not path.exists():
+        return
+    names = sorted(os.listdir(path)) if path.is_dir() else [path.name]
+    other = [name for name in names if not _OF_MODELS.fullmatch(name)]
+    if other:
+        raise FileExistsError(
+            f"Cannot save to {str(path)!r}: it takes the place of what is there, and {other[:3]} "
+            "would be deleted. Choose a new name, or a file's with the suffix `.keras`."
+        )
+
+
 def _existing(filepath: str | os.PathLike) -> Path:
     path = _as_path(filepath)
+    if not os.fspath(filepath):
+        raise ValueError("`filepath` is empty. Give the name of the file to load.")
     if not path.exists():
         raise errors.missing(filepath)
     return path
