@@ -1,6 +1,8 @@
 """save_model, load_model, save_weights, load_weights: which format a file has, or shall have."""
 
 import os
+import shutil
+import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -60,7 +62,10 @@ def save_model(
         raise ValueError(f"The following argument(s) are not supported: {sorted(kwargs)}")
     _require_layer(model, "save_model")
     if not isinstance(filepath, (str, bytes, os.PathLike)) and hasattr(filepath, "write"):
-        keras_format.write(model, filepath, include_optimizer)
+        with tempfile.SpooledTemporaryFile(max_size=64 * 2**20) as whole:  # can be read as well
+            keras_format.write(model, whole, include_optimizer)  # type: ignore[arg-type]
+            whole.seek(0)
+            shutil.copyfileobj(whole, filepath)
         return
     path = _as_path(filepath)
     is_legacy = path.suffix in _LEGACY_SUFFIXES
