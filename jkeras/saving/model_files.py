@@ -40,6 +40,7 @@ def save_model(
         overwrite: Whether a file that is there already may be replaced.
         zipped: False writes a folder with the parts of a `.keras` file.
         **kwargs: `include_optimizer=False` leaves out `compile` and the optimizer's state.
+            `dialect="portable"` writes an `.h5` file that Keras 2 (tf_keras) reads, too.
             (`save_format`, of Keras 2, is accepted: the name says which format it is.)
 
     Raises:
@@ -57,7 +58,7 @@ def save_model(
         (None, 2)
     """
     include_optimizer = kwargs.pop("include_optimizer", True)
-    save_format = kwargs.pop("save_format", None)
+    save_format, dialect = kwargs.pop("save_format", None), kwargs.pop("dialect", None)
     if kwargs:
         raise ValueError(f"The following argument(s) are not supported: {sorted(kwargs)}")
     _require_layer(model, "save_model")
@@ -69,6 +70,11 @@ def save_model(
         return
     path = _as_path(filepath)
     is_legacy = path.suffix in _LEGACY_SUFFIXES
+    if dialect not in (None, "portable") or (dialect is not None and not is_legacy):
+        raise ValueError(
+            '`dialect` is None or "portable", which is for `.h5` files, got '
+            f"dialect={dialect!r}, filepath={filepath}."
+        )
     if save_format is not None:
         problem = (
             "The `save_format` argument is deprecated in Keras 3: the format follows from the "
@@ -96,7 +102,7 @@ def save_model(
             keras_format.write(model, file, include_optimizer)
     elif is_legacy:
         with atomic.writing(path, overwrite) as file:
-            legacy_h5.write(model, file, include_optimizer)
+            legacy_h5.write(model, file, include_optimizer, dialect is not None)
     else:
         raise ValueError(
             "Invalid filepath extension for saving. Please add either a `.keras` extension for "
