@@ -90,6 +90,13 @@ def interop(session):
 
 
 @nox.session
+def dialects(session):
+    """Loads portable `.h5` files with tf_keras and Keras, and trains on."""
+    session.install("-e", ".", *group("interop"), *group("dialects"))
+    session.run("python", "-m", "tests.saving.other_kerases", env={**ENV, "KERAS_BACKEND": "jax"})
+
+
+@nox.session
 def packages(session):
     """Runs packages that use Keras, and their tests, with Keras and with jkeras; takes an hour.
 

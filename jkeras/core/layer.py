@@ -349,7 +349,19 @@ class Layer(Module, OldLayer, registry.Configurable):
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
         """Adds this call to the graph that the symbolic arguments come from."""
-        outputs = graph.record_call(self, args, kwargs, self.compute_output_spec(*args, **kwargs))
+        return self._record(args, kwargs, self.compute_output_spec(*args, **kwargs))
+
+    def symbolic_call_like(self, other: "Layer", args: tuple, kwargs: dict[str, Any]) -> Any:
+        """Does `symbolic_call` as another layer has done it first, which differs in its name only.
+
+        What `call` gives is not found again: that takes most of the time.
+        """
+        self._prepare(args, kwargs)
+        self.__dict__.update(_built=True, _seen_shapes=other._seen_shapes)
+        return self._record(args, kwargs, other._calls[0].outputs)
+
+    def _record(self, args: tuple, kwargs: dict[str, Any], specs: Any) -> Any:
+        outputs = graph.record_call(self, args, kwargs, specs)
         made = graph.symbols(outputs)
         if made and made[0].source:
             graph.note_call(self, made[0].source)

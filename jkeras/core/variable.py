@@ -215,8 +215,13 @@ class Variable:
         here = scope.current()
         return self.show() if here is None else here.read(self)
 
-    def take(self, value: Any) -> None:
-        """Does `assign`, and shows the new value to nobody: it need not be copied later."""
+    def take(self, value: Any, given: bool = False) -> None:
+        """Does `assign`, and shows the new value to nobody: it need not be copied later.
+
+        Args:
+            value: The array.
+            given: Whether nobody else keeps it, so that a NumPy array need not be copied.
+        """
         if isinstance(value, Variable):
             value = value.value
         on_device = isinstance(value, jax.Array)
@@ -231,8 +236,11 @@ class Variable:
         if here is None:
             # A copy: the caller's array stays his. That of a NumPy array needs no program.
             dtype = jnp.dtype(self._dtype)
-            copy = jnp.array(array, dtype) if on_device else jax.device_put(np.array(array, dtype))
-            self.set_cell(copy)
+            if on_device:
+                self.set_cell(jnp.array(array, dtype))
+            else:
+                copy = np.asarray(array, dtype) if given else np.array(array, dtype)
+                self.set_cell(jax.device_put(copy))
         else:
             here.write(self, jnp.asarray(array, self._dtype))
 

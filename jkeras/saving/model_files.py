@@ -2,6 +2,8 @@
 
 import os
 import re
+import shutil
+import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -41,6 +43,7 @@ def save_model(
         overwrite: Whether a file that is there already may be replaced.
         zipped: False writes a folder with the parts of a `.keras` file.
         **kwargs: `include_optimizer=False` leaves out `compile` and the optimizer's state.
+            `dialect="portable"` writes an `.h5` file that Keras 2 (tf_keras) reads, too.
             (`save_format`, of Keras 2, is accepted: the name says which format it is.)
 
     Raises:
@@ -58,12 +61,15 @@ def save_model(
         (None, 2)
     """
     include_optimizer = kwargs.pop("include_optimizer", True)
-    save_format = kwargs.pop("save_format", None)
+    save_format, dialect = kwargs.pop("save_format", None), kwargs.pop("dialect", None)
     if kwargs:
         raise ValueError(f"The following argument(s) are not supported: {sorted(kwargs)}")
     _require_layer(model, "save_model")
     if not isinstance(filepath, (str, bytes, os.PathLike)) and hasattr(filepath, "write"):
-        keras_format.write(model, filepath, include_optimizer)
+        with tempfile.SpooledTemporaryFile(max_size=64 * 2**20) as whole:  # can be read as well
+            keras_format.write(model, whole, include_optimizer)  # type: ignore[arg-type]
+            whole.seek(0)
+            shutil.copyfileobj(whole, filepath)
         return
     path = _as_path(filepath)
     if path.name in ("", ".."):
@@ -72,6 +78,11 @@ def save_model(
             "a name with the suffix `.keras`."
         )
     is_legacy = path.suffix in _LEGACY_SUFFIXES
+    if dialect not in (None, "portable") or (dialect is not None and not is_legacy):
+        raise ValueError(
+            '`dialect` is None or "portable", which is for `.h5` files, got '
+            f"dialect={dialect!r}, filepath={filepath}."
+        )
     if save_format is not None:
         problem = (
             "The `save_format` argument is deprecated in Keras 3: the format follows from the "
@@ -100,7 +111,7 @@ def save_model(
             keras_format.write(model, file, include_optimizer)
     elif is_legacy:
         with atomic.writing(path, overwrite) as file:
-            legacy_h5.write(model, file, include_optimizer)
+            legacy_h5.write(model, file, include_optimizer, dialect is not None)
     else:
         raise ValueError(
             "Invalid filepath extension for saving. Please add either a `.keras` extension for "
