@@ -11,7 +11,7 @@ import numpy as np
 from jkeras.base import keys
 from jkeras.base.naming import auto_name
 from jkeras.base.types import ArrayLike, DTypeLike
-from jkeras.core import policy, scope
+from jkeras.core import placement, policy, scope
 from jkeras.core.arithmetic import add_operators
 
 _creation = itertools.count()
@@ -39,6 +39,8 @@ class Variable:
         aggregation: Accepted for Keras's sake.
         synchronization: Accepted for Keras's sake.
         name: The name; `variable`, `variable_1`, ... by default.
+        layout: How it is split over the mesh of a distribution, in place of the distribution's own
+            rules: a `keras.distribution.TensorLayout`, a `PartitionSpec` or a tuple of axes.
 
     Raises:
         ValueError: If a function is given without a shape.
@@ -65,6 +67,7 @@ class Variable:
         aggregation: str = "none",
         synchronization: str = "auto",
         name: str | None = None,
+        layout: Any = None,
         **kwargs: Any,
     ):
         if kwargs:
@@ -99,6 +102,9 @@ class Variable:
         self.made_trainable = self._trainable = bool(trainable)
         self.is_weight = True  # seeds are variables, but no weights
         self.of_layer = False  # whether `Layer.add_weight` has made it
+        self.layout = layout
+        self.path_in_model: str | None = None  # as far as a distribution needs it
+        self.placed_like: Variable | None = None  # the one beside which it lies
         self._array: jax.Array | None = None
         self._shown = False  # whether somebody else may hold the array
         self._initializer: Callable | None = None
@@ -130,7 +136,8 @@ class Variable:
             # Weights are concrete even when first read inside somebody's trace.
             with jax.ensure_compile_time_eval():
                 key = None if self._seed is None else keys.key_from(self._seed)
-                self._array = self.initial_value(key)
+                where = placement.current()
+                self._array = self.initial_value(key) if where is None else where.draw(self, key)
         return self._array
 
     def set_cell(self, array: ArrayLike) -> None:
@@ -163,6 +170,11 @@ class Variable:
     def is_drawn(self) -> bool:
         """Whether the cell holds an array yet."""
         return self._array is not None
+
+    @property
+    def initializer(self) -> Callable | None:
+        """What draws it; None if it started from an array."""
+        return self._initializer
 
     def initial_value(self, key: jax.Array | None = None) -> jax.Array:
         """Returns a new initial value; random initializers without their own seed use `key`."""
@@ -223,9 +235,11 @@ class Variable:
         here = scope.current()
         if here is None:
             # A copy: the caller's array stays his. That of a NumPy array needs no program.
-            dtype = jnp.dtype(self._dtype)
-            copy = jnp.array(array, dtype) if on_device else jax.device_put(np.array(array, dtype))
-            self.set_cell(copy)
+            dtype, where = jnp.dtype(self._dtype), placement.current()
+            copy = jnp.array(array, dtype) if on_device else np.array(array, dtype)
+            if where is not None:
+                copy = where.put(copy, where.sharding_of(self))
+            self.set_cell(copy if on_device or where is not None else jax.device_put(copy))
         else:
             here.write(self, jnp.asarray(array, self._dtype))
 
@@ -243,7 +257,7 @@ class Variable:
 
     def numpy(self) -> np.ndarray:
         """Returns the value as a NumPy array."""
-        return np.asarray(self.value)
+        return placement.gathered(self.value)
 
     # -------------------------------------------------------------- description
     @property
@@ -292,7 +306,7 @@ class Variable:
         return self.value
 
     def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> np.ndarray:
-        return np.asarray(self.value, dtype)
+        return np.asarray(placement.gathered(self.value), dtype)
 
     __hash__ = object.__hash__
 

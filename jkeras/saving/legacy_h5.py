@@ -4,9 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
-import numpy as np
-
 from jkeras.base import naming, registry
+from jkeras.core import placement
 from jkeras.core.layer import Layer
 from jkeras.core.variable import Variable
 from jkeras.saving import compile_configs, dialects, h5_writer, old_weights, optimizer_state
@@ -78,7 +77,7 @@ def _write_weights(group: Any, variables: Sequence[Variable]) -> None:
         names.append(naming.unique(variable.path, names))
     h5_writer.write_names(group, "weight_names", names)
     for name, variable in zip(names, variables, strict=True):
-        array = np.asarray(variable.cell())
+        array = placement.gathered(variable.cell())
         # This layout has no mark for bfloat16; every such number is a float32 as well.
         array = array.astype("float32") if array.dtype.kind == "V" else array
         h5_writer.create_dataset(group, name, array)
