@@ -102,6 +102,7 @@ class Distribution:
         self.replicated = NamedSharding(self.mesh, PartitionSpec())
         self._shardings: dict[Any, NamedSharding] = {}
         self._draws: dict[Any, Any] = {}
+        self._warned: set[str] = set()
 
     # -------------------------------------------------------------- as in Keras
     @contextmanager
@@ -177,13 +178,16 @@ class Distribution:
         for place, entry in enumerate(spec):
             parts = self._size(axes_of(entry))
             if variable.shape[place] % parts:
+                entries[place] = None
+                if variable.path in self._warned:
+                    continue
+                self._warned.add(variable.path)
                 warnings.warn(
                     f"{described} of the shape {variable.shape}: its axis {place}, of size "
                     f"{variable.shape[place]}, cannot be split into {parts} equal parts over "
                     f"{entry!r}. That axis is not split.",
                     stacklevel=2,
                 )
-                entries[place] = None
         return PartitionSpec(*entries)
 
     def draw(self, variable: Any, key: Any) -> jax.Array:

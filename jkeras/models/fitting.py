@@ -191,7 +191,7 @@ class Fit:
         if self._agreement is not None:
             self._agreement.meet("between two chunks")
         if self.interrupted:
-            state = self._before_validation or self.read()
+            state = self._before_validation or self.read(copies=placement.current() is None)
             for keeper in self._keepers:
                 keeper.keep(state)
             for keeper in self._keepers:
@@ -261,7 +261,10 @@ class Fit:
                 + "\n".join(lines)
                 + "\nRun the program that saved it; give each `fit` a folder of its own."
             )
-        state, outside = self._fill(self._training.state(), saved["arrays"])
+        arrays = saved["arrays"]
+        if hasattr(arrays, "load"):  # they are to lie as those here
+            arrays = arrays.load(self._by_path(self._training.state()))
+        state, outside = self._fill(self._training.state(), arrays)
         self._training.restore(state, outside)
         self._place = loop.Place(saved["epoch"], saved["done"], saved["logs"])
         self._last = dict(saved["last"])
@@ -269,7 +272,7 @@ class Fit:
         if self._place.done:
             # Callbacks of the user's own hear of the epoch again, and what they change is put back.
             self._called.begin_epoch_again(self._place.epoch)
-            self._training.restore(self._fill(self._training.state(), saved["arrays"])[0], outside)
+            self._training.restore(self._fill(self._training.state(), arrays)[0], outside)
         random = saved["random"]
         if random["begin"] is not None:
             keys.set_global_state(random["begin"])
