@@ -202,7 +202,9 @@ class Distribution:
         if kind not in self._draws:
             function = functools.partial(_drawn, start, shape, dtype)
             self._draws[kind] = jax.jit(function, out_shardings=sharding)
-        return self._draws[kind](None if key is None else np.asarray(jax.random.key_data(key)))
+        numbers = None if key is None else np.asarray(jax.random.key_data(key))
+        # One after the other: what each needs besides its result would add up.
+        return jax.block_until_ready(self._draws[kind](numbers))
 
     def name(self, named: Mapping[str, Any]) -> None:
         """Notes what variables are called in their model, which rules may go by; and places them.
@@ -358,6 +360,22 @@ def gathered(array: Any) -> np.ndarray:
         mesh: Any = array.sharding.mesh
         array = jax.jit(_same, out_shardings=NamedSharding(mesh, PartitionSpec()))(array)
     return np.asarray(array)
+
+
+def move(named: Mapping[str, Any], others: Iterable[Any]) -> None:
+    """Moves variables to where the current distribution has them; without one, to one device.
+
+    Args:
+        named: The variables of a model by their paths in it.
+        others: Other variables.
+    """
+    if _current is not None:
+        _current.name(named)
+        _current.settle(others)
+        return
+    for variable in (*named.values(), *others):
+        if variable.is_drawn and len(variable.cell().sharding.device_set) > 1:
+            variable.set_cell(jax.device_put(gathered(variable.cell())))
 
 
 def on_mesh(tree: Structure) -> Any:
