@@ -330,6 +330,10 @@ class _Keras(Distribution):
         spec = tuple(self.sharding_of(variable).spec)
         return TensorLayout([*spec, *[None] * (variable.ndim - len(spec))], self.device_mesh)
 
+    def distribute_dataset(self, dataset: Any) -> Any:
+        """Returns the dataset: `fit` takes each process's rows itself; see `auto_shard_dataset`."""
+        return dataset
+
     def get_tensor_layout(self, path: str) -> TensorLayout | None:
         """Returns the layout of a path; None: as XLA finds it."""
         found = self.rule(path)

@@ -86,6 +86,8 @@ def write(folder: Path, state: Mapping[str, Any], versions: Mapping[str, str], k
         (path / _COMPLETE).touch()
         for number in before[keep - 1 :]:
             _remove(_path(folder, number))
+    if meets:  # the next one looks at what is there
+        processes.meet(Said(f"has written {path.name}"))
 
 
 def _is_spread(array: Any) -> bool:
@@ -102,6 +104,8 @@ def delete(folder: Path) -> None:
     if processes.writes_files():
         for path in folder.glob("sharded-*"):
             _remove(path)
+    if placement.spans_processes():
+        processes.meet(Said("has deleted the backups"))
 
 
 def read(backup: Path) -> tuple[dict[str, Any], Any]:

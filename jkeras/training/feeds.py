@@ -5,6 +5,7 @@ A feed gives chunks: what stays on the device, and slots, of which `select` make
 
 import mmap
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
@@ -15,7 +16,8 @@ import numpy as np
 
 from jkeras.base.platforms import platform
 from jkeras.base.types import ArrayLike, Structure
-from jkeras.core import placement, policy
+from jkeras.core import placement, policy, processes
+from jkeras.core.processes import Said
 from jkeras.training import engine
 
 Length = Callable[[], int | None]
@@ -361,6 +363,14 @@ def _sent_from_stream(batches: Structure) -> Any:
     return where.join(batches, 1)
 
 
+def _compare(batch: Structure) -> None:
+    """Makes sure that all processes have the same batch, of which each takes its rows."""
+    checksum = 0
+    for array in jax.tree.leaves(batch):
+        checksum = zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8), checksum)
+    processes.meet(Said(f"a batch of the stream with the checksum {checksum}"))
+
+
 def _rows(array: Any, start: int, stop: int) -> Any:
     """Returns a view of some rows; of what is in a file, the rows themselves, looked at."""
     rows = array[start:stop]
@@ -509,11 +519,15 @@ class StreamFeed:
             self._held = self._next_batch()  # None where the last call took all of a pass
         left, ended = steps, self.has_ended
         patient = not placement.spans_processes()  # whose clocks differ
+        compared = patient or not placement.current().auto_shard_dataset
         while not ended and (left is None or left > 0):
             started = time.perf_counter()
             first = self._next_batch()
             if first is None:
                 return
+            if not compared:
+                _compare(first)
+                compared = True
             size = sum(np.asarray(a).nbytes for a in jax.tree.leaves(first))
             known = [n for n in (length(), left, self._steps_per_pass) if n is not None]
             capacity, wanted = _room(size, min(known, default=_CAPACITIES[-1]))

@@ -135,7 +135,7 @@ def test_all_end_when_one_fails(seen, case):
     assert max(first[case]["seconds"], second[case]["seconds"]) < 60
 
 
-@pytest.mark.parametrize("case", ["other data", "other seed"])
+@pytest.mark.parametrize("case", ["other data", "other seed", "other streams"])
 def test_processes_that_do_not_do_the_same(seen, case):
     for process in seen[0]:
         assert "do not do the same" in process[case]["error"]
@@ -143,7 +143,7 @@ def test_processes_that_do_not_do_the_same(seen, case):
 
 def test_all_end_when_one_dies(seen):
     (first, second), outputs, codes = seen
-    assert list(second)[-1] == "other seed"  # it died in the case after that
+    assert list(second)[-1] == "other streams"  # it died in the case after that
     assert all(codes)
     said = outputs[0][1] + first.get("die", {}).get("error", "")
     assert "has ended" in said or "tasks have crashed" in said
@@ -171,5 +171,5 @@ def test_going_on_elsewhere_after_a_kill(unbroken, tmp_path, before, after, batc
 def test_every_case_of_faults_is_looked_at():
     assert set(faults.CASES) == {
         *("slow", "stop", "interrupt", "fail at a begin", "fail at an end"),
-        *("other data", "other seed", "die"),
+        *("other data", "other seed", "other streams", "die"),
     }
