@@ -82,6 +82,14 @@ def examples(session):
 
 
 @nox.session
+def distribution(session):
+    """Trains on eight simulated devices, and in several processes; takes minutes."""
+    session.install("-e", ".[orbax]", *group("test"))
+    arguments = session.posargs or ["tests/distribution"]
+    session.run("pytest", "-o", "addopts=", "-q", *arguments, env=ENV)
+
+
+@nox.session
 def interop(session):
     """Compares with real Keras on its JAX backend, live."""
     session.install("-e", ".[plot,pandas]", *group("test"), *group("interop"))

@@ -154,6 +154,7 @@ AMBIENT = {
     "core.host._seeds": "what the draws of layers that prepare data follow from",
     "core.operations._table": "the operations by name, filled by imports",
     "core.devices.remat_scope": "RematScope, as in Keras: layers made inside of it note it",
+    "core.placement._current": "set_distribution, as in Keras",
     "core.policy._global_policy": "set_dtype_policy, as in Keras",
     "core.scope.ambient": "what weights read as in the running call",
     "core.scope._names": "name_scope, as in Keras: a scope of names is open while a layer builds",

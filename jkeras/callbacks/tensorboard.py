@@ -199,7 +199,7 @@ class TensorBoard(Callback):
 
     def _write_weights(self, epoch: int) -> None:
         for weight in self.model.weights:
-            values = np.asarray(weight.value)
+            values = weight.numpy()
             self._train.histogram(f"{weight.path}/histogram", values, epoch)
             images = as_images(values) if self.write_images else []
             if images:

@@ -17,7 +17,7 @@ import numpy as np
 from jkeras import constraints, initializers, regularizers
 from jkeras.base import naming
 from jkeras.base.types import DTypeLike, Identifier, Shape
-from jkeras.core import policy, scope
+from jkeras.core import placement, policy, scope
 from jkeras.core.seeds import SeedGenerator
 from jkeras.core.variable import Variable
 
@@ -287,7 +287,7 @@ class Module:
             store: Like a dict, from strings to arrays.
         """
         for i, variable in enumerate(self._saved_variables()):
-            store[str(i)] = np.asarray(variable.cell())
+            store[str(i)] = placement.gathered(variable.cell())
 
     def load_own_variables(self, store: Any) -> None:
         """Sets the layer's own weights to what `save_own_variables` has stored.

@@ -12,7 +12,7 @@ from jkeras.base import keys
 from jkeras.base.naming import auto_name
 from jkeras.base.tracing import concretely
 from jkeras.base.types import ArrayLike, DTypeLike, Identifier
-from jkeras.core import policy, scope
+from jkeras.core import placement, policy, scope
 from jkeras.core.arithmetic import add_operators
 
 _creation = itertools.count()
@@ -40,6 +40,8 @@ class Variable:
         aggregation: Accepted for Keras's sake.
         synchronization: Accepted for Keras's sake.
         name: The name; `variable`, `variable_1`, ... by default.
+        layout: How it is split over the mesh of a distribution, in place of the distribution's own
+            rules: a `keras.distribution.TensorLayout`, a `PartitionSpec` or a tuple of axes.
 
     Raises:
         ValueError: If a function is given without a shape.
@@ -66,6 +68,7 @@ class Variable:
         aggregation: str = "none",
         synchronization: str = "auto",
         name: str | None = None,
+        layout: Any = None,
         **kwargs: Any,
     ):
         if kwargs:
@@ -100,6 +103,9 @@ class Variable:
         self.made_trainable = self._trainable = bool(trainable)
         self.is_weight = True  # seeds are variables, but no weights
         self.of_layer = False  # whether `Layer.add_weight` has made it
+        self.layout = layout
+        self.path_in_model: str | None = None  # as far as a distribution needs it
+        self.placed_like: Variable | None = None  # the one beside which it lies
         self._array: jax.Array | None = None
         self._shown = False  # whether somebody else may hold the array
         self._initializer: Callable | None = None
@@ -131,7 +137,8 @@ class Variable:
             # Weights are concrete even when first read inside somebody's trace.
             with concretely():
                 key = None if self._seed is None else keys.key_from(self._seed)
-                self._array = self.initial_value(key)
+                where = placement.current()
+                self._array = self.initial_value(key) if where is None else where.draw(self, key)
         return self._array
 
     def set_cell(self, array: ArrayLike) -> None:
@@ -164,6 +171,11 @@ class Variable:
     def is_drawn(self) -> bool:
         """Whether the cell holds an array yet."""
         return self._array is not None
+
+    @property
+    def initializer(self) -> Callable | None:
+        """What draws it; None if it started from an array."""
+        return self._initializer
 
     def initial_value(self, key: jax.Array | None = None) -> jax.Array:
         """Returns a new initial value; random initializers without their own seed use `key`."""
@@ -235,12 +247,14 @@ class Variable:
         here = scope.current()
         if here is None:
             # A copy: the caller's array stays his. That of a NumPy array needs no program.
-            dtype = jnp.dtype(self._dtype)
+            dtype, where = jnp.dtype(self._dtype), placement.current()
             if on_device:
-                self.set_cell(jnp.array(array, dtype))
+                copy = jnp.array(array, dtype)
             else:
                 copy = np.asarray(array, dtype) if given else np.array(array, dtype)
-                self.set_cell(jax.device_put(copy))
+            if where is not None:
+                copy = where.put(copy, where.sharding_of(self))
+            self.set_cell(copy if on_device or where is not None else jax.device_put(copy))
         else:
             here.write(self, jnp.asarray(array, self._dtype))
 
@@ -258,7 +272,7 @@ class Variable:
 
     def numpy(self) -> np.ndarray:
         """Returns the value as a NumPy array."""
-        return np.asarray(self.value)
+        return placement.gathered(self.value)
 
     # -------------------------------------------------------------- description
     @property
@@ -307,7 +321,7 @@ class Variable:
         return self.value
 
     def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> np.ndarray:
-        return np.asarray(self.value, dtype)
+        return np.asarray(placement.gathered(self.value), dtype)
 
     __hash__ = object.__hash__
 

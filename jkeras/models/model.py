@@ -11,10 +11,11 @@ from jkeras.base import naming, registry
 from jkeras.base.old_spellings import OldModel
 from jkeras.base.types import ArrayLike, Data, Shape, Structure
 from jkeras.callbacks.callback import History
-from jkeras.core import graph, pure
+from jkeras.core import graph, placement, pure
 from jkeras.core.input_spec import check_input
 from jkeras.core.layer import Layer
 from jkeras.core.parts import children, find
+from jkeras.distribution import set_distribution
 from jkeras.models import (
     arguments,
     build_config,
@@ -589,6 +590,29 @@ class Model(OldModel, Layer):
     def _attributes(self) -> dict[str, Any]:
         own = super()._attributes()
         return {**own, "layers": list(dict.fromkeys(find(own, is_layer)))}
+
+    def distribute(self, distribution: Any) -> Self:
+        """Moves the model to where a distribution has it, and makes that the current one.
+
+        Args:
+            distribution: A distribution; None: back to one device.
+
+        Returns:
+            The model.
+
+        Example:
+            >>> import jkeras as keras
+            >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+            >>> parallel = keras.distribution.DataParallel(devices=["cpu:0"])
+            >>> model.distribute(parallel).layers[0].kernel.value.sharding.mesh.axis_names
+            ('batch',)
+            >>> _ = model.distribute(None)
+        """
+        set_distribution(distribution)
+        optimizer = self._session.optimizer
+        slots = [] if optimizer is None else optimizer.variables
+        placement.move(pure.named_variables(self), slots)
+        return self
 
     # -------------------------------------------------------------- files
     save = saving.save_model

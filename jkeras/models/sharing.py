@@ -42,7 +42,11 @@ _LIBRARIES |= {"typing", "enum", "abc", "dataclasses"}
 # Attributes by which nothing is computed, besides `_arguments`. The arrays of variables are
 # arguments of a program.
 _RECORDS: tuple[tuple[type, frozenset[str]], ...] = (
-    (Variable, frozenset({"_array", "_initializer", "_seed", "_shown", "order", "path"})),
+    (
+        Variable,
+        frozenset({"_array", "_initializer", "_seed", "_shown", "order", "path"})
+        | {"layout", "path_in_model", "placed_like"},
+    ),
     (SymbolicTensor, frozenset({"name"})),
     (Operation, frozenset({"name"})),
     (SeedGenerator, frozenset({"name", "_given_seed"})),

@@ -7,6 +7,7 @@ from typing import IO, Any
 import numpy as np
 
 from jkeras.base import naming, registry
+from jkeras.core import placement
 from jkeras.core.layer import Layer
 from jkeras.core.variable import Variable
 from jkeras.saving import (
@@ -104,7 +105,7 @@ def _write_weights(group: Any, variables: Sequence[Variable]) -> None:
     names: list[str] = []
     for variable in variables:
         names.append(naming.unique(variable.path, names))
-    arrays = [np.asarray(variable.cell()) for variable in variables]
+    arrays = [placement.gathered(variable.cell()) for variable in variables]
     _write_arrays(group, dict(zip(names, arrays, strict=True)))
 
 
