@@ -22,7 +22,7 @@ from jkeras.core.seeds import SeedGenerator
 from jkeras.core.variable import Variable
 
 # Attributes that hold a layer's own records, and no parts of it.
-_RECORDS = frozenset({"_arguments", "_calls", "_added_losses", "_untracked"})
+_RECORDS = frozenset({"_arguments", "_calls", "_added_losses", "_untracked", "_part_paths"})
 
 
 class _GivesWay:
@@ -48,6 +48,8 @@ class Module:
     compute_output_spec: Callable[..., Any]
     losses: Any
     _trainable: bool
+    # The paths of parts that a recorded graph has taken from the model whose call it is.
+    _part_paths: Mapping[Any, str] | None = None
     # Whether files have the attribute `layers` before the others.
     _saves_layers_first: bool = False
 
@@ -374,6 +376,7 @@ def _nodes(root: Module) -> dict[int, _Node]:
     """Returns what is below a layer, depth first, without the paths of files."""
     nodes: dict[int, _Node] = {}
     seen: set[int] = set()
+    known = root._part_paths or {}
 
     def visit(path: str, layer: Module) -> None:
         modules, variables = held(layer)
@@ -384,7 +387,9 @@ def _nodes(root: Module) -> dict[int, _Node]:
         for child in _unique(modules):
             name = naming.claim(naming.root(child._name), taken)
             if id(child) not in nodes:
-                visit(f"{path}/{name}" if path else name, child)
+                given = known.get(child) if layer is root else None
+                below = f"{path}/{name}" if path else name
+                visit(below if given is None else given, child)
 
     visit("", root)
     return nodes

@@ -23,6 +23,7 @@ from jkeras.models import (
     functional_config,
     hooks,
     keras_steps,
+    recording,
     results,
     state_tree,
 )
@@ -127,6 +128,8 @@ class Model(OldModel, Layer):
         known yet.
         """
         return None
+
+    functional = recording.functional
 
     @property
     def on_host(self) -> bool:
@@ -571,10 +574,11 @@ class Model(OldModel, Layer):
         with registry.CustomObjectScope(custom_objects):
             if not ("input_layers" in config and "output_layers" in config):
                 return super().from_config(config)
-            inputs, outputs = functional_config.rebuild(config)
+            inputs, outputs, complete = functional_config.rebuild(config)
             own = {k: v for k, v in config.items() if k not in functional_config.KEYS}
             given = {"inputs": inputs, "outputs": outputs, "name": config.get("name")}
             model = cls(**given, **registry.deserialize_values(own))
+            model._graph = complete(model._graph)
             model._trainable = bool(config.get("trainable", True))  # its layers know for themselves
             return model
 
