@@ -276,9 +276,9 @@ class Layer(Module, OldLayer, registry.Configurable):
         here = scope.current()
         if here is None and graph.symbols(loss):
             raise ValueError(
-                f"The layer {self.name!r} is given a symbolic loss outside of a call, where nothing "
-                "computes it. Call `add_loss` in the layer's `call`, or on the functional model "
-                "that is made of the same Inputs: model.add_loss(loss)."
+                f"The layer {self.name!r} is given a symbolic loss outside of a call, where "
+                "nothing computes it. Call `add_loss` in the layer's `call`, or on the functional "
+                "model that is made of the same Inputs: model.add_loss(loss)."
             )
         for value in loss if isinstance(loss, (list, tuple)) else [loss]:
             if here is not None:  # a weight is what it reads as in this call

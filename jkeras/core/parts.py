@@ -351,11 +351,16 @@ def children(module: Any) -> list[Any]:
     return _unique(held(module)[0])
 
 
-def walk(root: Module) -> list[Part]:
+def walk(root: Module, files: Mapping[Any, str] | None = None) -> list[Part]:
     """Returns the parts of a layer, itself included: depth first, in the order of definition.
 
     A layer that is held at several places is one part, at the first of them; so is a variable.
+
+    Args:
+        root: The layer.
+        files: The paths in files of what it holds, where they are not those of its attributes.
     """
+    known = files or {}
     nodes = _nodes(root)
     file_paths: dict[int, str] = {}
 
@@ -363,7 +368,8 @@ def walk(root: Module) -> list[Part]:
         file_paths[id(layer)] = path
         for name, child in _in_file_order(layer, nodes[id(layer)].modules):
             if id(child) not in file_paths:
-                visit(f"{path}/{name}" if path else name, child)
+                below = f"{path}/{name}" if path else name
+                visit(known.get(child, below) if layer is root else below, child)
 
     visit("", root)
     return [

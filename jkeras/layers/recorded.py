@@ -1,7 +1,7 @@
 """What a recorded call does besides calling layers and operations, as layers of its graph.
 
-`Model.functional` makes them; they are in no public module. Files name them as Keras's layers, since
-a graph that has them is read by this library alone.
+`Model.functional` makes them; they are in no public module. Files name them as Keras's layers,
+since a graph that has them is read by this library alone.
 """
 
 from typing import Any, Self

@@ -122,7 +122,15 @@ def _cloned(
                 f"supported for Sequential or Functional models; the subclassed "
                 f"{type(model).__name__} {model.name!r} can only be made anew by its config."
             )
-        return _same(model)
+        new = _same(model)
+        build_config = model.get_build_config() if isinstance(model, Model) else None
+        if model.built and not new.built and build_config:
+            new.build_from_config(build_config)
+        return new
+    if found.recorded and (input_tensors, clone_function, call_function) == (None, None, None):
+        new = _same(model)
+        new._restore(model._describe_for_file()["places"])
+        return new
     return _clone_graph(model, found, input_tensors, clone, call_function)
 
 

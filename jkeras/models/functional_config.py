@@ -28,7 +28,7 @@ def describe(model: Any) -> dict[str, Any]:
     """Returns the config of a model with a graph."""
     found = model.call_graph()
     writer = _Writer(found)
-    whole = found if found.training is None else found.training
+    whole = found.training or found
     config = {
         "name": model._name,
         "trainable": model.trainable,
@@ -45,19 +45,27 @@ def describe(model: Any) -> dict[str, Any]:
     return config
 
 
+def names_in(found: graph.Graph) -> dict[int, str]:
+    """Returns unique names of a graph's layers and operations by their ids.
+
+    In a recorded graph, parts of different layers may have the same name.
+    """
+    taken: dict[str, int] = {}
+    operations = (found.training or found).operations
+    return {id(operation): naming.claim(str(operation.name), taken) for operation in operations}
+
+
 class _Writer:
     """Names the tensors of one graph by the calls that make them."""
 
     def __init__(self, model_graph: graph.Graph):
         made = model_graph.all_calls
-        whole = model_graph if model_graph.training is None else model_graph.training
+        whole = model_graph.training or model_graph
         inside = {id(call) for call in made}
         self._calls: dict[int, list[graph.Call]] = defaultdict(list)
         for call in made:
             self._calls[id(call.layer)].append(call)
-        # In a recorded graph, parts of different layers may have the same name.
-        taken: dict[str, int] = {}
-        self.names = {id(op): naming.claim(str(op.name), taken) for op in whole.operations}
+        self.names = names_in(model_graph)
         for layer in whole.operations:
             if isinstance(layer, Layer):  # in the order of the calls, not of the graph
                 calls = [c for c in layer._calls if id(c) in inside]

@@ -130,6 +130,10 @@ class Model(OldModel, Layer):
         return None
 
     functional = recording.functional
+    _describe_for_file = recording.describe_for_file
+    _restore = recording.restore
+    _twin = recording.twin
+    _copied_twin = recording.copied_twin
 
     @property
     def on_host(self) -> bool:

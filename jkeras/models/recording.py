@@ -4,6 +4,7 @@ What it calls notes itself, as in a functional model. What a file can hold has n
 user's: there, the calls of such layers are recorded as well, in their place.
 """
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +19,7 @@ from jkeras.core.layer import Layer
 from jkeras.layers.activation import Activation
 from jkeras.layers.core import Input
 from jkeras.layers.recorded import AddLoss, GetMask, RecordedConstant, RecordedWeight, SetMask
+from jkeras.models import functional_config
 
 # Constants of a graph are written as text: larger ones belong into weights.
 _MOST_NUMBERS = 10**6
@@ -358,3 +360,74 @@ def seen_graph(model: Any) -> graph.Graph | None:
         return record(model, specs_of(model))
     except NotRecorded:
         return None
+
+
+# ------------------------------------------------------------------ what files hold
+def describe_for_file(self: Any) -> dict[str, Any]:
+    """Returns what a file holds of the graph of a model that is of a class of the user's.
+
+    Returns:
+        A JSON-able dict: `model` is the config of a functional model of built-in layers, which does
+        what `call` does; `places` are the paths of its layers in the model, the paths of their
+        weights in the file, and the numbers of single weights; `trained` are the paths of the
+        trained variables, in the order of the optimizer's state. Of a model that was read from such
+        a file, `model` is left out. Nothing, if there is no such graph.
+    """
+    if registry.is_builtin(type(self)):
+        found = self.call_graph()
+        if found is None or not found.recorded or not self._part_paths:
+            return {}
+        names = functional_config.names_in(found)
+        places = {names[id(k)]: [v, None, None] for k, v in self._part_paths.items()}
+        return {"places": places}
+    found = record(self, specs_of(self), within=True, both=True)
+    twin = as_model(found, self)
+    config = functional_config.describe(twin)
+    foreign = registry.names_of_users(config)
+    if foreign:
+        raise NotRecorded(f"It uses {foreign}, which a file cannot hold.")
+    names = functional_config.names_in(found)
+    places = {names[id(k)]: list(v) for k, v in places_of(found, self).items()}
+    paths = {v: path for path, v in parts.named_variables(self).items()}
+    optimizer = getattr(self, "optimizer", None)
+    is_built = optimizer is not None and optimizer.built
+    trained = optimizer._trainable_variables if is_built else self.trainable_variables
+    base: Any = next(c for c in type(self).__mro__ if registry.is_builtin(c))
+    own = [n for n in _STEPS if getattr(type(self), n, None) is not getattr(base, n, None)]
+    return {
+        "model": {
+            "module": "keras.src.models.functional",
+            "class_name": "Functional",
+            "config": config,
+            "registered_name": "Functional",
+        },
+        "places": places,
+        "trained": [paths[v] for v in trained],
+        "own_steps": own,
+    }
+
+
+def twin(self: Any) -> Any:
+    """Returns the functional model that files hold, which shares the weights."""
+    return as_model(record(self, specs_of(self), within=True, both=True), self)
+
+
+def copied_twin(self: Any, config: Mapping[str, Any]) -> Any:
+    """Makes the model of the config that `describe_for_file` gave, which holds the same arrays."""
+    with _aside(), registry.object_sharing():
+        copy = registry.deserialize_keras_object(config, area="models")
+    copy.trainable = self.trainable
+    for mine, its in zip(copy.layers, twin(self).layers, strict=True):
+        for variable, source in zip(mine.variables, its.variables, strict=True):
+            variable.set_cell(source.cell())
+    return copy
+
+
+_STEPS = ("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
+
+
+def restore(self: Any, places: Mapping[str, Any]) -> None:
+    """Tells a functional model, made of what `describe_for_file` gave, where its layers were."""
+    by_name = {layer.name: layer for layer in self.layers}
+    self._graph = dataclasses.replace(self._graph, recorded=True)
+    self._part_paths = {by_name[k]: str(v[0]) for k, v in places.items() if k in by_name}

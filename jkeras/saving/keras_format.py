@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from jkeras.base import registry
 from jkeras.core.layer import Layer
-from jkeras.saving import assets, compile_configs, dialects, h5_writer, weights
+from jkeras.saving import assets, compile_configs, dialects, graphs, h5_writer, weights
 from jkeras.saving.archive import Archive, parse_json
 from jkeras.saving.h5_reader import Group
 from jkeras.saving.plan import Plan
@@ -33,6 +33,9 @@ def write(model: Any, file: IO[bytes], include_optimizer: bool = True) -> None:
     ):
         members.writestr(_METADATA, _metadata())
         members.writestr(_CONFIG, _config(model, include_optimizer))
+        found = graphs.describe(model)
+        if found is not None:
+            members.writestr(graphs.MEMBER, graphs.to_json(found), zipfile.ZIP_DEFLATED)
         with h5_writer.create(arrays, oldest=True) as root:  # type: ignore[arg-type]
             weights.write(model, root, include_optimizer)
         arrays.seek(0)
@@ -48,6 +51,9 @@ def write_folder(model: Any, folder: Path, include_optimizer: bool = True) -> No
     """Writes the same parts as files into a folder."""
     (folder / _METADATA).write_text(_metadata())
     (folder / _CONFIG).write_text(_config(model, include_optimizer))
+    found = graphs.describe(model)
+    if found is not None:
+        (folder / graphs.MEMBER).write_text(graphs.to_json(found))
     with h5_writer.create(folder / _WEIGHTS) as root:
         weights.write(model, root, include_optimizer)
     assets.write(model, folder / assets.FOLDER)
@@ -74,24 +80,26 @@ def read(members: Archive, compile: bool = True, untrusted: bool = False) -> Any
     if not isinstance(config, dict) or "class_name" not in config:
         raise ValueError(f"The config.json of {name!r} describes no Keras object.")
     compile_config = config.pop("compile_config", None)
-    with registry.object_sharing():
-        model = registry.deserialize_keras_object(
-            dialects.modernize(config, _version(members)), area="models"
-        )
+    found = graphs.read(members)
+    model, is_graph = graphs.make(dialects.modernize(config, _version(members)), found)
     if not isinstance(model, Layer):
         raise ValueError(
             f"The file {name!r} holds a {type(model).__name__}, and no model or layer."
         )
     with open_weights(members, untrusted) as root:
         source = weights.Tree(root)
-        weights.plan(model, source).run()
-        assets.load(model, members)
+        places = graphs.restore(model, found) if is_graph else None  # type: ignore[arg-type]
+        weights.plan(model, source, places=places).run()
+        assets.load(model, members, places and {k: v[0] for k, v in places.items()})
         if compile and compile_config:
-            optimizer = compile_configs.compile_model(model, compile_config)
+            trained = graphs.trained(model, found) if places else None  # type: ignore[arg-type]
+            optimizer = compile_configs.compile_model(model, compile_config, trained)
             if optimizer is not None:
                 state = Plan()
                 weights.plan_optimizer(state, optimizer, source)
                 state.run()
+                if trained is not None:  # from now on in this model's own order
+                    optimizer.build(model.trainable_variables)
     return model
 
 

@@ -9,13 +9,15 @@ import numpy as np
 from jkeras.base import naming, registry
 from jkeras.core.layer import Layer
 from jkeras.core.variable import Variable
-from jkeras.saving import compile_configs, dialects, h5_writer, old_weights, optimizer_state
+from jkeras.saving import compile_configs, dialects, graphs, h5_writer, old_weights, optimizer_state
 from jkeras.saving.archive import parse_json
 from jkeras.saving.h5_reader import Dataset, Group
 from jkeras.saving.keras_format import KERAS_VERSION
 from jkeras.saving.plan import Plan
 
 _TOP_LEVEL = "top_level_model_weights"
+# Of a subclassed model: its class, and where it holds the layers of its graph.
+_GRAPH = "jkeras_graph"
 
 
 def is_model(root: Group) -> bool:
@@ -40,21 +42,30 @@ def write(model: Any, file: IO[bytes], include_optimizer: bool = True) -> None:
             f"An `.h5` file holds a model, not a layer, got {type(model).__name__} {model.name!r}. "
             "Save it as `.keras`, or its weights as `.weights.h5`."
         )
-    if not model._saves_layers_first:
+    found = graphs.describe(model)
+    twin = None if found is None or "model" not in found else model._copied_twin(found["model"])
+    if twin is None and not model._saves_layers_first:
         raise NotImplementedError(
             "Saving the model to HDF5 format requires the model to be a Functional model or a "
             f"Sequential model. It does not work for subclassed models, such as "
-            f"{type(model).__name__} {model.name!r}.\nSave it as `.keras`, or its weights with "
+            f"{type(model).__name__} {model.name!r}, whose call cannot be recorded as such a model "
+            "(`model.functional()` says why).\nSave it as `.keras`, or its weights with "
             "`model.save_weights('name.weights.h5')`."
         )
-    config = dialects.to_legacy(registry.serialize_keras_object(model))
+    config = dialects.to_legacy(registry.serialize_keras_object(twin or model))
     optimizer = getattr(model, "optimizer", None) if include_optimizer else None
     training = None if optimizer is None else model.get_compile_config()
     with h5_writer.create(file) as root:
         h5_writer.write_text(root, "backend", "jax")
         h5_writer.write_text(root, "keras_version", KERAS_VERSION)
         h5_writer.write_text(root, "model_config", json.dumps(config))
-        _write_layers(root.create_group("model_weights"), model)
+        if found is not None:
+            own = {k: v for k, v in found.items() if k != "model"}
+            if twin is not None:
+                own["class"] = registry.serialize_keras_object(model)
+                own["class"].pop("compile_config", None)
+            h5_writer.write_text(root, _GRAPH, json.dumps(own))
+        _write_layers(root.create_group("model_weights"), twin or model)
         if training is not None:
             entry = registry.serialize_keras_object(optimizer)
             settings = compile_configs.to_legacy(training, entry)
@@ -101,20 +112,30 @@ def read(root: Group, compile: bool = True) -> Any:
     config = parse_json(text, "model_config", root.budget)
     if not isinstance(config, dict) or "class_name" not in config:
         raise ValueError("The file's model_config describes no Keras object.")
-    with registry.object_sharing():
-        model = registry.deserialize_keras_object(
-            dialects.modernize(config, _version(root)), area="models"
-        )
-    plan = _plan(model, root.group("model_weights"))
+    text = root.text(_GRAPH)
+    found = None if text is None else graphs.checked(parse_json(text, _GRAPH, root.budget))
+    described = dialects.modernize(config, _version(root))
+    if found is not None and "class" in found:
+        found["model"], described = described, found["class"]
+    model, is_graph = graphs.make(described, found)
+    holder = model
+    if is_graph:
+        graphs.restore(model, found)  # type: ignore[arg-type]
+    elif found is not None:
+        holder = model._twin()  # shares the variables
+    plan = _plan(holder, root.group("model_weights"))
     plan.run()
     state = Plan()
     training = root.text("training_config")
     if compile and training is not None:
         settings = parse_json(training, "training_config", root.budget)
-        optimizer = compile_configs.compile_model(model, settings)
+        trained = graphs.trained(model, found) if found is not None else None
+        optimizer = compile_configs.compile_model(model, settings, trained)
         if optimizer is not None:
             _plan_optimizer(state, optimizer, root, plan.names)
-    state.run()
+            state.run()
+            if trained is not None:
+                optimizer.build(model.trainable_variables)
     return model
 
 
