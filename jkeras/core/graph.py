@@ -424,6 +424,23 @@ class Graph:
         return tuple(dict.fromkeys((*self.calls, *self.training.calls)))
 
     @property
+    def is_branched(self) -> bool:
+        """Whether the calls do not simply follow one another."""
+        sources = {id(x.source) for call in self.calls for x in call.inputs}
+        return (
+            len(symbols(self.inputs)) > 1
+            or sum(len(call.inputs) for call in self.calls) > len(self.calls)
+            or min(len(sources), len({id(call.layer) for call in self.calls})) < len(self.calls)
+        )
+
+    @property
+    def shown(self) -> list[Any]:
+        """What pictures show: the inputs, and what the calls call."""
+        makers = {id(call.layer) for call in self.calls}
+        makers |= {id(x.source.layer) for x in symbols(self.inputs) if x.source is not None}
+        return [operation for operation in self.operations if id(operation) in makers]
+
+    @property
     def input_names(self) -> list[str]:
         """The names of the inputs."""
         return [x.input_name for x in symbols(self.inputs)]

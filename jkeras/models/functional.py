@@ -59,18 +59,12 @@ class Functional(Model):
 
     @property
     def _operations(self) -> list[Any]:
-        return self.operations or self.layers
+        return (self._graph.shown if self._graph.training else self.operations) or self.layers
 
     @property
     def _is_branched(self) -> bool:  # type: ignore[override]
         """Whether the layers do not simply follow one another."""
-        calls = self._graph.calls
-        sources = {id(x.source) for call in calls for x in call.inputs}
-        return (
-            len(graph.symbols(self._graph.inputs)) > 1
-            or sum(len(call.inputs) for call in calls) > len(calls)
-            or min(len(sources), len({id(call.layer) for call in calls})) < len(calls)
-        )
+        return self._graph.is_branched
 
     def _attributes(self) -> dict[str, Any]:
         own = Layer._attributes(self)

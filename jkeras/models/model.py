@@ -19,6 +19,7 @@ from jkeras.models import (
     arguments,
     build_config,
     compiling,
+    costs,
     fitting,
     functional_config,
     hooks,
@@ -130,6 +131,7 @@ class Model(OldModel, Layer):
         return None
 
     functional = recording.functional
+    program = costs.program
     _describe_for_file = recording.describe_for_file
     _restore = recording.restore
     _twin = recording.twin

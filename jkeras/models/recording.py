@@ -19,7 +19,7 @@ from jkeras.core.layer import Layer
 from jkeras.layers.activation import Activation
 from jkeras.layers.core import Input
 from jkeras.layers.recorded import AddLoss, GetMask, RecordedConstant, RecordedWeight, SetMask
-from jkeras.models import functional_config
+from jkeras.models import functional_config, name_stacks
 
 # Constants of a graph are written as text: larger ones belong into weights.
 _MOST_NUMBERS = 10**6
@@ -356,9 +356,33 @@ def seen_graph(model: Any) -> graph.Graph | None:
     found = model.call_graph() if hasattr(model, "call_graph") else None
     if found is not None or not isinstance(model, Layer):
         return found
+    return _graph_for(model, model._call_specs or {})
+
+
+def graph_within(layer: Any, call: graph.Call | None) -> graph.Graph | None:
+    """Returns the graph of what a layer of the user's does in a call of another graph."""
+    found = layer.call_graph() if hasattr(layer, "call_graph") else None
+    if found is not None or call is None or not isinstance(layer, Layer):
+        return found
+    named = layer._signature.named(call.args, call.kwargs)
+    if registry.is_builtin(type(layer)) or not all(
+        isinstance(x, SymbolicTensor) for x in jax.tree.leaves(named)
+    ):
+        return None
+    return _graph_for(layer, named)
+
+
+def _graph_for(layer: Any, specs: Mapping[str, Any]) -> graph.Graph | None:
+    if not layer.built or not specs or registry.is_builtin(type(layer)):
+        return None
     try:
-        return record(model, specs_of(model))
+        return record(layer, specs)
     except NotRecorded:
+        pass
+    try:
+        with _aside():
+            return name_stacks.trace(layer, {k: _inputs(k, v) for k, v in specs.items()})
+    except Exception:  # its layers are shown all the same
         return None
 
 
