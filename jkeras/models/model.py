@@ -15,6 +15,7 @@ from jkeras.core import graph, pure
 from jkeras.core.input_spec import check_input
 from jkeras.core.layer import Layer
 from jkeras.core.parts import children, find
+from jkeras.export import export_model
 from jkeras.models import (
     arguments,
     build_config,
@@ -594,6 +595,7 @@ class Model(OldModel, Layer):
     save = saving.save_model
     save_weights = saving.save_weights
     load_weights = saving.load_weights
+    export = export_model
 
     def to_json(self, **kwargs: Any) -> str:
         """Returns the architecture as a JSON string; `keras.models.model_from_json` reads it.
