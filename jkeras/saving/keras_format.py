@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from jkeras.base import registry
 from jkeras.core.layer import Layer
-from jkeras.saving import assets, compile_configs, dialects, h5_writer, weights
+from jkeras.saving import assets, compile_configs, dialects, h5_writer, programs, weights
 from jkeras.saving.archive import Archive, parse_json
 from jkeras.saving.h5_reader import Group
 from jkeras.saving.plan import Plan
@@ -33,6 +33,8 @@ def write(model: Any, file: IO[bytes], include_optimizer: bool = True) -> None:
     ):
         members.writestr(_METADATA, _metadata())
         members.writestr(_CONFIG, _config(model, include_optimizer))
+        for name, data in programs.write_if_needed(model).items():
+            members.writestr(name, data, zipfile.ZIP_DEFLATED)
         with h5_writer.create(arrays, oldest=True) as root:  # type: ignore[arg-type]
             weights.write(model, root, include_optimizer)
         arrays.seek(0)
@@ -51,6 +53,9 @@ def write_folder(model: Any, folder: Path, include_optimizer: bool = True) -> No
     with h5_writer.create(folder / _WEIGHTS) as root:
         weights.write(model, root, include_optimizer)
     assets.write(model, folder / assets.FOLDER)
+    for name, data in programs.write_if_needed(model).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
 
 
 def _metadata() -> str:
@@ -74,10 +79,7 @@ def read(members: Archive, compile: bool = True, untrusted: bool = False) -> Any
     if not isinstance(config, dict) or "class_name" not in config:
         raise ValueError(f"The config.json of {name!r} describes no Keras object.")
     compile_config = config.pop("compile_config", None)
-    with registry.object_sharing():
-        model = registry.deserialize_keras_object(
-            dialects.modernize(config, _version(members)), area="models"
-        )
+    model = _make(members, dialects.modernize(config, _version(members)))
     if not isinstance(model, Layer):
         raise ValueError(
             f"The file {name!r} holds a {type(model).__name__}, and no model or layer."
@@ -93,6 +95,21 @@ def read(members: Archive, compile: bool = True, untrusted: bool = False) -> Any
                 weights.plan_optimizer(state, optimizer, source)
                 state.run()
     return model
+
+
+def _make(members: Archive, config: dict[str, Any]) -> Any:
+    if programs.are_in(members) and not _is_known(config):
+        return programs.read(members, config)
+    with registry.object_sharing():
+        return registry.deserialize_keras_object(config, area="models")
+
+
+def _is_known(config: dict[str, Any]) -> bool:
+    """Says whether the user has named the class of a model that is not a built-in."""
+    try:
+        return not registry.is_builtin(registry.find_class(config, "models"))
+    except ValueError:
+        return False
 
 
 def _version(members: Archive) -> str:

@@ -22,19 +22,22 @@ def write_array(array: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def read_array(members: Archive, name: str, dtype: str) -> np.ndarray:
+def read_array(
+    members: Archive, name: str, dtype: str, limit: int | None = None
+) -> np.ndarray:
     """Returns an array of an archive.
 
     Args:
         members: The archive.
         name: The member.
         dtype: The name of the dtype that it shall have.
+        limit: The most bytes that it may have.
 
     Raises:
         ValueError: If it is missing or damaged, has another dtype, or says that it is larger than
             its member.
     """
-    with members.open(name) as file:
+    with members.open(name, limit) as file:
         data = file.read()
     members.budget.spend(len(data), f"the array {name!r}")
     header = io.BytesIO(data[:_HEADER])
