@@ -456,5 +456,3 @@ def _not_exported(path: Path) -> ValueError:
         "SavedModel needs TensorFlow; an ONNX file, onnxruntime; a `.keras` or `.h5` file is read "
         "by keras.models.load_model.)"
     )
-
-

@@ -209,14 +209,10 @@ def trace(
         here = scope.Pure(given, training=training, rng=key, paths=paths)
         with scope.enter(here):
             outputs = jax.tree.map(jnp.asarray, function(*args))
-        new = {
-            k: here.values[v] for k, v in variables.items() if here.values[v] is not weights[k]
-        }
+        new = {k: here.values[v] for k, v in variables.items() if here.values[v] is not weights[k]}
         return outputs, new
 
-    weights = {
-        k: jax.ShapeDtypeStruct(v.shape, v.variable_dtype) for k, v in variables.items()
-    }
+    weights = {k: jax.ShapeDtypeStruct(v.shape, v.variable_dtype) for k, v in variables.items()}
     drawn: list[bool] = []
 
     def look(args: Any) -> Any:
@@ -298,7 +294,7 @@ def _symbolic(arguments: Any, pattern: str) -> tuple:
         if None not in x.shape:
             return _struct(x, x.shape)
         words = [
-            str(n) if n is not None else f"n{pattern.format(count=count, axis=i)}" if i else "b"
+            str(n) if n is not None else f"n{pattern.format(count=count, axis=i)}" if i else "batch"
             for i, n in enumerate(x.shape)
         ]
         return _struct(x, jax.export.symbolic_shape(",".join(words), scope=symbols))

@@ -22,9 +22,7 @@ def write_array(array: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def read_array(
-    members: Archive, name: str, dtype: str, limit: int | None = None
-) -> np.ndarray:
+def read_array(members: Archive, name: str, dtype: str, limit: int | None = None) -> np.ndarray:
     """Returns an array of an archive.
 
     Args:
