@@ -767,15 +767,17 @@ def _scan(graph: Graph, inputs: Any, params: Any, outs: Any) -> list[Value]:
         names.append(graph.constant(numbers))
         parameters.append((inner.name("step"), known(np.int64(0))))
     body = _body(inner, "scan", parameters, _named_outputs(inner, results))
-    backwards = int(params["reverse"])
+    directions = {}
+    if params["reverse"]:
+        counts = {"input": max(len(sequences), 1), "output": len(outs) - carried}
+        directions = {f"scan_{k}_directions": [1] * n for k, n in counts.items() if n}
     made = graph.add(
         "Scan",
         names,
         max(len(outs), 1),
         body=body,
         num_scan_inputs=max(len(sequences), 1),
-        scan_input_directions=[backwards] * max(len(sequences), 1),
-        scan_output_directions=[backwards] * (len(outs) - carried),
+        **directions,
     )
     made = [made] if len(outs) == 1 else made
     return [graph.made(n, o.shape, o.dtype) for n, o in zip(made, outs, strict=True)]
