@@ -226,6 +226,9 @@ class Graph:
         if any(_size(x.shape) > max(_LARGEST_FOLDED, *_sizes(inputs)) for x in outs):
             return None
         arrays = [np.broadcast_to(x.array, x.shape) for x in inputs]  # type: ignore[arg-type]
+        with_numpy = _BY_NUMPY.get(equation.primitive.name)
+        if with_numpy is not None:  # to compile it takes longer
+            return [known(np.asarray(with_numpy(*arrays), outs[0].dtype))]
         results = equation.primitive.bind(*map(jax.numpy.asarray, arrays), **equation.params)
         results = results if equation.primitive.multiple_results else [results]
         return [known(np.asarray(x)) for x in results]
@@ -251,6 +254,14 @@ def _reason(name: str) -> str:
     return "The model computes something that has no counterpart in ONNX here"
 
 
+_BY_NUMPY = {
+    "add": np.add, "sub": np.subtract, "mul": np.multiply, "max": np.maximum, "min": np.minimum,
+    "abs": np.abs, "neg": np.negative, "gt": np.greater, "ge": np.greater_equal, "lt": np.less,
+    "le": np.less_equal, "eq": np.equal, "ne": np.not_equal, "and": np.bitwise_and,
+    "or": np.bitwise_or, "square": np.square, "sqrt": np.sqrt, "floor": np.floor,
+    "select_n": lambda which, *cases: np.choose(which, cases),
+    "convert_element_type": lambda x: x,
+}  # fmt: skip
 # Names under which calls of functions keep these.
 _INNER = ("jaxpr", "call_jaxpr", "fun_jaxpr")
 # Which are no less when they are put off.
