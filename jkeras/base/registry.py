@@ -466,6 +466,7 @@ def _envelope(obj: Any) -> dict[str, Any]:
         "class_name": cls.__name__,
         "config": config,
         "registered_name": registered,
+        **getattr(obj, "_saved_as", {}),  # of an object that stands for one of another class
     }
     for name in ("build_config", "compile_config"):
         get = getattr(obj, f"get_{name}", None)

@@ -5,16 +5,18 @@ from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import jax
+import jax.export
 
 from jkeras import saving
 from jkeras.base import naming, registry
 from jkeras.base.old_spellings import OldModel
 from jkeras.base.types import ArrayLike, Data, Shape, Structure
 from jkeras.callbacks.callback import History
-from jkeras.core import graph, pure
+from jkeras.core import graph, pure, serialization
 from jkeras.core.input_spec import check_input
 from jkeras.core.layer import Layer
 from jkeras.core.parts import children, find
+from jkeras.export import export_model
 from jkeras.models import (
     arguments,
     build_config,
@@ -604,6 +606,7 @@ class Model(OldModel, Layer):
     save = saving.save_model
     save_weights = saving.save_weights
     load_weights = saving.load_weights
+    export = export_model
 
     def to_json(self, **kwargs: Any) -> str:
         """Returns the architecture as a JSON string; `keras.models.model_from_json` reads it.
@@ -627,6 +630,7 @@ class Model(OldModel, Layer):
 
         It may be set to the `Variables` that `init`, or a custom training loop, has returned.
         """
+        serialization.know_to_flax(ModelVariables, ("params", "state"))
         return ModelVariables(super().variables, self)
 
     @variables.setter
@@ -640,30 +644,61 @@ class Model(OldModel, Layer):
 class ModelVariables(list):
     """The variables of a model: Keras's list, and the pure core's two dicts.
 
+    As a pytree it is the two dicts; what is made of one, by `jax.tree.map` or in a function, holds
+    arrays in their places.
+
+    Args:
+        variables: The variables.
+        model: The model.
+        arrays: The two dicts, in the model's place.
+
     Attributes:
         params: From paths to the arrays of the trainable weights.
         state: From paths to the arrays of the other variables.
     """
 
-    def __init__(self, variables: list, model: Model):
+    def __init__(self, variables: Any, model: Model | None = None, arrays: Any = None):
         super().__init__(variables)
-        self._model = model
+        self._model, self._arrays = model, arrays
+
+    @classmethod
+    def of_arrays(cls, params: Any, state: Any) -> Self:
+        """Returns one that holds arrays, and has no model."""
+        found = [x for part in (params, state) if isinstance(part, dict) for x in part.values()]
+        return cls(found, arrays=pure.Variables(params, state))
 
     @property
     def params(self) -> dict[str, jax.Array]:
         """From paths to the arrays of the trainable weights."""
-        return pure.read(self._model).params
+        return self._read().params
 
     @property
     def state(self) -> dict[str, jax.Array]:
         """From paths to the arrays of the other variables."""
-        return pure.read(self._model).state
+        return self._read().state
+
+    def _read(self) -> pure.Variables:
+        return self._arrays if self._model is None else pure.read(self._model)
+
+    def replace(self, **changes: Any) -> Self:
+        """Returns one with other `params`, or another `state`."""
+        return self.of_arrays(**{**self._read()._asdict(), **changes})
 
 
-jax.tree_util.register_pytree_node(
+jax.tree_util.register_pytree_with_keys(
     ModelVariables,
-    lambda v: (tuple(pure.read(v._model)), None),
-    lambda _, children: pure.Variables(*children),  # type: ignore[arg-type, return-value]
+    lambda v: (
+        tuple((jax.tree_util.GetAttrKey(k), x) for k, x in v._read()._asdict().items()),
+        None,
+    ),
+    lambda _, children: ModelVariables.of_arrays(*children),
+)
+jax.export.register_pytree_node_serialization(
+    ModelVariables,
+    serialized_name="jkeras.ModelVariables",
+    serialize_auxdata=lambda _: b"",
+    deserialize_auxdata=lambda _: None,
+    from_children=lambda _, children: ModelVariables.of_arrays(*children),
 )
 
 

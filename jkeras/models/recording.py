@@ -270,6 +270,9 @@ def specs_of(model: Any) -> Mapping[str, Any]:
     Raises:
         NotRecorded: If it was not called yet.
     """
+    found = model.call_graph()
+    if found is not None:
+        return {model._signature.names[0]: found.inputs}
     if not model.built or not model._call_specs:
         raise NotRecorded("It is not built: call it on some data first, or build it for a shape.")
     return model._call_specs

@@ -73,7 +73,7 @@ def make(config: Mapping[str, Any], found: Mapping[str, Any] | None) -> tuple[An
         ValueError: If its class is unknown, and there is no graph.
     """
     described = None if found is None else found.get("model")
-    if described is not None and not _is_known(config):
+    if described is not None and not is_known(config):
         with registry.object_sharing():
             model = registry.deserialize_keras_object(described, area="models")
         if found["own_steps"]:  # type: ignore[index]
@@ -89,7 +89,8 @@ def make(config: Mapping[str, Any], found: Mapping[str, Any] | None) -> tuple[An
     return model, found is not None and described is None
 
 
-def _is_known(config: Mapping[str, Any]) -> bool:
+def is_known(config: Mapping[str, Any]) -> bool:
+    """Says whether the class that a config names is there."""
     try:
         registry.find_class(config, "models")
     except registry.UnknownClass:

@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from jkeras.base import registry
 from jkeras.core.layer import Layer
-from jkeras.saving import assets, compile_configs, dialects, graphs, h5_writer, weights
+from jkeras.saving import assets, compile_configs, dialects, graphs, h5_writer, programs, weights
 from jkeras.saving.archive import Archive, parse_json
 from jkeras.saving.h5_reader import Group
 from jkeras.saving.plan import Plan
@@ -33,9 +33,8 @@ def write(model: Any, file: IO[bytes], include_optimizer: bool = True) -> None:
     ):
         members.writestr(_METADATA, _metadata())
         members.writestr(_CONFIG, _config(model, include_optimizer))
-        found = graphs.describe(model)
-        if found is not None:
-            members.writestr(graphs.MEMBER, graphs.to_json(found), zipfile.ZIP_DEFLATED)
+        for name, data in _beside(model).items():
+            members.writestr(name, data, zipfile.ZIP_DEFLATED)
         with h5_writer.create(arrays, oldest=True) as root:  # type: ignore[arg-type]
             weights.write(model, root, include_optimizer)
         arrays.seek(0)
@@ -51,12 +50,20 @@ def write_folder(model: Any, folder: Path, include_optimizer: bool = True) -> No
     """Writes the same parts as files into a folder."""
     (folder / _METADATA).write_text(_metadata())
     (folder / _CONFIG).write_text(_config(model, include_optimizer))
-    found = graphs.describe(model)
-    if found is not None:
-        (folder / graphs.MEMBER).write_text(graphs.to_json(found))
     with h5_writer.create(folder / _WEIGHTS) as root:
         weights.write(model, root, include_optimizer)
     assets.write(model, folder / assets.FOLDER)
+    for name, data in _beside(model).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+
+
+def _beside(model: Any) -> dict[str, bytes]:
+    """Returns members for who has not the model's class: its graph, else its programs."""
+    found = graphs.describe(model)
+    if found is None:
+        return programs.write_if_needed(model)
+    return {graphs.MEMBER: graphs.to_json(found).encode()}
 
 
 def _metadata() -> str:
@@ -81,7 +88,11 @@ def read(members: Archive, compile: bool = True, untrusted: bool = False) -> Any
         raise ValueError(f"The config.json of {name!r} describes no Keras object.")
     compile_config = config.pop("compile_config", None)
     found = graphs.read(members)
-    model, is_graph = graphs.make(dialects.modernize(config, _version(members)), found)
+    described = dialects.modernize(config, _version(members))
+    if programs.are_in(members) and not graphs.is_known(described):
+        model, is_graph = programs.read(members, described), False
+    else:
+        model, is_graph = graphs.make(described, found)
     if not isinstance(model, Layer):
         raise ValueError(
             f"The file {name!r} holds a {type(model).__name__}, and no model or layer."
