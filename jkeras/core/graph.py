@@ -438,7 +438,8 @@ class Graph:
         """What pictures show: the inputs, and what the calls call."""
         makers = {id(call.layer) for call in self.calls}
         makers |= {id(x.source.layer) for x in symbols(self.inputs) if x.source is not None}
-        return [operation for operation in self.operations if id(operation) in makers]
+        whole = self if self.training is None else trace(self.inputs, [self.outputs, *self.losses])
+        return [operation for operation in whole.operations if id(operation) in makers]
 
     @property
     def input_names(self) -> list[str]:

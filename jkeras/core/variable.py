@@ -210,6 +210,10 @@ class Variable:
 
     def take(self, value: Any) -> None:
         """Does `assign`, and shows the new value to nobody: it need not be copied later."""
+        here = scope.current()
+        if here is not None and here.records:
+            here.write(self, value)
+            return
         if isinstance(value, Variable):
             value = value.value
         on_device = isinstance(value, jax.Array)
@@ -220,7 +224,6 @@ class Variable:
                 f"`variable.assign(value)` must match. variable.shape={self._shape}, Received: "
                 f"value.shape={array.shape}. Target variable: {self.path!r}"
             )
-        here = scope.current()
         if here is None:
             # A copy: the caller's array stays his. That of a NumPy array needs no program.
             dtype = jnp.dtype(self._dtype)

@@ -120,7 +120,7 @@ def summary(
 _COST_COLUMNS = ["FLOPs", "Bytes", "Time"]
 # As Keras colours them: classes, sizes, and what is unknown.
 _STYLES = (
-    (re.compile(r"\((?=[A-Za-z_])(?!None)\w+\)"), "color(33)"),
+    (re.compile(r"(?<=\()(?!None)[A-Za-z_]\w*(?=\))"), "color(33)"),
     (re.compile(r"(?<![\w.])\d[\d,.]*"), "color(34)"),
     (re.compile(r"None"), "color(45)"),
 )

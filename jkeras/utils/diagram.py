@@ -156,14 +156,14 @@ class _Builder:
         """Adds the graph of a model to a box."""
         inputs, outputs = graph.symbols(found.inputs), graph.symbols(found.outputs)
         listed = model._operations if _graph_of(model) is not None else found.shown
-        shown = {id(operation) for operation in listed}
+        known = set(map(id, found.operations))
         calls: dict[int, graph.Call] = {}
         for call in found.calls:
             calls.setdefault(id(call.layer), call)
         ends: dict[int, _Ends] = {
             id(operation): self._add(operation, calls.get(id(operation)), box)
-            for operation in found.operations
-            if id(operation) in shown  # as in Keras, the Input of a Sequential model is not
+            for operation in listed  # as in Keras, without the Input of a Sequential model
+            if id(operation) in known
         }
 
         def origin(x: graph.SymbolicTensor) -> list[str]:
