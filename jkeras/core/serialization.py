@@ -25,7 +25,9 @@ def know_to_flax(kind: type, fields: tuple[str, ...]) -> None:
 
     def from_state(value: Any, state: dict[str, Any]) -> Any:
         read = {
-            f: _like(getattr(value, f), flax.from_state_dict(_plain(getattr(value, f)), state[f], f))
+            f: _like(
+                getattr(value, f), flax.from_state_dict(_plain(getattr(value, f)), state[f], f)
+            )
             for f in fields
         }
         return value.replace(**read)

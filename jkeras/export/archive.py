@@ -19,7 +19,6 @@ import numpy as np
 
 from jkeras.base import naming, settings
 from jkeras.core import parts
-from jkeras.core.layer import Layer
 from jkeras.core.scope import Finding, enter
 from jkeras.core.variable import Variable
 from jkeras.export import programs
@@ -33,8 +32,8 @@ FORMAT, _METADATA, _PROGRAM, _FOLDER = "jkeras.export", "metadata.json", ".stabl
 class ExportArchive:
     """Functions of models as programs in one file, with the weights that they take.
 
-    `model.export(path)` writes such a file with one endpoint, `serve`; this class is for several, or
-    for other functions. `keras.export.load` and `keras.layers.TFSMLayer` read it; and so does
+    `model.export(path)` writes such a file with one endpoint, `serve`; this class is for several,
+    or for other functions. `keras.export.load` and `keras.layers.TFSMLayer` read it; and so does
     `jax.export` without this library: see the page on exporting.
 
     All variables that an endpoint uses are found, so that `track` is only needed for those of

@@ -23,8 +23,8 @@ _INSTEAD = {
         'by openvino.convert_model("model.onnx").'
     ),
     "torch": (
-        "An ExportedProgram is made by PyTorch.\nSave the model as `.keras`, load that with Keras on "
-        "PyTorch, and export it there; or export it as ONNX."
+        "An ExportedProgram is made by PyTorch.\nSave the model as `.keras`, load that with Keras "
+        "on PyTorch, and export it there; or export it as ONNX."
     ),
 }
 _FORMATS = ("stablehlo", "onnx")

@@ -168,7 +168,7 @@ def _check(text: str, what: str) -> None:
 def _no_flatbuffers() -> ImportError:
     return ImportError(
         "jax.export writes and reads programs with the package flatbuffers, which is not "
-        'installed: pip install "jkeras[export]"'
+        "installed: pip install flatbuffers"
     )
 
 
@@ -228,7 +228,14 @@ def trace(
             return (outputs, new) if writes else outputs
 
         given = (*args, *([_seed()] if draws else []))
-        exported = jax.export.export(jax.jit(program), platforms=platforms)(weights, *given)
+        export = jax.export.export(jax.jit(program), platforms=platforms)
+        try:
+            exported = export(weights, *given)
+        except NotImplementedError as error:
+            raise ValueError(
+                f"This cannot be exported for {', '.join(platforms)}: {error}. (What calls Python, "
+                "such as jax.pure_callback, is no part of a program.)"
+            ) from error
     return Program(exported, tuple(weights), writes, draws, tuple(names))
 
 
@@ -254,7 +261,7 @@ def at_symbols(function: Callable, arguments: Sequence[Any]) -> tuple[Any, Any]:
     Raises:
         ValueError: If it can only be traced for sizes that are numbers.
     """
-    ways = [_symbolic(arguments, f"{{count}}_{{axis}}"), _symbolic(arguments, "{axis}")]
+    ways = [_symbolic(arguments, "{count}_{axis}"), _symbolic(arguments, "{axis}")]
     problem: Exception | None = None
     for args in ways if _unknown(arguments) > 1 else ways[:1]:
         try:

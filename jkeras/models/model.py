@@ -677,7 +677,10 @@ class ModelVariables(list):
 
 jax.tree_util.register_pytree_with_keys(
     ModelVariables,
-    lambda v: (tuple((jax.tree_util.GetAttrKey(k), x) for k, x in v._read()._asdict().items()), None),
+    lambda v: (
+        tuple((jax.tree_util.GetAttrKey(k), x) for k, x in v._read()._asdict().items()),
+        None,
+    ),
     lambda _, children: ModelVariables.of_arrays(*children),
 )
 jax.export.register_pytree_node_serialization(
