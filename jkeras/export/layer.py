@@ -93,10 +93,11 @@ class TFSMLayer(Layer):
                     "a list of as many."
                 )
             args = tuple(inputs)
-        if jax.tree.structure(args) != jax.tree.structure(wanted):
+        given: Any = jax.tree.structure(args)
+        if given != jax.tree.structure(wanted):
             raise ValueError(
                 f"The endpoint is called on the structure {jax.tree.structure(wanted)}; the layer "
-                f"{self.name!r} got {jax.tree.structure(args)}."
+                f"{self.name!r} got {given}."
             )
         args = jax.tree.map(lambda x, w: x.astype(w.dtype), args, wanted)
         key = self.next_key() if program.draws else None

@@ -634,7 +634,12 @@ def _conv(graph: Graph, inputs: Any, params: Any, outs: Any) -> Value:
             image, pads = _cropped(graph, image, pads)
         weights = _kernel(graph, kernel, numbers.rhs_spec)
         ends = [*(a for a, _ in pads), *(b for _, b in pads)]
-        attributes = {"strides": strides, "dilations": dilations, "pads": ends, "group": groups}
+        attributes: Any = {
+            "strides": strides,
+            "dilations": dilations,
+            "pads": ends,
+            "group": groups,
+        }
         name = graph.add(
             "Conv", [image, weights], kernel_shape=[int(n) for n in sizes], **attributes
         )
@@ -702,13 +707,14 @@ def _pooled(graph: Graph, operator: str, x: Value, params: Any, out: Any, **more
     kept = [still[0], still[-1]]
     space = [i for i in range(rank) if i not in kept]
     order = [*kept, *space]
+    if any(n != 1 for n in steps):
+        more["dilations"] = [steps[i] for i in space]
     name = graph.add(
         operator,
         [_transposed(graph, graph.full(x), order)],
         kernel_shape=[window[i] for i in space],
         strides=[strides[i] for i in space],
         pads=[*(pads[i][0] for i in space), *(pads[i][1] for i in space)],
-        **({"dilations": [steps[i] for i in space]} if any(n != 1 for n in steps) else {}),
         **more,
     )
     return _transposed(graph, name, [order.index(a) for a in range(rank)])

@@ -126,24 +126,29 @@ def settled(model):
     return model
 
 
-def check(model, path, seed=0):
+def check(model, path, by_rows=True, **options):
     """Exports a model, and compares batches of 1, 3 and 32."""
-    settled(model).export(path, verbose=False)
+    settled(model).export(path, verbose=False, **options)
     session = onnxruntime.InferenceSession(path)
-    generator = np.random.default_rng(seed)
-    for n in (1, 3, 32):
-        given = []
-        for one in session.get_inputs():
-            shape = [
-                n if size == "batch" else 6 if isinstance(size, str) else size for size in one.shape
-            ]
-            is_float = "float" in one.type
-            drawn = generator.normal(size=shape) if is_float else generator.integers(0, 20, shape)
-            given.append(drawn.astype("float32" if is_float else "int32"))
-        names = [one.name for one in session.get_inputs()]
-        found = session.run(None, dict(zip(names, given, strict=True)))
-        expected = model.predict(given if len(given) > 1 else given[0], verbose=0)
-        for a, b in zip(jax.tree.leaves(expected), found, strict=True):
+    shapes = [
+        [32 if n == "batch" else 6 if isinstance(n, str) else n for n in one.shape]
+        for one in session.get_inputs()
+    ]
+    generator = np.random.default_rng(0)
+    given = [
+        generator.normal(size=shape).astype("float32")
+        if "float" in one.type
+        else generator.integers(0, 20, shape).astype("int32")
+        for one, shape in zip(session.get_inputs(), shapes, strict=True)
+    ]
+    names = [one.name for one in session.get_inputs()]
+    for n in (32, 3, 1):
+        part = [x[:n] for x in given]
+        if n == 32 or not by_rows:
+            expected = jax.tree.leaves(model.predict(part if len(part) > 1 else part[0], verbose=0))
+        found = session.run(None, dict(zip(names, part, strict=True)))
+        for a, b in zip(expected, found, strict=True):
+            a = a[:n] if by_rows else a
             assert a.shape == b.shape and a.dtype == b.dtype
             np.testing.assert_allclose(b, a, rtol=0, atol=1e-5)
     return session
@@ -202,12 +207,12 @@ def test_a_subclass_in_plain_jax(tmp_path):
 
     model = Net()
     model(np.ones((2, 8), "float32"))
-    check(model, tmp_path / "model.onnx")
+    check(model, tmp_path / "model.onnx", by_rows=False)
 
 
 def test_mobilenet(tmp_path):
     model = keras.applications.MobileNetV2((32, 32, 3), alpha=0.35, weights=None, classes=5)
-    check(model, tmp_path / "model.onnx")
+    check(model, tmp_path / "model.onnx", check=False)
 
 
 def test_transformer(tmp_path):

@@ -274,3 +274,13 @@ def test_nothing_is_warned_of(saved):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         keras.models.load_model(saved[1])
+
+
+def test_it_is_a_layer_of_another_model(saved):
+    model, path = saved
+    found = keras.models.load_model(path)
+    x = keras.Input((4,))
+    assert keras.Model(x, layers.Dense(1)(found(x))).output_shape == (None, 1)
+    given = numbers(3, 4)
+    inner = keras.Model(x, found(x))
+    assert same(inner.predict(given, verbose=0), model.predict(given, verbose=0))
