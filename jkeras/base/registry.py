@@ -305,6 +305,25 @@ def _definer(classes: Sequence[type], method: str) -> type:
     return next(cls for cls in classes if method in vars(cls))
 
 
+def names_of_users(config: Any) -> list[str]:
+    """Returns what a config names that is not this library's own: classes and functions."""
+    if isinstance(config, (list, tuple)):
+        return [name for item in config for name in names_of_users(item)]
+    if not isinstance(config, Mapping):
+        return []
+    found = [name for value in config.values() for name in names_of_users(value)]
+    name, registered = config.get("class_name"), config.get("registered_name")
+    if name == "function":
+        tables = ("activations", "losses", "metrics", "initializers")
+        own = any(find_builtin(area, str(config.get("config"))) for area in tables)
+        return found if own else [*found, str(config.get("config"))]
+    foreign = "module" in config and str(config["module"]).split(".")[0] not in (
+        "keras",
+        "builtins",
+    )
+    return [*found, str(registered or name)] if foreign and isinstance(name, str) else found
+
+
 def is_builtin(cls: type) -> bool:
     """Says whether a class is this library's own."""
     return cls.__module__.split(".")[0] == __name__.split(".")[0]
@@ -603,11 +622,16 @@ def _deserialize_special(name: str, config: Mapping[str, Any]) -> Any:
     raise ValueError(f"Unknown kind of value in a config: {name!r}.")
 
 
+class UnknownClass(ValueError):
+    """A config names a class that is not there."""
+
+
 def find_class(config: Mapping[str, Any], area: str | None = None) -> Any:
     """Returns the class that a config names, from the fixed table or the user's names.
 
     Raises:
-        ValueError: If it is in neither.
+        UnknownClass: If it is in neither.
+        ValueError: If the config contradicts itself.
     """
     name = config["class_name"]
     registered = config.get("registered_name") or None
@@ -630,7 +654,7 @@ def find_class(config: Mapping[str, Any], area: str | None = None) -> Any:
                 )
             return found
     known = [n for table in _builtins.values() for n in table]
-    raise ValueError(
+    raise UnknownClass(
         f"Unknown class {name!r} in a config{nearest(name, known) or '.'} If it is yours, register "
         "it with @keras.saving.register_keras_serializable() or pass it in `custom_objects`."
     )

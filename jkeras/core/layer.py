@@ -268,8 +268,18 @@ class Layer(Module, OldLayer, registry.Configurable):
 
     # -------------------------------------------------------------- losses
     def add_loss(self, loss: Any) -> None:
-        """Adds a scalar (or a list of them) to the loss that training minimizes."""
+        """Adds a scalar (or a list of them) to the loss that training minimizes.
+
+        Raises:
+            ValueError: If it is symbolic, and the layer is not the model that computes it.
+        """
         here = scope.current()
+        if here is None and graph.symbols(loss):
+            raise ValueError(
+                f"The layer {self.name!r} is given a symbolic loss outside of a call, where "
+                "nothing computes it. Call `add_loss` in the layer's `call`, or on the functional "
+                "model that is made of the same Inputs: model.add_loss(loss)."
+            )
         for value in loss if isinstance(loss, (list, tuple)) else [loss]:
             if here is not None:  # a weight is what it reads as in this call
                 value = value.value if isinstance(value, Variable) else value
@@ -382,9 +392,11 @@ class Layer(Module, OldLayer, registry.Configurable):
     # -------------------------------------------------------------- calling
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Records a call on symbolic tensors, or computes; see the class."""
+        here = scope.current()
+        if here is not None and here.records:
+            return here.record(self, args, kwargs)
         if graph.symbols((args, kwargs)):
             return self.symbolic_call(*args, **kwargs)
-        here = scope.current()
         if here is not None:
             return call.outputs_of(self, here, args, kwargs)
         if host.is_traced_by_tensorflow(args, kwargs):

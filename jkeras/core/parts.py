@@ -22,7 +22,7 @@ from jkeras.core.seeds import SeedGenerator
 from jkeras.core.variable import Variable
 
 # Attributes that hold a layer's own records, and no parts of it.
-_RECORDS = frozenset({"_arguments", "_calls", "_added_losses", "_untracked"})
+_RECORDS = frozenset({"_arguments", "_calls", "_added_losses", "_untracked", "_part_paths"})
 
 
 class _GivesWay:
@@ -48,6 +48,8 @@ class Module:
     compute_output_spec: Callable[..., Any]
     losses: Any
     _trainable: bool
+    # The paths of parts that a recorded graph has taken from the model whose call it is.
+    _part_paths: Mapping[Any, str] | None = None
     # Whether files have the attribute `layers` before the others.
     _saves_layers_first: bool = False
 
@@ -349,11 +351,16 @@ def children(module: Any) -> list[Any]:
     return _unique(held(module)[0])
 
 
-def walk(root: Module) -> list[Part]:
+def walk(root: Module, files: Mapping[Any, str] | None = None) -> list[Part]:
     """Returns the parts of a layer, itself included: depth first, in the order of definition.
 
     A layer that is held at several places is one part, at the first of them; so is a variable.
+
+    Args:
+        root: The layer.
+        files: The paths in files of what it holds, where they are not those of its attributes.
     """
+    known = files or {}
     nodes = _nodes(root)
     file_paths: dict[int, str] = {}
 
@@ -361,7 +368,8 @@ def walk(root: Module) -> list[Part]:
         file_paths[id(layer)] = path
         for name, child in _in_file_order(layer, nodes[id(layer)].modules):
             if id(child) not in file_paths:
-                visit(f"{path}/{name}" if path else name, child)
+                below = f"{path}/{name}" if path else name
+                visit(known.get(child, below) if layer is root else below, child)
 
     visit("", root)
     return [
@@ -374,6 +382,7 @@ def _nodes(root: Module) -> dict[int, _Node]:
     """Returns what is below a layer, depth first, without the paths of files."""
     nodes: dict[int, _Node] = {}
     seen: set[int] = set()
+    known = root._part_paths or {}
 
     def visit(path: str, layer: Module) -> None:
         modules, variables = held(layer)
@@ -384,7 +393,9 @@ def _nodes(root: Module) -> dict[int, _Node]:
         for child in _unique(modules):
             name = naming.claim(naming.root(child._name), taken)
             if id(child) not in nodes:
-                visit(f"{path}/{name}" if path else name, child)
+                given = known.get(child) if layer is root else None
+                below = f"{path}/{name}" if path else name
+                visit(below if given is None else given, child)
 
     visit("", root)
     return nodes

@@ -21,10 +21,12 @@ from jkeras.models import (
     arguments,
     build_config,
     compiling,
+    costs,
     fitting,
     functional_config,
     hooks,
     keras_steps,
+    recording,
     results,
     state_tree,
 )
@@ -129,6 +131,13 @@ class Model(OldModel, Layer):
         known yet.
         """
         return None
+
+    functional = recording.functional
+    program = costs.program
+    _describe_for_file = recording.describe_for_file
+    _restore = recording.restore
+    _twin = recording.twin
+    _copied_twin = recording.copied_twin
 
     @property
     def on_host(self) -> bool:
@@ -573,10 +582,11 @@ class Model(OldModel, Layer):
         with registry.CustomObjectScope(custom_objects):
             if not ("input_layers" in config and "output_layers" in config):
                 return super().from_config(config)
-            inputs, outputs = functional_config.rebuild(config)
+            inputs, outputs, complete = functional_config.rebuild(config)
             own = {k: v for k, v in config.items() if k not in functional_config.KEYS}
             given = {"inputs": inputs, "outputs": outputs, "name": config.get("name")}
             model = cls(**given, **registry.deserialize_values(own))
+            model._graph = complete(model._graph)
             model._trainable = bool(config.get("trainable", True))  # its layers know for themselves
             return model
 

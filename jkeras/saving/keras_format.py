@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from jkeras.base import registry
 from jkeras.core.layer import Layer
-from jkeras.saving import assets, compile_configs, dialects, h5_writer, programs, weights
+from jkeras.saving import assets, compile_configs, dialects, graphs, h5_writer, programs, weights
 from jkeras.saving.archive import Archive, parse_json
 from jkeras.saving.h5_reader import Group
 from jkeras.saving.plan import Plan
@@ -33,7 +33,7 @@ def write(model: Any, file: IO[bytes], include_optimizer: bool = True) -> None:
     ):
         members.writestr(_METADATA, _metadata())
         members.writestr(_CONFIG, _config(model, include_optimizer))
-        for name, data in programs.write_if_needed(model).items():
+        for name, data in _beside(model).items():
             members.writestr(name, data, zipfile.ZIP_DEFLATED)
         with h5_writer.create(arrays, oldest=True) as root:  # type: ignore[arg-type]
             weights.write(model, root, include_optimizer)
@@ -53,9 +53,17 @@ def write_folder(model: Any, folder: Path, include_optimizer: bool = True) -> No
     with h5_writer.create(folder / _WEIGHTS) as root:
         weights.write(model, root, include_optimizer)
     assets.write(model, folder / assets.FOLDER)
-    for name, data in programs.write_if_needed(model).items():
+    for name, data in _beside(model).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
+
+
+def _beside(model: Any) -> dict[str, bytes]:
+    """Returns members for who has not the model's class: its graph, else its programs."""
+    found = graphs.describe(model)
+    if found is None:
+        return programs.write_if_needed(model)
+    return {graphs.MEMBER: graphs.to_json(found).encode()}
 
 
 def _metadata() -> str:
@@ -79,37 +87,31 @@ def read(members: Archive, compile: bool = True, untrusted: bool = False) -> Any
     if not isinstance(config, dict) or "class_name" not in config:
         raise ValueError(f"The config.json of {name!r} describes no Keras object.")
     compile_config = config.pop("compile_config", None)
-    model = _make(members, dialects.modernize(config, _version(members)))
+    found = graphs.read(members)
+    described = dialects.modernize(config, _version(members))
+    if programs.are_in(members) and not graphs.is_known(described):
+        model, is_graph = programs.read(members, described), False
+    else:
+        model, is_graph = graphs.make(described, found)
     if not isinstance(model, Layer):
         raise ValueError(
             f"The file {name!r} holds a {type(model).__name__}, and no model or layer."
         )
     with open_weights(members, untrusted) as root:
         source = weights.Tree(root)
-        weights.plan(model, source).run()
-        assets.load(model, members)
+        places = graphs.restore(model, found) if is_graph else None  # type: ignore[arg-type]
+        weights.plan(model, source, places=places).run()
+        assets.load(model, members, places and {k: v[0] for k, v in places.items()})
         if compile and compile_config:
-            optimizer = compile_configs.compile_model(model, compile_config)
+            trained = graphs.trained(model, found) if places else None  # type: ignore[arg-type]
+            optimizer = compile_configs.compile_model(model, compile_config, trained)
             if optimizer is not None:
                 state = Plan()
                 weights.plan_optimizer(state, optimizer, source)
                 state.run()
+                if trained is not None:  # from now on in this model's own order
+                    optimizer.build(model.trainable_variables)
     return model
-
-
-def _make(members: Archive, config: dict[str, Any]) -> Any:
-    if programs.are_in(members) and not _is_known(config):
-        return programs.read(members, config)
-    with registry.object_sharing():
-        return registry.deserialize_keras_object(config, area="models")
-
-
-def _is_known(config: dict[str, Any]) -> bool:
-    """Says whether the user has named the class of a model that is not a built-in."""
-    try:
-        return not registry.is_builtin(registry.find_class(config, "models"))
-    except ValueError:
-        return False
 
 
 def _version(members: Archive) -> str:
