@@ -105,6 +105,14 @@ def dialects(session):
 
 
 @nox.session
+def export(session):
+    """Runs the tests of exported models with onnxruntime, and of safetensors."""
+    session.install("-e", ".[onnx,safetensors,orbax]", *group("test"))
+    tests = session.posargs or ["tests/export", "tests/saving/test_safetensors.py"]
+    session.run("pytest", "-n", "auto", *tests, env=ENV)
+
+
+@nox.session
 def packages(session):
     """Runs packages that use Keras, and their tests, with Keras and with jkeras; takes an hour.
 

@@ -171,6 +171,7 @@ AMBIENT = {
     "core.scope._names": "name_scope, as in Keras: a scope of names is open while a layer builds",
     "core.scope.lasting_masks": "masks between eager calls: arrays carry no attributes",
     "core.variable._creation": "variables are in order of definition",
+    "export.onnx_graph.CONVERTERS": "the counterparts of operations in ONNX, filled by imports",
     "models.sharing._kept": "compiled programs, for models of equal structure",
     "training.prefetch._in_process": "the source of a worker process",
 }

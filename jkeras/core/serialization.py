@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 import jax.export
-import numpy as np
+import jax.numpy as jnp
 
 
 def know_to_flax(kind: type, fields: tuple[str, ...]) -> None:
@@ -47,7 +47,7 @@ def _like(before: Any, after: Any) -> Any:
     def same(x: Any, read: Any) -> Any:
         if not _is_key(x):
             return read
-        return jax.random.wrap_key_data(np.asarray(read), impl=jax.random.key_impl(x))
+        return jax.random.wrap_key_data(jnp.asarray(read), impl=jax.random.key_impl(x))
 
     return jax.tree.map(same, before, after)
 
