@@ -304,10 +304,11 @@ def group_by_structure(singles: Iterable[Ensemble]) -> list[list[int]] | None:
 
 def _groups(make_model: Callable[..., Model], settings: list[dict[str, Any]]) -> list[list[int]]:
     """Returns the settings in groups whose models differ in numbers only."""
-    found = group_by_structure(
-        Ensemble(make_model, [0], **{name: [v] for name, v in own.items() if name != "seed"})
-        for own in settings
-    )
+    singles = []
+    for own in settings:
+        given: dict[str, Any] = {name: [value] for name, value in own.items() if name != "seed"}
+        singles.append(Ensemble(make_model, [0], **given))
+    found = group_by_structure(singles)
     if found is None:
         raise ValueError("It cannot be said which of the models have one structure.")
     return found
