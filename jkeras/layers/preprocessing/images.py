@@ -72,8 +72,8 @@ class ImageLayer(Layer):
         if "bounding_boxes" in batch and self.bounding_box_format is None:
             raise ValueError(
                 "You passed an input with a 'bounding_boxes' key, but you didn't specify a "
-                f"bounding box format. Pass a `bounding_box_format` argument to your {type(self).__name__} "
-                "layer, e.g. `bounding_box_format='xyxy'`."
+                "bounding box format. Pass a `bounding_box_format` argument to your "
+                f"{type(self).__name__} layer, e.g. `bounding_box_format='xyxy'`."
             )
         images = batch["images"] = stacked(batch["images"])
         if images.ndim not in (3, 4):
