@@ -124,7 +124,7 @@ class MinMaxNorm(Constraint):
         self, min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: Axis = 0
     ):
         self.min_value = checked_number("min_value", min_value, 0)
-        self.max_value = checked_number("max_value", max_value, 0)
+        self.max_value = checked_number("max_value", max_value, self.min_value)
         self.rate, self.axis = checked_number("rate", rate, 0, 1), axis
 
     def __call__(self, w: jax.Array) -> jax.Array:

@@ -10,9 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.base import registry, settings
+from jkeras.base import host_random, registry, settings
 from jkeras.base.keys import as_key, draw_integer_seed
 from jkeras.base.numbers import as_number, checked_number
+from jkeras.base.tracing import concretely
 from jkeras.base.types import ArrayLike, Axis, DTypeLike, Identifier, Seed, Shape
 
 # Arrays of at most so many elements (16 MiB of float32) are drawn by programs of six sizes.
@@ -32,28 +33,40 @@ def _fill(draw: Callable[[tuple[int, ...]], Any], key: Any, shape: tuple[int, ..
         shape: The shape.
     """
     count = math.prod(shape)
-    if isinstance(key, jax.core.Tracer) or count > _MOST_DRAWN or not _counts_along(key):
+    traced = isinstance(key, jax.core.Tracer)
+    if traced or count > _MOST_DRAWN or not host_random.counts_along(key):
         return draw(shape)
     size = 2**12
     while size < count:
         size *= 4  # four million numbers take a quarter of the time of a program
-    with jax.ensure_compile_time_eval():
+    with concretely():
         drawn = np.asarray(draw((size,)))
         return jax.device_put(drawn[:count].reshape(shape).copy())
 
 
-def _everywhere(value: int, key: Any, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
-    """Returns an array of one number, without compiling a program for each shape."""
+def _symmetric(key: Any, shape: tuple[int, ...], dtype: DTypeLike, limit: float) -> jax.Array:
+    """Returns numbers between `-limit` and `limit`, drawn by NumPy where that is quicker.
+
+    One product makes them of numbers between -1 and 1, which makes the same bits everywhere.
+    """
+    by_numpy = (
+        not isinstance(key, jax.core.Tracer)
+        and jnp.dtype(dtype) == np.float32
+        and math.prod(shape) <= host_random.MOST_DRAWN
+        and host_random.counts_along(key)
+    )
+    if by_numpy:
+        with concretely():
+            return jax.device_put(np.float32(limit) * host_random.uniform(key, shape))
+    return _fill(lambda s: limit * jax.random.uniform(key, s, dtype, -1.0, 1.0), key, shape)
+
+
+def _full(value: float, key: Any, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
+    """Returns an array of one value, without a program where it is small."""
     if isinstance(key, jax.core.Tracer) or math.prod(shape) > _MOST_DRAWN:
         return jnp.full(shape, value, dtype)
-    with jax.ensure_compile_time_eval():
-        return jax.device_put(np.full(shape, value, jnp.dtype(dtype)))
-
-
-def _counts_along(key: Any) -> bool:
-    """Says whether a number drawn with a key follows from its position alone."""
-    threefry = key is None or jax.random.key_impl(key) == "threefry2x32"
-    return threefry and jax.config.jax_threefry_partitionable  # type: ignore[attr-defined]
+    with concretely():
+        return jax.device_put(np.full(shape, value, jax.dtypes.canonicalize_dtype(dtype)))
 
 
 class Initializer(registry.Configurable):
@@ -136,7 +149,7 @@ class Zeros(Initializer):
     """
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
-        return _everywhere(0, key, shape, dtype)
+        return _full(0, key, shape, dtype)
 
 
 class Ones(Initializer):
@@ -149,7 +162,7 @@ class Ones(Initializer):
     """
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
-        return _everywhere(1, key, shape, dtype)
+        return _full(1, key, shape, dtype)
 
 
 class Constant(Initializer):
@@ -275,6 +288,9 @@ class RandomUniform(Initializer):
         self.seed = seed
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
+        if self.minval == -self.maxval:
+            return _symmetric(key, shape, dtype, self.maxval)
+
         def draw(shape: tuple[int, ...]) -> jax.Array:
             return jax.random.uniform(key, shape, dtype, self.minval, self.maxval)
 
@@ -330,11 +346,10 @@ class VarianceScaling(Initializer):
         fan_in, fan_out = compute_fans(shape, self.input_axes, self.output_axes)
         n = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         variance = self.scale / max(1.0, n)
+        if self.distribution == "uniform":
+            return _symmetric(key, shape, dtype, math.sqrt(3.0 * variance))
 
         def draw(shape: tuple[int, ...]) -> jax.Array:
-            if self.distribution == "uniform":
-                limit = math.sqrt(3.0 * variance)
-                return jax.random.uniform(key, shape, dtype, -limit, limit)
             if self.distribution == "untruncated_normal":
                 return math.sqrt(variance) * jax.random.normal(key, shape, dtype)
             # Cutting a normal distribution at two standard deviations leaves it with 0.8796 of one.
@@ -446,8 +461,12 @@ class Orthogonal(Initializer):
                 f"Received: shape={shape} of rank {len(shape)}."
             )
         matrix = (math.prod(shape[:-1]), shape[-1])
-        q = jax.nn.initializers.orthogonal(self.gain)(key, matrix, jnp.float32)
-        return q.reshape(shape).astype(dtype)
+        return _orthogonal_matrix(key, matrix, self.gain).reshape(shape).astype(dtype)
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _orthogonal_matrix(key: Any, shape: tuple[int, int], gain: Any) -> jax.Array:
+    return gain * jax.nn.initializers.orthogonal()(key, shape, jnp.float32)
 
 
 class STFT(Initializer):

@@ -136,7 +136,8 @@ def uniform(
         >>> keras.random.uniform((2, 3), seed=1).shape
         (2, 3)
     """
-    _check("minval", minval, most=maxval if isinstance(maxval, (int, float)) else math.inf)
+    _check("minval", minval)
+    _check("maxval", maxval, minval if isinstance(minval, (int, float)) else -math.inf)
     dtype = _float("uniform", dtype)
     return jax.random.uniform(as_key(seed), _shape(shape), dtype, minval, maxval)
 
@@ -166,7 +167,8 @@ def randint(
         >>> keras.random.randint((2, 3), 0, 10, seed=1).dtype.name
         'int32'
     """
-    _check("minval", minval, most=maxval - 1 if isinstance(maxval, int) else math.inf)
+    _check("minval", minval)
+    _check("maxval", maxval, minval + 1 if isinstance(minval, int) else -math.inf)
     standard = policy.standardize_dtype(dtype)
     if not jnp.issubdtype(standard, jnp.integer):
         raise ValueError(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from jkeras.callbacks.model_graph import GraphNode
+from jkeras.core import processes
 
 _BUCKETS = 30
 _FLUSH_SECONDS = 10.0
@@ -150,6 +151,8 @@ class EventFile:
         self._write_event(event)
 
     def _write_event(self, event: Any) -> None:
+        if not processes.writes_files():
+            return
         self._open().write_event(event)
         if time.monotonic() - self._flushed > _FLUSH_SECONDS:
             self.flush()

@@ -61,6 +61,11 @@ class ReduceLROnPlateau(MonitorCallback):
             raise ValueError(
                 f"ReduceLROnPlateau does not support a factor >= 1.0. Received factor={factor}"
             )
+        if factor < 0:
+            raise ValueError(
+                "ReduceLROnPlateau does not support a negative factor: learning rates are not "
+                f"negative. Received factor={factor}. Give a number from 0 to 1."
+            )
         super().__init__(monitor, mode, min_delta)
         check_patience(patience)
         self.factor, self.patience, self.verbose = factor, patience, verbose

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from jkeras.callbacks.callback import Callback
+from jkeras.core import processes
 
 
 class RemoteMonitor(Callback):
@@ -36,6 +37,8 @@ class RemoteMonitor(Callback):
         self.headers, self.send_as_json = headers, send_as_json
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if not processes.writes_files():
+            return
         values = {k: np.asarray(v).tolist() for k, v in (logs or {}).items()}
         body, kind = json.dumps({"epoch": epoch, **values}), "application/json"
         if not self.send_as_json:

@@ -10,7 +10,7 @@ import numpy as np
 
 from jkeras.base.registry import is_builtin
 from jkeras.base.types import Structure
-from jkeras.core import graph, policy, scope, shapes
+from jkeras.core import graph, placement, policy, scope, shapes
 from jkeras.core.explain import explained
 
 # Called with a layer, the inputs and the outputs of each call, if it is set.
@@ -110,6 +110,8 @@ def outputs_of(layer: Any, here: scope.Scope, args: tuple, kwargs: dict[str, Any
             named = signature.named(args, kwargs)
             masks = {k: jax.tree.map(here.get_mask, v) for k, v in named.items()}
         args, kwargs = layer._cast((args, kwargs))
+        if placement.current() is not None and not here.callers:
+            args, kwargs = placement.on_mesh((args, kwargs))
         layer._prepare(args, kwargs)
         bound = signature.bind(layer, args, kwargs)
         given = bound.arguments
@@ -220,7 +222,8 @@ def as_arrays(tree: tuple[tuple, dict[str, Any]], dtype: str | None) -> Any:
                 return x
             x = np.asarray(x)  # a data frame, or a tensor of another library
         if jnp.issubdtype(x.dtype, np.floating) and dtype != "string":
-            return jnp.asarray(x, dtype)
+            typed = isinstance(x, jax.Array) and not getattr(x, "weak_type", True)
+            return x if typed and dtype in (None, x.dtype) else jnp.asarray(x, dtype)
         if not isinstance(x, jax.Array):
             policy.check_integers(x, "The input of a layer")
         return jnp.asarray(x) if x.dtype.kind not in "OUS" else x

@@ -144,10 +144,10 @@ def call(layer: Any, compute: Callable[[], Any], args: tuple, kwargs: dict[str, 
 
 def is_traced_by_tensorflow(args: tuple, kwargs: dict[str, Any]) -> bool:
     """Says whether a call is part of a function of `tf.data`, which has no values yet."""
-    if "tensorflow" not in sys.modules:
-        return False
-    is_symbolic = sys.modules["tensorflow"].is_symbolic_tensor
-    return any(hasattr(x, "graph") and is_symbolic(x) for x in jax.tree.leaves((args, kwargs)))
+    tf = sys.modules.get("tensorflow")
+    return tf is not None and any(
+        hasattr(x, "graph") and tf.is_symbolic_tensor(x) for x in jax.tree.leaves((args, kwargs))
+    )
 
 
 def call_in_tensorflow(layer: Any, args: tuple, kwargs: dict[str, Any]) -> Any:

@@ -12,6 +12,7 @@ from jkeras import regularizers
 from jkeras.base import naming, registry
 from jkeras.base.deprecation import warn_deprecated
 from jkeras.base.old_spellings import OldLayer
+from jkeras.base.tracing import concretely
 from jkeras.base.types import ArrayLike, DTypeLike, Identifier, Shape, Structure
 from jkeras.core import call, devices, graph, host, policy, pure, scope, shapes
 from jkeras.core.graph import SymbolicTensor
@@ -220,7 +221,7 @@ class Layer(Module, OldLayer, registry.Configurable):
                 for k in ("name", "trainable", "dtype")
                 if k in values and not registry.accepts(cls.__init__, k)
             }
-            layer = cls(**values)
+            layer = registry.construct(cls, values)
             if "name" in common:
                 layer.name = common["name"]
             if "dtype" in common:
@@ -260,8 +261,18 @@ class Layer(Module, OldLayer, registry.Configurable):
 
     # -------------------------------------------------------------- losses
     def add_loss(self, loss: Any) -> None:
-        """Adds a scalar (or a list of them) to the loss that training minimizes."""
+        """Adds a scalar (or a list of them) to the loss that training minimizes.
+
+        Raises:
+            ValueError: If it is symbolic, and the layer is not the model that computes it.
+        """
         here = scope.current()
+        if here is None and graph.symbols(loss):
+            raise ValueError(
+                f"The layer {self.name!r} is given a symbolic loss outside of a call, where "
+                "nothing computes it. Call `add_loss` in the layer's `call`, or on the functional "
+                "model that is made of the same Inputs: model.add_loss(loss)."
+            )
         for value in loss if isinstance(loss, (list, tuple)) else [loss]:
             if here is not None:  # a weight is what it reads as in this call
                 value = value.value if isinstance(value, Variable) else value
@@ -278,7 +289,7 @@ class Layer(Module, OldLayer, registry.Configurable):
             own = {None, *self._flatten_layers()} if added else set()
             added = [(layer, loss) for layer, loss in added if layer in own]
         weights = [v for v in self.trainable_weights if v.regularizer is not None]
-        return [loss for _, loss in added] + [v.regularizer(v.value) for v in weights]  # type: ignore[misc]
+        return [loss for _, loss in added] + [_penalty(v) for v in weights]
 
     # -------------------------------------------------------------- randomness
     def next_key(self) -> jax.Array:
@@ -296,9 +307,13 @@ class Layer(Module, OldLayer, registry.Configurable):
         self._prepare(args, kwargs)
         if self._declares_output_shape:
             given = self._signature.shapes_for(self.compute_output_shape, args, kwargs)
-            return shapes.map_shapes(
-                lambda s: SymbolicTensor(s, self.compute_dtype), self.compute_output_shape(**given)
-            )
+            declared = self.compute_output_shape(**given)
+            if not all(map(shapes.is_shape, jax.tree.leaves(declared, is_leaf=shapes.is_shape))):
+                raise ValueError(
+                    f"compute_output_shape() of the layer {self.name!r} must return a shape, a "
+                    f"tuple of sizes such as (None, 3), or a structure of them. Got {declared!r}."
+                )
+            return shapes.map_shapes(lambda s: SymbolicTensor(s, self.compute_dtype), declared)
         return call.spec_of(self, args, kwargs)
 
     def compute_output_shape(self, *args: Any, **kwargs: Any) -> Shape:
@@ -344,7 +359,19 @@ class Layer(Module, OldLayer, registry.Configurable):
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
         """Adds this call to the graph that the symbolic arguments come from."""
-        outputs = graph.record_call(self, args, kwargs, self.compute_output_spec(*args, **kwargs))
+        return self._record(args, kwargs, self.compute_output_spec(*args, **kwargs))
+
+    def symbolic_call_like(self, other: "Layer", args: tuple, kwargs: dict[str, Any]) -> Any:
+        """Does `symbolic_call` as another layer has done it first, which differs in its name only.
+
+        What `call` gives is not found again: that takes most of the time.
+        """
+        self._prepare(args, kwargs)
+        self.__dict__.update(_built=True, _seen_shapes=other._seen_shapes)
+        return self._record(args, kwargs, other._calls[0].outputs)
+
+    def _record(self, args: tuple, kwargs: dict[str, Any], specs: Any) -> Any:
+        outputs = graph.record_call(self, args, kwargs, specs)
         made = graph.symbols(outputs)
         if made and made[0].source:
             graph.note_call(self, made[0].source)
@@ -366,9 +393,11 @@ class Layer(Module, OldLayer, registry.Configurable):
     # -------------------------------------------------------------- calling
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Records a call on symbolic tensors, or computes; see the class."""
+        here = scope.current()
+        if here is not None and here.records:
+            return here.record(self, args, kwargs)
         if graph.symbols((args, kwargs)):
             return self.symbolic_call(*args, **kwargs)
-        here = scope.current()
         if here is not None:
             return call.outputs_of(self, here, args, kwargs)
         if host.is_traced_by_tensorflow(args, kwargs):
@@ -445,7 +474,7 @@ def _recorded_build(build: Callable) -> Callable:
         names = scope.current_names()
         names = names if names and names[-1] == self.name else (*names, self.name)
         try:
-            with scope.outside(), scope.root_names(names), jax.ensure_compile_time_eval():
+            with scope.outside(), scope.root_names(names), concretely():
                 build(self, *args, **kwargs)
         finally:
             records["_building"] = False
@@ -471,6 +500,17 @@ def _first_call(layer: Layer, what: str) -> graph.Call:
 
 def _is_traced(x: Any) -> bool:
     return isinstance(x, jax.core.Tracer)
+
+
+def _penalty(variable: Variable) -> Any:
+    """Returns a weight's regularization loss."""
+    value = variable.regularizer(variable.value)  # type: ignore[misc]
+    if value is None or isinstance(value, str):
+        raise TypeError(
+            f"The regularizer of {variable.path!r} returned {value!r}, and not a number to add to "
+            "the loss."
+        )
+    return value
 
 
 # What `layers.core.given_input_shape` makes an Input of.

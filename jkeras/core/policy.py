@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
 import jax
@@ -59,7 +59,10 @@ def standardize_dtype(dtype: DTypeLike) -> str:
         try:
             name = jnp.dtype(dtype).name
         except TypeError:
-            raise ValueError(f"Not a dtype: {dtype!r}.") from None
+            raise ValueError(
+                f"Cannot interpret `dtype` argument. Expected a dtype such as 'float32', or a "
+                f"dtype policy. Received: dtype={dtype!r}"
+            ) from None
     if name.startswith(("str", "bytes")) or name == "object":
         name = "string"
     if name not in _DTYPES:
@@ -185,6 +188,11 @@ class DTypePolicyMap(DTypePolicy):
     def __init__(self, default_policy: Any = None, policy_map: Any = None):
         self._default = default_policy
         super().__init__(get_policy(default_policy).name)
+        if policy_map is not None and not isinstance(policy_map, Mapping):
+            raise TypeError(
+                "If specified, `policy_map` must be a dict from paths of layers to policies. "
+                f"Received: policy_map={policy_map!r} (of type {type(policy_map)})"
+            )
         self._policies = {k: get_policy(v) for k, v in (policy_map or {}).items()}
 
     @property
@@ -284,6 +292,11 @@ def set_dtype_policy(policy: str | DTypePolicy) -> None:
         >>> keras.config.set_dtype_policy("float32")
     """
     global _global_policy
+    if not isinstance(policy, (str, DTypePolicy)):
+        raise ValueError(
+            "Invalid `policy` argument. Expected the name of a policy, such as 'mixed_float16', or "
+            f"a keras.dtype_policies.DTypePolicy. Received: policy={policy!r}"
+        )
     _global_policy = get_policy(policy)
 
 

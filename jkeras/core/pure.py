@@ -205,7 +205,7 @@ def apply(
     variables: Any,
     *inputs: Any,
     training: bool = False,
-    rng: jax.Array | None = None,
+    rng: jax.Array | Callable[[], jax.Array] | None = None,
     **kwargs: Any,
 ) -> tuple[Any, Effects]:
     """Calls a layer with `variables` for weights: a pure function of its arguments.
@@ -215,7 +215,8 @@ def apply(
         variables: A `Variables`, a pair of dicts like it, or `model.variables`.
         *inputs: What the layer is called on.
         training: Whether dropout is on, and averages are updated.
-        rng: The key from which all draws follow; needed if anything is drawn.
+        rng: The key from which all draws follow, or a function that makes it at the first draw;
+            needed if anything is drawn.
         **kwargs: Further arguments of the call.
 
     Returns:

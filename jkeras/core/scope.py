@@ -48,6 +48,10 @@ class Scope:
             what a layer draws depends on where it is, not on when it draws.
     """
 
+    # Whether calls of layers are noted by the scope's `record(layer, args, kwargs)`.
+    records = False
+    record: Callable[[Any, tuple, dict[str, Any]], Any]
+
     def __init__(
         self, training: bool | None = None, paths: Callable[[], Mapping[Any, str]] | None = None
     ):

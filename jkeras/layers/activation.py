@@ -45,9 +45,9 @@ class Activation(Layer):
 def _not_negative(layer: Layer, name: str, value: Any) -> Any:
     number = as_number(value)
     if number is None or number < 0:
-        of_layer = f"{name} of a {type(layer).__name__} layer"
         raise ValueError(
-            f"{of_layer} cannot be None or a negative value. Received: {name}={value!r}"
+            f"{name} of a {type(layer).__name__} layer cannot be None or a negative value. "
+            f"Received: {name}={value!r} (layer {layer.name!r}). Give a number of at least 0."
         )
     return number
 

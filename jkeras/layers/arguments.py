@@ -118,17 +118,26 @@ def add_weight(
     return layer.add_weight(shape=tuple(shape), name=name, **{**kept, **kwargs})
 
 
-def positive_integer(layer: Layer, name: str, value: Any) -> int:
+def positive_integer(layer: Layer, name: str, value: Any, phrase: str | None = None) -> int:
     """Returns `value` as an int.
+
+    Args:
+        layer: The layer.
+        name: The argument's name.
+        value: Its value.
+        phrase: What the error says that is expected, where Keras says it otherwise.
 
     Raises:
         ValueError: If it is not a positive integer.
     """
     number = value if type(value) is int else as_integer(value)
     if number is None or number <= 0:
+        phrase = phrase or (
+            f"Invalid value for argument `{name}`. Expected a strictly positive value"
+        )
         raise ValueError(
-            f"Invalid value for argument `{name}`. Expected a strictly positive value. Received "
-            f"{name}={value!r}: `{name}` must be a positive integer (layer {layer.name!r})."
+            f"{phrase}. Received: {name}={value!r}: `{name}` must be a positive integer (layer "
+            f"{layer.name!r})."
         )
     return number
 
@@ -202,8 +211,8 @@ def as_axes(layer: Layer, axis: Axis) -> Any:
     axes = [as_integer(a) for a in axis] if isinstance(axis, (list, tuple)) else [None]
     if None in axes:
         raise TypeError(
-            "Expected an int or a list/tuple of ints for the argument 'axis', but received: "
-            f"{axis!r} (layer {layer.name!r})"
+            "Invalid value for `axis` argument: expected an int or a list/tuple of ints. Received: "
+            f"axis={axis!r} (layer {layer.name!r})"
         )
     return axes
 

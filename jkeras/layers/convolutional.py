@@ -102,7 +102,9 @@ class _Conv(AdaptedLayer, _Convolution):
         super().__init__(*common, **options)
         self._keep_adaptation(*adaptation, None)
         self.filters = positive_integer(self, "filters", filters)
-        self.groups = positive_integer(self, "groups", groups)
+        self.groups = positive_integer(
+            self, "groups", groups, "The number of groups must be a positive integer"
+        )
         if self.filters % self.groups:
             raise ValueError(
                 "The number of filters must be evenly divisible by the number of groups. "

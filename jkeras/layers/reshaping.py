@@ -143,7 +143,7 @@ class RepeatVector(Layer):
 
     def __init__(self, n: int, **kwargs: Any):
         super().__init__(**kwargs)
-        self.n = positive_integer(self, "n", n)
+        self.n = positive_integer(self, "n", n, "Argument `n` should be a positive integer")
         self.input_spec = InputSpec(ndim=2)
 
     def call(self, inputs: ArrayLike) -> ArrayLike:
@@ -335,7 +335,9 @@ class UpSampling1D(Layer):
 
     def __init__(self, size: int = 2, **kwargs: Any):
         super().__init__(**kwargs)
-        self.size = positive_integer(self, "size", size)
+        self.size = positive_integer(
+            self, "size", size, "Argument `size` should be a positive integer"
+        )
         self.input_spec = InputSpec(ndim=3)
 
     def call(self, inputs: ArrayLike) -> ArrayLike:

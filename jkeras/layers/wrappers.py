@@ -81,15 +81,33 @@ class TimeDistributed(Wrapper):
         self, inputs: ArrayLike, training: bool | None = None, mask: ArrayLike = None
     ) -> ArrayLike:
         batch, steps = inputs.shape[:2]
-
-        def together(x: ArrayLike) -> Any:
-            return x.reshape(batch * steps, *x.shape[2:])
-
+        if mask is not None and any(
+            m not in (1, n) for m, n in zip(mask.shape, (batch, steps), strict=False)
+        ):
+            raise ValueError(
+                f"The `mask` passed to the `TimeDistributed` layer {self.name!r} has a shape "
+                f"{mask.shape} that is incompatible with the input shape {inputs.shape}: the first "
+                "two dimensions, samples and time steps, must match."
+            )
         # A mask of the time steps says nothing about what is inside of one.
         takes_mask = mask is not None and mask.ndim > 2 and accepts(self.layer.call, "mask")
-        inside = {"mask": together(mask)} if takes_mask else {}
-        outputs = self.layer(together(inputs), **inside)
+        inside = {"mask": _together(mask)} if takes_mask else {}
+        outputs = self.layer(_together(inputs), **inside)
         return jax.tree.map(lambda x: x.reshape(batch, steps, *x.shape[1:]), outputs)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        if mask is not None and mask.ndim <= 2:
+            return mask
+        own = None if mask is None else _together(mask)
+        inside = self.layer.compute_mask(_together(inputs), own)
+        if inside is None and mask is not None:  # what is inside of a step has become one vector
+            return jnp.any(mask, axis=tuple(range(2, mask.ndim)))
+        return jax.tree.map(lambda m: m.reshape(*inputs.shape[:2], *m.shape[1:]), inside)
+
+
+def _together(x: Any) -> Any:
+    """Returns samples and their time steps as one batch."""
+    return x.reshape(x.shape[0] * x.shape[1], *x.shape[2:])
 
 
 class Bidirectional(Layer):

@@ -96,6 +96,12 @@ def same_shape(y_true: ArrayLike, y_pred: ArrayLike, hint: str = "") -> tuple[ja
     y_pred = as_floats(y_pred)
     y_true, y_pred = align(jnp.asarray(y_true, y_pred.dtype), y_pred)
     if y_true.shape != y_pred.shape:
+        if not hint and y_true.shape == y_pred.shape[:-1]:
+            hint = (
+                "y_true looks like class numbers: make one-hot labels with "
+                f"keras.utils.to_categorical(y, {y_pred.shape[-1]}), or use a metric of class "
+                "numbers, such as 'sparse_categorical_accuracy'."
+            )
         raise ValueError(
             "Arguments `target` and `output` must have the same shape. Received: "
             f"target.shape={y_true.shape}, output.shape={y_pred.shape}."

@@ -21,7 +21,10 @@ _USE_ONE_COLUMN = (
     "A binary crossentropy takes a probability for each label. For {classes} classes, of which one "
     "is right, use sparse_categorical_crossentropy with {classes} units and a softmax"
 )
-_USE_DENSE = "y_true looks one-hot: use categorical_crossentropy, or class numbers y.argmax(-1)."
+_USE_DENSE = (
+    "y_true looks one-hot: use categorical_crossentropy (of metrics the one without `sparse_`), or "
+    "class numbers y.argmax(-1)."
+)
 
 
 def _clip(p: jax.Array) -> jax.Array:

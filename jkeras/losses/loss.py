@@ -64,6 +64,14 @@ class Loss(registry.Configurable):
         """The dtype that the loss is computed in."""
         return self._dtype
 
+    def __getattr__(self, name: str) -> Any:
+        if name in ("name", "reduction", "_dtype"):
+            raise RuntimeError(
+                f"You forgot to call `super().__init__()` in {type(self).__name__}.__init__(). "
+                "Call it first there."
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
     # -------------------------------------------------------------- to be written by a subclass
     def call(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         """Returns the losses: one a sample, or one a time step, pixel, ... of each sample."""
@@ -239,7 +247,7 @@ class LossFunctionWrapper(Loss):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        return cls(**function_arguments(cls, config))
+        return registry.construct(cls, function_arguments(cls, config))
 
 
 def _check_option(name: str, value: Any) -> None:

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.base import registry
 from jkeras.base.types import ArrayLike, DTypeLike
 from jkeras.core import scope
 from jkeras.losses.alignment import align_weights, as_arrays
@@ -165,6 +166,11 @@ class MeanMetricWrapper(Mean):
         function = self.fn.call if isinstance(self.fn, Loss) else self.fn
         options = {name: getattr(self, name) for name in self._options}
         values = function(as_arrays(y_true), as_arrays(y_pred), **options)
+        if values is None or isinstance(values, (str, list, tuple, Mapping)):
+            raise TypeError(
+                f"The function of the metric {self.name!r} returned {values!r:.60}, and not an "
+                "array. Return one value for each sample, or one for all."
+            )
         return super().update(state, values, sample_weight, mask)
 
     def get_config(self) -> dict[str, Any]:
@@ -172,7 +178,7 @@ class MeanMetricWrapper(Mean):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        return cls(**function_arguments(cls, config))
+        return registry.construct(cls, function_arguments(cls, config))
 
 
 class PlainMean(MeanMetricWrapper):

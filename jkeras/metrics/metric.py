@@ -16,6 +16,7 @@ import jax.numpy as jnp
 
 from jkeras import initializers
 from jkeras.base import naming, registry, settings
+from jkeras.base.tracing import concretely
 from jkeras.base.types import DTypeLike, Identifier, Shape, Structure
 from jkeras.core import policy, scope
 from jkeras.core.explain import explaining
@@ -118,8 +119,19 @@ class Metric(registry.Configurable):
                 jax.eval_shape(lambda specs: self.update_state(*specs), args)
         named = self.named_variables()
         state = {name: variable.initial_value() for name, variable in named.items()}
-        if type(self).reset_state is Metric.reset_state:
-            return state
+        return self.reset(state) if self.has_own_reset else state
+
+    @property
+    def has_own_reset(self) -> bool:
+        """Whether the class has a `reset_state` of its own, which may keep values."""
+        return type(self).reset_state is not Metric.reset_state
+
+    def reset(self, state: State) -> State:
+        """Returns the state with which the next epoch starts: what `reset_state` makes of one.
+
+        Args:
+            state: The state at the end of the epoch.
+        """
         with self._holding(state) as values:
             self.reset_state()
         return values()
@@ -270,7 +282,7 @@ class Metric(registry.Configurable):
             return
         self._making_cells = True
         try:
-            with jax.ensure_compile_time_eval():
+            with concretely():
                 start = self._pure_init(*args)
             self._cells |= {name: self._cell(name, value) for name, value in start.items()}
         finally:
@@ -317,6 +329,15 @@ class Metric(registry.Configurable):
         here = scope.Pure(values)
         with scope.enter(here):
             yield lambda: {name: here.values[named[name]] for name in state}
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, jax.core.Tracer):
+            raise ValueError(
+                f"The metric {self.name!r} sets self.{name} to a traced value, which means nothing "
+                f"once the traced call has ended.\nKeep it in a variable (`self.{name} = "
+                f"self.add_variable(...)` in __init__(), then `self.{name}.assign(value)`)."
+            )
+        super().__setattr__(name, value)
 
     def __getattr__(self, name: str) -> Any:
         if name in ("name", "dtype"):

@@ -4,16 +4,18 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+import jax.export
 
-from jkeras.base.types import Shape, Structure
+from jkeras.base.types import Shape
 from jkeras.core import graph, pure
 
 
 def specs_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Returns symbolic tensors like the arrays among a call's arguments, for any batch size."""
 
-    def spec(x: Structure) -> graph.SymbolicTensor:
-        return graph.SymbolicTensor((None, *x.shape[1:]), x.dtype)
+    def spec(x: Any) -> graph.SymbolicTensor:
+        sizes = [None if jax.export.is_symbolic_dim(n) else n for n in x.shape[1:]]
+        return graph.SymbolicTensor((None, *sizes), x.dtype)
 
     return {
         name: jax.tree.map(spec, value)

@@ -27,7 +27,7 @@ from jkeras.callbacks.callback import CallbackList
 from jkeras.callbacks.monitor import direction_of
 from jkeras.callbacks.progress import EpochProgress, resolve_verbose
 from jkeras.callbacks.terminate_on_nan import TerminateOnNaN
-from jkeras.core import pure
+from jkeras.core import placement, pure
 from jkeras.models import arguments, sharing
 from jkeras.models.model import Model
 from jkeras.models.session import Training
@@ -856,7 +856,10 @@ def _with(stack: Any, place: int, tree: Structure) -> Any:
 
 
 def _stacked(trees: list[Any]) -> Any:
-    return jax.tree.map(lambda *arrays: jnp.stack(list(map(jnp.asarray, arrays))), *trees)
+    stack = jax.tree.map(lambda *arrays: jnp.stack(list(map(jnp.asarray, arrays))), *trees)
+    where = placement.current()
+    # Under a distribution each device has some of the members, which have nothing to say to others.
+    return stack if where is None else where.send(stack)
 
 
 @functools.partial(jax.jit, static_argnums=1)

@@ -106,6 +106,7 @@ class HookObjective:
         loss = model.compute_loss(
             x=batch.x, y=batch.y, y_pred=outputs, sample_weight=batch.sample_weight, **given
         )
+        _check_scalar(loss)
         if any(metric is self._tracker for metric in model.metrics):
             fixed = lax.stop_gradient(jnp.asarray(loss))
             self._tracker.update_state(fixed, sample_weight=batch_size(batch.x))
@@ -129,6 +130,15 @@ class HookObjective:
         return dict(sorted(metrics["logs"].items()))
 
 
+def _check_scalar(loss: Any) -> None:
+    if loss is None or jnp.ndim(loss):
+        got = "None" if loss is None else f"an array of shape {jnp.shape(loss)}"
+        raise ValueError(
+            f"compute_loss() must return one number to minimize, and returned {got}. Return the "
+            "mean over the samples, such as keras.ops.mean(loss)."
+        )
+
+
 def _takes(function: Callable, name: str) -> bool:
     parameters = inspect.signature(function).parameters
     return name in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
@@ -144,6 +154,11 @@ def _without_gradient(array: ArrayLike) -> Any:
 
 def as_logs(logs: Mapping[str, Any]) -> dict[str, Any]:
     """Returns what a step has returned as logs: one dict of arrays, as Keras's of nested ones."""
+    if not isinstance(logs, Mapping):
+        raise TypeError(
+            "The logs of a step, which train_step(), test_step() and compute_metrics() return, are "
+            f"a dict of numbers by name, got {logs!r:.60}. Return such as {{'loss': loss}}."
+        )
     flat: dict[str, Any] = {}
     for name, value in logs.items():
         if isinstance(value, Mapping):

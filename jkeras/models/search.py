@@ -287,16 +287,29 @@ def _train(
             )
 
 
-def _groups(make_model: Callable[..., Model], settings: list[dict[str, Any]]) -> list[list[int]]:
-    """Returns the settings in groups whose models differ in numbers only."""
+def group_by_structure(singles: Iterable[Ensemble]) -> list[list[int]] | None:
+    """Returns the numbers of ensembles of one in groups whose models differ in numbers only.
+
+    None if it cannot be said.
+    """
     groups: dict[Any, list[int]] = {}
-    for number, own in enumerate(settings):
-        given: dict[str, Any] = {name: [value] for name, value in own.items() if name != "seed"}
-        one = Ensemble(make_model, [0], **given)
+    for number, one in enumerate(singles):
         found = sharing.numbered_fingerprint(*one.parts())
         if found is None:
-            raise ValueError("It cannot be said which of the models have one structure.")
+            return None
         tokens, slots = found
         mark = tuple([None if k in slots else token for k, token in enumerate(tokens)])
         groups.setdefault(mark, []).append(number)
     return list(groups.values())
+
+
+def _groups(make_model: Callable[..., Model], settings: list[dict[str, Any]]) -> list[list[int]]:
+    """Returns the settings in groups whose models differ in numbers only."""
+    singles = []
+    for own in settings:
+        given: dict[str, Any] = {name: [value] for name, value in own.items() if name != "seed"}
+        singles.append(Ensemble(make_model, [0], **given))
+    found = group_by_structure(singles)
+    if found is None:
+        raise ValueError("It cannot be said which of the models have one structure.")
+    return found

@@ -42,7 +42,11 @@ _LIBRARIES |= {"typing", "enum", "abc", "dataclasses"}
 # Attributes by which nothing is computed, besides `_arguments`. The arrays of variables are
 # arguments of a program.
 _RECORDS: tuple[tuple[type, frozenset[str]], ...] = (
-    (Variable, frozenset({"_array", "_initializer", "_seed", "_shown", "order", "path"})),
+    (
+        Variable,
+        frozenset({"_array", "_initializer", "_seed", "_shown", "order", "path"})
+        | {"layout", "path_in_model", "placed_like"},
+    ),
     (SymbolicTensor, frozenset({"name"})),
     (Operation, frozenset({"name"})),
     (SeedGenerator, frozenset({"name", "_given_seed"})),
@@ -57,7 +61,7 @@ _RECORDS: tuple[tuple[type, frozenset[str]], ...] = (
         Layer,
         frozenset({"_calls", "_build_shapes", "_path", "_seen_shapes"})
         | {"_session", "_fitting", "_compile_arguments", "history", "optimizer", "loss"}
-        | {"_by_name", "_call_specs", "jit_compile", "run_eagerly"}
+        | {"_by_name", "_call_specs", "jit_compile", "run_eagerly", "_programs"}
         | {"stop_training", "stop_evaluating", "stop_predicting", "steps_per_execution"},
     ),
 )

@@ -630,6 +630,15 @@ def affine_transform(
     return _channels_last(run, images, data_format)
 
 
+def projection(start: jax.Array, end: jax.Array) -> jax.Array:
+    """Returns the eight numbers of the projection that takes four points `end` to `start`."""
+    (x, y), (u, v) = end.T, start.T
+    zero, one = jnp.zeros(4), jnp.ones(4)
+    upper = jnp.stack([x, y, one, zero, zero, zero, -x * u, -y * u], axis=1)
+    lower = jnp.stack([zero, zero, zero, x, y, one, -x * v, -y * v], axis=1)
+    return jnp.linalg.solve(jnp.concatenate([upper, lower]), jnp.concatenate([u, v]))
+
+
 @op
 def perspective_transform(
     images: ArrayLike,
@@ -651,19 +660,11 @@ def perspective_transform(
     """
     _one_of("interpolation", interpolation, _ORDERS)
 
-    def solve(start: jax.Array, end: jax.Array) -> jax.Array:
-        """Returns the numbers of the projection that takes `end` to `start`."""
-        (x, y), (u, v) = end.T, start.T
-        zero, one = jnp.zeros(4), jnp.ones(4)
-        upper = jnp.stack([x, y, one, zero, zero, zero, -x * u, -y * u], axis=1)
-        lower = jnp.stack([zero, zero, zero, x, y, one, -x * v, -y * v], axis=1)
-        return jnp.linalg.solve(jnp.concatenate([upper, lower]), jnp.concatenate([u, v]))
-
     def run(x: jax.Array) -> jax.Array:
         shape = (x.shape[0], 4, 2)
         start = jnp.broadcast_to(jnp.asarray(start_points, "float32"), shape)
         end = jnp.broadcast_to(jnp.asarray(end_points, "float32"), shape)
-        a0, a1, a2, b0, b1, b2, c0, c1 = jax.vmap(solve)(start, end).T[:, :, None, None]
+        a0, a1, a2, b0, b1, b2, c0, c1 = jax.vmap(projection)(start, end).T[:, :, None, None]
         rows, columns = _grid(x)
         depth = c0 * columns + c1 * rows + 1
         sources = (

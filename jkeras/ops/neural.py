@@ -55,7 +55,7 @@ def relu(x: ArrayLike) -> jax.Array:
         >>> keras.ops.relu([-1.0, 2.0]).tolist()
         [0.0, 2.0]
     """
-    return jax.nn.relu(x)
+    return activations.relu(x)
 
 
 @op
@@ -67,7 +67,7 @@ def gelu(x: ArrayLike, approximate: bool = True) -> jax.Array:
         >>> round(keras.ops.gelu(1.0).item(), 4), round(keras.activations.gelu(1.0).item(), 4)
         (0.8412, 0.8413)
     """
-    return jax.nn.gelu(x, approximate)
+    return activations.gelu(x, approximate)
 
 
 # ------------------------------------------------------------------ what layers compute

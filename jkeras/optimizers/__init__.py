@@ -73,7 +73,10 @@ def get(identifier: Identifier) -> Any:
     if isinstance(identifier, (str, Mapping, type)):
         found = registry.resolve(identifier, "optimizers", "optimizer")
     if not isinstance(found, Optimizer):
-        raise ValueError(f"Could not interpret optimizer identifier: {identifier}")
+        raise ValueError(
+            f"Could not interpret optimizer identifier: {identifier}. Give a name such as 'adam', "
+            "an object such as keras.optimizers.Adam(0.001), or a config."
+        )
     return found
 
 

@@ -120,6 +120,7 @@ class Remembers(registry.Configurable):
             start = _starting_from(initializer)
             with scope.root_names((self.name,)):
                 self._known[key] = Variable(start, shape, dtype, False, name=prefix + key[0])
+            self._known[key].placed_like = of
         made[key] = self._known[key]
         return made[key]
 

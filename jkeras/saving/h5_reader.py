@@ -314,7 +314,7 @@ class H5Group(Group):
             if kind.get_class() != h5py.h5t.STRING:
                 raise self.refuse(f"an attribute {attribute!r} without text")
             if kind.is_variable_str():
-                size = reader.heaps.cost(attribute)
+                size = reader.heaps.cost(attribute, self.identity())
             else:
                 size = 2 * count * kind.get_size()
             self.budget.spend(size + count * _STRING_OVERHEAD, f"the attribute {where!r}")

@@ -5,6 +5,7 @@ import logging
 import math
 import numbers
 import time
+import types
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -38,7 +39,7 @@ def is_array(value: Any) -> bool:
 
 def is_stream(value: Any) -> bool:
     """Says whether `value` gives batches, and is not itself an array or a structure of arrays."""
-    if value is None or isinstance(value, (list, tuple, Mapping, str, bytes, np.generic)):
+    if value is None or isinstance(value, (list, tuple, Mapping, str, bytes, np.generic, type)):
         return False
     if is_array(value) or getattr(value, "shape", None) == ():
         return False
@@ -86,9 +87,18 @@ def _unrecognized(value: Any, argument: str) -> str:
         "JAX arrays, pandas objects, lists of numbers, lists or dicts of arrays, or a generator "
         "of batches."
     )
-    if callable(value):
+    if isinstance(value, type):
+        message += f"\nAn object of the class must be made: `{argument}={value.__name__}(...)`."
+    elif callable(value):
         message += f"\nA generator function must be called: `{argument}=generate()`."
     return message
+
+
+def _wrong_length(source: Any, error: Exception) -> str:
+    return (
+        f"{type(source).__name__}.__len__() must return how many batches there are, an integer of "
+        f"at least 0: {error}."
+    )
 
 
 def _brief(value: Any) -> str:
@@ -489,8 +499,12 @@ class StreamData:
         """How many batches a pass gives; None if that is not known."""
         try:
             count: int | None = len(self._source)
-        except TypeError:
+        except TypeError as error:
+            if isinstance(getattr(type(self._source), "__len__", None), types.FunctionType):
+                raise TypeError(_wrong_length(self._source, error)) from None
             count = getattr(self._source, "num_batches", None)
+        except ValueError as error:
+            raise ValueError(_wrong_length(self._source, error)) from None
         return None if count is None or count < 0 else count
 
     def slices(self) -> Feed:

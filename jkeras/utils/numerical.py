@@ -51,9 +51,10 @@ def to_categorical(x: ArrayLike, num_classes: int | None = None) -> Any:
     if classes.ndim > 1 and classes.shape[-1] == 1:
         classes = classes[..., 0]
     size = int(classes.max(initial=-1)) + 1 if num_classes is None else num_classes
-    bad = classes[(classes >= size) | (classes < -size)]
+    bad = classes[(classes >= size) | (classes < 0)]
     if bad.size:
-        raise ValueError(f"The class {bad[0]} is not below num_classes={size}.")
+        limit = f"not below num_classes={size}" if bad[0] >= 0 else "negative"
+        raise ValueError(f"The class {bad[0]} is {limit}. Classes go from 0 to {size - 1}.")
     array = np.eye(size)[classes]
     return jnp.asarray(array) if isinstance(x, jax.Array) else array
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Self
 
 from jkeras.base.arguments import check_arguments
+from jkeras.base.numbers import count
 from jkeras.base.types import Structure
 
 
@@ -44,9 +45,9 @@ class PyDataset:
     def __init__(
         self, workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10
     ):
-        self.workers = workers
+        self.workers = count("workers", workers, 0)
         self.use_multiprocessing = use_multiprocessing
-        self.max_queue_size = max_queue_size
+        self.max_queue_size = count("max_queue_size", max_queue_size)
 
     def __getitem__(self, index: int) -> Any:
         """Returns batch number `index`."""

@@ -1,6 +1,6 @@
 """The base of layers of images, and those that are not random."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -12,24 +12,30 @@ from jkeras.base.numbers import as_number
 from jkeras.base.types import ArrayLike, Seed
 from jkeras.core import host
 from jkeras.core.layer import Layer
-from jkeras.layers.arguments import next_key, positive_integer, seed_generator
+from jkeras.layers.arguments import next_key, one_of, positive_integer, seed_generator
+from jkeras.ops import boxes as boxes_module
 from jkeras.ops import host_image
 from jkeras.ops import image as image_ops
 from jkeras.ops.core import saturate_cast
+
+_MOVING = ("images", "segmentation_masks")
 
 
 class ImageLayer(Layer):
     """A layer that changes each image by a pure function of the image and a key.
 
     It is called on one image, on a batch, or on a dict with a batch of `"images"` and what belongs
-    to them: `"segmentation_masks"` move as the images do, `"labels"` stay.
+    to them: `"segmentation_masks"` and `"bounding_boxes"` (a dict of `"boxes"` and `"labels"`) move
+    as the images do, `"labels"` stay. Boxes are cut at the edges of the images; the labels of those
+    of which nothing is left become -1.
 
     A subclass writes `sample(image, key)`, for one image `(height, width, channels)` of floats.
 
     Args:
         seed: An integer, for a sequence of draws of the layer's own.
         data_format: `"channels_last"` or `"channels_first"`.
-        **kwargs: The arguments of every layer.
+        **kwargs: The arguments of every layer, and `bounding_box_format`, such as `"xyxy"`: that of
+            the boxes in dicts.
     """
 
     _prepares_data = True
@@ -41,17 +47,34 @@ class ImageLayer(Layer):
     """Whether pixels move, so that masks have to follow."""
 
     def __init__(self, seed: Seed = None, data_format: str | None = None, **kwargs: Any):
+        self.bounding_box_format = kwargs.pop("bounding_box_format", None)
+        if self.bounding_box_format is not None:
+            self.bounding_box_format = one_of(
+                self, "bounding_box_format", self.bounding_box_format, boxes_module.FORMATS
+            )
         super().__init__(**kwargs)
         self.seed, self.seed_generator = seed, seed_generator(seed)
         self.data_format = settings.standardize_data_format(data_format)
 
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        if self.bounding_box_format is not None:
+            config["bounding_box_format"] = self.bounding_box_format
+        return config
+
     def call(self, data: Any, training: bool = True) -> ArrayLike:
         batch = dict(data) if isinstance(data, Mapping) else {"images": data}
-        unknown = batch.keys() - {"images", "labels", "segmentation_masks"}
+        unknown = batch.keys() - {"images", "labels", "segmentation_masks", "bounding_boxes"}
         if unknown or "images" not in batch:
             raise ValueError(
-                f"The layer {self.name!r} takes images, or a dict of 'images', 'labels' and "
-                f"'segmentation_masks'. Received a dict of {sorted(batch)}."
+                f"The layer {self.name!r} takes images, or a dict of 'images', 'labels', "
+                f"'segmentation_masks' and 'bounding_boxes'. Received a dict of {sorted(batch)}."
+            )
+        if "bounding_boxes" in batch and self.bounding_box_format is None:
+            raise ValueError(
+                "You passed an input with a 'bounding_boxes' key, but you didn't specify a "
+                "bounding box format. Pass a `bounding_box_format` argument to your "
+                f"{type(self).__name__} layer, e.g. `bounding_box_format='xyxy'`."
             )
         images = batch["images"] = stacked(batch["images"])
         if images.ndim not in (3, 4):
@@ -62,8 +85,9 @@ class ImageLayer(Layer):
             )
         first, single = self.data_format == "channels_first", images.ndim == 3
         if single:
-            batch = {k: v[None] for k, v in batch.items()}
-        spatial, xp = [k for k in batch if k != "labels"], host.array_module()
+            batch = jax.tree.map(lambda v: v[None], batch)
+        xp = host.array_module()
+        spatial = [k for k in batch if k in _MOVING]
         for k in spatial:
             batch[k] = xp.moveaxis(batch[k], 1, 3) if first else xp.asarray(batch[k])
         dtype = self.output_dtype(images)
@@ -78,7 +102,7 @@ class ImageLayer(Layer):
         for k in spatial:
             batch[k] = xp.moveaxis(batch[k], 3, 1) if first else batch[k]
         if single:
-            batch = {k: v[0] for k, v in batch.items()}
+            batch = jax.tree.map(lambda v: v[0], batch)
         return batch if isinstance(data, Mapping) else batch["images"]
 
     def output_dtype(self, images: ArrayLike) -> Any:
@@ -91,7 +115,13 @@ class ImageLayer(Layer):
             key = None
         else:
             key = host.seeds(self) if host.computes_with_numpy() else next_key(self)
+        before = batch["images"].shape[1:3]
         batch["images"] = self.change_all(batch["images"].astype("float32"), key)
+        if self.moves and "bounding_boxes" in batch:
+            after, found = batch["images"].shape[1:3], batch["bounding_boxes"]
+            batch["bounding_boxes"] = self.with_boxes(
+                found, before, after, lambda boxes: self.move_boxes(boxes, before, key)
+            )
         if self.moves and "segmentation_masks" in batch:
             masks = batch["segmentation_masks"]
             moved = self.change_all(masks.astype("float32"), key, is_mask=True)
@@ -106,6 +136,34 @@ class ImageLayer(Layer):
             return np.stack([change(*pair) for pair in zip(images, draws, strict=True)])
         keys = None if key is None else sample_keys(key, images.shape[0])
         return jax.vmap(self.sample_mask if is_mask else self.sample)(images, keys)
+
+    def with_boxes(
+        self, found: Any, before: Any, after: Any, move: Callable[[Any], Any]
+    ) -> dict[str, Any]:
+        """Returns a batch's boxes, moved in corners and cut at the edges of the new images."""
+        kind = self.bounding_box_format
+        corners = boxes_module.convert_format(found["boxes"], kind, "xyxy", *before)
+        moved = boxes_module.clip_to_image_size({**found, "boxes": move(corners)}, *after)
+        return boxes_module.convert_format(moved, "xyxy", kind, *after)
+
+    def move_boxes(self, boxes: Any, size: Any, key: Any) -> Any:
+        """Moves the boxes of a batch as the images of the same key."""
+        if host.computes_with_numpy():
+            draws = [np.random.default_rng([*(key or ()), i]) for i in range(len(boxes))]
+            pairs = zip(boxes, draws, strict=True)
+            return np.stack([self.sample_boxes(own, size, draw) for own, draw in pairs])
+        keys = None if key is None else sample_keys(key, boxes.shape[0])
+        return jax.vmap(lambda own, key: self.sample_boxes(own, size, key))(boxes, keys)
+
+    def sample_boxes(self, boxes: Any, size: Any, key: Any) -> Any:
+        """Moves the boxes of one image.
+
+        Args:
+            boxes: Left, top, right and bottom edges, of shape (boxes, 4).
+            size: The height and width of the image before.
+            key: What `sample`, or `sample_on_host`, gets.
+        """
+        raise NotImplementedError(f"{type(self).__name__} cannot move bounding boxes.")
 
     def rest(self, batch: dict[str, Any]) -> dict[str, Any]:
         """What is done outside of training: nothing."""
@@ -126,6 +184,33 @@ class ImageLayer(Layer):
     def sample_mask_on_host(self, mask: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Moves one mask as `sample_on_host` moves the image."""
         return self.sample_on_host(mask, generator)
+
+
+def hull(x: Any, y: Any) -> Any:
+    """Returns the smallest boxes around points, of shape (boxes, points)."""
+    xp = host.array_module()
+    return xp.stack([x.min(-1), y.min(-1), x.max(-1), y.max(-1)], -1)
+
+
+def in_window(boxes: Any, top: Any, left: Any, scale: tuple[Any, Any] = (1, 1)) -> Any:
+    """Returns boxes in the coordinates of a part of the image, scaled by (rows, columns)."""
+    xp = host.array_module()
+    corner, factor = xp.asarray([left, top] * 2), xp.asarray(scale[::-1] * 2)
+    return (boxes - corner.astype("float32")) * factor.astype("float32")
+
+
+def fitting_window(
+    size: tuple[int, int], target: tuple[int, int], pads: bool = False
+) -> tuple[int, int, int, int]:
+    """Returns top, left, height and width of the central window of the ratio of `target`.
+
+    It is the largest inside of an image; or, if `pads`, the smallest around it.
+    """
+    (height, width), (rows, columns) = size, target
+    choose = max if pads else min
+    high = choose(height, int(float(width * rows) / columns))
+    wide = choose(width, int(float(height * columns) / rows))
+    return int((height - high) / 2), int((width - wide) / 2), high, wide
 
 
 def stacked(inputs: ArrayLike) -> Any:
@@ -255,6 +340,13 @@ class Resizing(ImageLayer):
         is_integer = jnp.issubdtype(images.dtype, jnp.integer)
         return images.dtype if is_integer else self.compute_dtype
 
+    def sample_boxes(self, boxes: Any, size: Any, key: Any) -> Any:
+        target, window = (self.height, self.width), (0, 0, *size)
+        if self.crop_to_aspect_ratio or self.pad_to_aspect_ratio:
+            window = fitting_window(size, target, pads=self.pad_to_aspect_ratio)
+        top, left, high, wide = window
+        return in_window(boxes, top, left, (self.height / high, self.width / wide))
+
     def sample(self, image: jax.Array, key: Any) -> jax.Array:
         return self._resize(image, self.interpolation)
 
@@ -316,6 +408,17 @@ class _Crop(ImageLayer):
             return largest_window(image, (self.height, self.width))
         top, left = self.corner_on_host(generator, rows, columns)
         return image[top : top + self.height, left : left + self.width]
+
+    def sample_boxes(self, boxes: Any, size: Any, key: Any) -> Any:
+        spare = size[0] - self.height, size[1] - self.width
+        if min(spare) < 0:
+            return self._in_largest_window(boxes, size)
+        corner = self.corner_on_host if host.computes_with_numpy() else self.corner
+        return in_window(boxes, *corner(key, *spare))
+
+    def _in_largest_window(self, boxes: Any, size: Any) -> Any:
+        top, left, high, wide = fitting_window(size, (self.height, self.width))
+        return in_window(boxes, top, left, (self.height / high, self.width / wide))
 
     def corner_on_host(
         self, generator: np.random.Generator, rows: int, columns: int
@@ -390,8 +493,16 @@ class RandomCrop(_Crop):
         super().__init__(height, width, seed=seed, data_format=data_format, name=name, **kwargs)
 
     def rest(self, batch: dict[str, Any]) -> dict[str, Any]:
-        size = (self.height, self.width)
-        return {k: v if k == "labels" else largest_window(v, size) for k, v in batch.items()}
+        size, before = (self.height, self.width), batch["images"].shape[1:3]
+        moved = {k: largest_window(v, size) for k, v in batch.items() if k in _MOVING}
+        if "bounding_boxes" in batch:
+            moved["bounding_boxes"] = self.with_boxes(
+                batch["bounding_boxes"],
+                before,
+                size,
+                lambda boxes: self._in_largest_window(boxes, before),
+            )
+        return {**batch, **moved}
 
     def corner(self, key: Any, rows: int, columns: int) -> tuple[Any, Any]:
         above, left = jax.random.randint(key, (2,), 0, jnp.array([rows, columns]) + 1)
@@ -597,16 +708,9 @@ class MaxNumBoundingBoxes(ImageLayer):
         fill_value: float = -1,
         **kwargs: Any,
     ):
-        bounding_box_format = kwargs.pop("bounding_box_format", None)
         super().__init__(**kwargs)
         self.max_number = positive_integer(self, "max_number", max_number)
-        self.fill_value, self.bounding_box_format = fill_value, bounding_box_format
-
-    def get_config(self) -> dict[str, Any]:
-        config = super().get_config()
-        if self.bounding_box_format is not None:
-            config["bounding_box_format"] = self.bounding_box_format
-        return config
+        self.fill_value = fill_value
 
     def call(self, data: Any, training: bool = True) -> ArrayLike:
         if not isinstance(data, Mapping) or "bounding_boxes" not in data:

@@ -1,6 +1,7 @@
 """Layers that mix images, or many changes of them, at random in training."""
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -45,6 +46,7 @@ class _Pairs(ImageLayer):
     """
 
     def act(self, batch: dict[str, Any]) -> dict[str, Any]:
+        found = batch.pop("bounding_boxes", None)
         n, *shape = batch["images"].shape
         first, second = jax.random.split(next_key(self))
         others = jnp.argsort(jax.random.uniform(first, (n,)))  # a permutation, of a symbolic n too
@@ -57,7 +59,12 @@ class _Pairs(ImageLayer):
             return weight * x + (1 - weight) * x[others]
 
         kinds = {"labels": label}
-        return {name: mix(value, kinds.get(name, pixels)) for name, value in batch.items()}
+        mixed = {name: mix(value, kinds.get(name, pixels)) for name, value in batch.items()}
+        return mixed if found is None else {**mixed, "bounding_boxes": self.pairs(found, others)}
+
+    def pairs(self, found: dict[str, Any], others: jax.Array) -> dict[str, Any]:
+        """Returns the boxes of images and of those that they are mixed with."""
+        raise NotImplementedError(f"{type(self).__name__} cannot move bounding boxes.")
 
     def shares(self, shape: tuple[int, ...], key: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Returns the own weights of an image's pixels, and of its label."""
@@ -85,6 +92,12 @@ class MixUp(_Pairs):
     ):
         super().__init__(seed, data_format, **kwargs)
         self.alpha = alpha
+
+    def pairs(self, found: dict[str, Any], others: jax.Array) -> dict[str, Any]:
+        return {
+            name: jnp.concatenate([jnp.asarray(values), jnp.asarray(values)[others]], 1)
+            for name, values in found.items()
+        }
 
     def shares(self, shape: tuple[int, ...], key: jax.Array) -> tuple[jax.Array, jax.Array]:
         weight = jax.random.beta(key, self.alpha, self.alpha)
@@ -150,14 +163,20 @@ class _Changes(ImageLayer):
         ]
 
     def chain(
-        self, images: jax.Array, key: jax.Array, most: int, length: Any, is_mask: bool = False
+        self,
+        images: jax.Array,
+        key: jax.Array,
+        most: int,
+        length: Any,
+        apply: Callable[[ImageLayer, jax.Array, Any], jax.Array] = ImageLayer.change_all,
+        only_moves: bool = False,
     ) -> jax.Array:
         """Applies `length` changes, at most `most`, one after another."""
 
         def change(one: ImageLayer) -> Any:
-            if is_mask and not one.moves:
+            if only_moves and not one.moves:
                 return lambda images, key: images
-            return lambda images, key: one.change_all(images, key, is_mask).astype(images.dtype)
+            return lambda images, key: apply(one, images, key).astype(images.dtype)
 
         changes = [change(one) for one in self.changes]
 
@@ -208,7 +227,16 @@ class RandAugment(_Changes):
         self._keep(value_range, factor, interpolation)
 
     def change_all(self, images: jax.Array, key: Any, is_mask: bool = False) -> jax.Array:
-        return self.chain(images, key, self.num_ops, self.num_ops, is_mask)
+        def apply(one: ImageLayer, images: jax.Array, key: Any) -> jax.Array:
+            return one.change_all(images, key, is_mask)
+
+        return self.chain(images, key, self.num_ops, self.num_ops, apply, is_mask)
+
+    def move_boxes(self, boxes: Any, size: Any, key: Any) -> Any:
+        def apply(one: ImageLayer, boxes: jax.Array, key: Any) -> jax.Array:
+            return one.move_boxes(boxes, size, key)
+
+        return self.chain(boxes, key, self.num_ops, self.num_ops, apply, True)
 
 
 class AugMix(_Changes):
