@@ -165,7 +165,9 @@ class CompiledObjective:
             LossTerm(_as_loss(value), _as_factor(factor, loss_weights), name, outputs)
             for value, factor, name, outputs in entries
         )
-        return [term for term in made if term.loss is not None]
+        terms = [term for term in made if term.loss is not None]
+        # A single one's name is not shown, and would keep equal models from sharing programs.
+        return terms if len(terms) > 1 else [term._replace(name="") for term in terms]
 
     def _spread(self, value: Any, argument: str) -> list[Any]:
         entries = per_output(value, self.output_names, argument)
