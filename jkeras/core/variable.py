@@ -1,6 +1,7 @@
 """Variable: a named weight; a cell outside of a pure call, an array inside."""
 
 import itertools
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -305,6 +306,11 @@ class Variable:
     def size(self) -> int:
         """The number of elements."""
         return int(np.prod(self._shape, dtype=np.int64))
+
+    @property
+    def nbytes(self) -> int:
+        """The number of bytes."""
+        return math.prod(self._shape) * jnp.dtype(self._dtype).itemsize
 
     @property
     def trainable(self) -> bool:

@@ -350,7 +350,7 @@ def functional(self: Any) -> Any:
         ) from error
     for call in found.all_calls:
         if isinstance(call.layer, Layer):
-            call.layer._calls.append(call)
+            graph.note_call(call.layer, call)
     return twin
 
 

@@ -118,8 +118,10 @@ class Cells:
     """
 
     def __init__(self, layout: Layout, optimizer: Any, outside: Mapping[str, Variable]):
-        params = {path: v for path, v in layout.named.items() if v.trainable}
-        state = {path: v for path, v in layout.named.items() if not v.trainable}
+        params: dict[str, Variable] = {}
+        state: dict[str, Variable] = {}
+        for path, variable in layout.named.items():
+            (params if variable.trainable else state)[path] = variable
         optimizer.build(list(params.values()))
         self.names = {variable: path for path, variable in params.items()}
         slots = optimizer.cells(self.names)
@@ -128,7 +130,7 @@ class Cells:
         self._all, self._structure = jax.tree.flatten(
             (params, {**state, **outside}, slots), is_leaf=is_cell
         )
-        size = sum([v.size * jnp.dtype(v.variable_dtype).itemsize for v in self._all])
+        size = sum([v.nbytes for v in self._all])
         self.donates = size > (_SMALL_STATE if platform() == "cpu" else _SMALL_STATE_ELSEWHERE)
         self._outside = {id(v) for v in outside.values()}  # some may be the optimizer's, too
         where = layout.where

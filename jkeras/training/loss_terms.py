@@ -14,13 +14,11 @@ class LossTerm(NamedTuple):
     Attributes:
         loss: The loss, a function of (y_true, y_pred).
         factor: What the total multiplies it by.
-        name: The path of its output, such as `encoder/mean`; `mean_variance` for a loss of both.
         outputs: The output's position, or a structure of positions for a loss of several outputs.
     """
 
     loss: Loss
     factor: Any
-    name: str
     outputs: Any
 
     def take(self, by_position: Sequence[Any]) -> Any:

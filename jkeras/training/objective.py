@@ -125,7 +125,9 @@ class CompiledObjective:
     ):
         self.output_names = output_names or ["output"]
         self._names = leaf_names(self.output_names)
-        self.terms = self._terms(loss, loss_weights)
+        named = self._terms(loss, loss_weights)
+        # Without the names, which may differ in models that share a program.
+        self.terms = [term for _, term in named]
         own = {term.outputs: term.loss for term in self.terms if isinstance(term.outputs, int)}
         self.losses = [own.get(i) for i in range(len(self._names))]
         self.specs = [
@@ -147,11 +149,15 @@ class CompiledObjective:
                         self.metrics[self._log_name(i, metric.name, weighted)] = i, metric, weighted
         # The parts of the total are shown when there is more than one.
         shown: dict[str, None] = {}
-        for term in self.terms if len(self.terms) > 1 else ():
-            shown[unique(f"{term.name}_loss", shown)] = None
+        for name, _ in named if len(named) > 1 else ():
+            shown[unique(f"{name}_loss", shown)] = None
         self._parts = list(shown)
 
-    def _terms(self, loss: Any, loss_weights: Any) -> list[LossTerm]:
+    def _terms(self, loss: Any, loss_weights: Any) -> list[tuple[str, LossTerm]]:
+        """Returns the terms by the paths of their outputs, such as `encoder/mean`.
+
+        A loss of both `mean` and `variance` has the path `mean_variance`.
+        """
         names = self.output_names
         entries: Iterable[tuple[Any, Any, str, Any]]
         if has_losses_of_structures(loss, names):
@@ -161,13 +167,11 @@ class CompiledObjective:
         else:
             given = self._spread(loss, "loss"), self._spread(loss_weights, "loss_weights")
             entries = zip(*given, path_names(names), itertools.count(), strict=False)
-        made = (
-            LossTerm(_as_loss(value), _as_factor(factor, loss_weights), name, outputs)
+        return [
+            (name, LossTerm(made, _as_factor(factor, loss_weights), outputs))
             for value, factor, name, outputs in entries
-        )
-        terms = [term for term in made if term.loss is not None]
-        # A single one's name is not shown, and would keep equal models from sharing programs.
-        return terms if len(terms) > 1 else [term._replace(name="") for term in terms]
+            if (made := _as_loss(value)) is not None
+        ]
 
     def _spread(self, value: Any, argument: str) -> list[Any]:
         entries = per_output(value, self.output_names, argument)
