@@ -164,7 +164,7 @@ CALLS = [
     (lambda: keras.Input((3,))[1, 2, 3], ["get_item()", "(None, 3)", "(1, 2, 3)"]),
     (lambda: keras.Input((3,)) + "a", ["add()", "`b` is 'a'"]),
     (lambda: ops.matmul(keras.Input((3,)), np.ones((4, 2))), ["matmul()", "(None, 3)", "(4, 2)"]),
-    (lambda: float(keras.Input(())), ["symbolic", "no number"]),
+    (lambda: float(keras.Input(())), ["symbolic", "not a number"]),
     (lambda: layers.Dense(3)({"a": X}), ["'dense", "{'a': array of shape (8, 3)"]),
     (lambda: layers.Embedding(5, 3)(np.array([["a"]])), ["'embedding", "inputs=array", "<U1"]),
     (lambda: layers.Softmax(axis=7)(X), ["softmax()", "axis=7", "(8, 3)"]),

@@ -226,6 +226,8 @@ class Configurable:
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         if args or kwargs:
+            if cls.__init__ is object.__init__:  # type: ignore[misc]
+                raise TypeError(f"{cls.__name__}() takes no arguments")
             check_arguments(cls, args, kwargs)
         self = super().__new__(cls)
         object.__setattr__(self, "_arguments", (args, kwargs))
@@ -328,6 +330,25 @@ def _kept_arguments(obj: Configurable, classes: Sequence[type]) -> dict[str, Any
 def _definer(classes: Sequence[type], method: str) -> type:
     """Returns the first of the classes that has a method of its own."""
     return next(cls for cls in classes if method in vars(cls))
+
+
+def names_of_users(config: Any) -> list[str]:
+    """Returns what a config names that is not this library's own: classes and functions."""
+    if isinstance(config, (list, tuple)):
+        return [name for item in config for name in names_of_users(item)]
+    if not isinstance(config, Mapping):
+        return []
+    found = [name for value in config.values() for name in names_of_users(value)]
+    name, registered = config.get("class_name"), config.get("registered_name")
+    if name == "function":
+        tables = ("activations", "losses", "metrics", "initializers")
+        own = any(find_builtin(area, str(config.get("config"))) for area in tables)
+        return found if own else [*found, str(config.get("config"))]
+    foreign = "module" in config and str(config["module"]).split(".")[0] not in (
+        "keras",
+        "builtins",
+    )
+    return [*found, str(registered or name)] if foreign and isinstance(name, str) else found
 
 
 def is_builtin(cls: type) -> bool:
@@ -477,6 +498,7 @@ def _envelope(obj: Any) -> dict[str, Any]:
         "class_name": cls.__name__,
         "config": config,
         "registered_name": registered,
+        **getattr(obj, "_saved_as", {}),  # of an object that stands for one of another class
     }
     for name in ("build_config", "compile_config"):
         get = getattr(obj, f"get_{name}", None)
@@ -638,11 +660,16 @@ def _deserialize_special(name: str, config: Mapping[str, Any]) -> Any:
     raise ValueError(f"Unknown kind of value in a config: {name!r}.")
 
 
+class UnknownClass(ValueError):
+    """A config names a class that is not there."""
+
+
 def find_class(config: Mapping[str, Any], area: str | None = None) -> Any:
     """Returns the class that a config names, from the fixed table or the user's names.
 
     Raises:
-        ValueError: If it is in neither.
+        UnknownClass: If it is in neither.
+        ValueError: If the config contradicts itself.
     """
     name = config["class_name"]
     registered = config.get("registered_name") or None
@@ -665,7 +692,7 @@ def find_class(config: Mapping[str, Any], area: str | None = None) -> Any:
                 )
             return found
     known = [n for table in _builtins.values() for n in table]
-    raise ValueError(
+    raise UnknownClass(
         f"Unknown class {name!r} in a config{nearest(name, known) or '.'} If it is yours, register "
         "it with @keras.saving.register_keras_serializable() or pass it in `custom_objects`."
     )

@@ -46,7 +46,7 @@ class TensorBoard(Callback):
 
     Raises:
         ValueError: If `profile_batch` or `update_freq` is not one of these; in training, if
-            `embeddings_metadata` names a layer that is no Embedding layer of the model.
+            `embeddings_metadata` names a layer that is not an Embedding layer of the model.
 
     Example:
         >>> import os, tempfile, numpy as np, jkeras as keras
@@ -199,7 +199,7 @@ class TensorBoard(Callback):
 
     def _write_weights(self, epoch: int) -> None:
         for weight in self.model.weights:
-            values = np.asarray(weight.value)
+            values = weight.numpy()
             self._train.histogram(f"{weight.path}/histogram", values, epoch)
             images = as_images(values) if self.write_images else []
             if images:

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 
 from jkeras.base.numbers import as_integer
-from jkeras.base.types import Structure
+from jkeras.base.types import DTypeLike, Structure
 from jkeras.core import shapes
 
 
@@ -33,7 +33,7 @@ class InputSpec:
 
     def __init__(
         self,
-        dtype: Any = None,
+        dtype: DTypeLike = None,
         shape: tuple | None = None,
         ndim: int | None = None,
         max_ndim: int | None = None,

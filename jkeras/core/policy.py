@@ -17,7 +17,7 @@ from jkeras.base.registry import (
     register_builtin,
     serialize_keras_object,
 )
-from jkeras.base.types import DTypeLike
+from jkeras.base.types import DTypeLike, Identifier
 
 # fmt: off
 _DTYPES = (
@@ -224,7 +224,7 @@ class DTypePolicyMap(DTypePolicy):
             )
         self._policies[key] = value
 
-    # It is no Mapping, which configs would write as a plain dict.
+    # It is not a Mapping, which configs would write as a plain dict.
     keys, values, items = MutableMapping.keys, MutableMapping.values, MutableMapping.items
     pop, update = MutableMapping.pop, MutableMapping.update
 
@@ -275,7 +275,7 @@ def dtype_policy() -> DTypePolicy:
         >>> keras.config.dtype_policy()
         <DTypePolicy "float32">
     """
-    return _global_policy or _of_dtype(settings.floatx())
+    return get_policy(None)
 
 
 _of_dtype = functools.lru_cache(DTypePolicy)
@@ -306,10 +306,10 @@ def reset_policy() -> None:
     _global_policy = None
 
 
-def get_policy(identifier: Any) -> DTypePolicy:
+def get_policy(identifier: Identifier) -> DTypePolicy:
     """Returns the policy for a dtype, a policy's name, a config, or None (the global one)."""
     if identifier is None:
-        return dtype_policy()
+        return _global_policy or _of_dtype(settings.floatx())
     if isinstance(identifier, DTypePolicy):
         return identifier
     if isinstance(identifier, dict):

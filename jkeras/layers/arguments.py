@@ -9,6 +9,7 @@ import jax
 
 from jkeras import constraints, initializers, regularizers
 from jkeras.base.numbers import as_integer, as_number, checked_number
+from jkeras.base.types import Axis, Seed
 from jkeras.core.layer import Layer
 from jkeras.core.seeds import SeedGenerator
 from jkeras.core.signatures import Init, written_out
@@ -183,7 +184,7 @@ def one_of(layer: Layer, name: str, value: Any, allowed: Iterable[Any]) -> Any:
     return value
 
 
-def positive_axis(layer: Layer, axis: Any, ndim: int) -> int:
+def positive_axis(layer: Layer, axis: Axis, ndim: int) -> int:
     """Returns `axis` counted from the front.
 
     Raises:
@@ -198,7 +199,7 @@ def positive_axis(layer: Layer, axis: Any, ndim: int) -> int:
     return number % ndim
 
 
-def as_axes(layer: Layer, axis: Any) -> Any:
+def as_axes(layer: Layer, axis: Axis) -> Any:
     """Returns an axis as an int, or several as a list of them.
 
     Raises:
@@ -216,7 +217,7 @@ def as_axes(layer: Layer, axis: Any) -> Any:
     return axes
 
 
-def seed_generator(seed: Any) -> SeedGenerator | None:
+def seed_generator(seed: Seed) -> SeedGenerator | None:
     """Returns the generator that a layer with its own seed holds; None without a seed."""
     if seed is None or isinstance(seed, SeedGenerator):
         return seed

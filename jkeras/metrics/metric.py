@@ -16,6 +16,8 @@ import jax.numpy as jnp
 
 from jkeras import initializers
 from jkeras.base import naming, registry, settings
+from jkeras.base.tracing import concretely
+from jkeras.base.types import DTypeLike, Identifier, Shape, Structure
 from jkeras.core import policy, scope
 from jkeras.core.explain import explaining
 from jkeras.core.parts import find
@@ -95,7 +97,7 @@ class Metric(registry.Configurable):
         self._cells, self._added, self._written, self._making_cells = {}, [], set(), False
         return self
 
-    def __init__(self, dtype: Any = None, name: str | None = None):
+    def __init__(self, dtype: DTypeLike = None, name: str | None = None):
         self.name = name or naming.auto_name(naming.to_snake_case(type(self).__name__))
         self._dtype = settings.floatx() if dtype is None else policy.get_policy(dtype).compute_dtype
 
@@ -160,7 +162,7 @@ class Metric(registry.Configurable):
             f"The metric {type(self).__name__} has no method update_state(). Write one."
         )
 
-    def result(self) -> Any:
+    def result(self) -> Structure:
         """Returns the result for all data so far: an array, or a dict of arrays."""
         raise NotImplementedError
 
@@ -200,9 +202,9 @@ class Metric(registry.Configurable):
 
     def add_variable(
         self,
-        shape: Any,
-        initializer: Any = None,
-        dtype: Any = None,
+        shape: Shape,
+        initializer: Identifier = None,
+        dtype: DTypeLike = None,
         aggregation: str = "sum",
         name: str | None = None,
     ) -> Variable:
@@ -235,7 +237,11 @@ class Metric(registry.Configurable):
         return variable
 
     def add_weight(
-        self, shape: Any = (), initializer: Any = None, dtype: Any = None, name: str | None = None
+        self,
+        shape: Shape = (),
+        initializer: Identifier = None,
+        dtype: DTypeLike = None,
+        name: str | None = None,
     ) -> Variable:
         """Makes a variable, as `add_variable` does; the name may come first, as in Keras 2."""
         if isinstance(shape, str):
@@ -276,7 +282,7 @@ class Metric(registry.Configurable):
             return
         self._making_cells = True
         try:
-            with jax.ensure_compile_time_eval():
+            with concretely():
                 start = self._pure_init(*args)
             self._cells |= {name: self._cell(name, value) for name, value in start.items()}
         finally:
@@ -360,7 +366,7 @@ class Metric(registry.Configurable):
         return f"<{type(self).__name__} name={self.name}>"
 
 
-def _given(start: jax.Array, shape: Any, dtype: Any) -> jax.Array:
+def _given(start: jax.Array, shape: Shape, dtype: DTypeLike) -> jax.Array:
     return start
 
 
@@ -385,7 +391,7 @@ def _assigning(update: Callable[..., State]) -> Callable[..., None]:
 def _reading(compute: Callable[[Any, State], Any]) -> Callable[..., Any]:
     """Makes `result` of a pure `compute`."""
 
-    def result(self: Metric) -> Any:
+    def result(self: Metric) -> Structure:
         self._make_cells()
         if not self._cells:
             raise ValueError(

@@ -144,7 +144,7 @@ def _takes(function: Callable, name: str) -> bool:
     return name in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
-def _without_gradient(array: Any) -> Any:
+def _without_gradient(array: ArrayLike) -> Any:
     fixed, mask = lax.stop_gradient(array), scope.get_mask(array)
     here = scope.current()
     if mask is not None and here is not None:
@@ -595,7 +595,7 @@ def stateless_compute_loss(
     return loss, (list(trainable_variables), new, effects.others)
 
 
-def _objective(model: Any, y_pred: Any, y: Any) -> Any:
+def _objective(model: Any, y_pred: Structure, y: Structure) -> Any:
     if not model.compiled:
         raise ValueError(
             "You must call `compile()` before `compute_loss()`: for example "
@@ -604,7 +604,7 @@ def _objective(model: Any, y_pred: Any, y: Any) -> Any:
     return model._session.objective(y_pred, y)
 
 
-def _flat(x: Any, y: Any, sample_weight: Any, names: Any) -> Batch:
+def _flat(x: Structure, y: Structure, sample_weight: Structure, names: Any) -> Batch:
     return Batch(
         x,
         data_module.as_targets(y, names, "y"),

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import optax
 
 from jkeras.base import naming, registry, settings
+from jkeras.base.types import ArrayLike
 from jkeras.constraints import constrained
 from jkeras.core import scope
 from jkeras.core.signatures import Init, takes_arguments_of
@@ -569,7 +570,7 @@ class Optimizer(cells.Remembers):
             return super().from_config(config)
 
 
-def _as_array(x: Any) -> jax.Array:
+def _as_array(x: ArrayLike) -> jax.Array:
     return x if isinstance(x, jax.Array) else jnp.asarray(x)  # which takes long for an array
 
 

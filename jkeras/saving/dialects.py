@@ -220,7 +220,7 @@ def layer_name(name: str) -> str:
 
 
 def _is_operation(entry: Mapping[str, Any]) -> bool:
-    """Says whether an entry of an `.h5` file, where the module is missing, is no layer.
+    """Says whether an entry of an `.h5` file, where the module is missing, is not a layer.
 
     `Add` is a layer and an operation; only layers have a dtype, unless it is an argument of the
     operation.

@@ -15,7 +15,7 @@ import numpy as np
 
 from jkeras import losses
 from jkeras.base import settings
-from jkeras.base.types import Structure
+from jkeras.base.types import ArrayLike, Structure
 from jkeras.core import policy
 from jkeras.training.budget import data_bytes, fits_on_device
 from jkeras.training.feeds import ArrayFeed, Feed, HostFeed, SliceFeed, StreamFeed
@@ -112,7 +112,7 @@ def _brief(value: Any) -> str:
     )
 
 
-def _check_values(tree: Any, argument: str) -> None:
+def _check_values(tree: Structure, argument: str) -> None:
     """Refuses what the device has no room for: strings, dates, integers of more than 32 bits."""
     for array in jax.tree.leaves(tree):
         if array.dtype.kind in "OSUTMm":
@@ -121,7 +121,7 @@ def _check_values(tree: Any, argument: str) -> None:
             policy.check_integers(array, f"`{argument}`")
 
 
-def _not_numbers(array: Any, argument: str) -> str:
+def _not_numbers(array: ArrayLike, argument: str) -> str:
     what, advice = "strings", "Number them (`np.unique(values, return_inverse=True)[1]`)"
     if array.dtype.kind in "Mm":
         what, advice = "dates or times", "Make numbers of them (`.astype('int64') / 1e9`)"
@@ -289,7 +289,7 @@ def class_weights(weights: Mapping[Any, Any], batch: Batch, names: Any) -> list[
     ]
 
 
-def _class_weight(table: Mapping[Any, Any], y: np.ndarray, sample_weight: Any) -> np.ndarray:
+def _class_weight(table: Mapping[Any, Any], y: np.ndarray, sample_weight: Structure) -> np.ndarray:
     _check_class_weight(table)
     one_hot = y.ndim > 1 and y.shape[-1] > 1
     classes = y.argmax(-1) if one_hot else y
@@ -407,7 +407,7 @@ class ArrayData:
         """The shapes of the first batch."""
         size = self.batch_size
 
-        def spec(array: Any) -> jax.ShapeDtypeStruct:
+        def spec(array: ArrayLike) -> jax.ShapeDtypeStruct:
             return jax.ShapeDtypeStruct((min(size, array.shape[0]), *array.shape[1:]), array.dtype)
 
         return Batch(*jax.tree.map(spec, tuple(self.batch)))
@@ -638,7 +638,7 @@ class Reader(NamedTuple):
         self,
         x: Structure,
         y: Structure = None,
-        sample_weight: Any = None,
+        sample_weight: Structure = None,
         batch_size: int | None = None,
         class_weight: Any = None,
         on_device: bool | str = "auto",
@@ -680,7 +680,7 @@ class Reader(NamedTuple):
         self,
         x: Structure,
         y: Structure = None,
-        sample_weight: Any = None,
+        sample_weight: Structure = None,
         class_weight: Any = None,
         names: Any = None,
     ) -> Batch:
@@ -736,7 +736,7 @@ def check_labels(objective: CompiledObjective, batch: Batch, outputs: Structure)
             losses.check_labels(loss, y, prediction.shape[-1])
 
 
-def _check_shared(y: Any, prediction: Any) -> None:
+def _check_shared(y: Structure, prediction: Any) -> None:
     """Checks the one `y` of several outputs, which may be meant to have a column for each."""
     if y.ndim == prediction.ndim > 1 and y.shape[-1] not in (1, prediction.shape[-1]):
         raise ValueError(

@@ -350,7 +350,7 @@ def flatten_outputs(outputs: Structure, names: Any) -> list[Any]:
     return jax.tree.leaves(outputs, is_leaf=lambda x: x is None)
 
 
-def _with_rows_of(y_true: Any, y_pred: Any) -> Any:
+def _with_rows_of(y_true: Structure, y_pred: Structure) -> Any:
     """Returns an output's spec with the targets' rows: it may be that of another batch."""
     if not (y_true.shape and y_pred.shape):
         return y_pred

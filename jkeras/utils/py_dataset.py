@@ -5,6 +5,7 @@ from typing import Any, Self
 
 from jkeras.base.arguments import check_arguments
 from jkeras.base.numbers import count
+from jkeras.base.types import Structure
 
 
 class PyDataset:
@@ -80,7 +81,7 @@ class PyDataset:
             index += 1
 
 
-def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
+def pack_x_y_sample_weight(x: Structure, y: Any = None, sample_weight: Any = None) -> Any:
     """Returns `x`, `(x, y)` or `(x, y, sample_weight)`: what a batch looks like.
 
     Example:
