@@ -161,11 +161,12 @@ class CompiledObjective:
         else:
             given = self._spread(loss, "loss"), self._spread(loss_weights, "loss_weights")
             entries = zip(*given, path_names(names), itertools.count(), strict=False)
-        made = (
-            LossTerm(_as_loss(value), _as_factor(factor, loss_weights), name, outputs)
-            for value, factor, name, outputs in entries
-        )
-        return [term for term in made if term.loss is not None]
+        terms = []
+        for value, factor, name, outputs in entries:
+            made, factor = _as_loss(value), _as_factor(factor, loss_weights)
+            if made is not None:
+                terms.append(LossTerm(made, factor, name, outputs))
+        return terms
 
     def _spread(self, value: Any, argument: str) -> list[Any]:
         entries = per_output(value, self.output_names, argument)
