@@ -287,6 +287,8 @@ def _plan(model: Any, group: Group | None, by_name: bool = False) -> Plan:
 
 def _matched(model: Any, saved: dict[str, list[Dataset]], by_name: bool) -> list[tuple[Layer, str]]:
     if not model.built:
+        if not any(saved.values()):  # nor had it any when it was saved
+            return []
         raise ValueError(
             "Unable to load weights saved in HDF5 format into a model that has not created its "
             "variables yet. Call the model first (or `build()` it), then load the weights."

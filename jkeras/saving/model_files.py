@@ -84,7 +84,7 @@ def save_model(
     path = _as_path(filepath)
     if path.name in ("", ".."):
         raise ValueError(
-            f"Invalid filepath for saving: {os.fspath(filepath)!r} names no file of its own. Give "
+            f"Invalid filepath for saving: {str(filepath)!r} names no file of its own. Give "
             "a name with the suffix `.keras`."
         )
     is_legacy = path.suffix in _LEGACY_SUFFIXES

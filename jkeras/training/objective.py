@@ -15,7 +15,6 @@ import numpy as np
 
 from jkeras import losses as losses_module
 from jkeras import metrics as metrics_module
-from jkeras import tree
 from jkeras.base import registry
 from jkeras.base.naming import nearest, unique
 from jkeras.base.types import Structure
@@ -24,6 +23,7 @@ from jkeras.training.loss_terms import (
     LossTerm,
     has_losses_of_structures,
     is_container,
+    numbered,
     path_names,
     spread_losses,
 )
@@ -161,8 +161,7 @@ class CompiledObjective:
         names = self.output_names
         entries: Iterable[tuple[Any, Any, str, Any]]
         if has_losses_of_structures(loss, names):
-            count = itertools.count()
-            positions = tree.map_structure(lambda _: next(count), names)
+            positions = numbered(names, itertools.count())
             entries = spread_losses(loss, loss_weights, names, positions)
         else:
             given = self._spread(loss, "loss"), self._spread(loss_weights, "loss_weights")
