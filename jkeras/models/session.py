@@ -693,11 +693,15 @@ class Training(_Run):
 
     def __init__(self, session: Session, program: Program, select: Any, wrap: Any = None):
         super().__init__(session, program)
-        self._cells = session.cells(program.outside)
-        run_chunk = program.chunk(select, self._cells.donates, self._cells.shardings)
-        self._run_chunk = run_chunk if wrap is None else wrap(run_chunk)
+        self._select, self._wrap = select, wrap
+        self._compile()
         self.metrics: Any = program.empty
         self._restored: dict[str, Any] = {}  # values of variables outside, not yet found
+
+    def _compile(self) -> None:
+        cells = self._cells = self._session.cells(self._program.outside)
+        run_chunk = self._program.chunk(self._select, cells.donates, cells.shardings)
+        self._run_chunk = run_chunk if self._wrap is None else self._wrap(run_chunk)
 
     @property
     def donates(self) -> bool:
@@ -728,7 +732,10 @@ class Training(_Run):
     def _again(self) -> None:
         self._set_restored()
         _warn_of_borrowed(self._program.outside)
-        self._cells = self._session.cells(self._program.outside)
+        if self._layout.where is None:
+            self._cells = self._session.cells(self._program.outside)
+        else:  # where the arrays lie is a part of the program
+            self._compile()
 
     def write(self, state: TrainState) -> None:
         """Keeps a state in the cells."""
