@@ -183,7 +183,7 @@ def as_png(image: np.ndarray) -> bytes:
     """
     height, width, channels = image.shape
     kind = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
-    # Every row starts with the number of its filter; 0 is none.
+    # Every row starts with the number of its filter; 0 stands for no filter.
     rows = np.insert(image.reshape(height, width * channels), 0, 0, axis=1)
 
     def chunk(name: bytes, data: bytes) -> bytes:

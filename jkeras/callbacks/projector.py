@@ -20,7 +20,7 @@ class EmbeddingsLog:
         metadata: A file with a line for each vector, for all layers; or files by layers' names.
 
     Raises:
-        ValueError: If `metadata` names a layer that is no Embedding layer of the model.
+        ValueError: If `metadata` names a layer that is not an Embedding layer of the model.
     """
 
     def __init__(self, folder: str, model: Any, metadata: str | Mapping[str, str] | None):

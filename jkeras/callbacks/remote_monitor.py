@@ -15,7 +15,7 @@ from jkeras.core import processes
 
 
 class RemoteMonitor(Callback):
-    """Sends each epoch's logs to a server, by POST; a server that does not answer is no error.
+    """Sends each epoch's logs to a server, by POST; a server that does not answer is not an error.
 
     Args:
         root: The address of the server.

@@ -10,7 +10,8 @@ import numpy as np
 
 from jkeras.base import keys
 from jkeras.base.naming import auto_name
-from jkeras.base.types import ArrayLike, DTypeLike
+from jkeras.base.tracing import concretely
+from jkeras.base.types import ArrayLike, DTypeLike, Identifier
 from jkeras.core import placement, policy, scope
 from jkeras.core.arithmetic import add_operators
 
@@ -59,9 +60,9 @@ class Variable:
 
     def __init__(
         self,
-        initializer: Any,
+        initializer: Identifier,
         shape: tuple[int, ...] | None = None,
-        dtype: Any = None,
+        dtype: DTypeLike = None,
         trainable: bool = True,
         autocast: bool = True,
         aggregation: str = "none",
@@ -120,7 +121,7 @@ class Variable:
             # A plain function gets no key, so it must not move the draws of what comes after.
             self._seed = keys.draw_seed() if hasattr(initializer, "draw") else None
         else:
-            with jax.ensure_compile_time_eval():
+            with concretely():
                 self._array = _as_array(initializer, dtype)
             self._shape, self._dtype = self._array.shape, self._array.dtype.name
             if shape is not None and tuple(shape) != self._shape:
@@ -134,7 +135,7 @@ class Variable:
         """Returns the array outside of pure calls; draws it at the first read."""
         if self._array is None:
             # Weights are concrete even when first read inside somebody's trace.
-            with jax.ensure_compile_time_eval():
+            with concretely():
                 key = None if self._seed is None else keys.key_from(self._seed)
                 where = placement.current()
                 self._array = self.initial_value(key) if where is None else where.draw(self, key)
@@ -184,6 +185,11 @@ class Variable:
             value = self._initializer.draw(self._shape, self._dtype, key)
         else:
             value = self._initializer(self._shape, dtype=self._dtype)
+        if value is None or isinstance(value, str):
+            raise TypeError(
+                f"The initializer of {self.path!r} returned {value!r}, and not an array of shape "
+                f"{self._shape}."
+            )
         value = jnp.asarray(value, self._dtype)
         if value.shape != self._shape:
             raise ValueError(
@@ -200,7 +206,8 @@ class Variable:
         if here is None:
             return self.show()
         array = here.read(self)
-        if here.autocast and self.autocast and policy.is_float(self._dtype):
+        wanted = here.autocast and self.autocast and policy.is_float(self._dtype)
+        if wanted and array.dtype != here.autocast:
             array = jnp.asarray(array, here.autocast)
         return array
 
@@ -220,8 +227,17 @@ class Variable:
         here = scope.current()
         return self.show() if here is None else here.read(self)
 
-    def take(self, value: Any) -> None:
-        """Does `assign`, and shows the new value to nobody: it need not be copied later."""
+    def take(self, value: Any, given: bool = False) -> None:
+        """Does `assign`, and shows the new value to nobody: it need not be copied later.
+
+        Args:
+            value: The array.
+            given: Whether nobody else keeps it, so that a NumPy array need not be copied.
+        """
+        here = scope.current()
+        if here is not None and here.records:
+            here.write(self, value)
+            return
         if isinstance(value, Variable):
             value = value.value
         on_device = isinstance(value, jax.Array)
@@ -232,11 +248,13 @@ class Variable:
                 f"`variable.assign(value)` must match. variable.shape={self._shape}, Received: "
                 f"value.shape={array.shape}. Target variable: {self.path!r}"
             )
-        here = scope.current()
         if here is None:
             # A copy: the caller's array stays his. That of a NumPy array needs no program.
             dtype, where = jnp.dtype(self._dtype), placement.current()
-            copy = jnp.array(array, dtype) if on_device else np.array(array, dtype)
+            if on_device:
+                copy = jnp.array(array, dtype)
+            else:
+                copy = np.asarray(array, dtype) if given else np.array(array, dtype)
             if where is not None:
                 copy = where.put(copy, where.sharding_of(self))
             self.set_cell(copy if on_device or where is not None else jax.device_put(copy))
@@ -371,7 +389,7 @@ def _plain(value: Any) -> Any:
 _ARRAY_ATTRIBUTES = frozenset(n for n in dir(jax.Array) if not n.startswith("_")) - {*dir(Variable)}
 
 
-def _as_array(value: Any, dtype: Any) -> jax.Array:
+def _as_array(value: Any, dtype: DTypeLike) -> jax.Array:
     if isinstance(value, Variable):
         value = value.value
     if dtype is None:

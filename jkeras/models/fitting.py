@@ -10,7 +10,7 @@ import numpy as np
 
 from jkeras.base import keys, settings
 from jkeras.base.platforms import platform
-from jkeras.base.types import Structure
+from jkeras.base.types import ArrayLike, Structure
 from jkeras.callbacks.callback import CallbackList, History
 from jkeras.callbacks.console import is_terminal
 from jkeras.callbacks.progress import EpochProgress, Progress, resolve_verbose
@@ -286,7 +286,7 @@ class Fit:
         self._session.draws = random["draws"]
         keys.set_global_state(random["now"])
 
-    def _by_path(self, tree: Any) -> dict[str, Any]:
+    def _by_path(self, tree: Structure) -> dict[str, Any]:
         leaves, structure = jax.tree.flatten(tree)
         if (
             not self._paths or structure != self._structure
@@ -322,7 +322,7 @@ class Fit:
                 "compile the model as it was when the state was saved."
             )
 
-        def fill(path: Any, array: Any) -> Any:
+        def fill(path: Any, array: ArrayLike) -> Any:
             value = arrays.get(jax.tree_util.keystr(path), array)
             if isinstance(array, jax.Array) and len(array.sharding.device_set) > 1:
                 if getattr(value, "sharding", None) == array.sharding:
@@ -534,16 +534,21 @@ def train_on_batch(
         The loss (and the metrics) before the step; see `evaluate`.
     """
     session: Session = self._compiled_session("train_on_batch")
-    batch = session.read(x, y, sample_weight, None, class_weight).batch
+    given = session.read(x, y, sample_weight, None, class_weight)
+    if not isinstance(given, data_module.ArrayData):
+        raise TypeError(
+            "train_on_batch() takes the arrays of one batch, but `x` gives batches: it is "
+            f"{x!r:.60}. Pass it to fit(), or call train_on_batch(*batch) for each batch in turn."
+        )
+    batch = given.batch
     data = data_module.ArrayData(batch, data_module.check_lengths(batch))
     program = session.program("train", data.example)
     session.check_labels(program, data)
     training = Training(session, program, engine.take_slot)
     training.begin()
     where = placement.current()
-    slots = jax.tree.map(lambda a: (jnp if where is None else np).asarray(a)[None], batch)
-    slots = slots if where is None else where.send(slots, 1)
-    logs = loop.fetch(training.take(Chunk(None, slots, 0, 1)))
+    batch = batch if where is None else where.send(batch, 0)
+    logs = loop.fetch(training.take(Chunk(None, None, 0, 1, whole=True, rest=batch)))
     training.publish()
     return logs if return_dict else results.as_list(self, logs)
 
@@ -572,5 +577,5 @@ def predict_on_batch(self: Any, x: Structure) -> Any:
     return self.predict(x, batch_size=_rows(x), verbose=0)
 
 
-def _rows(x: Any) -> int:
+def _rows(x: Structure) -> int:
     return max(len(jax.tree.leaves(data_module.as_structure(x, "x"))[0]), 1)

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import logging
+import operator
 import threading
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,7 @@ import numpy as np
 
 from jkeras.base import compilation_cache, keys, registry
 from jkeras.base.platforms import platform
+from jkeras.base.tracing import concretely
 from jkeras.base.types import ArrayLike, Structure
 from jkeras.core import graph, placement, pure, scope
 from jkeras.core.seeds import SeedGenerator
@@ -34,6 +36,8 @@ _log = logging.getLogger("jkeras")
 FACADE = frozenset(
     {"history", "stop_training", "stop_evaluating", "stop_predicting", "_session", "_fitting"}
 )
+# The attribute, not the property: it is read at every call.
+_IS_TRAINABLE = operator.attrgetter("_trainable")
 # A state of at most so many bytes is copied by each chunk and not donated, which takes less time:
 # on a CPU; and elsewhere, where copying a gigabyte takes about a millisecond.
 _SMALL_STATE, _SMALL_STATE_ELSEWHERE = 2**20, 2**28
@@ -70,7 +74,7 @@ class Layout:
         self.where = placement.current()
         if self.where is not None:
             self.where.name(self.named)
-        self.trainable = [v.trainable for v in self.named.values()]
+        self.trainable = list(map(_IS_TRAINABLE, self.named.values()))
         self.flags = [layer.trainable for layer in self.snapshot.parts]
         self.programs: dict[Any, Any] = {}
         self.descriptions: dict[Any, Description] = {}
@@ -81,7 +85,7 @@ class Layout:
         return (
             self.where is placement.current()
             and self.snapshot.is_current()
-            and self.trainable == [v.trainable for v in self.named.values()]
+            and self.trainable == list(map(_IS_TRAINABLE, self.named.values()))
         )
 
     def has_parts_of(self, other: "Layout") -> bool:
@@ -124,7 +128,7 @@ class Cells:
         self._all, self._structure = jax.tree.flatten(
             (params, {**state, **outside}, slots), is_leaf=is_cell
         )
-        size = sum(v.size * jnp.dtype(v.variable_dtype).itemsize for v in self._all)
+        size = sum([v.size * jnp.dtype(v.variable_dtype).itemsize for v in self._all])
         self.donates = size > (_SMALL_STATE if platform() == "cpu" else _SMALL_STATE_ELSEWHERE)
         self._outside = {id(v) for v in outside.values()}  # some may be the optimizer's, too
         where = layout.where
@@ -315,8 +319,10 @@ class Session:
             names = ["output"] if count == 1 else [f"output_{i + 1}" for i in range(count)]
         if isinstance(outputs, Mapping) and len(jax.tree.leaves(outputs)) == len(outputs):
             return {key: str(key) for key in outputs}
-        nested = isinstance(outputs, (list, tuple, Mapping)) and len(outputs) != len(names)
-        return jax.tree.unflatten(jax.tree.structure(outputs), names) if nested else names
+        listed = not isinstance(outputs, (list, tuple, Mapping)) or (
+            isinstance(outputs, list) and len(outputs) == len(names)
+        )
+        return names if listed else jax.tree.unflatten(jax.tree.structure(outputs), names)
 
     def objective(self, outputs: Structure, y: Structure) -> CompiledObjective:
         """Returns the losses and metrics of `compile` for outputs and targets of these shapes."""
@@ -332,7 +338,7 @@ class Session:
                 )
         return self._objectives[key]
 
-    def _targets(self, y: Any, names: Any) -> list[Any] | None:
+    def _targets(self, y: Structure, names: Any) -> list[Any] | None:
         try:
             targets = per_output(y, names, "y") if y is not None else None
         except ValueError:  # whatever a step of the user's own makes of them
@@ -379,7 +385,7 @@ class Session:
         own = hooks.overridden(self.model)
         rows = None if data.is_stream(given) else batch_size or 32
 
-        def names(x: Any) -> Any:
+        def names(x: Structure) -> Any:
             if "train_step" in own or "test_step" in own:
                 try:
                     return self.describe(_first(x, rows)).names
@@ -529,7 +535,7 @@ class Session:
         Its state is found as a variable from outside of the model, and carried as one.
         """
         if self._draws is None:
-            with scope.outside(), jax.ensure_compile_time_eval():
+            with scope.outside(), concretely():
                 self._draws = SeedGenerator(name="draws")
         return self._draws.next_key()
 
@@ -710,7 +716,8 @@ class Training(_Run):
 
     def begin(self) -> None:
         """Starts the metrics again."""
-        self.metrics = self._program.empty
+        empty, objective = self._program.empty, self._program.objective
+        self.metrics = empty if objective is None else objective.restart(empty, self.metrics)
         self._program.reset()
 
     def state(self) -> TrainState:
@@ -871,7 +878,7 @@ class Prediction(_Run):
         cells = [*self._layout.named.values(), *self._program.outside.values()]
         run_chunk = self._run_chunk
 
-        def run(x: Any) -> Any:
+        def run(x: Structure) -> Any:
             return run_chunk({}, read_cells(cells), None, rest=x)[1][0]
 
         return Shortcut(run, self._layout.snapshot.is_current)
@@ -963,17 +970,17 @@ def spec_of(array: ArrayLike) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(array.shape, jax.dtypes.canonicalize_dtype(array.dtype))
 
 
-def _symbol(array: Any) -> graph.SymbolicTensor:
+def _symbol(array: ArrayLike) -> graph.SymbolicTensor:
     """Returns a symbolic tensor for an array of a batch, its first axis of any size."""
     dtype = jax.dtypes.canonicalize_dtype(array.dtype)
     sample = array.shape[0] if array.ndim else None
     return graph.SymbolicTensor((None, *array.shape[1:]), dtype, sample=sample)
 
 
-def _first(x: Any, rows: int | None) -> Any:
+def _first(x: Structure, rows: int | None) -> Any:
     """Returns the specs of the first rows of arrays; of all, if `rows` is None."""
 
-    def spec(array: Any) -> jax.ShapeDtypeStruct:
+    def spec(array: ArrayLike) -> jax.ShapeDtypeStruct:
         count = array.shape[0] if rows is None else min(rows, array.shape[0])
         return jax.ShapeDtypeStruct((count, *array.shape[1:]), array.dtype)
 

@@ -283,7 +283,7 @@ class HostFeed(ArrayFeed):
 
             return where.send_rows(shape, 1, part)
 
-        def gather(array: Any) -> np.ndarray:
+        def gather(array: ArrayLike) -> np.ndarray:
             out = np.empty((capacity, rows.shape[1], *array.shape[1:]), array.dtype)
             flat = out.reshape(-1, *array.shape[1:])
             take(array, index.reshape(-1), flat[: index.size])
@@ -371,7 +371,7 @@ def _compare(batch: Structure) -> None:
     processes.meet(Said(f"a batch of the stream with the checksum {checksum}"))
 
 
-def _rows(array: Any, start: int, stop: int) -> Any:
+def _rows(array: ArrayLike, start: int, stop: int) -> Any:
     """Returns a view of some rows; of what is in a file, the rows themselves, looked at."""
     rows = array[start:stop]
     if isinstance(array, np.memmap) or not isinstance(array, (np.ndarray, jax.Array)):
