@@ -938,12 +938,11 @@ def _placing(mode: str, step: Any, shardings: Any, where: Any) -> Any:
 
     def placed(state: TrainState, batch: Any) -> TrainState:
         new = step(state, batch)
-        arrays = jax.tree.map(
+        params, kept, slots = jax.tree.map(
             jax.lax.with_sharding_constraint, (new.params, new.state, new.opt_state), shardings
         )
-        metrics = where.replicate(new.metrics)
-        counters = where.replicate((new.step, state.rng))
-        return TrainState(counters[0], *arrays, metrics, counters[1])
+        taken, metrics, rng = where.replicate((new.step, new.metrics, state.rng))
+        return TrainState(taken, params, kept, slots, metrics, rng)
 
     def whole(state: Any, batch: Any) -> Any:
         return where.replicate(step(state, batch))
