@@ -41,8 +41,8 @@ def writing(path: str | os.PathLike, overwrite: bool = True) -> Iterator[IO[byte
     """
     with processes.one_writes(os.fspath(path), lambda: _file_target(path, overwrite)) as target:
         if target is None:  # another process writes; the arrays are gathered from all
-            with tempfile.TemporaryFile() as file:
-                yield file
+            with tempfile.TemporaryFile() as unused:
+                yield unused
             return
         temporary, file = _new_file(target)
         try:
