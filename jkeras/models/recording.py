@@ -157,11 +157,11 @@ def _regularized(layer: Any, x: Any) -> Any:
 
 
 def _with_masks(outputs: Any, mask: Any) -> Any:
-    leaves, structure = jax.tree.flatten(outputs)
+    leaves = jax.tree.leaves(outputs)
     found = [mask] if len(leaves) == 1 else jax.tree.leaves(mask, is_leaf=lambda x: x is None)
     pairs = zip(leaves, found, strict=False)
     new = [x if m is None else _noted(SetMask(), x, mask=m) for x, m in pairs]
-    return structure.unflatten([*new, *leaves[len(new) :]])
+    return jax.tree.unflatten(jax.tree.structure(outputs), [*new, *leaves[len(new) :]])
 
 
 # ------------------------------------------------------------------ the graph of a call
@@ -359,7 +359,7 @@ def seen_graph(model: Any) -> graph.Graph | None:
     found = model.call_graph() if hasattr(model, "call_graph") else None
     if found is not None or not isinstance(model, Layer):
         return found
-    return _graph_for(model, model._call_specs or {})
+    return _graph_for(model, getattr(model, "_call_specs", None) or {})
 
 
 def graph_within(layer: Any, call: graph.Call | None) -> graph.Graph | None:
@@ -416,7 +416,7 @@ def describe_for_file(self: Any) -> dict[str, Any]:
     names = functional_config.names_in(found)
     places = {names[id(k)]: list(v) for k, v in places_of(found, self).items()}
     paths = {v: path for path, v in parts.named_variables(self).items()}
-    optimizer = getattr(self, "optimizer", None)
+    optimizer: Any = getattr(self, "optimizer", None)
     is_built = optimizer is not None and optimizer.built
     trained = optimizer._trainable_variables if is_built else self.trainable_variables
     base: Any = next(c for c in type(self).__mro__ if registry.is_builtin(c))
