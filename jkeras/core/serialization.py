@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 import jax.export
-import numpy as np
+import jax.numpy as jnp
 
 
 def know_to_flax(kind: type, fields: tuple[str, ...]) -> None:
@@ -25,7 +25,9 @@ def know_to_flax(kind: type, fields: tuple[str, ...]) -> None:
 
     def from_state(value: Any, state: dict[str, Any]) -> Any:
         read = {
-            f: _like(getattr(value, f), flax.from_state_dict(_plain(getattr(value, f)), state[f], f))
+            f: _like(
+                getattr(value, f), flax.from_state_dict(_plain(getattr(value, f)), state[f], f)
+            )
             for f in fields
         }
         return value.replace(**read)
@@ -45,7 +47,7 @@ def _like(before: Any, after: Any) -> Any:
     def same(x: Any, read: Any) -> Any:
         if not _is_key(x):
             return read
-        return jax.random.wrap_key_data(np.asarray(read), impl=jax.random.key_impl(x))
+        return jax.random.wrap_key_data(jnp.asarray(read), impl=jax.random.key_impl(x))
 
     return jax.tree.map(same, before, after)
 

@@ -19,7 +19,6 @@ import numpy as np
 
 from jkeras.base import naming, settings
 from jkeras.core import parts
-from jkeras.core.layer import Layer
 from jkeras.core.scope import Finding, enter
 from jkeras.core.variable import Variable
 from jkeras.export import programs
@@ -33,8 +32,8 @@ FORMAT, _METADATA, _PROGRAM, _FOLDER = "jkeras.export", "metadata.json", ".stabl
 class ExportArchive:
     """Functions of models as programs in one file, with the weights that they take.
 
-    `model.export(path)` writes such a file with one endpoint, `serve`; this class is for several, or
-    for other functions. `keras.export.load` and `keras.layers.TFSMLayer` read it; and so does
+    `model.export(path)` writes such a file with one endpoint, `serve`; this class is for several,
+    or for other functions. `keras.export.load` and `keras.layers.TFSMLayer` read it; and so does
     `jax.export` without this library: see the page on exporting.
 
     All variables that an endpoint uses are found, so that `track` is only needed for those of
@@ -177,15 +176,15 @@ class ExportArchive:
         Raises:
             ValueError: If these are no variables.
         """
-        found = list(variables) if isinstance(variables, (list, tuple, set)) else [None]
+        found: Any = list(variables) if isinstance(variables, (list, tuple, set)) else [None]
         if not all(isinstance(v, Variable) for v in found):
             raise ValueError(
                 "Expected `variables` to be a list, tuple or set of keras.Variable instances. "
                 f"Received: variables={variables!r:.200}"
             )
         for variable in found:
-            self._add(variable, variable.path)  # type: ignore[union-attr]
-        self._collections[name] = found  # type: ignore[assignment]
+            self._add(variable, variable.path)
+        self._collections[name] = found
 
     # -------------------------------------------------------------- what is in it
     @property
@@ -345,7 +344,7 @@ class Artifact:
     def __init__(self, path: Path, metadata: dict[str, Any], members: Archive):
         name = str(path)
         self.path = path
-        described = metadata.get("weights"), metadata.get("endpoints"), metadata.get("collections")
+        described: list[Any] = [metadata.get(k) for k in ("weights", "endpoints", "collections")]
         if not all(isinstance(d, dict) for d in described):
             raise ValueError(f"The metadata.json of {name!r} is damaged.")
         weights, endpoints, collections = described
@@ -398,11 +397,9 @@ class Artifact:
 def _fitting(program: programs.Program, args: tuple) -> Any:
     """Gives arrays the dtypes that a program takes."""
     wanted = program.arguments
-    if jax.tree.structure(args) != jax.tree.structure(wanted):
-        raise ValueError(
-            f"The endpoint is called on {_text(wanted)}, got the structure "
-            f"{jax.tree.structure(args)}."
-        )
+    given: Any = jax.tree.structure(args)
+    if given != jax.tree.structure(wanted):
+        raise ValueError(f"The endpoint is called on {_text(wanted)}, got the structure {given}.")
     return jax.tree.map(lambda a, w: np.asarray(a, w.dtype) if _is_host(a) else a, args, wanted)
 
 

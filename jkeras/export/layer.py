@@ -12,7 +12,6 @@ from jkeras.base import registry
 from jkeras.core import scope
 from jkeras.core.layer import Layer
 from jkeras.export.archive import load
-from jkeras.layers.arguments import next_key
 
 
 class TFSMLayer(Layer):
@@ -61,8 +60,8 @@ class TFSMLayer(Layer):
         path = Path(os.fsdecode(filepath)).expanduser()
         if path.is_dir() and (path / "saved_model.pb").exists():
             raise NotImplementedError(
-                f"{str(path)!r} is a SavedModel of TensorFlow, which only TensorFlow runs. With it, "
-                "save the model as `.keras` or `.h5`, and load that by keras.models.load_model."
+                f"{str(path)!r} is a SavedModel of TensorFlow, which only TensorFlow runs. With "
+                "it, save the model as `.keras` or `.h5`, and load that by keras.models.load_model."
             )
         self.filepath, self.call_endpoint = str(path), call_endpoint
         self.call_training_endpoint = call_training_endpoint
@@ -90,17 +89,18 @@ class TFSMLayer(Layer):
         if len(wanted) != 1:
             if not isinstance(inputs, (list, tuple)) or len(inputs) != len(wanted):
                 raise ValueError(
-                    f"The endpoint takes {len(wanted)} arguments: call the layer {self.name!r} on a "
-                    "list of as many."
+                    f"The endpoint takes {len(wanted)} arguments: call the layer {self.name!r} on "
+                    "a list of as many."
                 )
             args = tuple(inputs)
-        if jax.tree.structure(args) != jax.tree.structure(wanted):
+        given: Any = jax.tree.structure(args)
+        if given != jax.tree.structure(wanted):
             raise ValueError(
                 f"The endpoint is called on the structure {jax.tree.structure(wanted)}; the layer "
-                f"{self.name!r} got {jax.tree.structure(args)}."
+                f"{self.name!r} got {given}."
             )
         args = jax.tree.map(lambda x, w: x.astype(w.dtype), args, wanted)
-        key = next_key(self) if program.draws else None
+        key = self.next_key() if program.draws else None
         weights = {k: variable.value for k, variable in self._by_key.items()}
         outputs, new = program.call(weights, *args, key=key)
         if scope.current() is not None:
@@ -123,8 +123,8 @@ class TFSMLayer(Layer):
         with registry.CustomObjectScope(custom_objects):
             if registry.custom_object("TFSMLayer") is not cls:
                 raise ValueError(
-                    "Not allowed: a config names the file of a TFSMLayer, and a file that is loaded "
-                    "shall not say which others are read. If you know where it comes from, pass "
-                    "custom_objects={'TFSMLayer': keras.layers.TFSMLayer}."
+                    "Not allowed: a config names the file of a TFSMLayer, and a file that is "
+                    "loaded shall not say which others are read. If you know where it comes from, "
+                    "pass custom_objects={'TFSMLayer': keras.layers.TFSMLayer}."
                 )
         return super().from_config(config)

@@ -23,8 +23,8 @@ _INSTEAD = {
         'by openvino.convert_model("model.onnx").'
     ),
     "torch": (
-        "An ExportedProgram is made by PyTorch.\nSave the model as `.keras`, load that with Keras on "
-        "PyTorch, and export it there; or export it as ONNX."
+        "An ExportedProgram is made by PyTorch.\nSave the model as `.keras`, load that with Keras "
+        "on PyTorch, and export it there; or export it as ONNX."
     ),
 }
 _FORMATS = ("stablehlo", "onnx")
@@ -78,14 +78,12 @@ def export_model(
         )
     kwargs.pop("is_static", None)
     verbose = verbose is None or bool(verbose)
-    options = {k: kwargs.pop(k) for k in ("opset_version", "check") if k in kwargs}
-    if kwargs or (options and format != "onnx"):
-        raise ValueError(
-            f"Unknown arguments of export() for {format!r}: {sorted({**kwargs, **options})}"
-        )
+    unknown = kwargs.keys() - ({"opset_version", "check"} if format == "onnx" else set())
+    if unknown:
+        raise ValueError(f"Unknown arguments of export() for {format!r}: {sorted(unknown)}")
     if format == "onnx":
         from jkeras.export.onnx_files import export_onnx
 
-        export_onnx(self, filepath, verbose, input_signature, **options)
+        export_onnx(self, filepath, verbose, input_signature, **kwargs)
     else:
         export_stablehlo(self, filepath, verbose, input_signature)

@@ -173,7 +173,7 @@ class Graph:
         if isinstance(node, ast.Name):
             return self.sizes[node.id]
         if isinstance(node, ast.Constant):
-            return self.ints([node.value])
+            return self.ints([int(str(node.value))])
         if isinstance(node, ast.UnaryOp):
             return self.add("Neg", [self._computed(node.operand)])
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
@@ -211,6 +211,8 @@ class Graph:
             )
             return self.run(jaxpr, constants, inputs[len(inputs) - len(jaxpr.invars) :])
         outs = [x.aval for x in equation.outvars]
+        if any(jax.dtypes.issubdtype(x.dtype, jax.dtypes.extended) for x in outs):
+            raise Unsupported(f"{_reason('random_')} (the operation {name!r} of JAX)")
         if all(x.is_known for x in inputs) and name not in _LAZY:
             folded = self._fold(equation, inputs, outs)
             if folded is not None:
@@ -254,7 +256,7 @@ def _reason(name: str) -> str:
     return "The model computes something that has no counterpart in ONNX here"
 
 
-_BY_NUMPY = {
+_BY_NUMPY: dict[str, Callable[..., Any]] = {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "max": np.maximum, "min": np.minimum,
     "abs": np.abs, "neg": np.negative, "gt": np.greater, "ge": np.greater_equal, "lt": np.less,
     "le": np.less_equal, "eq": np.equal, "ne": np.not_equal, "and": np.bitwise_and,

@@ -6,9 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from jkeras.export.onnx_graph import Graph, Unsupported, Value, converts, known
+from jkeras.export.onnx_graph import (
+    _SMALL_INTS,
+    Graph,
+    Unsupported,
+    Value,
+    _is_static,
+    converts,
+    known,
+)
 from jkeras.export.onnx_graph import CONVERTERS as CONVERTERS
-from jkeras.export.onnx_graph import _is_static, _SMALL_INTS
 
 
 # ------------------------------------------------------------------ element by element
@@ -18,7 +25,7 @@ def _elementwise(
     """Adds an operator that broadcasts; its output is as small as its inputs allow."""
     dtype = np.dtype(inputs[-1].dtype)
     wide = _SMALL_INTS.get(dtype.name) if operator not in _ON_ANY else None
-    if dtype == bool and operator in _NOT_OF_BOOLS:
+    if dtype.kind == "b" and operator in _NOT_OF_BOOLS:
         wide = "int32"
     names = [graph.small(x) for x in inputs]
     if wide:
@@ -446,13 +453,13 @@ def _gather(graph: Graph, inputs: Any, params: Any, outs: Any) -> Value:
     fill = params["fill_value"]
     dtype = np.dtype(outs[0].dtype)
     if fill is None:
-        fill = np.nan if not np.issubdtype(dtype, np.integer) and dtype != bool else _least(dtype)
+        fill = np.nan if dtype.kind not in "biu" else _least(dtype)
     condition = graph.made(fits, outs[0].shape, bool, stored)
     return _where(graph, condition, result, known(np.asarray(fill, dtype)), outs[0])
 
 
 def _least(dtype: np.dtype) -> Any:
-    if dtype == bool:
+    if dtype.kind == "b":
         return True
     return np.iinfo(dtype).max if np.issubdtype(dtype, np.unsignedinteger) else np.iinfo(dtype).min
 
@@ -627,7 +634,12 @@ def _conv(graph: Graph, inputs: Any, params: Any, outs: Any) -> Value:
             image, pads = _cropped(graph, image, pads)
         weights = _kernel(graph, kernel, numbers.rhs_spec)
         ends = [*(a for a, _ in pads), *(b for _, b in pads)]
-        attributes = {"strides": strides, "dilations": dilations, "pads": ends, "group": groups}
+        attributes: Any = {
+            "strides": strides,
+            "dilations": dilations,
+            "pads": ends,
+            "group": groups,
+        }
         name = graph.add(
             "Conv", [image, weights], kernel_shape=[int(n) for n in sizes], **attributes
         )
@@ -695,13 +707,14 @@ def _pooled(graph: Graph, operator: str, x: Value, params: Any, out: Any, **more
     kept = [still[0], still[-1]]
     space = [i for i in range(rank) if i not in kept]
     order = [*kept, *space]
+    if any(n != 1 for n in steps):
+        more["dilations"] = [steps[i] for i in space]
     name = graph.add(
         operator,
         [_transposed(graph, graph.full(x), order)],
         kernel_shape=[window[i] for i in space],
         strides=[strides[i] for i in space],
         pads=[*(pads[i][0] for i in space), *(pads[i][1] for i in space)],
-        **({"dilations": [steps[i] for i in space]} if any(n != 1 for n in steps) else {}),
         **more,
     )
     return _transposed(graph, name, [order.index(a) for a in range(rank)])

@@ -21,6 +21,7 @@ from jkeras.core.variable import Variable
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 MAX_BYTES = 512 * 2**20
+_MOST_DERIVATIVES = 1
 
 # Calls that XLA itself, or jaxlib, computes: checks of sizes, random bits, the largest entries.
 _KNOWN_CALLS = {
@@ -114,9 +115,10 @@ class Program:
             raise ValueError(f"What is said of {what} is damaged.")
         try:
             exported = jax.export.deserialize(bytearray(data))
-            texts = [exported.mlir_module()]
-            if exported.has_vjp():
-                texts.append(exported.vjp().mlir_module())
+            found, texts = exported, [exported.mlir_module()]
+            while found.has_vjp() and len(texts) < _MOST_DERIVATIVES + 2:
+                found = found.vjp()
+                texts.append(found.mlir_module())
         except ImportError as error:
             raise _no_flatbuffers() from error
         except Exception as error:
@@ -129,6 +131,8 @@ class Program:
             ) from error
         for text in texts:
             _check(text, what)
+        if len(texts) > _MOST_DERIVATIVES + 1:
+            raise ValueError(f"{what} holds more derivatives than are written: it is refused.")
         weights, writes, names = map(tuple, words)  # type: ignore[arg-type]
         program = cls(exported, weights, writes, description["draws"], names)
         program._check_arguments(what)
@@ -168,7 +172,7 @@ def _check(text: str, what: str) -> None:
 def _no_flatbuffers() -> ImportError:
     return ImportError(
         "jax.export writes and reads programs with the package flatbuffers, which is not "
-        'installed: pip install "jkeras[export]"'
+        "installed: pip install flatbuffers"
     )
 
 
@@ -228,7 +232,14 @@ def trace(
             return (outputs, new) if writes else outputs
 
         given = (*args, *([_seed()] if draws else []))
-        exported = jax.export.export(jax.jit(program), platforms=platforms)(weights, *given)
+        export = jax.export.export(jax.jit(program), platforms=platforms)
+        try:
+            exported = export(weights, *given)
+        except NotImplementedError as error:
+            raise ValueError(
+                f"This cannot be exported for {', '.join(platforms)}: {error}. (What calls Python, "
+                "such as jax.pure_callback, is no part of a program.)"
+            ) from error
     return Program(exported, tuple(weights), writes, draws, tuple(names))
 
 
@@ -254,7 +265,7 @@ def at_symbols(function: Callable, arguments: Sequence[Any]) -> tuple[Any, Any]:
     Raises:
         ValueError: If it can only be traced for sizes that are numbers.
     """
-    ways = [_symbolic(arguments, f"{{count}}_{{axis}}"), _symbolic(arguments, "{axis}")]
+    ways = [_symbolic(arguments, "{count}_{axis}"), _symbolic(arguments, "{axis}")]
     problem: Exception | None = None
     for args in ways if _unknown(arguments) > 1 else ways[:1]:
         try:

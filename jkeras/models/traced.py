@@ -38,8 +38,8 @@ class TracedLayer(_Holder, Layer):
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError(
-            f"The layer {self.name!r} of a TracedModel cannot be called by itself: the model is one "
-            "program. Load the model with its class, by custom_objects=..., to have its layers."
+            f"The layer {self.name!r} of a TracedModel cannot be called by itself: the model is "
+            "one program. Load the model with its class, by custom_objects=..., to have its layers."
         )
 
 
@@ -168,8 +168,8 @@ def _arrange(program: Program, inputs: Any, args: tuple, kwargs: Mapping[str, An
     leaves, places = jax.tree.leaves(given), jax.tree.leaves(wanted)
     if unknown or len(leaves) != len(places):
         raise ValueError(
-            f"The model was saved for {dict(zip(program.names, wanted, strict=True))}; it is called "
-            f"on {jax.tree.map(lambda x: (x.shape, x.dtype), named)}."
+            f"The model was saved for {dict(zip(program.names, wanted, strict=True))}; it is "
+            f"called on {jax.tree.map(lambda x: (x.shape, x.dtype), named)}."
         )
     arrays = [x.astype(w.dtype) for x, w in zip(leaves, places, strict=True)]
     return jax.tree.unflatten(jax.tree.structure(wanted), arrays)

@@ -45,7 +45,7 @@ def read_array(members: Archive, name: str, dtype: str, limit: int | None = None
     wanted = np.dtype(getattr(ml_dtypes, dtype, None) or dtype)
     size = math.prod(shape) * wanted.itemsize
     kind = found if wanted.isbuiltin else np.dtype(f"u{wanted.itemsize}")
-    fits = found.kind in "biufc" and (found == wanted or found == kind)
+    fits = found.kind in "biufc" and (found in (wanted, kind))
     if not fits or found.itemsize != wanted.itemsize or header.tell() + size != len(data):
         raise ValueError(
             f"The member {name!r} of {str(members.path)!r} is no array of dtype {dtype!r}, or has "

@@ -1,7 +1,8 @@
 """The programs of a model in a `.keras` file, which it is loaded from where its class is unknown.
 
-What a subclass computes is in its `call`, which no config describes. Two programs of XLA are written
-beside it, in the folder `program/`: its inference, and its training, which can be differentiated.
+What a subclass computes is in its `call`, which no config describes. Two programs of XLA are
+written beside it, in the folder `program/`: its inference, and its training, which can be
+differentiated.
 JAX reads them for half a year: they are an artefact, no format.
 """
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+from jkeras.base.types import DTypeLike, Identifier, Shape
 from jkeras.core import graph
 from jkeras.core.layer import Layer
 from jkeras.models.recording import graph_within, seen_graph
@@ -212,7 +213,7 @@ class _Builder:
         return _Ends(parts[0].starts, parts[-1].ends)
 
     # -------------------------------------------------------------- nodes
-    def _add_node(self, layer: Any, inputs: Any, outputs: Any, dtype: Any, box: Box) -> _Ends:
+    def _add_node(self, layer: Any, inputs: Any, outputs: Any, dtype: DTypeLike, box: Box) -> _Ends:
         options, kind = self.options, _kind(layer)
         name, suffix = (layer.name, f" ({kind})") if options.show_layer_names else (kind, "")
         header = Cell(((clean(name), True), (clean(suffix), False)), "black", "white", size=16)
@@ -244,7 +245,7 @@ def _kind(operation: Any) -> str:
     return type(operation).__name__
 
 
-def _function_name(activation: Any) -> str:
+def _function_name(activation: Identifier) -> str:
     for attribute in ("__name__", "name"):
         if isinstance(getattr(activation, attribute, None), str):
             return getattr(activation, attribute)
@@ -288,7 +289,7 @@ def _shapes_of_layer(layer: Any) -> tuple[Any, Any, Any]:
     return shapes, "?" if seen is None else seen, layer.compute_dtype
 
 
-def _readable(shapes: Any) -> str:
+def _readable(shapes: Shape) -> str:
     """Returns shapes (or dtypes) as one reads them: `(None, 3)`, `[(None, 3), (None, 2)]`."""
     if isinstance(shapes, Mapping):
         return "{" + ", ".join(f"{clean(str(k))}: {_readable(v)}" for k, v in shapes.items()) + "}"
