@@ -252,7 +252,7 @@ class Variable:
             # A copy: the caller's array stays his. That of a NumPy array needs no program.
             dtype, where = jnp.dtype(self._dtype), placement.current()
             if on_device:
-                copy = jnp.array(array, dtype)
+                copy: Any = jnp.array(array, dtype)
             else:
                 copy = np.asarray(array, dtype) if given else np.array(array, dtype)
             if where is not None:
