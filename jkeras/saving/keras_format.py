@@ -107,7 +107,7 @@ def read(members: Archive, compile: bool = True, untrusted: bool = False) -> Any
         source = weights.Tree(root)
         places = graphs.restore(model, found) if is_graph else None  # type: ignore[arg-type]
         weights.plan(model, source, places=places).run()
-        assets.load(model, members, places and {k: v[0] for k, v in places.items()})
+        assets.load(model, members, {k: v[0] for k, v in (places or {}).items()})
         if compile and compile_config:
             trained = graphs.trained(model, found) if places else None  # type: ignore[arg-type]
             optimizer = compile_configs.compile_model(model, compile_config, trained)

@@ -158,7 +158,7 @@ def read(root: Group, compile: bool = True) -> Any:
     text = root.text(_GRAPH)
     found = None if text is None else parse_json(text, _GRAPH, root.budget)
     described = dialects.modernize(config, _version(root))
-    members = _Members(root)
+    members: Any = _Members(root)
     if programs.are_in(members):
         found, described = None, _class_in(found)
     elif found is not None:
