@@ -158,7 +158,7 @@ def write_if_needed(model: Any) -> dict[str, bytes]:
 
 
 def _is_of_user(model: Any) -> bool:
-    is_own = hasattr(model, "saved_programs") or not registry.is_builtin(type(model))
+    is_own = hasattr(model, "saved_programs") or registry.public_module(type(model)) is None
     return is_own and model.call_graph() is None
 
 
@@ -194,12 +194,22 @@ def _arrays(model: Any) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     count = 0
     for _, _, layer, own in parts.walk(model):
-        stores_itself = type(layer).save_own_variables is not Layer.save_own_variables
+        is_plain = _stores_plainly(layer)
         for variable in own:
-            if stores_itself or not variable.is_weight:
+            if not (is_plain and variable.is_weight):
                 found[f"{FOLDER}/arrays/{count}.npy"] = write_array(np.asarray(variable.cell()))
             count += 1
     return found
+
+
+def _stores_plainly(layer: Any) -> bool:
+    """Says whether the file of weights holds a layer's as they are, in their order."""
+    if type(layer).save_own_variables is Layer.save_own_variables:
+        return True
+    store: dict[str, Any] = {}
+    layer.save_own_variables(store)
+    shapes = {str(i): v.shape for i, v in enumerate(layer._saved_variables())}
+    return {k: np.shape(array) for k, array in store.items()} == shapes
 
 
 # ------------------------------------------------------------------ reading

@@ -284,3 +284,8 @@ def test_it_is_a_layer_of_another_model(saved):
     given = numbers(3, 4)
     inner = keras.Model(x, found(x))
     assert same(inner.predict(given, verbose=0), model.predict(given, verbose=0))
+
+
+def test_weights_are_in_the_file_once(saved):
+    with zipfile.ZipFile(saved[1]) as file:
+        assert not [name for name in file.namelist() if name.startswith("program/arrays")]
