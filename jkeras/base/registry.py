@@ -8,8 +8,8 @@ import contextvars
 import inspect
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, Self
+from contextlib import contextmanager, nullcontext
+from typing import Any, Self, TypeVar
 
 import jax
 import numpy as np
@@ -17,6 +17,8 @@ import numpy as np
 from jkeras.base import naming
 from jkeras.base.arguments import check_arguments
 from jkeras.base.naming import nearest, to_snake_case
+
+_Made = TypeVar("_Made")
 
 # area ("layers", "losses", ...) -> every accepted name -> class or function
 _builtins: dict[str, dict[str, Any]] = {}
@@ -145,6 +147,8 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
             raise ValueError(
                 f"Cannot register a class that does not have a get_config() method: {obj.__name__}."
             )
+        if not callable(obj):
+            raise TypeError(f"A class or a function can be registered, got {obj!r}.")
         full_name = f"{package}>{name or obj.__name__}"
         _registered[full_name] = obj
         _registered_names[obj] = full_name
@@ -187,6 +191,11 @@ class CustomObjectScope:
     """
 
     def __init__(self, custom_objects: Mapping[str, Any] | None):
+        if custom_objects is not None and not isinstance(custom_objects, Mapping):
+            raise TypeError(
+                "`custom_objects` must be a dict from names to classes and functions, such as "
+                f"{{'MyLayer': MyLayer}}. Received: custom_objects={custom_objects!r:.60}"
+            )
         self._objects = dict(custom_objects or {})
         self._tokens: list[contextvars.Token] = []
 
@@ -217,6 +226,8 @@ class Configurable:
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         if args or kwargs:
+            if cls.__init__ is object.__init__:  # type: ignore[misc]
+                raise TypeError(f"{cls.__name__}() takes no arguments")
             check_arguments(cls, args, kwargs)
         self = super().__new__(cls)
         object.__setattr__(self, "_arguments", (args, kwargs))
@@ -229,7 +240,23 @@ class Configurable:
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """Makes an object from the dict that `get_config` returned."""
-        return cls(**deserialize_values(config))
+        return construct(cls, deserialize_values(config))
+
+
+def construct(cls: Callable[..., _Made], arguments: Mapping[str, Any]) -> _Made:
+    """Makes an object of a class with the arguments that a config holds.
+
+    Raises:
+        TypeError: If an argument is missing, or one is not known.
+    """
+    try:
+        return cls(**arguments)
+    except TypeError as error:
+        raise TypeError(
+            f"Error when deserializing class {getattr(cls, '__name__', cls)!r} using config="
+            f"{dict(arguments)}.\n\nException encountered: {error}\nA config holds the arguments "
+            "of the class's constructor, by name: what get_config() returned."
+        ) from error
 
 
 def constructor_arguments(obj: Configurable) -> dict[str, Any]:
@@ -337,6 +364,11 @@ def config_of(obj: Any) -> Any:
     """
     config = obj.get_config()
     cls = type(obj)
+    if not isinstance(config, Mapping):
+        raise TypeError(
+            f"get_config() of {cls.__name__} {getattr(obj, 'name', '')!r} must return a dict of "
+            f"the arguments with which from_config() makes it again, got {config!r:.60}."
+        )
     if (
         isinstance(obj, Configurable)
         and isinstance(config, Mapping)
@@ -542,7 +574,8 @@ def deserialize_keras_object(
     Raises:
         ValueError: If a class is unknown (it is never imported), or code is stored in the config.
     """
-    with CustomObjectScope({**(module_objects or {}), **(custom_objects or {})}):
+    names = {**(module_objects or {}), **(custom_objects or {})}
+    with CustomObjectScope(names) if names else nullcontext():
         if module_objects is not None and isinstance(config, str):
             named = module_objects.get(config)
             return named() if inspect.isclass(named) else find_function(config, area)
@@ -555,13 +588,18 @@ def deserialize_values(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _deserialize(config: Any, area: str | None, only_complete: bool = False) -> Any:
+    def inner_object(value: Any) -> Any:
+        if only_complete:
+            return _deserialize(value, area, only_complete)
+        return deserialize_keras_object(value, area=area)  # by this name: packages replace it
+
     if isinstance(config, (list, tuple)):
-        items = [_deserialize(v, area, only_complete) for v in config]
+        items = [inner_object(v) for v in config]
         return tuple(items) if isinstance(config, tuple) else items
     if not isinstance(config, Mapping):
         return config
     if "class_name" not in config or not isinstance(config["class_name"], str):
-        return {k: _deserialize(v, area, only_complete) for k, v in config.items()}
+        return {k: inner_object(v) for k, v in config.items()}
     name, inner = config["class_name"], config.get("config")
     if name.startswith("__"):
         return _deserialize_special(name, inner if isinstance(inner, Mapping) else config)
@@ -583,7 +621,7 @@ def _deserialize(config: Any, area: str | None, only_complete: bool = False) -> 
     if hasattr(cls, "from_config"):
         instance = cls.from_config(inner)
     else:
-        instance = cls(**deserialize_values(inner))
+        instance = construct(cls, deserialize_values(inner))
     if shared is not None and isinstance(number, int):
         shared[number] = instance
     build_config = config.get("build_config")

@@ -16,7 +16,7 @@ import jax
 import numpy as np
 
 from jkeras.base import naming
-from jkeras.base.types import ArrayLike, DTypeLike, Structure
+from jkeras.base.types import Axis, DTypeLike, Shape, Structure
 from jkeras.core import policy, scope, shapes
 from jkeras.core.arithmetic import add_operators
 from jkeras.core.explain import explaining
@@ -47,7 +47,7 @@ class SymbolicTensor:
     def __init__(
         self,
         shape: Iterable[int | None],
-        dtype: Any = None,
+        dtype: DTypeLike = None,
         sparse: bool = False,
         ragged: bool = False,
         record_history: bool = True,
@@ -82,7 +82,7 @@ class SymbolicTensor:
         given = shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
         return record(_reshape, (self, tuple(given)), {})
 
-    def squeeze(self, axis: Any = None) -> "SymbolicTensor":
+    def squeeze(self, axis: Axis = None) -> "SymbolicTensor":
         """Returns the tensor without axes of size 1."""
         return record(_squeeze, (self,), {"axis": axis})
 
@@ -132,7 +132,7 @@ class SymbolicTensor:
         )
 
     def __float__(self) -> float:
-        raise TypeError(f"{self!r} is symbolic: it is no number before the model runs.")
+        raise TypeError(f"{self!r} is symbolic: it is not a number before the model runs.")
 
     __int__ = __float__  # type: ignore[assignment]
 
@@ -200,23 +200,23 @@ add_operators(SymbolicTensor, _lift_operator)
 
 
 # The methods of a tensor, with the arguments' names that keras.ops has.
-def _get_item(x: Any, key: Any) -> Any:
+def _get_item(x: Structure, key: Any) -> Any:
     return x[key]
 
 
-def _reshape(x: Any, newshape: Any) -> Any:
+def _reshape(x: Structure, newshape: Shape) -> Any:
     return x.reshape(newshape)
 
 
-def _squeeze(x: Any, axis: Any) -> Any:
+def _squeeze(x: Structure, axis: Axis) -> Any:
     return x.squeeze(axis)
 
 
-def _cast(x: Any, dtype: Any) -> Any:
+def _cast(x: Structure, dtype: DTypeLike) -> Any:
     return x.astype(dtype)
 
 
-def _transpose(x: Any) -> Any:
+def _transpose(x: Structure) -> Any:
     return x.transpose()
 
 
@@ -280,7 +280,7 @@ class Call:
         return symbols(self.outputs)
 
 
-def is_symbolic(x: ArrayLike) -> bool:
+def is_symbolic(x: Any) -> bool:
     """Says whether `x` is a symbolic tensor.
 
     Example:
@@ -330,6 +330,11 @@ def record(function: Callable, args: tuple, kwargs: dict[str, Any], name: str | 
     operation = Operation(function, name)
     specs = abstract(explaining(function, f"{operation.kind}()"), args, kwargs)
     return record_call(operation, args, kwargs, specs)
+
+
+def note_call(layer: Any, call: "Call") -> None:
+    """Notes in a layer that it was called on symbols."""
+    layer.__dict__.setdefault("_calls", []).append(call)
 
 
 def record_call(layer: Any, args: tuple, kwargs: dict[str, Any], specs: Structure) -> Any:
@@ -438,7 +443,8 @@ class Graph:
         """What pictures show: the inputs, and what the calls call."""
         makers = {id(call.layer) for call in self.calls}
         makers |= {id(x.source.layer) for x in symbols(self.inputs) if x.source is not None}
-        return [operation for operation in self.operations if id(operation) in makers]
+        whole = self if self.training is None else trace(self.inputs, [self.outputs, *self.losses])
+        return [operation for operation in whole.operations if id(operation) in makers]
 
     @property
     def input_names(self) -> list[str]:
@@ -515,7 +521,12 @@ class _Place:
 
 
 def _restored_graph(
-    inputs: Any, layers: list[Any], calls: list[tuple], operations: tuple, both: Any, recorded: bool
+    inputs: Structure,
+    layers: list[Any],
+    calls: list[tuple],
+    operations: tuple,
+    both: Any,
+    recorded: bool,
 ) -> Graph:
     tensors: dict[int, SymbolicTensor] = {}
 
@@ -532,7 +543,7 @@ def _restored_graph(
         for x in call.output_list:
             x.source = call
         if hasattr(layer, "_calls"):
-            layer._calls.append(call)
+            note_call(layer, call)
         return call
 
     begins = jax.tree.map(tensor, inputs)
@@ -551,7 +562,7 @@ def _restored_graph(
     return graph(both[0], training=graph(both[1]), recorded=recorded)  # type: ignore[return-value]
 
 
-def _none(x: Any) -> bool:
+def _none(x: Structure) -> bool:
     return x is None
 
 

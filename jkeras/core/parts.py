@@ -16,13 +16,18 @@ import numpy as np
 
 from jkeras import constraints, initializers, regularizers
 from jkeras.base import naming
-from jkeras.base.types import DTypeLike, Shape
-from jkeras.core import policy, scope
+from jkeras.base.types import DTypeLike, Identifier, Shape
+from jkeras.core import placement, policy, scope
 from jkeras.core.seeds import SeedGenerator
 from jkeras.core.variable import Variable
 
 # Attributes that hold a layer's own records, and no parts of it.
-_RECORDS = frozenset({"_arguments", "_calls", "_added_losses", "_untracked", "_part_paths"})
+# fmt: off
+_RECORDS = frozenset({
+    "_arguments", "_calls", "_added_losses", "_untracked", "_part_paths", "_build_shapes",
+    "_seen_shapes",
+})
+# fmt: on
 
 
 class _GivesWay:
@@ -64,7 +69,10 @@ class Module:
 
     def _attributes(self) -> dict[str, Any]:
         """Returns the attributes that may hold parts, in the order of definition."""
-        return {k: v for k, v in self.__dict__.items() if k not in _RECORDS}
+        attributes = dict(self.__dict__)
+        for name in _RECORDS:
+            attributes.pop(name, None)
+        return attributes
 
     _layers: Any = _GivesWay(lambda self: children(self))
 
@@ -127,12 +135,12 @@ class Module:
         self,
         *args: Any,
         shape: Shape = None,
-        initializer: Any = None,
+        initializer: Identifier = None,
         dtype: DTypeLike = None,
         trainable: bool = True,
         autocast: bool = True,
-        regularizer: Any = None,
-        constraint: Any = None,
+        regularizer: Identifier = None,
+        constraint: Identifier = None,
         aggregation: str = "none",
         overwrite_with_gradient: bool = False,
         name: str | None = None,
@@ -200,7 +208,7 @@ class Module:
         names = scope.current_names()
         return names if names and names[-1] == self.name else (*names, self.name)
 
-    def _weight_shape(self, shape: Any, name: Any) -> tuple[int, ...]:
+    def _weight_shape(self, shape: Shape, name: str | None) -> tuple[int, ...]:
         if shape is None or isinstance(shape, (int, np.integer)):
             shape = () if shape is None else (shape,)
         problem = "is not a list or tuple of sizes"
@@ -286,7 +294,7 @@ class Module:
             store: Like a dict, from strings to arrays.
         """
         for i, variable in enumerate(self._saved_variables()):
-            store[str(i)] = np.asarray(variable.cell())
+            store[str(i)] = placement.gathered(variable.cell())
 
     def load_own_variables(self, store: Any) -> None:
         """Sets the layer's own weights to what `save_own_variables` has stored.
@@ -386,8 +394,11 @@ def _nodes(root: Module) -> dict[int, _Node]:
 
     def visit(path: str, layer: Module) -> None:
         modules, variables = held(layer)
-        own = [v for v in variables if id(v) not in seen]
-        seen.update([id(v) for v in own])
+        own = []
+        for variable in variables:
+            if id(variable) not in seen:
+                seen.add(id(variable))
+                own.append(variable)
         nodes[id(layer)] = _Node(path, layer, modules, own)
         taken: dict[str, int] = {}
         for child in _unique(modules):
@@ -444,7 +455,10 @@ def held(layer: Module) -> tuple[list[tuple[str, Any]], list[Variable]]:
 
 
 def _unique(modules: Iterable[tuple[str, Any]]) -> list[Any]:
-    return list({id(module): module for _, module in modules}.values())
+    found: dict[int, Any] = {}
+    for _, module in modules:
+        found[id(module)] = module
+    return list(found.values())
 
 
 def _opened(place: str, container: Any, inside: tuple[int, ...] = ()) -> list[tuple[str, Any]]:

@@ -8,6 +8,7 @@ import jax.export
 import numpy as np
 
 from jkeras.base import keys, naming
+from jkeras.base.types import Structure
 from jkeras.core import graph, scope
 from jkeras.core.parts import Module, named_variables, paths
 from jkeras.core.variable import Variable
@@ -185,7 +186,7 @@ def _is_spec(x: Any) -> bool:
     return isinstance(x, (tuple, list)) and all(n is None or isinstance(n, int) for n in x)
 
 
-def _symbols(tree: Any) -> Any:
+def _symbols(tree: Structure) -> Any:
     return jax.tree.map(_symbol, tree, is_leaf=_is_spec)
 
 

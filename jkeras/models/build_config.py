@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.export
 
+from jkeras.base.types import Shape
 from jkeras.core import graph, pure
 
 
@@ -53,7 +54,7 @@ def build(model: Any, config: Mapping[str, Any]) -> None:
         pure.ensure_built(model, **{k: _symbols_for(v, dtypes.get(k)) for k, v in named.items()})
 
 
-def _symbols_for(shapes: Any, dtypes: Any) -> Any:
+def _symbols_for(shapes: Shape, dtypes: Any) -> Any:
     """Makes symbolic tensors of shapes (and dtypes) that come from JSON."""
     if isinstance(shapes, Mapping):
         return {k: _symbols_for(v, dtypes and dtypes[k]) for k, v in shapes.items()}

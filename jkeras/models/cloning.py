@@ -27,7 +27,7 @@ def model_from_json(
         safe_mode: Accepted for Keras's sake: code in JSON is never executed.
 
     Raises:
-        ValueError: If it is no JSON of a model, or a class is unknown.
+        ValueError: If it is not JSON of a model, or a class is unknown.
 
     Example:
         >>> import jkeras as keras
@@ -85,6 +85,11 @@ def clone_model(
     if kwargs:
         raise ValueError(f"clone_model() got unknown arguments: {sorted(kwargs)}.")
 
+    if not (clone_function is None or callable(clone_function)):
+        raise TypeError(
+            "`clone_function` must be a function from a layer to the layer that takes its place, "
+            f"got {clone_function!r}."
+        )
     with registry.copying():
         new = _cloned(model, input_tensors, clone_function, call_function, recursive)
         if isinstance(model, Model) and model.compiled:

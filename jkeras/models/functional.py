@@ -70,7 +70,7 @@ class Functional(Model):
         own = Layer._attributes(self)
         return {"layers": list(dict.fromkeys(find([self.operations, own], is_layer))), **own}
 
-    def call(self, inputs: Structure, training: Any = None, mask: ArrayLike = None) -> Any:
+    def call(self, inputs: Structure, training: bool | None = None, mask: ArrayLike = None) -> Any:
         """Computes the outputs."""
         inputs = self._encode_inputs(inputs)
         if isinstance(inputs, host.Encoded):
@@ -81,7 +81,7 @@ class Functional(Model):
         single = isinstance(outputs, (list, tuple)) and len(outputs) == 1
         return outputs[0] if single else outputs
 
-    def _encode_inputs(self, x: Any) -> Any:
+    def _encode_inputs(self, x: Structure) -> Any:
         if not self._graph.on_host or isinstance(x, host.Encoded):
             return x
         return host.encode(self._graph, arrange_inputs(self._graph, x, self.name))
@@ -192,7 +192,7 @@ def arrange_inputs(found: graph.Graph, inputs: Structure, model_name: str) -> li
     return [_fit_input(*part, model_name) for part in zip(where, symbols, leaves, strict=True)]
 
 
-def _paths(tree: Any) -> Any:
+def _paths(tree: Structure) -> Any:
     return jax.tree_util.tree_leaves_with_path(tree)
 
 
@@ -219,7 +219,7 @@ def _is_none(x: Any) -> bool:
     return x is None
 
 
-def _fit_input(path: str, x: graph.SymbolicTensor, array: Any, model_name: str) -> Any:
+def _fit_input(path: str, x: graph.SymbolicTensor, array: ArrayLike, model_name: str) -> Any:
     if array is None and not (x.source is not None and x.source.layer.optional):
         raise ValueError(
             f"The input {x.input_name!r} of the model {model_name!r} is not optional, but None was "
@@ -245,7 +245,7 @@ def _fit_input(path: str, x: graph.SymbolicTensor, array: Any, model_name: str) 
     return fitted if x.dtype in (fitted.dtype, "string") else fitted.astype(x.dtype)
 
 
-def _warn_of_structure(inputs: Any, found: graph.Graph) -> None:
+def _warn_of_structure(inputs: Structure, found: graph.Graph) -> None:
     """Warns, once for each, of inputs in another structure, such as a dict with a key more."""
     wanted = found.inputs
     by_name = isinstance(inputs, Mapping) and _is_list(wanted)
@@ -264,7 +264,7 @@ def _warn_of_structure(inputs: Any, found: graph.Graph) -> None:
         warnings.warn(problem, stacklevel=2)
 
 
-def _outline(tree: Any) -> Any:
+def _outline(tree: Structure) -> Any:
     """Returns a structure without its leaves; one part alone counts as that part."""
     if isinstance(tree, (list, tuple)):
         tree = dict(enumerate(tree))

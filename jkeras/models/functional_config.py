@@ -1,6 +1,7 @@
 """The config of a functional model: its layers, and the calls that connect them."""
 
 import itertools
+import json
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import jax
 
 from jkeras.base import naming, registry
+from jkeras.base.types import Structure
 from jkeras.core import graph
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.layer import Layer
@@ -106,7 +108,7 @@ class _Writer:
             "kwargs": {k: registry.serialize_keras_object(v) for k, v in values[1].items()},
         }
 
-    def _tensor(self, x: Any) -> Any:
+    def _tensor(self, x: Structure) -> Any:
         if not isinstance(x, SymbolicTensor):
             return x
         return {
@@ -188,6 +190,8 @@ class _Reader:
         self._missing: dict[Key, set[Key]] = {}  # what a call still waits for
         self._waiting: dict[Key, list[Key]] = defaultdict(list)  # the calls that wait for one
         self._ready: deque[Key] = deque()
+        self._kinds: dict[str, str] = {}  # what layers are but for their names
+        self._first: dict[tuple[str, str], Layer] = {}  # of those of a kind, by their arguments
 
     def add(self, entry: Mapping[str, Any]) -> None:
         """Makes a layer, and notes its calls."""
@@ -197,6 +201,9 @@ class _Reader:
         layer = self._layers[name] = None if is_operation(entry) else make_layer(entry)
         if isinstance(layer, InputLayer):
             self._made[name, 0] = [layer.output]
+        elif layer is not None and registry.is_builtin(type(layer)) and not layer._layers:
+            own = {k: v for k, v in entry["config"].items() if k != "name"}
+            self._kinds[name] = json.dumps([type(layer).__name__, own], sort_keys=True, default=id)
         for index, node in enumerate(entry.get("inbound_nodes") or ()):
             key = (name, index)
             self._calls[key] = (layer if layer is not None else entry, dict(node))
@@ -227,7 +234,7 @@ class _Reader:
             if begins:
                 outputs = target.symbolic_call()
             elif isinstance(target, Layer):
-                outputs = target(*args, **_given(target, kwargs))
+                outputs = self._call(key, target, args, _given(target, kwargs))
             else:
                 outputs = _call_operation(target, args, kwargs)
             self._made[key] = graph.symbols(outputs)
@@ -244,6 +251,18 @@ class _Reader:
                 f"The config's layers do not form a graph: {problem}. Call {index} of the layer "
                 f"{name!r} needs {needed}, which nothing makes."
             )
+
+    def _call(self, key: Key, layer: Layer, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        """Calls a layer; of layers that are equal but for their names, only one is evaluated."""
+        name, index = key
+        inputs = graph.symbols((args, kwargs))
+        if index or name not in self._kinds or any(x._keras_mask is not None for x in inputs):
+            return layer(*args, **kwargs)
+        given = graph.replace((args, kwargs), {id(x): (x.shape, x.dtype) for x in inputs})
+        like = self._first.setdefault((self._kinds[name], repr(given)), layer)
+        if like is layer or not like._calls:
+            return layer(*args, **kwargs)
+        return layer.symbolic_call_like(like, tuple(args), kwargs)
 
     def _announce(self, made: Key) -> None:
         for key in self._waiting.pop(made, ()):
@@ -271,7 +290,7 @@ class _Reader:
             )
         return made[position]
 
-    def tensors(self, tree: Any, is_output: bool) -> Any:
+    def tensors(self, tree: Structure, is_output: bool) -> Any:
         """Returns the tensors that a structure of (layer, call, position) names."""
         if isinstance(tree, Mapping):
             return {k: self.tensors(v, is_output) for k, v in tree.items()}
@@ -310,7 +329,7 @@ def make_layer(entry: Mapping[str, Any]) -> Layer:
     config = {k: v for k, v in entry.items() if k != "build_config"}
     layer = registry.deserialize_keras_object(config, area="layers")
     if not isinstance(layer, Layer):
-        raise ValueError(f"The config's entry {entry['class_name']!r} is no layer.")
+        raise ValueError(f"The config's entry {entry['class_name']!r} is not a layer.")
     return layer
 
 

@@ -12,10 +12,11 @@ from jkeras.base import naming, registry
 from jkeras.base.old_spellings import OldModel
 from jkeras.base.types import ArrayLike, Data, Shape, Structure
 from jkeras.callbacks.callback import History
-from jkeras.core import graph, pure, serialization
+from jkeras.core import graph, placement, pure, serialization
 from jkeras.core.input_spec import check_input
 from jkeras.core.layer import Layer
 from jkeras.core.parts import children, find
+from jkeras.distribution import set_distribution
 from jkeras.export import export_model
 from jkeras.models import (
     arguments,
@@ -145,7 +146,7 @@ class Model(OldModel, Layer):
         found = self.call_graph()
         return found is not None and found.on_host
 
-    def _encode_inputs(self, x: Any) -> Any:
+    def _encode_inputs(self, x: Structure) -> Any:
         """Runs the first layers of a model that takes strings; returns what the others need."""
         return x
 
@@ -214,7 +215,7 @@ class Model(OldModel, Layer):
 
     # -------------------------------------------------------------- calling
     @hooks.standard
-    def call(self, inputs: Structure, training: Any = None, mask: ArrayLike = None) -> Any:
+    def call(self, inputs: Structure, training: bool | None = None, mask: ArrayLike = None) -> Any:
         """Computes the outputs of a functional model; a subclass writes its own."""
         raise NotImplementedError(
             f"Model {type(self).__name__} has no method call(self, inputs), and was not made "
@@ -229,7 +230,7 @@ class Model(OldModel, Layer):
         single = isinstance(outputs, (list, tuple)) and len(outputs) == 1
         return outputs[0] if single else outputs
 
-    def _cast(self, tree: Any) -> Any:
+    def _cast(self, tree: Structure) -> Any:
         return tree if self.on_host else super()._cast(tree)
 
     def _prepare(self, args: tuple, kwargs: dict[str, Any]) -> None:
@@ -602,6 +603,29 @@ class Model(OldModel, Layer):
         own = super()._attributes()
         return {**own, "layers": list(dict.fromkeys(find(own, is_layer)))}
 
+    def distribute(self, distribution: Any) -> Self:
+        """Moves the model to where a distribution has it, and makes that the current one.
+
+        Args:
+            distribution: A distribution; None: back to one device.
+
+        Returns:
+            The model.
+
+        Example:
+            >>> import jkeras as keras
+            >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+            >>> parallel = keras.distribution.DataParallel(devices=["cpu:0"])
+            >>> model.distribute(parallel).layers[0].kernel.value.sharding.mesh.axis_names
+            ('batch',)
+            >>> _ = model.distribute(None)
+        """
+        set_distribution(distribution)
+        optimizer = self._session.optimizer
+        slots = [] if optimizer is None else optimizer.variables
+        placement.move(pure.named_variables(self), slots)
+        return self
+
     # -------------------------------------------------------------- files
     save = saving.save_model
     save_weights = saving.save_weights
@@ -708,7 +732,7 @@ def _derive_from(cls: type, kind: type) -> None:
     cls.__bases__ = tuple(bases if kind in bases else [*bases, kind])
 
 
-def _shape_of(tree: Any) -> Any:
+def _shape_of(tree: Structure) -> Any:
     found = graph.symbols(tree)
     return found[0].shape if len(found) == 1 else jax.tree.map(lambda x: x.shape, tree)
 

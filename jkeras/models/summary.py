@@ -3,6 +3,7 @@
 import functools
 import itertools
 import logging
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from io import StringIO
@@ -12,7 +13,8 @@ import jax
 
 from jkeras.base import registry, settings
 from jkeras.base.numbers import count
-from jkeras.core import graph
+from jkeras.base.types import Structure
+from jkeras.core import graph, placement
 from jkeras.core.layer import Layer
 from jkeras.layers.core import InputLayer
 from jkeras.models import costs
@@ -27,6 +29,7 @@ def summary(
     expand_nested: bool = False,
     show_trainable: bool = False,
     layer_range: Sequence[str] | None = None,
+    expand_shardings: bool = False,
     *,
     profile: bool | int = False,
 ) -> None:
@@ -43,6 +46,8 @@ def summary(
         expand_nested: Whether to show the layers of models inside.
         show_trainable: Whether to show which layers are trainable.
         layer_range: The names (or patterns) of the first and the last layer to show.
+        expand_shardings: Whether to show how each weight is split over the devices of the current
+            distribution, and how many bytes of it a device holds.
         profile: Whether to show what each layer costs in inference, compiled and run by itself on
             random numbers: operations, bytes read and written, and time. A number is the batch
             size, 32 by default. The last line is of the whole model, which is one program: it takes
@@ -66,6 +71,8 @@ def summary(
         columns.append("Connected to")
     if show_trainable:
         columns.append("Trainable")
+    if expand_shardings:
+        columns.append("On a Device")
     batch_size = 0 if profile is False else 32 if profile is True else count("profile", profile)
     if batch_size:
         columns += _COST_COLUMNS
@@ -94,6 +101,8 @@ def summary(
             row.append(Text(_sources(calls.get(id(layer), []), calls) if not depth else "-"))
         if show_trainable:
             row.append(Text(_trainable_mark(layer)))
+        if expand_shardings:
+            row.append(Text(_shardings(layer)))
         if batch_size:
             row += map(_coloured, _cost_words(measured.get(id(layer))))
         table.add_row(*row)
@@ -120,7 +129,7 @@ def summary(
 _COST_COLUMNS = ["FLOPs", "Bytes", "Time"]
 # As Keras colours them: classes, sizes, and what is unknown.
 _STYLES = (
-    (re.compile(r"\((?=[A-Za-z_])(?!None)\w+\)"), "color(33)"),
+    (re.compile(r"(?<=\()(?!None)[A-Za-z_]\w*(?=\))"), "color(33)"),
     (re.compile(r"(?<![\w.])\d[\d,.]*"), "color(34)"),
     (re.compile(r"None"), "color(45)"),
 )
@@ -164,6 +173,8 @@ def _widths(columns: list[str], room: int, positions: Sequence[float] | None) ->
         shares: dict[str, float] = {"Layer (type)": 31, "Output Shape": 22, "Param #": 13}
         if "Connected to" in columns:
             shares = {"Layer (type)": 19, "Output Shape": 17, "Param #": 10, "Connected to": 17}
+        if "On a Device" in columns:
+            shares["On a Device"] = 34
         rest = sum(shares.values())
         shares.update(dict.fromkeys(_COST_COLUMNS, rest / 6))
         shares["Trainable"] = rest * len("Trainable") / max(room - len("Trainable"), 1)
@@ -247,7 +258,7 @@ def _output_shape(layer: Any, calls: dict[int, list[graph.Call]]) -> str:
     return ", ".join(str(s) for s in leaves) if isinstance(shapes, list) else str(shapes)
 
 
-def _shapes_of(outputs: Any) -> Any:
+def _shapes_of(outputs: Structure) -> Any:
     return jax.tree.map(lambda x: getattr(x, "shape", None), outputs)
 
 
@@ -277,6 +288,20 @@ def _trainable_mark(layer: Any) -> str:
     return "Y" if layer.trainable else "N"
 
 
+def _shardings(layer: Any) -> str:
+    """Returns how each weight is split, and what a device holds of it: `kernel (None, 'model')`."""
+    lines, where = [], placement.current()
+    for weight in layer.weights if isinstance(layer, Layer) else ():
+        sharding = where.sharding_of(weight) if where is not None else None
+        spec = () if sharding is None else tuple(sharding.spec)
+        axes = (*spec, *[None] * (len(weight.shape) - len(spec)))
+        part = weight.shape if sharding is None else sharding.shard_shape(weight.shape)
+        size = math.prod(part) * jax.numpy.dtype(weight.variable_dtype).itemsize
+        split = str(axes) if any(axes) else "whole"
+        lines.append(f"{weight.name} {split}, {_bytes(size)}")
+    return "\n".join(lines) or "-"
+
+
 def _totals(model: Any) -> Iterator[str]:
     trainable = _size(model.trainable_weights)
     frozen = _size(model.non_trainable_weights)
@@ -302,7 +327,11 @@ def _size(variables: Any) -> tuple[int, int]:
 
 def _readable(size: tuple[int, ...]) -> str:
     count, memory = size
+    return f"{count:,} ({_bytes(memory)})"
+
+
+def _bytes(memory: int) -> str:
     value, units = float(memory), ["B", "KB", "MB", "GB", "TB", "PB"]
     while value >= 1024 and len(units) > 1:
         value, units = value / 1024, units[1:]
-    return f"{count:,} ({value:.2f} {units[0]})"
+    return f"{value:.2f} {units[0]}"

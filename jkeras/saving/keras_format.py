@@ -2,7 +2,6 @@
 
 import datetime
 import json
-import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -12,7 +11,16 @@ from typing import IO, Any
 
 from jkeras.base import registry
 from jkeras.core.layer import Layer
-from jkeras.saving import assets, compile_configs, dialects, graphs, h5_writer, programs, weights
+from jkeras.saving import (
+    archive,
+    assets,
+    compile_configs,
+    dialects,
+    graphs,
+    h5_writer,
+    programs,
+    weights,
+)
 from jkeras.saving.archive import Archive, parse_json
 from jkeras.saving.h5_reader import Group
 from jkeras.saving.plan import Plan
@@ -26,20 +34,17 @@ _METADATA, _CONFIG, _WEIGHTS = "metadata.json", "config.json", "model.weights.h5
 
 # ------------------------------------------------------------------ writing
 def write(model: Any, file: IO[bytes], include_optimizer: bool = True) -> None:
-    """Writes a model to an open file."""
-    with (
-        tempfile.SpooledTemporaryFile(max_size=64 * 2**20) as arrays,
-        zipfile.ZipFile(file, "w") as members,  # stored: weights hardly shrink
-    ):
+    """Writes a model to an open file, which can be read as well."""
+    with zipfile.ZipFile(file, "w") as members:  # stored: weights hardly shrink
         members.writestr(_METADATA, _metadata())
         members.writestr(_CONFIG, _config(model, include_optimizer))
         for name, data in _beside(model).items():
             members.writestr(name, data, zipfile.ZIP_DEFLATED)
-        with h5_writer.create(arrays, oldest=True) as root:  # type: ignore[arg-type]
+        with (
+            archive.new_member(members, _WEIGHTS) as arrays,
+            h5_writer.create(arrays, oldest=True) as root,
+        ):
             weights.write(model, root, include_optimizer)
-        arrays.seek(0)
-        with members.open(_WEIGHTS, "w", force_zip64=True) as member:
-            shutil.copyfileobj(arrays, member)
         with tempfile.TemporaryDirectory() as folder:
             assets.write(model, Path(folder))
             for path in sorted(p for p in Path(folder).rglob("*") if p.is_file()):

@@ -8,6 +8,7 @@ from typing import IO, Any
 import numpy as np
 
 from jkeras.base import naming, registry
+from jkeras.core import placement
 from jkeras.core.layer import Layer
 from jkeras.core.variable import Variable
 from jkeras.saving import (
@@ -17,6 +18,7 @@ from jkeras.saving import (
     h5_writer,
     old_weights,
     optimizer_state,
+    portable,
     programs,
 )
 from jkeras.saving.archive import parse_json
@@ -40,8 +42,16 @@ def is_weights(root: Group) -> bool:
 
 
 # ------------------------------------------------------------------ writing
-def write(model: Any, file: IO[bytes], include_optimizer: bool = True) -> None:
+def write(
+    model: Any, file: IO[bytes], include_optimizer: bool = True, is_portable: bool = False
+) -> None:
     """Writes a whole model to an open file.
+
+    Args:
+        model: The model.
+        file: The file.
+        include_optimizer: Whether to write `compile`'s arguments, and the optimizer's state.
+        is_portable: Whether Keras 2 shall read it, too.
 
     Raises:
         NotImplementedError: If it is subclassed: this layout cannot say how to build it.
@@ -64,12 +74,18 @@ def write(model: Any, file: IO[bytes], include_optimizer: bool = True) -> None:
             "(`model.functional()` says why) nor be exported.\nSave it as `.keras`, or its weights "
             "with `model.save_weights('name.weights.h5')`."
         )
-    config = dialects.to_legacy(registry.serialize_keras_object(twin or model))
+    entry = registry.serialize_keras_object(twin or model)
+    config = portable.model_config(entry) if is_portable else dialects.to_legacy(entry)
     optimizer = getattr(model, "optimizer", None) if include_optimizer else None
     training = None if optimizer is None else model.get_compile_config()
+    settings = None
+    if training is not None:
+        entry = registry.serialize_keras_object(optimizer)
+        settings = compile_configs.to_legacy(training, entry)
+        settings = portable.training_config(settings) if is_portable else settings
+    version = (portable.BACKEND, portable.VERSION) if is_portable else ("jax", KERAS_VERSION)
     with h5_writer.create(file) as root:
-        h5_writer.write_text(root, "backend", "jax")
-        h5_writer.write_text(root, "keras_version", KERAS_VERSION)
+        _write_version(root, version)
         h5_writer.write_text(root, "model_config", json.dumps(config))
         own = {k: v for k, v in (found or {}).items() if k != "model"}
         if twin is not None or members:
@@ -81,18 +97,25 @@ def write(model: Any, file: IO[bytes], include_optimizer: bool = True) -> None:
             group = root.create_group(programs.FOLDER)
             for name, data in members.items():
                 h5_writer.create_dataset(group, name, np.frombuffer(data, "uint8"))
-        _write_layers(root.create_group("model_weights"), twin or model)
-        if training is not None:
-            entry = registry.serialize_keras_object(optimizer)
-            settings = compile_configs.to_legacy(training, entry)
+        layers = root.create_group("model_weights")
+        _write_version(layers, version)
+        _write_layers(layers, twin or model)
+        if settings is not None:
             h5_writer.write_text(root, "training_config", json.dumps(settings))
         if optimizer is not None:
-            _write_weights(root.create_group("optimizer_weights"), optimizer.variables)
+            group = root.create_group("optimizer_weights")
+            if is_portable:
+                _write_arrays(group, dict(portable.optimizer_arrays(optimizer)))
+            else:
+                _write_weights(group, optimizer.variables)
+
+
+def _write_version(group: Any, version: tuple[str, str]) -> None:
+    h5_writer.write_text(group, "backend", version[0])
+    h5_writer.write_text(group, "keras_version", version[1])
 
 
 def _write_layers(group: Any, model: Any) -> None:
-    h5_writer.write_text(group, "backend", "jax")
-    h5_writer.write_text(group, "keras_version", KERAS_VERSION)
     h5_writer.write_names(group, "layer_names", [layer.name for layer in model.layers])
     for layer in sorted(model.layers, key=lambda layer: layer.name):
         _write_weights(group.create_group(layer.name), ordered_weights(layer))
@@ -103,9 +126,13 @@ def _write_weights(group: Any, variables: Sequence[Variable]) -> None:
     names: list[str] = []
     for variable in variables:
         names.append(naming.unique(variable.path, names))
-    h5_writer.write_names(group, "weight_names", names)
-    for name, variable in zip(names, variables, strict=True):
-        array = np.asarray(variable.cell())
+    arrays = [placement.gathered(variable.cell()) for variable in variables]
+    _write_arrays(group, dict(zip(names, arrays, strict=True)))
+
+
+def _write_arrays(group: Any, arrays: Mapping[str, np.ndarray]) -> None:
+    h5_writer.write_names(group, "weight_names", list(arrays))
+    for name, array in arrays.items():
         # This layout has no mark for bfloat16; every such number is a float32 as well.
         array = array.astype("float32") if array.dtype.kind == "V" else array
         h5_writer.create_dataset(group, name, array)

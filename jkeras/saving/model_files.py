@@ -1,6 +1,9 @@
 """save_model, load_model, save_weights, load_weights: which format a file has, or shall have."""
 
 import os
+import re
+import shutil
+import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -27,6 +30,8 @@ from jkeras.saving.untrusted import open_hdf5
 
 _WEIGHTS = (".weights.h5", safetensors_files.SUFFIX)
 _LEGACY_SUFFIXES = (".h5", ".hdf5")
+# What a model's folder holds.
+_OF_MODELS = re.compile(r"config\.json|metadata\.json|model(_\d+)?\.weights\.(h5|json)|assets")
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -48,6 +53,7 @@ def save_model(
         overwrite: Whether a file that is there already may be replaced.
         zipped: False writes a folder with the parts of a `.keras` file.
         **kwargs: `include_optimizer=False` leaves out `compile` and the optimizer's state.
+            `dialect="portable"` writes an `.h5` file that Keras 2 (tf_keras) reads, too.
             (`save_format`, of Keras 2, is accepted: the name says which format it is.)
 
     Raises:
@@ -65,15 +71,28 @@ def save_model(
         (None, 2)
     """
     include_optimizer = kwargs.pop("include_optimizer", True)
-    save_format = kwargs.pop("save_format", None)
+    save_format, dialect = kwargs.pop("save_format", None), kwargs.pop("dialect", None)
     if kwargs:
         raise ValueError(f"The following argument(s) are not supported: {sorted(kwargs)}")
     _require_layer(model, "save_model")
     if not isinstance(filepath, (str, bytes, os.PathLike)) and hasattr(filepath, "write"):
-        keras_format.write(model, filepath, include_optimizer)
+        with tempfile.SpooledTemporaryFile(max_size=64 * 2**20) as whole:  # can be read as well
+            keras_format.write(model, whole, include_optimizer)  # type: ignore[arg-type]
+            whole.seek(0)
+            shutil.copyfileobj(whole, filepath)
         return
     path = _as_path(filepath)
+    if path.name in ("", ".."):
+        raise ValueError(
+            f"Invalid filepath for saving: {os.fspath(filepath)!r} names no file of its own. Give "
+            "a name with the suffix `.keras`."
+        )
     is_legacy = path.suffix in _LEGACY_SUFFIXES
+    if dialect not in (None, "portable") or (dialect is not None and not is_legacy):
+        raise ValueError(
+            '`dialect` is None or "portable", which is for `.h5` files, got '
+            f"dialect={dialect!r}, filepath={filepath}."
+        )
     if save_format is not None:
         problem = (
             "The `save_format` argument is deprecated in Keras 3: the format follows from the "
@@ -94,6 +113,7 @@ def save_model(
                 "When using `zipped=False`, the `filepath` argument should not end in `.keras`. "
                 f"Received: filepath={filepath}"
             )
+        _check_replaceable(path)
         with atomic.writing_folder(path, overwrite) as folder:
             keras_format.write_folder(model, folder, include_optimizer)
     elif path.suffix == ".keras":
@@ -101,7 +121,7 @@ def save_model(
             keras_format.write(model, file, include_optimizer)
     elif is_legacy:
         with atomic.writing(path, overwrite) as file:
-            legacy_h5.write(model, file, include_optimizer)
+            legacy_h5.write(model, file, include_optimizer, dialect is not None)
     else:
         raise ValueError(
             "Invalid filepath extension for saving. Please add either a `.keras` extension for "
@@ -137,8 +157,8 @@ def load_model(
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no model file (the message says what it is), a class in it is unknown,
-            or its weights do not fit its architecture.
+        ValueError: If it is not a model file (the message says what it is), a class in it is
+            unknown, or its weights do not fit its architecture.
 
     Example:
         >>> import tempfile, jkeras as keras
@@ -407,8 +427,27 @@ def _as_path(filepath: Any) -> Path:
         ) from None
 
 
+def _check_replaceable(path: Path) -> None:
+    """Refuses a folder to whose place a model's would come, if there is anything else in it.
+
+    Raises:
+        FileExistsError: If it holds what no model wrote: that would be deleted.
+    """
+    if not path.exists():
+        return
+    names = sorted(os.listdir(path)) if path.is_dir() else [path.name]
+    other = [name for name in names if not _OF_MODELS.fullmatch(name)]
+    if other:
+        raise FileExistsError(
+            f"Cannot save to {str(path)!r}: it takes the place of what is there, and {other[:3]} "
+            "would be deleted. Choose a new name, or a file's with the suffix `.keras`."
+        )
+
+
 def _existing(filepath: str | os.PathLike) -> Path:
     path = _as_path(filepath)
+    if not os.fspath(filepath):
+        raise ValueError("`filepath` is empty. Give the name of the file to load.")
     if not path.exists():
         raise errors.missing(filepath)
     return path

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from jkeras.core import parts
+from jkeras.core import parts, placement
 from jkeras.core.layer import Layer
 from jkeras.saving import atomic, errors, h5_writer, optimizer_state
 from jkeras.saving.archive import parse_json
@@ -101,7 +101,7 @@ def _stores(
     optimizer = getattr(model, "optimizer", None) if include_optimizer else None
     path = "optimizer"
     while optimizer is not None:  # of one that wraps another, the other's as well
-        arrays = [np.asarray(v.cell()) for v in optimizer.variables]
+        arrays = [placement.gathered(v.cell()) for v in optimizer.variables]
         yield path, optimizer.name, {str(i): a for i, a in enumerate(arrays)}
         optimizer, path = getattr(optimizer, "inner_optimizer", None), f"{path}/inner_optimizer"
 
@@ -256,7 +256,7 @@ class Shards:
         places = index.get("weight_map") if isinstance(index, dict) else None
         if not isinstance(places, dict):
             raise ValueError(
-                f"The file {str(path)!r} is no index of weights: it has no weight_map."
+                f"The file {str(path)!r} is not an index of weights: it has no weight_map."
             )
         self._places = {k.strip("/"): [v] if isinstance(v, str) else v for k, v in places.items()}
 

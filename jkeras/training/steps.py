@@ -257,7 +257,7 @@ def make_predict_step(
 ) -> Callable:
     """Makes the pure function `(written_state, variables, x) -> (written_state, outputs)`."""
 
-    def predict_step(written: Mapping[str, Any], variables: pure.Variables, x: Any) -> tuple:
+    def predict_step(written: Mapping[str, Any], variables: pure.Variables, x: Structure) -> tuple:
         variables = pure.Variables(variables.params, {**variables.state, **written})
         outputs, effects = run_with(layer, variables, lambda: layer(x), outside)
         return {path: effects.state[path] for path in written}, outputs
@@ -273,7 +273,7 @@ def describe(layer: Layer, variables: pure.Variables, x: Structure) -> tuple[Any
     """
     written: list[str] = []
 
-    def run(variables: pure.Variables, x: Any) -> Any:
+    def run(variables: pure.Variables, x: Structure) -> Any:
         with scope.enter(_Finding()):
             outputs, effects = pure.apply(layer, variables, x, rng=jax.random.key(0))
         written.extend(p for p, v in effects.state.items() if v is not variables.state[p])

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+from jkeras.base.types import DTypeLike, Identifier, Shape
 from jkeras.core import graph
 from jkeras.core.layer import Layer
 from jkeras.models.recording import graph_within, seen_graph
@@ -156,14 +157,14 @@ class _Builder:
         """Adds the graph of a model to a box."""
         inputs, outputs = graph.symbols(found.inputs), graph.symbols(found.outputs)
         listed = model._operations if _graph_of(model) is not None else found.shown
-        shown = {id(operation) for operation in listed}
+        known = set(map(id, found.operations))
         calls: dict[int, graph.Call] = {}
         for call in found.calls:
             calls.setdefault(id(call.layer), call)
         ends: dict[int, _Ends] = {
             id(operation): self._add(operation, calls.get(id(operation)), box)
-            for operation in found.operations
-            if id(operation) in shown  # as in Keras, the Input of a Sequential model is not
+            for operation in listed  # as in Keras, without the Input of a Sequential model
+            if id(operation) in known
         }
 
         def origin(x: graph.SymbolicTensor) -> list[str]:
@@ -212,7 +213,7 @@ class _Builder:
         return _Ends(parts[0].starts, parts[-1].ends)
 
     # -------------------------------------------------------------- nodes
-    def _add_node(self, layer: Any, inputs: Any, outputs: Any, dtype: Any, box: Box) -> _Ends:
+    def _add_node(self, layer: Any, inputs: Any, outputs: Any, dtype: DTypeLike, box: Box) -> _Ends:
         options, kind = self.options, _kind(layer)
         name, suffix = (layer.name, f" ({kind})") if options.show_layer_names else (kind, "")
         header = Cell(((clean(name), True), (clean(suffix), False)), "black", "white", size=16)
@@ -244,7 +245,7 @@ def _kind(operation: Any) -> str:
     return type(operation).__name__
 
 
-def _function_name(activation: Any) -> str:
+def _function_name(activation: Identifier) -> str:
     for attribute in ("__name__", "name"):
         if isinstance(getattr(activation, attribute, None), str):
             return getattr(activation, attribute)
@@ -288,7 +289,7 @@ def _shapes_of_layer(layer: Any) -> tuple[Any, Any, Any]:
     return shapes, "?" if seen is None else seen, layer.compute_dtype
 
 
-def _readable(shapes: Any) -> str:
+def _readable(shapes: Shape) -> str:
     """Returns shapes (or dtypes) as one reads them: `(None, 3)`, `[(None, 3), (None, 2)]`."""
     if isinstance(shapes, Mapping):
         return "{" + ", ".join(f"{clean(str(k))}: {_readable(v)}" for k, v in shapes.items()) + "}"

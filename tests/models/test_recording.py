@@ -1,6 +1,9 @@
 """Subclassed models: seen, copied, saved, and loaded without their class."""
 
+import builtins
 import json
+import sys
+import types
 import warnings
 import zipfile
 
@@ -30,7 +33,6 @@ def trained(cls, data):
 
 
 def check_same(one, other):
-    assert jax.tree.structure(one) == jax.tree.structure(other)
     for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -56,6 +58,7 @@ def test_six_parts(cls, tmp_path):
     clone = keras.models.clone_model(model)
     assert type(clone) is cls
     assert [w.shape for w in clone.weights] == [w.shape for w in model.weights]
+    models = []
     for name in FORMATS:
         model.save(tmp_path / name)
         known = keras.models.load_model(tmp_path / name, custom_objects={cls.__name__: cls})
@@ -67,7 +70,9 @@ def test_six_parts(cls, tmp_path):
         assert type(loaded).__name__ == type(again).__name__ == wanted
         for other in (known, loaded, again):
             check_same(other.predict(data, verbose=0), expected)
-        check_trains_alike((known, loaded, again), data, targets)
+        # Both classes and graphs of both formats, of which one was saved twice.
+        models += [known, loaded] if name == "model.keras" else [again]
+    check_trains_alike(models, data, targets)
 
 
 @pytest.mark.parametrize("cls", nets.RECORDED, ids=lambda cls: cls.__name__)
@@ -81,7 +86,7 @@ def test_it_is_seen_as_its_functional_model(cls, capsys):
     assert to_dot(describe(model, options), {}) == to_dot(describe(twin, options), {})
     model.summary()
     seen = capsys.readouterr().out
-    assert "(None, " in seen and "48" not in seen.split("Total")[0]
+    assert "(None, " in seen and "(48, " not in seen
     if "Connected to" in seen:
         twin.summary()
         assert capsys.readouterr().out == seen
@@ -94,7 +99,8 @@ def test_the_same_layers_with_the_same_weights():
     assert twin.get_layer(model.hidden.name) is model.hidden
     assert twin.count_params() == model.count_params()
     assert twin.layers[-1].output is twin.output
-    assert keras.Sequential([keras.Input((2,))]).functional().name.startswith("sequential")
+    stack = keras.Sequential([keras.Input((2,)), layers.Dense(1)])
+    assert stack.functional() is stack
 
 
 def test_nothing_else_is_named_or_drawn_otherwise():
@@ -280,7 +286,7 @@ def test_a_profile(capsys):
     model(nets.X)
     model.summary(profile=16, line_length=140)
     lines = capsys.readouterr().out.splitlines()
-    rows = {line.split("│")[1].split()[0]: line for line in lines if line.startswith("│ ")}
+    rows = {line.split("│")[1].split("(")[0].strip(): line for line in lines if "│" in line}
     assert "FLOPs" in lines[2] and "Time" in lines[2]
     # Three calls of one block cost three times as much as one of the other.
     words = [rows[layer.name].split("│")[5].split() for layer in (model.block, model.other)]
@@ -298,25 +304,21 @@ def test_colours_in_a_terminal_and_none_elsewhere(capsys, monkeypatch):
     monkeypatch.setenv("COLORTERM", "truecolor")
     model.summary()
     coloured = capsys.readouterr().out
-    assert "\x1b[38;5;33mDense" in coloured.replace("(\x1b", "\x1b") or "\x1b[38;5;33m" in coloured
+    assert "\x1b[38;5;33mDense" in coloured
     assert "\x1b[38;5;34m" in coloured
 
 
 def test_an_html_table_in_a_notebook(monkeypatch):
-    import builtins
-
-    from IPython import display
-
     class ZMQInteractiveShell:
-        pass
+        """What a notebook's shell is called."""
 
     shown = []
+    display = types.SimpleNamespace(display=shown.append)
     monkeypatch.setattr(builtins, "get_ipython", ZMQInteractiveShell, raising=False)
-    monkeypatch.setattr(display, "display", shown.append)
+    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(display=display))
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
     keras.Sequential([keras.Input((4,)), layers.Dense(3, name="out")]).summary()
-    html = "".join(
-        item.data["text/html"] if hasattr(item, "data") else str(item.html) for item in shown
-    )
+    html = "".join(item.html for item in shown)
     assert "<span" in html and "out" in html and "Total params" in html
 
 
