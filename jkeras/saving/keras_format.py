@@ -95,7 +95,7 @@ def read(members: Archive, compile: bool = True, untrusted: bool = False) -> Any
     found = graphs.read(members)
     described = dialects.modernize(config, _version(members))
     if programs.are_in(members) and not graphs.is_known(described):
-        model, is_graph = programs.read(members, described), False
+        model, is_graph = programs.read(members, described, untrusted), False
     else:
         model, is_graph = graphs.make(described, found)
     if not isinstance(model, Layer):

@@ -218,17 +218,24 @@ def are_in(members: Archive) -> bool:
     return _TABLE in members
 
 
-def read(members: Archive, config: Mapping[str, Any]) -> Any:
+def read(members: Archive, config: Mapping[str, Any], untrusted: bool = False) -> Any:
     """Makes a `TracedModel` of the programs in a file; its weights are still to be read.
 
     Args:
         members: The file.
         config: What its config.json holds, which is what the model is saved as again.
+        untrusted: Whether the file is not trusted: no program of it is read then.
 
     Raises:
-        ValueError: If there are none, they are damaged, call what is not a part of XLA, or are of a
-            version of JAX too far from this one.
+        ValueError: If the file is not trusted; if there are none, they are damaged, call what is
+            not a part of XLA, or are of a version of JAX too far from this one.
     """
+    if untrusted:
+        raise ValueError(
+            f"The class {config.get('class_name')!r} of the model in {str(members.path)!r} is "
+            "unknown, and its programs are not read, since the file is not trusted: XLA's parser, "
+            "in C++, can be made to crash. Pass the class in `custom_objects`."
+        )
     names = {_TABLE: MAX_JSON_BYTES}
     names |= {f"{FOLDER}/{kind}.stablehlo": programs.MAX_BYTES for kind in _KINDS}
     found = {name: members.read(name, limit) for name, limit in names.items()}

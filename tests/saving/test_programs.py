@@ -286,6 +286,14 @@ def test_it_is_a_layer_of_another_model(saved):
     assert same(inner.predict(given, verbose=0), model.predict(given, verbose=0))
 
 
+def test_programs_of_files_that_are_not_trusted_are_not_read(saved):
+    with pytest.raises(ValueError, match=r"Wave.*not trusted"):
+        keras.models.load_model(saved[1], untrusted=True)
+    custom = {"Wave": Wave}
+    found = keras.models.load_model(saved[1], untrusted=True, custom_objects=custom)
+    assert type(found) is Wave
+
+
 def test_weights_are_in_the_file_once(saved):
     with zipfile.ZipFile(saved[1]) as file:
         assert not [name for name in file.namelist() if name.startswith("program/arrays")]
