@@ -123,7 +123,7 @@ def write(model: Any) -> dict[str, bytes]:
             compute, variables, arguments, training=training, root=model, names=names
         )
         table[kind] = program.description()
-        members[f"{FOLDER}/{kind}.stablehlo"] = program.to_bytes(derivatives=int(training))
+        members[f"{FOLDER}/{kind}.stablehlo"] = program.to_bytes(derivatives=1)
     keys = {variable: key for key, variable in variables.items()}
     for _, place, layer, own in parts.walk(model):
         described = [{"key": keys[v], **_describe(v)} for v in own]
@@ -158,8 +158,9 @@ def write_if_needed(model: Any) -> dict[str, bytes]:
 
 
 def _is_of_user(model: Any) -> bool:
-    is_own = hasattr(model, "saved_programs") or registry.public_module(type(model)) is None
-    return is_own and model.call_graph() is None
+    if any(hasattr(layer, "saved_programs") for layer in model._flatten_layers()):
+        return True
+    return registry.public_module(type(model)) is None and model.call_graph() is None
 
 
 class _Made:
