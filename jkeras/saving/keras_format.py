@@ -95,10 +95,12 @@ def read(members: Archive, compile: bool = True, untrusted: bool = False) -> Any
     compile_config = config.pop("compile_config", None)
     found = graphs.read(members)
     described = dialects.modernize(config, _version(members))
-    if programs.are_in(members) and not graphs.is_known(described):
-        model, is_graph = programs.read(members, described), False
-    else:
+    try:
         model, is_graph = graphs.make(described, found)
+    except registry.UnknownClass:
+        if not programs.are_in(members):
+            raise
+        model, is_graph = programs.read(members, described, untrusted), False
     if not isinstance(model, Layer):
         raise ValueError(
             f"The file {name!r} holds a {type(model).__name__}, and no model or layer."
