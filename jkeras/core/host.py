@@ -26,7 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base import keys
-from jkeras.base.types import Structure
+from jkeras.base.types import Seed, Structure
 from jkeras.core import graph, pure, scope
 
 # The numbers of the pass and the element that are prepared, and a count of calls on it.
@@ -91,7 +91,7 @@ def array_module() -> Any:
 def as_numpy(tree: Structure, dtype: str | None) -> Any:
     """Makes NumPy arrays of a call's arguments, and casts floating ones to a dtype."""
 
-    def cast(x: Any) -> Any:
+    def cast(x: Structure) -> Any:
         if not isinstance(x, (np.ndarray, np.generic)):
             return x
         x = np.asarray(x)
@@ -197,7 +197,7 @@ def _program(layer: Any, args: tuple, kwargs: dict[str, Any]) -> Callable[[], An
     key = (structure, fixed)
     if key not in programs:
 
-        def compute(variables: Any, arrays: Any, seed: Any) -> Any:
+        def compute(variables: Any, arrays: Any, seed: Seed) -> Any:
             left = iter(arrays)
             values = [
                 next(left) if is_array else x for x, is_array in zip(fixed, dynamic, strict=True)

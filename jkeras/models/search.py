@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jkeras.base.types import Structure
 from jkeras.callbacks.monitor import direction_of
 from jkeras.models import sharing
 from jkeras.models.ensemble import Ensemble
@@ -59,8 +60,8 @@ class CrossValidation:
 
 def cross_validate(
     make_model: Callable[..., Model],
-    x: Any,
-    y: Any,
+    x: Structure,
+    y: Structure,
     folds: Any = 5,
     seed: int = 0,
     stratified: bool = False,
@@ -97,7 +98,7 @@ def cross_validate(
         ((3,), 3)
     """
     count = len(jax.tree.leaves(x)[0])
-    pairs = _folds(folds, count, x, y, seed, stratified)
+    pairs = _folds(folds, count, y, seed, stratified)
     sizes = [(len(train), len(test)) for train, test in pairs]
     ensembles = []
     # Folds of other sizes have another last batch: they are another program.
@@ -110,7 +111,7 @@ def cross_validate(
 
 
 def _folds(
-    folds: Any, count: int, x: Any, y: Any, seed: int, stratified: bool
+    folds: Any, count: int, y: Structure, seed: int, stratified: bool
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     if hasattr(folds, "split"):
         labels = None if y is None else np.asarray(jax.tree.leaves(y)[0])
@@ -169,8 +170,8 @@ class SearchResult:
 
 def search(
     make_model: Callable[..., Model],
-    x: Any,
-    y: Any,
+    x: Structure,
+    y: Structure,
     settings: Mapping[str, Iterable[Any]],
     *,
     method: str = "grid",

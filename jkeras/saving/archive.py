@@ -6,8 +6,10 @@ import json
 import os
 import struct
 import tempfile
+import time
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -32,7 +34,7 @@ class Archive:
         path: The file or folder, or a binary file that is open for reading.
 
     Raises:
-        ValueError: If it is no whole zip archive, or names a member twice.
+        ValueError: If it is not a whole zip archive, or names a member twice.
     """
 
     def __init__(self, path: str | os.PathLike | IO[bytes]):
@@ -183,10 +185,10 @@ class Window(io.RawIOBase):
     Args:
         file: The file.
         start: Where the part begins.
-        size: How many bytes it has.
+        size: How many bytes it has, to be read; if None, it goes to the file's end, and may grow.
     """
 
-    def __init__(self, file: IO[bytes], start: int, size: int):
+    def __init__(self, file: IO[bytes], start: int, size: int | None = None):
         self._file, self._start, self._size, self._at = file, start, size, 0
 
     def readable(self) -> bool:
@@ -195,19 +197,71 @@ class Window(io.RawIOBase):
     def seekable(self) -> bool:
         return True
 
+    def writable(self) -> bool:
+        return self._size is None
+
     def tell(self) -> int:
         return self._at
 
+    def _end(self) -> int:
+        if self._size is not None:
+            return self._size
+        return self._file.seek(0, os.SEEK_END) - self._start
+
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
-        return self._at
+        if whence != os.SEEK_SET:
+            offset += self._at if whence == os.SEEK_CUR else self._end()
+        self._at = offset
+        return offset
 
     def readinto(self, buffer: Any) -> int:
-        view = memoryview(buffer).cast("B")[: max(self._size - self._at, 0)]
+        view = memoryview(buffer).cast("B")
+        if self._size is not None:
+            view = view[: max(self._size - self._at, 0)]
         self._file.seek(self._start + self._at)
         count = self._file.readinto(view)  # type: ignore[attr-defined]
         self._at += count
         return count
+
+    def write(self, content: Any) -> int:
+        self._file.seek(self._start + self._at)
+        count = self._file.write(content)
+        self._at += count
+        return count
+
+    def truncate(self, size: int | None = None) -> int:
+        size = self._at if size is None else size
+        self._file.truncate(self._start + size)
+        return size
+
+
+@contextlib.contextmanager
+def new_member(members: zipfile.ZipFile, name: str) -> Iterator[IO[bytes]]:
+    """Gives a file to write to, in any order, that becomes the next member of a new archive.
+
+    Zipfile's own can only be written from beginning to end, for which a large one would have to be
+    in memory, or in a file of its own, first.
+
+    Args:
+        members: The archive, whose file can be read as well.
+        name: The member's name.
+    """
+    file: IO[bytes] = members.fp  # type: ignore[assignment]
+    info = zipfile.ZipInfo(name, time.localtime()[:6])
+    info.external_attr, info.CRC = 0o600 << 16, 0
+    info.header_offset = file.seek(0, os.SEEK_END)
+    file.write(info.FileHeader(zip64=True))  # it is written again when all is known
+    window = Window(file, file.tell())
+    yield window  # type: ignore[misc]
+    size = window.seek(0)
+    while chunk := window.read(_CHUNK):
+        size, info.CRC = size + len(chunk), zlib.crc32(chunk, info.CRC)
+    info.file_size = info.compress_size = size
+    file.seek(info.header_offset)
+    file.write(info.FileHeader(zip64=True))
+    members.start_dir = file.seek(0, os.SEEK_END)
+    members.filelist.append(info)
+    members.NameToInfo[name] = info
 
 
 def _check_directory(path: Any) -> None:
@@ -239,7 +293,7 @@ def parse_json(text: str | bytes, what: str, budget: Budget | None = None) -> An
         budget: What the file in which it is may take in memory.
 
     Raises:
-        ValueError: If it is no JSON, too long or too deeply nested.
+        ValueError: If it is not JSON, too long or too deeply nested.
     """
     if len(text) > MAX_JSON_BYTES:
         raise ValueError(f"The {what} is longer than {MAX_JSON_BYTES} bytes: it is refused.")
@@ -256,7 +310,7 @@ def parse_json(text: str | bytes, what: str, budget: Budget | None = None) -> An
             f"The {what} is nested deeper than {MAX_JSON_DEPTH} levels: it is refused."
         ) from None
     except ValueError as error:  # JSONDecodeError, UnicodeDecodeError, a number of 5000 digits
-        raise ValueError(f"The {what} is no valid JSON: {error}.") from error
+        raise ValueError(f"The {what} is not valid JSON: {error}.") from error
     return value
 
 

@@ -8,6 +8,7 @@ from jkeras.saving.dialects import Config, known_module, legacy_name
 
 # What TensorFlow's optimizers keep in their configs and today's do not take.
 _DROPPED = ("jit_compile", "is_legacy_optimizer", "schedule_decay")
+_NOTE = "while compiling as the file says; load_model(..., compile=False) does not"
 # Keras does not read its own short names of losses in `.h5` files.
 _FULL_NAMES = {
     "mse": "mean_squared_error",
@@ -20,34 +21,49 @@ _FULL_NAMES = {
 
 
 # ------------------------------------------------------------------ reading
-def compile_model(model: Any, config: Mapping[str, Any]) -> Any:
+def compile_model(model: Any, config: Mapping[str, Any], trained: Any = None) -> Any:
     """Compiles a model as a file says, and builds its optimizer.
 
     Args:
         model: The model.
         config: The `compile_config` of a `.keras` file, or the `training_config` of an `.h5` file.
+        trained: The trained variables, in the order in which the file has the optimizer's state;
+            that of the model by default.
 
     Returns:
         The optimizer; None if the model stays without one.
     """
-    values = dict(config)
-    if "optimizer_config" in values:
-        values["optimizer"] = values.pop("optimizer_config")
-    found = model.call_graph()
-    names = [] if found is None else found.output_names
     try:
+        values = dict(config)
+        if "optimizer_config" in values:
+            values["optimizer"] = values.pop("optimizer_config")
+        found = model.call_graph()
+        names = [] if found is None else found.output_names
         values["optimizer"] = _optimizer(values.get("optimizer"))
         values["loss"] = _each(values.get("loss"), _loss)
         for key in ("metrics", "weighted_metrics"):
             values[key] = _each(values.get(key), lambda metric: _metric(metric, names))
         model.compile_from_config({k: v for k, v in values.items() if v is not None})
-    except Exception as error:
-        error.add_note("while compiling as the file says; load_model(..., compile=False) does not")
+        _check_rate(model)
+    except ValueError as error:
+        error.add_note(_NOTE)
         raise
+    except Exception as error:
+        raise ValueError(
+            f"The file's arguments of compile() cannot be used: {type(error).__name__}: {error}\n"
+            f"This came up {_NOTE}"
+        ) from error
     if not model.compiled or model.optimizer is None:
         return None
-    model.optimizer.build(model.trainable_variables)
+    model.optimizer.build(model.trainable_variables if trained is None else trained)
     return model.optimizer
+
+
+def _check_rate(model: Any) -> None:
+    """Looks whether a schedule of the library's gives a number: its arguments may be anything."""
+    rate = getattr(model.optimizer, "_learning_rate", None) if model.compiled else None
+    if callable(rate) and registry.is_builtin(type(rate)):
+        float(rate(0))
 
 
 def _each(value: Any, convert: Callable[[Any], Any]) -> Any:
@@ -116,8 +132,12 @@ def _metric(entry: Mapping[str, Any], output_names: list[str]) -> Any:
 
 
 def _config_of(entry: Mapping[str, Any]) -> Config:
-    config = entry.get("config")
-    return dict(config) if isinstance(config, Mapping) else {}
+    config = entry.get("config", {})
+    if not isinstance(config, Mapping):
+        raise ValueError(
+            f"The config of {entry.get('class_name')!r} is not a dict of arguments: {config!r:.200}"
+        )
+    return dict(config)
 
 
 def _complete(entry: Mapping[str, Any], module: str) -> Any:

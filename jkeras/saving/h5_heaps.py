@@ -13,6 +13,12 @@ import numpy as np
 
 _FILE, _SIGNATURE = b"\x89HDF\r\n\x1a\n", b"GCOL\x01\0\0\0"
 _VARIABLE_LENGTH = 9  # HDF5's number for such types
+# HDF5's numbers for what stands in an object's header: an attribute, where the header goes on, and
+# that attributes stand elsewhere.
+_ATTRIBUTE, _CONTINUED, _ELSEWHERE = 0x0C, 0x10, 0x15
+_SHARED = 2  # a flag: what is meant stands elsewhere
+_NOWHERE = 2**64 - 1
+_MAX_MESSAGES = 2**16
 _HEADER, _OBJECT = 16, 16
 _REFERENCE = np.dtype([("length", "<u4"), ("heap", "<u8"), ("number", "<u4")])
 
@@ -61,17 +67,29 @@ class Heaps:
     def _number(self, at: int, size: int) -> int:
         return int.from_bytes(self._content[at : at + size], "little")
 
-    def cost(self, attribute: str) -> int:
-        """Returns the bytes that the strings of an attribute take at most, whoever has it.
+    def cost(self, attribute: str, owner: int) -> int:
+        """Returns the bytes that the strings of an attribute take at most.
 
         The library allocates what each reference to a string says, before it looks for it.
+
+        Args:
+            attribute: Its name.
+            owner: The address of the object that has it.
 
         Raises:
             ValueError: If the attribute is not found.
         """
+        name = attribute.encode("utf-8", "surrogateescape") + b"\0"
+        found: list[int] = []
+        for start in self._attributes(owner + self._base):
+            at = start + (9 if self._number(start, 1) == 3 else 8)
+            if self._content[at : at + len(name)] == name:
+                found += self._cost_at(at, start, name)
+        if found:
+            return max(found)
+        # It stands where only the library finds it: then it is the dearest one of that name.
         if attribute not in self._costs:
-            name = attribute.encode("utf-8", "surrogateescape") + b"\0"
-            found, at = [], self._content.find(name)
+            at = self._content.find(name)
             while at >= 0:
                 for before in (8, 9):  # of version 3, the encoding stands before the name
                     found += self._cost_at(at, at - before, name)
@@ -83,6 +101,40 @@ class Heaps:
                 )
             self._costs[attribute] = max(found)
         return self._costs[attribute]
+
+    def _attributes(self, start: int) -> list[int]:
+        """Returns where attributes stand in an object's header; empty if some stand elsewhere."""
+        if self._content[start : start + 4] == b"OHDR":
+            flags = self._number(start + 5, 1)
+            first = start + 6 + (16 if flags & 32 else 0) + (4 if flags & 16 else 0)
+            width, head, end = 1 << (flags & 3), 6 if flags & 4 else 4, 4
+            blocks = [(first + width, self._number(first, width))]
+            kind_bytes, continued = 1, 4  # the next part begins with a word of four letters
+        else:
+            blocks, head, end = [(start + 16, self._number(start + 8, 4))], 8, 0
+            kind_bytes, continued = 2, 0
+        found: list[int] = []
+        count = 0
+        for at, size in blocks:  # which grow meanwhile
+            stop = min(at + size, len(self._content))
+            while at + head <= stop:
+                count += 1
+                kind = self._number(at, kind_bytes)
+                length = self._number(at + kind_bytes, 2)
+                is_shared = self._number(at + kind_bytes + 2, 1) & _SHARED
+                data, at = at + head, at + head + length
+                if kind == _CONTINUED:
+                    place = self._number(data, 8) + self._base + continued
+                    blocks.append((place, self._number(data + 8, 8) - continued - end))
+                elif kind == _ATTRIBUTE and not is_shared:
+                    found.append(data)
+                elif kind == _ELSEWHERE:
+                    place = data + (4 if self._number(data + 1, 1) & 1 else 2)
+                    if self._number(place, 8) != _NOWHERE:
+                        return []
+                elif kind == _ATTRIBUTE or count > _MAX_MESSAGES:
+                    return []
+        return found
 
     def _cost_at(self, name_at: int, at: int, name: bytes) -> list[int]:
         """Returns what an attribute takes, in a list; an empty one if it is not an attribute."""

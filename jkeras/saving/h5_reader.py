@@ -32,7 +32,7 @@ class H5Reader:
         budget: What it may take in memory, together with what it is a part of.
 
     Raises:
-        ValueError: If it is no HDF5 file, or a damaged one.
+        ValueError: If it is not an HDF5 file, or a damaged one.
     """
 
     def __init__(
@@ -68,8 +68,8 @@ class H5Reader:
             raise
         except (OSError, RuntimeError, KeyError, TypeError) as error:
             raise ValueError(
-                f"The file {self.name!r} is no HDF5 file, is damaged, or was not written to its "
-                f"end (at {path or '/'!r}): {error}"
+                f"The file {self.name!r} is not an HDF5 file, is damaged, or was not written to "
+                f"its end (at {path or '/'!r}): {error}"
             ) from error
 
     @property
@@ -161,7 +161,7 @@ class Group:
             return None
         words = self.strings(attribute)
         if len(words) != 1:
-            raise self.refuse(f"an attribute {attribute!r} that is no string")
+            raise self.refuse(f"an attribute {attribute!r} that is not a string")
         return words[0]
 
     def texts(self, attribute: str) -> list[str] | None:
@@ -314,7 +314,7 @@ class H5Group(Group):
             if kind.get_class() != h5py.h5t.STRING:
                 raise self.refuse(f"an attribute {attribute!r} without text")
             if kind.is_variable_str():
-                size = reader.heaps.cost(attribute)
+                size = reader.heaps.cost(attribute, self.identity())
             else:
                 size = 2 * count * kind.get_size()
             self.budget.spend(size + count * _STRING_OVERHEAD, f"the attribute {where!r}")

@@ -107,7 +107,7 @@ class Plan:
             function()
         for variables, values in arrays:
             for variable, value in zip(variables, values, strict=True):
-                variable.take(value)
+                variable.take(value, given=True)
 
 
 def _read(entry: _Entry) -> list[Any]:

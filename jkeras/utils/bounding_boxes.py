@@ -110,7 +110,7 @@ def compute_iou(
         boxes2: Numbers ([batch], n, 4).
         bounding_box_format: The format of both.
         use_masking: Whether pairs with a box of `mask_val` give -1.
-        mask_val: What stands in boxes that are none.
+        mask_val: What stands in rows without a box.
         image_shape: The images' shape, for relative formats.
 
     Returns:

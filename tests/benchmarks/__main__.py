@@ -9,7 +9,7 @@ import time
 import jax
 import numpy as np
 
-from tests.benchmarks import others, pipelines, programs, tables
+from tests.benchmarks import files, others, pipelines, programs, tables
 from tests.benchmarks.workloads import WORKLOADS
 
 
@@ -85,13 +85,14 @@ def main():
         chosen = workload.name in QUICK or not options.quick
         if wanted in workload.name.lower() and chosen:
             run(workload, rounds, options.quick)
-    for name, section in {**others.SECTIONS, "pipelines": pipelines.pipelines}.items():
+    for name, section in {**others.SECTIONS, **MORE}.items():
         if wanted in name:
             takes = inspect.signature(section).parameters
             more = {"gigabytes": options.gigabytes} if "gigabytes" in takes else {}
             section(rounds, options.quick, **more)
 
 
+MORE = {"pipelines": pipelines.pipelines, "files": files.files}
 QUICK = ("regression", "LSTM")  # what --quick keeps
 
 

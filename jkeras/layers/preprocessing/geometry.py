@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.base.types import ArrayLike, Seed
 from jkeras.core import host
 from jkeras.core.signatures import takes_arguments_of
 from jkeras.layers.arguments import one_of
@@ -82,7 +83,7 @@ class _Affine(ImageLayer):
         self,
         fill_mode: str = "reflect",
         interpolation: str = "bilinear",
-        seed: Any = None,
+        seed: Seed = None,
         fill_value: float = 0.0,
         data_format: str | None = None,
         **kwargs: Any,
@@ -273,7 +274,7 @@ class RandomShear(_Affine):
         fill_mode: str = "reflect",
         fill_value: float = 0.0,
         data_format: str | None = None,
-        seed: Any = None,
+        seed: Seed = None,
         **kwargs: Any,
     ):
         super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
@@ -316,7 +317,7 @@ class RandomPerspective(ImageLayer):
         scale: float = 1.0,
         interpolation: str = "bilinear",
         fill_value: float = 0.0,
-        seed: Any = None,
+        seed: Seed = None,
         data_format: str | None = None,
         **kwargs: Any,
     ):
@@ -383,12 +384,12 @@ class RandomElasticTransform(ImageLayer):
     def __init__(
         self,
         factor: Any = 1.0,
-        scale: Any = 1.0,
+        scale: ArrayLike = 1.0,
         interpolation: str = "bilinear",
         fill_mode: str = "reflect",
         fill_value: float = 0.0,
         value_range: Any = (0, 255),
-        seed: Any = None,
+        seed: Seed = None,
         data_format: str | None = None,
         **kwargs: Any,
     ):
@@ -455,10 +456,10 @@ class RandomErasing(ImageLayer):
     def __init__(
         self,
         factor: Any = 1.0,
-        scale: Any = (0.02, 0.33),
+        scale: ArrayLike = (0.02, 0.33),
         fill_value: float | None = None,
         value_range: Any = (0, 255),
-        seed: Any = None,
+        seed: Seed = None,
         data_format: str | None = None,
         **kwargs: Any,
     ):

@@ -9,6 +9,7 @@ import numpy as np
 
 from jkeras.base import settings
 from jkeras.base.numbers import as_number
+from jkeras.base.types import ArrayLike, Seed
 from jkeras.core import host
 from jkeras.core.layer import Layer
 from jkeras.layers.arguments import next_key, one_of, positive_integer, seed_generator
@@ -45,7 +46,7 @@ class ImageLayer(Layer):
     moves: bool = False
     """Whether pixels move, so that masks have to follow."""
 
-    def __init__(self, seed: Any = None, data_format: str | None = None, **kwargs: Any):
+    def __init__(self, seed: Seed = None, data_format: str | None = None, **kwargs: Any):
         self.bounding_box_format = kwargs.pop("bounding_box_format", None)
         if self.bounding_box_format is not None:
             self.bounding_box_format = one_of(
@@ -61,7 +62,7 @@ class ImageLayer(Layer):
             config["bounding_box_format"] = self.bounding_box_format
         return config
 
-    def call(self, data: Any, training: bool = True) -> Any:
+    def call(self, data: Any, training: bool = True) -> ArrayLike:
         batch = dict(data) if isinstance(data, Mapping) else {"images": data}
         unknown = batch.keys() - {"images", "labels", "segmentation_masks", "bounding_boxes"}
         if unknown or "images" not in batch:
@@ -104,7 +105,7 @@ class ImageLayer(Layer):
             batch = jax.tree.map(lambda v: v[0], batch)
         return batch if isinstance(data, Mapping) else batch["images"]
 
-    def output_dtype(self, images: Any) -> Any:
+    def output_dtype(self, images: ArrayLike) -> Any:
         """Returns the dtype of the outputs."""
         return self.compute_dtype
 
@@ -127,7 +128,7 @@ class ImageLayer(Layer):
             batch["segmentation_masks"] = moved.astype(masks.dtype)
         return batch
 
-    def change_all(self, images: Any, key: Any, is_mask: bool = False) -> Any:
+    def change_all(self, images: ArrayLike, key: Any, is_mask: bool = False) -> Any:
         """Changes all images, or masks, of a batch."""
         if host.computes_with_numpy():
             change = self.sample_mask_on_host if is_mask else self.sample_on_host
@@ -212,7 +213,7 @@ def fitting_window(
     return int((height - high) / 2), int((width - wide) / 2), high, wide
 
 
-def stacked(inputs: Any) -> Any:
+def stacked(inputs: ArrayLike) -> Any:
     """Returns a list of arrays of one shape as a batch of them; anything else as it is."""
     return host.array_module().stack(inputs) if isinstance(inputs, (list, tuple)) else inputs
 
@@ -335,7 +336,7 @@ class Resizing(ImageLayer):
         self._on_numpy = not antialias
         self.sample(jnp.zeros((1, 1, 1)), None)  # what is wrong shows here rather than in a model
 
-    def output_dtype(self, images: Any) -> Any:
+    def output_dtype(self, images: ArrayLike) -> Any:
         is_integer = jnp.issubdtype(images.dtype, jnp.integer)
         return images.dtype if is_integer else self.compute_dtype
 
@@ -358,7 +359,7 @@ class Resizing(ImageLayer):
     def sample_mask_on_host(self, mask: np.ndarray, generator: Any) -> np.ndarray:
         return self._resize(mask, "nearest")
 
-    def _resize(self, images: Any, interpolation: str) -> Any:
+    def _resize(self, images: ArrayLike, interpolation: str) -> Any:
         if host.computes_with_numpy():
             size = (self.height, self.width)
             ratio = (self.crop_to_aspect_ratio, self.pad_to_aspect_ratio)
@@ -377,7 +378,7 @@ class Resizing(ImageLayer):
         )
 
 
-def largest_window(images: Any, size: tuple[int, int]) -> Any:
+def largest_window(images: ArrayLike, size: tuple[int, int]) -> Any:
     """Resizes the largest central part of images that has the ratio of `size`."""
     if host.computes_with_numpy():
         return host_image.resize(host_image.fit(images, size, crop_to_aspect_ratio=True), size)
@@ -484,7 +485,7 @@ class RandomCrop(_Crop):
         self,
         height: int,
         width: int,
-        seed: Any = None,
+        seed: Seed = None,
         data_format: str | None = None,
         name: str | None = None,
         **kwargs: Any,
@@ -686,7 +687,7 @@ class MaxNumBoundingBoxes(ImageLayer):
 
     Args:
         max_number: The number.
-        fill_value: The coordinates and the labels of boxes that are none.
+        fill_value: The coordinates and the labels of rows without a box.
         **kwargs: The arguments of every layer of images, and `bounding_box_format`.
 
     Raises:
@@ -711,7 +712,7 @@ class MaxNumBoundingBoxes(ImageLayer):
         self.max_number = positive_integer(self, "max_number", max_number)
         self.fill_value = fill_value
 
-    def call(self, data: Any, training: bool = True) -> Any:
+    def call(self, data: Any, training: bool = True) -> ArrayLike:
         if not isinstance(data, Mapping) or "bounding_boxes" not in data:
             return data
         found = dict(data["bounding_boxes"])

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from jkeras.base import registry
 from jkeras.base.numbers import count
+from jkeras.base.types import ArrayLike, Seed
 from jkeras.core.layer import Layer
 from jkeras.layers.arguments import next_key, one_of, positive_integer
 from jkeras.layers.preprocessing.colors import (
@@ -87,7 +88,7 @@ class MixUp(_Pairs):
     """
 
     def __init__(
-        self, alpha: float = 0.2, data_format: str | None = None, seed: Any = None, **kwargs: Any
+        self, alpha: float = 0.2, data_format: str | None = None, seed: Seed = None, **kwargs: Any
     ):
         super().__init__(seed, data_format, **kwargs)
         self.alpha = alpha
@@ -124,7 +125,7 @@ class CutMix(_Pairs):
     """
 
     def __init__(
-        self, factor: Any = 1.0, seed: Any = None, data_format: str | None = None, **kwargs: Any
+        self, factor: Any = 1.0, seed: Seed = None, data_format: str | None = None, **kwargs: Any
     ):
         super().__init__(seed, data_format, **kwargs)
         self.factor = as_factor(self, "factor", factor)
@@ -217,7 +218,7 @@ class RandAugment(_Changes):
         num_ops: int = 2,
         factor: Any = 0.5,
         interpolation: str = "bilinear",
-        seed: Any = None,
+        seed: Seed = None,
         data_format: str | None = None,
         **kwargs: Any,
     ):
@@ -270,7 +271,7 @@ class AugMix(_Changes):
         alpha: float = 1.0,
         all_ops: bool = True,
         interpolation: str = "bilinear",
-        seed: Any = None,
+        seed: Seed = None,
         data_format: str | None = None,
         **kwargs: Any,
     ):
@@ -323,7 +324,7 @@ class Pipeline(Layer):
         """The layers."""
         return list(self._pipeline_layers)
 
-    def call(self, inputs: Any, training: bool = True, mask: Any = None) -> Any:
+    def call(self, inputs: ArrayLike, training: bool = True, mask: ArrayLike = None) -> ArrayLike:
         given = {"training": training, "mask": mask}
         for layer in self._pipeline_layers:
             known = inspect.signature(layer.call).parameters
