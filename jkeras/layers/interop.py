@@ -343,37 +343,6 @@ def _make(config: Any) -> Any:
     return cls(**{k: _make(v) for k, v in config["config"].items()})
 
 
-class TFSMLayer(Layer):
-    """A SavedModel of TensorFlow's as a layer: not with JAX, as in Keras.
-
-    Args:
-        filepath: The SavedModel's folder.
-        call_endpoint: The name of the function for inference.
-        call_training_endpoint: The name of the function for training.
-        trainable: Whether its weights are trained.
-        name: The layer's name.
-        dtype: The layer's dtype.
-
-    Raises:
-        NotImplementedError: Always.
-    """
-
-    def __init__(
-        self,
-        filepath: Any,
-        call_endpoint: str = "serve",
-        call_training_endpoint: str | None = None,
-        trainable: bool = True,
-        name: str | None = None,
-        dtype: Any = None,
-    ):
-        raise NotImplementedError(
-            "The TFSMLayer is only currently supported with the TensorFlow backend.\n"
-            "Save the model as `.keras` where TensorFlow is, and load that; or make a function of "
-            "JAX of the SavedModel (jax.experimental.jax2tf.call_tf) and use keras.layers.JaxLayer."
-        )
-
-
 class TorchModuleWrapper(Layer):
     """A module of PyTorch's as a layer: not with JAX, as in Keras.
 

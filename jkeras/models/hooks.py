@@ -611,7 +611,9 @@ def compute_loss_and_updates(
     """
     given = {"training": training} if _takes(self.compute_loss, "training") else {}
     scales = training and optimizer_variables is not None and self.optimizer is not None
-    own = list(zip(self.optimizer.variables, optimizer_variables, strict=True)) if scales else []
+    arrays_of_optimizer = optimizer_variables or () if scales else ()
+    variables = self.optimizer.variables if scales else ()
+    own = list(zip(variables, arrays_of_optimizer, strict=True))
 
     def compute() -> tuple[Any, Any, Any]:
         y_pred = self(x, training=training) if _takes(self.call, "training") else self(x)
