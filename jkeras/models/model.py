@@ -534,6 +534,7 @@ class Model(OldModel, Layer):
     compute_loss = hooks.compute_loss
     compute_metrics = hooks.compute_metrics
     stateless_compute_loss = hooks.stateless_compute_loss
+    compute_loss_and_updates = hooks.compute_loss_and_updates
     predict_step = keras_steps.predict_step
     make_train_function = keras_steps.make_train_function
     make_test_function = keras_steps.make_test_function
