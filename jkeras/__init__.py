@@ -53,6 +53,7 @@ from jkeras.core.layer import Layer as Layer
 from jkeras.core.policy import DTypePolicy as DTypePolicy
 from jkeras.core.scope import name_scope as name_scope
 from jkeras.core.stateless import StatelessScope as StatelessScope
+from jkeras.core.stateless import SymbolicScope as SymbolicScope
 from jkeras.core.variable import Variable as Variable
 from jkeras.initializers import Initializer as Initializer
 from jkeras.layers import Input as Input

@@ -6,7 +6,7 @@ All of them are in this file; docs/drop_in.md lists them. Spellings of `keras.ba
 
 import types
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 
@@ -215,6 +215,14 @@ class OldLayer:
     input_shape: Any = _OldProperty("input_shape", "input")
     output_shape: Any = _OldProperty("output_shape", "output")
 
+    def add_metric(self, *args: Any, **kwargs: Any) -> None:
+        """Raises NotImplementedError, as in Keras 3: metrics are given to `compile`."""
+        raise NotImplementedError(
+            "Layer `add_metric()` method is deprecated. Add your metric in "
+            "`Model.compile(metrics=[...])`, or create metric trackers in init() or build() when "
+            "subclassing the layer or model, then call `metric.update_state()` whenever necessary."
+        )
+
     def get_output_at(self, node_index: int) -> Any:
         """Returns the output of the layer's n-th symbolic call."""
         warn_deprecated("`layer.get_output_at` is Keras 2's: keep what the layer's call returned.")
@@ -226,17 +234,22 @@ class OldLayer:
         return self._calls[node_index].outputs
 
 
-class OldHistory(dict):
-    """A history by the names of the logs, which Keras 2 gave `"lr"`, `"acc"` and `"val_acc"`."""
+class OldLogs(dict):
+    """Logs, or lists of them by their names, which Keras 2 gave `"lr"`, `"acc"` and `"val_acc"`."""
 
-    _NOW = {"lr": "learning_rate", "acc": "accuracy", "val_acc": "val_accuracy"}
+    _NOW: ClassVar = {"lr": "learning_rate", "acc": "accuracy", "val_acc": "val_accuracy"}
 
     def __missing__(self, name: str) -> Any:
         now = self._NOW.get(name)
         if now not in self:
             raise KeyError(name)
-        warn_deprecated(f"`history[{name!r}]` is Keras 2's spelling of `history[{now!r}]`.")
+        warn_deprecated(f"`logs[{name!r}]` is Keras 2's spelling of `logs[{now!r}]`.")
         return self[now]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Returns a value, also by its old name."""
+        known = name in self or self._NOW.get(name) in self
+        return self[name] if known else default
 
 
 class OldModel:

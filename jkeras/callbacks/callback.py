@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from jkeras.base import naming
 from jkeras.base.arguments import check_arguments
-from jkeras.base.old_spellings import OldHistory
+from jkeras.base.old_spellings import OldLogs
 
 _BATCH_HOOKS = {
     "train": ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end"),
@@ -206,14 +206,14 @@ class History(Callback):
     """
 
     def __init__(self) -> None:
-        self.history: dict[str, list[Any]] = OldHistory()
+        self.history: dict[str, list[Any]] = OldLogs()
         self.epoch: list[int] = []
 
     def get_state(self) -> dict[str, Any]:
         return {"history": {k: list(v) for k, v in self.history.items()}, "epoch": self.epoch}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        self.history, self.epoch = OldHistory(state["history"]), list(state["epoch"])
+        self.history, self.epoch = OldLogs(state["history"]), list(state["epoch"])
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.epoch = []

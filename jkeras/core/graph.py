@@ -66,6 +66,8 @@ class SymbolicTensor:
         # takes batches of that size.
         self.sample = sample
 
+    ragged_rank = row_splits_dtype = None  # of Keras: no array here is ragged
+
     @property
     def ndim(self) -> int:
         """The number of axes."""

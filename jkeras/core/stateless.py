@@ -84,3 +84,22 @@ class StatelessScope(scope.Eager):
 
     def __exit__(self, *error: Any) -> None:
         self._entered.close()
+
+
+class SymbolicScope:
+    """Marks a symbolic stage, as in Keras.
+
+    Symbolic tensors of this library say so themselves: nothing changes inside.
+
+    Example:
+        >>> import jkeras as keras
+        >>> with keras.SymbolicScope():
+        ...     keras.ops.square(keras.KerasTensor((2, 3))).shape
+        (2, 3)
+    """
+
+    def __enter__(self) -> "SymbolicScope":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass

@@ -44,6 +44,7 @@ from jkeras.layers.core import Masking as Masking
 from jkeras.layers.core import ReversibleEmbedding as ReversibleEmbedding
 from jkeras.layers.interop import FlaxLayer as FlaxLayer
 from jkeras.layers.interop import JaxLayer as JaxLayer
+from jkeras.layers.interop import TorchModuleWrapper as TorchModuleWrapper
 from jkeras.layers.merging import Add as Add
 from jkeras.layers.merging import Average as Average
 from jkeras.layers.merging import Concatenate as Concatenate

@@ -341,3 +341,26 @@ def _make(config: Any) -> Any:
     if hasattr(cls, "from_config"):
         return cls.from_config(config["config"])
     return cls(**{k: _make(v) for k, v in config["config"].items()})
+
+
+class TorchModuleWrapper(Layer):
+    """A module of PyTorch's as a layer: not with JAX, as in Keras.
+
+    Args:
+        module: The module.
+        name: The layer's name.
+        output_shape: The shape of its outputs.
+        **kwargs: The arguments of every layer.
+
+    Raises:
+        NotImplementedError: Always.
+    """
+
+    def __init__(
+        self, module: Any, name: str | None = None, output_shape: Any = None, **kwargs: Any
+    ):
+        raise NotImplementedError(
+            "TorchModuleWrapper is only compatible with the PyTorch backend, not with JAX.\n"
+            "Write the module with Flax (keras.layers.FlaxLayer) or as a function "
+            "(keras.layers.JaxLayer); weights can be set from its state_dict."
+        )

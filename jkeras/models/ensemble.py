@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base import keys
+from jkeras.base.old_spellings import OldLogs
 from jkeras.base.types import Structure
 from jkeras.callbacks.callback import CallbackList
 from jkeras.callbacks.monitor import direction_of
@@ -538,6 +539,7 @@ class _Member:
 
     def end_epoch(self, epoch: int, logs: dict[str, float]) -> None:
         """Calls what is to be called at the end of an epoch."""
+        logs = OldLogs(logs)
         for callback in self._called:
             if isinstance(callback, TerminateOnNaN):
                 callback.on_train_batch_end(self._steps - 1, logs)

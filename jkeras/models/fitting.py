@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base import keys, settings
+from jkeras.base.old_spellings import OldLogs
 from jkeras.base.platforms import platform
 from jkeras.base.types import ArrayLike, Structure
 from jkeras.callbacks.callback import CallbackList, History
@@ -120,7 +121,7 @@ class Fit:
             self._before_validation = None
 
     def _finish_epoch(self, epoch: int, logs: dict[str, Any], done: int) -> None:
-        self._last = logs  # callbacks add to them
+        logs = self._last = OldLogs(logs)  # callbacks add to them
         self._called.on_epoch_end(epoch, logs)
         if self._listeners.progress is not None:
             self._listeners.progress.finish(logs, done)

@@ -320,7 +320,10 @@ def _as_index(value: Any) -> Any:
 
 
 def make_layer(entry: Mapping[str, Any]) -> Layer:
-    """Makes the layer that an entry of a config describes; it is built when it is called."""
+    """Makes the layer that an entry of a config describes.
+
+    It is built when it is called; or here, if its class says itself how it is built of a config.
+    """
     if not isinstance(entry, Mapping) or "class_name" not in entry or "config" not in entry:
         raise ValueError(
             "Expected a dictionary containing a 'config' key, which describes a layer, got "
@@ -330,6 +333,9 @@ def make_layer(entry: Mapping[str, Any]) -> Layer:
     layer = registry.deserialize_keras_object(config, area="layers")
     if not isinstance(layer, Layer):
         raise ValueError(f"The config's entry {entry['class_name']!r} is not a layer.")
+    own = getattr(type(layer).build_from_config, "__module__", "")
+    if entry.get("build_config") and not layer.built and not own.startswith("jkeras."):
+        layer.build_from_config(entry["build_config"])
     return layer
 
 

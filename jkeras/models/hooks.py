@@ -574,25 +574,81 @@ def stateless_compute_loss(
     Returns:
         The loss; and the three lists as they are after that.
     """
-    paths = {v: path for path, v in pure.named_variables(self).items()}
+    given = {"training": training} if _takes(self.compute_loss, "training") else {}
+    arrays = (trainable_variables, non_trainable_variables, metrics_variables)
+    loss, new, metrics = _purely(
+        self, arrays, lambda: self.compute_loss(x, y, y_pred, sample_weight, **given), training
+    )
+    return loss, (list(trainable_variables), new, metrics)
+
+
+def compute_loss_and_updates(
+    self: Any,
+    trainable_variables: Sequence[Any],
+    non_trainable_variables: Sequence[Any],
+    metrics_variables: Sequence[Any],
+    x: Structure,
+    y: Structure,
+    sample_weight: Structure,
+    training: bool = False,
+    optimizer_variables: Sequence[Any] | None = None,
+) -> tuple[Any, tuple[Any, Any, list[Any], list[Any]]]:
+    """Calls the model and computes the loss, purely: a function for `jax.value_and_grad`.
+
+    Args:
+        trainable_variables: Arrays in the order of `trainable_variables`.
+        non_trainable_variables: Likewise.
+        metrics_variables: Likewise.
+        x: The inputs.
+        y: The targets.
+        sample_weight: A factor for each sample's loss.
+        training: Whether it is called in training.
+        optimizer_variables: The optimizer's arrays, by which it scales the loss in training.
+
+    Returns:
+        The loss as it is to be differentiated; and the loss, the outputs, and the last two lists as
+        they are after that.
+    """
+    given = {"training": training} if _takes(self.compute_loss, "training") else {}
+    scales = training and optimizer_variables is not None and self.optimizer is not None
+    arrays_of_optimizer = optimizer_variables or () if scales else ()
+    variables = self.optimizer.variables if scales else ()
+    own = list(zip(variables, arrays_of_optimizer, strict=True))
+
+    def compute() -> tuple[Any, Any, Any]:
+        y_pred = self(x, training=training) if _takes(self.call, "training") else self(x)
+        loss = self.compute_loss(x, y, y_pred, sample_weight, **given)
+        return self.optimizer.scale_loss(loss) if scales else loss, loss, y_pred
+
+    arrays = (trainable_variables, non_trainable_variables, metrics_variables)
+    (scaled, loss, y_pred), new, metrics = _purely(self, arrays, compute, training, own)
+    return scaled, (loss, y_pred, new, metrics)
+
+
+def _purely(
+    model: Any,
+    arrays: tuple[Sequence[Any], Sequence[Any], Sequence[Any]],
+    compute: Callable[[], Any],
+    training: bool,
+    more: Sequence[tuple[Any, Any]] = (),
+) -> tuple[Any, list[Any], list[Any]]:
+    """Computes with arrays in place of the model's trainable, other, and metrics' variables.
+
+    Returns:
+        What is computed, and the arrays of the last two after that.
+    """
+    paths = {v: path for path, v in pure.named_variables(model).items()}
     params, state = (
-        {paths[v]: a for v, a in zip(own, arrays, strict=True)}
-        for own, arrays in (
-            (self.trainable_variables, trainable_variables),
-            (self.non_trainable_variables, non_trainable_variables),
+        {paths[v]: a for v, a in zip(own, given, strict=True)}
+        for own, given in (
+            (model.trainable_variables, arrays[0]),
+            (model.non_trainable_variables, arrays[1]),
         )
     )
-    others = dict(zip(self.metrics_variables, metrics_variables, strict=True))
-    given = {"training": training} if _takes(self.compute_loss, "training") else {}
-    loss, effects = pure.run(
-        self,
-        (params, state),
-        lambda: self.compute_loss(x, y, y_pred, sample_weight, **given),
-        training=training,
-        others=others,
-    )
-    new = [effects.state[paths[v]] for v in self.non_trainable_variables]
-    return loss, (list(trainable_variables), new, effects.others)
+    others = dict([*zip(model.metrics_variables, arrays[2], strict=True), *more])
+    found, effects = pure.run(model, (params, state), compute, training=training, others=others)
+    new = [effects.state[paths[v]] for v in model.non_trainable_variables]
+    return found, new, list(effects.others)[: len(arrays[2])]
 
 
 def _objective(model: Any, y_pred: Structure, y: Structure) -> Any:

@@ -61,7 +61,7 @@ _RECORDS: tuple[tuple[type, frozenset[str]], ...] = (
         Layer,
         frozenset({"_calls", "_build_shapes", "_path", "_seen_shapes"})
         | {"_session", "_fitting", "_compile_arguments", "history", "optimizer", "loss"}
-        | {"_by_name", "_call_specs", "jit_compile", "run_eagerly", "_programs"}
+        | {"_by_name", "_call_specs", "jit_compile", "run_eagerly", "_programs", "_described"}
         | {"stop_training", "stop_evaluating", "stop_predicting", "steps_per_execution"},
     ),
 )

@@ -40,6 +40,16 @@ def path_names(names: Any, above: str = "") -> list[str]:
     return [name for path, part in _children(names, above) for name in _below(path, part)]
 
 
+def numbered(names: Any, count: Iterator[int]) -> Any:
+    """Returns a structure of names with the outputs' positions in their places."""
+    if isinstance(names, str):
+        return next(count)
+    if isinstance(names, Mapping):
+        return {key: numbered(part, count) for key, part in names.items()}
+    parts = [numbered(part, count) for part in names]
+    return type(names)(*parts) if hasattr(names, "_fields") else type(names)(parts)
+
+
 def _below(path: str, part: Any) -> list[str]:
     return [path] if isinstance(part, str) else path_names(part, path + "/")
 

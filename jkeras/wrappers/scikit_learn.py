@@ -3,6 +3,7 @@
 `jkeras.wrappers` imports this module when one of them is first used.
 """
 
+import importlib
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Self
@@ -281,3 +282,9 @@ class SKLearnTransformer(TransformerMixin, _Estimator):
     def transform(self, X: Any) -> np.ndarray:
         """Returns the model's outputs."""
         return self._outputs(X)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in ("KerasClassifier", "KerasRegressor"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module("jkeras.wrappers.old"), name)

@@ -104,3 +104,14 @@ def test_what_is_not_there_says_so(tf):
         importlib.import_module("tensorflow.nope")
     assert alias.report().missing["tensorflow.math.foo"] is False
     assert "constant" in dir(tf) and "softmax" in dir(tf.nn)
+
+
+def test_layers_are_called_on_arrays(tf):
+    """The stand-in is not asked what TensorFlow's own tensors are asked."""
+    assert tf.keras.layers.Dense(2)(tf.ones((1, 3))).shape == (1, 2)
+
+    class Twice(tf.keras.Model):
+        def call(self, x):
+            return tf.reduce_sum(x, axis=-1) * 2
+
+    assert Twice()(tf.ones((2, 3))).numpy().tolist() == [6.0, 6.0]

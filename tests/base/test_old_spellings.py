@@ -167,3 +167,28 @@ def test_shapes_of_layers_are_not_asked_for_configs():
     heads = keras.layers.MultiHeadAttention(2, 3, output_shape=5)
     heads(keras.Input((4, 6)), keras.Input((4, 6)))
     assert heads.get_config()["output_shape"] == (5,)
+
+
+def test_logs_have_old_names():
+    seen = []
+
+    class Old(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs["mine"] = 1.0
+            seen.append((logs.get("lr"), logs["acc"], logs.get("nope", 3), "lr" in logs))
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=["accuracy"])
+    rate = keras.callbacks.LearningRateScheduler(lambda epoch: 0.25)
+    with pytest.warns(DeprecationWarning, match=r"logs\['(lr|acc)'\]") as caught:
+        history = model.fit(
+            np.ones((4, 2)), np.ones((4, 1)), epochs=2, verbose=0, callbacks=[rate, Old()]
+        )
+    assert [round(float(lr), 4) for lr, *_ in seen] == [0.25, 0.25] and seen[0][2:] == (3, False)
+    assert len([w for w in caught if "'lr'" in str(w.message)]) == 2
+    assert history.history["mine"] == [1.0, 1.0]
+
+
+def test_add_metric_says_what_to_do():
+    with pytest.raises(NotImplementedError, match=r"Add your metric in `Model.compile"):
+        keras.layers.Dense(1).add_metric(1.0, name="x", aggregation="mean")

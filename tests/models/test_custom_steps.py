@@ -245,6 +245,27 @@ def test_the_loss_without_a_state():
     assert len(metrics) == len(model.metrics_variables)
 
 
+def test_the_call_and_the_loss_without_a_state():
+    model = make(keras.Model)
+    arrays = [
+        [v.value for v in variables]
+        for variables in (model.trainable_variables, [], model.metrics_variables)
+    ]
+    compute = jax.value_and_grad(model.compute_loss_and_updates, has_aux=True)
+    (scaled, (loss, y_pred, state, metrics)), slopes = compute(*arrays, X, Y, None, training=True)
+    assert float(scaled) == float(loss)
+    assert float(loss) == pytest.approx(model.evaluate(X, Y, verbose=0)[0], rel=1e-5)
+    np.testing.assert_allclose(y_pred, model(X), rtol=1e-5)
+    assert state == [] and len(metrics) == len(model.metrics_variables)
+    assert [s.shape for s in slopes] == [v.shape for v in model.trainable_variables]
+    model.optimizer.loss_scale_factor = 8.0
+    values = [v.value for v in model.optimizer.variables]
+    scaled, (loss, *_) = model.compute_loss_and_updates(
+        *arrays, X, Y, None, training=True, optimizer_variables=values
+    )
+    assert float(scaled) == pytest.approx(8 * float(loss))
+
+
 def test_all_arrays_as_a_tree():
     model = make(keras.Model)
     model.fit(X, Y, verbose=0)

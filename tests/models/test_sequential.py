@@ -98,3 +98,37 @@ def test_without_an_input_sizes_differ_from_batch_to_batch(layer, first, then):
         model(np.ones((2, 2, 2, 2, 2, 2)))
     with pytest.raises(ValueError, match="incompatible"):
         keras.Sequential([keras.Input(first[1:]), layers.Flatten()])(y)
+
+
+@keras.saving.register_keras_serializable(package="test_sequential")
+class BuiltByHand(keras.layers.Layer):
+    """A layer whose `build` takes more than shapes."""
+
+    def build(self, input_shape, start):
+        self.width, self.start = input_shape[-1], start
+        self.w = self.add_weight((self.width, 2), initializer=start)
+
+    def get_build_config(self):
+        return {"input_shape": (self.width,), "start": self.start}
+
+    def build_from_config(self, config):
+        self.build(config["input_shape"], config["start"])
+
+    def call(self, x):
+        return keras.ops.matmul(x, self.w)
+
+
+@pytest.mark.parametrize("kind", ["sequential", "functional"])
+def test_a_layer_that_is_built_of_its_own_config(kind, tmp_path):
+    layer = BuiltByHand()
+    layer.build((3,), "ones")
+    model = keras.Sequential([layer, keras.layers.Dense(1)])
+    x = np.ones((2, 3), "float32")
+    if kind == "functional":
+        inputs = keras.Input((3,))
+        model = keras.Model(inputs, layer(inputs))
+    expected = model(x)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(again(x), expected)
+    assert again.get_layer(layer.name).start == "ones"

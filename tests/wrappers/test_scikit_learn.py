@@ -220,3 +220,38 @@ def test_probabilities_for_calibration_and_voting(clouds, from_logits):
         found = ensemble.fit(X, y).predict_proba(X)
         assert found.shape == (60, 3)
         assert (ensemble.classes_[found.argmax(1)] == y).mean() > 0.9
+
+
+# ------------------------------------------------------------------ Keras 2's
+def old_classifier(units=3, rate=0.5):
+    layers = [keras.Input((2,)), keras.layers.Dense(units, activation="softmax")]
+    model = keras.Sequential(layers)
+    model.compile(keras.optimizers.SGD(rate), "categorical_crossentropy")
+    return model
+
+
+def test_the_wrappers_of_keras_2(clouds, line):
+    from jkeras.wrappers.scikit_learn import KerasClassifier, KerasRegressor
+
+    X, y = clouds
+    with pytest.warns(DeprecationWarning, match="SKLearnClassifier") as caught:
+        classifier = KerasClassifier(build_fn=old_classifier, epochs=30, verbose=0, rate=0.4)
+    assert len(caught) == 1
+    history = classifier.fit(X, y)
+    assert len(history.epoch) == 30 and classifier.score(X, y) > 0.9
+    assert classifier.predict(X).dtype == y.dtype
+    assert classifier.predict_proba(X).shape == (60, 3)
+    with pytest.warns(DeprecationWarning, match="Keras 2's"):
+        search = GridSearchCV(classifier, {"rate": [1e-6, 0.5]}, cv=3, refit=False).fit(X, y)
+    assert search.best_params_ == {"rate": 0.5}
+    with pytest.warns(DeprecationWarning, match="SKLearnRegressor"):
+        regressor = KerasRegressor(lambda: regress(line[0], line[1]), epochs=60, verbose=0)
+    regressor.fit(*line)
+    assert regressor.predict(line[0]).shape == (64,) and regressor.score(*line) > -0.1
+    with pytest.raises(ValueError, match="not a legal parameter"):
+        classifier.set_params(nope=1)
+    with (
+        pytest.raises(TypeError, match="must be a function"),
+        pytest.warns(DeprecationWarning, match="Keras 2's"),
+    ):
+        KerasRegressor(3)
