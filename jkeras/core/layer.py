@@ -359,24 +359,7 @@ class Layer(Module, OldLayer, registry.Configurable):
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
         """Adds this call to the graph that the symbolic arguments come from."""
-        return self._record(args, kwargs, self.compute_output_spec(*args, **kwargs))
-
-    def symbolic_call_like(self, other: "Layer", args: tuple, kwargs: dict[str, Any]) -> Any:
-        """Does `symbolic_call` as another layer has done it first, which differs in its name only.
-
-        What `call` gives is not found again: that takes most of the time.
-        """
-        self._prepare(args, kwargs)
-        self.__dict__.update(_built=True, _seen_shapes=other._seen_shapes)
-        return self._record(args, kwargs, other._calls[0].outputs)
-
-    def _record(self, args: tuple, kwargs: dict[str, Any], specs: Any) -> Any:
-        outputs = graph.record_call(self, args, kwargs, specs)
-        made = graph.symbols(outputs)
-        if made and made[0].source:
-            graph.note_call(self, made[0].source)
-            call.mark_symbols(self, args, kwargs, outputs)
-        return outputs
+        return _recorded(self, args, kwargs, self.compute_output_spec(*args, **kwargs))
 
     @property
     def input(self) -> Any:
@@ -493,6 +476,25 @@ def _recorded_build(build: Callable) -> Callable:
 
 
 # ------------------------------------------------------------------ small helpers
+def symbolic_call_like(layer: Layer, other: Layer, args: tuple, kwargs: dict[str, Any]) -> Any:
+    """Does `symbolic_call` as another layer has done it first, which differs in its name only.
+
+    What `call` gives is not found again: that takes most of the time.
+    """
+    layer._prepare(args, kwargs)
+    layer.__dict__.update(_built=True, _seen_shapes=other._seen_shapes)
+    return _recorded(layer, args, kwargs, other._calls[0].outputs)
+
+
+def _recorded(layer: Layer, args: tuple, kwargs: dict[str, Any], specs: Any) -> Any:
+    outputs = graph.record_call(layer, args, kwargs, specs)
+    made = graph.symbols(outputs)
+    if made and made[0].source:
+        graph.note_call(layer, made[0].source)
+        call.mark_symbols(layer, args, kwargs, outputs)
+    return outputs
+
+
 def _first_call(layer: Layer, what: str) -> graph.Call:
     if not layer._calls:
         raise AttributeError(

@@ -12,7 +12,7 @@ from jkeras.base import naming, registry
 from jkeras.base.types import Structure
 from jkeras.core import graph
 from jkeras.core.graph import SymbolicTensor
-from jkeras.core.layer import Layer
+from jkeras.core.layer import Layer, symbolic_call_like
 from jkeras.core.operations import describe_call, repeat_call
 from jkeras.layers.core import InputLayer
 from jkeras.saving import dialects
@@ -262,7 +262,7 @@ class _Reader:
         like = self._first.setdefault((self._kinds[name], repr(given)), layer)
         if like is layer or not like._calls:
             return layer(*args, **kwargs)
-        return layer.symbolic_call_like(like, tuple(args), kwargs)
+        return symbolic_call_like(layer, like, tuple(args), kwargs)
 
     def _announce(self, made: Key) -> None:
         for key in self._waiting.pop(made, ()):

@@ -161,6 +161,22 @@ def old_name(old: str, new: str) -> Any:
     return property(get, set_, doc=f"Keras 2's name of `{new}`.")
 
 
+def unzipped(grads_and_vars: Any) -> tuple[list[Any], list[Any]]:
+    """Returns the gradients and the variables of pairs.
+
+    Raises:
+        TypeError: If they are not pairs.
+    """
+    try:
+        pairs = [(gradient, variable) for gradient, variable in grads_and_vars]
+    except (TypeError, ValueError):
+        raise TypeError(
+            "`grads_and_vars` must be pairs of a gradient and its variable, such as "
+            f"zip(gradients, variables). Received: {grads_and_vars!r:.60}"
+        ) from None
+    return [gradient for gradient, _ in pairs], [variable for _, variable in pairs]
+
+
 def check_length(name: str, values: Sequence[Any], other: str, expected: Sequence[Any]) -> None:
     """Raises a ValueError if two lists that belong together differ in length."""
     if len(values) != len(expected):

@@ -337,14 +337,7 @@ class Optimizer(cells.Remembers):
         Returns:
             How many updates were made: `iterations`.
         """
-        try:
-            pairs = [(gradient, variable) for gradient, variable in grads_and_vars]
-        except (TypeError, ValueError):
-            raise TypeError(
-                "`grads_and_vars` must be pairs of a gradient and its variable, such as "
-                f"zip(gradients, variables). Received: {grads_and_vars!r:.60}"
-            ) from None
-        self.apply([g for g, _ in pairs], [v for _, v in pairs])
+        self.apply(*arguments.unzipped(grads_and_vars))
         return self.iterations
 
     def apply(
