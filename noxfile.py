@@ -1,6 +1,7 @@
 """The project's checks: `nox -s tests` is the one to run before a change is handed in."""
 
 import os
+import sys
 
 import nox
 
@@ -11,6 +12,8 @@ nox.needs_version = ">=2024.4"
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 # JAX's choice of device, and its thread pools, are the same on every machine that runs the checks.
 ENV = {"JAX_PLATFORMS": os.environ.get("JAX_PLATFORMS", "cpu")}
+if sys.version_info >= (3, 12):  # a line that has run costs nothing more
+    ENV["COVERAGE_CORE"] = "sysmon"
 
 
 def group(name):
@@ -79,6 +82,14 @@ def examples(session):
 
 
 @nox.session
+def distribution(session):
+    """Trains on eight simulated devices, and in several processes; takes minutes."""
+    session.install("-e", ".[orbax]", *group("test"))
+    arguments = session.posargs or ["tests/distribution"]
+    session.run("pytest", "-o", "addopts=", "-q", *arguments, env=ENV)
+
+
+@nox.session
 def interop(session):
     """Compares with real Keras on its JAX backend, live."""
     session.install("-e", ".[plot,pandas]", *group("test"), *group("interop"))
@@ -91,6 +102,14 @@ def dialects(session):
     """Loads portable `.h5` files with tf_keras and Keras, and trains on."""
     session.install("-e", ".", *group("interop"), *group("dialects"))
     session.run("python", "-m", "tests.saving.other_kerases", env={**ENV, "KERAS_BACKEND": "jax"})
+
+
+@nox.session
+def export(session):
+    """Runs the tests of exported models with onnxruntime, and of safetensors."""
+    session.install("-e", ".[onnx,safetensors,orbax]", *group("test"))
+    tests = session.posargs or ["tests/export", "tests/saving/test_safetensors.py"]
+    session.run("pytest", "-n", "auto", *tests, env=ENV)
 
 
 @nox.session

@@ -18,6 +18,7 @@ from jkeras import datasets as datasets
 from jkeras import distillation as distillation
 from jkeras import distribution as distribution
 from jkeras import dtype_policies as dtype_policies
+from jkeras import export as export
 from jkeras import initializers as initializers
 from jkeras import layers as layers
 from jkeras import losses as losses
@@ -64,6 +65,8 @@ from jkeras.quantizers import Quantizer as Quantizer
 from jkeras.regularizers import Regularizer as Regularizer
 
 FloatDTypePolicy = DTypePolicy
+# It reads files, which layers do not otherwise.
+layers.TFSMLayer = export.TFSMLayer  # type: ignore[attr-defined]
 
 # Files name a class by the module that Keras exports it from.
 for _area, _module in {

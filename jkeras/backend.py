@@ -21,6 +21,7 @@ from jkeras.base.settings import image_data_format as image_data_format
 from jkeras.base.settings import set_epsilon as set_epsilon
 from jkeras.base.settings import set_floatx as set_floatx
 from jkeras.base.settings import set_image_data_format as set_image_data_format
+from jkeras.base.types import ArrayLike, Axis, DTypeLike, Identifier
 from jkeras.config import backend as backend
 from jkeras.core import policy
 from jkeras.core.graph import is_symbolic as is_symbolic
@@ -32,7 +33,7 @@ from jkeras.core.variable import Variable
 is_keras_tensor = is_symbolic
 
 
-def is_float_dtype(dtype: Any) -> bool:
+def is_float_dtype(dtype: DTypeLike) -> bool:
     """Says whether a dtype is a floating one.
 
     Example:
@@ -43,7 +44,7 @@ def is_float_dtype(dtype: Any) -> bool:
     return policy.is_float(standardize_dtype(dtype))
 
 
-def is_int_dtype(dtype: Any) -> bool:
+def is_int_dtype(dtype: DTypeLike) -> bool:
     """Says whether a dtype is an integer one.
 
     Example:
@@ -72,7 +73,7 @@ def result_type(*dtypes: Any) -> str:
 
 # ------------------------------------------------------------------ Keras 2
 def _variable(
-    value: Any, dtype: Any = None, name: str | None = None, constraint: Any = None
+    value: Any, dtype: DTypeLike = None, name: str | None = None, constraint: Identifier = None
 ) -> Any:
     variable = Variable(value, dtype=dtype or floatx(), name=name)
     variable.constraint = constraint
@@ -84,26 +85,26 @@ def _constant(value: Any, dtype: Any = None, shape: Any = None, name: Any = None
     return array if shape is None else jnp.broadcast_to(array, shape)
 
 
-def _get_value(x: Any) -> Any:
+def _get_value(x: ArrayLike) -> Any:
     return x.numpy() if isinstance(x, Variable) else np.asarray(x)
 
 
-def _update(x: Any, new_x: Any) -> Any:
+def _update(x: ArrayLike, new_x: Any) -> Any:
     x.assign(new_x)
     return x
 
 
-def _update_add(x: Any, increment: Any) -> Any:
+def _update_add(x: ArrayLike, increment: Any) -> Any:
     x.assign_add(increment)
     return x
 
 
-def _update_sub(x: Any, decrement: Any) -> Any:
+def _update_sub(x: ArrayLike, decrement: Any) -> Any:
     x.assign_sub(decrement)
     return x
 
 
-def _batch_dot(x: Any, y: Any, axes: Any = None) -> Any:
+def _batch_dot(x: ArrayLike, y: Any, axes: Axis = None) -> Any:
     """Contracts one axis of each of two batches."""
     if isinstance(axes, int):
         axes = (axes, axes)
@@ -118,7 +119,7 @@ def _batch_dot(x: Any, y: Any, axes: Any = None) -> Any:
     return ops.expand_dims(outputs, 1) if len(outputs.shape) == 1 else outputs
 
 
-def _hard_sigmoid(x: Any) -> Any:
+def _hard_sigmoid(x: ArrayLike) -> Any:
     """Keras 2's, of slope 0.2; Keras 3's has slope 1/6."""
     return ops.clip(0.2 * x + 0.5, 0.0, 1.0)
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from jkeras.base import registry, settings
 from jkeras.base.numbers import checked_number
+from jkeras.base.types import Axis, Identifier
 
 
 class Constraint(registry.Configurable):
@@ -31,7 +32,7 @@ class Constraint(registry.Configurable):
         return jnp.asarray(w)
 
 
-def constrained(constraint: Any, weight: jax.Array, name: str) -> jax.Array:
+def constrained(constraint: Identifier, weight: jax.Array, name: str) -> jax.Array:
     """Returns a weight with its constraint met.
 
     Raises:
@@ -46,7 +47,7 @@ def constrained(constraint: Any, weight: jax.Array, name: str) -> jax.Array:
     return new
 
 
-def _norms(w: jax.Array, axis: Any) -> jax.Array:
+def _norms(w: jax.Array, axis: Axis) -> jax.Array:
     return jnp.sqrt(jnp.sum(jnp.square(w), axis=axis, keepdims=True))
 
 
@@ -63,7 +64,7 @@ class MaxNorm(Constraint):
         [0.5, 0.5, 0.5, 0.5]
     """
 
-    def __init__(self, max_value: float = 2, axis: Any = 0):
+    def __init__(self, max_value: float = 2, axis: Axis = 0):
         self.max_value, self.axis = checked_number("max_value", max_value, 0), axis
 
     def __call__(self, w: jax.Array) -> jax.Array:
@@ -97,7 +98,7 @@ class UnitNorm(Constraint):
         [0.5, 0.5, 0.5, 0.5]
     """
 
-    def __init__(self, axis: Any = 0):
+    def __init__(self, axis: Axis = 0):
         self.axis = axis
 
     def __call__(self, w: jax.Array) -> jax.Array:
@@ -120,10 +121,10 @@ class MinMaxNorm(Constraint):
     """
 
     def __init__(
-        self, min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: Any = 0
+        self, min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: Axis = 0
     ):
         self.min_value = checked_number("min_value", min_value, 0)
-        self.max_value = checked_number("max_value", max_value, 0)
+        self.max_value = checked_number("max_value", max_value, self.min_value)
         self.rate, self.axis = checked_number("rate", rate, 0, 1), axis
 
     def __call__(self, w: jax.Array) -> jax.Array:
@@ -136,7 +137,7 @@ class MinMaxNorm(Constraint):
 max_norm, non_neg, unit_norm, min_max_norm = MaxNorm, NonNeg, UnitNorm, MinMaxNorm
 
 
-def get(identifier: Any) -> Any:
+def get(identifier: Identifier) -> Any:
     """Returns a constraint for a name, a config, a function or a constraint; None for None.
 
     Raises:
@@ -150,7 +151,7 @@ def get(identifier: Any) -> Any:
     return None if identifier is None else registry.resolve(identifier, "constraints", "constraint")
 
 
-def serialize(constraint: Any) -> Any:
+def serialize(constraint: Identifier) -> Any:
     """Returns the config of a constraint."""
     return registry.serialize_keras_object(constraint)
 

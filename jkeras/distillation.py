@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jkeras import losses, metrics
 from jkeras.base import registry
 from jkeras.base.numbers import as_number
+from jkeras.base.types import ArrayLike
 from jkeras.models import Model
 
 
@@ -18,11 +19,13 @@ class DistillationLoss(registry.Configurable):
     A subclass writes `compute_loss(teacher_outputs, student_outputs)`.
     """
 
-    def compute_loss(self, teacher_outputs: Any, student_outputs: Any, **kwargs: Any) -> Any:
+    def compute_loss(
+        self, teacher_outputs: ArrayLike, student_outputs: ArrayLike, **kwargs: Any
+    ) -> Any:
         """Returns the loss, a number."""
         raise NotImplementedError("Subclasses must implement compute_loss method.")
 
-    def validate_outputs(self, teacher_outputs: Any, student_outputs: Any) -> None:
+    def validate_outputs(self, teacher_outputs: ArrayLike, student_outputs: ArrayLike) -> None:
         """Refuses outputs of different structure.
 
         Raises:
@@ -51,7 +54,7 @@ class _ByLosses(DistillationLoss):
                 "The `loss` argument needs to have at least one loss that is not None."
             )
 
-    def _total(self, teacher_outputs: Any, student_outputs: Any) -> Any:
+    def _total(self, teacher_outputs: ArrayLike, student_outputs: ArrayLike) -> Any:
         outputs = [jax.tree.leaves(x) for x in (teacher_outputs, student_outputs)]
         given: list[Any] = jax.tree.leaves(self._losses, is_leaf=lambda x: x is None)
         if len(given) != len(outputs[0]):
@@ -91,7 +94,9 @@ class LogitsDistillation(_ByLosses):
             raise ValueError(f"temperature must be positive. Received: temperature={temperature!r}")
         self.temperature = number
 
-    def compute_loss(self, teacher_outputs: Any, student_outputs: Any, **kwargs: Any) -> Any:
+    def compute_loss(
+        self, teacher_outputs: ArrayLike, student_outputs: ArrayLike, **kwargs: Any
+    ) -> Any:
         divided = [
             jax.tree.map(lambda x: jnp.asarray(x) / self.temperature, outputs)
             for outputs in (teacher_outputs, student_outputs)
@@ -154,7 +159,9 @@ class FeatureDistillation(_ByLosses):
             )
         )
 
-    def compute_loss(self, teacher_outputs: Any, student_outputs: Any, **kwargs: Any) -> Any:
+    def compute_loss(
+        self, teacher_outputs: ArrayLike, student_outputs: ArrayLike, **kwargs: Any
+    ) -> Any:
         return self._total(teacher_outputs, student_outputs)
 
 
@@ -173,7 +180,7 @@ class Distiller(Model):
         **kwargs: Further arguments of a model.
 
     Raises:
-        ValueError: If an argument is none of these.
+        ValueError: If an argument is something else.
 
     Example:
         >>> import jkeras as keras, numpy as np
@@ -243,15 +250,15 @@ class Distiller(Model):
         self.total_loss_tracker = metrics.Mean(name="total_loss")
         self.built = True
 
-    def call(self, inputs: Any, training: Any = None, **kwargs: Any) -> Any:
+    def call(self, inputs: ArrayLike, training: bool | None = None, **kwargs: Any) -> Any:
         return self.student(inputs, training=training)
 
     def compute_loss(
         self,
-        x: Any = None,
+        x: ArrayLike = None,
         y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
+        y_pred: ArrayLike = None,
+        sample_weight: ArrayLike = None,
         training: bool = True,
     ) -> Any:
         of_student = super().compute_loss(x, y, y_pred, sample_weight, training)

@@ -10,9 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.base import registry, settings
+from jkeras.base import host_random, registry, settings
 from jkeras.base.keys import as_key, draw_integer_seed
 from jkeras.base.numbers import as_number, checked_number
+from jkeras.base.tracing import concretely
+from jkeras.base.types import ArrayLike, Axis, DTypeLike, Identifier, Seed, Shape
 
 # Arrays of at most so many elements (16 MiB of float32) are drawn by programs of six sizes.
 _MOST_DRAWN = 2**22
@@ -31,20 +33,40 @@ def _fill(draw: Callable[[tuple[int, ...]], Any], key: Any, shape: tuple[int, ..
         shape: The shape.
     """
     count = math.prod(shape)
-    if isinstance(key, jax.core.Tracer) or count > _MOST_DRAWN or not _counts_along(key):
+    traced = isinstance(key, jax.core.Tracer)
+    if traced or count > _MOST_DRAWN or not host_random.counts_along(key):
         return draw(shape)
     size = 2**12
     while size < count:
         size *= 4  # four million numbers take a quarter of the time of a program
-    with jax.ensure_compile_time_eval():
+    with concretely():
         drawn = np.asarray(draw((size,)))
         return jax.device_put(drawn[:count].reshape(shape).copy())
 
 
-def _counts_along(key: Any) -> bool:
-    """Says whether a number drawn with a key follows from its position alone."""
-    threefry = key is None or jax.random.key_impl(key) == "threefry2x32"
-    return threefry and jax.config.jax_threefry_partitionable  # type: ignore[attr-defined]
+def _symmetric(key: Any, shape: tuple[int, ...], dtype: DTypeLike, limit: float) -> jax.Array:
+    """Returns numbers between `-limit` and `limit`, drawn by NumPy where that is quicker.
+
+    One product makes them of numbers between -1 and 1, which makes the same bits everywhere.
+    """
+    by_numpy = (
+        not isinstance(key, jax.core.Tracer)
+        and jnp.dtype(dtype) == np.float32
+        and math.prod(shape) <= host_random.MOST_DRAWN
+        and host_random.counts_along(key)
+    )
+    if by_numpy:
+        with concretely():
+            return jax.device_put(np.float32(limit) * host_random.uniform(key, shape))
+    return _fill(lambda s: limit * jax.random.uniform(key, s, dtype, -1.0, 1.0), key, shape)
+
+
+def _full(value: float, key: Any, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
+    """Returns an array of one value, without a program where it is small."""
+    if isinstance(key, jax.core.Tracer) or math.prod(shape) > _MOST_DRAWN:
+        return jnp.full(shape, value, dtype)
+    with concretely():
+        return jax.device_put(np.full(shape, value, jax.dtypes.canonicalize_dtype(dtype)))
 
 
 class Initializer(registry.Configurable):
@@ -65,14 +87,11 @@ class Initializer(registry.Configurable):
     seed: Any = None
     _own_seed: int | None = None
 
-    def __init__(self) -> None:
-        pass  # so that unknown arguments are refused
-
-    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
         """Draws an array with a key."""
         raise NotImplementedError(f"{type(self).__name__} has neither __call__ nor sample.")
 
-    def __call__(self, shape: Any, dtype: Any = None) -> jax.Array:
+    def __call__(self, shape: Shape, dtype: DTypeLike = None) -> jax.Array:
         """Returns an array; the same at each call, unless `seed` is a `SeedGenerator`.
 
         Args:
@@ -91,21 +110,23 @@ class Initializer(registry.Configurable):
         key = as_key(self._own_seed if self.seed is None else self.seed)
         return self.sample(key, shape, dtype or settings.floatx())
 
-    def draw(self, shape: tuple[int, ...], dtype: Any, key: jax.Array) -> jax.Array:
+    def draw(self, shape: tuple[int, ...], dtype: DTypeLike, key: jax.Array) -> jax.Array:
         """Returns a weight's initial value: follows from `key`, unless it has a seed of its own."""
         if type(self).__call__ is not Initializer.__call__:
             return self(shape, dtype=dtype)
         return self.sample(key if self.seed is None else as_key(self.seed), shape, dtype)
 
 
-def _check_dtype(dtype: Any) -> None:
+def _check_dtype(dtype: DTypeLike) -> None:
     try:
         jnp.dtype(dtype or "float32")
     except TypeError:
         raise ValueError(f"Unknown dtype {dtype!r} of a weight.") from None
 
 
-def draw(initializer: Any, shape: tuple[int, ...], dtype: Any, key: jax.Array) -> jax.Array:
+def draw(
+    initializer: Identifier, shape: tuple[int, ...], dtype: DTypeLike, key: jax.Array
+) -> jax.Array:
     """Returns what an initializer, or a function of shape and dtype, gives."""
     if isinstance(initializer, Initializer):
         return initializer.draw(shape, dtype, key)
@@ -127,8 +148,8 @@ class Zeros(Initializer):
         [0.0, 0.0]
     """
 
-    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
-        return _fill(lambda shape: jnp.zeros(shape, dtype), key, shape)
+    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
+        return _full(0, key, shape, dtype)
 
 
 class Ones(Initializer):
@@ -140,8 +161,8 @@ class Ones(Initializer):
         [1.0, 1.0]
     """
 
-    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
-        return _fill(lambda shape: jnp.ones(shape, dtype), key, shape)
+    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
+        return _full(1, key, shape, dtype)
 
 
 class Constant(Initializer):
@@ -159,7 +180,7 @@ class Constant(Initializer):
     def __init__(self, value: Any = 0.0):
         self.value = value
 
-    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
         value = jnp.asarray(self.value, dtype)
         fits = len(value.shape) <= len(shape) and all(
             m in (1, n) for m, n in zip(value.shape[::-1], shape[::-1], strict=False)
@@ -189,7 +210,7 @@ class Identity(Initializer):
     def __init__(self, gain: float = 1.0):
         self.gain = checked_number("gain", gain)
 
-    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
         if len(shape) != 2:
             raise ValueError(
                 "Identity matrix initializer can only be used for 2D matrices. "
@@ -212,11 +233,11 @@ class RandomNormal(Initializer):
         (2, 3)
     """
 
-    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Any = None):
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Seed = None):
         self.mean, self.stddev = checked_number("mean", mean), checked_number("stddev", stddev, 0)
         self.seed = seed
 
-    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
         def draw(shape: tuple[int, ...]) -> jax.Array:
             return self.mean + self.stddev * jax.random.normal(key, shape, dtype)
 
@@ -237,7 +258,7 @@ class TruncatedNormal(RandomNormal):
         True
     """
 
-    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
         def draw(shape: tuple[int, ...]) -> jax.Array:
             normal = jax.random.truncated_normal(key, -2.0, 2.0, shape, dtype)
             return self.mean + self.stddev * normal
@@ -259,14 +280,17 @@ class RandomUniform(Initializer):
         (2, 3)
     """
 
-    def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: Any = None):
+    def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: Seed = None):
         self.minval, self.maxval = (
             checked_number("minval", minval),
             checked_number("maxval", maxval, minval),
         )
         self.seed = seed
 
-    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
+        if self.minval == -self.maxval:
+            return _symmetric(key, shape, dtype, self.maxval)
+
         def draw(shape: tuple[int, ...]) -> jax.Array:
             return jax.random.uniform(key, shape, dtype, self.minval, self.maxval)
 
@@ -298,9 +322,9 @@ class VarianceScaling(Initializer):
         scale: float = 1.0,
         mode: str = "fan_in",
         distribution: str = "truncated_normal",
-        seed: Any = None,
-        input_axes: Any = None,
-        output_axes: Any = None,
+        seed: Seed = None,
+        input_axes: Axis = None,
+        output_axes: Axis = None,
     ):
         number = as_number(scale)
         if number is None or number <= 0.0:
@@ -318,15 +342,14 @@ class VarianceScaling(Initializer):
         self.scale, self.mode, self.distribution, self.seed = number, mode, distribution, seed
         self.input_axes, self.output_axes = input_axes, output_axes
 
-    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
         fan_in, fan_out = compute_fans(shape, self.input_axes, self.output_axes)
         n = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         variance = self.scale / max(1.0, n)
+        if self.distribution == "uniform":
+            return _symmetric(key, shape, dtype, math.sqrt(3.0 * variance))
 
         def draw(shape: tuple[int, ...]) -> jax.Array:
-            if self.distribution == "uniform":
-                limit = math.sqrt(3.0 * variance)
-                return jax.random.uniform(key, shape, dtype, -limit, limit)
             if self.distribution == "untruncated_normal":
                 return math.sqrt(variance) * jax.random.normal(key, shape, dtype)
             # Cutting a normal distribution at two standard deviations leaves it with 0.8796 of one.
@@ -336,7 +359,7 @@ class VarianceScaling(Initializer):
         return _fill(draw, key, shape)
 
 
-def counting(initializer: Any, input_axes: Any) -> Any:
+def counting(initializer: Identifier, input_axes: Axis) -> Any:
     """Returns an initializer that counts these axes, and no others, into a weight's fan-in.
 
     One that does not count, or was told which axes to count, stays as it is.
@@ -350,7 +373,7 @@ def counting(initializer: Any, input_axes: Any) -> Any:
 
 
 def compute_fans(
-    shape: tuple[int, ...], input_axes: Any = None, output_axes: Any = None
+    shape: tuple[int, ...], input_axes: Axis = None, output_axes: Axis = None
 ) -> tuple[int, int]:
     """Returns how many inputs and outputs a weight of this shape connects."""
     if input_axes is not None or output_axes is not None:
@@ -366,7 +389,7 @@ def compute_fans(
     return shape[-2] * field, shape[-1] * field
 
 
-def _axes(axes: Any, ndim: int) -> set[int]:
+def _axes(axes: Axis, ndim: int) -> set[int]:
     return {int(a) % ndim for a in np.atleast_1d([] if axes is None else axes)}
 
 
@@ -374,7 +397,7 @@ def _scaled(scale: float, mode: str, distribution: str, name: str, paper: str) -
     """Makes the class of a variance scaling that has a name of its own."""
 
     def __init__(
-        self: Any, seed: Any = None, input_axes: Any = None, output_axes: Any = None
+        self: Any, seed: Seed = None, input_axes: Axis = None, output_axes: Axis = None
     ) -> None:
         VarianceScaling.__init__(self, scale, mode, distribution, seed, input_axes, output_axes)
 
@@ -428,18 +451,22 @@ class Orthogonal(Initializer):
         True
     """
 
-    def __init__(self, gain: float = 1.0, seed: Any = None):
+    def __init__(self, gain: float = 1.0, seed: Seed = None):
         self.gain, self.seed = checked_number("gain", gain), seed
 
-    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
         if len(shape) < 2:
             raise ValueError(
                 "The tensor to initialize must be at least two-dimensional. "
                 f"Received: shape={shape} of rank {len(shape)}."
             )
         matrix = (math.prod(shape[:-1]), shape[-1])
-        q = jax.nn.initializers.orthogonal(self.gain)(key, matrix, jnp.float32)
-        return q.reshape(shape).astype(dtype)
+        return _orthogonal_matrix(key, matrix, self.gain).reshape(shape).astype(dtype)
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _orthogonal_matrix(key: Any, shape: tuple[int, int], gain: Any) -> jax.Array:
+    return gain * jax.nn.initializers.orthogonal()(key, shape, jnp.float32)
 
 
 class STFT(Initializer):
@@ -463,7 +490,7 @@ class STFT(Initializer):
     def __init__(
         self,
         side: str = "real",
-        window: Any = "hann",
+        window: ArrayLike = "hann",
         scaling: str | None = "density",
         periodic: bool = False,
     ):
@@ -480,7 +507,7 @@ class STFT(Initializer):
             window = np.asarray(window).tolist()
         self.side, self.window, self.scaling, self.periodic = side, window, scaling, periodic
 
-    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
         length, _, bins = shape
         times = np.arange(length)
         angles = 2 * np.pi * np.outer(times, np.arange(bins)) / (2 * (bins - 1))
@@ -493,7 +520,7 @@ class STFT(Initializer):
         return jnp.broadcast_to(jnp.asarray(waves[:, None], dtype), shape)
 
 
-def _window(window: Any, length: int, periodic: bool) -> np.ndarray:
+def _window(window: ArrayLike, length: int, periodic: bool) -> np.ndarray:
     if not isinstance(window, str):
         return np.asarray(window, "float64")
     from scipy.signal import get_window  # slow to import
@@ -523,7 +550,7 @@ IdentityInitializer, OrthogonalInitializer = Identity, Orthogonal
 stft = STFTInitializer = STFT
 
 
-def get(identifier: Any) -> Any:
+def get(identifier: Identifier) -> Any:
     """Returns an initializer for a name, a config, an array, a function or an initializer.
 
     Raises:
@@ -541,7 +568,7 @@ def get(identifier: Any) -> Any:
     return registry.resolve(identifier, "initializers", "initializer")
 
 
-def _given(value: Any, shape: Any, dtype: Any = None) -> jax.Array:
+def _given(value: Any, shape: Shape, dtype: DTypeLike = None) -> jax.Array:
     """Returns an array as the initial value of a weight of its shape."""
     if tuple(shape) != value.shape:
         raise ValueError(
@@ -551,7 +578,7 @@ def _given(value: Any, shape: Any, dtype: Any = None) -> jax.Array:
     return jnp.asarray(value, dtype)
 
 
-def serialize(initializer: Any) -> Any:
+def serialize(initializer: Identifier) -> Any:
     """Returns the config of an initializer."""
     return registry.serialize_keras_object(initializer)
 

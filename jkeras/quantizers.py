@@ -3,6 +3,7 @@
 from typing import Any
 
 from jkeras.base import registry
+from jkeras.base.types import Identifier
 from jkeras.layers.adapted import AbsMaxQuantizer as AbsMaxQuantizer
 from jkeras.layers.adapted import Int8QuantizationConfig as Int8QuantizationConfig
 from jkeras.layers.adapted import QuantizationConfig as QuantizationConfig
@@ -23,7 +24,7 @@ def deserialize(config: Any, custom_objects: Any = None) -> Any:
     return registry.deserialize_keras_object(config, custom_objects, area="quantizers")
 
 
-def get(identifier: Any, **kwargs: Any) -> Any:
+def get(identifier: Identifier, **kwargs: Any) -> Any:
     """Returns a quantizer.
 
     Args:

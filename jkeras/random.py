@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base.numbers import checked_number
+from jkeras.base.types import ArrayLike, DTypeLike, Seed, Shape
 from jkeras.core import policy
 from jkeras.core.explain import explaining
 from jkeras.core.operations import as_array
@@ -33,7 +34,7 @@ def _check(name: str, value: Any, least: float = -math.inf, most: float = math.i
         checked_number(name, value, least, most)
 
 
-def _float(function: str, dtype: Any) -> str:
+def _float(function: str, dtype: DTypeLike) -> str:
     standard = policy.standardize_dtype(dtype)
     if not jnp.issubdtype(standard, jnp.floating):
         raise ValueError(
@@ -42,7 +43,7 @@ def _float(function: str, dtype: Any) -> str:
     return standard
 
 
-def _shape(shape: Any) -> tuple[int, ...]:
+def _shape(shape: Shape) -> tuple[int, ...]:
     sizes = shape if isinstance(shape, (list, tuple)) else np.atleast_1d(shape).tolist()
     if not all(isinstance(n, (int, np.integer)) and n >= 0 for n in sizes):
         if any(isinstance(n, (jax.Array, np.ndarray)) for n in sizes):
@@ -56,7 +57,11 @@ def _shape(shape: Any) -> tuple[int, ...]:
 
 @_explained
 def normal(
-    shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Any = None
+    shape: Shape,
+    mean: ArrayLike = 0.0,
+    stddev: Any = 1.0,
+    dtype: DTypeLike = None,
+    seed: Seed = None,
 ) -> jax.Array:
     """Draws from a normal distribution.
 
@@ -83,7 +88,11 @@ def normal(
 
 @_explained
 def truncated_normal(
-    shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Any = None
+    shape: Shape,
+    mean: ArrayLike = 0.0,
+    stddev: Any = 1.0,
+    dtype: DTypeLike = None,
+    seed: Seed = None,
 ) -> jax.Array:
     """Draws from a normal distribution cut at two standard deviations from the mean.
 
@@ -107,7 +116,11 @@ def truncated_normal(
 
 @_explained
 def uniform(
-    shape: Any, minval: Any = 0.0, maxval: Any = 1.0, dtype: Any = None, seed: Any = None
+    shape: Shape,
+    minval: ArrayLike = 0.0,
+    maxval: ArrayLike = 1.0,
+    dtype: DTypeLike = None,
+    seed: Seed = None,
 ) -> jax.Array:
     """Draws from a uniform distribution; see `randint` for integers.
 
@@ -123,14 +136,19 @@ def uniform(
         >>> keras.random.uniform((2, 3), seed=1).shape
         (2, 3)
     """
-    _check("minval", minval, most=maxval if isinstance(maxval, (int, float)) else math.inf)
+    _check("minval", minval)
+    _check("maxval", maxval, minval if isinstance(minval, (int, float)) else -math.inf)
     dtype = _float("uniform", dtype)
     return jax.random.uniform(as_key(seed), _shape(shape), dtype, minval, maxval)
 
 
 @_explained
 def randint(
-    shape: Any, minval: Any, maxval: Any, dtype: Any = "int32", seed: Any = None
+    shape: Shape,
+    minval: ArrayLike,
+    maxval: ArrayLike,
+    dtype: DTypeLike = "int32",
+    seed: Seed = None,
 ) -> jax.Array:
     """Draws integers, each with the same probability.
 
@@ -149,7 +167,8 @@ def randint(
         >>> keras.random.randint((2, 3), 0, 10, seed=1).dtype.name
         'int32'
     """
-    _check("minval", minval, most=maxval - 1 if isinstance(maxval, int) else math.inf)
+    _check("minval", minval)
+    _check("maxval", maxval, minval + 1 if isinstance(minval, int) else -math.inf)
     standard = policy.standardize_dtype(dtype)
     if not jnp.issubdtype(standard, jnp.integer):
         raise ValueError(
@@ -159,7 +178,9 @@ def randint(
 
 
 @_explained
-def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any = None) -> jax.Array:
+def categorical(
+    logits: ArrayLike, num_samples: int, dtype: DTypeLike = "int32", seed: Seed = None
+) -> jax.Array:
     """Draws classes.
 
     Args:
@@ -191,7 +212,9 @@ def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any =
 
 
 @_explained
-def dropout(inputs: Any, rate: float, noise_shape: Any = None, seed: Any = None) -> jax.Array:
+def dropout(
+    inputs: ArrayLike, rate: float, noise_shape: Shape = None, seed: Seed = None
+) -> jax.Array:
     """Sets inputs to zero at random, and scales the others up, so that the expected sum stays.
 
     Args:
@@ -220,7 +243,7 @@ def dropout(inputs: Any, rate: float, noise_shape: Any = None, seed: Any = None)
 
 
 @_explained
-def shuffle(x: Any, axis: int = 0, seed: Any = None) -> jax.Array:
+def shuffle(x: ArrayLike, axis: int = 0, seed: Seed = None) -> jax.Array:
     """Reorders the parts of `x` along an axis at random.
 
     Args:
@@ -237,7 +260,7 @@ def shuffle(x: Any, axis: int = 0, seed: Any = None) -> jax.Array:
 
 
 @_explained
-def gamma(shape: Any, alpha: Any, dtype: Any = None, seed: Any = None) -> jax.Array:
+def gamma(shape: Shape, alpha: Any, dtype: DTypeLike = None, seed: Seed = None) -> jax.Array:
     """Draws from a gamma distribution of scale 1.
 
     Args:
@@ -257,7 +280,9 @@ def gamma(shape: Any, alpha: Any, dtype: Any = None, seed: Any = None) -> jax.Ar
 
 
 @_explained
-def beta(shape: Any, alpha: Any, beta: Any, dtype: Any = None, seed: Any = None) -> jax.Array:
+def beta(
+    shape: Shape, alpha: Any, beta: ArrayLike, dtype: DTypeLike = None, seed: Seed = None
+) -> jax.Array:
     """Draws from a beta distribution, of mean `alpha / (alpha + beta)`.
 
     Args:
@@ -281,7 +306,7 @@ def beta(shape: Any, alpha: Any, beta: Any, dtype: Any = None, seed: Any = None)
 
 @_explained
 def binomial(
-    shape: Any, counts: Any, probabilities: Any, dtype: Any = None, seed: Any = None
+    shape: Shape, counts: Any, probabilities: Any, dtype: DTypeLike = None, seed: Seed = None
 ) -> jax.Array:
     """Draws how many of `counts` trials succeed.
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from jkeras.base import registry
 from jkeras.base.numbers import as_number
+from jkeras.base.types import Identifier
 
 
 class Regularizer(registry.Configurable):
@@ -154,7 +155,7 @@ registry.register_builtin("regularizers", L2, "l2")
 l1, l2, l1_l2, orthogonal_regularizer = L1, L2, L1L2, OrthogonalRegularizer
 
 
-def get(identifier: Any) -> Any:
+def get(identifier: Identifier) -> Any:
     """Returns a regularizer for a name, a config, a function or a regularizer; None for None.
 
     Raises:
@@ -170,7 +171,7 @@ def get(identifier: Any) -> Any:
     )
 
 
-def serialize(regularizer: Any) -> Any:
+def serialize(regularizer: Identifier) -> Any:
     """Returns the config of a regularizer."""
     return registry.serialize_keras_object(regularizer)
 

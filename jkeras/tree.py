@@ -9,6 +9,8 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from jkeras.base.types import Structure
+
 
 class MAP_TO_NONE:
     """What a function gives to `traverse` to put None in a place.
@@ -20,7 +22,7 @@ class MAP_TO_NONE:
     """
 
 
-def _children(structure: Any) -> list[tuple[Any, Any]]:
+def _children(structure: Structure) -> list[tuple[Any, Any]]:
     """Returns (key, child) for each child of a list, tuple or dict, in the order of leaves."""
     if isinstance(structure, dict):
         keys = list(structure)
@@ -31,7 +33,7 @@ def _children(structure: Any) -> list[tuple[Any, Any]]:
     return list(enumerate(structure))
 
 
-def _rebuild(structure: Any, children: Iterable[Any]) -> Any:
+def _rebuild(structure: Structure, children: Iterable[Any]) -> Any:
     """Returns a structure like the given one with other children."""
     if isinstance(structure, dict):
         new = dict(zip((key for key, _ in _children(structure)), children, strict=True))
@@ -55,7 +57,7 @@ def is_nested(structure: Any) -> bool:
     return isinstance(structure, (list, tuple, dict))
 
 
-def flatten_with_path(structure: Any) -> list[tuple[tuple, Any]]:
+def flatten_with_path(structure: Structure) -> list[tuple[tuple, Any]]:
     """Returns (path, leaf) for each leaf; a path is made of keys and indices.
 
     Example:
@@ -72,7 +74,7 @@ def flatten_with_path(structure: Any) -> list[tuple[tuple, Any]]:
     ]
 
 
-def flatten(structure: Any) -> list[Any]:
+def flatten(structure: Structure) -> list[Any]:
     """Returns the leaves.
 
     Example:
@@ -184,7 +186,7 @@ def assert_same_paths(a: Any, b: Any) -> None:
         )
 
 
-def pack_sequence_as(structure: Any, flat_sequence: Any) -> Any:
+def pack_sequence_as(structure: Structure, flat_sequence: Any) -> Any:
     """Returns a structure with other leaves, given in the order of `flatten`.
 
     Raises:
@@ -214,7 +216,7 @@ def pack_sequence_as(structure: Any, flat_sequence: Any) -> Any:
     return fill(order)
 
 
-def lists_to_tuples(structure: Any) -> Any:
+def lists_to_tuples(structure: Structure) -> Any:
     """Returns the structure with tuples for lists.
 
     Example:
@@ -228,7 +230,7 @@ def lists_to_tuples(structure: Any) -> Any:
     return tuple(new) if isinstance(new, list) else new
 
 
-def map_shape_structure(func: Callable, structure: Any) -> Any:
+def map_shape_structure(func: Callable, structure: Structure) -> Any:
     """Applies a function to the shapes in a structure: tuples or lists of integers and None.
 
     Example:
@@ -244,7 +246,7 @@ def map_shape_structure(func: Callable, structure: Any) -> Any:
     return _rebuild(structure, [map_shape_structure(func, c) for _, c in _children(structure)])
 
 
-def traverse(func: Callable, structure: Any, top_down: bool = True) -> Any:
+def traverse(func: Callable, structure: Structure, top_down: bool = True) -> Any:
     """Replaces the parts of a structure for which a function gives another value than None.
 
     Args:

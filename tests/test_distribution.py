@@ -55,8 +55,12 @@ def test_what_does_not_fit(mesh):
         TensorLayout((None,)).to_jax()
 
 
-def test_no_distribution_can_be_set(mesh):
+def test_setting_a_distribution(mesh):
+    parallel = keras.distribution.DataParallel(devices=["cpu:0"])
+    assert keras.distribution.distribution() is None
+    with parallel.scope():
+        assert keras.distribution.distribution() is parallel
     keras.distribution.set_distribution(None)
     assert keras.distribution.distribution() is None
-    with pytest.raises(NotImplementedError, match="distribute_tensor"):
+    with pytest.raises(ValueError, match=r"DataParallel\(mesh\)"):
         keras.distribution.set_distribution(mesh)

@@ -125,6 +125,16 @@ def test_short_time_transform_kernel():
     np.testing.assert_allclose(x @ kernels[0] + 1j * (x @ kernels[1]), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("scaling", "norm"), [("density", lambda w: np.sqrt((w**2).sum())), ("spectrum", np.sum)]
+)
+@pytest.mark.parametrize("periodic", [False, True])
+def test_windows_of_fourier_transforms(scaling, norm, periodic):
+    window = np.hanning(9)[:8] if periodic else np.hanning(8)
+    kernel = initializers.STFT("real", "hann", scaling, periodic)((8, 1, 5))
+    np.testing.assert_allclose(kernel[:, 0, 0], window / norm(window), atol=1e-6)
+
+
 # ------------------------------------------------------------------ keys
 def test_seeds():
     normal = initializers.RandomNormal
@@ -162,6 +172,7 @@ def test_the_numbers_are_those_of_jax_for_the_shape(shape, dtype):
     key = jax.random.key(5)
     normal = jax.random.truncated_normal(key, -2.0, 2.0, shape, dtype)
     pairs = [
+        (initializers.RandomUniform(-3, 3), 3 * jax.random.uniform(key, shape, dtype, -1, 1)),
         (initializers.RandomUniform(-1, 2), jax.random.uniform(key, shape, dtype, -1, 2)),
         (initializers.RandomNormal(1, 2), 1 + 2 * jax.random.normal(key, shape, dtype)),
         (initializers.TruncatedNormal(1, 2), 1 + 2 * normal),
@@ -178,18 +189,44 @@ def test_generators_whose_numbers_depend_on_the_shape_are_left_alone():
     np.testing.assert_array_equal(found, jax.random.uniform(key, (3, 5)))
 
 
-def test_shapes_share_the_programs_that_draw_them(monkeypatch):
-    drawn, uniform = [], jax.random.uniform
+@pytest.mark.parametrize(("initializer", "programs"), [("glorot_uniform", 0), ("he_normal", 4)])
+def test_shapes_share_the_programs_that_draw_them(monkeypatch, initializer, programs):
+    drawn = []
 
-    def noting(key, shape, *rest):
-        drawn.append(shape)
-        return uniform(key, shape, *rest)
+    def noting(function):
+        def noted(key, *args):
+            drawn.append(next(a for a in args if isinstance(a, tuple)))
+            return function(key, *args)
 
-    monkeypatch.setattr(jax.random, "uniform", noting)
-    layers = [keras.layers.Dense(units) for units in (7, 30, 100, 3)]
+        return noted
+
+    for name in ("uniform", "truncated_normal"):
+        monkeypatch.setattr(jax.random, name, noting(getattr(jax.random, name)))
+    layers = [keras.layers.Dense(n, kernel_initializer=initializer) for n in (7, 30, 100, 3)]
     keras.Sequential([keras.Input((4,)), *layers]).get_weights()
-    assert len(drawn) == 4
-    assert len(set(drawn)) == 1
+    assert len(drawn) == programs
+    assert len(set(drawn)) == min(programs, 1)
+
+
+@pytest.mark.parametrize("shape", [(), (0, 2), (7, 5), (70, 60), (600, 700)])
+def test_small_arrays_are_drawn_as_large_ones(shape):
+    """The latter by JAX; either way as JAX draws between -1 and 1."""
+    key = jax.random.key(5)
+    found = initializers.RandomUniform(-0.3, 0.3).sample(key, shape, "float32")
+    expected = np.float32(0.3) * np.asarray(jax.random.uniform(key, shape, "float32", -1, 1))
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_weights_drawn_within_a_traced_function_are_those_drawn_outside():
+    keras.utils.set_random_seed(3)
+    outside = keras.layers.Dense(3, kernel_initializer="orthogonal")
+    outside.build((None, 4))
+    kernel = np.asarray(outside.kernel)
+    keras.utils.set_random_seed(3)
+    inside = keras.layers.Dense(3, kernel_initializer="orthogonal")
+    inside.build((None, 4))
+    jax.jit(lambda x: x @ inside.kernel.value)(np.ones((1, 4), np.float32))
+    np.testing.assert_allclose(inside.kernel, kernel, atol=1e-7)
 
 
 def test_init_gives_the_key_to_initializers():

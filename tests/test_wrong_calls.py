@@ -48,6 +48,44 @@ def constrained():
     made.fit(X, Y, verbose=0)
 
 
+class Batches(keras.utils.PyDataset):
+    def __init__(self, length=1, **kwargs):
+        super().__init__(**kwargs)
+        self.length = length
+
+    def __len__(self):
+        return self.length
+
+    def __getitem__(self, index):
+        return X, Y
+
+
+class Keeps(metrics.Metric):
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.last = y_true
+
+    def result(self):
+        return self.last
+
+
+def of_string(kernel):
+    return "x"
+
+
+def Own(**methods):
+    """Returns a layer whose class has these methods."""
+    methods = {"call": lambda self, x: x, **methods}
+    methods["get"] = lambda self: keras.saving.serialize_keras_object(self)
+    return type("Own", (layers.Layer,), methods)()
+
+
+def trained(**methods):
+    """Trains a subclass of Model that has these methods."""
+    own = type("Own", (keras.Model,), {"call": lambda self, x: x, **methods})()
+    own.compile("sgd", "mse")
+    own.fit(X, X, verbose=0)
+
+
 CONSTRUCTORS = [
     (lambda: layers.Dense("abc"), ["`units`", "'abc'", "positive integer"]),
     (lambda: layers.Dense(3, use_bias="no"), ["`use_bias`", "Dense", "True or False", "'no'"]),
@@ -57,8 +95,8 @@ CONSTRUCTORS = [
     (lambda: layers.GRU(3, go_backwards=1.5), ["`go_backwards`", "1.5"]),
     (lambda: layers.Softmax(axis="x"), ["`axis`", "a number", "'x'"]),
     (lambda: layers.Concatenate(axis="last"), ["`axis`", "a number", "'last'"]),
-    (lambda: layers.PReLU(shared_axes="x"), ["'axis'", "ints", "'x'"]),
-    (lambda: layers.MultiHeadAttention(2, 3, attention_axes="x"), ["'axis'", "ints", "'x'"]),
+    (lambda: layers.PReLU(shared_axes="x"), ["`axis`", "ints", "'x'"]),
+    (lambda: layers.MultiHeadAttention(2, 3, attention_axes="x"), ["`axis`", "ints", "'x'"]),
     (lambda: layers.Rescaling("x"), ["`scale`", "'x'"]),
     (lambda: layers.Discretization(bin_boundaries=[3, 1]), ["`bin_boundaries`", "ascending"]),
     (lambda: layers.TextVectorization(ngrams=0), ["`ngrams`", "positive integer", "0"]),
@@ -96,6 +134,17 @@ CONSTRUCTORS = [
     (lambda: keras.Variable("x"), ["`initializer`", "'x'"]),
     (lambda: keras.Variable(np.ones(2), aggregation="x"), ["`aggregation`", "'x'"]),
     (lambda: keras.Variable(np.ones(2), shape=(3,)), ["shape=(3,)", "(2,)"]),
+    (lambda: callbacks.ReduceLROnPlateau(factor=-1), ["negative factor", "-1"]),
+    (lambda: callbacks.TensorBoard("logs", histogram_freq=-1), ["`histogram_freq`", "-1"]),
+    (lambda: Batches(workers=-1), ["`workers`", "at least 0", "-1"]),
+    (lambda: Batches(max_queue_size=0), ["`max_queue_size`", "at least 1", "0"]),
+    (lambda: constraints.MinMaxNorm(2, 1), ["`max_value`", "at least 2", "1"]),
+    (lambda: keras.DTypePolicy(3), ["3"]),
+    (lambda: keras.dtype_policies.get(123), ["Cannot interpret `dtype` argument", "123"]),
+    (lambda: keras.dtype_policies.DTypePolicyMap(policy_map=3), ["`policy_map`", "dict", "3"]),
+    (lambda: keras.config.set_dtype_policy(None), ["Invalid `policy` argument", "None"]),
+    (lambda: keras.config.set_epsilon("x"), ["a number", "'x'"]),
+    (lambda: model().compile(0.01, "mse"), ["optimizer", "0.01", "'adam'"]),
 ]
 
 CALLS = [
@@ -115,7 +164,7 @@ CALLS = [
     (lambda: keras.Input((3,))[1, 2, 3], ["get_item()", "(None, 3)", "(1, 2, 3)"]),
     (lambda: keras.Input((3,)) + "a", ["add()", "`b` is 'a'"]),
     (lambda: ops.matmul(keras.Input((3,)), np.ones((4, 2))), ["matmul()", "(None, 3)", "(4, 2)"]),
-    (lambda: float(keras.Input(())), ["symbolic", "no number"]),
+    (lambda: float(keras.Input(())), ["symbolic", "not a number"]),
     (lambda: layers.Dense(3)({"a": X}), ["'dense", "{'a': array of shape (8, 3)"]),
     (lambda: layers.Embedding(5, 3)(np.array([["a"]])), ["'embedding", "inputs=array", "<U1"]),
     (lambda: layers.Softmax(axis=7)(X), ["softmax()", "axis=7", "(8, 3)"]),
@@ -133,10 +182,12 @@ CALLS = [
     (lambda: initializers.Constant(np.ones((2, 2)))((3,)), ["(2, 2)", "(3,)"]),
     (lambda: keras_random.normal((-1,)), ["`shape`", "(-1,)"]),
     (lambda: keras_random.normal((2,), stddev=-1), ["`stddev`", "-1"]),
-    (lambda: keras_random.uniform((2,), 3, 1), ["`minval`", "3"]),
+    (lambda: keras_random.uniform((2,), 3, 1), ["`maxval`", "at least 3", "1"]),
+    (lambda: keras_random.randint((2,), 5, 1), ["`maxval`", "at least 6", "1"]),
     (lambda: keras_random.dropout(X, 2), ["`rate`", "2"]),
     (lambda: keras_random.shuffle(X, axis=9), ["keras.random.shuffle()", "axis=9"]),
     (lambda: keras.utils.to_categorical([1.5]), ["class numbers", "1.5"]),
+    (lambda: keras.utils.to_categorical([-1, 0]), ["-1", "negative"]),
     (lambda: keras.utils.pad_sequences([[1]], maxlen="x"), ["`maxlen`", "'x'"]),
     (lambda: keras.utils.pad_sequences([[1]], dtype="foo"), ["`dtype`", "'foo'"]),
     (lambda: keras.utils.normalize(X, axis=9), ["normalize()", "9"]),
@@ -147,6 +198,57 @@ CALLS = [
     (lambda: fit([None]), ["not optional"]),
     (lambda: model(metrics=[ReturnsNone()]).fit(X, Y, verbose=0), ["'returns_none'", "None"]),
     (constrained, ["constraint", "(2, 2)", "(3, 1)"]),
+    (lambda: model(metrics=[lambda a, b: None]).fit(X, Y, verbose=0), ["'lambda'", "None"]),
+    (
+        lambda: fit(validation_data=(X, Y), validation_freq=[0]),
+        ["`validation_freq`", "from 1", "[0]"],
+    ),
+    (
+        lambda: fit(callbacks=[callbacks.LearningRateScheduler(lambda: 0.1)]),
+        ["schedule(epoch)", "()"],
+    ),
+    (lambda: fit(callbacks=[callbacks.SwapEMAWeights()]), ["use_ema=True", "use_ema=False"]),
+    (lambda: fit(Batches, None), ["Batches", "x=Batches(...)"]),
+    (lambda: fit(Batches(-1), None), ["Batches.__len__()", "at least 0"]),
+    (lambda: fit(Batches("2"), None), ["Batches.__len__()", "integer", "'str'"]),
+    (
+        lambda: model().train_on_batch((X, Y) for _ in range(2)),
+        ["train_on_batch()", "generator", "fit()"],
+    ),
+    (lambda: layers.Dense(1)(3), ["expected min_ndim=2, found ndim=0"]),
+    (lambda: keras.saving.load_model(""), ["`filepath`", "empty"]),
+    (lambda: keras.saving.custom_object_scope([1]), ["`custom_objects`", "dict", "[1]"]),
+    (lambda: keras.models.clone_model(model(), clone_function=3), ["`clone_function`", "3"]),
+    (lambda: keras.saving.register_keras_serializable()(3), ["class or a function", "3"]),
+    (lambda: optimizers.SGD().apply_gradients(3), ["`grads_and_vars`", "zip(", "3"]),
+    (lambda: Own(get_config=lambda _: None).get(), ["get_config()", "dict", "None"]),
+    (
+        lambda: Own(compute_output_shape=lambda _, input_shape: "x")(keras.Input((3,))),
+        ["compute_output_shape()", "tuple of sizes", "'x'"],
+    ),
+    (
+        lambda: trained(compute_loss=lambda _, **given: None),
+        ["compute_loss()", "one number", "None"],
+    ),
+    (
+        lambda: trained(compute_loss=lambda _, **given: X),
+        ["compute_loss()", "one number", "(8, 3)"],
+    ),
+    (lambda: trained(compute_metrics=lambda *a, **k: None), ["compute_metrics()", "dict", "None"]),
+    (lambda: trained(train_step=lambda _, state, data: (3, state)), ["train_step()", "dict", "3"]),
+    (
+        lambda: model(metrics=[Keeps()]).fit(X, Y, verbose=0),
+        ["'keeps'", "self.last", "add_variable"],
+    ),
+    (lambda: layers.Dense(1, kernel_initializer=lambda *a, **k: None)(X), ["initializer", "None"]),
+    (
+        lambda: (
+            keras.Sequential(
+                [keras.Input((3,)), layers.Dense(1, kernel_regularizer=of_string)]
+            ).losses
+        ),
+        ["regularizer", "kernel", "'x'"],
+    ),
 ]
 
 
@@ -198,3 +300,27 @@ def test_what_is_no_mistake_is_no_error():
             super().__init__(units, use_bias=use_bias == "sometimes")
 
     assert Own(2, "never").use_bias is False
+
+
+def test_errors_within_metrics_say_which_one():
+    labels = np.arange(8) % 2
+    for name, hint in (("precision", "to_categorical"), ("categorical_accuracy", "sparse_")):
+        two = keras.Sequential([keras.Input((3,)), layers.Dense(2, activation="softmax")])
+        two.compile("sgd", "sparse_categorical_crossentropy", metrics=[name])
+        with pytest.raises(ValueError, match=hint) as raised:
+            two.fit(X, labels, verbose=0)
+        notes = " ".join(raised.value.__notes__)
+        assert f"in the metric {name!r}" in notes
+        assert "(8,)" in notes and "(8, 2)" in notes
+
+
+def test_a_loss_without_super_says_so():
+    class Own(losses.Loss):
+        def __init__(self):
+            pass
+
+        def call(self, y_true, y_pred):
+            return y_pred
+
+    with pytest.raises(RuntimeError, match=r"super\(\).__init__\(\)"):
+        model(Own()).fit(X, Y, verbose=0)

@@ -18,7 +18,17 @@ RINGS = [
     ["base"],
     ["initializers", "regularizers", "constraints"],
     ["core", "ops", "activations", "layers", "losses", "metrics", "optimizers", "training"],
-    ["models", "callbacks", "saving", "utils", "datasets", "wrappers"],
+    [
+        "models",
+        "callbacks",
+        "saving",
+        "utils",
+        "datasets",
+        "preprocessing",
+        "applications",
+        "wrappers",
+        "alias",
+    ],
 ]
 TITLES = ["base", "arrays", "names", "cells"]
 INK, PALE, ACCENT = "#334155", "#e2e8f0", "#2563eb"
@@ -105,8 +115,10 @@ def followed():
         name = frame.f_code.co_filename
         if event == "call" and name.startswith(root):
             name = name.removeprefix(root).removesuffix(".py").replace(os.sep, ".")
-            if not stays or stays[-1] != name:
-                stays.append(name)
+            stays.append(name)
+            for length in range(1, 13):  # what is done for each of several things is drawn once
+                if stays[-length:] == stays[-2 * length : -length]:
+                    del stays[-length:]
 
     sys.setprofile(profile)
     try:

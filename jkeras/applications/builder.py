@@ -10,6 +10,7 @@ from typing import Any
 
 from jkeras import activations, layers
 from jkeras.base import settings
+from jkeras.base.types import ArrayLike
 from jkeras.core.graph import is_symbolic
 from jkeras.datasets import _files
 from jkeras.models import Model
@@ -108,17 +109,17 @@ def channel_axis() -> int:
     return 3 if settings.image_data_format() == "channels_last" else 1
 
 
-def norm(x: Any, name: str | None = None, **options: Any) -> Any:
+def norm(x: ArrayLike, name: str | None = None, **options: Any) -> Any:
     """Normalizes a batch over its channels."""
     return layers.BatchNormalization(axis=channel_axis(), name=name, **options)(x)
 
 
-def act(x: Any, name: str | None = None, function: Any = "relu") -> Any:
+def act(x: ArrayLike, name: str | None = None, function: Any = "relu") -> Any:
     """Applies an activation."""
     return layers.Activation(function, name=name)(x)
 
 
-def pool(x: Any, pooling: str | None, named: bool) -> Any:
+def pool(x: ArrayLike, pooling: str | None, named: bool) -> Any:
     """Pools over the places of an image, if that is asked for."""
     if pooling == "avg":
         return layers.GlobalAveragePooling2D(name="avg_pool" if named else None)(x)
@@ -127,13 +128,13 @@ def pool(x: Any, pooling: str | None, named: bool) -> Any:
     return x
 
 
-def usual_top(x: Any, given: Request, pool_name: str | None = "avg_pool") -> Any:
+def usual_top(x: ArrayLike, given: Request, pool_name: str | None = "avg_pool") -> Any:
     """Ends in global average pooling and a dense classifier."""
     x = layers.GlobalAveragePooling2D(name=pool_name)(x)
     return layers.Dense(given.classes, given.classifier_activation, name="predictions")(x)
 
 
-def stride_padding(x: Any, size: int) -> tuple[tuple[int, int], tuple[int, int]]:
+def stride_padding(x: ArrayLike, size: int) -> tuple[tuple[int, int], tuple[int, int]]:
     """Returns the padding with which a kernel's stride of 2 meets the places that Keras's meets."""
     spatial = x.shape[1:3] if channel_axis() == 3 else x.shape[2:4]
     odd = [1 if n is None else 1 - n % 2 for n in spatial]
@@ -309,7 +310,7 @@ def complete_shape(given: Request, size: int, least: int, static: bool) -> tuple
     return shape
 
 
-def _sources(inputs: Any) -> Any:
+def _sources(inputs: ArrayLike) -> Any:
     """Returns the Inputs that a symbolic tensor follows from; itself, if it is one."""
     found: dict[int, Any] = {}
     waiting = [inputs]

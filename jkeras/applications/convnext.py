@@ -8,6 +8,7 @@ from jkeras.applications.efficientnet import MEAN, STDDEV
 from jkeras.applications.imagenet_utils import decode_predictions as decode_predictions
 from jkeras.applications.imagenet_utils import preprocessor
 from jkeras.applications.scales import LayerScale as LayerScale
+from jkeras.base.types import ArrayLike
 from jkeras.models import Sequential
 
 
@@ -16,7 +17,7 @@ def _norm(name: str | None) -> Any:
 
 
 def _convnext(kind: str, depths: tuple[int, ...], widths: tuple[int, ...]) -> Any:
-    def body(x: Any, given: Request) -> Any:
+    def body(x: ArrayLike, given: Request) -> Any:
         name = given.name
         if given.include_preprocessing:
             x = layers.Normalization(
@@ -47,7 +48,7 @@ def _convnext(kind: str, depths: tuple[int, ...], widths: tuple[int, ...]) -> An
                 x = inputs + act(x, f"{label}_identity", "linear")
         return x
 
-    def top(x: Any, given: Request) -> Any:
+    def top(x: ArrayLike, given: Request) -> Any:
         x = layers.GlobalAveragePooling2D(name=f"{given.name}_head_gap")(x)
         x = _norm(f"{given.name}_head_layernorm")(x)
         name = f"{given.name}_head_dense"

@@ -6,20 +6,21 @@ from jkeras import layers
 from jkeras.applications.builder import Request, act, application, channel_axis, norm
 from jkeras.applications.imagenet_utils import decode_predictions as decode_predictions
 from jkeras.applications.imagenet_utils import preprocessor
+from jkeras.base.types import ArrayLike
 
 _EPSILON = 1.001e-5
 
 
-def _conv(x: Any, filters: int, size: int, name: str, **options: Any) -> Any:
+def _conv(x: ArrayLike, filters: int, size: int, name: str, **options: Any) -> Any:
     return layers.Conv2D(filters, size, use_bias=False, name=name, **options)(x)
 
 
-def _before(x: Any, name: str) -> Any:
+def _before(x: ArrayLike, name: str) -> Any:
     return act(norm(x, f"{name}_bn", epsilon=_EPSILON), f"{name}_relu")
 
 
 def _densenet(name: str, *depths: int) -> Any:
-    def body(x: Any, given: Request) -> Any:
+    def body(x: ArrayLike, given: Request) -> Any:
         axis = channel_axis()
         x = layers.ZeroPadding2D(3)(x)
         x = _before(_conv(x, 64, 7, "conv1_conv", strides=2), "conv1")

@@ -15,6 +15,7 @@ from jkeras.applications.builder import (
 )
 from jkeras.applications.imagenet_utils import decode_predictions as decode_predictions
 from jkeras.applications.imagenet_utils import preprocessor
+from jkeras.base.types import ArrayLike
 
 # Kernel size, blocks, filters, the factor by which a block expands, the stride of the first one.
 _STAGES = (
@@ -34,7 +35,7 @@ def conv_initializer() -> Any:
     return initializers.VarianceScaling(2.0, "fan_out", "truncated_normal")
 
 
-def squeeze_excite(x: Any, reduced: float, name: str) -> Any:
+def squeeze_excite(x: ArrayLike, reduced: float, name: str) -> Any:
     """Scales each channel by what the whole image says."""
     filters, axis = x.shape[channel_axis()], channel_axis()
     y = layers.GlobalAveragePooling2D(name=f"{name}_se_squeeze")(x)
@@ -49,7 +50,7 @@ def squeeze_excite(x: Any, reduced: float, name: str) -> Any:
     return layers.Multiply(name=f"{name}_se_excite")([x, y])
 
 
-def residual(x: Any, inputs: Any, rate: float, name: str) -> Any:
+def residual(x: ArrayLike, inputs: ArrayLike, rate: float, name: str) -> Any:
     """Adds what came in, after dropping whole updates."""
     if rate > 0:
         x = layers.Dropout(rate, noise_shape=(None, 1, 1, 1), name=f"{name}_drop")(x)
@@ -59,7 +60,7 @@ def residual(x: Any, inputs: Any, rate: float, name: str) -> Any:
 def top(rate: float, **options: Any) -> Any:
     """Returns the function of a top with dropout."""
 
-    def classify(x: Any, given: Request) -> Any:
+    def classify(x: ArrayLike, given: Request) -> Any:
         x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
         if rate > 0:
             x = layers.Dropout(rate, name="top_dropout")(x)
@@ -74,13 +75,13 @@ def top(rate: float, **options: Any) -> Any:
     return classify
 
 
-def _convolution(x: Any, filters: int, size: int, name: str, **options: Any) -> Any:
+def _convolution(x: ArrayLike, filters: int, size: int, name: str, **options: Any) -> Any:
     options = {"use_bias": False, "kernel_initializer": conv_initializer(), **options}
     return layers.Conv2D(filters, size, name=name, **options)(x)
 
 
 def _block(
-    x: Any, filters: int, size: int, stride: int, expansion: int, rate: float, name: str
+    x: ArrayLike, filters: int, size: int, stride: int, expansion: int, rate: float, name: str
 ) -> Any:
     inputs, channels = x, x.shape[channel_axis()]
     if expansion != 1:
@@ -104,7 +105,7 @@ def _block(
 
 
 def _efficientnet(name: str, width: float, depth: float, size: int, dropout: float) -> Any:
-    def body(x: Any, given: Request) -> Any:
+    def body(x: ArrayLike, given: Request) -> Any:
         x = layers.Rescaling(1.0 / 255.0)(x)
         x = layers.Normalization(axis=channel_axis())(x)
         if given.pretrained:  # its published variance is the deviation: another root is to be taken

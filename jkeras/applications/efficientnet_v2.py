@@ -15,6 +15,7 @@ from jkeras.applications.efficientnet import (
 )
 from jkeras.applications.imagenet_utils import decode_predictions as decode_predictions
 from jkeras.applications.imagenet_utils import preprocessor
+from jkeras.base.types import ArrayLike
 
 # Blocks, filters, the factor by which a block expands, the stride of the first one, and whether
 # its expansion and its depthwise convolution are fused into one convolution.
@@ -54,7 +55,7 @@ _L = (
 )
 
 
-def _convolution(x: Any, filters: int, size: int, name: str, stride: int = 1) -> Any:
+def _convolution(x: ArrayLike, filters: int, size: int, name: str, stride: int = 1) -> Any:
     options: Any = {"strides": stride, "padding": "same", "use_bias": False}
     initializer = conv_initializer()
     x = layers.Conv2D(
@@ -64,7 +65,7 @@ def _convolution(x: Any, filters: int, size: int, name: str, stride: int = 1) ->
 
 
 def _block(
-    x: Any, filters: int, stride: int, expansion: int, fused: bool, rate: float, name: str
+    x: ArrayLike, filters: int, stride: int, expansion: int, fused: bool, rate: float, name: str
 ) -> Any:
     inputs, channels = x, x.shape[channel_axis()]
     if expansion != 1:
@@ -96,7 +97,7 @@ def _efficientnet(
     def scaled(filters: float) -> int:
         return max(8, int(filters * width + 4) // 8 * 8)
 
-    def body(x: Any, given: Request) -> Any:
+    def body(x: ArrayLike, given: Request) -> Any:
         if given.include_preprocessing and is_b:
             x = layers.Rescaling(1.0 / 255)(x)
             variance = [s**2 for s in STDDEV]

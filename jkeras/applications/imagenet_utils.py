@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from jkeras.base import settings
+from jkeras.base.types import ArrayLike
 from jkeras.core.graph import is_symbolic
 from jkeras.datasets import _files
 
@@ -20,7 +21,7 @@ _MEAN_BGR = (103.939, 116.779, 123.68)
 _MEAN_RGB, _STDDEV_RGB = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe") -> Any:
+def preprocess_input(x: ArrayLike, data_format: str | None = None, mode: str = "caffe") -> Any:
     """Returns images with pixels from 0 to 255 as a family of models takes them.
 
     The images that are passed are not changed.
@@ -70,7 +71,7 @@ def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe"
     return _reversed(x, axis) - each(_MEAN_BGR)
 
 
-def _reversed(x: Any, axis: int) -> Any:
+def _reversed(x: ArrayLike, axis: int) -> Any:
     return x[..., ::-1] if axis == -1 else x[..., ::-1, :, :]
 
 
@@ -104,7 +105,7 @@ def decode_predictions(preds: Any, top: int = 5) -> list[list[tuple[str, str, fl
 def preprocessor(mode: str | None, module: str) -> Callable[..., Any]:
     """Returns a family's `preprocess_input`; without a mode, its models take pixels as they are."""
 
-    def of_family(x: Any, data_format: str | None = None) -> Any:
+    def of_family(x: ArrayLike, data_format: str | None = None) -> Any:
         return x if mode is None else preprocess_input(x, data_format, mode)
 
     of_family.__name__ = of_family.__qualname__ = "preprocess_input"

@@ -8,6 +8,7 @@ from jkeras.applications.imagenet_utils import decode_predictions as decode_pred
 from jkeras.applications.imagenet_utils import preprocessor
 from jkeras.applications.inception_v3 import average, chain, concat, stem
 from jkeras.applications.scales import CustomScaleLayer as CustomScaleLayer
+from jkeras.base.types import ArrayLike
 
 # Of each kind of block: how many there are, the scale, and the branches.
 _BLOCKS: dict[str, tuple] = {
@@ -17,7 +18,7 @@ _BLOCKS: dict[str, tuple] = {
 }
 
 
-def _blocks(x: Any, kind: str) -> Any:
+def _blocks(x: ArrayLike, kind: str) -> Any:
     number, scale, *branches = _BLOCKS[kind]
     for i in range(1, number + 1):
         name, last = f"{kind}_{i}", kind == "block8" and i == number
@@ -29,7 +30,7 @@ def _blocks(x: Any, kind: str) -> Any:
     return x
 
 
-def _body(x: Any, given: Request) -> Any:
+def _body(x: ArrayLike, given: Request) -> Any:
     x = stem(x)
     branches = [
         chain(x, (96, 1)),

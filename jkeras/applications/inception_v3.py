@@ -6,16 +6,17 @@ from jkeras import layers
 from jkeras.applications.builder import Request, act, application, channel_axis, norm
 from jkeras.applications.imagenet_utils import decode_predictions as decode_predictions
 from jkeras.applications.imagenet_utils import preprocessor
+from jkeras.base.types import ArrayLike
 
 
-def conv(x: Any, filters: int, *size: int, strides: int = 1, padding: str = "same") -> Any:
+def conv(x: ArrayLike, filters: int, *size: int, strides: int = 1, padding: str = "same") -> Any:
     """Convolves, normalizes and activates."""
     kernel = size if len(size) == 2 else size[0]
     x = layers.Conv2D(filters, kernel, strides=strides, padding=padding, use_bias=False)(x)
     return act(norm(x, scale=False))
 
 
-def chain(x: Any, *steps: tuple[int, ...], halve: bool = False) -> Any:
+def chain(x: ArrayLike, *steps: tuple[int, ...], halve: bool = False) -> Any:
     """Convolves step by step, each `(filters, *size)`; the last one may halve the places."""
     for filters, *size in steps[:-1]:
         x = conv(x, filters, *size)
@@ -24,7 +25,7 @@ def chain(x: Any, *steps: tuple[int, ...], halve: bool = False) -> Any:
     return conv(x, filters, *size, **options)
 
 
-def stem(x: Any) -> Any:
+def stem(x: ArrayLike) -> Any:
     """Begins: eight times fewer places, and 192 channels."""
     x = conv(x, 32, 3, strides=2, padding="valid")
     x = conv(conv(x, 32, 3, padding="valid"), 64, 3)
@@ -38,16 +39,16 @@ def concat(xs: list[Any], name: str | None = None) -> Any:
     return layers.Concatenate(channel_axis(), name=name)(xs)
 
 
-def average(x: Any) -> Any:
+def average(x: ArrayLike) -> Any:
     """Averages the neighbourhood of each place."""
     return layers.AveragePooling2D(3, strides=1, padding="same")(x)
 
 
-def _split(x: Any, name: str | None) -> Any:
+def _split(x: ArrayLike, name: str | None) -> Any:
     return concat([conv(x, 384, 1, 3), conv(x, 384, 3, 1)], name)
 
 
-def _body(x: Any, given: Request) -> Any:
+def _body(x: ArrayLike, given: Request) -> Any:
     x = stem(x)
     for i, filters in enumerate((32, 64, 64)):
         branches = [

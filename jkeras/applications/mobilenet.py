@@ -9,9 +9,10 @@ from jkeras.applications.builder import USUAL, Request, act, application, norm
 from jkeras.applications.imagenet_utils import decode_predictions as decode_predictions
 from jkeras.applications.imagenet_utils import preprocessor
 from jkeras.base import settings
+from jkeras.base.types import ArrayLike
 
 
-def relu6(x: Any, name: str | None = None) -> Any:
+def relu6(x: ArrayLike, name: str | None = None) -> Any:
     """Applies a ReLU of at most 6."""
     return layers.ReLU(6.0, name=name)(x)
 
@@ -66,8 +67,8 @@ def check_width(alphas: tuple[float, ...], *sizes: int) -> Callable[[Request], N
 _SIZES = (128, 160, 192, 224)
 
 
-def _body(x: Any, given: Request) -> Any:
-    def convolution(x: Any, filters: int, size: int, name: str, stride: int = 1) -> Any:
+def _body(x: ArrayLike, given: Request) -> Any:
+    def convolution(x: ArrayLike, filters: int, size: int, name: str, stride: int = 1) -> Any:
         options: Any = {"strides": stride, "padding": "same", "use_bias": False, "name": name}
         x = layers.Conv2D(int(filters * given.alpha), size, **options)(x)
         return relu6(norm(x, f"{name}_bn"), f"{name}_relu")
@@ -91,7 +92,7 @@ def _body(x: Any, given: Request) -> Any:
     return x
 
 
-def _top(x: Any, given: Request) -> Any:
+def _top(x: ArrayLike, given: Request) -> Any:
     x = layers.GlobalAveragePooling2D(keepdims=True)(x)
     x = layers.Dropout(given.dropout, name="dropout")(x)
     x = layers.Conv2D(given.classes, 1, padding="same", name="conv_preds")(x)

@@ -16,6 +16,7 @@ from jkeras.applications.builder import (
 from jkeras.applications.imagenet_utils import decode_predictions as decode_predictions
 from jkeras.applications.imagenet_utils import preprocessor
 from jkeras.applications.mobilenet import check_width, places, relu6, trained_size
+from jkeras.base.types import ArrayLike
 
 _SIZES = (96, 128, 160, 192, 224)
 _ALPHAS = (0.35, 0.50, 0.75, 1.0, 1.3, 1.4)
@@ -31,13 +32,13 @@ _STAGES = (
 )
 
 
-def _convolution(x: Any, filters: int, name: str, norm_name: str, **options: Any) -> Any:
+def _convolution(x: ArrayLike, filters: int, name: str, norm_name: str, **options: Any) -> Any:
     size = options.pop("kernel_size", 1)
     x = layers.Conv2D(filters, size, use_bias=False, name=name, **options)(x)
     return norm(x, norm_name, momentum=0.999)
 
 
-def _block(x: Any, filters: int, stride: int, expansion: int, prefix: str) -> Any:
+def _block(x: ArrayLike, filters: int, stride: int, expansion: int, prefix: str) -> Any:
     inputs, channels = x, x.shape[channel_axis()]
     if expansion > 1:
         name = f"{prefix}_expand"
@@ -54,7 +55,7 @@ def _block(x: Any, filters: int, stride: int, expansion: int, prefix: str) -> An
     return x
 
 
-def _body(x: Any, given: Request) -> Any:
+def _body(x: ArrayLike, given: Request) -> Any:
     alpha = given.alpha
     options: Any = {"kernel_size": 3, "strides": 2, "padding": "same"}
     x = relu6(_convolution(x, rounded(32 * alpha), "Conv1", "bn_Conv1", **options), "Conv1_relu")

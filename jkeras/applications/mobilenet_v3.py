@@ -16,6 +16,7 @@ from jkeras.applications.builder import (
 from jkeras.applications.imagenet_utils import decode_predictions as decode_predictions
 from jkeras.applications.imagenet_utils import preprocessor
 from jkeras.applications.mobilenet import check_width
+from jkeras.base.types import ArrayLike
 
 # Of each block: the factor by which it expands, filters, kernel size, stride, whether it has
 # squeeze-and-excite, and whether its activation is hard swish.
@@ -44,16 +45,16 @@ _LARGE = (
 )
 
 
-def _activate(x: Any, swish: bool) -> Any:
+def _activate(x: ArrayLike, swish: bool) -> Any:
     return act(x, function="hard_silu") if swish else layers.ReLU()(x)
 
 
-def _convolution(x: Any, filters: int, name: str, size: int = 1, stride: int = 1) -> Any:
+def _convolution(x: ArrayLike, filters: int, name: str, size: int = 1, stride: int = 1) -> Any:
     options: Any = {"strides": stride, "padding": "same", "use_bias": False, "name": name}
     return norm(layers.Conv2D(filters, size, **options)(x), f"{name}_bn", momentum=0.999)
 
 
-def _squeeze_excite(x: Any, prefix: str) -> Any:
+def _squeeze_excite(x: ArrayLike, prefix: str) -> Any:
     prefix, filters = f"{prefix}_squeeze_excite", x.shape[channel_axis()]
     y = layers.GlobalAveragePooling2D(keepdims=True, name=f"{prefix}_avg_pool")(x)
     y = layers.Conv2D(rounded(filters * 0.25), 1, padding="same", name=f"{prefix}_conv")(y)
@@ -64,7 +65,7 @@ def _squeeze_excite(x: Any, prefix: str) -> Any:
 
 
 def _mobilenet(name: str, blocks: tuple, last: int) -> Any:
-    def body(x: Any, given: Request) -> Any:
+    def body(x: ArrayLike, given: Request) -> Any:
         swish_from_start = not given.minimalistic
         if given.include_preprocessing:
             x = layers.Rescaling(1.0 / 127.5, offset=-1.0)(x)
@@ -92,7 +93,7 @@ def _mobilenet(name: str, blocks: tuple, last: int) -> Any:
         filters = rounded(x.shape[channel_axis()] * 6)
         return _activate(_convolution(x, filters, "conv_1"), swish_from_start)
 
-    def top(x: Any, given: Request) -> Any:
+    def top(x: ArrayLike, given: Request) -> Any:
         filters = rounded(last * given.alpha) if given.alpha > 1 else last
         x = layers.GlobalAveragePooling2D(keepdims=True)(x)
         x = layers.Conv2D(filters, 1, padding="same", name="conv_2")(x)

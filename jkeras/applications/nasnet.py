@@ -15,18 +15,19 @@ from jkeras.applications.builder import (
 )
 from jkeras.applications.imagenet_utils import decode_predictions as decode_predictions
 from jkeras.applications.imagenet_utils import preprocessor
+from jkeras.base.types import ArrayLike
 
 
-def _norm(x: Any, name: str) -> Any:
+def _norm(x: ArrayLike, name: str) -> Any:
     return norm(x, name, momentum=0.9997)
 
 
-def _convolution(x: Any, filters: int, name: str) -> Any:
+def _convolution(x: ArrayLike, filters: int, name: str) -> Any:
     options: Any = {"padding": "same", "use_bias": False, "kernel_initializer": "he_normal"}
     return layers.Conv2D(filters, 1, name=name, **options)(x)
 
 
-def _separable(x: Any, filters: int, size: int, name: str, stride: int = 1) -> Any:
+def _separable(x: ArrayLike, filters: int, size: int, name: str, stride: int = 1) -> Any:
     """Convolves twice; the first time with the stride."""
     x = act(x)
     for i in (1, 2):
@@ -49,7 +50,7 @@ def _separable(x: Any, filters: int, size: int, name: str, stride: int = 1) -> A
     return x
 
 
-def _adjusted(before: Any, x: Any, filters: int, name: str) -> Any:
+def _adjusted(before: Any, x: ArrayLike, filters: int, name: str) -> Any:
     """Brings the outputs of the cell before the last to the shape of the last one's."""
     if before is None:
         return x
@@ -70,10 +71,10 @@ def _adjusted(before: Any, x: Any, filters: int, name: str) -> Any:
     return before
 
 
-def _normal(x: Any, before: Any, filters: int, name: str) -> tuple[Any, Any]:
+def _normal(x: ArrayLike, before: Any, filters: int, name: str) -> tuple[Any, Any]:
     """Returns the outputs of a cell that keeps the places, and its inputs."""
 
-    def add(i: int, a: Any, b: Any) -> Any:
+    def add(i: int, a: ArrayLike, b: ArrayLike) -> Any:
         return layers.Add(name=f"normal_add_{i}_{name}")([a, b])
 
     def average(y: Any, side: str) -> Any:
@@ -96,10 +97,10 @@ def _normal(x: Any, before: Any, filters: int, name: str) -> tuple[Any, Any]:
     return layers.Concatenate(channel_axis(), name=f"normal_concat_{name}")(parts), x
 
 
-def _reduction(x: Any, before: Any, filters: int, name: str) -> tuple[Any, Any]:
+def _reduction(x: ArrayLike, before: Any, filters: int, name: str) -> tuple[Any, Any]:
     """Returns the outputs of a cell that halves the places, and its inputs."""
 
-    def add(label: str, a: Any, b: Any) -> Any:
+    def add(label: str, a: ArrayLike, b: ArrayLike) -> Any:
         return layers.Add(name=f"reduction_{label}_{name}")([a, b])
 
     def separable(y: Any, size: int, side: str, stride: int = 2) -> Any:
@@ -122,7 +123,7 @@ def _reduction(x: Any, before: Any, filters: int, name: str) -> tuple[Any, Any]:
 
 
 def _nasnet(kind: str, size: int, filters: int, cells: int, stem: int, skips: bool) -> Any:
-    def body(x: Any, given: Request) -> Any:
+    def body(x: ArrayLike, given: Request) -> Any:
         options: Any = {"strides": 2, "use_bias": False, "kernel_initializer": "he_normal"}
         x = _norm(layers.Conv2D(stem, 3, name="stem_conv1", **options)(x), "stem_bn1")
         x, p = _reduction(x, None, filters // 4, "stem_1")

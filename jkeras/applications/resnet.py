@@ -6,11 +6,12 @@ from jkeras import layers
 from jkeras.applications.builder import Request, act, application, norm
 from jkeras.applications.imagenet_utils import decode_predictions as decode_predictions
 from jkeras.applications.imagenet_utils import preprocessor
+from jkeras.base.types import ArrayLike
 
 EPSILON = 1.001e-5
 
 
-def stem(x: Any, normalized: bool) -> Any:
+def stem(x: ArrayLike, normalized: bool) -> Any:
     """Begins with a convolution of stride 2 and a pooling of stride 2."""
     x = layers.ZeroPadding2D(3, name="conv1_pad")(x)
     x = layers.Conv2D(64, 7, strides=2, name="conv1_conv")(x)
@@ -20,7 +21,7 @@ def stem(x: Any, normalized: bool) -> Any:
     return layers.MaxPooling2D(3, strides=2, name="pool1_pool")(x)
 
 
-def _block(x: Any, filters: int, stride: int, first: bool, name: str) -> Any:
+def _block(x: ArrayLike, filters: int, stride: int, first: bool, name: str) -> Any:
     shortcut = x
     if first:
         shortcut = layers.Conv2D(4 * filters, 1, strides=stride, name=f"{name}_0_conv")(x)
@@ -35,7 +36,7 @@ def _block(x: Any, filters: int, stride: int, first: bool, name: str) -> Any:
 
 
 def _resnet(name: str, *depths: int) -> Any:
-    def body(x: Any, given: Request) -> Any:
+    def body(x: ArrayLike, given: Request) -> Any:
         x = stem(x, normalized=True)
         for stage, depth in enumerate(depths):
             for i in range(1, depth + 1):

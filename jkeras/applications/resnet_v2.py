@@ -7,9 +7,10 @@ from jkeras.applications.builder import Request, act, application, norm
 from jkeras.applications.imagenet_utils import decode_predictions as decode_predictions
 from jkeras.applications.imagenet_utils import preprocessor
 from jkeras.applications.resnet import EPSILON, stem
+from jkeras.base.types import ArrayLike
 
 
-def _block(x: Any, filters: int, stride: int, first: bool, name: str) -> Any:
+def _block(x: ArrayLike, filters: int, stride: int, first: bool, name: str) -> Any:
     before = act(norm(x, f"{name}_preact_bn", epsilon=EPSILON), f"{name}_preact_relu")
     if first:
         x = layers.Conv2D(4 * filters, 1, strides=stride, name=f"{name}_0_conv")(before)
@@ -25,7 +26,7 @@ def _block(x: Any, filters: int, stride: int, first: bool, name: str) -> Any:
 
 
 def _resnet(name: str, *depths: int) -> Any:
-    def body(x: Any, given: Request) -> Any:
+    def body(x: ArrayLike, given: Request) -> Any:
         x = stem(x, normalized=False)
         for stage, depth in enumerate(depths):
             for i in range(1, depth + 1):

@@ -3,6 +3,7 @@
 from typing import Any
 
 from jkeras import initializers
+from jkeras.base.types import ArrayLike
 from jkeras.core.layer import Layer
 
 
@@ -30,7 +31,7 @@ class LayerScale(Layer):
         initializer = initializers.Constant(self.init_values)
         self.gamma = self.add_weight((self.projection_dim,), initializer, name="variable")
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: ArrayLike) -> Any:
         return x * self.gamma
 
 
@@ -51,5 +52,5 @@ class CustomScaleLayer(Layer):
         super().__init__(**kwargs)
         self.scale = scale
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: ArrayLike) -> Any:
         return inputs[0] + inputs[1] * self.scale

@@ -6,9 +6,10 @@ from jkeras import layers
 from jkeras.applications.builder import Request, application
 from jkeras.applications.imagenet_utils import decode_predictions as decode_predictions
 from jkeras.applications.imagenet_utils import preprocessor
+from jkeras.base.types import ArrayLike
 
 
-def _top(x: Any, given: Request) -> Any:
+def _top(x: ArrayLike, given: Request) -> Any:
     x = layers.Flatten(name="flatten")(x)
     for name in ("fc1", "fc2"):
         x = layers.Dense(4096, activation="relu", name=name)(x)
@@ -18,7 +19,7 @@ def _top(x: Any, given: Request) -> Any:
 def vgg(name: str, depth: int) -> Any:
     """Returns the function of a VGG whose last three stages have `depth` convolutions each."""
 
-    def body(x: Any, given: Request) -> Any:
+    def body(x: ArrayLike, given: Request) -> Any:
         for stage, filters in enumerate((64, 128, 256, 512, 512), 1):
             for i in range(1, (2 if stage < 3 else depth) + 1):
                 label = f"block{stage}_conv{i}"

@@ -6,14 +6,15 @@ from jkeras import layers
 from jkeras.applications.builder import Request, act, application, norm
 from jkeras.applications.imagenet_utils import decode_predictions as decode_predictions
 from jkeras.applications.imagenet_utils import preprocessor
+from jkeras.base.types import ArrayLike
 
 
-def _separable(x: Any, filters: int, name: str) -> Any:
+def _separable(x: ArrayLike, filters: int, name: str) -> Any:
     x = layers.SeparableConv2D(filters, 3, padding="same", use_bias=False, name=name)(x)
     return norm(x, f"{name}_bn")
 
 
-def _body(x: Any, given: Request) -> Any:
+def _body(x: ArrayLike, given: Request) -> Any:
     for i, filters in enumerate((32, 64), 1):
         name = f"block1_conv{i}"
         x = layers.Conv2D(filters, 3, strides=3 - i, use_bias=False, name=name)(x)

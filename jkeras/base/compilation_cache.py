@@ -95,7 +95,7 @@ def _limit(folder: Path) -> None:
         with suppress(OSError):
             status = path.stat()
             found.append((status.st_mtime, status.st_size, path))
-    size = sum(entry[1] for entry in found)
+    size = sum([entry[1] for entry in found])
     for _, bytes_of, path in sorted(found):
         if size <= LARGEST:
             return

@@ -8,6 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.base import host_random
+from jkeras.base.tracing import concretely
+
 
 class _GlobalSeed:
     """A seed and how many keys were drawn from it."""
@@ -87,13 +90,18 @@ def draw_seed() -> tuple[int, int]:
 
 def key_from(seed: tuple[int, int]) -> jax.Array:
     """Returns the key that `draw_seed` named."""
+    if jax.config.jax_default_prng_impl == "threefry2x32":  # type: ignore[attr-defined]
+        with concretely():
+            return jax.random.wrap_key_data(
+                jnp.asarray(host_random.key_data(*seed)), impl="threefry2x32"
+            )
     with jax.ensure_compile_time_eval():  # always, since programs made in it are others
         return _key_of(np.uint32(seed[0]), np.uint32(seed[1]))
 
 
 @jax.jit
 def _key_of(seed: Any, count: Any) -> jax.Array:
-    """Makes a key in one call: its steps by themselves take ten times as long."""
+    """Makes a key of another kind in one call: its steps by themselves take ten times as long."""
     return jax.random.fold_in(jax.random.key(seed), count)
 
 

@@ -5,7 +5,7 @@ All of them are in this file; docs/drop_in.md lists them. Spellings of `keras.ba
 """
 
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -210,7 +210,7 @@ class OldLayer:
 
     input: Any
     output: Any
-    _calls: list[Any]
+    _calls: Sequence[Any]
 
     input_shape: Any = _OldProperty("input_shape", "input")
     output_shape: Any = _OldProperty("output_shape", "output")

@@ -1,8 +1,23 @@
 """Where arrays are computed with: a CPU, a GPU or a TPU."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import jax
+
+_others: ContextVar[str | None] = ContextVar("others", default=None)
+
+
+@contextmanager
+def tracing_for(name: str) -> Iterator[None]:
+    """Makes `platform` say a name while a program is traced that others will run elsewhere."""
+    token = _others.set(name)
+    try:
+        yield
+    finally:
+        _others.reset(token)
 
 
 def _default_device() -> Any:
@@ -12,6 +27,9 @@ def _default_device() -> Any:
 
 def platform() -> str:
     """Returns `"cpu"`, `"gpu"` or `"tpu"`: that of the default device, or of `jkeras.device`."""
+    elsewhere = _others.get()
+    if elsewhere is not None:
+        return elsewhere
     device = _default_device()
     if device is None:
         return jax.default_backend()

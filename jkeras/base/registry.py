@@ -8,8 +8,8 @@ import contextvars
 import inspect
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, Self
+from contextlib import contextmanager, nullcontext
+from typing import Any, Self, TypeVar
 
 import jax
 import numpy as np
@@ -17,6 +17,8 @@ import numpy as np
 from jkeras.base import naming
 from jkeras.base.arguments import check_arguments
 from jkeras.base.naming import nearest, to_snake_case
+
+_Made = TypeVar("_Made")
 
 # area ("layers", "losses", ...) -> every accepted name -> class or function
 _builtins: dict[str, dict[str, Any]] = {}
@@ -145,6 +147,8 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
             raise ValueError(
                 f"Cannot register a class that does not have a get_config() method: {obj.__name__}."
             )
+        if not callable(obj):
+            raise TypeError(f"A class or a function can be registered, got {obj!r}.")
         full_name = f"{package}>{name or obj.__name__}"
         _registered[full_name] = obj
         _registered_names[obj] = full_name
@@ -187,6 +191,11 @@ class CustomObjectScope:
     """
 
     def __init__(self, custom_objects: Mapping[str, Any] | None):
+        if custom_objects is not None and not isinstance(custom_objects, Mapping):
+            raise TypeError(
+                "`custom_objects` must be a dict from names to classes and functions, such as "
+                f"{{'MyLayer': MyLayer}}. Received: custom_objects={custom_objects!r:.60}"
+            )
         self._objects = dict(custom_objects or {})
         self._tokens: list[contextvars.Token] = []
 
@@ -217,6 +226,8 @@ class Configurable:
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         if args or kwargs:
+            if cls.__init__ is object.__init__:  # type: ignore[misc]
+                raise TypeError(f"{cls.__name__}() takes no arguments")
             check_arguments(cls, args, kwargs)
         self = super().__new__(cls)
         object.__setattr__(self, "_arguments", (args, kwargs))
@@ -229,7 +240,23 @@ class Configurable:
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """Makes an object from the dict that `get_config` returned."""
-        return cls(**deserialize_values(config))
+        return construct(cls, deserialize_values(config))
+
+
+def construct(cls: Callable[..., _Made], arguments: Mapping[str, Any]) -> _Made:
+    """Makes an object of a class with the arguments that a config holds.
+
+    Raises:
+        TypeError: If an argument is missing, or one is not known.
+    """
+    try:
+        return cls(**arguments)
+    except TypeError as error:
+        raise TypeError(
+            f"Error when deserializing class {getattr(cls, '__name__', cls)!r} using config="
+            f"{dict(arguments)}.\n\nException encountered: {error}\nA config holds the arguments "
+            "of the class's constructor, by name: what get_config() returned."
+        ) from error
 
 
 def constructor_arguments(obj: Configurable) -> dict[str, Any]:
@@ -305,6 +332,25 @@ def _definer(classes: Sequence[type], method: str) -> type:
     return next(cls for cls in classes if method in vars(cls))
 
 
+def names_of_users(config: Any) -> list[str]:
+    """Returns what a config names that is not this library's own: classes and functions."""
+    if isinstance(config, (list, tuple)):
+        return [name for item in config for name in names_of_users(item)]
+    if not isinstance(config, Mapping):
+        return []
+    found = [name for value in config.values() for name in names_of_users(value)]
+    name, registered = config.get("class_name"), config.get("registered_name")
+    if name == "function":
+        tables = ("activations", "losses", "metrics", "initializers")
+        own = any(find_builtin(area, str(config.get("config"))) for area in tables)
+        return found if own else [*found, str(config.get("config"))]
+    foreign = "module" in config and str(config["module"]).split(".")[0] not in (
+        "keras",
+        "builtins",
+    )
+    return [*found, str(registered or name)] if foreign and isinstance(name, str) else found
+
+
 def is_builtin(cls: type) -> bool:
     """Says whether a class is this library's own."""
     return cls.__module__.split(".")[0] == __name__.split(".")[0]
@@ -318,6 +364,11 @@ def config_of(obj: Any) -> Any:
     """
     config = obj.get_config()
     cls = type(obj)
+    if not isinstance(config, Mapping):
+        raise TypeError(
+            f"get_config() of {cls.__name__} {getattr(obj, 'name', '')!r} must return a dict of "
+            f"the arguments with which from_config() makes it again, got {config!r:.60}."
+        )
     if (
         isinstance(obj, Configurable)
         and isinstance(config, Mapping)
@@ -447,6 +498,7 @@ def _envelope(obj: Any) -> dict[str, Any]:
         "class_name": cls.__name__,
         "config": config,
         "registered_name": registered,
+        **getattr(obj, "_saved_as", {}),  # of an object that stands for one of another class
     }
     for name in ("build_config", "compile_config"):
         get = getattr(obj, f"get_{name}", None)
@@ -522,7 +574,8 @@ def deserialize_keras_object(
     Raises:
         ValueError: If a class is unknown (it is never imported), or code is stored in the config.
     """
-    with CustomObjectScope({**(module_objects or {}), **(custom_objects or {})}):
+    names = {**(module_objects or {}), **(custom_objects or {})}
+    with CustomObjectScope(names) if names else nullcontext():
         if module_objects is not None and isinstance(config, str):
             named = module_objects.get(config)
             return named() if inspect.isclass(named) else find_function(config, area)
@@ -535,13 +588,18 @@ def deserialize_values(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _deserialize(config: Any, area: str | None, only_complete: bool = False) -> Any:
+    def inner_object(value: Any) -> Any:
+        if only_complete:
+            return _deserialize(value, area, only_complete)
+        return deserialize_keras_object(value, area=area)  # by this name: packages replace it
+
     if isinstance(config, (list, tuple)):
-        items = [_deserialize(v, area, only_complete) for v in config]
+        items = [inner_object(v) for v in config]
         return tuple(items) if isinstance(config, tuple) else items
     if not isinstance(config, Mapping):
         return config
     if "class_name" not in config or not isinstance(config["class_name"], str):
-        return {k: _deserialize(v, area, only_complete) for k, v in config.items()}
+        return {k: inner_object(v) for k, v in config.items()}
     name, inner = config["class_name"], config.get("config")
     if name.startswith("__"):
         return _deserialize_special(name, inner if isinstance(inner, Mapping) else config)
@@ -563,7 +621,7 @@ def _deserialize(config: Any, area: str | None, only_complete: bool = False) -> 
     if hasattr(cls, "from_config"):
         instance = cls.from_config(inner)
     else:
-        instance = cls(**deserialize_values(inner))
+        instance = construct(cls, deserialize_values(inner))
     if shared is not None and isinstance(number, int):
         shared[number] = instance
     build_config = config.get("build_config")
@@ -602,11 +660,16 @@ def _deserialize_special(name: str, config: Mapping[str, Any]) -> Any:
     raise ValueError(f"Unknown kind of value in a config: {name!r}.")
 
 
+class UnknownClass(ValueError):
+    """A config names a class that is not there."""
+
+
 def find_class(config: Mapping[str, Any], area: str | None = None) -> Any:
     """Returns the class that a config names, from the fixed table or the user's names.
 
     Raises:
-        ValueError: If it is in neither.
+        UnknownClass: If it is in neither.
+        ValueError: If the config contradicts itself.
     """
     name = config["class_name"]
     registered = config.get("registered_name") or None
@@ -629,7 +692,7 @@ def find_class(config: Mapping[str, Any], area: str | None = None) -> Any:
                 )
             return found
     known = [n for table in _builtins.values() for n in table]
-    raise ValueError(
+    raise UnknownClass(
         f"Unknown class {name!r} in a config{nearest(name, known) or '.'} If it is yours, register "
         "it with @keras.saving.register_keras_serializable() or pass it in `custom_objects`."
     )

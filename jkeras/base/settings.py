@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from jkeras.base.numbers import checked_number
+
 VERSION = "0.1.0"
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 _values: dict[str, Any] = {
@@ -78,7 +80,7 @@ def set_epsilon(value: float) -> None:
         >>> import jkeras as keras
         >>> keras.config.set_epsilon(1e-7)
     """
-    _values["epsilon"] = float(value)
+    _values["epsilon"] = checked_number("value", value, 0)
 
 
 def image_data_format() -> str:

@@ -16,3 +16,11 @@ Shape: TypeAlias = Any
 DTypeLike: TypeAlias = Any
 # What models are given to train on: a structure of arrays, or something that gives batches.
 Data: TypeAlias = Any
+# An integer, a `SeedGenerator`, a key of JAX's, or None for draws of the global seed.
+Seed: TypeAlias = Any
+# What stands for an object in a constructor: its name, config, class, the object, or a function.
+Identifier: TypeAlias = Any
+# The number of an axis, or several of them.
+Axis: TypeAlias = Any
+# One number for all axes, or one for each; or a word, such as a kind of padding.
+Sizes: TypeAlias = Any

@@ -14,9 +14,10 @@ import jax
 import numpy as np
 
 from jkeras.base import settings
-from jkeras.callbacks import backup_file
+from jkeras.callbacks import backup_file, backup_shards
 from jkeras.callbacks.callback import Callback, Changes
 from jkeras.callbacks.every_batches import EveryBatches, check_frequency
+from jkeras.core import placement, processes
 from jkeras.training.loop import Pace
 
 _UNITS = {"s": 1, "min": 60, "h": 3600}
@@ -42,6 +43,10 @@ class BackupAndRestore(Callback):
     `on_epoch_begin` and `on_epoch_end` are called for the epochs before), iterators and loaders
     that have `get_state` and `set_state`, or `state_dict` and `load_state_dict`, by these. For a
     generator, the batches that were taken before are made again and thrown away.
+
+    Under a distribution each process writes its parts of the arrays, with Orbax, and training waits
+    for it. The training may go on with another number of devices or processes, or on another mesh;
+    its losses then are the same but for the order of sums.
 
     Args:
         backup_dir: A folder for this `fit` only; it is made.
@@ -119,7 +124,10 @@ class BackupAndRestore(Callback):
         if mode != "train":
             return None
         counts = [None if self._every is None else self._every.left]
-        counts.append(None if self._pace is None else self._pace.length())
+        paced = None if self._pace is None else self._pace.length()
+        if paced is not None and placement.spans_processes():
+            paced = processes.first(paced)  # it follows from a clock
+        counts.append(paced)
         return min((count for count in counts if count is not None), default=None)
 
     def get_state(self) -> dict[str, Any] | None:
@@ -136,7 +144,8 @@ class BackupAndRestore(Callback):
         self._pace = None if self._seconds is None else Pace(refresh=min(1.0, self._seconds / 4))
         self._changes = Changes(fit.callbacks)
         fit.guard(self)
-        self._lock = backup_file.lock(self._latest.parent)
+        if processes.writes_files():
+            self._lock = backup_file.lock(self._latest.parent)
         state = self._read()
         if state is not None:
             self.model.set_training_state(state)
@@ -160,7 +169,9 @@ class BackupAndRestore(Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if self.save_freq == "epoch":
             self._save()
-        if self._pace is None and time.monotonic() - self._epoch_began > _LONG_EPOCH:
+        long = time.monotonic() - self._epoch_began > _LONG_EPOCH
+        # Several processes hear of a signal in time anyway.
+        if self._pace is None and long and not placement.spans_processes():
             self._pace = Pace(refresh=1.0)
         self._save_in_time()
 
@@ -172,7 +183,10 @@ class BackupAndRestore(Callback):
             self._save()
 
     def _save_in_time(self) -> None:
-        if self._seconds is not None and time.monotonic() - self._written >= self._seconds:
+        if self._seconds is None:
+            return
+        due = time.monotonic() - self._written >= self._seconds
+        if processes.first(due) if placement.spans_processes() else due:
             self._save()
 
     # -------------------------------------------------------------- writing
@@ -183,7 +197,8 @@ class BackupAndRestore(Callback):
         return fit
 
     def _save(self) -> None:
-        self.keep(self._fit("BackupAndRestore").read())
+        sharded = placement.current() is not None  # then it is written before the next step
+        self.keep(self._fit("BackupAndRestore").read(copies=not sharded))
 
     def keep(self, state: dict[str, Any]) -> None:
         """Begins to write a state, when the one before is written."""
@@ -196,6 +211,12 @@ class BackupAndRestore(Callback):
                 "know, let get_state return None.)",
                 stacklevel=2,
             )
+        if placement.current() is not None:
+            keep = 2 if self.double_checkpoint else 1
+            backup_shards.write(self._latest.parent, state, _versions(), keep)
+            self._delete_files()
+            self._written = time.monotonic()
+            return
         packed = backup_file.Packed(
             {**state, "callbacks": backup_file.Packed(state["callbacks"], copies=True)}
         )
@@ -229,13 +250,18 @@ class BackupAndRestore(Callback):
 
     def _delete(self) -> None:
         """Deletes the backups, and the folder if there is nothing else in it."""
-        for path in (self._latest, self._previous):
+        folder = self._latest.parent
+        backup_shards.delete(folder)
+        self._delete_files()
+        if processes.writes_files():
+            (folder / backup_file.LOCK).unlink(missing_ok=True)
+        if processes.writes_files() and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+    def _delete_files(self) -> None:
+        for path in (self._latest, self._previous) if processes.writes_files() else ():
             path.unlink(missing_ok=True)
             path.with_name(path.name + backup_file.PART).unlink(missing_ok=True)
-        folder = self._latest.parent
-        (folder / backup_file.LOCK).unlink(missing_ok=True)
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
 
     # -------------------------------------------------------------- reading
     def _read(self) -> dict[str, Any] | None:
@@ -247,10 +273,16 @@ class BackupAndRestore(Callback):
         problem: Exception | None = None
         if self._latest.with_name("latest.msgpack").exists():
             problem = ValueError("an older jkeras has written it, in version 1 of the format")
-        for path in (self._latest, self._previous):
+        sharded = backup_shards.latest(self._latest.parent)
+        files = [path for path in (self._latest, self._previous) if path.exists()]
+        if sharded is not None:  # a training on one device may have gone on with it, or before it
+            later = files and files[0].stat().st_mtime > backup_shards.written_at(sharded)
+            files.insert(1 if later else 0, sharded)
+        for path in files:
             if path.exists():
                 try:
-                    header, state = backup_file.read(path)
+                    reader = backup_shards if path == sharded else backup_file
+                    header, state = reader.read(path)
                 except Exception as error:  # whatever a damaged file leads to
                     problem = problem or error
                     continue

@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.base.types import Structure
+
 try:
     import fcntl
 except ImportError:  # Windows: that two programs write to one folder is not seen
@@ -59,7 +61,7 @@ class Packed:
         TypeError: If something else is in it.
     """
 
-    def __init__(self, tree: Any, copies: bool = False):
+    def __init__(self, tree: Structure, copies: bool = False):
         self._arrays: list[Any] = []
         self._copies = copies
         self._tree = self._take(tree, "")
@@ -162,7 +164,9 @@ def read(path: Path) -> tuple[dict[str, Any], Any]:
         if header["format"] != _FORMAT:
             raise ValueError
     except (ValueError, KeyError, TypeError):
-        raise ValueError(f"{path.name} is no backup of jkeras, or its start is damaged") from None
+        raise ValueError(
+            f"{path.name} is not a backup of jkeras, or its start is damaged"
+        ) from None
     if header["version"] != _VERSION:
         raise ValueError(
             f"{path.name} was written by jkeras {header.get('jkeras')}, in version "

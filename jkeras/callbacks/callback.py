@@ -186,7 +186,7 @@ def _speaks_for_hooks(kind: type, mode: str) -> bool:
     """Says whether a class of callbacks has no batch hooks newer than its `steps_ahead`."""
     speaker = next((c for c in kind.__mro__ if "steps_ahead" in vars(c)), Callback)
     hooks = _BATCH_HOOKS[mode]
-    return all(getattr(kind, hook, None) is getattr(speaker, hook) for hook in hooks)
+    return [getattr(kind, h, None) for h in hooks] == [getattr(speaker, h) for h in hooks]
 
 
 class History(Callback):

@@ -6,6 +6,7 @@ import shutil
 import sys
 
 from jkeras.base import settings
+from jkeras.core import processes
 
 BOLD, GREEN, GRAY, _RESET = "\x1b[1m", "\x1b[32m", "\x1b[37m", "\x1b[0m"
 
@@ -47,6 +48,8 @@ def can_show(text: str) -> bool:
 def say(line: str = "") -> None:
     """Writes a line, at once; below a line that was drawn and not ended."""
     global _open
+    if not processes.writes_files():
+        return
     start = "\n" if _open and not line.startswith("\n") else ""
     _open = 0
     _write(f"{start}{line}\n")

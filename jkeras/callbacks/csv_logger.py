@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from jkeras.callbacks.callback import Callback
+from jkeras.core import processes
 
 
 class CSVLogger(Callback):
@@ -52,6 +53,8 @@ class CSVLogger(Callback):
 
     def set_state(self, state: dict[str, Any]) -> None:
         self._columns, self._begins, size = state["columns"], False, state["size"]
+        if not processes.writes_files():
+            return
         if _size(self.filename) < size:
             warnings.warn(
                 f"CSVLogger: {self.filename!r} has lost rows of epochs that were trained before: "
@@ -72,11 +75,13 @@ class CSVLogger(Callback):
         self._empty()
 
     def _empty(self) -> None:
-        if self._begins:
+        if self._begins and processes.writes_files():
             open(self.filename, "w").close()
         self._begins = False
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if not processes.writes_files():
+            return
         row = {name: _as_cell(value) for name, value in sorted((logs or {}).items())}
         with open(self.filename, "a", newline="") as file:
             if self._columns is None:

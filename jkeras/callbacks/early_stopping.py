@@ -12,7 +12,7 @@ class EarlyStopping(MonitorCallback):
 
     Args:
         monitor: The name of the value.
-        min_delta: What is less than this is no improvement.
+        min_delta: What is less than this is not an improvement.
         patience: After how many epochs without improvement to stop.
         verbose: 1 to say so.
         mode: `"min"`, `"max"` or `"auto"`: known from the metric.

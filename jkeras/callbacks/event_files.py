@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from jkeras.callbacks.model_graph import GraphNode
+from jkeras.core import processes
 
 _BUCKETS = 30
 _FLUSH_SECONDS = 10.0
@@ -150,6 +151,8 @@ class EventFile:
         self._write_event(event)
 
     def _write_event(self, event: Any) -> None:
+        if not processes.writes_files():
+            return
         self._open().write_event(event)
         if time.monotonic() - self._flushed > _FLUSH_SECONDS:
             self.flush()
@@ -180,7 +183,7 @@ def as_png(image: np.ndarray) -> bytes:
     """
     height, width, channels = image.shape
     kind = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
-    # Every row starts with the number of its filter; 0 is none.
+    # Every row starts with the number of its filter; 0 stands for no filter.
     rows = np.insert(image.reshape(height, width * channels), 0, 0, axis=1)
 
     def chunk(name: bytes, data: bytes) -> bytes:

@@ -59,9 +59,18 @@ class LearningRateScheduler(Callback):
 
 def _takes_two(schedule: Callable[..., float]) -> bool:
     try:
-        inspect.signature(schedule).bind(0, 0.1)
-    except TypeError:
-        return False
+        signature = inspect.signature(schedule)
     except ValueError:  # a builtin that does not tell
         return True
+    try:
+        signature.bind(0, 0.1)
+    except TypeError as error:
+        try:
+            signature.bind(0)
+        except TypeError:
+            raise TypeError(
+                "The `schedule` function of LearningRateScheduler is called as schedule(epoch) or "
+                f"schedule(epoch, learning_rate), but it takes {signature}: {error}."
+            ) from None
+        return False
     return True

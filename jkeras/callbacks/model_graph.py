@@ -24,7 +24,7 @@ class GraphNode(NamedTuple):
 
 
 def graph_nodes(model: Any) -> list[GraphNode]:
-    """Returns the layers of a built model; those of a subclass without what connects them."""
+    """Returns the layers of a built model, and what connects them."""
     options = diagram.Options(expand_nested=True, show_shapes=True)
     picture = diagram.describe(model, options)
     found = dict(_nodes(picture.root, ""))
@@ -47,15 +47,16 @@ def _nodes(box: diagram.Box, prefix: str) -> Iterator[tuple[str, GraphNode]]:
 
 
 def conceptual_config(model: Any) -> str | None:
-    """Returns the config of a model of symbolic tensors as TensorBoard can draw it; else None.
+    """Returns the config of a model as TensorBoard can draw it; None if it has no graph.
 
     TensorBoard fails on calls with arguments that are no tensors (`x * 2`, `x[:, 1:]`): these
     arguments are left out.
     """
-    try:
-        _ = model.inputs
-    except AttributeError:
-        return None  # a subclass: there is no graph to be drawn
+    if model.call_graph() is None:
+        try:
+            model = model.functional()
+        except ValueError:  # its call cannot be recorded: there is no graph to be drawn
+            return None
     return json.dumps(_without_constants(json.loads(model.to_json())))
 
 

@@ -23,7 +23,7 @@ class MonitorCallback(Callback):
     Args:
         monitor: The name of the value, such as `"val_loss"`.
         mode: `"min"` if lower is better, `"max"` if higher is; `"auto"`: known from the metric.
-        min_delta: What is less than this is no improvement.
+        min_delta: What is less than this is not an improvement.
 
     Attributes:
         best: The best value so far; None before the first one.

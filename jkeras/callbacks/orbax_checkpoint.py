@@ -1,10 +1,14 @@
 """OrbaxCheckpoint: checkpoints by Orbax, several of them, written in the background."""
 
 import os
+from collections.abc import Mapping
 from typing import Any
+
+import jax
 
 from jkeras.callbacks.every_batches import EveryBatches, check_frequency
 from jkeras.callbacks.monitor import MonitorCallback
+from jkeras.core import placement
 
 # What optimizers are called in checkpoints: their own names count up in a process.
 _OPTIMIZER = "optimizer"
@@ -13,7 +17,9 @@ _OPTIMIZER = "optimizer"
 class OrbaxCheckpoint(MonitorCallback):
     """Saves the model's state with Orbax after epochs or after every n-th batch.
 
-    A checkpoint holds what `model.get_state_tree()` returns; `restore` brings it back.
+    A checkpoint holds what `model.get_state_tree()` returns; `restore` brings it back. Under a
+    distribution each process writes its parts of the arrays, and reads those that it needs: on
+    another mesh, or another number of devices, too.
 
     Args:
         directory: The folder of the checkpoints; each is in a folder named by its number.
@@ -106,7 +112,9 @@ class OrbaxCheckpoint(MonitorCallback):
             if not self.is_improvement(value, self.best):
                 return
             self.best = value
-        tree = self.model.get_state_tree("numpy_array")
+        whole = placement.current() is None
+        tree = self.model.get_state_tree("numpy_array" if whole else "backend_tensor")
+        tree = placement.on_mesh(tree)
         if self.save_weights_only:
             tree = {k: v for k, v in tree.items() if k.endswith("trainable_variables")}
         tree = {k: v for k, v in tree.items() if v}
@@ -131,14 +139,34 @@ class OrbaxCheckpoint(MonitorCallback):
         step = self._manager.latest_step() if step is None else step
         if step is None or step not in self.steps:
             raise FileNotFoundError(f"There is no checkpoint {step} in {self.directory}.")
-        tree = self._manager.restore(step, args=orbax.args.StandardRestore())
         model = self.model if model is None else model
+        here = placement.on_mesh(model.get_state_tree())
+        _rename(here, model.optimizer.name, _OPTIMIZER)
+        specs = _specs(self._manager.item_metadata(step), here)
+        tree = self._manager.restore(step, args=orbax.args.StandardRestore(specs))
         _rename(tree, _OPTIMIZER, model.optimizer.name)
         model.set_state_tree(tree)
 
     def wait_until_finished(self) -> None:
         """Waits until all checkpoints are written."""
         self._manager.wait_until_finished()
+
+
+def _specs(saved: Any, here: Any) -> Any:
+    """Returns what is saved as specs of arrays that lie where those of the model do."""
+    if isinstance(saved, Mapping):
+        return {
+            name: _specs(value, here.get(name) if isinstance(here, Mapping) else None)
+            for name, value in saved.items()
+        }
+    where = placement.current()
+    if isinstance(here, jax.Array) and here.shape == tuple(saved.shape):
+        sharding: Any = here.sharding
+    elif where is not None:
+        sharding = where.replicated
+    else:
+        sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    return jax.ShapeDtypeStruct(tuple(saved.shape), saved.dtype, sharding=sharding)
 
 
 def _rename(tree: dict[str, Any], before: str, after: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from jkeras.core import processes
 from jkeras.layers import Embedding
 
 
@@ -19,7 +20,7 @@ class EmbeddingsLog:
         metadata: A file with a line for each vector, for all layers; or files by layers' names.
 
     Raises:
-        ValueError: If `metadata` names a layer that is no Embedding layer of the model.
+        ValueError: If `metadata` names a layer that is not an Embedding layer of the model.
     """
 
     def __init__(self, folder: str, model: Any, metadata: str | Mapping[str, str] | None):
@@ -40,11 +41,13 @@ class EmbeddingsLog:
         """Writes the vectors as they are after an epoch; the projector shows the last ones."""
         # Beside the event file: that makes it a run, and the projector looks at runs only.
         run = os.path.join(self._folder, "train")
+        tables = [np.asarray(layer.embeddings, "float32") for layer in self._layers]
+        if not processes.writes_files():
+            return
         os.makedirs(run, exist_ok=True)
         entries = []
-        for layer in self._layers:
+        for layer, vectors in zip(self._layers, tables, strict=True):
             path = f"{layer.name}-{epoch}.tsv"
-            vectors = np.asarray(layer.embeddings.value, "float32")
             np.savetxt(os.path.join(run, path), vectors, "%.6g", delimiter="\t")
             lines = [f'tensor_name: "{layer.name}"', f'tensor_path: "{path}"']
             if layer.name in self._metadata:

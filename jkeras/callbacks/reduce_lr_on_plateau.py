@@ -21,7 +21,7 @@ class ReduceLROnPlateau(MonitorCallback):
         patience: After how many epochs without improvement.
         verbose: 1 to say so.
         mode: `"min"`, `"max"` or `"auto"`: known from the metric.
-        min_delta: What is less than this is no improvement.
+        min_delta: What is less than this is not an improvement.
         cooldown: How many epochs to let pass after a change.
         min_lr: The lowest learning rate.
         **kwargs: `epsilon`: Keras 2's name of `min_delta`.
@@ -61,6 +61,11 @@ class ReduceLROnPlateau(MonitorCallback):
             raise ValueError(
                 f"ReduceLROnPlateau does not support a factor >= 1.0. Received factor={factor}"
             )
+        if factor < 0:
+            raise ValueError(
+                "ReduceLROnPlateau does not support a negative factor: learning rates are not "
+                f"negative. Received factor={factor}. Give a number from 0 to 1."
+            )
         super().__init__(monitor, mode, min_delta)
         check_patience(patience)
         self.factor, self.patience, self.verbose = factor, patience, verbose
@@ -87,7 +92,6 @@ class ReduceLROnPlateau(MonitorCallback):
             return
         if self.in_cooldown():
             self.cooldown_counter -= 1
-            self.wait = 0
         if self.is_improvement(current, self.best):
             self.best, self.wait = current, 0
         elif not self.in_cooldown():

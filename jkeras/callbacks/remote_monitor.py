@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from jkeras.callbacks.callback import Callback
+from jkeras.core import processes
 
 
 class RemoteMonitor(Callback):
-    """Sends each epoch's logs to a server, by POST; a server that does not answer is no error.
+    """Sends each epoch's logs to a server, by POST; a server that does not answer is not an error.
 
     Args:
         root: The address of the server.
@@ -36,6 +37,8 @@ class RemoteMonitor(Callback):
         self.headers, self.send_as_json = headers, send_as_json
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if not processes.writes_files():
+            return
         values = {k: np.asarray(v).tolist() for k, v in (logs or {}).items()}
         body, kind = json.dumps({"epoch": epoch, **values}), "application/json"
         if not self.send_as_json:

@@ -32,6 +32,9 @@ class SwapEMAWeights(Callback):
 
     _state = ("_own",)
 
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._check_averages()
+
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._put_back()
 
@@ -54,14 +57,18 @@ class SwapEMAWeights(Callback):
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._own = None  # at the end of `fit` the averages take the place of the weights for good
 
-    def _put_averages(self) -> None:
+    def _check_averages(self) -> Any:
         optimizer = self.model.optimizer
         if not any(part.use_ema for part in optimizer.rated_optimizers.values()):
             raise ValueError(
                 "SwapEMAWeights must be used when `use_ema=True` is set on the optimizer. "
                 f"Received: use_ema={optimizer.use_ema}"
             )
-        weights, averages = self.model.trainable_variables, optimizer.averages()
+        return optimizer
+
+    def _put_averages(self) -> None:
+        averages = self._check_averages().averages()
+        weights = self.model.trainable_variables
         self._own = [weight.value for weight in weights]
         for weight in weights:
             if weight in averages:  # there are none before the first training step

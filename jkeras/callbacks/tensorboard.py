@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from jkeras.base.numbers import count
 from jkeras.callbacks.callback import Callback
 from jkeras.callbacks.event_files import EventFile
 from jkeras.callbacks.model_graph import conceptual_config, graph_nodes
@@ -45,7 +46,7 @@ class TensorBoard(Callback):
 
     Raises:
         ValueError: If `profile_batch` or `update_freq` is not one of these; in training, if
-            `embeddings_metadata` names a layer that is no Embedding layer of the model.
+            `embeddings_metadata` names a layer that is not an Embedding layer of the model.
 
     Example:
         >>> import os, tempfile, numpy as np, jkeras as keras
@@ -78,7 +79,8 @@ class TensorBoard(Callback):
                 f"{update_freq!r}."
             )
         self.log_dir = os.fspath(log_dir)
-        self.histogram_freq, self.write_graph = histogram_freq, write_graph
+        self.histogram_freq = count("histogram_freq", histogram_freq, 0)
+        self.write_graph = write_graph
         self.write_images, self.write_steps_per_second = write_images, write_steps_per_second
         self.update_freq, self.embeddings_freq = update_freq, embeddings_freq
         self._every = None if update_freq == "epoch" else int(update_freq)
@@ -197,7 +199,7 @@ class TensorBoard(Callback):
 
     def _write_weights(self, epoch: int) -> None:
         for weight in self.model.weights:
-            values = np.asarray(weight.value)
+            values = weight.numpy()
             self._train.histogram(f"{weight.path}/histogram", values, epoch)
             images = as_images(values) if self.write_images else []
             if images:

@@ -1,4 +1,4 @@
-"""Stopping when the loss is no number any more."""
+"""Stopping when the loss is not a number any more."""
 
 import math
 from typing import Any

@@ -10,7 +10,7 @@ import numpy as np
 
 from jkeras.base.registry import is_builtin
 from jkeras.base.types import Structure
-from jkeras.core import graph, policy, scope, shapes
+from jkeras.core import graph, placement, policy, scope, shapes
 from jkeras.core.explain import explained
 
 # Called with a layer, the inputs and the outputs of each call, if it is set.
@@ -110,6 +110,8 @@ def outputs_of(layer: Any, here: scope.Scope, args: tuple, kwargs: dict[str, Any
             named = signature.named(args, kwargs)
             masks = {k: jax.tree.map(here.get_mask, v) for k, v in named.items()}
         args, kwargs = layer._cast((args, kwargs))
+        if placement.current() is not None and not here.callers:
+            args, kwargs = placement.on_mesh((args, kwargs))
         layer._prepare(args, kwargs)
         bound = signature.bind(layer, args, kwargs)
         given = bound.arguments
@@ -214,13 +216,14 @@ def _declared_outputs(layer: Any, here: Any, args: tuple, kwargs: dict) -> Any:
 def as_arrays(tree: tuple[tuple, dict[str, Any]], dtype: str | None) -> Any:
     """Makes JAX arrays of other arrays, and casts floating ones to a dtype, if one is given."""
 
-    def cast(x: Any) -> Any:
+    def cast(x: Structure) -> Any:
         if not isinstance(x, (jax.Array, np.ndarray, np.generic)):
             if not hasattr(x, "__array__"):
                 return x
             x = np.asarray(x)  # a data frame, or a tensor of another library
         if jnp.issubdtype(x.dtype, np.floating) and dtype != "string":
-            return jnp.asarray(x, dtype)
+            typed = isinstance(x, jax.Array) and not getattr(x, "weak_type", True)
+            return x if typed and dtype in (None, x.dtype) else jnp.asarray(x, dtype)
         if not isinstance(x, jax.Array):
             policy.check_integers(x, "The input of a layer")
         return jnp.asarray(x) if x.dtype.kind not in "OUS" else x
@@ -246,11 +249,11 @@ def _is_numbers(value: Any) -> bool:
     )
 
 
-def _shapes(inputs: Any) -> Any:
+def _shapes(inputs: Structure) -> Any:
     return jax.tree.map(lambda x: tuple(getattr(x, "shape", ())), inputs)
 
 
-def _describe(x: Any) -> str:
+def _describe(x: Structure) -> str:
     if hasattr(x, "shape") and hasattr(x, "dtype"):
         return f"{x.dtype}[{','.join('None' if n is None else str(n) for n in x.shape)}]"
     return repr(x)
@@ -258,7 +261,7 @@ def _describe(x: Any) -> str:
 
 # ------------------------------------------------------------------ masks
 def _mask_outputs(
-    layer: Any, here: scope.Scope, bound: inspect.BoundArguments, masks: dict, outputs: Any
+    layer: Any, here: scope.Scope, bound: inspect.BoundArguments, masks: dict, outputs: Structure
 ) -> None:
     if not layer._signature.names:
         return

@@ -120,6 +120,9 @@ def explaining(function: Callable, name: str) -> Callable:
                 given = {}
             told = explained(error, name, given)
             if told is error:
+                if name.startswith("The ") and given:  # whose words name no metric and no loss
+                    described = ", ".join(f"{k}={_described(v)}" for k, v in given.items())
+                    error.add_note(f"in {name[0].lower()}{name[1:]}, called with {described}")
                 raise
             raise told from None
 

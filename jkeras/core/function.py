@@ -31,7 +31,7 @@ class Function:
         ([[2.0, 2.0]], (5, 2))
     """
 
-    def __init__(self, inputs: Any, outputs: Any, name: str | None = None):
+    def __init__(self, inputs: Structure, outputs: Structure, name: str | None = None):
         self._graph = graph.trace(inputs, outputs)
         self.name = name or naming.to_snake_case(type(self).__name__)
 
@@ -80,7 +80,7 @@ class Function:
         """Returns what the outputs are for symbolic inputs."""
         return graph.abstract(self._graph.run, (inputs,), {})
 
-    def compute_output_shape(self, input_shape: Shape) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Returns the outputs' shapes for the inputs' shapes, in the structure of the inputs."""
 
         def is_shape(x: Any) -> bool:

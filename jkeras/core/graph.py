@@ -4,6 +4,7 @@ A graph is a tuple of calls in runnable order, found by walking back from output
 abstract evaluation of the called function; see `core.shapes`.
 """
 
+import dataclasses
 import functools
 import operator
 import sys
@@ -15,8 +16,8 @@ import jax
 import numpy as np
 
 from jkeras.base import naming
-from jkeras.base.types import ArrayLike, DTypeLike, Structure
-from jkeras.core import policy, shapes
+from jkeras.base.types import Axis, DTypeLike, Shape, Structure
+from jkeras.core import policy, scope, shapes
 from jkeras.core.arithmetic import add_operators
 from jkeras.core.explain import explaining
 
@@ -46,7 +47,7 @@ class SymbolicTensor:
     def __init__(
         self,
         shape: Iterable[int | None],
-        dtype: Any = None,
+        dtype: DTypeLike = None,
         sparse: bool = False,
         ragged: bool = False,
         record_history: bool = True,
@@ -81,7 +82,7 @@ class SymbolicTensor:
         given = shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
         return record(_reshape, (self, tuple(given)), {})
 
-    def squeeze(self, axis: Any = None) -> "SymbolicTensor":
+    def squeeze(self, axis: Axis = None) -> "SymbolicTensor":
         """Returns the tensor without axes of size 1."""
         return record(_squeeze, (self,), {"axis": axis})
 
@@ -131,7 +132,7 @@ class SymbolicTensor:
         )
 
     def __float__(self) -> float:
-        raise TypeError(f"{self!r} is symbolic: it is no number before the model runs.")
+        raise TypeError(f"{self!r} is symbolic: it is not a number before the model runs.")
 
     __int__ = __float__  # type: ignore[assignment]
 
@@ -199,23 +200,23 @@ add_operators(SymbolicTensor, _lift_operator)
 
 
 # The methods of a tensor, with the arguments' names that keras.ops has.
-def _get_item(x: Any, key: Any) -> Any:
+def _get_item(x: Structure, key: Any) -> Any:
     return x[key]
 
 
-def _reshape(x: Any, newshape: Any) -> Any:
+def _reshape(x: Structure, newshape: Shape) -> Any:
     return x.reshape(newshape)
 
 
-def _squeeze(x: Any, axis: Any) -> Any:
+def _squeeze(x: Structure, axis: Axis) -> Any:
     return x.squeeze(axis)
 
 
-def _cast(x: Any, dtype: Any) -> Any:
+def _cast(x: Structure, dtype: DTypeLike) -> Any:
     return x.astype(dtype)
 
 
-def _transpose(x: Any) -> Any:
+def _transpose(x: Structure) -> Any:
     return x.transpose()
 
 
@@ -269,12 +270,17 @@ class Call:
         self.inputs = symbols((self.args, self.kwargs))
 
     @property
+    def begins(self) -> bool:
+        """Whether it gives something that follows from no input: a weight, or a constant."""
+        return getattr(self.layer, "begins", False)
+
+    @property
     def output_list(self) -> list[SymbolicTensor]:
         """The symbolic tensors it makes, in order."""
         return symbols(self.outputs)
 
 
-def is_symbolic(x: ArrayLike) -> bool:
+def is_symbolic(x: Any) -> bool:
     """Says whether `x` is a symbolic tensor.
 
     Example:
@@ -302,7 +308,7 @@ def get_source_inputs(tensor: SymbolicTensor) -> list[SymbolicTensor]:
         if id(x) in seen:
             continue
         seen.add(id(x))
-        if x.source is None or not x.source.inputs:
+        if x.source is None or not (x.source.inputs or x.source.begins):
             found[id(x)] = x
         else:
             waiting.extend(reversed(x.source.inputs))
@@ -326,8 +332,15 @@ def record(function: Callable, args: tuple, kwargs: dict[str, Any], name: str | 
     return record_call(operation, args, kwargs, specs)
 
 
+def note_call(layer: Any, call: "Call") -> None:
+    """Notes in a layer that it was called on symbols."""
+    layer.__dict__.setdefault("_calls", []).append(call)
+
+
 def record_call(layer: Any, args: tuple, kwargs: dict[str, Any], specs: Structure) -> Any:
     """Notes that calling `layer` gives symbolic tensors of these specs; returns them."""
+    if scope.current() is not None:  # what a recorded call reads weights as, takes their place
+        args, kwargs = jax.tree.map(lambda x: x, (args, kwargs))
     call = Call(layer, args, kwargs)
 
     def output(spec: Any) -> Any:
@@ -389,12 +402,49 @@ class Graph:
 
     The order is Keras's, since weights in files are matched by it: a call's depth is its longest
     distance to an output; deepest first, then by the depth-first walk from the outputs.
+
+    Attributes:
+        inputs: The symbolic inputs, in their structure.
+        outputs: The symbolic outputs.
+        calls: The calls.
+        operations: Layers and operations, each once.
+        losses: What some of the calls add to the loss, though no output follows from it.
+        training: What is computed in training, if that is another graph of the same layers.
+        recorded: Whether it is what a `call` was seen to do: then its outputs have no names.
     """
 
     inputs: Any
     outputs: Any
     calls: tuple[Call, ...]
-    operations: tuple[Any, ...]  # layers and operations, each once
+    operations: tuple[Any, ...]
+    losses: tuple[SymbolicTensor, ...] = ()
+    training: "Graph | None" = None
+    recorded: bool = False
+
+    @property
+    def all_calls(self) -> tuple[Call, ...]:
+        """The calls, and those that are made in training only."""
+        if self.training is None:
+            return self.calls
+        return tuple(dict.fromkeys((*self.calls, *self.training.calls)))
+
+    @property
+    def is_branched(self) -> bool:
+        """Whether the calls do not simply follow one another."""
+        sources = {id(x.source) for call in self.calls for x in call.inputs}
+        return (
+            len(symbols(self.inputs)) > 1
+            or sum(len(call.inputs) for call in self.calls) > len(self.calls)
+            or min(len(sources), len({id(call.layer) for call in self.calls})) < len(self.calls)
+        )
+
+    @property
+    def shown(self) -> list[Any]:
+        """What pictures show: the inputs, and what the calls call."""
+        makers = {id(call.layer) for call in self.calls}
+        makers |= {id(x.source.layer) for x in symbols(self.inputs) if x.source is not None}
+        whole = self if self.training is None else trace(self.inputs, [self.outputs, *self.losses])
+        return [operation for operation in whole.operations if id(operation) in makers]
 
     @property
     def input_names(self) -> list[str]:
@@ -407,6 +457,9 @@ class Graph:
         if isinstance(self.outputs, Mapping) and all(map(is_symbolic, self.outputs.values())):
             return [str(k) for k in self.outputs]
         names: list[str] = []
+        if self.recorded:
+            count = len(symbols(self.outputs))
+            return ["output"] if count == 1 else [f"output_{i + 1}" for i in range(count)]
         for x in symbols(self.outputs):
             name = x.source.layer.name if x.source is not None else x.name
             names.append(naming.unique(name, names))
@@ -420,13 +473,15 @@ class Graph:
     @functools.cached_property
     def on_host(self) -> bool:
         """Whether some of the calls run on the host, since they are of strings."""
-        graphs = [getattr(call.layer, "call_graph", lambda: None)() for call in self.calls]
+        graphs = [getattr(call.layer, "call_graph", lambda: None)() for call in self.all_calls]
         return any(getattr(call.layer, "on_host", False) for call in self.calls) or any(
             found is not None and found.on_host for found in graphs
         )
 
-    def run(self, arrays: Any) -> Any:
+    def run(self, arrays: Any, training: Any = False) -> Any:
         """Computes the outputs for arrays in the structure of the inputs."""
+        if training and self.training is not None:
+            return self.training.run(arrays)
         leaves = symbols(self.inputs)
         known = dict(zip(map(id, leaves), jax.tree.leaves(arrays, is_leaf=_none), strict=True))
         for call in self.calls:
@@ -437,16 +492,25 @@ class Graph:
 
     def __reduce__(self) -> tuple:
         # A flat list of calls: from tensor to tensor, pickle would go as deep as the graph.
-        inputs = symbols(self.inputs)
-        tensors = [*inputs, *(x for call in self.calls for x in call.output_list)]
+        inputs, made = symbols(self.inputs), self.all_calls
+        tensors = [*inputs, *(x for call in made for x in call.output_list)]
         known = {id(x): _Place(i, (x.shape, x.dtype, x.name)) for i, x in enumerate(tensors)}
         layers = [x.source and not x.source.inputs and x.source.layer for x in inputs]
         calls = [
             (call.layer, *(replace(v, known) for v in (call.args, call.kwargs, call.outputs)))
-            for call in self.calls
+            for call in made
         ]
-        ends = replace(self.inputs, known), replace(self.outputs, known)
-        return _restored_graph, (*ends, layers, calls, self.operations)
+        numbers = {id(call): i for i, call in enumerate(made)}
+
+        def ends(graph: "Graph | None") -> Any:
+            if graph is None:
+                return None
+            own = [numbers[id(call)] for call in graph.calls]
+            return replace((graph.outputs, graph.losses), known), own
+
+        both = ends(self), ends(self.training)
+        begins = replace(self.inputs, known)
+        return _restored_graph, (begins, layers, calls, self.operations, both, self.recorded)
 
 
 class _Place:
@@ -457,7 +521,12 @@ class _Place:
 
 
 def _restored_graph(
-    inputs: Any, outputs: Any, layers: list[Any], calls: list[tuple], operations: tuple
+    inputs: Structure,
+    layers: list[Any],
+    calls: list[tuple],
+    operations: tuple,
+    both: Any,
+    recorded: bool,
 ) -> Graph:
     tensors: dict[int, SymbolicTensor] = {}
 
@@ -474,7 +543,7 @@ def _restored_graph(
         for x in call.output_list:
             x.source = call
         if hasattr(layer, "_calls"):
-            layer._calls.append(call)
+            note_call(layer, call)
         return call
 
     begins = jax.tree.map(tensor, inputs)
@@ -482,10 +551,18 @@ def _restored_graph(
         if layer:
             note(layer, (), {}, x)
     made = tuple(note(layer, *jax.tree.map(tensor, parts)) for layer, *parts in calls)
-    return Graph(begins, jax.tree.map(tensor, outputs), made, operations)
+
+    def graph(ends: Any, **rest: Any) -> Graph | None:
+        if ends is None:
+            return None
+        (outputs, losses), own = ends
+        ends = jax.tree.map(tensor, (outputs, losses))
+        return Graph(begins, ends[0], tuple(made[i] for i in own), operations, *ends[1:], **rest)
+
+    return graph(both[0], training=graph(both[1]), recorded=recorded)  # type: ignore[return-value]
 
 
-def _none(x: Any) -> bool:
+def _none(x: Structure) -> bool:
     return x is None
 
 
@@ -525,7 +602,7 @@ def trace(inputs: Structure, outputs: Structure) -> Graph:
                     meet(call)
                     finished.setdefault(id(call), call)
                 continue
-            if call is None or not call.inputs:
+            if call is None or not (call.inputs or call.begins):
                 raise ValueError(_disconnected(place, x))
             if done:
                 finished.setdefault(id(call), call)
@@ -552,8 +629,39 @@ def trace(inputs: Structure, outputs: Structure) -> Graph:
             layers[id(source.layer)] = source.layer
             entered[id(source.layer)] = -1
     order = sorted(layers.values(), key=lambda v: (-layer_depth.get(id(v), 0), entered[id(v)]))
-    runnable = tuple(c for c in finished.values() if c.inputs)
+    runnable = tuple(c for c in finished.values() if c.inputs or c.begins)
     return Graph(inputs, outputs, runnable, tuple(order))
+
+
+def join(
+    inputs: Structure,
+    outputs: Structure,
+    losses: Iterable[SymbolicTensor] = (),
+    training: tuple[Any, Iterable[SymbolicTensor]] | None = None,
+    recorded: bool = False,
+) -> Graph:
+    """Finds the graph of outputs, of losses beside them, and of what training computes.
+
+    Args:
+        inputs: The symbolic inputs.
+        outputs: The symbolic outputs.
+        losses: What `AddLoss` layers gave.
+        training: The outputs and losses in training, if these are others.
+        recorded: Whether the graph is what a `call` was seen to do.
+
+    Raises:
+        ValueError: If something does not follow from the inputs.
+    """
+    found = [(outputs, tuple(losses))]
+    if training is not None:
+        found.append((training[0], tuple(training[1])))
+    operations = trace(inputs, [[outputs, *losses] for outputs, losses in found]).operations
+    graphs = [
+        Graph(inputs, outputs, trace(inputs, [outputs, *losses]).calls, operations, losses)
+        for outputs, losses in found
+    ]
+    other = graphs[1] if training is not None else None
+    return dataclasses.replace(graphs[0], training=other, recorded=recorded)
 
 
 def _disconnected(place: str, x: SymbolicTensor) -> str:

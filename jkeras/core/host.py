@@ -26,7 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base import keys
-from jkeras.base.types import Structure
+from jkeras.base.types import Seed, Structure
 from jkeras.core import graph, pure, scope
 
 # The numbers of the pass and the element that are prepared, and a count of calls on it.
@@ -91,7 +91,7 @@ def array_module() -> Any:
 def as_numpy(tree: Structure, dtype: str | None) -> Any:
     """Makes NumPy arrays of a call's arguments, and casts floating ones to a dtype."""
 
-    def cast(x: Any) -> Any:
+    def cast(x: Structure) -> Any:
         if not isinstance(x, (np.ndarray, np.generic)):
             return x
         x = np.asarray(x)
@@ -144,10 +144,10 @@ def call(layer: Any, compute: Callable[[], Any], args: tuple, kwargs: dict[str, 
 
 def is_traced_by_tensorflow(args: tuple, kwargs: dict[str, Any]) -> bool:
     """Says whether a call is part of a function of `tf.data`, which has no values yet."""
-    if "tensorflow" not in sys.modules:
-        return False
-    is_symbolic = sys.modules["tensorflow"].is_symbolic_tensor
-    return any(hasattr(x, "graph") and is_symbolic(x) for x in jax.tree.leaves((args, kwargs)))
+    tf = sys.modules.get("tensorflow")
+    return tf is not None and any(
+        hasattr(x, "graph") and tf.is_symbolic_tensor(x) for x in jax.tree.leaves((args, kwargs))
+    )
 
 
 def call_in_tensorflow(layer: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
@@ -197,7 +197,7 @@ def _program(layer: Any, args: tuple, kwargs: dict[str, Any]) -> Callable[[], An
     key = (structure, fixed)
     if key not in programs:
 
-        def compute(variables: Any, arrays: Any, seed: Any) -> Any:
+        def compute(variables: Any, arrays: Any, seed: Seed) -> Any:
             left = iter(arrays)
             values = [
                 next(left) if is_array else x for x, is_array in zip(fixed, dynamic, strict=True)

@@ -1,12 +1,13 @@
 """What a layer demands of its inputs, and the message when they are something else."""
 
+import numbers
 from collections.abc import Mapping
 from typing import Any
 
 import jax
 
 from jkeras.base.numbers import as_integer
-from jkeras.base.types import Structure
+from jkeras.base.types import DTypeLike, Structure
 from jkeras.core import shapes
 
 
@@ -32,7 +33,7 @@ class InputSpec:
 
     def __init__(
         self,
-        dtype: Any = None,
+        dtype: DTypeLike = None,
         shape: tuple | None = None,
         ndim: int | None = None,
         max_ndim: int | None = None,
@@ -114,7 +115,9 @@ def check_input(spec: Any, inputs: Structure, layer_name: str) -> None:
             if one.optional:
                 continue
             raise ValueError(f"Input {index} of layer {layer_name!r} is missing (None was passed).")
-        problem = one.problem(shapes.known(value.shape)) if hasattr(value, "shape") else None
+        number = isinstance(value, numbers.Number)
+        shape = () if number else getattr(value, "shape", None)
+        problem = None if shape is None else one.problem(shapes.known(shape))
         if problem:
             called = f" with name {one.name!r}" if one.name else ""
             raise ValueError(

@@ -12,7 +12,8 @@ from jkeras import regularizers
 from jkeras.base import naming, registry
 from jkeras.base.deprecation import warn_deprecated
 from jkeras.base.old_spellings import OldLayer
-from jkeras.base.types import Structure
+from jkeras.base.tracing import concretely
+from jkeras.base.types import ArrayLike, DTypeLike, Identifier, Shape, Structure
 from jkeras.core import call, devices, graph, host, policy, pure, scope, shapes
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.input_spec import InputSpec, check_input
@@ -67,8 +68,8 @@ class Layer(Module, OldLayer, registry.Configurable):
 
     _signature = call.SignatureOfCall()
     _makes_masks = _declares_output_shape = False
-    _calls: list[graph.Call]  # made in __new__, so that it is there before __init__ is called
-    # The rest of a layer's records, as long as nothing is to be noted.
+    # A layer's records, as long as nothing is to be noted.
+    _calls: Sequence[graph.Call] = ()
     _added_losses: Sequence[tuple[Any, Any]] = ()
     _built = _building = False
     _trainable = True
@@ -97,17 +98,12 @@ class Layer(Module, OldLayer, registry.Configurable):
         cls._makes_masks = cls.compute_mask is not Layer.compute_mask
         cls._declares_output_shape = cls.compute_output_shape is not Layer.compute_output_shape
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        self = super().__new__(cls, *args, **kwargs)
-        self.__dict__["_calls"] = []
-        return self
-
     def __init__(
         self,
         *,
-        activity_regularizer: Any = None,
+        activity_regularizer: Identifier = None,
         trainable: bool = True,
-        dtype: Any = None,
+        dtype: DTypeLike = None,
         autocast: bool = True,
         name: str | None = None,
         **kwargs: Any,
@@ -117,9 +113,6 @@ class Layer(Module, OldLayer, registry.Configurable):
             older = {k: kwargs.pop(k) for k in INPUT_SHAPE_ARGUMENTS if k in kwargs} or None
             if kwargs.pop("dynamic", None) is not None:
                 warn_deprecated("`dynamic=` is Keras 2's: it is ignored.")
-        for argument in _KERAS_ONLY_ARGUMENTS:
-            if not kwargs.get(argument):
-                kwargs.pop(argument, None)
         if kwargs:
             raise ValueError(_unknown_arguments(type(self), kwargs))
         if name is not None and not isinstance(name, str):
@@ -197,7 +190,7 @@ class Layer(Module, OldLayer, registry.Configurable):
         arguments = registry.constructor_arguments(self)
         own = inspect.signature(type(self).__init__).parameters
         legacy = [k for k in INPUT_SHAPE_ARGUMENTS if k not in own]
-        for common in ("name", "trainable", "dtype", *legacy, *_KERAS_ONLY_ARGUMENTS):
+        for common in ("name", "trainable", "dtype", *legacy):
             arguments.pop(common, None)
         if arguments.get("activity_regularizer", 0) is None:
             del arguments["activity_regularizer"]
@@ -228,7 +221,7 @@ class Layer(Module, OldLayer, registry.Configurable):
                 for k in ("name", "trainable", "dtype")
                 if k in values and not registry.accepts(cls.__init__, k)
             }
-            layer = cls(**values)
+            layer = registry.construct(cls, values)
             if "name" in common:
                 layer.name = common["name"]
             if "dtype" in common:
@@ -268,8 +261,18 @@ class Layer(Module, OldLayer, registry.Configurable):
 
     # -------------------------------------------------------------- losses
     def add_loss(self, loss: Any) -> None:
-        """Adds a scalar (or a list of them) to the loss that training minimizes."""
+        """Adds a scalar (or a list of them) to the loss that training minimizes.
+
+        Raises:
+            ValueError: If it is symbolic, and the layer is not the model that computes it.
+        """
         here = scope.current()
+        if here is None and graph.symbols(loss):
+            raise ValueError(
+                f"The layer {self.name!r} is given a symbolic loss outside of a call, where "
+                "nothing computes it. Call `add_loss` in the layer's `call`, or on the functional "
+                "model that is made of the same Inputs: model.add_loss(loss)."
+            )
         for value in loss if isinstance(loss, (list, tuple)) else [loss]:
             if here is not None:  # a weight is what it reads as in this call
                 value = value.value if isinstance(value, Variable) else value
@@ -286,7 +289,7 @@ class Layer(Module, OldLayer, registry.Configurable):
             own = {None, *self._flatten_layers()} if added else set()
             added = [(layer, loss) for layer, loss in added if layer in own]
         weights = [v for v in self.trainable_weights if v.regularizer is not None]
-        return [loss for _, loss in added] + [v.regularizer(v.value) for v in weights]  # type: ignore[misc]
+        return [loss for _, loss in added] + [_penalty(v) for v in weights]
 
     # -------------------------------------------------------------- randomness
     def next_key(self) -> jax.Array:
@@ -304,12 +307,16 @@ class Layer(Module, OldLayer, registry.Configurable):
         self._prepare(args, kwargs)
         if self._declares_output_shape:
             given = self._signature.shapes_for(self.compute_output_shape, args, kwargs)
-            return shapes.map_shapes(
-                lambda s: SymbolicTensor(s, self.compute_dtype), self.compute_output_shape(**given)
-            )
+            declared = self.compute_output_shape(**given)
+            if not all(map(shapes.is_shape, jax.tree.leaves(declared, is_leaf=shapes.is_shape))):
+                raise ValueError(
+                    f"compute_output_shape() of the layer {self.name!r} must return a shape, a "
+                    f"tuple of sizes such as (None, 3), or a structure of them. Got {declared!r}."
+                )
+            return shapes.map_shapes(lambda s: SymbolicTensor(s, self.compute_dtype), declared)
         return call.spec_of(self, args, kwargs)
 
-    def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
+    def compute_output_shape(self, *args: Any, **kwargs: Any) -> Shape:
         """Returns the outputs' shapes for inputs of these shapes (None: unknown size).
 
         A layer overrides it only where its `call` cannot be evaluated abstractly.
@@ -325,7 +332,7 @@ class Layer(Module, OldLayer, registry.Configurable):
         outputs = self.compute_output_spec(*inputs, **named)
         return jax.tree.map(lambda x: x.shape if isinstance(x, SymbolicTensor) else x, outputs)
 
-    def compute_mask(self, inputs: Structure, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Structure, previous_mask: ArrayLike = None) -> Any:
         """Returns the mask of the outputs: the inputs' own unless a layer overrides it."""
         return previous_mask
 
@@ -367,36 +374,30 @@ class Layer(Module, OldLayer, registry.Configurable):
         outputs = graph.record_call(self, args, kwargs, specs)
         made = graph.symbols(outputs)
         if made and made[0].source:
-            self._calls.append(made[0].source)
+            graph.note_call(self, made[0].source)
             call.mark_symbols(self, args, kwargs, outputs)
         return outputs
 
     @property
     def input(self) -> Any:
         """The symbolic inputs of the layer's first call in a functional model."""
-        call = self._first_call("input")
+        call = _first_call(self, "input")
         inputs = call.inputs or call.output_list
         return inputs[0] if len(inputs) == 1 else inputs
 
     @property
     def output(self) -> Any:
         """The symbolic outputs of the layer's first call in a functional model."""
-        return self._first_call("output").outputs
-
-    def _first_call(self, what: str) -> graph.Call:
-        if not self._calls:
-            raise AttributeError(
-                f"The layer {self.name!r} has never been called and thus has no defined {what}: "
-                "call it on what keras.Input returns."
-            )
-        return self._calls[0]
+        return _first_call(self, "output").outputs
 
     # -------------------------------------------------------------- calling
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Records a call on symbolic tensors, or computes; see the class."""
+        here = scope.current()
+        if here is not None and here.records:
+            return here.record(self, args, kwargs)
         if graph.symbols((args, kwargs)):
             return self.symbolic_call(*args, **kwargs)
-        here = scope.current()
         if here is not None:
             return call.outputs_of(self, here, args, kwargs)
         if host.is_traced_by_tensorflow(args, kwargs):
@@ -419,7 +420,7 @@ class Layer(Module, OldLayer, registry.Configurable):
     def _check_rebuild(self, *args: Any, **kwargs: Any) -> None:
         """Refuses what `build` is called with again, where that cannot be."""
 
-    def _cast(self, tree: Any) -> Any:
+    def _cast(self, tree: Structure) -> Any:
         """Makes JAX arrays of other arrays, and casts floating ones to the compute dtype."""
         dtype = self.compute_dtype if self.autocast else None
         return (host.as_numpy if host.computes_with_numpy() else call.as_arrays)(tree, dtype)
@@ -473,7 +474,7 @@ def _recorded_build(build: Callable) -> Callable:
         names = scope.current_names()
         names = names if names and names[-1] == self.name else (*names, self.name)
         try:
-            with scope.outside(), scope.root_names(names), jax.ensure_compile_time_eval():
+            with scope.outside(), scope.root_names(names), concretely():
                 build(self, *args, **kwargs)
         finally:
             records["_building"] = False
@@ -488,16 +489,30 @@ def _recorded_build(build: Callable) -> Callable:
 
 
 # ------------------------------------------------------------------ small helpers
+def _first_call(layer: Layer, what: str) -> graph.Call:
+    if not layer._calls:
+        raise AttributeError(
+            f"The layer {layer.name!r} has never been called and thus has no defined {what}: "
+            "call it on what keras.Input returns."
+        )
+    return layer._calls[0]
+
+
 def _is_traced(x: Any) -> bool:
     return isinstance(x, jax.core.Tracer)
 
 
-# In configs that Keras wrote; at their defaults they mean nothing.
-# fmt: off
-_KERAS_ONLY_ARGUMENTS = (
-    "quantization_config", "lora_rank", "lora_alpha", "gptq_unpacked_column_size", "rms_scaling",
-)
-# fmt: on
+def _penalty(variable: Variable) -> Any:
+    """Returns a weight's regularization loss."""
+    value = variable.regularizer(variable.value)  # type: ignore[misc]
+    if value is None or isinstance(value, str):
+        raise TypeError(
+            f"The regularizer of {variable.path!r} returned {value!r}, and not a number to add to "
+            "the loss."
+        )
+    return value
+
+
 # What `layers.core.given_input_shape` makes an Input of.
 INPUT_SHAPE_ARGUMENTS = ("input_shape", "batch_input_shape", "input_dim", "input_length")
 

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base.naming import nearest, to_snake_case
-from jkeras.base.types import ArrayLike
+from jkeras.base.types import ArrayLike, Structure
 from jkeras.core import policy
 from jkeras.core.explain import explained
 from jkeras.core.graph import Call, SymbolicTensor, lift, symbols
@@ -280,12 +280,12 @@ def as_array(x: ArrayLike) -> Any:
     return x
 
 
-def as_arrays(xs: ArrayLike) -> list[Any]:
+def as_arrays(xs: Any) -> list[Any]:
     """Returns the arrays that the members of `xs` stand for."""
     return [as_array(x) for x in xs]
 
 
-def _plain(x: Any) -> Any:
+def _plain(x: Structure) -> Any:
     is_foreign = hasattr(x, "__array__") and not isinstance(x, (jax.Array, np.ndarray, np.generic))
     return np.asarray(x) if is_foreign else x
 

@@ -16,13 +16,18 @@ import numpy as np
 
 from jkeras import constraints, initializers, regularizers
 from jkeras.base import naming
-from jkeras.base.types import DTypeLike, Shape
-from jkeras.core import policy, scope
+from jkeras.base.types import DTypeLike, Identifier, Shape
+from jkeras.core import placement, policy, scope
 from jkeras.core.seeds import SeedGenerator
 from jkeras.core.variable import Variable
 
 # Attributes that hold a layer's own records, and no parts of it.
-_RECORDS = frozenset({"_arguments", "_calls", "_added_losses", "_untracked"})
+# fmt: off
+_RECORDS = frozenset({
+    "_arguments", "_calls", "_added_losses", "_untracked", "_part_paths", "_build_shapes",
+    "_seen_shapes",
+})
+# fmt: on
 
 
 class _GivesWay:
@@ -48,6 +53,8 @@ class Module:
     compute_output_spec: Callable[..., Any]
     losses: Any
     _trainable: bool
+    # The paths of parts that a recorded graph has taken from the model whose call it is.
+    _part_paths: Mapping[Any, str] | None = None
     # Whether files have the attribute `layers` before the others.
     _saves_layers_first: bool = False
 
@@ -62,7 +69,10 @@ class Module:
 
     def _attributes(self) -> dict[str, Any]:
         """Returns the attributes that may hold parts, in the order of definition."""
-        return {k: v for k, v in self.__dict__.items() if k not in _RECORDS}
+        attributes = dict(self.__dict__)
+        for name in _RECORDS:
+            attributes.pop(name, None)
+        return attributes
 
     _layers: Any = _GivesWay(lambda self: children(self))
 
@@ -125,12 +135,12 @@ class Module:
         self,
         *args: Any,
         shape: Shape = None,
-        initializer: Any = None,
+        initializer: Identifier = None,
         dtype: DTypeLike = None,
         trainable: bool = True,
         autocast: bool = True,
-        regularizer: Any = None,
-        constraint: Any = None,
+        regularizer: Identifier = None,
+        constraint: Identifier = None,
         aggregation: str = "none",
         overwrite_with_gradient: bool = False,
         name: str | None = None,
@@ -198,7 +208,7 @@ class Module:
         names = scope.current_names()
         return names if names and names[-1] == self.name else (*names, self.name)
 
-    def _weight_shape(self, shape: Any, name: Any) -> tuple[int, ...]:
+    def _weight_shape(self, shape: Shape, name: str | None) -> tuple[int, ...]:
         if shape is None or isinstance(shape, (int, np.integer)):
             shape = () if shape is None else (shape,)
         problem = "is not a list or tuple of sizes"
@@ -284,7 +294,7 @@ class Module:
             store: Like a dict, from strings to arrays.
         """
         for i, variable in enumerate(self._saved_variables()):
-            store[str(i)] = np.asarray(variable.cell())
+            store[str(i)] = placement.gathered(variable.cell())
 
     def load_own_variables(self, store: Any) -> None:
         """Sets the layer's own weights to what `save_own_variables` has stored.
@@ -349,11 +359,16 @@ def children(module: Any) -> list[Any]:
     return _unique(held(module)[0])
 
 
-def walk(root: Module) -> list[Part]:
+def walk(root: Module, files: Mapping[Any, str] | None = None) -> list[Part]:
     """Returns the parts of a layer, itself included: depth first, in the order of definition.
 
     A layer that is held at several places is one part, at the first of them; so is a variable.
+
+    Args:
+        root: The layer.
+        files: The paths in files of what it holds, where they are not those of its attributes.
     """
+    known = files or {}
     nodes = _nodes(root)
     file_paths: dict[int, str] = {}
 
@@ -361,7 +376,8 @@ def walk(root: Module) -> list[Part]:
         file_paths[id(layer)] = path
         for name, child in _in_file_order(layer, nodes[id(layer)].modules):
             if id(child) not in file_paths:
-                visit(f"{path}/{name}" if path else name, child)
+                below = f"{path}/{name}" if path else name
+                visit(known.get(child, below) if layer is root else below, child)
 
     visit("", root)
     return [
@@ -374,17 +390,23 @@ def _nodes(root: Module) -> dict[int, _Node]:
     """Returns what is below a layer, depth first, without the paths of files."""
     nodes: dict[int, _Node] = {}
     seen: set[int] = set()
+    known = root._part_paths or {}
 
     def visit(path: str, layer: Module) -> None:
         modules, variables = held(layer)
-        own = [v for v in variables if id(v) not in seen]
-        seen.update([id(v) for v in own])
+        own = []
+        for variable in variables:
+            if id(variable) not in seen:
+                seen.add(id(variable))
+                own.append(variable)
         nodes[id(layer)] = _Node(path, layer, modules, own)
         taken: dict[str, int] = {}
         for child in _unique(modules):
             name = naming.claim(naming.root(child._name), taken)
             if id(child) not in nodes:
-                visit(f"{path}/{name}" if path else name, child)
+                given = known.get(child) if layer is root else None
+                below = f"{path}/{name}" if path else name
+                visit(below if given is None else given, child)
 
     visit("", root)
     return nodes
@@ -433,7 +455,10 @@ def held(layer: Module) -> tuple[list[tuple[str, Any]], list[Variable]]:
 
 
 def _unique(modules: Iterable[tuple[str, Any]]) -> list[Any]:
-    return list({id(module): module for _, module in modules}.values())
+    found: dict[int, Any] = {}
+    for _, module in modules:
+        found[id(module)] = module
+    return list(found.values())
 
 
 def _opened(place: str, container: Any, inside: tuple[int, ...] = ()) -> list[tuple[str, Any]]:

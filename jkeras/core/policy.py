@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
 import jax
@@ -17,7 +17,7 @@ from jkeras.base.registry import (
     register_builtin,
     serialize_keras_object,
 )
-from jkeras.base.types import DTypeLike
+from jkeras.base.types import DTypeLike, Identifier
 
 # fmt: off
 _DTYPES = (
@@ -59,7 +59,10 @@ def standardize_dtype(dtype: DTypeLike) -> str:
         try:
             name = jnp.dtype(dtype).name
         except TypeError:
-            raise ValueError(f"Not a dtype: {dtype!r}.") from None
+            raise ValueError(
+                f"Cannot interpret `dtype` argument. Expected a dtype such as 'float32', or a "
+                f"dtype policy. Received: dtype={dtype!r}"
+            ) from None
     if name.startswith(("str", "bytes")) or name == "object":
         name = "string"
     if name not in _DTYPES:
@@ -185,6 +188,11 @@ class DTypePolicyMap(DTypePolicy):
     def __init__(self, default_policy: Any = None, policy_map: Any = None):
         self._default = default_policy
         super().__init__(get_policy(default_policy).name)
+        if policy_map is not None and not isinstance(policy_map, Mapping):
+            raise TypeError(
+                "If specified, `policy_map` must be a dict from paths of layers to policies. "
+                f"Received: policy_map={policy_map!r} (of type {type(policy_map)})"
+            )
         self._policies = {k: get_policy(v) for k, v in (policy_map or {}).items()}
 
     @property
@@ -216,7 +224,7 @@ class DTypePolicyMap(DTypePolicy):
             )
         self._policies[key] = value
 
-    # It is no Mapping, which configs would write as a plain dict.
+    # It is not a Mapping, which configs would write as a plain dict.
     keys, values, items = MutableMapping.keys, MutableMapping.values, MutableMapping.items
     pop, update = MutableMapping.pop, MutableMapping.update
 
@@ -267,7 +275,7 @@ def dtype_policy() -> DTypePolicy:
         >>> keras.config.dtype_policy()
         <DTypePolicy "float32">
     """
-    return _global_policy or _of_dtype(settings.floatx())
+    return get_policy(None)
 
 
 _of_dtype = functools.lru_cache(DTypePolicy)
@@ -284,6 +292,11 @@ def set_dtype_policy(policy: str | DTypePolicy) -> None:
         >>> keras.config.set_dtype_policy("float32")
     """
     global _global_policy
+    if not isinstance(policy, (str, DTypePolicy)):
+        raise ValueError(
+            "Invalid `policy` argument. Expected the name of a policy, such as 'mixed_float16', or "
+            f"a keras.dtype_policies.DTypePolicy. Received: policy={policy!r}"
+        )
     _global_policy = get_policy(policy)
 
 
@@ -293,10 +306,10 @@ def reset_policy() -> None:
     _global_policy = None
 
 
-def get_policy(identifier: Any) -> DTypePolicy:
+def get_policy(identifier: Identifier) -> DTypePolicy:
     """Returns the policy for a dtype, a policy's name, a config, or None (the global one)."""
     if identifier is None:
-        return dtype_policy()
+        return _global_policy or _of_dtype(settings.floatx())
     if isinstance(identifier, DTypePolicy):
         return identifier
     if isinstance(identifier, dict):

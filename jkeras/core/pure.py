@@ -8,6 +8,7 @@ import jax.export
 import numpy as np
 
 from jkeras.base import keys, naming
+from jkeras.base.types import Structure
 from jkeras.core import graph, scope
 from jkeras.core.parts import Module, named_variables, paths
 from jkeras.core.variable import Variable
@@ -185,7 +186,7 @@ def _is_spec(x: Any) -> bool:
     return isinstance(x, (tuple, list)) and all(n is None or isinstance(n, int) for n in x)
 
 
-def _symbols(tree: Any) -> Any:
+def _symbols(tree: Structure) -> Any:
     return jax.tree.map(_symbol, tree, is_leaf=_is_spec)
 
 
@@ -204,7 +205,7 @@ def apply(
     variables: Any,
     *inputs: Any,
     training: bool = False,
-    rng: jax.Array | None = None,
+    rng: jax.Array | Callable[[], jax.Array] | None = None,
     **kwargs: Any,
 ) -> tuple[Any, Effects]:
     """Calls a layer with `variables` for weights: a pure function of its arguments.
@@ -214,7 +215,8 @@ def apply(
         variables: A `Variables`, a pair of dicts like it, or `model.variables`.
         *inputs: What the layer is called on.
         training: Whether dropout is on, and averages are updated.
-        rng: The key from which all draws follow; needed if anything is drawn.
+        rng: The key from which all draws follow, or a function that makes it at the first draw;
+            needed if anything is drawn.
         **kwargs: Further arguments of the call.
 
     Returns:

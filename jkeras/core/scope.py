@@ -48,6 +48,10 @@ class Scope:
             what a layer draws depends on where it is, not on when it draws.
     """
 
+    # Whether calls of layers are noted by the scope's `record(layer, args, kwargs)`.
+    records = False
+    record: Callable[[Any, tuple, dict[str, Any]], Any]
+
     def __init__(
         self, training: bool | None = None, paths: Callable[[], Mapping[Any, str]] | None = None
     ):
@@ -327,11 +331,11 @@ def current_names() -> tuple[str, ...]:
 
 # ------------------------------------------------------------------ masks between eager calls
 # Chains of eager calls (`lstm(embedding(tokens))`) have no scope in common. That arrays take
-# attributes is no promise of JAX's; but they can be watched: an entry goes when its array does.
+# attributes is not a promise of JAX's; but they can be watched: an entry goes when its array does.
 lasting_masks: dict[int, tuple[weakref.ref, Any]] = {}
 
 
-def _set_lasting_mask(array: Any, mask: Any) -> None:
+def _set_lasting_mask(array: ArrayLike, mask: ArrayLike) -> None:
     """Remembers the mask of a concrete array for as long as the array lives."""
     key = id(array)
     lasting_masks[key] = (weakref.ref(array, lambda _: lasting_masks.pop(key, None)), mask)
@@ -339,7 +343,7 @@ def _set_lasting_mask(array: Any, mask: Any) -> None:
         array._keras_mask = mask
 
 
-def _get_lasting_mask(array: Any) -> Any:
+def _get_lasting_mask(array: ArrayLike) -> Any:
     entry = lasting_masks.get(id(array))
     return entry[1] if entry is not None and entry[0]() is array else None
 

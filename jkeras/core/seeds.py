@@ -8,6 +8,7 @@ import numpy as np
 
 from jkeras.base import keys, registry
 from jkeras.base.naming import auto_name
+from jkeras.base.types import Seed
 from jkeras.core import scope
 from jkeras.core.variable import Variable
 
@@ -68,7 +69,7 @@ class SeedGenerator:
         return cls(**config)
 
 
-def as_key(seed: Any) -> jax.Array:
+def as_key(seed: Seed) -> jax.Array:
     """Returns a key for what Keras accepts as a seed: None, an integer, a generator, or a key."""
     return scope.draw_key() if seed is None else keys.as_key(seed)
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jkeras.base.types import Structure
+from jkeras.base.types import DTypeLike, Sizes, Structure
 from jkeras.core import scope
 
 Shape = tuple[int | None, ...]
@@ -26,7 +26,7 @@ Shape = tuple[int | None, ...]
 class Spec:
     """What is known of an array: a shape, with None for an axis of unknown size, and a dtype."""
 
-    def __init__(self, shape: Iterable[int | None], dtype: Any):
+    def __init__(self, shape: Iterable[int | None], dtype: DTypeLike):
         self.shape, self.dtype = tuple(shape), dtype
 
 
@@ -45,7 +45,7 @@ class AbstractScope(scope.Abstract):
     def __init__(
         self,
         batch: Any,
-        size: Any,
+        size: Sizes,
         learned: dict[Any, bool] | None = None,
         asks: bool = False,
         trusting: bool = False,
@@ -72,7 +72,7 @@ class AbstractScope(scope.Abstract):
 class _Undecided(BaseException):
     """A layer is to be built for sizes that one evaluation cannot tell to be known or unknown.
 
-    It is no Exception, so that no `except Exception` in a user's call takes it.
+    It is not an Exception, so that no `except Exception` in a user's call takes it.
     """
 
 
@@ -109,7 +109,7 @@ def known_for_build(tree: Structure) -> Any:
     return map_shapes(here.known, tree)
 
 
-def _sizes(shape: Any) -> Iterator[Any]:
+def _sizes(shape: Shape) -> Iterator[Any]:
     return (n for n in shape if n is not None) if is_shape(shape) else iter(())
 
 
@@ -127,7 +127,7 @@ def note_outputs(layer: Any, outputs: Structure) -> None:
         layer._seen_shapes = _shapes_of(outputs)
 
 
-def _shapes_of(outputs: Any) -> Any:
+def _shapes_of(outputs: Structure) -> Any:
     return jax.tree.map(lambda x: tuple(getattr(x, "shape", ())), outputs)
 
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from jkeras.base import keys
 from jkeras.base.naming import auto_name
-from jkeras.base.types import ArrayLike, DTypeLike
-from jkeras.core import policy, scope
+from jkeras.base.tracing import concretely
+from jkeras.base.types import ArrayLike, DTypeLike, Identifier
+from jkeras.core import placement, policy, scope
 from jkeras.core.arithmetic import add_operators
 
 _creation = itertools.count()
@@ -39,6 +40,8 @@ class Variable:
         aggregation: Accepted for Keras's sake.
         synchronization: Accepted for Keras's sake.
         name: The name; `variable`, `variable_1`, ... by default.
+        layout: How it is split over the mesh of a distribution, in place of the distribution's own
+            rules: a `keras.distribution.TensorLayout`, a `PartitionSpec` or a tuple of axes.
 
     Raises:
         ValueError: If a function is given without a shape.
@@ -57,14 +60,15 @@ class Variable:
 
     def __init__(
         self,
-        initializer: Any,
+        initializer: Identifier,
         shape: tuple[int, ...] | None = None,
-        dtype: Any = None,
+        dtype: DTypeLike = None,
         trainable: bool = True,
         autocast: bool = True,
         aggregation: str = "none",
         synchronization: str = "auto",
         name: str | None = None,
+        layout: Any = None,
         **kwargs: Any,
     ):
         if kwargs:
@@ -99,6 +103,9 @@ class Variable:
         self.made_trainable = self._trainable = bool(trainable)
         self.is_weight = True  # seeds are variables, but no weights
         self.of_layer = False  # whether `Layer.add_weight` has made it
+        self.layout = layout
+        self.path_in_model: str | None = None  # as far as a distribution needs it
+        self.placed_like: Variable | None = None  # the one beside which it lies
         self._array: jax.Array | None = None
         self._shown = False  # whether somebody else may hold the array
         self._initializer: Callable | None = None
@@ -114,7 +121,7 @@ class Variable:
             # A plain function gets no key, so it must not move the draws of what comes after.
             self._seed = keys.draw_seed() if hasattr(initializer, "draw") else None
         else:
-            with jax.ensure_compile_time_eval():
+            with concretely():
                 self._array = _as_array(initializer, dtype)
             self._shape, self._dtype = self._array.shape, self._array.dtype.name
             if shape is not None and tuple(shape) != self._shape:
@@ -128,9 +135,10 @@ class Variable:
         """Returns the array outside of pure calls; draws it at the first read."""
         if self._array is None:
             # Weights are concrete even when first read inside somebody's trace.
-            with jax.ensure_compile_time_eval():
+            with concretely():
                 key = None if self._seed is None else keys.key_from(self._seed)
-                self._array = self.initial_value(key)
+                where = placement.current()
+                self._array = self.initial_value(key) if where is None else where.draw(self, key)
         return self._array
 
     def set_cell(self, array: ArrayLike) -> None:
@@ -164,6 +172,11 @@ class Variable:
         """Whether the cell holds an array yet."""
         return self._array is not None
 
+    @property
+    def initializer(self) -> Callable | None:
+        """What draws it; None if it started from an array."""
+        return self._initializer
+
     def initial_value(self, key: jax.Array | None = None) -> jax.Array:
         """Returns a new initial value; random initializers without their own seed use `key`."""
         if self._initializer is None:
@@ -172,6 +185,11 @@ class Variable:
             value = self._initializer.draw(self._shape, self._dtype, key)
         else:
             value = self._initializer(self._shape, dtype=self._dtype)
+        if value is None or isinstance(value, str):
+            raise TypeError(
+                f"The initializer of {self.path!r} returned {value!r}, and not an array of shape "
+                f"{self._shape}."
+            )
         value = jnp.asarray(value, self._dtype)
         if value.shape != self._shape:
             raise ValueError(
@@ -188,7 +206,8 @@ class Variable:
         if here is None:
             return self.show()
         array = here.read(self)
-        if here.autocast and self.autocast and policy.is_float(self._dtype):
+        wanted = here.autocast and self.autocast and policy.is_float(self._dtype)
+        if wanted and array.dtype != here.autocast:
             array = jnp.asarray(array, here.autocast)
         return array
 
@@ -215,6 +234,10 @@ class Variable:
             value: The array.
             given: Whether nobody else keeps it, so that a NumPy array need not be copied.
         """
+        here = scope.current()
+        if here is not None and here.records:
+            here.write(self, value)
+            return
         if isinstance(value, Variable):
             value = value.value
         on_device = isinstance(value, jax.Array)
@@ -225,15 +248,16 @@ class Variable:
                 f"`variable.assign(value)` must match. variable.shape={self._shape}, Received: "
                 f"value.shape={array.shape}. Target variable: {self.path!r}"
             )
-        here = scope.current()
         if here is None:
             # A copy: the caller's array stays his. That of a NumPy array needs no program.
-            dtype = jnp.dtype(self._dtype)
+            dtype, where = jnp.dtype(self._dtype), placement.current()
             if on_device:
-                self.set_cell(jnp.array(array, dtype))
+                copy: Any = jnp.array(array, dtype)
             else:
                 copy = np.asarray(array, dtype) if given else np.array(array, dtype)
-                self.set_cell(jax.device_put(copy))
+            if where is not None:
+                copy = where.put(copy, where.sharding_of(self))
+            self.set_cell(copy if on_device or where is not None else jax.device_put(copy))
         else:
             here.write(self, jnp.asarray(array, self._dtype))
 
@@ -251,7 +275,7 @@ class Variable:
 
     def numpy(self) -> np.ndarray:
         """Returns the value as a NumPy array."""
-        return np.asarray(self.value)
+        return placement.gathered(self.value)
 
     # -------------------------------------------------------------- description
     @property
@@ -300,7 +324,7 @@ class Variable:
         return self.value
 
     def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> np.ndarray:
-        return np.asarray(self.value, dtype)
+        return np.asarray(placement.gathered(self.value), dtype)
 
     __hash__ = object.__hash__
 
@@ -365,7 +389,7 @@ def _plain(value: Any) -> Any:
 _ARRAY_ATTRIBUTES = frozenset(n for n in dir(jax.Array) if not n.startswith("_")) - {*dir(Variable)}
 
 
-def _as_array(value: Any, dtype: Any) -> jax.Array:
+def _as_array(value: Any, dtype: DTypeLike) -> jax.Array:
     if isinstance(value, Variable):
         value = value.value
     if dtype is None:

@@ -20,7 +20,7 @@ def load_batches(source: Source, parts: Sequence[Sequence[str]], labels: str) ->
         def load(member: str) -> tuple[np.ndarray, np.ndarray]:
             file = archive.extractfile(member)
             if file is None:
-                raise ValueError(f"{source.name} is damaged: {member} is no file.")
+                raise ValueError(f"{source.name} is damaged: {member} is not a file.")
             batch: dict[bytes, Any] = _pickled.load(file)
             pixels = batch[b"data"].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
             return pixels, np.reshape(batch[labels.encode()], (-1, 1))

@@ -103,7 +103,7 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _STAND_INS:
             raise pickle.UnpicklingError(
-                f"Refused to read a pickle that names {module}.{name}: it is no data set."
+                f"Refused to read a pickle that names {module}.{name}: it is not a data set."
             )
         return _STAND_INS[module, name]
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jkeras import activations
 from jkeras.base.deprecation import warn_deprecated
 from jkeras.base.numbers import as_number
+from jkeras.base.types import ArrayLike, Axis, Identifier, Shape
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
 from jkeras.layers.arguments import (
@@ -33,20 +34,20 @@ class Activation(Layer):
 
     supports_masking = True
 
-    def __init__(self, activation: Any, **kwargs: Any):
+    def __init__(self, activation: Identifier, **kwargs: Any):
         super().__init__(**kwargs)
         self.activation = activations.get(activation)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: ArrayLike) -> ArrayLike:
         return self.activation(inputs)
 
 
 def _not_negative(layer: Layer, name: str, value: Any) -> Any:
     number = as_number(value)
     if number is None or number < 0:
-        of_layer = f"{name} of a {type(layer).__name__} layer"
         raise ValueError(
-            f"{of_layer} cannot be None or a negative value. Received: {name}={value!r}"
+            f"{name} of a {type(layer).__name__} layer cannot be None or a negative value. "
+            f"Received: {name}={value!r} (layer {layer.name!r}). Give a number of at least 0."
         )
     return number
 
@@ -84,7 +85,7 @@ class ReLU(Layer):
         self.negative_slope = _not_negative(self, "negative_slope", negative_slope)
         self.threshold = _not_negative(self, "threshold", threshold)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: ArrayLike) -> ArrayLike:
         return activations.relu(inputs, self.negative_slope, self.max_value, self.threshold)
 
 
@@ -112,7 +113,7 @@ class LeakyReLU(Layer):
         super().__init__(**kwargs)
         self.negative_slope = _not_negative(self, "negative_slope", negative_slope)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: ArrayLike) -> ArrayLike:
         return activations.leaky_relu(inputs, self.negative_slope)
 
 
@@ -140,7 +141,7 @@ class PReLU(Layer):
         axes = None if shared_axes is None else as_axes(self, shared_axes)
         self.shared_axes = [axes] if isinstance(axes, int) else axes
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         shape = list(input_shape)
         for axis in self.shared_axes or ():
             shape[positive_axis(self, axis, len(shape))] = 1
@@ -148,7 +149,7 @@ class PReLU(Layer):
         fixed = {i: n for i, n in enumerate(shape) if i > 0 and n != 1}
         self.input_spec = InputSpec(ndim=len(shape), axes=fixed)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: ArrayLike) -> ArrayLike:
         return jnp.maximum(inputs, 0) + self.alpha.value * jnp.minimum(inputs, 0)
 
 
@@ -170,7 +171,7 @@ class ELU(Layer):
         super().__init__(**kwargs)
         self.alpha = number(self, "alpha", alpha)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: ArrayLike) -> ArrayLike:
         return activations.elu(inputs, self.alpha)
 
 
@@ -192,11 +193,11 @@ class Softmax(Layer):
 
     supports_masking = True
 
-    def __init__(self, axis: Any = -1, **kwargs: Any):
+    def __init__(self, axis: Axis = -1, **kwargs: Any):
         super().__init__(**kwargs)
         self.axis = axis
 
-    def call(self, inputs: Any, mask: Any = None) -> Any:
+    def call(self, inputs: ArrayLike, mask: ArrayLike = None) -> ArrayLike:
         if mask is None:
             return activations.softmax(inputs, self.axis)
         if jnp.broadcast_shapes(mask.shape, inputs.shape) != inputs.shape:

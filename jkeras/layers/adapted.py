@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base import registry
+from jkeras.base.types import ArrayLike, Axis, Identifier
 from jkeras.core import policy, scope
 from jkeras.core.layer import Layer
 from jkeras.core.variable import Variable
@@ -15,6 +16,8 @@ from jkeras.layers.arguments import add_weight, positive_integer
 from jkeras.ops import quantization
 
 MODES = ("int8",)
+# Arguments that configs have only where they are given.
+ADAPTATION = ("lora_rank", "lora_alpha", "quantization_config")
 
 
 class AdaptedWeight:
@@ -93,8 +96,8 @@ class AdaptedLayer(Layer):
     def enable_lora(
         self,
         rank: int,
-        a_initializer: Any = "he_uniform",
-        b_initializer: Any = "zeros",
+        a_initializer: Identifier = "he_uniform",
+        b_initializer: Identifier = "zeros",
         lora_alpha: float | None = None,
     ) -> None:
         """Freezes the weight, and adds a product of two small matrices to it, which are trained.
@@ -170,7 +173,7 @@ class AdaptedLayer(Layer):
         a, b = self._low_rank()
         return (self.lora_alpha / self.lora_rank) * jnp.matmul(a.value, b.value)  # type: ignore[operator]
 
-    def _with_low_rank(self, outputs: Any, compute: Callable[[Any, Any], Any]) -> Any:
+    def _with_low_rank(self, outputs: ArrayLike, compute: Callable[[Any, Any], Any]) -> Any:
         """Adds to outputs what LoRA's two matrices compute, if it is enabled."""
         if not self.lora_enabled:
             return outputs
@@ -190,7 +193,7 @@ class AdaptedLayer(Layer):
         """Returns the weight's axes that share a scale."""
         raise NotImplementedError
 
-    def arranged(self, scale: Any) -> Any:
+    def arranged(self, scale: ArrayLike) -> Any:
         """Returns the scale of the weight, with size 1 on shared axes, in the form it is kept."""
         raise NotImplementedError
 
@@ -265,7 +268,7 @@ class AdaptedLayer(Layer):
 
     # -------------------------------------------------------------- configuration and files
     def get_config(self) -> dict[str, Any]:
-        config = super().get_config()
+        config = {k: v for k, v in super().get_config().items() if k not in ADAPTATION}
         if self.quantization_config is not None:
             config["quantization_config"] = registry.serialize_keras_object(
                 self.quantization_config
@@ -303,7 +306,7 @@ class AdaptedLayer(Layer):
             for part in self._low_rank():
                 part.assign(jnp.zeros_like(part.value))
 
-    def _spread_scale(self, scale: Any) -> Any:
+    def _spread_scale(self, scale: ArrayLike) -> Any:
         """Returns the kept scale in a form that the weight can be divided by: see `arranged`."""
         raise NotImplementedError
 
@@ -319,7 +322,7 @@ class Quantizer(registry.Configurable):
     def __init__(self, output_dtype: str = "int8"):
         self.output_dtype = output_dtype
 
-    def __call__(self, x: Any) -> Any:
+    def __call__(self, x: ArrayLike) -> ArrayLike:
         """Returns the integers and their scale."""
         return x
 
@@ -345,7 +348,7 @@ class AbsMaxQuantizer(Quantizer):
 
     def __init__(
         self,
-        axis: Any = None,
+        axis: Axis = None,
         value_range: tuple[int, int] = (-127, 127),
         epsilon: float = 1e-7,
         output_dtype: str = "int8",
@@ -354,7 +357,7 @@ class AbsMaxQuantizer(Quantizer):
         self.axis = axis if axis is None or isinstance(axis, (list, tuple)) else (axis,)
         self.value_range, self.epsilon = value_range, epsilon
 
-    def __call__(self, x: Any, axis: Any = None, to_numpy: bool = False) -> tuple[Any, Any]:
+    def __call__(self, x: ArrayLike, axis: Axis = None, to_numpy: bool = False) -> tuple[Any, Any]:
         axis = self.axis if axis is None else axis
         if axis is None:
             raise ValueError(
@@ -440,7 +443,7 @@ def get_config_of_quantization(config: Any) -> Any:
 
 # ------------------------------------------------------------------ computing with integers
 def product(
-    layer: AdaptedLayer, inputs: Any, equation: str, axes: Sequence[int], spread: Any
+    layer: AdaptedLayer, inputs: ArrayLike, equation: str, axes: Sequence[int], spread: Any
 ) -> Any:
     """Returns the einsum of floats and a layer's integers, as floats.
 
@@ -460,7 +463,7 @@ def product(
         return jnp.einsum(equation, inputs, floats)
 
     @jax.custom_jvp
-    def compute(inputs: Any, weight: Any, scale: Any, floats: Any) -> Any:
+    def compute(inputs: ArrayLike, weight: Any, scale: ArrayLike, floats: Any) -> Any:
         integers, of_inputs = layer.quantization_config.activation_quantizer(inputs, axis=axes)
         sums = jnp.einsum(equation, integers, weight, preferred_element_type="int32")
         return sums.astype(inputs.dtype) / (spread(of_inputs) * scale)

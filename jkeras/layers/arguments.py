@@ -9,6 +9,7 @@ import jax
 
 from jkeras import constraints, initializers, regularizers
 from jkeras.base.numbers import as_integer, as_number, checked_number
+from jkeras.base.types import Axis, Seed
 from jkeras.core.layer import Layer
 from jkeras.core.seeds import SeedGenerator
 from jkeras.core.signatures import Init, written_out
@@ -117,17 +118,26 @@ def add_weight(
     return layer.add_weight(shape=tuple(shape), name=name, **{**kept, **kwargs})
 
 
-def positive_integer(layer: Layer, name: str, value: Any) -> int:
+def positive_integer(layer: Layer, name: str, value: Any, phrase: str | None = None) -> int:
     """Returns `value` as an int.
+
+    Args:
+        layer: The layer.
+        name: The argument's name.
+        value: Its value.
+        phrase: What the error says that is expected, where Keras says it otherwise.
 
     Raises:
         ValueError: If it is not a positive integer.
     """
     number = value if type(value) is int else as_integer(value)
     if number is None or number <= 0:
+        phrase = phrase or (
+            f"Invalid value for argument `{name}`. Expected a strictly positive value"
+        )
         raise ValueError(
-            f"Invalid value for argument `{name}`. Expected a strictly positive value. Received "
-            f"{name}={value!r}: `{name}` must be a positive integer (layer {layer.name!r})."
+            f"{phrase}. Received: {name}={value!r}: `{name}` must be a positive integer (layer "
+            f"{layer.name!r})."
         )
     return number
 
@@ -174,7 +184,7 @@ def one_of(layer: Layer, name: str, value: Any, allowed: Iterable[Any]) -> Any:
     return value
 
 
-def positive_axis(layer: Layer, axis: Any, ndim: int) -> int:
+def positive_axis(layer: Layer, axis: Axis, ndim: int) -> int:
     """Returns `axis` counted from the front.
 
     Raises:
@@ -189,7 +199,7 @@ def positive_axis(layer: Layer, axis: Any, ndim: int) -> int:
     return number % ndim
 
 
-def as_axes(layer: Layer, axis: Any) -> Any:
+def as_axes(layer: Layer, axis: Axis) -> Any:
     """Returns an axis as an int, or several as a list of them.
 
     Raises:
@@ -201,13 +211,13 @@ def as_axes(layer: Layer, axis: Any) -> Any:
     axes = [as_integer(a) for a in axis] if isinstance(axis, (list, tuple)) else [None]
     if None in axes:
         raise TypeError(
-            "Expected an int or a list/tuple of ints for the argument 'axis', but received: "
-            f"{axis!r} (layer {layer.name!r})"
+            "Invalid value for `axis` argument: expected an int or a list/tuple of ints. Received: "
+            f"axis={axis!r} (layer {layer.name!r})"
         )
     return axes
 
 
-def seed_generator(seed: Any) -> SeedGenerator | None:
+def seed_generator(seed: Seed) -> SeedGenerator | None:
     """Returns the generator that a layer with its own seed holds; None without a seed."""
     if seed is None or isinstance(seed, SeedGenerator):
         return seed

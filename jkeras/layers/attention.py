@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from jkeras.base import registry
 from jkeras.base.numbers import as_integer
+from jkeras.base.types import ArrayLike, Seed, Shape
 from jkeras.core import policy
 from jkeras.core.layer import Layer
 from jkeras.core.signatures import takes_arguments_of
@@ -80,7 +81,7 @@ class _HeadAttention(Layer):
         flash_attention: bool | None = None,
         *,
         use_gate: bool = False,
-        seed: Any = None,
+        seed: Seed = None,
         **options: Unpack[KernelOptions],
     ):
         super().__init__(**options)
@@ -96,7 +97,7 @@ class _HeadAttention(Layer):
             positive_integer(self, "sliding_window", sliding_window)
         self.seed, self.seed_generator = seed, seed_generator(seed)
 
-    def build(self, query_shape: Any, value_shape: Any, key_shape: Any = None) -> None:
+    def build(self, query_shape: Shape, value_shape: Shape, key_shape: Shape = None) -> None:
         key_shape = value_shape if key_shape is None else key_shape
         if value_shape[1:-1] != key_shape[1:-1]:
             raise ValueError(
@@ -132,7 +133,7 @@ class _HeadAttention(Layer):
             config["dtype"] = registry.serialize_keras_object(policies)
         return config
 
-    def _projection(self, name: str, shape: Any, heads: int, size: int) -> EinsumDense:
+    def _projection(self, name: str, shape: Shape, heads: int, size: int) -> EinsumDense:
         return self._dense(name, "...d,dnh->...nh", (heads, size), "nh", shape)
 
     def _dense(self, name: str, equation: str, sizes: Any, letters: str, shape: Any) -> EinsumDense:
@@ -154,17 +155,17 @@ class _HeadAttention(Layer):
 
     def call(
         self,
-        query: Any,
-        value: Any,
-        key: Any = None,
-        query_mask: Any = None,
-        value_mask: Any = None,
-        key_mask: Any = None,
+        query: ArrayLike,
+        value: ArrayLike,
+        key: ArrayLike = None,
+        query_mask: ArrayLike = None,
+        value_mask: ArrayLike = None,
+        key_mask: ArrayLike = None,
         attention_mask: Any = None,
         return_attention_scores: bool = False,
-        training: Any = None,
+        training: bool | None = None,
         use_causal_mask: bool = False,
-    ) -> Any:
+    ) -> ArrayLike:
         key = value if key is None else key
         axes = self._axes(query.ndim)
         q = _Folded(self.query_dense(query), axes)
@@ -190,8 +191,8 @@ class _HeadAttention(Layer):
         q: _Folded,
         k: _Folded,
         v: _Folded,
-        mask: Any,
-        training: Any,
+        mask: ArrayLike,
+        training: bool | None,
         return_scores: bool,
         is_causal: bool,
     ) -> tuple[jax.Array, jax.Array | None]:
@@ -218,11 +219,11 @@ class _HeadAttention(Layer):
 
     def _compute_attention(
         self,
-        query: Any,
+        query: ArrayLike,
         key: Any,
         value: Any,
         attention_mask: Any = None,
-        training: Any = None,
+        training: bool | None = None,
         return_attention_scores: bool = False,
         use_causal_mask: bool = False,
     ) -> tuple[jax.Array, jax.Array | None]:
@@ -240,9 +241,9 @@ class _HeadAttention(Layer):
         self,
         q: _Folded,
         k: _Folded,
-        query_mask: Any,
-        value_mask: Any,
-        key_mask: Any,
+        query_mask: ArrayLike,
+        value_mask: ArrayLike,
+        key_mask: ArrayLike,
         attention_mask: Any,
     ) -> jax.Array | None:
         """Returns which sources each target sees, (samples or 1, heads or 1, targets, sources).
@@ -269,7 +270,7 @@ class _HeadAttention(Layer):
         mask = functools.reduce(jnp.logical_and, seen)
         return jnp.broadcast_to(mask, (*mask.shape[:2], targets, sources))
 
-    def _given_mask(self, q: _Folded, k: _Folded, mask: Any) -> jax.Array:
+    def _given_mask(self, q: _Folded, k: _Folded, mask: ArrayLike) -> jax.Array:
         """Returns a mask (batch, targets, sources), with or without heads before the targets.
 
         An axis of size 1 stands for one of any size, as in NumPy; so do missing ones in front.
@@ -345,7 +346,7 @@ class MultiHeadAttention(_HeadAttention):
         value_dim: int | None = None,
         dropout: float = 0.0,
         use_bias: bool = True,
-        output_shape: Any = None,
+        output_shape: Shape = None,
         attention_axes: Any = None,
         **options: Unpack[HeadOptions],
     ):
@@ -462,7 +463,7 @@ class Attention(Layer):
         use_scale: bool = False,
         score_mode: str = "dot",
         dropout: float = 0.0,
-        seed: Any = None,
+        seed: Seed = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -470,14 +471,14 @@ class Attention(Layer):
         self.score_mode = one_of(self, "score_mode", score_mode, ("dot", "concat"))
         self.seed, self.seed_generator = seed, seed_generator(seed)
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         self._check_shapes(input_shape)
         one: Any = {"shape": (), "initializer": "ones"}
         self.scale = self.add_weight(name="scale", **one) if self.use_scale else None
         if self.score_mode == "concat":
             self.concat_score_weight = self.add_weight(name="concat_score_weight", **one)
 
-    def _check_shapes(self, shapes: Any) -> None:
+    def _check_shapes(self, shapes: Shape) -> None:
         kind = type(self).__name__
         is_list = isinstance(shapes, (list, tuple)) and all(
             isinstance(shape, (list, tuple)) for shape in shapes
@@ -495,7 +496,7 @@ class Attention(Layer):
                 f"equal. Received: {query} and {key}"
             )
 
-    def score(self, query: Any, key: Any) -> Any:
+    def score(self, query: ArrayLike, key: Any) -> Any:
         """Returns how much each source (batch, targets, sources) matters to each target."""
         if self.score_mode == "dot":
             scores = jnp.einsum("...th,...sh->...ts", query, key)
@@ -506,12 +507,12 @@ class Attention(Layer):
 
     def call(
         self,
-        inputs: Any,
-        mask: Any = None,
+        inputs: ArrayLike,
+        mask: ArrayLike = None,
         training: bool = False,
         return_attention_scores: bool = False,
         use_causal_mask: bool = False,
-    ) -> Any:
+    ) -> ArrayLike:
         query, value, *rest = inputs
         query_mask, value_mask = self._masks(mask)
         scores = self.score(query, rest[0] if rest else value)
@@ -528,7 +529,7 @@ class Attention(Layer):
             outputs = outputs * query_mask[..., None].astype(outputs.dtype)
         return (outputs, used) if return_attention_scores else outputs
 
-    def _masks(self, mask: Any) -> tuple[Any, Any]:
+    def _masks(self, mask: ArrayLike) -> tuple[Any, Any]:
         if mask is None:
             return None, None
         if not isinstance(mask, (list, tuple)) or len(mask) not in (2, 3):
@@ -538,7 +539,7 @@ class Attention(Layer):
             )
         return mask[0], mask[1]
 
-    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+    def compute_mask(self, inputs: ArrayLike, mask: ArrayLike = None) -> ArrayLike:
         return self._masks(mask)[0]
 
 
@@ -566,12 +567,12 @@ class AdditiveAttention(Attention):
     def __init__(self, use_scale: bool = True, dropout: float = 0.0, **kwargs: Any):
         super().__init__(use_scale=use_scale, dropout=dropout, **kwargs)
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         self._check_shapes(input_shape)
         sizes = (input_shape[0][-1],)
         self.scale = self.add_weight(sizes, name="scale") if self.use_scale else None
 
-    def score(self, query: Any, key: Any) -> Any:
+    def score(self, query: ArrayLike, key: Any) -> Any:
         summands = jnp.tanh(query[..., :, None, :] + key[..., None, :, :])
         scaled = summands if self.scale is None else summands * self.scale.value
         return jnp.sum(scaled, axis=-1)

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras import activations, initializers
+from jkeras.base.types import ArrayLike, DTypeLike, Identifier, Seed, Shape, Structure
 from jkeras.core.layer import Layer
 from jkeras.core.signatures import takes_arguments_of
 from jkeras.core.variable import Variable
@@ -35,12 +36,12 @@ class Cell(Layer):
     def __init__(
         self,
         units: int,
-        activation: Any = "tanh",
+        activation: Identifier = "tanh",
         use_bias: bool = True,
         *,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
-        seed: Any = None,
+        seed: Seed = None,
         **options: Any,
     ):
         super().__init__(**options)
@@ -66,7 +67,7 @@ class Cell(Layer):
             self.number_of_states
         )
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         columns = self.gates * self.units
         self.kernel = add_weight(self, "kernel", (input_shape[-1], columns))
         self.recurrent_kernel = add_weight(
@@ -78,28 +79,28 @@ class Cell(Layer):
         return add_weight(self, "bias", (columns,))
 
     # The three parts of a call.
-    def draw(self, input_shape: Any, states: list, training: Any) -> tuple[Any, Any]:
+    def draw(self, input_shape: Shape, states: list, training: bool | None) -> tuple[Any, Any]:
         """Returns the factors of dropout of inputs and state: the same at all time steps."""
         return (
             self._draw(input_shape, self.dropout if training else 0.0),
             self._draw(states[0].shape, self.recurrent_dropout if training else 0.0),
         )
 
-    def _draw(self, shape: Any, rate: float) -> Any:
+    def _draw(self, shape: Shape, rate: float) -> Any:
         if not rate:
             return None
         return nn.dropout(jnp.ones(shape, self.compute_dtype), rate, next_key(self))
 
-    def project(self, inputs: Any) -> Any:
+    def project(self, inputs: ArrayLike) -> Any:
         """Returns what the inputs contribute to the gates."""
         projected = inputs @ self.kernel
         return projected if self.bias is None else projected + self.bias
 
-    def step(self, projected: Any, states: list, factor: Any) -> tuple[Any, list]:
+    def step(self, projected: ArrayLike, states: list, factor: Any) -> tuple[Any, list]:
         """Returns output and new states; `factor` is dropout's for the state."""
         raise NotImplementedError
 
-    def call(self, inputs: Any, states: Any, training: bool = False) -> Any:
+    def call(self, inputs: ArrayLike, states: ArrayLike, training: bool = False) -> ArrayLike:
         is_list = isinstance(states, (list, tuple))
         states = list(states) if is_list else [states]
         factors = self.draw(inputs.shape, states, training)
@@ -108,7 +109,7 @@ class Cell(Layer):
         return output, states if is_list else states[0]
 
 
-def times(x: Any, factor: Any) -> Any:
+def times(x: ArrayLike, factor: Any) -> Any:
     """Returns the product with a factor of dropout, if there is one."""
     return x if factor is None else x * factor
 
@@ -127,7 +128,7 @@ class SimpleRNNCell(Cell):
         (2, 3)
     """
 
-    def step(self, projected: Any, states: list, factor: Any) -> tuple[Any, list]:
+    def step(self, projected: ArrayLike, states: list, factor: Any) -> tuple[Any, list]:
         outputs = self.activation(projected + times(states[0], factor) @ self.recurrent_kernel)
         return outputs, [outputs]
 
@@ -154,14 +155,14 @@ class LSTMCell(Cell):
     def __init__(
         self,
         units: int,
-        activation: Any = "tanh",
-        recurrent_activation: Any = "sigmoid",
+        activation: Identifier = "tanh",
+        recurrent_activation: Identifier = "sigmoid",
         use_bias: bool = True,
         *,
         unit_forget_bias: bool = True,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
-        seed: Any = None,
+        seed: Seed = None,
         **options: Any,
     ):
         drops: Any = {"dropout": dropout, "recurrent_dropout": recurrent_dropout}
@@ -175,7 +176,7 @@ class LSTMCell(Cell):
         initializer = _ForgetBias(self.bias_initializer)
         return add_weight(self, "bias", (columns,), initializer=initializer)
 
-    def step(self, projected: Any, states: list, factor: Any) -> tuple[Any, list]:
+    def step(self, projected: ArrayLike, states: list, factor: Any) -> tuple[Any, list]:
         output, memory = states
         gates = projected + self.recur(times(output, factor))
         i, f, c, o = jnp.split(gates, 4, axis=self.channel_axis)
@@ -184,7 +185,7 @@ class LSTMCell(Cell):
         output = gate(o) * activate(memory)
         return output, [output, memory]
 
-    def recur(self, output: Any) -> Any:
+    def recur(self, output: ArrayLike) -> Any:
         """Returns what the last output contributes to the gates."""
         return output @ self.recurrent_kernel
 
@@ -192,10 +193,10 @@ class LSTMCell(Cell):
 class _ForgetBias(initializers.Initializer):
     """Ones for the forget gate, the second of four (Jozefowicz et al., 2015); else as told."""
 
-    def __init__(self, initializer: Any):
+    def __init__(self, initializer: Identifier):
         self.initializer = initializer
 
-    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
         bias = initializers.draw(self.initializer, shape, dtype, key)
         quarter = shape[-1] // 4
         return jnp.asarray(bias, dtype).at[quarter : 2 * quarter].set(1)
@@ -221,11 +222,11 @@ class GRUCell(Cell):
     def __init__(
         self,
         units: int,
-        activation: Any = "tanh",
-        recurrent_activation: Any = "sigmoid",
+        activation: Identifier = "tanh",
+        recurrent_activation: Identifier = "sigmoid",
         *,
         reset_after: bool = True,
-        seed: Any = None,
+        seed: Seed = None,
         **options: Any,
     ):
         super().__init__(units, activation, seed=seed, **options)
@@ -236,13 +237,13 @@ class GRUCell(Cell):
         # One row for the inputs' product; with reset_after, one for the state's as well.
         return add_weight(self, "bias", (2, columns) if self.reset_after else (columns,))
 
-    def project(self, inputs: Any) -> Any:
+    def project(self, inputs: ArrayLike) -> Any:
         projected = inputs @ self.kernel
         if self.bias is None:
             return projected
         return projected + (self.bias[0] if self.reset_after else self.bias)
 
-    def step(self, projected: Any, states: list, factor: Any) -> tuple[Any, list]:
+    def step(self, projected: ArrayLike, states: list, factor: Any) -> tuple[Any, list]:
         state, kernel = states[0], self.recurrent_kernel.value
         dropped = times(state, factor)
         update, reset, candidate = jnp.split(projected, 3, axis=-1)
@@ -309,12 +310,12 @@ class StackedRNNCells(Layer):
         """Returns the states of all cells, a list for each."""
         return [initial_state(cell, batch_size, self.compute_dtype) for cell in self.cells]
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         for cell in self.cells:
             cell.build(input_shape)
             input_shape = (input_shape[0], output_size(cell))
 
-    def draw(self, input_shape: Any, states: list, training: Any) -> tuple[Any, Any]:
+    def draw(self, input_shape: Shape, states: list, training: Any) -> tuple[Any, Any]:
         """Returns the first cell's factor of dropout, and what `step` needs of all cells."""
         factors = []
         for cell, state in zip(self.cells, states, strict=True):
@@ -323,12 +324,12 @@ class StackedRNNCells(Layer):
             input_shape = (input_shape[0], output_size(cell))
         return (factors[0][0] if isinstance(self.cells[0], Cell) else None), factors
 
-    def project(self, inputs: Any) -> Any:
+    def project(self, inputs: ArrayLike) -> Any:
         """Returns what the inputs contribute to the first cell's gates."""
         first = self.cells[0]
         return first.project(inputs) if isinstance(first, Cell) else inputs
 
-    def step(self, projected: Any, states: list, factors: list) -> tuple[Any, list]:
+    def step(self, projected: ArrayLike, states: list, factors: list) -> tuple[Any, list]:
         """Returns the last cell's output, and the new states of all."""
         x, new_states = projected, []
         for i, (cell, state, factor) in enumerate(zip(self.cells, states, factors, strict=True)):
@@ -342,19 +343,19 @@ class StackedRNNCells(Layer):
             new_states.append(state)
         return x, new_states
 
-    def call(self, inputs: Any, states: Any, training: bool = False) -> Any:
+    def call(self, inputs: ArrayLike, states: ArrayLike, training: bool = False) -> ArrayLike:
         pairs = zip(self.cells, states, strict=True)
         states = [as_list(s) if isinstance(cell, Cell) else s for cell, s in pairs]
         factor, factors = self.draw(inputs.shape, states, training)
         return self.step(self.project(times(inputs, factor)), states, factors)
 
 
-def as_list(states: Any) -> list:
+def as_list(states: Structure) -> list:
     """Returns states as a list."""
     return list(states) if isinstance(states, (list, tuple)) else [states]
 
 
-def training_argument(cell: Layer, training: Any) -> dict[str, Any]:
+def training_argument(cell: Layer, training: bool | None) -> dict[str, Any]:
     """Returns `training` by name, if the cell takes it."""
     return {"training": training} if cell._signature.takes_training else {}
 
@@ -374,7 +375,7 @@ def output_size(cell: Any) -> Any:
     return jax.tree.leaves(cell.state_size)[0] if size is None else size
 
 
-def initial_state(cell: Any, batch_size: int | None, dtype: Any) -> Any:
+def initial_state(cell: Any, batch_size: int | None, dtype: DTypeLike) -> Any:
     """Returns the states that a cell begins with: a list, or the state of a cell with one."""
     if hasattr(cell, "get_initial_state"):
         return cell.get_initial_state(batch_size=batch_size)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Unpack
 
 from jkeras import activations
+from jkeras.base.types import ArrayLike, Identifier, Shape, Sizes
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.signatures import takes_arguments_of
 from jkeras.layers.adapted import AdaptedLayer, AdaptedWeight, StoredWeight
@@ -27,12 +28,12 @@ class _Convolution(SpatialLayer):
 
     def __init__(
         self,
-        kernel_size: Any,
-        strides: Any,
+        kernel_size: Sizes,
+        strides: Sizes,
         padding: str,
         data_format: str | None,
-        dilation_rate: Any,
-        activation: Any = None,
+        dilation_rate: Sizes,
+        activation: Identifier = None,
         use_bias: bool = True,
         **options: Any,
     ):
@@ -43,7 +44,7 @@ class _Convolution(SpatialLayer):
         self.padding = one_of(self, "padding", str(padding).lower(), self.paddings)
         self.activation, self.use_bias = activations.get(activation), use_bias
 
-    def _channels(self, input_shape: Any) -> int:
+    def _channels(self, input_shape: Shape) -> int:
         """Returns the number of the inputs' channels; from now on, it is fixed."""
         channels = input_shape[self.channel_axis]
         if channels is None:
@@ -75,7 +76,7 @@ class _Convolution(SpatialLayer):
             outputs = outputs + bias
         return outputs if self.activation is None else self.activation(outputs)
 
-    def _check_inputs(self, inputs: Any) -> None:
+    def _check_inputs(self, inputs: ArrayLike) -> None:
         if self.padding == "valid":
             sizes = zip(self.kernel_size, self.dilation_rate, strict=True)
             self.check_window(inputs, [(k - 1) * d + 1 for k, d in sizes])
@@ -86,13 +87,13 @@ class _Conv(AdaptedLayer, _Convolution):
     def __init__(
         self,
         filters: int,
-        kernel_size: Any,
-        strides: Any = 1,
+        kernel_size: Sizes,
+        strides: Sizes = 1,
         padding: str = "valid",
         data_format: str | None = None,
-        dilation_rate: Any = 1,
+        dilation_rate: Sizes = 1,
         groups: int = 1,
-        activation: Any = None,
+        activation: Identifier = None,
         use_bias: bool = True,
         **options: Any,
     ):
@@ -101,7 +102,9 @@ class _Conv(AdaptedLayer, _Convolution):
         super().__init__(*common, **options)
         self._keep_adaptation(*adaptation, None)
         self.filters = positive_integer(self, "filters", filters)
-        self.groups = positive_integer(self, "groups", groups)
+        self.groups = positive_integer(
+            self, "groups", groups, "The number of groups must be a positive integer"
+        )
         if self.filters % self.groups:
             raise ValueError(
                 "The number of filters must be evenly divisible by the number of groups. "
@@ -109,7 +112,7 @@ class _Conv(AdaptedLayer, _Convolution):
             )
         check_steps(self)
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         channels = self._channels(input_shape)
         if channels % self.groups:
             raise ValueError(
@@ -123,7 +126,7 @@ class _Conv(AdaptedLayer, _Convolution):
 
     kernel, _kernel = AdaptedWeight("kernel"), StoredWeight("kernel")
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: ArrayLike) -> ArrayLike:
         self._check_inputs(inputs)
         return self._convolve(nn.conv, inputs, self.kernel)
 
@@ -196,13 +199,13 @@ class _ConvTranspose(_Convolution):
     def __init__(
         self,
         filters: int,
-        kernel_size: Any,
-        strides: Any = 1,
+        kernel_size: Sizes,
+        strides: Sizes = 1,
         padding: str = "valid",
-        output_padding: Any = None,
+        output_padding: Sizes = None,
         data_format: str | None = None,
-        dilation_rate: Any = 1,
-        activation: Any = None,
+        dilation_rate: Sizes = 1,
+        activation: Identifier = None,
         use_bias: bool = True,
         **options: Unpack[KernelOptions],
     ):
@@ -220,12 +223,12 @@ class _ConvTranspose(_Convolution):
                     f"(layer {self.name!r})"
                 )
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         shape = (*self.kernel_size, self.filters, self._channels(input_shape))
         self.kernel = add_weight(self, "kernel", shape)
         self._add_bias(self.filters)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: ArrayLike) -> ArrayLike:
         return self._convolve(
             nn.conv_transpose, inputs, self.kernel, output_padding=self.output_padding
         )
@@ -296,11 +299,11 @@ class Conv3DTranspose(_ConvTranspose):
     def __init__(
         self,
         filters: int,
-        kernel_size: Any,
-        strides: Any = 1,
+        kernel_size: Sizes,
+        strides: Sizes = 1,
         padding: str = "valid",
         data_format: str | None = None,
-        output_padding: Any = None,
+        output_padding: Sizes = None,
         **options: Any,
     ):
         window = (kernel_size, strides, padding)
@@ -312,24 +315,24 @@ class _DepthwiseConv(_Convolution):
     @takes_arguments_of(_Convolution.__init__)
     def __init__(
         self,
-        kernel_size: Any,
-        strides: Any = 1,
+        kernel_size: Sizes,
+        strides: Sizes = 1,
         padding: str = "valid",
         depth_multiplier: int = 1,
         data_format: str | None = None,
-        dilation_rate: Any = 1,
+        dilation_rate: Sizes = 1,
         **options: Any,
     ):
         super().__init__(kernel_size, strides, padding, data_format, dilation_rate, **options)
         self.depth_multiplier = positive_integer(self, "depth_multiplier", depth_multiplier)
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         channels = self._channels(input_shape)
         shape = (*self.kernel_size, channels, self.depth_multiplier)
         self.kernel = add_weight(self, "kernel", shape, options="depthwise")
         self._add_bias(channels * self.depth_multiplier)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: ArrayLike) -> ArrayLike:
         self._check_inputs(inputs)
         return self._convolve(nn.depthwise_conv, inputs, self.kernel)
 
@@ -390,11 +393,11 @@ class _SeparableConv(_Convolution):
     def __init__(
         self,
         filters: int,
-        kernel_size: Any,
-        strides: Any = 1,
+        kernel_size: Sizes,
+        strides: Sizes = 1,
         padding: str = "valid",
         data_format: str | None = None,
-        dilation_rate: Any = 1,
+        dilation_rate: Sizes = 1,
         depth_multiplier: int = 1,
         **options: Any,
     ):
@@ -402,7 +405,7 @@ class _SeparableConv(_Convolution):
         self.filters = positive_integer(self, "filters", filters)
         self.depth_multiplier = positive_integer(self, "depth_multiplier", depth_multiplier)
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         channels = self._channels(input_shape)
         shape = (*self.kernel_size, channels, self.depth_multiplier)
         self.depthwise_kernel = add_weight(self, "depthwise_kernel", shape, options="depthwise")
@@ -410,7 +413,7 @@ class _SeparableConv(_Convolution):
         self.pointwise_kernel = add_weight(self, "pointwise_kernel", shape, options="pointwise")
         self._add_bias(self.filters)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: ArrayLike) -> ArrayLike:
         self._check_inputs(inputs)
         kernels = self.depthwise_kernel, self.pointwise_kernel
         return self._convolve(nn.separable_conv, inputs, *kernels)

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.base import settings
+from jkeras.base.types import ArrayLike, Identifier, Seed, Shape, Sizes
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.signatures import takes_arguments_of
 from jkeras.layers.arguments import add_weight, check_steps, one_of, positive_integer, size_tuple
@@ -28,11 +29,11 @@ class ConvLSTMCell(LSTMCell):
         self,
         rank: int,
         filters: int,
-        kernel_size: Any,
-        strides: Any = 1,
+        kernel_size: Sizes,
+        strides: Sizes = 1,
         padding: str = "valid",
         data_format: str | None = None,
-        dilation_rate: Any = 1,
+        dilation_rate: Sizes = 1,
         **options: Any,
     ):
         super().__init__(filters, **options)
@@ -45,14 +46,14 @@ class ConvLSTMCell(LSTMCell):
         check_steps(self, "Specifying `strides > 1` is not compatible with `dilation_rate > 1`")
         self.channel_axis = 1 if self.data_format == "channels_first" else -1
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         columns, channels = 4 * self.filters, input_shape[self.channel_axis]
         self.kernel = add_weight(self, "kernel", (*self.kernel_size, channels, columns))
         shape = (*self.kernel_size, self.filters, columns)
         self.recurrent_kernel = add_weight(self, "recurrent_kernel", shape, options="recurrent")
         self.bias = self._add_bias(columns) if self.use_bias else None
 
-    def project(self, inputs: Any) -> Any:
+    def project(self, inputs: ArrayLike) -> Any:
         projected = nn.conv(
             inputs, self.kernel, self.strides, self.padding, self.data_format, self.dilation_rate
         )
@@ -62,7 +63,7 @@ class ConvLSTMCell(LSTMCell):
         shape[self.channel_axis] = -1
         return projected + self.bias.value.reshape(shape)
 
-    def recur(self, output: Any) -> Any:
+    def recur(self, output: ArrayLike) -> Any:
         return nn.conv(output, self.recurrent_kernel, 1, "same", self.data_format)
 
 
@@ -79,19 +80,19 @@ class _ConvLSTM(CellRNN):
     def __init__(
         self,
         filters: int,
-        kernel_size: Any,
-        strides: Any = 1,
+        kernel_size: Sizes,
+        strides: Sizes = 1,
         padding: str = "valid",
         data_format: str | None = None,
-        dilation_rate: Any = 1,
-        activation: Any = "tanh",
-        recurrent_activation: Any = "sigmoid",
+        dilation_rate: Sizes = 1,
+        activation: Identifier = "tanh",
+        recurrent_activation: Identifier = "sigmoid",
         use_bias: bool = True,
         *,
         unit_forget_bias: bool = True,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
-        seed: Any = None,
+        seed: Seed = None,
         return_sequences: bool = False,
         return_state: bool = False,
         go_backwards: bool = False,
@@ -116,7 +117,7 @@ class _ConvLSTM(CellRNN):
         super().__init__(cell, return_sequences, return_state, go_backwards, stateful, **options)
         self.input_spec = InputSpec(ndim=self.rank + 3)
 
-    def _zero_states(self, sequences: Any) -> list:
+    def _zero_states(self, sequences: ArrayLike) -> list:
         batch, _, *sample = sequences.shape
         frame = jax.ShapeDtypeStruct((batch, *sample), sequences.dtype)
         gates = list(jax.eval_shape(self.cell.project, frame).shape)

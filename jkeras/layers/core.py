@@ -12,13 +12,14 @@ import jax.numpy as jnp
 from jkeras import activations, initializers, regularizers
 from jkeras.base.deprecation import warn_deprecated
 from jkeras.base.numbers import as_integer
+from jkeras.base.types import ArrayLike, DTypeLike, Identifier, Shape
 from jkeras.core import policy
-from jkeras.core.graph import Call, SymbolicTensor
+from jkeras.core.graph import Call, SymbolicTensor, note_call
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
 from jkeras.core.signatures import takes_arguments_of
 from jkeras.core.variable import Variable
-from jkeras.layers.adapted import AdaptedLayer, AdaptedWeight, StoredWeight, product
+from jkeras.layers.adapted import ADAPTATION, AdaptedLayer, AdaptedWeight, StoredWeight, product
 from jkeras.layers.arguments import (
     KernelOptions,
     add_weight,
@@ -53,12 +54,12 @@ class InputLayer(Layer):
 
     def __init__(
         self,
-        shape: Any = None,
+        shape: Shape = None,
         batch_size: int | None = None,
-        dtype: Any = None,
+        dtype: DTypeLike = None,
         sparse: bool | None = None,
         ragged: bool | None = None,
-        batch_shape: Any = None,
+        batch_shape: Shape = None,
         input_tensor: Any = None,
         optional: bool = False,
         name: str | None = None,
@@ -101,7 +102,7 @@ class InputLayer(Layer):
         if output is None:
             output = SymbolicTensor(self.batch_shape, self.dtype, name=name)
         output.source = Call(self, (), {}, output)
-        self._calls.append(output.source)
+        note_call(self, output.source)
 
     def call(self) -> None:
         """Computes nothing."""
@@ -127,7 +128,7 @@ def given_input_shape(layer: Layer) -> tuple[int | None, ...] | None:
 
 
 def _check_input_tensor(
-    tensor: SymbolicTensor, shape: Any, batch_size: Any, dtype: Any, batch_shape: Any
+    tensor: SymbolicTensor, shape: Shape, batch_size: Any, dtype: DTypeLike, batch_shape: Shape
 ) -> None:
     """Refuses what contradicts the tensor that an InputLayer is to use."""
     for name, given, actual in (
@@ -147,7 +148,7 @@ def _check_input_tensor(
         )
 
 
-def _as_shape(shape: Any) -> tuple[int | None, ...]:
+def _as_shape(shape: Shape) -> tuple[int | None, ...]:
     """Returns a tuple of sizes; refuses what is not one."""
     if isinstance(shape, (str, bytes)) or not isinstance(shape, Iterable):
         raise ValueError(
@@ -169,14 +170,14 @@ def _as_shape(shape: Any) -> tuple[int | None, ...]:
 
 
 def Input(
-    shape: Any = None,
+    shape: Shape = None,
     batch_size: int | None = None,
-    dtype: Any = None,
+    dtype: DTypeLike = None,
     sparse: bool | None = None,
     ragged: bool | None = None,
-    batch_shape: Any = None,
+    batch_shape: Shape = None,
     name: str | None = None,
-    tensor: Any = None,
+    tensor: ArrayLike = None,
     optional: bool = False,
 ) -> Any:
     """Returns the symbolic tensor with which a functional model begins.
@@ -243,7 +244,7 @@ class Dense(AdaptedLayer):
     def __init__(
         self,
         units: int,
-        activation: Any = None,
+        activation: Identifier = None,
         use_bias: bool = True,
         *,
         lora_rank: int | None = None,
@@ -257,7 +258,7 @@ class Dense(AdaptedLayer):
         self.activation, self.use_bias = activations.get(activation), use_bias
         self.input_spec = InputSpec(min_ndim=2)
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         self._add_adapted((input_shape[-1], self.units))
         self.bias = add_weight(self, "bias", (self.units,)) if self.use_bias else None
         self.input_spec = InputSpec(min_ndim=2, axes={-1: input_shape[-1]})
@@ -268,13 +269,13 @@ class Dense(AdaptedLayer):
     def shared_axes(self) -> Sequence[int]:
         return (0,)
 
-    def arranged(self, scale: Any) -> Any:
+    def arranged(self, scale: ArrayLike) -> Any:
         return scale.reshape(-1)
 
-    def _spread_scale(self, scale: Any) -> Any:
+    def _spread_scale(self, scale: ArrayLike) -> Any:
         return scale
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: ArrayLike) -> ArrayLike:
         if self.quantization_mode is None:
             outputs = inputs @ self.kernel
         else:
@@ -317,8 +318,8 @@ class EinsumDense(AdaptedLayer):
     def __init__(
         self,
         equation: str,
-        output_shape: Any,
-        activation: Any = None,
+        output_shape: Shape,
+        activation: Identifier = None,
         bias_axes: str | None = None,
         *,
         lora_rank: int | None = None,
@@ -333,7 +334,7 @@ class EinsumDense(AdaptedLayer):
         self.output_shape = output_shape if size is None else (size,)
         self.activation = activations.get(activation)
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         kernel_shape, bias_shape = self._shapes(input_shape)
         _, of_kernel, of_outputs = re.split(",|->", self.equation.replace(" ", ""))
         summed = [i for i, letter in enumerate(of_kernel) if letter not in of_outputs]
@@ -357,15 +358,15 @@ class EinsumDense(AdaptedLayer):
         _, kernel, outputs = self._terms()
         return [i for i, letter in enumerate(kernel) if letter not in outputs]
 
-    def arranged(self, scale: Any) -> Any:
+    def arranged(self, scale: ArrayLike) -> Any:
         _, kernel, outputs = self._terms()
         return _arrange(scale, kernel, outputs)
 
-    def _spread_scale(self, scale: Any) -> Any:
+    def _spread_scale(self, scale: ArrayLike) -> Any:
         _, kernel, outputs = self._terms()
         return _arrange(scale, outputs, kernel)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: ArrayLike) -> ArrayLike:
         if self.quantization_mode is None:
             outputs = jnp.einsum(self.equation, inputs, self.kernel)
         else:
@@ -380,7 +381,7 @@ class EinsumDense(AdaptedLayer):
         outputs = outputs if self.bias is None else outputs + self.bias.value
         return outputs if self.activation is None else self.activation(outputs)
 
-    def _shapes(self, input_shape: Any) -> tuple[list, list | None]:
+    def _shapes(self, input_shape: Shape) -> tuple[list, list | None]:
         """Returns the shapes of kernel and bias."""
         pattern = r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]*)(\.\.\.)?"
         terms = re.fullmatch(pattern, self.equation.replace(" ", ""))
@@ -427,7 +428,7 @@ class EinsumDense(AdaptedLayer):
         return [sizes.get(letter) for letter in terms[4]], bias
 
 
-def _arrange(array: Any, before: str, after: str) -> Any:
+def _arrange(array: ArrayLike, before: str, after: str) -> Any:
     """Brings axes into another order; those that are missing after, or were before, have size 1."""
     gone = tuple(i for i, letter in enumerate(before) if letter not in after)
     kept = [letter for letter in before if letter in after]
@@ -486,7 +487,7 @@ class Embedding(AdaptedLayer):
             self.build()
             self.embeddings.assign(weights[0] if isinstance(weights, (list, tuple)) else weights)
 
-    def build(self, input_shape: Any = None) -> None:
+    def build(self, input_shape: Shape = None) -> None:
         self._add_adapted((self.input_dim, self.output_dim))
         self._finish_build()
 
@@ -497,13 +498,13 @@ class Embedding(AdaptedLayer):
     def shared_axes(self) -> Sequence[int]:
         return (1,)
 
-    def arranged(self, scale: Any) -> Any:
+    def arranged(self, scale: ArrayLike) -> Any:
         return scale.reshape(-1)
 
-    def _spread_scale(self, scale: Any) -> Any:
+    def _spread_scale(self, scale: ArrayLike) -> Any:
         return scale[:, None]
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: ArrayLike) -> ArrayLike:
         indices = inputs if jnp.issubdtype(inputs.dtype, jnp.integer) else inputs.astype("int32")
         vectors = jnp.take(self._embeddings.value, indices, axis=0).astype(self.compute_dtype)
         if self.quantization_mode is not None:
@@ -511,11 +512,8 @@ class Embedding(AdaptedLayer):
             vectors = vectors / scale[..., None].astype(self.compute_dtype)
         return self._with_low_rank(vectors, lambda a, b: jnp.take(a, indices, axis=0) @ b)
 
-    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+    def compute_mask(self, inputs: ArrayLike, mask: ArrayLike = None) -> ArrayLike:
         return jnp.not_equal(inputs, 0) if self.mask_zero else None
-
-
-_ADAPTATION = ("lora_rank", "lora_alpha", "quantization_config")
 
 
 class ReversibleEmbedding(Embedding):
@@ -547,14 +545,14 @@ class ReversibleEmbedding(Embedding):
         (1, 3, 10)
     """
 
-    @takes_arguments_of(Embedding.__init__, without=["weights", *_ADAPTATION])
+    @takes_arguments_of(Embedding.__init__, without=["weights", *ADAPTATION])
     def __init__(
         self,
         input_dim: int,
         output_dim: int,
         tie_weights: bool = True,
         *,
-        reverse_dtype: Any = None,
+        reverse_dtype: DTypeLike = None,
         logit_soft_cap: float | None = None,
         **options: Any,
     ):
@@ -562,13 +560,13 @@ class ReversibleEmbedding(Embedding):
         self.tie_weights, self.reverse_dtype = tie_weights, reverse_dtype
         self.logit_soft_cap = logit_soft_cap
 
-    def build(self, input_shape: Any = None) -> None:
+    def build(self, input_shape: Shape = None) -> None:
         super().build(input_shape)
         if not self.tie_weights:
             shape = (self.output_dim, self.input_dim)
             self.reverse_embeddings = add_weight(self, "reverse_embeddings", shape, "embeddings")
 
-    def call(self, inputs: Any, reverse: bool = False) -> Any:
+    def call(self, inputs: ArrayLike, reverse: bool = False) -> ArrayLike:
         if not reverse:
             return super().call(inputs)
         dtype = self.reverse_dtype or self.compute_dtype
@@ -585,7 +583,7 @@ class ReversibleEmbedding(Embedding):
         cap = self.logit_soft_cap
         return logits if cap is None else jnp.tanh(logits / cap) * cap
 
-    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+    def compute_mask(self, inputs: ArrayLike, mask: ArrayLike = None) -> ArrayLike:
         is_index = jnp.issubdtype(inputs.dtype, jnp.integer)
         return super().compute_mask(inputs) if is_index else mask
 
@@ -609,10 +607,10 @@ class Masking(Layer):
         super().__init__(**kwargs)
         self.mask_value = mask_value
 
-    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+    def compute_mask(self, inputs: ArrayLike, mask: ArrayLike = None) -> ArrayLike:
         return jnp.any(jnp.not_equal(inputs, self.mask_value), axis=-1)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: ArrayLike) -> ArrayLike:
         return inputs * self.compute_mask(inputs)[..., None].astype(inputs.dtype)
 
 
@@ -639,8 +637,8 @@ class Lambda(Layer):
     def __init__(
         self,
         function: Callable,
-        output_shape: Any = None,
-        mask: Any = None,
+        output_shape: Shape = None,
+        mask: ArrayLike = None,
         arguments: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ):
@@ -655,12 +653,14 @@ class Lambda(Layer):
         except ValueError:  # some functions written in C do not tell
             self._parameters = frozenset()
 
-    def call(self, inputs: Any, mask: Any = None, training: Any = None) -> Any:
+    def call(
+        self, inputs: ArrayLike, mask: ArrayLike = None, training: bool | None = None
+    ) -> ArrayLike:
         given = {"mask": mask, "training": training}
         extra = {k: v for k, v in given.items() if k in self._parameters}
         return self.function(inputs, **{**extra, **self.arguments})
 
-    def compute_output_spec(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+    def compute_output_spec(self, inputs: ArrayLike, *args: Any, **kwargs: Any) -> Any:
         if self.output_shape is None:
             return super().compute_output_spec(inputs, *args, **kwargs)
         if callable(self.output_shape):
@@ -669,7 +669,7 @@ class Lambda(Layer):
             shape = (jax.tree.leaves(inputs)[0].shape[0], *_as_shape(self.output_shape))
         return SymbolicTensor(shape, self.compute_dtype)
 
-    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+    def compute_mask(self, inputs: ArrayLike, mask: ArrayLike = None) -> ArrayLike:
         return self.mask(inputs, mask) if callable(self.mask) else self.mask
 
 
@@ -684,7 +684,7 @@ class Identity(Layer):
 
     supports_masking = True
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: ArrayLike) -> ArrayLike:
         return inputs
 
 
@@ -715,6 +715,6 @@ class ActivityRegularization(Layer):
         self.l1, self.l2 = l1, l2
         self._regularizer = regularizers.L1L2(l1, l2)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: ArrayLike) -> ArrayLike:
         self.add_loss(self._regularizer(inputs) / jnp.maximum(inputs.shape[0], 1))
         return inputs

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base import registry
+from jkeras.base.types import ArrayLike, DTypeLike, Seed, Shape, Structure
 from jkeras.core.layer import Layer
 from jkeras.layers.arguments import next_key, seed_generator
 
@@ -17,7 +18,7 @@ from jkeras.layers.arguments import next_key, seed_generator
 class _Weights:
     """A pytree of weights of a layer: made leaf by leaf, read and written as a whole."""
 
-    def __init__(self, layer: Layer, tree: Any, trainable: bool):
+    def __init__(self, layer: Layer, tree: Structure, trainable: bool):
         leaves, structure = jax.tree_util.tree_flatten_with_path(tree)
         self.structure: Any = structure
         self.are_keys = [_is_key(leaf) for _, leaf in leaves]
@@ -45,7 +46,7 @@ class _Weights:
         arrays = [jax.random.wrap_key_data(v.value) if k else v.value for v, k in values]
         return self.structure.unflatten(arrays)
 
-    def write(self, layer: Layer, tree: Any) -> None:
+    def write(self, layer: Layer, tree: Structure) -> None:
         """Sets the weights to what a call returned."""
         leaves, structure = jax.tree.flatten(tree)
         if structure != self.structure:
@@ -75,11 +76,11 @@ class _Outside(Layer):
 
     _first: tuple[Any, Any] = (None, None)  # the parameters and the state that were given
 
-    def __init__(self, seed: Any = None, **kwargs: Any):
+    def __init__(self, seed: Seed = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.seed, self.seed_generator = seed, seed_generator(seed)
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         params, state = self.make(_placeholders(input_shape, self.compute_dtype))
         self._params = _Weights(self, params, trainable=True)
         self._state = _Weights(self, state, trainable=False)
@@ -94,7 +95,7 @@ class _Outside(Layer):
         """The state: a pytree of variables; before it is built, what was given."""
         return self._state.tree() if self.built else self._first[1]
 
-    def call(self, inputs: Any, training: bool = False) -> Any:
+    def call(self, inputs: ArrayLike, training: bool = False) -> ArrayLike:
         outputs, state = self.run(self._params.read(), self._state.read(), inputs, training)
         if self._state.variables or jax.tree.leaves(state):
             self._state.write(self, state)
@@ -104,20 +105,20 @@ class _Outside(Layer):
         """Returns a new key; in inference, without a seed, always the same."""
         return next_key(self) if training or self.seed_generator else jax.random.key(0)
 
-    def make(self, inputs: Any) -> tuple[Any, Any]:
+    def make(self, inputs: ArrayLike) -> tuple[Any, Any]:
         """Returns the first parameters, and the first state."""
         raise NotImplementedError
 
-    def run(self, params: Any, state: Any, inputs: Any, training: bool) -> tuple[Any, Any]:
+    def run(self, params: Any, state: Any, inputs: ArrayLike, training: bool) -> tuple[Any, Any]:
         """Computes the outputs, and the new state."""
         raise NotImplementedError
 
 
-def _placeholders(shapes: Any, dtype: Any) -> Any:
+def _placeholders(shapes: Shape, dtype: DTypeLike) -> Any:
     def is_shape(x: Any) -> bool:
         return isinstance(x, tuple) and all(n is None or isinstance(n, int) for n in x)
 
-    def zeros(shape: Any) -> jax.Array:
+    def zeros(shape: Shape) -> jax.Array:
         return jnp.zeros([n or 1 for n in shape], dtype)
 
     return jax.tree.map(zeros, shapes, is_leaf=is_shape)
@@ -159,7 +160,7 @@ class JaxLayer(_Outside):
         init_fn: Callable | None = None,
         params: Any = None,
         state: Any = None,
-        seed: Any = None,
+        seed: Seed = None,
         native_serialization_platforms: Any = None,
         **kwargs: Any,
     ):
@@ -177,7 +178,7 @@ class JaxLayer(_Outside):
 
     as_given = ("params", "state")
 
-    def make(self, inputs: Any) -> tuple[Any, Any]:
+    def make(self, inputs: ArrayLike) -> tuple[Any, Any]:
         if any(x is not None for x in self._first) or self.init_fn is None:
             return self._first
         given: dict[str, Any] = {"inputs": inputs, "training": True}
@@ -186,7 +187,7 @@ class JaxLayer(_Outside):
         made = self.init_fn(**{k: v for k, v in given.items() if k in self._init_takes})
         return made if "state" in self._takes else (made, None)
 
-    def run(self, params: Any, state: Any, inputs: Any, training: bool) -> tuple[Any, Any]:
+    def run(self, params: Any, state: Any, inputs: ArrayLike, training: bool) -> tuple[Any, Any]:
         given = {"params": params, "state": state, "inputs": inputs, "training": training}
         if "rng" in self._takes:
             given["rng"] = self.key(training)
@@ -243,7 +244,7 @@ class FlaxLayer(_Outside):
         module: Any,
         method: Any = None,
         variables: Any = None,
-        seed: Any = None,
+        seed: Seed = None,
         **kwargs: Any,
     ):
         super().__init__(seed, **kwargs)
@@ -261,7 +262,7 @@ class FlaxLayer(_Outside):
         call = type(module).__call__ if function is None else function
         self._takes_training = "training" in inspect.signature(call).parameters
 
-    def make(self, inputs: Any) -> tuple[Any, Any]:
+    def make(self, inputs: ArrayLike) -> tuple[Any, Any]:
         import flax.nnx
 
         if not self._is_linen:
@@ -275,7 +276,7 @@ class FlaxLayer(_Outside):
         state = {name: tree for name, tree in variables.items() if name != "params"}
         return variables.get("params", {}), state
 
-    def run(self, params: Any, state: Any, inputs: Any, training: bool) -> tuple[Any, Any]:
+    def run(self, params: Any, state: Any, inputs: ArrayLike, training: bool) -> tuple[Any, Any]:
         flag = {"training": training} if self._takes_training else {}
         if self._is_linen:
             import flax.core

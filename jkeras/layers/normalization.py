@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from jkeras import initializers
 from jkeras.base.numbers import as_integer
+from jkeras.base.types import ArrayLike, Axis, DTypeLike, Identifier, Shape
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
 from jkeras.core.signatures import takes_arguments_of
@@ -120,7 +121,7 @@ class BatchNormalization(Layer):
             )
         self.renorm_clipping = limits if renorm else renorm_clipping
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         axis = positive_axis(self, self.axis, len(input_shape))
         channels = (input_shape[axis],)
         self.gamma = add_weight(self, "gamma", channels, autocast=False) if self.scale else None
@@ -136,7 +137,9 @@ class BatchNormalization(Layer):
             self.renorm_stddev = add_weight(self, "renorm_stddev", channels, **stddevs)
         self.input_spec = InputSpec(ndim=len(input_shape), axes={axis: input_shape[axis]})
 
-    def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+    def call(
+        self, inputs: ArrayLike, training: bool | None = None, mask: ArrayLike = None
+    ) -> ArrayLike:
         axis = self.axis % inputs.ndim
         inputs = inputs.astype(jnp.result_type(inputs.dtype, "float32"))
         mean, variance = self.moving_mean.value, self.moving_variance.value
@@ -153,7 +156,7 @@ class BatchNormalization(Layer):
         outputs = nn.batch_normalization(inputs, mean, variance, axis, offset, scale, self.epsilon)
         return outputs.astype(self.compute_dtype)
 
-    def _renormalize(self, mean: Any, variance: Any) -> tuple[Any, Any]:
+    def _renormalize(self, mean: ArrayLike, variance: ArrayLike) -> tuple[Any, Any]:
         """Returns the scale and offset that take the batch's statistics to their averages."""
         limits = self.renorm_clipping or {}
         mean, stddev = jax.lax.stop_gradient((mean, jnp.sqrt(variance + self.epsilon)))
@@ -175,10 +178,10 @@ class BatchNormalization(Layer):
 class _SquareRoot(initializers.Initializer):
     """The square root of what another initializer gives."""
 
-    def __init__(self, initializer: Any):
+    def __init__(self, initializer: Identifier):
         self.initializer = initializer
 
-    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
         return jnp.sqrt(initializers.draw(self.initializer, shape, dtype, key))
 
 
@@ -194,7 +197,7 @@ class _SampleNormalization(Layer):
     @weight_options(beta="zeros", gamma="ones")
     def __init__(
         self,
-        axis: Any = -1,
+        axis: Axis = -1,
         epsilon: float = 1e-3,
         center: bool = True,
         scale: bool = True,
@@ -206,7 +209,7 @@ class _SampleNormalization(Layer):
         self.epsilon = number(self, "epsilon", epsilon, 0)
         self.center, self.scale = center, scale
 
-    def _add_affine(self, input_shape: Any, axis: Any) -> list[int]:
+    def _add_affine(self, input_shape: Shape, axis: Axis) -> list[int]:
         axes = _axes(self, axis, len(input_shape))
         sizes = [input_shape[i] for i in axes]
         self.gamma = add_weight(self, "gamma", sizes, autocast=False) if self.scale else None
@@ -214,7 +217,7 @@ class _SampleNormalization(Layer):
         return axes
 
 
-def _axes(layer: Layer, axis: Any, ndim: int) -> list[int]:
+def _axes(layer: Layer, axis: Axis, ndim: int) -> list[int]:
     """Returns one or several axes, counted from the front, in order."""
     axes = axis if isinstance(axis, (list, tuple)) else [axis]
     return sorted({positive_axis(layer, a, ndim) for a in axes})
@@ -256,10 +259,10 @@ class LayerNormalization(_SampleNormalization):
         if self.rms_scaling:
             self.scale, self.center = True, False
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         self._add_affine(input_shape, self.axis)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: ArrayLike) -> ArrayLike:
         return nn.layer_normalization(
             inputs,
             _value(self.gamma),
@@ -306,7 +309,7 @@ class GroupNormalization(_SampleNormalization):
         is_each = as_integer(groups) == -1
         self.groups = -1 if is_each else positive_integer(self, "groups", groups)
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         axis = positive_axis(self, self.axis, len(input_shape))
         channels = input_shape[axis]
         if channels is None:
@@ -328,7 +331,7 @@ class GroupNormalization(_SampleNormalization):
             )
         self._add_affine(input_shape, axis)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: ArrayLike) -> ArrayLike:
         gamma, beta = _value(self.gamma), _value(self.beta)
         outputs = nn.group_normalization(inputs, self.groups, self.axis, gamma, beta, self.epsilon)
         return outputs.astype(self.compute_dtype)
@@ -351,16 +354,16 @@ class RMSNormalization(Layer):
 
     supports_masking = True
 
-    def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **kwargs: Any):
+    def __init__(self, axis: Axis = -1, epsilon: float = 1e-6, **kwargs: Any):
         super().__init__(**kwargs)
         self.autocast = False  # what halves cannot hold may be what is normalized away
         self.axis, self.epsilon = as_axes(self, axis), number(self, "epsilon", epsilon, 0)
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         sizes = [input_shape[i] for i in _axes(self, self.axis, len(input_shape))]
         self.scale = self.add_weight(sizes, initializer="ones", autocast=False, name="scale")
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: ArrayLike) -> ArrayLike:
         outputs = nn.rms_normalization(x, self.scale.value, self.axis, self.epsilon)
         return outputs.astype(self.compute_dtype)
 
@@ -379,9 +382,9 @@ class UnitNormalization(Layer):
 
     supports_masking = True
 
-    def __init__(self, axis: Any = -1, **kwargs: Any):
+    def __init__(self, axis: Axis = -1, **kwargs: Any):
         super().__init__(**kwargs)
         self.axis = as_axes(self, axis)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: ArrayLike) -> ArrayLike:
         return nn.normalize(inputs, axis=tuple(_axes(self, self.axis, inputs.ndim)))

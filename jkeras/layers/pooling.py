@@ -5,6 +5,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from jkeras.base.types import ArrayLike, Sizes
 from jkeras.layers.arguments import one_of, size_tuple
 from jkeras.layers.spatial import SpatialLayer
 from jkeras.ops import arrays as nn
@@ -16,8 +17,8 @@ class _Pooling(SpatialLayer):
 
     def __init__(
         self,
-        pool_size: Any,
-        strides: Any = None,
+        pool_size: Sizes,
+        strides: Sizes = None,
         padding: str = "valid",
         data_format: str | None = None,
         name: str | None = None,
@@ -29,7 +30,7 @@ class _Pooling(SpatialLayer):
         self.strides = size_tuple(self, "strides", strides, self.rank)
         self.padding = one_of(self, "padding", str(padding).lower(), ("valid", "same"))
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: ArrayLike) -> ArrayLike:
         if self.padding == "valid":
             self.check_window(inputs, self.pool_size)
         return self.pool(inputs, self.pool_size, self.strides, self.padding, self.data_format)
@@ -40,8 +41,8 @@ class _MaxPooling(_Pooling):
 
     def __init__(
         self,
-        pool_size: Any = 2,
-        strides: Any = None,
+        pool_size: Sizes = 2,
+        strides: Sizes = None,
         padding: str = "valid",
         data_format: str | None = None,
         name: str | None = None,
@@ -160,7 +161,7 @@ class _GlobalPooling(SpatialLayer):
         super().__init__(data_format, **kwargs)
         self.keepdims = keepdims
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: ArrayLike) -> ArrayLike:
         return self.reduce(inputs, self.spatial_axes, keepdims=self.keepdims)
 
 
@@ -226,14 +227,14 @@ class GlobalAveragePooling1D(_GlobalPooling):
     supports_masking = True
     rank, reduce = 1, staticmethod(jnp.mean)
 
-    def call(self, inputs: Any, mask: Any = None) -> Any:
+    def call(self, inputs: ArrayLike, mask: ArrayLike = None) -> ArrayLike:
         if mask is None:
             return super().call(inputs)
         weights = jnp.expand_dims(mask, self.channel_axis).astype(inputs.dtype)
         totals = jnp.sum(inputs * weights, self.spatial_axes, keepdims=self.keepdims)
         return totals / jnp.sum(weights, self.spatial_axes, keepdims=self.keepdims)
 
-    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+    def compute_mask(self, inputs: ArrayLike, mask: ArrayLike = None) -> ArrayLike:
         return None
 
 
@@ -268,11 +269,11 @@ class GlobalAveragePooling3D(_GlobalPooling):
 class _AdaptivePooling(SpatialLayer):
     pool: Callable
 
-    def __init__(self, output_size: Any, data_format: str | None = None, **kwargs: Any):
+    def __init__(self, output_size: Sizes, data_format: str | None = None, **kwargs: Any):
         super().__init__(data_format, **kwargs)
         self.output_size = size_tuple(self, "output_size", output_size, self.rank)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: ArrayLike) -> ArrayLike:
         return self.pool(inputs, self.output_size, self.data_format)
 
 

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.base.platforms import platform
+from jkeras.base.types import ArrayLike, Identifier, Seed
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
 from jkeras.core.variable import Variable
@@ -96,7 +97,7 @@ class RNN(Layer):
             zeros = self._zero_states(jax.ShapeDtypeStruct(sequences_shape, self.compute_dtype))
             self.states = jax.tree.map(_state_variable, zeros)
 
-    def _zero_states(self, sequences: Any) -> list:
+    def _zero_states(self, sequences: ArrayLike) -> list:
         batch_size = sequences.shape[0]
         return cells.as_list(cells.initial_state(self.cell, batch_size, self.compute_dtype))
 
@@ -115,8 +116,12 @@ class RNN(Layer):
         return jax.tree.leaves(self.states, is_leaf=_is_variable)
 
     def call(
-        self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False
-    ) -> Any:
+        self,
+        sequences: ArrayLike,
+        initial_state: ArrayLike = None,
+        mask: ArrayLike = None,
+        training: bool = False,
+    ) -> ArrayLike:
         states = self._first_states(sequences, initial_state)
         step, inputs = self._prepare_steps(sequences, states, training)
         stacked = isinstance(self.cell, cells.StackedRNNCells)
@@ -138,7 +143,7 @@ class RNN(Layer):
         output = last if outputs is None else jnp.swapaxes(outputs, 0, 1)
         return (output, *states) if self.return_state else output
 
-    def _first_states(self, sequences: Any, given: Any) -> list:
+    def _first_states(self, sequences: ArrayLike, given: Any) -> list:
         """Returns the states to begin with, a list of arrays or of lists."""
         if self.states is None:
             expected = self._zero_states(sequences)
@@ -163,7 +168,7 @@ class RNN(Layer):
         typed = zip(states, leaves, strict=True)
         return jax.tree.unflatten(structure, [jnp.asarray(s, x.dtype) for s, x in typed])
 
-    def _steps_first(self, mask: Any, sequences: Any) -> Any:
+    def _steps_first(self, mask: ArrayLike, sequences: ArrayLike) -> Any:
         mask = mask[0] if isinstance(mask, (list, tuple)) else mask
         if mask is None:
             return None
@@ -182,7 +187,7 @@ class RNN(Layer):
         inputs = jnp.swapaxes(sequences, 0, 1)
         if not isinstance(cell, (cells.Cell, cells.StackedRNNCells)):
 
-            def call_cell(x: Any, states: list) -> tuple[Any, list]:
+            def call_cell(x: ArrayLike, states: list) -> tuple[Any, list]:
                 output, states = cell(x, states, **cells.training_argument(cell, training))
                 return output, cells.as_list(states)
 
@@ -196,13 +201,13 @@ class RNN(Layer):
                 projected = cell.project(inputs.reshape(steps * batch, *sample))
             inputs = projected.reshape(steps, batch, *projected.shape[1:])
 
-        def step(x: Any, states: list) -> tuple[Any, list]:
+        def step(x: ArrayLike, states: list) -> tuple[Any, list]:
             with jax.named_scope(cell.name):
                 return cell.step(x if ahead else cell.project(x), states, rest)
 
         return step, inputs
 
-    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+    def compute_mask(self, inputs: ArrayLike, mask: ArrayLike = None) -> ArrayLike:
         mask = mask[0] if isinstance(mask, (list, tuple)) else mask
         mask = mask if self.return_sequences else None
         if not self.return_state:
@@ -305,7 +310,7 @@ class SimpleRNN(CellRNN):
     def __init__(
         self,
         units: int,
-        activation: Any = "tanh",
+        activation: Identifier = "tanh",
         use_bias: bool = True,
         *,
         dropout: float = 0.0,
@@ -315,7 +320,7 @@ class SimpleRNN(CellRNN):
         go_backwards: bool = False,
         stateful: bool = False,
         unroll: bool = False,
-        seed: Any = None,
+        seed: Seed = None,
         **options: Any,
     ):
         cell = cells.SimpleRNNCell(
@@ -378,14 +383,14 @@ class LSTM(CellRNN):
     def __init__(
         self,
         units: int,
-        activation: Any = "tanh",
-        recurrent_activation: Any = "sigmoid",
+        activation: Identifier = "tanh",
+        recurrent_activation: Identifier = "sigmoid",
         use_bias: bool = True,
         *,
         unit_forget_bias: bool = True,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
-        seed: Any = None,
+        seed: Seed = None,
         return_sequences: bool = False,
         return_state: bool = False,
         go_backwards: bool = False,
@@ -447,13 +452,13 @@ class GRU(CellRNN):
     def __init__(
         self,
         units: int,
-        activation: Any = "tanh",
-        recurrent_activation: Any = "sigmoid",
+        activation: Identifier = "tanh",
+        recurrent_activation: Identifier = "sigmoid",
         use_bias: bool = True,
         *,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
-        seed: Any = None,
+        seed: Seed = None,
         return_sequences: bool = False,
         return_state: bool = False,
         go_backwards: bool = False,

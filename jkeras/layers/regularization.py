@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from jkeras.base import settings
 from jkeras.base.numbers import as_integer
+from jkeras.base.types import ArrayLike, DTypeLike, Seed, Shape, Sizes
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
 from jkeras.layers.arguments import fraction, next_key, seed_generator
@@ -20,14 +21,14 @@ class _Random(Layer):
 
     supports_masking = True
 
-    def __init__(self, seed: Any = None, **kwargs: Any):
+    def __init__(self, seed: Seed = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.seed, self.seed_generator = seed, seed_generator(seed)
 
-    def call(self, inputs: Any, training: bool = False) -> Any:
+    def call(self, inputs: ArrayLike, training: bool = False) -> ArrayLike:
         return self.disturb(inputs, next_key(self)) if training else inputs
 
-    def disturb(self, inputs: Any, key: jax.Array) -> Any:
+    def disturb(self, inputs: ArrayLike, key: jax.Array) -> Any:
         """Returns what the layer makes of its inputs in training."""
         raise NotImplementedError
 
@@ -55,7 +56,7 @@ class Dropout(_Random):
         [0.0, 2.0]
     """
 
-    def __init__(self, rate: float, noise_shape: Any = None, seed: Any = None, **kwargs: Any):
+    def __init__(self, rate: float, noise_shape: Shape = None, seed: Seed = None, **kwargs: Any):
         super().__init__(seed, **kwargs)
         self.rate = fraction(self, "rate", rate)
         if noise_shape is not None and (
@@ -69,7 +70,7 @@ class Dropout(_Random):
         if noise_shape is not None:
             self.noise_shape = tuple(map(self._noise_size, noise_shape))
 
-    def _noise_size(self, size: Any) -> int | None:
+    def _noise_size(self, size: Sizes) -> int | None:
         number = as_integer(size)
         if size is not None and (number is None or number < 1):
             kind = "elements to be" if number is None else "dimensions to be positive"
@@ -79,10 +80,10 @@ class Dropout(_Random):
             )
         return number
 
-    def disturb(self, inputs: Any, key: jax.Array) -> Any:
+    def disturb(self, inputs: ArrayLike, key: jax.Array) -> Any:
         return nn.dropout(inputs, self.rate, key, self._noise_shape(inputs))
 
-    def _noise_shape(self, inputs: Any) -> tuple[int, ...]:
+    def _noise_shape(self, inputs: ArrayLike) -> tuple[int, ...]:
         if self.noise_shape is None:
             return inputs.shape
         offset = inputs.ndim - len(self.noise_shape)
@@ -117,7 +118,9 @@ class SpatialDropout1D(Dropout):
         True
     """
 
-    def __init__(self, rate: float, seed: Any = None, name: str | None = None, dtype: Any = None):
+    def __init__(
+        self, rate: float, seed: Seed = None, name: str | None = None, dtype: DTypeLike = None
+    ):
         super().__init__(rate, (None, 1, None), seed, name=name, dtype=dtype)
         self.input_spec = InputSpec(ndim=3)
 
@@ -129,9 +132,9 @@ class _SpatialDropout(Dropout):
         self,
         rate: float,
         data_format: str | None = None,
-        seed: Any = None,
+        seed: Seed = None,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: DTypeLike = None,
     ):
         self.data_format = settings.standardize_data_format(data_format)
         space = (1,) * self.rank
@@ -198,7 +201,7 @@ class AlphaDropout(Dropout):
         True
     """
 
-    def disturb(self, inputs: Any, key: jax.Array) -> Any:
+    def disturb(self, inputs: ArrayLike, key: jax.Array) -> Any:
         if self.rate >= 1:
             return jnp.zeros_like(inputs)
         least = -1.7580993408473766  # of SELU
@@ -225,11 +228,11 @@ class GaussianDropout(_Random):
         1.0
     """
 
-    def __init__(self, rate: float, seed: Any = None, **kwargs: Any):
+    def __init__(self, rate: float, seed: Seed = None, **kwargs: Any):
         super().__init__(seed, **kwargs)
         self.rate = fraction(self, "rate", rate)
 
-    def disturb(self, inputs: Any, key: jax.Array) -> Any:
+    def disturb(self, inputs: ArrayLike, key: jax.Array) -> Any:
         stddev = math.sqrt(self.rate / (1.0 - self.rate)) if self.rate < 1 else math.inf
         return inputs * (1.0 + stddev * jax.random.normal(key, inputs.shape, inputs.dtype))
 
@@ -253,9 +256,9 @@ class GaussianNoise(_Random):
         0.5
     """
 
-    def __init__(self, stddev: float, seed: Any = None, **kwargs: Any):
+    def __init__(self, stddev: float, seed: Seed = None, **kwargs: Any):
         super().__init__(seed, **kwargs)
         self.stddev = fraction(self, "stddev", stddev)
 
-    def disturb(self, inputs: Any, key: jax.Array) -> Any:
+    def disturb(self, inputs: ArrayLike, key: jax.Array) -> Any:
         return inputs + self.stddev * jax.random.normal(key, inputs.shape, inputs.dtype)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base import settings
+from jkeras.base.types import ArrayLike, Shape, Sizes
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
@@ -35,7 +36,7 @@ class Flatten(Layer):
         self.data_format = settings.standardize_data_format(data_format)
         self.input_spec = InputSpec(min_ndim=1)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: ArrayLike) -> ArrayLike:
         if self.data_format == "channels_first" and inputs.ndim > 2:
             inputs = jnp.moveaxis(inputs, 1, -1)
         return inputs.reshape(inputs.shape[0], math.prod(inputs.shape[1:]))
@@ -57,7 +58,7 @@ class Reshape(Layer):
         (5, 2, 3)
     """
 
-    def __init__(self, target_shape: Any, **kwargs: Any):
+    def __init__(self, target_shape: Shape, **kwargs: Any):
         super().__init__(**kwargs)
         target_shape = (
             tuple(target_shape) if isinstance(target_shape, Iterable) else (target_shape,)
@@ -88,10 +89,10 @@ class Reshape(Layer):
             )
         return tuple(rest if n == -1 else n for n in self.target_shape)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: ArrayLike) -> ArrayLike:
         return inputs.reshape(inputs.shape[0], *self._sizes(inputs.shape[1:]))
 
-    def compute_output_spec(self, inputs: Any) -> Any:
+    def compute_output_spec(self, inputs: ArrayLike) -> Any:
         # By rule, since no size tried for an unknown axis divides by every target.
         return SymbolicTensor((inputs.shape[0], *self._sizes(inputs.shape[1:])), inputs.dtype)
 
@@ -121,7 +122,7 @@ class Permute(Layer):
             )
         self.input_spec = InputSpec(ndim=len(self.dims) + 1)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: ArrayLike) -> ArrayLike:
         return jnp.transpose(inputs, (0, *self.dims))
 
 
@@ -142,10 +143,10 @@ class RepeatVector(Layer):
 
     def __init__(self, n: int, **kwargs: Any):
         super().__init__(**kwargs)
-        self.n = positive_integer(self, "n", n)
+        self.n = positive_integer(self, "n", n, "Argument `n` should be a positive integer")
         self.input_spec = InputSpec(ndim=2)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: ArrayLike) -> ArrayLike:
         batch, features = inputs.shape
         return jnp.broadcast_to(inputs[:, None], (batch, self.n, features))
 
@@ -176,11 +177,11 @@ class _Bordered(SpatialLayer):
 
 
 class _Cropping(_Bordered):
-    def __init__(self, cropping: Any, data_format: str | None = None, **kwargs: Any):
+    def __init__(self, cropping: Sizes, data_format: str | None = None, **kwargs: Any):
         super().__init__(data_format, **kwargs)
         self.cropping = self._pairs("cropping", cropping)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: ArrayLike) -> ArrayLike:
         around = self._around(self.cropping)
         if any(inputs.shape[i] <= sum(around[i]) for i in self.spatial_axes):
             raise ValueError(
@@ -210,7 +211,7 @@ class Cropping1D(_Cropping):
 
     rank = 1
 
-    def __init__(self, cropping: Any = (1, 1), **kwargs: Any):
+    def __init__(self, cropping: Sizes = (1, 1), **kwargs: Any):
         super().__init__(cropping, "channels_last", **kwargs)
 
 
@@ -234,7 +235,7 @@ class Cropping2D(_Cropping):
     rank = 2
 
     @takes_arguments_of(_Cropping.__init__)
-    def __init__(self, cropping: Any = ((0, 0), (0, 0)), **options: Any):
+    def __init__(self, cropping: Sizes = ((0, 0), (0, 0)), **options: Any):
         super().__init__(cropping, **options)
 
 
@@ -257,16 +258,16 @@ class Cropping3D(_Cropping):
     rank = 3
 
     @takes_arguments_of(_Cropping.__init__)
-    def __init__(self, cropping: Any = ((1, 1), (1, 1), (1, 1)), **options: Any):
+    def __init__(self, cropping: Sizes = ((1, 1), (1, 1), (1, 1)), **options: Any):
         super().__init__(cropping, **options)
 
 
 class _ZeroPadding(_Bordered):
-    def __init__(self, padding: Any = 1, data_format: str | None = None, **kwargs: Any):
+    def __init__(self, padding: Sizes = 1, data_format: str | None = None, **kwargs: Any):
         super().__init__(data_format, **kwargs)
         self.padding = self._pairs("padding", padding)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: ArrayLike) -> ArrayLike:
         return jnp.pad(inputs, self._around(self.padding))
 
 
@@ -334,19 +335,21 @@ class UpSampling1D(Layer):
 
     def __init__(self, size: int = 2, **kwargs: Any):
         super().__init__(**kwargs)
-        self.size = positive_integer(self, "size", size)
+        self.size = positive_integer(
+            self, "size", size, "Argument `size` should be a positive integer"
+        )
         self.input_spec = InputSpec(ndim=3)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: ArrayLike) -> ArrayLike:
         return jnp.repeat(inputs, self.size, axis=1)
 
 
 class _UpSampling(SpatialLayer):
-    def __init__(self, size: Any = 2, data_format: str | None = None, **kwargs: Any):
+    def __init__(self, size: Sizes = 2, data_format: str | None = None, **kwargs: Any):
         super().__init__(data_format, **kwargs)
         self.size = size_tuple(self, "size", size, self.rank)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: ArrayLike) -> ArrayLike:
         for axis, size in zip(self.spatial_axes, self.size, strict=True):
             inputs = jnp.repeat(inputs, size, axis=axis)
         return inputs
@@ -373,12 +376,12 @@ class UpSampling2D(_UpSampling):
     rank = 2
 
     @takes_arguments_of(_UpSampling.__init__)
-    def __init__(self, size: Any = 2, *, interpolation: str = "nearest", **options: Any):
+    def __init__(self, size: Sizes = 2, *, interpolation: str = "nearest", **options: Any):
         super().__init__(size, **options)
         known = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
         self.interpolation = one_of(self, "interpolation", interpolation, known)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: ArrayLike) -> ArrayLike:
         if self.interpolation == "nearest":
             return super().call(inputs)
         shape = list(inputs.shape)

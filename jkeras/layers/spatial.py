@@ -3,6 +3,7 @@
 from typing import Any
 
 from jkeras.base import settings
+from jkeras.base.types import ArrayLike
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
 
@@ -33,7 +34,7 @@ class SpatialLayer(Layer):
         first = 2 if self.data_format == "channels_first" else 1
         return tuple(range(first, first + self.rank))
 
-    def check_window(self, inputs: Any, window: Any) -> None:
+    def check_window(self, inputs: ArrayLike, window: ArrayLike) -> None:
         """Refuses inputs that are smaller than the window."""
         if any(inputs.shape[i] < size for i, size in zip(self.spatial_axes, window, strict=True)):
             raise ValueError(

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jkeras import initializers
 from jkeras.base import naming
 from jkeras.base.registry import accepts
+from jkeras.base.types import ArrayLike, Shape
 from jkeras.core.layer import Layer
 from jkeras.layers.arguments import one_of
 from jkeras.ops import arrays as nn
@@ -42,7 +43,7 @@ class Wrapper(Layer):
         super().__init__(**kwargs)
         self.layer = layer
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         if not self.layer.built:
             self.layer.build(input_shape)
 
@@ -68,7 +69,7 @@ class TimeDistributed(Wrapper):
 
     supports_masking = True
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         if not isinstance(input_shape, (tuple, list)) or len(input_shape) < 3:
             raise ValueError(
                 "`TimeDistributed` Layer should be passed an `input_shape` with at least 3 "
@@ -76,17 +77,37 @@ class TimeDistributed(Wrapper):
             )
         super().build((input_shape[0], *input_shape[2:]))
 
-    def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+    def call(
+        self, inputs: ArrayLike, training: bool | None = None, mask: ArrayLike = None
+    ) -> ArrayLike:
         batch, steps = inputs.shape[:2]
-
-        def together(x: Any) -> Any:
-            return x.reshape(batch * steps, *x.shape[2:])
-
+        if mask is not None and any(
+            m not in (1, n) for m, n in zip(mask.shape, (batch, steps), strict=False)
+        ):
+            raise ValueError(
+                f"The `mask` passed to the `TimeDistributed` layer {self.name!r} has a shape "
+                f"{mask.shape} that is incompatible with the input shape {inputs.shape}: the first "
+                "two dimensions, samples and time steps, must match."
+            )
         # A mask of the time steps says nothing about what is inside of one.
         takes_mask = mask is not None and mask.ndim > 2 and accepts(self.layer.call, "mask")
-        inside = {"mask": together(mask)} if takes_mask else {}
-        outputs = self.layer(together(inputs), **inside)
+        inside = {"mask": _together(mask)} if takes_mask else {}
+        outputs = self.layer(_together(inputs), **inside)
         return jax.tree.map(lambda x: x.reshape(batch, steps, *x.shape[1:]), outputs)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        if mask is not None and mask.ndim <= 2:
+            return mask
+        own = None if mask is None else _together(mask)
+        inside = self.layer.compute_mask(_together(inputs), own)
+        if inside is None and mask is not None:  # what is inside of a step has become one vector
+            return jnp.any(mask, axis=tuple(range(2, mask.ndim)))
+        return jax.tree.map(lambda m: m.reshape(*inputs.shape[:2], *m.shape[1:]), inside)
+
+
+def _together(x: Any) -> Any:
+    """Returns samples and their time steps as one batch."""
+    return x.reshape(x.shape[0] * x.shape[1], *x.shape[2:])
 
 
 class Bidirectional(Layer):
@@ -170,8 +191,12 @@ class Bidirectional(Layer):
             self.set_weights(self._initial_weights)
 
     def call(
-        self, sequences: Any, initial_state: Any = None, mask: Any = None, training: Any = None
-    ) -> Any:
+        self,
+        sequences: ArrayLike,
+        initial_state: ArrayLike = None,
+        mask: ArrayLike = None,
+        training: bool | None = None,
+    ) -> ArrayLike:
         given = [] if initial_state is None else jax.tree.leaves(initial_state)
         half = len(given) // 2
         results = []
@@ -188,7 +213,7 @@ class Bidirectional(Layer):
         outputs = (forward, backward) if merged is None else (merged,)
         return (*outputs, *states, *more) if len(outputs) > 1 or self.return_state else merged
 
-    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+    def compute_mask(self, inputs: ArrayLike, mask: ArrayLike = None) -> ArrayLike:
         mask = mask[0] if isinstance(mask, (list, tuple)) else mask
         mask = mask if self.return_sequences else None
         return mask if self.merge_mode else (mask, mask)
@@ -250,7 +275,7 @@ class SpectralNormalization(Wrapper):
             )
         self.power_iterations = power_iterations
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
         kernel = getattr(self.layer, "kernel", None)
         self.kernel: Any = getattr(self.layer, "embeddings", None) if kernel is None else kernel
@@ -267,7 +292,7 @@ class SpectralNormalization(Wrapper):
             name="vector_u",
         )
 
-    def call(self, inputs: Any, training: bool = False) -> Any:
+    def call(self, inputs: ArrayLike, training: bool = False) -> ArrayLike:
         if training:
             kernel, u = self.kernel.value, self.vector_u.value
             matrix = kernel.reshape(-1, kernel.shape[-1])

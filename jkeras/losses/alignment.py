@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base import settings
+from jkeras.base.types import ArrayLike, Axis, DTypeLike, Structure
 from jkeras.core import policy
 
 
-def as_arrays(tree: Any, dtype: Any = None) -> Any:
+def as_arrays(tree: Structure, dtype: DTypeLike = None) -> Any:
     """Makes arrays of the leaves of a structure; a list of numbers is one array.
 
     Args:
@@ -23,22 +24,22 @@ def as_arrays(tree: Any, dtype: Any = None) -> Any:
     return jax.tree.map(lambda x: jnp.asarray(x, dtype), tree)
 
 
-def _is_numbers(tree: Any) -> bool:
+def _is_numbers(tree: Structure) -> bool:
     return all(isinstance(x, (bool, int, float, np.generic)) for x in jax.tree.leaves(tree))
 
 
-def as_floats(x: Any) -> jax.Array:
+def as_floats(x: ArrayLike) -> jax.Array:
     """Returns `x` as an array of floats: integers and booleans become `floatx()`."""
     x = jnp.asarray(x)
     return x if policy.is_float(x.dtype) else x.astype(settings.floatx())
 
 
-def smallest(dtype: Any) -> float:
+def smallest(dtype: DTypeLike) -> float:
     """Returns `epsilon()`, or more where the slope of the logarithm there would be infinite."""
     return max(settings.epsilon(), 16.0 / float(jnp.finfo(dtype).max))
 
 
-def as_axes(axis: Any) -> Any:
+def as_axes(axis: Axis) -> Any:
     """Makes a tuple of a list of axes, such as configs hold."""
     return tuple(axis) if isinstance(axis, list) else axis
 
@@ -62,7 +63,7 @@ def _lower(higher: jax.Array, lower: jax.Array) -> tuple[jax.Array, jax.Array]:
     return (higher, lower[:, None]) if lower.ndim == 1 else (higher[..., 0], lower)
 
 
-def pair(y_true: Any, y_pred: Any) -> tuple[jax.Array, jax.Array]:
+def pair(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[jax.Array, jax.Array]:
     """Returns targets and predictions as floats of one dtype that broadcast, axis by axis.
 
     Raises:
@@ -86,7 +87,7 @@ def pair(y_true: Any, y_pred: Any) -> tuple[jax.Array, jax.Array]:
     return y_true, y_pred
 
 
-def same_shape(y_true: Any, y_pred: Any, hint: str = "") -> tuple[jax.Array, jax.Array]:
+def same_shape(y_true: ArrayLike, y_pred: ArrayLike, hint: str = "") -> tuple[jax.Array, jax.Array]:
     """Returns targets and predictions as floats of one dtype and one shape.
 
     Raises:
@@ -95,6 +96,12 @@ def same_shape(y_true: Any, y_pred: Any, hint: str = "") -> tuple[jax.Array, jax
     y_pred = as_floats(y_pred)
     y_true, y_pred = align(jnp.asarray(y_true, y_pred.dtype), y_pred)
     if y_true.shape != y_pred.shape:
+        if not hint and y_true.shape == y_pred.shape[:-1]:
+            hint = (
+                "y_true looks like class numbers: make one-hot labels with "
+                f"keras.utils.to_categorical(y, {y_pred.shape[-1]}), or use a metric of class "
+                "numbers, such as 'sparse_categorical_accuracy'."
+            )
         raise ValueError(
             "Arguments `target` and `output` must have the same shape. Received: "
             f"target.shape={y_true.shape}, output.shape={y_pred.shape}."

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from jkeras.base.types import ArrayLike, Axis, DTypeLike
 from jkeras.core import graph
 from jkeras.losses.alignment import align, as_floats, same_shape, smallest
 from jkeras.losses.loss import LossFunctionWrapper
@@ -20,7 +21,10 @@ _USE_ONE_COLUMN = (
     "A binary crossentropy takes a probability for each label. For {classes} classes, of which one "
     "is right, use sparse_categorical_crossentropy with {classes} units and a softmax"
 )
-_USE_DENSE = "y_true looks one-hot: use categorical_crossentropy, or class numbers y.argmax(-1)."
+_USE_DENSE = (
+    "y_true looks one-hot: use categorical_crossentropy (of metrics the one without `sparse_`), or "
+    "class numbers y.argmax(-1)."
+)
 
 
 def _clip(p: jax.Array) -> jax.Array:
@@ -71,11 +75,11 @@ def _warn_of_one_class(classes: int, function: str) -> None:
 # ------------------------------------------------------------------ two classes
 @graph.lift
 def binary_crossentropy(
-    y_true: Any,
-    y_pred: Any,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
     from_logits: bool = False,
     label_smoothing: float = 0.0,
-    axis: Any = -1,
+    axis: Axis = -1,
 ) -> jax.Array:
     """`mean(-y_true * log(y_pred) - (1 - y_true) * log(1 - y_pred))` over `axis`.
 
@@ -103,7 +107,7 @@ def binary_crossentropy(
     return jnp.mean(_binary_entropies(y_true, y_pred, from_logits), axis=axis)
 
 
-def _binary_hint(y_true: Any, y_pred: Any) -> str:
+def _binary_hint(y_true: ArrayLike, y_pred: ArrayLike) -> str:
     target, output = np.shape(y_true), np.shape(y_pred)
     if not output or output[-1] == 1 or target not in (output[:-1], (*output[:-1], 1)):
         return ""
@@ -120,14 +124,14 @@ def _binary_entropies(y_true: jax.Array, y_pred: jax.Array, from_logits: bool) -
 
 @graph.lift
 def binary_focal_crossentropy(
-    y_true: Any,
-    y_pred: Any,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
     apply_class_balancing: bool = False,
     alpha: float = 0.25,
     gamma: float = 2.0,
     from_logits: bool = False,
     label_smoothing: float = 0.0,
-    axis: Any = -1,
+    axis: Axis = -1,
 ) -> jax.Array:
     """Binary crossentropy times `(1 - p)**gamma`, `p` being the probability of the right class.
 
@@ -164,8 +168,8 @@ def binary_focal_crossentropy(
 # ------------------------------------------------------------------ many classes
 @graph.lift
 def categorical_crossentropy(
-    y_true: Any,
-    y_pred: Any,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
     from_logits: bool = False,
     label_smoothing: float = 0.0,
     axis: int = -1,
@@ -197,8 +201,8 @@ def categorical_crossentropy(
 
 @graph.lift
 def categorical_focal_crossentropy(
-    y_true: Any,
-    y_pred: Any,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
     alpha: Any = 0.25,
     gamma: float = 2.0,
     from_logits: bool = False,
@@ -238,8 +242,8 @@ def categorical_focal_crossentropy(
 
 @graph.lift
 def sparse_categorical_crossentropy(
-    y_true: Any,
-    y_pred: Any,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
     from_logits: bool = False,
     ignore_class: int | None = None,
     axis: int = -1,
@@ -254,7 +258,7 @@ def sparse_categorical_crossentropy(
         axis: The axis of the classes.
 
     Returns:
-        Values in the shape of the class numbers; NaN for a number that is no class.
+        Values in the shape of the class numbers; NaN for a number that is not a class.
 
     Raises:
         ValueError: If the shapes do not fit.
@@ -277,7 +281,7 @@ def sparse_categorical_crossentropy(
     return losses if ignore_class is None else jnp.where(labels == ignore_class, 0, losses)
 
 
-def class_numbers(y_true: Any, y_pred: jax.Array, axis: int = -1) -> tuple[jax.Array, int]:
+def class_numbers(y_true: ArrayLike, y_pred: jax.Array, axis: int = -1) -> tuple[jax.Array, int]:
     """Returns class numbers in the shape of the predictions without `axis`, and `axis` from 0 on.
 
     Raises:
@@ -304,7 +308,9 @@ def class_numbers(y_true: Any, y_pred: jax.Array, axis: int = -1) -> tuple[jax.A
 
 
 @graph.lift
-def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) -> jax.Array:
+def categorical_generalized_cross_entropy(
+    y_true: ArrayLike, y_pred: ArrayLike, q: float
+) -> jax.Array:
     """`(1 - y_pred[y_true]**q) / q`: less sensitive to wrong labels than crossentropy.
 
     Args:
@@ -333,7 +339,7 @@ def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) ->
     return (1.0 - jnp.power(right, q)) / q
 
 
-def crossentropy_of(target: tuple[int, ...], output: tuple[int, ...]) -> Any:
+def crossentropy_of(target: tuple[int, ...], output: tuple[int, ...]) -> ArrayLike:
     """Returns the function that `"crossentropy"` stands for, by the shapes of the data."""
     if not output or output[-1] == 1:
         return binary_crossentropy
@@ -343,7 +349,7 @@ def crossentropy_of(target: tuple[int, ...], output: tuple[int, ...]) -> Any:
 
 
 @graph.lift
-def crossentropy(y_true: Any, y_pred: Any) -> jax.Array:
+def crossentropy(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """The binary, categorical or sparse categorical crossentropy, whichever fits the shapes."""
     return crossentropy_of(np.shape(y_true), np.shape(y_pred))(y_true, y_pred)
 
@@ -371,10 +377,10 @@ class BinaryCrossentropy(LossFunctionWrapper):
         self,
         from_logits: bool = False,
         label_smoothing: float = 0.0,
-        axis: Any = -1,
+        axis: Axis = -1,
         reduction: str | None = "sum_over_batch_size",
         name: str | None = "binary_crossentropy",
-        dtype: Any = None,
+        dtype: DTypeLike = None,
     ):
         super().__init__(
             binary_crossentropy,
@@ -417,10 +423,10 @@ class BinaryFocalCrossentropy(LossFunctionWrapper):
         gamma: float = 2.0,
         from_logits: bool = False,
         label_smoothing: float = 0.0,
-        axis: Any = -1,
+        axis: Axis = -1,
         reduction: str | None = "sum_over_batch_size",
         name: str | None = "binary_focal_crossentropy",
-        dtype: Any = None,
+        dtype: DTypeLike = None,
     ):
         super().__init__(
             binary_focal_crossentropy,
@@ -461,7 +467,7 @@ class CategoricalCrossentropy(LossFunctionWrapper):
         axis: int = -1,
         reduction: str | None = "sum_over_batch_size",
         name: str | None = "categorical_crossentropy",
-        dtype: Any = None,
+        dtype: DTypeLike = None,
     ):
         super().__init__(
             categorical_crossentropy,
@@ -505,7 +511,7 @@ class CategoricalFocalCrossentropy(LossFunctionWrapper):
         axis: int = -1,
         reduction: str | None = "sum_over_batch_size",
         name: str | None = "categorical_focal_crossentropy",
-        dtype: Any = None,
+        dtype: DTypeLike = None,
     ):
         super().__init__(
             categorical_focal_crossentropy,
@@ -549,7 +555,7 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
         reduction: str | None = "sum_over_batch_size",
         axis: int = -1,
         name: str | None = "sparse_categorical_crossentropy",
-        dtype: Any = None,
+        dtype: DTypeLike = None,
     ):
         super().__init__(
             sparse_categorical_crossentropy,
@@ -561,7 +567,7 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
             axis=axis,
         )
 
-    def counted(self, y_true: Any, y_pred: Any) -> Any:
+    def counted(self, y_true: ArrayLike, y_pred: ArrayLike) -> Any:
         if self.ignore_class is None:
             return None
         labels, _ = class_numbers(*align(y_true, y_pred), self.axis)
@@ -595,7 +601,7 @@ class CategoricalGeneralizedCrossEntropy(LossFunctionWrapper):
         q: float = 0.5,
         reduction: str | None = "sum_over_batch_size",
         name: str | None = "categorical_generalized_cross_entropy",
-        dtype: Any = None,
+        dtype: DTypeLike = None,
     ):
         if not 0 < q < 1:
             raise ValueError(f"q must be in the interval (0, 1). Received: q={q}")

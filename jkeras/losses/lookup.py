@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from jkeras.base import naming, registry
+from jkeras.base.types import Identifier
 from jkeras.losses import crossentropy, margins, overlap, probabilistic, regression, structured
 from jkeras.losses.loss import Loss, LossFunctionWrapper
 
@@ -48,7 +49,7 @@ for _function, _aliases in FUNCTIONS.items():
 registry.register_builtin("losses", crossentropy.crossentropy, "ce")
 
 
-def get(identifier: Any) -> Any:
+def get(identifier: Identifier) -> Any:
     """Returns a loss for a name, a config, a function or a loss; None for None.
 
     A name in snake case, or an alias such as `"mse"`, gives the function; a class's name gives an
@@ -67,7 +68,7 @@ def get(identifier: Any) -> Any:
     return None if identifier is None else registry.resolve(identifier, "losses", "loss")
 
 
-def as_loss(identifier: Any) -> Loss | None:
+def as_loss(identifier: Identifier) -> Loss | None:
     """Returns the loss that an argument of `compile` stands for; None for None.
 
     Args:
@@ -94,7 +95,7 @@ def as_loss(identifier: Any) -> Loss | None:
 serialize = registry.serialize_keras_object
 
 
-def deserialize(name: Any, custom_objects: Any = None) -> Any:
+def deserialize(name: str | None, custom_objects: Any = None) -> Any:
     """Returns the loss that a name or a config stands for."""
     with registry.CustomObjectScope(custom_objects):
         return get(name)

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from jkeras.base import naming, registry, settings
 from jkeras.base.numbers import checked_number
+from jkeras.base.types import ArrayLike, DTypeLike
 from jkeras.core import graph, policy, scope
 from jkeras.core.explain import explaining
 from jkeras.losses.alignment import align, align_weights, as_arrays
@@ -46,7 +47,7 @@ class Loss(registry.Configurable):
         self,
         name: str | None = None,
         reduction: str | None = "sum_over_batch_size",
-        dtype: Any = None,
+        dtype: DTypeLike = None,
     ):
         if reduction not in REDUCTIONS:
             raise ValueError(
@@ -63,20 +64,33 @@ class Loss(registry.Configurable):
         """The dtype that the loss is computed in."""
         return self._dtype
 
+    def __getattr__(self, name: str) -> Any:
+        if name in ("name", "reduction", "_dtype"):
+            raise RuntimeError(
+                f"You forgot to call `super().__init__()` in {type(self).__name__}.__init__(). "
+                "Call it first there."
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
     # -------------------------------------------------------------- to be written by a subclass
-    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def call(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         """Returns the losses: one a sample, or one a time step, pixel, ... of each sample."""
         raise NotImplementedError(
             f"The class {type(self).__name__} has no method call(self, y_true, y_pred). Write one."
         )
 
-    def counted(self, y_true: Any, y_pred: Any) -> Any:
+    def counted(self, y_true: ArrayLike, y_pred: ArrayLike) -> Any:
         """Returns a mask of the losses that count, or None if all do."""
         return None
 
     # -------------------------------------------------------------- calling
     def __call__(
-        self, y_true: Any, y_pred: Any, sample_weight: Any = None, *, mask: Any = None
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike = None,
+        *,
+        mask: ArrayLike = None,
     ) -> jax.Array:
         """Returns the reduced loss: a pure function of its arguments.
 
@@ -113,7 +127,7 @@ class Loss(registry.Configurable):
                 losses, sample_weight, [m for m in masks if m is not None], self.reduction
             )
 
-    def _spread(self, loss: jax.Array, sample_weight: Any) -> jax.Array:
+    def _spread(self, loss: jax.Array, sample_weight: ArrayLike) -> jax.Array:
         """Returns one number for the batch, of a user's loss, as one a sample."""
         made_by = getattr(self, "fn", type(self))
         own = (getattr(made_by, "__module__", None) or "").split(".")[0] == "jkeras"
@@ -146,7 +160,7 @@ class Loss(registry.Configurable):
 
 
 def reduce(
-    losses: jax.Array, sample_weight: Any, masks: list[Any], reduction: str | None
+    losses: jax.Array, sample_weight: ArrayLike, masks: list[Any], reduction: str | None
 ) -> jax.Array:
     """Weights losses, leaves masked ones out, and reduces them.
 
@@ -179,7 +193,7 @@ def reduce(
     return divide(total, count).astype(dtype)
 
 
-def divide(a: Any, b: Any) -> jax.Array:
+def divide(a: ArrayLike, b: ArrayLike) -> jax.Array:
     """Returns `a / b`, and 0 where `b` is 0."""
     return jnp.where(b == 0, 0, a / jnp.where(b == 0, 1, b))
 
@@ -213,7 +227,7 @@ class LossFunctionWrapper(Loss):
         fn: Callable,
         reduction: str | None = "sum_over_batch_size",
         name: str | None = None,
-        dtype: Any = None,
+        dtype: DTypeLike = None,
         **kwargs: Any,
     ):
         super().__init__(name or function_name(fn), reduction, dtype)
@@ -223,7 +237,7 @@ class LossFunctionWrapper(Loss):
             _check_option(option, value)
             setattr(self, option, value)
 
-    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def call(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         if isinstance(y_true, jax.Array) and isinstance(y_pred, jax.Array):
             y_true, y_pred = align(y_true, y_pred)
         return self.fn(y_true, y_pred, **{name: getattr(self, name) for name in self._options})
@@ -233,7 +247,7 @@ class LossFunctionWrapper(Loss):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        return cls(**function_arguments(cls, config))
+        return registry.construct(cls, function_arguments(cls, config))
 
 
 def _check_option(name: str, value: Any) -> None:
@@ -282,7 +296,7 @@ class PlainLoss(LossFunctionWrapper):
         self,
         reduction: str | None = "sum_over_batch_size",
         name: str | None = None,
-        dtype: Any = None,
+        dtype: DTypeLike = None,
     ):
         raise NotImplementedError("PlainLoss is the base of losses over a function.")
 
@@ -297,7 +311,7 @@ def _constructor(function: Callable, default_name: str) -> Callable:
         self: LossFunctionWrapper,
         reduction: str | None = "sum_over_batch_size",
         name: str | None = default_name,
-        dtype: Any = None,
+        dtype: DTypeLike = None,
     ) -> None:
         LossFunctionWrapper.__init__(self, function, reduction, name, dtype)
 

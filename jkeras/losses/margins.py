@@ -1,11 +1,10 @@
 """Losses of margins, for labels -1 and 1 (or 0 and 1), and for one-hot labels."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import optax
 
+from jkeras.base.types import ArrayLike
 from jkeras.core import graph
 from jkeras.losses.alignment import pair
 from jkeras.losses.loss import PlainLoss
@@ -18,7 +17,7 @@ def _signs(y_true: jax.Array) -> jax.Array:
 
 
 @graph.lift
-def hinge(y_true: Any, y_pred: Any) -> jax.Array:
+def hinge(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """`mean(max(1 - y_true * y_pred, 0))` over the last axis.
 
     Args:
@@ -38,7 +37,7 @@ def hinge(y_true: Any, y_pred: Any) -> jax.Array:
 
 
 @graph.lift
-def squared_hinge(y_true: Any, y_pred: Any) -> jax.Array:
+def squared_hinge(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """`mean(max(1 - y_true * y_pred, 0)**2)` over the last axis.
 
     Args:
@@ -58,7 +57,7 @@ def squared_hinge(y_true: Any, y_pred: Any) -> jax.Array:
 
 
 @graph.lift
-def categorical_hinge(y_true: Any, y_pred: Any) -> jax.Array:
+def categorical_hinge(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """`max(1 + wrong - right, 0)`: how much the best wrong class comes near the right one.
 
     Args:

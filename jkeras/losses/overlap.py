@@ -1,18 +1,17 @@
 """Losses of overlapping regions, for segmentation: one number for the whole batch by default."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
 from jkeras.base import settings
+from jkeras.base.types import ArrayLike, Axis, DTypeLike
 from jkeras.core import graph
 from jkeras.losses.alignment import as_axes, pair
 from jkeras.losses.loss import LossFunctionWrapper
 
 
 @graph.lift
-def dice(y_true: Any, y_pred: Any, axis: Any = None) -> jax.Array:
+def dice(y_true: ArrayLike, y_pred: ArrayLike, axis: Axis = None) -> jax.Array:
     """`1 - 2 * sum(y_true * y_pred) / (sum(y_true) + sum(y_pred))` over `axis`.
 
     Args:
@@ -39,7 +38,7 @@ def dice(y_true: Any, y_pred: Any, axis: Any = None) -> jax.Array:
 
 @graph.lift
 def tversky(
-    y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float = 0.5, axis: Any = None
+    y_true: ArrayLike, y_pred: ArrayLike, alpha: float = 0.5, beta: float = 0.5, axis: Axis = None
 ) -> jax.Array:
     """`1 - TP / (TP + alpha * FN + beta * FP)` over `axis`.
 
@@ -89,8 +88,8 @@ class Dice(LossFunctionWrapper):
         self,
         reduction: str | None = "sum_over_batch_size",
         name: str | None = "dice",
-        axis: Any = None,
-        dtype: Any = None,
+        axis: Axis = None,
+        dtype: DTypeLike = None,
     ):
         super().__init__(dice, reduction, name, dtype, axis=axis)
 
@@ -121,7 +120,7 @@ class Tversky(LossFunctionWrapper):
         beta: float = 0.5,
         reduction: str | None = "sum_over_batch_size",
         name: str | None = "tversky",
-        axis: Any = None,
-        dtype: Any = None,
+        axis: Axis = None,
+        dtype: DTypeLike = None,
     ):
         super().__init__(tversky, reduction, name, dtype, alpha=alpha, beta=beta, axis=axis)

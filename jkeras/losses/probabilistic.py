@@ -1,17 +1,16 @@
 """Losses of distributions: of probabilities, and of counts."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
+from jkeras.base.types import ArrayLike
 from jkeras.core import graph
 from jkeras.losses.alignment import pair, smallest
 from jkeras.losses.loss import PlainLoss
 
 
 @graph.lift
-def kl_divergence(y_true: Any, y_pred: Any) -> jax.Array:
+def kl_divergence(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """`sum(y_true * log(y_true / y_pred))` over the last axis (Kullback and Leibler, 1951).
 
     Args:
@@ -31,7 +30,7 @@ def kl_divergence(y_true: Any, y_pred: Any) -> jax.Array:
 
 
 @graph.lift
-def poisson(y_true: Any, y_pred: Any) -> jax.Array:
+def poisson(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """`mean(y_pred - y_true * log(y_pred))` over the last axis: for counts.
 
     Args:

@@ -1,19 +1,18 @@
 """Losses of numbers: how far predictions are from targets."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import optax
 
 from jkeras.base import settings
+from jkeras.base.types import ArrayLike, Axis, DTypeLike
 from jkeras.core import graph
 from jkeras.losses.alignment import as_axes, pair
 from jkeras.losses.loss import LossFunctionWrapper, PlainLoss
 
 
 @graph.lift
-def mean_squared_error(y_true: Any, y_pred: Any) -> jax.Array:
+def mean_squared_error(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """`mean((y_true - y_pred)**2)` over the last axis.
 
     Args:
@@ -33,7 +32,7 @@ def mean_squared_error(y_true: Any, y_pred: Any) -> jax.Array:
 
 
 @graph.lift
-def mean_absolute_error(y_true: Any, y_pred: Any) -> jax.Array:
+def mean_absolute_error(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """`mean(abs(y_true - y_pred))` over the last axis.
 
     Args:
@@ -53,7 +52,7 @@ def mean_absolute_error(y_true: Any, y_pred: Any) -> jax.Array:
 
 
 @graph.lift
-def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> jax.Array:
+def mean_absolute_percentage_error(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """`100 * mean(abs((y_true - y_pred) / y_true))` over the last axis.
 
     Args:
@@ -74,7 +73,7 @@ def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> jax.Array:
 
 
 @graph.lift
-def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> jax.Array:
+def mean_squared_logarithmic_error(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """`mean((log(y_true + 1) - log(y_pred + 1))**2)` over the last axis.
 
     Args:
@@ -95,7 +94,7 @@ def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> jax.Array:
 
 
 @graph.lift
-def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> jax.Array:
+def huber(y_true: ArrayLike, y_pred: ArrayLike, delta: float = 1.0) -> jax.Array:
     """`mean(error**2 / 2)` of small errors, linear in large ones; over the last axis.
 
     Args:
@@ -118,7 +117,7 @@ def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> jax.Array:
 
 
 @graph.lift
-def log_cosh(y_true: Any, y_pred: Any) -> jax.Array:
+def log_cosh(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """`mean(log(cosh(y_pred - y_true)))` over the last axis.
 
     It is about `error**2 / 2` for small errors, `abs(error) - log(2)` for large ones.
@@ -140,7 +139,7 @@ def log_cosh(y_true: Any, y_pred: Any) -> jax.Array:
 
 
 @graph.lift
-def cosine_similarity(y_true: Any, y_pred: Any, axis: Any = -1) -> jax.Array:
+def cosine_similarity(y_true: ArrayLike, y_pred: ArrayLike, axis: Axis = -1) -> jax.Array:
     """Minus the cosine of the angle between targets and predictions: -1 is the same direction.
 
     Args:
@@ -163,7 +162,7 @@ def cosine_similarity(y_true: Any, y_pred: Any, axis: Any = -1) -> jax.Array:
     return -jnp.sum(normalize(y_true, axis) * normalize(y_pred, axis), axis=axis)
 
 
-def normalize(x: jax.Array, axis: Any) -> jax.Array:
+def normalize(x: jax.Array, axis: Axis) -> jax.Array:
     """Returns `x` over its Euclidean norm along `axis`; 0 stays 0."""
     smallest = max(1e-12, float(jnp.finfo(x.dtype).tiny))  # 1e-12 is 0 in float16
     return x * jax.lax.rsqrt(jnp.maximum(jnp.sum(jnp.square(x), axis, keepdims=True), smallest))
@@ -246,10 +245,10 @@ class CosineSimilarity(LossFunctionWrapper):
 
     def __init__(
         self,
-        axis: Any = -1,
+        axis: Axis = -1,
         reduction: str | None = "sum_over_batch_size",
         name: str | None = "cosine_similarity",
-        dtype: Any = None,
+        dtype: DTypeLike = None,
     ):
         super().__init__(cosine_similarity, reduction, name, dtype, axis=axis)
 
@@ -274,7 +273,7 @@ class Huber(LossFunctionWrapper):
         delta: float = 1.0,
         reduction: str | None = "sum_over_batch_size",
         name: str | None = "huber_loss",
-        dtype: Any = None,
+        dtype: DTypeLike = None,
     ):
         super().__init__(huber, reduction, name, dtype, delta=delta)
 

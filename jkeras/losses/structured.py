@@ -6,13 +6,14 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jkeras.base.types import ArrayLike, DTypeLike
 from jkeras.core import graph
 from jkeras.losses.alignment import as_floats
 from jkeras.losses.loss import LossFunctionWrapper, PlainLoss
 
 
 @graph.lift
-def ctc(y_true: Any, y_pred: Any) -> jax.Array:
+def ctc(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """Connectionist temporal classification: minus the log-probability of a label sequence.
 
     Args:
@@ -50,8 +51,8 @@ def ctc(y_true: Any, y_pred: Any) -> jax.Array:
 
 @graph.lift
 def circle(
-    y_true: Any,
-    y_pred: Any,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
     ref_labels: Any = None,
     ref_embeddings: Any = None,
     remove_diagonal: bool = True,
@@ -89,7 +90,7 @@ def circle(
     return jax.nn.softplus(_log_sum(positives, same) + _log_sum(negatives, different))
 
 
-def _pairs(a: Any, b: Any, remove_diagonal: bool) -> tuple[jax.Array, jax.Array]:
+def _pairs(a: ArrayLike, b: ArrayLike, remove_diagonal: bool) -> tuple[jax.Array, jax.Array]:
     """Returns which pairs are of the same class, and which of different ones."""
     a, b = jnp.asarray(a).reshape(-1), jnp.asarray(b).reshape(-1)
     same = a[:, None] == b[None, :]
@@ -156,7 +157,7 @@ class Circle(LossFunctionWrapper):
         remove_diagonal: bool = True,
         reduction: str | None = "sum_over_batch_size",
         name: str | None = "circle",
-        dtype: Any = None,
+        dtype: DTypeLike = None,
     ):
         super().__init__(
             circle,
@@ -168,6 +169,6 @@ class Circle(LossFunctionWrapper):
             remove_diagonal=remove_diagonal,
         )
 
-    def counted(self, y_true: Any, y_pred: Any) -> Any:
+    def counted(self, y_true: ArrayLike, y_pred: ArrayLike) -> Any:
         same, _ = _pairs(y_true, y_true, self.remove_diagonal)
         return same.any(axis=1)  # without another of its class, an embedding has no loss

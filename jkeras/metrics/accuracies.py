@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from jkeras.base import registry, settings
 from jkeras.base.numbers import as_number, count
+from jkeras.base.types import ArrayLike, DTypeLike
 from jkeras.core import graph
 from jkeras.losses.alignment import align, as_floats, same_shape
 from jkeras.losses.crossentropy import class_numbers
@@ -21,14 +22,14 @@ def _as_values(right: jax.Array) -> jax.Array:
     return right.astype(settings.floatx())
 
 
-def accuracy(y_true: Any, y_pred: Any) -> jax.Array:
+def accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """1 where `y_true == y_pred`, else 0."""
     y_true, y_pred = align(jnp.asarray(y_true), jnp.asarray(y_pred))
     return _as_values(y_true == y_pred)
 
 
 @_function
-def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> jax.Array:
+def binary_accuracy(y_true: ArrayLike, y_pred: ArrayLike, threshold: float = 0.5) -> jax.Array:
     """1 where `y_true == (y_pred > threshold)`, else 0.
 
     Args:
@@ -49,7 +50,7 @@ def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> jax.Arr
 
 
 @_function
-def categorical_accuracy(y_true: Any, y_pred: Any) -> jax.Array:
+def categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """1 where the largest prediction is that of the right class, else 0.
 
     Args:
@@ -69,7 +70,7 @@ def categorical_accuracy(y_true: Any, y_pred: Any) -> jax.Array:
 
 
 @_function
-def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> jax.Array:
+def sparse_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """1 where the largest prediction is that of the class number, else 0.
 
     Args:
@@ -90,7 +91,7 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> jax.Array:
 
 
 @_function
-def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> jax.Array:
+def top_k_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike, k: int = 5) -> jax.Array:
     """1 where the right class is among the `k` largest predictions, else 0.
 
     Args:
@@ -113,7 +114,7 @@ def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> jax.Arra
 
 @_function
 def sparse_top_k_categorical_accuracy(
-    y_true: Any, y_pred: Any, k: int = 5, from_sorted_ids: bool = False
+    y_true: ArrayLike, y_pred: ArrayLike, k: int = 5, from_sorted_ids: bool = False
 ) -> jax.Array:
     """1 where the class number is among the `k` largest predictions, else 0.
 
@@ -140,7 +141,7 @@ def sparse_top_k_categorical_accuracy(
 
 
 def _in_top_k(labels: jax.Array, y_pred: jax.Array, k: int) -> jax.Array:
-    """Ties are in; a prediction that is not a number, and a label that is no class, are out."""
+    """Ties are in; a prediction that is not a number, and a label that is not a class, are out."""
     index = jnp.where(labels < 0, y_pred.shape[-1], labels)  # a negative index counts from the end
     own = jnp.take_along_axis(y_pred, index[..., None], axis=-1, mode="fill", fill_value=jnp.nan)
     better = jnp.sum(y_pred > own, axis=-1)
@@ -177,7 +178,7 @@ class BinaryAccuracy(MeanMetricWrapper):
     """
 
     def __init__(
-        self, name: str | None = "binary_accuracy", dtype: Any = None, threshold: float = 0.5
+        self, name: str | None = "binary_accuracy", dtype: DTypeLike = None, threshold: float = 0.5
     ):
         if not 0 <= (-1 if (number := as_number(threshold)) is None else number) <= 1:
             raise ValueError(
@@ -233,7 +234,7 @@ class TopKCategoricalAccuracy(MeanMetricWrapper):
     """
 
     def __init__(
-        self, k: int = 5, name: str | None = "top_k_categorical_accuracy", dtype: Any = None
+        self, k: int = 5, name: str | None = "top_k_categorical_accuracy", dtype: DTypeLike = None
     ):
         super().__init__(top_k_categorical_accuracy, name, dtype, k=count("k", k))
 
@@ -258,7 +259,7 @@ class SparseTopKCategoricalAccuracy(MeanMetricWrapper):
         self,
         k: int = 5,
         name: str | None = "sparse_top_k_categorical_accuracy",
-        dtype: Any = None,
+        dtype: DTypeLike = None,
         from_sorted_ids: bool = False,
     ):
         super().__init__(

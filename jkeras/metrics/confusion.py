@@ -10,6 +10,7 @@ import numpy as np
 
 from jkeras.base import registry
 from jkeras.base.numbers import as_number, count
+from jkeras.base.types import ArrayLike, DTypeLike
 from jkeras.core import scope
 from jkeras.losses.alignment import same_shape
 from jkeras.losses.loss import divide
@@ -33,11 +34,11 @@ def check_thresholds(thresholds: Any) -> list[float]:
 
 
 def decisions(
-    y_true: Any,
-    y_pred: Any,
-    sample_weight: Any,
-    mask: Any,
-    dtype: Any,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    sample_weight: ArrayLike,
+    mask: ArrayLike,
+    dtype: DTypeLike,
     *,
     top_k: int | None = None,
     class_id: int | None = None,
@@ -164,7 +165,12 @@ class _Counts(Metric):
         return {name: jnp.zeros(len(self.thresholds), self.dtype) for name in self._counted}
 
     def update(
-        self, state: State, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Any = None
+        self,
+        state: State,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike = None,
+        mask: ArrayLike = None,
     ) -> State:
         found = decisions(
             y_true,
@@ -186,7 +192,7 @@ class _Counts(Metric):
 class _ConditionCount(_Counts):
     """The base of metrics that are one count."""
 
-    def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None):
+    def __init__(self, thresholds: Any = None, name: str | None = None, dtype: DTypeLike = None):
         super().__init__(dtype, name)
         self._keep_thresholds(thresholds)
 
@@ -287,7 +293,7 @@ class _Share(_Counts):
         top_k: int | None = None,
         class_id: int | None = None,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: DTypeLike = None,
     ):
         super().__init__(dtype, name)
         self.top_k = None if top_k is None else count("top_k", top_k)
@@ -376,7 +382,7 @@ class FBetaScore(Metric):
         beta: float = 1.0,
         threshold: float | None = None,
         name: str | None = "fbeta_score",
-        dtype: Any = None,
+        dtype: DTypeLike = None,
     ):
         super().__init__(dtype, name)
         if average not in (None, "micro", "macro", "weighted"):
@@ -409,7 +415,12 @@ class FBetaScore(Metric):
         return {name: jnp.zeros(classes, self.dtype) for name in names}
 
     def update(
-        self, state: State, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Any = None
+        self,
+        state: State,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike = None,
+        mask: ArrayLike = None,
     ) -> State:
         if np.ndim(y_true) != 2 or np.ndim(y_pred) != 2:
             raise ValueError(
@@ -474,6 +485,6 @@ class F1Score(FBetaScore):
         average: str | None = None,
         threshold: float | None = None,
         name: str | None = "f1_score",
-        dtype: Any = None,
+        dtype: DTypeLike = None,
     ):
         super().__init__(average, 1.0, threshold, name, dtype)

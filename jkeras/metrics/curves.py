@@ -9,6 +9,7 @@ import numpy as np
 
 from jkeras.base import registry, settings
 from jkeras.base.numbers import checked_number
+from jkeras.base.types import ArrayLike, DTypeLike
 from jkeras.losses.loss import divide
 from jkeras.metrics.confusion import check_thresholds, confusion, decisions
 from jkeras.metrics.metric import Metric, State
@@ -82,7 +83,7 @@ class AUC(_Curve):
         curve: str = "ROC",
         summation_method: str = "interpolation",
         name: str | None = None,
-        dtype: Any = None,
+        dtype: DTypeLike = None,
         thresholds: Any = None,
         multi_label: bool = False,
         num_labels: int | None = None,
@@ -124,7 +125,12 @@ class AUC(_Curve):
         return self._zeros(np.shape(args[1])[-1:]) if args else {}
 
     def update(
-        self, state: State, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Any = None
+        self,
+        state: State,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike = None,
+        mask: ArrayLike = None,
     ) -> State:
         found = decisions(y_true, y_pred, sample_weight, mask, self.dtype)
         self._check(found[0].shape)
@@ -170,7 +176,7 @@ class AUC(_Curve):
         weights = jnp.broadcast_to(weights, areas.shape)
         return divide(jnp.sum(areas * weights), jnp.sum(weights))
 
-    def _areas(self, tp: Any, fp: Any, tn: Any, fn: Any) -> jax.Array:
+    def _areas(self, tp: ArrayLike, fp: ArrayLike, tn: ArrayLike, fn: ArrayLike) -> jax.Array:
         if self.curve == "PR" and self.summation_method == "interpolation":
             return _precision_recall_area(tp, fp, fn)
         recall = divide(tp, tp + fn)
@@ -222,7 +228,7 @@ class _AtLeast(_Curve):
         num_thresholds: int,
         class_id: int | None,
         name: str | None,
-        dtype: Any,
+        dtype: DTypeLike,
         **least: float,
     ):
         super().__init__(dtype, name)
@@ -249,7 +255,12 @@ class _AtLeast(_Curve):
         return self._zeros()
 
     def update(
-        self, state: State, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Any = None
+        self,
+        state: State,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike = None,
+        mask: ArrayLike = None,
     ) -> State:
         found = decisions(y_true, y_pred, sample_weight, mask, self.dtype, class_id=self.class_id)
         counts = self._counts([x.reshape(-1, 1) for x in found])
@@ -286,7 +297,7 @@ class SensitivityAtSpecificity(_AtLeast):
         num_thresholds: int = 200,
         class_id: int | None = None,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: DTypeLike = None,
     ):
         super().__init__(num_thresholds, class_id, name, dtype, specificity=specificity)
 
@@ -320,7 +331,7 @@ class SpecificityAtSensitivity(_AtLeast):
         num_thresholds: int = 200,
         class_id: int | None = None,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: DTypeLike = None,
     ):
         super().__init__(num_thresholds, class_id, name, dtype, sensitivity=sensitivity)
 
@@ -354,7 +365,7 @@ class PrecisionAtRecall(_AtLeast):
         num_thresholds: int = 200,
         class_id: int | None = None,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: DTypeLike = None,
     ):
         super().__init__(num_thresholds, class_id, name, dtype, recall=recall)
 
@@ -388,7 +399,7 @@ class RecallAtPrecision(_AtLeast):
         num_thresholds: int = 200,
         class_id: int | None = None,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: DTypeLike = None,
     ):
         super().__init__(num_thresholds, class_id, name, dtype, precision=precision)
 

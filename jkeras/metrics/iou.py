@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.base.numbers import count
+from jkeras.base.types import ArrayLike, DTypeLike
 from jkeras.core import policy, scope
 from jkeras.losses.loss import divide
 from jkeras.metrics.means import masked_weights
@@ -42,7 +43,7 @@ class IoU(Metric):
         num_classes: int,
         target_class_ids: Sequence[int],
         name: str | None = None,
-        dtype: Any = None,
+        dtype: DTypeLike = None,
         ignore_class: int | None = None,
         sparse_y_true: bool = True,
         sparse_y_pred: bool = True,
@@ -69,7 +70,12 @@ class IoU(Metric):
         return {"total_confusion_matrix": zeros, "fractions": zeros.astype("float32")}
 
     def update(
-        self, state: State, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Any = None
+        self,
+        state: State,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike = None,
+        mask: ArrayLike = None,
     ) -> State:
         mask = scope.get_mask(y_pred) if mask is None else mask
         labels = self._classes(y_true, self.sparse_y_true)
@@ -134,13 +140,18 @@ class BinaryIoU(IoU):
         target_class_ids: Sequence[int] = (0, 1),
         threshold: float = 0.5,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: DTypeLike = None,
     ):
         super().__init__(2, target_class_ids, name, dtype)
         self.threshold = threshold
 
     def update(
-        self, state: State, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Any = None
+        self,
+        state: State,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike = None,
+        mask: ArrayLike = None,
     ) -> State:
         mask = scope.get_mask(y_pred) if mask is None else mask
         found = jnp.asarray(y_pred) >= self.threshold
@@ -169,7 +180,7 @@ class MeanIoU(IoU):
         self,
         num_classes: int,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: DTypeLike = None,
         ignore_class: int | None = None,
         sparse_y_true: bool = True,
         sparse_y_pred: bool = True,
@@ -211,7 +222,7 @@ class OneHotIoU(IoU):
         num_classes: int,
         target_class_ids: Sequence[int],
         name: str | None = None,
-        dtype: Any = None,
+        dtype: DTypeLike = None,
         ignore_class: int | None = None,
         sparse_y_pred: bool = False,
         axis: int = -1,
@@ -243,7 +254,7 @@ class OneHotMeanIoU(MeanIoU):
         self,
         num_classes: int,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: DTypeLike = None,
         ignore_class: int | None = None,
         sparse_y_pred: bool = False,
         axis: int = -1,

@@ -3,6 +3,7 @@
 from typing import Any
 
 from jkeras.base import registry
+from jkeras.base.types import Identifier
 from jkeras.losses.loss import function_name
 from jkeras.metrics import accuracies, confusion, probabilistic, regression
 from jkeras.metrics.means import MeanMetricWrapper
@@ -37,7 +38,7 @@ _DEFERRED: dict[str, tuple[Any, ...]] = {
 _DEFERRED |= {"acc": _DEFERRED["accuracy"], "ce": _DEFERRED["crossentropy"]}
 
 
-def get(identifier: Any) -> Any:
+def get(identifier: Identifier) -> Any:
     """Returns a metric for a name, a config, a class, a function or a metric; None for None.
 
     Raises:
@@ -51,7 +52,7 @@ def get(identifier: Any) -> Any:
     return None if identifier is None else registry.resolve(identifier, "metrics", "metric")
 
 
-def is_deferred(identifier: Any) -> bool:
+def is_deferred(identifier: Identifier) -> bool:
     """Says whether an argument of `compile` needs the data's shapes: `"accuracy"`, `"ce"`, ...
 
     Example:
@@ -63,7 +64,7 @@ def is_deferred(identifier: Any) -> bool:
 
 
 def as_metric(
-    identifier: Any, y_true_shape: Any = None, y_pred_shape: Any = None, loss: Any = None
+    identifier: Identifier, y_true_shape: Any = None, y_pred_shape: Any = None, loss: Any = None
 ) -> Metric | None:
     """Returns the metric that an argument of `compile` stands for; None for None.
 
@@ -97,7 +98,7 @@ def as_metric(
     return metric
 
 
-def _find(identifier: Any) -> Any:
+def _find(identifier: Identifier) -> Any:
     if not isinstance(identifier, str):
         return get(identifier)
     known = registry.custom_object(identifier) or registry.find_builtin("metrics", identifier)

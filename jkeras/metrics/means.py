@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.base import registry
+from jkeras.base.types import ArrayLike, DTypeLike
 from jkeras.core import scope
 from jkeras.losses.alignment import align_weights, as_arrays
 from jkeras.losses.loss import (
@@ -19,7 +21,9 @@ from jkeras.losses.loss import (
 from jkeras.metrics.metric import Metric, State
 
 
-def masked_weights(shape: tuple[int, ...], sample_weight: Any, mask: Any, dtype: Any) -> Any:
+def masked_weights(
+    shape: tuple[int, ...], sample_weight: ArrayLike, mask: ArrayLike, dtype: DTypeLike
+) -> Any:
     """Returns weights that broadcast to `shape` and are 0 where masked; None if all count alike.
 
     Raises:
@@ -34,7 +38,9 @@ def masked_weights(shape: tuple[int, ...], sample_weight: Any, mask: Any, dtype:
     return weights
 
 
-def weighted_totals(values: jax.Array, sample_weight: Any, mask: Any) -> tuple[Any, Any]:
+def weighted_totals(
+    values: jax.Array, sample_weight: ArrayLike, mask: ArrayLike
+) -> tuple[Any, Any]:
     """Returns the sum of weighted values, and of the weights: a sample's values are averaged."""
     dtype = values.dtype
     if sample_weight is not None and np.ndim(sample_weight) == 0 and mask is None:
@@ -68,14 +74,14 @@ class Mean(Metric):
         (4.0, 3.0)
     """
 
-    def __init__(self, name: str | None = "mean", dtype: Any = None):
+    def __init__(self, name: str | None = "mean", dtype: DTypeLike = None):
         super().__init__(dtype, name)
 
     def init(self, *args: Any) -> State:
         return {"total": jnp.zeros((), self.dtype), "count": jnp.zeros((), self.dtype)}
 
     def update(
-        self, state: State, values: Any, sample_weight: Any = None, mask: Any = None
+        self, state: State, values: Any, sample_weight: ArrayLike = None, mask: ArrayLike = None
     ) -> State:
         mask = scope.get_mask(values) if mask is None else mask
         values = jnp.asarray(values, self.dtype)
@@ -101,14 +107,14 @@ class Sum(Metric):
         12.0
     """
 
-    def __init__(self, name: str | None = "sum", dtype: Any = None):
+    def __init__(self, name: str | None = "sum", dtype: DTypeLike = None):
         super().__init__(dtype, name)
 
     def init(self, *args: Any) -> State:
         return {"total": jnp.zeros((), self.dtype)}
 
     def update(
-        self, state: State, values: Any, sample_weight: Any = None, mask: Any = None
+        self, state: State, values: Any, sample_weight: ArrayLike = None, mask: ArrayLike = None
     ) -> State:
         mask = scope.get_mask(values) if mask is None else mask
         values = jnp.asarray(values, self.dtype)
@@ -139,7 +145,9 @@ class MeanMetricWrapper(Mean):
         2.0
     """
 
-    def __init__(self, fn: Callable, name: str | None = None, dtype: Any = None, **kwargs: Any):
+    def __init__(
+        self, fn: Callable, name: str | None = None, dtype: DTypeLike = None, **kwargs: Any
+    ):
         super().__init__(name, dtype)
         self.fn = fn
         self._options = tuple(kwargs)
@@ -147,12 +155,22 @@ class MeanMetricWrapper(Mean):
             setattr(self, option, value)
 
     def update(  # type: ignore[override]
-        self, state: State, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Any = None
+        self,
+        state: State,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike = None,
+        mask: ArrayLike = None,
     ) -> State:
         mask = scope.get_mask(y_pred) if mask is None else mask
         function = self.fn.call if isinstance(self.fn, Loss) else self.fn
         options = {name: getattr(self, name) for name in self._options}
         values = function(as_arrays(y_true), as_arrays(y_pred), **options)
+        if values is None or isinstance(values, (str, list, tuple, Mapping)):
+            raise TypeError(
+                f"The function of the metric {self.name!r} returned {values!r:.60}, and not an "
+                "array. Return one value for each sample, or one for all."
+            )
         return super().update(state, values, sample_weight, mask)
 
     def get_config(self) -> dict[str, Any]:
@@ -160,7 +178,7 @@ class MeanMetricWrapper(Mean):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        return cls(**function_arguments(cls, config))
+        return registry.construct(cls, function_arguments(cls, config))
 
 
 class PlainMean(MeanMetricWrapper):
@@ -169,7 +187,7 @@ class PlainMean(MeanMetricWrapper):
     It gives the class a constructor of (name, dtype), with the function's name for name.
     """
 
-    def __init__(self, name: str | None = None, dtype: Any = None):
+    def __init__(self, name: str | None = None, dtype: DTypeLike = None):
         raise NotImplementedError("PlainMean is the base of means of a function.")
 
     def __init_subclass__(
@@ -184,7 +202,7 @@ class PlainMean(MeanMetricWrapper):
 
 def _constructor(function: Callable, default_name: str) -> Callable:
     def __init__(
-        self: MeanMetricWrapper, name: str | None = default_name, dtype: Any = None
+        self: MeanMetricWrapper, name: str | None = default_name, dtype: DTypeLike = None
     ) -> None:
         MeanMetricWrapper.__init__(self, function, name, dtype)
 

@@ -16,6 +16,8 @@ import jax.numpy as jnp
 
 from jkeras import initializers
 from jkeras.base import naming, registry, settings
+from jkeras.base.tracing import concretely
+from jkeras.base.types import DTypeLike, Identifier, Shape, Structure
 from jkeras.core import policy, scope
 from jkeras.core.explain import explaining
 from jkeras.core.parts import find
@@ -95,7 +97,7 @@ class Metric(registry.Configurable):
         self._cells, self._added, self._written, self._making_cells = {}, [], set(), False
         return self
 
-    def __init__(self, dtype: Any = None, name: str | None = None):
+    def __init__(self, dtype: DTypeLike = None, name: str | None = None):
         self.name = name or naming.auto_name(naming.to_snake_case(type(self).__name__))
         self._dtype = settings.floatx() if dtype is None else policy.get_policy(dtype).compute_dtype
 
@@ -117,8 +119,19 @@ class Metric(registry.Configurable):
                 jax.eval_shape(lambda specs: self.update_state(*specs), args)
         named = self.named_variables()
         state = {name: variable.initial_value() for name, variable in named.items()}
-        if type(self).reset_state is Metric.reset_state:
-            return state
+        return self.reset(state) if self.has_own_reset else state
+
+    @property
+    def has_own_reset(self) -> bool:
+        """Whether the class has a `reset_state` of its own, which may keep values."""
+        return type(self).reset_state is not Metric.reset_state
+
+    def reset(self, state: State) -> State:
+        """Returns the state with which the next epoch starts: what `reset_state` makes of one.
+
+        Args:
+            state: The state at the end of the epoch.
+        """
         with self._holding(state) as values:
             self.reset_state()
         return values()
@@ -149,7 +162,7 @@ class Metric(registry.Configurable):
             f"The metric {type(self).__name__} has no method update_state(). Write one."
         )
 
-    def result(self) -> Any:
+    def result(self) -> Structure:
         """Returns the result for all data so far: an array, or a dict of arrays."""
         raise NotImplementedError
 
@@ -189,9 +202,9 @@ class Metric(registry.Configurable):
 
     def add_variable(
         self,
-        shape: Any,
-        initializer: Any = None,
-        dtype: Any = None,
+        shape: Shape,
+        initializer: Identifier = None,
+        dtype: DTypeLike = None,
         aggregation: str = "sum",
         name: str | None = None,
     ) -> Variable:
@@ -224,7 +237,11 @@ class Metric(registry.Configurable):
         return variable
 
     def add_weight(
-        self, shape: Any = (), initializer: Any = None, dtype: Any = None, name: str | None = None
+        self,
+        shape: Shape = (),
+        initializer: Identifier = None,
+        dtype: DTypeLike = None,
+        name: str | None = None,
     ) -> Variable:
         """Makes a variable, as `add_variable` does; the name may come first, as in Keras 2."""
         if isinstance(shape, str):
@@ -265,7 +282,7 @@ class Metric(registry.Configurable):
             return
         self._making_cells = True
         try:
-            with jax.ensure_compile_time_eval():
+            with concretely():
                 start = self._pure_init(*args)
             self._cells |= {name: self._cell(name, value) for name, value in start.items()}
         finally:
@@ -313,6 +330,15 @@ class Metric(registry.Configurable):
         with scope.enter(here):
             yield lambda: {name: here.values[named[name]] for name in state}
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, jax.core.Tracer):
+            raise ValueError(
+                f"The metric {self.name!r} sets self.{name} to a traced value, which means nothing "
+                f"once the traced call has ended.\nKeep it in a variable (`self.{name} = "
+                f"self.add_variable(...)` in __init__(), then `self.{name}.assign(value)`)."
+            )
+        super().__setattr__(name, value)
+
     def __getattr__(self, name: str) -> Any:
         if name in ("name", "dtype"):
             raise RuntimeError(
@@ -340,7 +366,7 @@ class Metric(registry.Configurable):
         return f"<{type(self).__name__} name={self.name}>"
 
 
-def _given(start: jax.Array, shape: Any, dtype: Any) -> jax.Array:
+def _given(start: jax.Array, shape: Shape, dtype: DTypeLike) -> jax.Array:
     return start
 
 
@@ -365,7 +391,7 @@ def _assigning(update: Callable[..., State]) -> Callable[..., None]:
 def _reading(compute: Callable[[Any, State], Any]) -> Callable[..., Any]:
     """Makes `result` of a pure `compute`."""
 
-    def result(self: Metric) -> Any:
+    def result(self: Metric) -> Structure:
         self._make_cells()
         if not self._cells:
             raise ValueError(

@@ -1,7 +1,6 @@
 """Losses of probabilities as metrics."""
 
-from typing import Any
-
+from jkeras.base.types import ArrayLike, DTypeLike
 from jkeras.losses import crossentropy, probabilistic
 from jkeras.losses.alignment import as_arrays
 from jkeras.metrics.means import MeanMetricWrapper, PlainMean, masked_weights
@@ -54,7 +53,7 @@ class BinaryCrossentropy(MeanMetricWrapper):
     def __init__(
         self,
         name: str | None = "binary_crossentropy",
-        dtype: Any = None,
+        dtype: DTypeLike = None,
         from_logits: bool = False,
         label_smoothing: float = 0,
     ):
@@ -86,7 +85,7 @@ class CategoricalCrossentropy(MeanMetricWrapper):
     def __init__(
         self,
         name: str | None = "categorical_crossentropy",
-        dtype: Any = None,
+        dtype: DTypeLike = None,
         from_logits: bool = False,
         label_smoothing: float = 0,
         axis: int = -1,
@@ -121,7 +120,7 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
     def __init__(
         self,
         name: str | None = "sparse_categorical_crossentropy",
-        dtype: Any = None,
+        dtype: DTypeLike = None,
         from_logits: bool = False,
         ignore_class: int | None = None,
         axis: int = -1,
@@ -136,7 +135,12 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
         )
 
     def update(  # type: ignore[override]
-        self, state: State, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Any = None
+        self,
+        state: State,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike = None,
+        mask: ArrayLike = None,
     ) -> State:
         if self.ignore_class is not None and sample_weight is not None:
             labels, _ = crossentropy.class_numbers(y_true, as_arrays(y_pred), self.axis)

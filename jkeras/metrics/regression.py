@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.base import registry
+from jkeras.base.types import ArrayLike, Axis, DTypeLike
 from jkeras.core import graph, scope
 from jkeras.losses import regression
 from jkeras.losses.alignment import align, as_axes, as_floats, pair
@@ -41,11 +42,16 @@ class RootMeanSquaredError(Mean):
         3.0
     """
 
-    def __init__(self, name: str | None = "root_mean_squared_error", dtype: Any = None):
+    def __init__(self, name: str | None = "root_mean_squared_error", dtype: DTypeLike = None):
         super().__init__(name, dtype)
 
     def update(  # type: ignore[override]
-        self, state: State, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Any = None
+        self,
+        state: State,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike = None,
+        mask: ArrayLike = None,
     ) -> State:
         mask = scope.get_mask(y_pred) if mask is None else mask
         y_true, y_pred = pair(y_true, y_pred)
@@ -111,7 +117,7 @@ class LogCoshError(PlainMean, function=regression.log_cosh, called="logcosh"):
     """
 
 
-def cosine(y_true: Any, y_pred: Any, axis: Any = -1) -> jax.Array:
+def cosine(y_true: ArrayLike, y_pred: ArrayLike, axis: Axis = -1) -> jax.Array:
     """The cosine of the angle between targets and predictions: 1 is the same direction."""
     return -regression.cosine_similarity(y_true, y_pred, axis)
 
@@ -130,12 +136,14 @@ class CosineSimilarity(MeanMetricWrapper):
         1.0
     """
 
-    def __init__(self, name: str | None = "cosine_similarity", dtype: Any = None, axis: Any = -1):
+    def __init__(
+        self, name: str | None = "cosine_similarity", dtype: DTypeLike = None, axis: Axis = -1
+    ):
         super().__init__(cosine, name, dtype, axis=axis)
 
 
 # ------------------------------------------------------------------ explained variance
-def output_shape(y_true: Any, y_pred: Any) -> tuple[int, ...]:
+def output_shape(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[int, ...]:
     """Returns the shape of targets and predictions, given as arrays or specs, once aligned."""
     return jax.eval_shape(pair, y_true, y_pred)[1].shape
 
@@ -167,7 +175,7 @@ class R2Score(Metric):
         class_aggregation: str | None = "uniform_average",
         num_regressors: int = 0,
         name: str | None = "r2_score",
-        dtype: Any = None,
+        dtype: DTypeLike = None,
     ):
         super().__init__(dtype, name)
         if class_aggregation not in self._AGGREGATIONS:
@@ -192,7 +200,12 @@ class R2Score(Metric):
         return {name: jnp.zeros(shape, self.dtype) for name, shape in shapes.items()}
 
     def update(
-        self, state: State, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Any = None
+        self,
+        state: State,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike = None,
+        mask: ArrayLike = None,
     ) -> State:
         mask = scope.get_mask(y_pred) if mask is None else mask
         y_true, y_pred = pair(y_true, y_pred)
@@ -246,7 +259,7 @@ def _correlation(function: Any) -> Any:
     return registry.register_builtin("metrics.functions", graph.lift(function))
 
 
-def _centered(y_true: Any, y_pred: Any, axis: Any) -> tuple[jax.Array, ...]:
+def _centered(y_true: ArrayLike, y_pred: ArrayLike, axis: Axis) -> tuple[jax.Array, ...]:
     """Returns both without their means along `axis`, and the means."""
     y_true, y_pred = align(as_floats(y_true), as_floats(y_pred))
     means = [jnp.mean(y, axis, keepdims=True) for y in (y_true, y_pred)]
@@ -254,7 +267,7 @@ def _centered(y_true: Any, y_pred: Any, axis: Any) -> tuple[jax.Array, ...]:
 
 
 @_correlation
-def pearson_correlation(y_true: Any, y_pred: Any, axis: Any = -1) -> jax.Array:
+def pearson_correlation(y_true: ArrayLike, y_pred: ArrayLike, axis: Axis = -1) -> jax.Array:
     """How linearly predictions follow targets: the covariance over both standard deviations.
 
     Args:
@@ -279,7 +292,7 @@ def pearson_correlation(y_true: Any, y_pred: Any, axis: Any = -1) -> jax.Array:
 
 
 @_correlation
-def concordance_correlation(y_true: Any, y_pred: Any, axis: Any = -1) -> jax.Array:
+def concordance_correlation(y_true: ArrayLike, y_pred: ArrayLike, axis: Axis = -1) -> jax.Array:
     """How well predictions equal targets: correlation that means and spreads reduce.
 
     Args:
@@ -319,7 +332,9 @@ class PearsonCorrelation(MeanMetricWrapper):
         1.0
     """
 
-    def __init__(self, name: str | None = "pearson_correlation", dtype: Any = None, axis: Any = -1):
+    def __init__(
+        self, name: str | None = "pearson_correlation", dtype: DTypeLike = None, axis: Axis = -1
+    ):
         super().__init__(pearson_correlation, name, dtype, axis=axis)
 
 
@@ -341,6 +356,6 @@ class ConcordanceCorrelation(MeanMetricWrapper):
     """
 
     def __init__(
-        self, name: str | None = "concordance_correlation", dtype: Any = None, axis: Any = -1
+        self, name: str | None = "concordance_correlation", dtype: DTypeLike = None, axis: Axis = -1
     ):
         super().__init__(concordance_correlation, name, dtype, axis=axis)

@@ -38,7 +38,7 @@ def _is_fraction(value: Any) -> bool:
 
 def _is_frequency(value: Any) -> bool:
     if isinstance(value, Collection) and not isinstance(value, (str, bytes, Mapping)):
-        return all(_is_integer(epoch, 0) for epoch in value)
+        return all(_is_integer(epoch, 1) for epoch in value)
     return _is_count(value)
 
 
@@ -57,7 +57,7 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "epochs": _FROM_ZERO,
     "initial_epoch": _FROM_ZERO,
     "validation_split": (_is_fraction, "a fraction from 0 to 1"),
-    "validation_freq": (_is_frequency, "a positive integer, or a list of epochs"),
+    "validation_freq": (_is_frequency, "a positive integer, or a list of epochs (from 1)"),
     "shuffle": (lambda value: _is_bool(value) or value == "batch", "True or False"),
     "run_eagerly": _BOOL,
     "auto_scale_loss": _BOOL,

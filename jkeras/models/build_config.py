@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+import jax.export
 
+from jkeras.base.types import Shape
 from jkeras.core import graph, pure
 
 
@@ -12,7 +14,8 @@ def specs_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Returns symbolic tensors like the arrays among a call's arguments, for any batch size."""
 
     def spec(x: Any) -> graph.SymbolicTensor:
-        return graph.SymbolicTensor((None, *x.shape[1:]), x.dtype)
+        sizes = [None if jax.export.is_symbolic_dim(n) else n for n in x.shape[1:]]
+        return graph.SymbolicTensor((None, *sizes), x.dtype)
 
     return {
         name: jax.tree.map(spec, value)
@@ -51,7 +54,7 @@ def build(model: Any, config: Mapping[str, Any]) -> None:
         pure.ensure_built(model, **{k: _symbols_for(v, dtypes.get(k)) for k, v in named.items()})
 
 
-def _symbols_for(shapes: Any, dtypes: Any) -> Any:
+def _symbols_for(shapes: Shape, dtypes: Any) -> Any:
     """Makes symbolic tensors of shapes (and dtypes) that come from JSON."""
     if isinstance(shapes, Mapping):
         return {k: _symbols_for(v, dtypes and dtypes[k]) for k, v in shapes.items()}

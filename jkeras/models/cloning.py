@@ -27,7 +27,7 @@ def model_from_json(
         safe_mode: Accepted for Keras's sake: code in JSON is never executed.
 
     Raises:
-        ValueError: If it is no JSON of a model, or a class is unknown.
+        ValueError: If it is not JSON of a model, or a class is unknown.
 
     Example:
         >>> import jkeras as keras
@@ -85,6 +85,11 @@ def clone_model(
     if kwargs:
         raise ValueError(f"clone_model() got unknown arguments: {sorted(kwargs)}.")
 
+    if not (clone_function is None or callable(clone_function)):
+        raise TypeError(
+            "`clone_function` must be a function from a layer to the layer that takes its place, "
+            f"got {clone_function!r}."
+        )
     with registry.copying():
         new = _cloned(model, input_tensors, clone_function, call_function, recursive)
         if isinstance(model, Model) and model.compiled:
@@ -122,7 +127,15 @@ def _cloned(
                 f"supported for Sequential or Functional models; the subclassed "
                 f"{type(model).__name__} {model.name!r} can only be made anew by its config."
             )
-        return _same(model)
+        new = _same(model)
+        build_config = model.get_build_config() if isinstance(model, Model) else None
+        if model.built and not new.built and build_config:
+            new.build_from_config(build_config)
+        return new
+    if found.recorded and (input_tensors, clone_function, call_function) == (None, None, None):
+        new = _same(model)
+        new._restore(model._describe_for_file()["places"])
+        return new
     return _clone_graph(model, found, input_tensors, clone, call_function)
 
 
@@ -172,15 +185,17 @@ def _clone_graph(
     known = dict(zip(map(id, old), new, strict=True))
     layers = {
         id(layer): clone(layer)
-        for layer in found.operations
+        for layer in (found.training or found).operations
         if isinstance(layer, Layer) and not isinstance(layer, InputLayer)
     }
-    for call in found.calls:
+    for call in found.all_calls:
         args, kwargs = graph.replace(call.args, known), graph.replace(call.kwargs, known)
         layer = layers.get(id(call.layer))
         if layer is None:  # a function of keras.ops
             operation = call.layer
             outputs = graph.record(operation.function, args, kwargs, name=operation.kind)
+        elif call.begins:
+            outputs = layer.symbolic_call()
         elif call_function is not None:
             outputs = call_function(layer, *args, **kwargs)
         else:
@@ -189,4 +204,11 @@ def _clone_graph(
         known.update((id(before), after) for before, after in pairs)
     tensors = graph.replace(found.inputs, known), graph.replace(found.outputs, known)
     cls = type(model) if model._is_made_of_tensors else Model
-    return cls(*tensors, name=model._name)
+    copy = cls(*tensors, name=model._name)
+    if found.losses or found.training is not None:
+        other = found.training and graph.replace(
+            (found.training.outputs, found.training.losses), known
+        )
+        losses = graph.replace(found.losses, known)
+        copy._graph = graph.join(*tensors, losses, other, found.recorded)
+    return copy

@@ -22,11 +22,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base import keys
+from jkeras.base.types import Structure
 from jkeras.callbacks.callback import CallbackList
 from jkeras.callbacks.monitor import direction_of
 from jkeras.callbacks.progress import EpochProgress, resolve_verbose
 from jkeras.callbacks.terminate_on_nan import TerminateOnNaN
-from jkeras.core import pure
+from jkeras.core import placement, pure
 from jkeras.models import arguments, sharing
 from jkeras.models.model import Model
 from jkeras.models.session import Training
@@ -156,8 +157,8 @@ class Ensemble:
             name = _difference(marks[0], mark)
             if name:
                 raise ValueError(
-                    f"The members 0 and {member.number} differ in {name}, which is no number that "
-                    "one program can take from outside. Members of other sizes or layers are "
+                    f"The members 0 and {member.number} differ in {name}, which is not a number "
+                    "that one program can take from outside. Members of other sizes or layers are "
                     "another program: make an ensemble of each, or use keras.models.search."
                 )
 
@@ -209,8 +210,8 @@ class Ensemble:
     # -------------------------------------------------------------- training
     def fit(
         self,
-        x: Any,
-        y: Any = None,
+        x: Structure,
+        y: Structure = None,
         batch_size: int | None = None,
         epochs: int = 1,
         verbose: Any = "auto",
@@ -219,7 +220,7 @@ class Ensemble:
         validation_data: Any = None,
         shuffle: bool = True,
         class_weight: Any = None,
-        sample_weight: Any = None,
+        sample_weight: Structure = None,
         initial_epoch: int = 0,
         validation_batch_size: int | None = None,
         validation_freq: Any = 1,
@@ -303,7 +304,11 @@ class Ensemble:
 
     # -------------------------------------------------------------- evaluation, prediction
     def evaluate(
-        self, x: Any, y: Any = None, batch_size: int | None = None, sample_weight: Any = None
+        self,
+        x: Structure,
+        y: Structure = None,
+        batch_size: int | None = None,
+        sample_weight: Structure = None,
     ) -> dict[str, np.ndarray]:
         """Returns the losses and metrics: from names to an array of a value for each member.
 
@@ -322,7 +327,7 @@ class Ensemble:
         run = _Run(self, self._members, plan, 0)
         return loop.fetch(run.evaluate(run.stack()))
 
-    def predict(self, x: Any, batch_size: int = 32, reduce: str | None = None) -> Any:
+    def predict(self, x: Structure, batch_size: int = 32, reduce: str | None = None) -> Any:
         """Returns the members' outputs.
 
         Args:
@@ -793,7 +798,7 @@ def _differing(group: list[_Member], programs: list[Any]) -> dict[int, list[shar
         return {member.number: [] for member in group}
     name = next(filter(None, (_difference(marks[0], mark) for mark in marks[1:])), None)
     if name:
-        raise ValueError(f"The members differ in {name}, which is no number.")
+        raise ValueError(f"The members differ in {name}, which is not a number.")
     first = marks[0][0]  # type: ignore[index]
     places = [k for k, token in enumerate(first) if any(m[0][k] != token for m in marks)]  # type: ignore[index]
     return {
@@ -840,18 +845,21 @@ def _lifting(slots: list[sharing.Number], values: list[Any]) -> Iterator[None]:
 
 
 # ------------------------------------------------------------------ stacks
-def _at(tree: Any, place: Any) -> Any:
+def _at(tree: Structure, place: Any) -> Any:
     """Returns what is at a place, or places, of all arrays' first axes."""
     return jax.tree.map(lambda array: array[place], tree)
 
 
-def _with(stack: Any, place: int, tree: Any) -> Any:
+def _with(stack: Any, place: int, tree: Structure) -> Any:
     """Returns a stack with another tree at a place."""
     return jax.tree.map(lambda array, new: array.at[place].set(new), stack, tree)
 
 
 def _stacked(trees: list[Any]) -> Any:
-    return jax.tree.map(lambda *arrays: jnp.stack(list(map(jnp.asarray, arrays))), *trees)
+    stack = jax.tree.map(lambda *arrays: jnp.stack(list(map(jnp.asarray, arrays))), *trees)
+    where = placement.current()
+    # Under a distribution each device has some of the members, which have nothing to say to others.
+    return stack if where is None else where.send(stack)
 
 
 @functools.partial(jax.jit, static_argnums=1)
@@ -869,7 +877,7 @@ def _in_batches(rows: np.ndarray, size: int) -> list[np.ndarray]:
     return [rows[:cut].reshape(-1, size), rows[cut:][None]]
 
 
-def _reduced(outputs: Any, reduce: str | None) -> Any:
+def _reduced(outputs: Structure, reduce: str | None) -> Any:
     if reduce == "mean":
         return outputs.mean(axis=0)
     if reduce == "vote":

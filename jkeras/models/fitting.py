@@ -10,14 +10,16 @@ import numpy as np
 
 from jkeras.base import keys, settings
 from jkeras.base.platforms import platform
-from jkeras.base.types import Structure
+from jkeras.base.types import ArrayLike, Structure
 from jkeras.callbacks.callback import CallbackList, History
 from jkeras.callbacks.console import is_terminal
 from jkeras.callbacks.progress import EpochProgress, Progress, resolve_verbose
+from jkeras.core import placement, processes
 from jkeras.models import arguments, results
 from jkeras.models.session import Evaluation, Prediction, Session, Training
 from jkeras.training import data as data_module
 from jkeras.training import engine, loop, nans
+from jkeras.training.agreement import Agreement
 from jkeras.training.feeds import Chunk
 
 
@@ -26,6 +28,8 @@ def _pace(model: Any, verbose: int) -> loop.Pace:
         return loop.Pace(1)
     if model.run_eagerly or model.steps_per_execution > 1:
         return loop.Pace(model.steps_per_execution)
+    if placement.spans_processes():  # so that a signal is heard within about a second
+        return loop.Pace(refresh=1.0)
     return loop.Pace(refresh=0.1 if verbose == 1 and is_terminal() else None)
 
 
@@ -61,6 +65,7 @@ class Fit:
         self._place = loop.Place(initial_epoch)  # the first one
         self._ended = False  # whether it was an end that was restored
         self._run: loop.Epochs | None = None
+        self._agreement: Agreement | None = None  # of several processes
         self._last: dict[str, Any] = {}  # the last epoch's logs
         self._random: dict[str, Any] | None = None  # the global generators when training began
         self._keepers: list[Keeper] = []
@@ -85,18 +90,22 @@ class Fit:
         self._called = CallbackList(callbacks, add_history=True, model=model)
         self._called.set_params({"verbose": verbose, "epochs": epochs, "steps": steps})
         progress = EpochProgress(verbose, epochs, steps) if verbose else None
+        pace = _pace(model, verbose)
+        if placement.spans_processes():
+            self._agreement = Agreement(model, "stop_training", pace, self._session.interrupts)
         self._listeners = loop.Listeners(
             self._called,
-            _pace(model, verbose),
+            pace,
             progress,
             lambda: model.stop_training,
             pause=self._pause,
+            meet=None if self._agreement is None else self._agreement.meet,
         )
 
     def validate_on(self, data: Structure, steps: int | None, frequency: Any) -> None:
         """Makes every n-th epoch end with an evaluation."""
         self._validation = Evaluate(self._model, data, steps, getattr(self._feed, "unsent", None))
-        self._validation.listen_with(self._called, pause=self._pause)
+        self._validation.listen_with(self._called, pause=self._pause, meet=self._listeners.meet)
         self._frequency = frequency
 
     def _validate(self, epoch: int) -> Mapping[str, Any] | None:
@@ -129,23 +138,33 @@ class Fit:
         )
         model.stop_training, model._fitting = False, self
         try:
-            self._run.place = self._place
-            called.on_train_begin()
-            try:
-                with session.interrupts:
-                    if not self._ended:
-                        self._run.run(self._place, self._epochs)
-            finally:
-                session.keep_order(self._feed)
-                self._training.publish()
-            session.optimizer.finalize_variable_values(model.trainable_variables)
-            called.on_train_end(dict(self._last))
+            with processes.telling_errors():
+                self._begin()
+                try:
+                    with session.interrupts:
+                        if not self._ended:
+                            self._run.run(self._place, self._epochs)
+                finally:
+                    session.keep_order(self._feed)
+                    self._training.publish()
+                session.optimizer.finalize_variable_values(model.trainable_variables)
+                called.on_train_end(dict(self._last))
+                if self._agreement is not None:
+                    self._agreement.meet("the end of fit")
         finally:
             model._fitting = None
             session.interrupts.patient = False
             for keeper in self._keepers:
                 keeper.close()
         return called.history  # type: ignore[return-value]
+
+    def _begin(self) -> None:
+        self._run.place = self._place  # type: ignore[union-attr]
+        if self._agreement is not None:
+            self._session.interrupts.patient = True  # a signal waits until all know of it
+            data = {k: v for k, v in self._feed.position.items() if isinstance(v, int)}
+            self._agreement.meet(f"the begin of fit: seed and draws {keys.drawn()}, {data}")
+        self._called.on_train_begin()
 
     # -------------------------------------------------------------- for another process
     def guard(self, keeper: "Keeper") -> None:
@@ -164,16 +183,22 @@ class Fit:
     @property
     def interrupted(self) -> bool:
         """Whether a signal has come, and waits until the state is kept."""
+        if self._agreement is not None:
+            return self._agreement.interrupted
         return self._session.interrupts.waiting
 
     def _pause(self) -> None:
+        if self._agreement is not None:
+            self._agreement.meet("between two chunks")
         if self.interrupted:
-            state = self._before_validation or self.read()
+            state = self._before_validation or self.read(copies=placement.current() is None)
             for keeper in self._keepers:
                 keeper.keep(state)
             for keeper in self._keepers:
                 keeper.close()
             self._session.interrupts.deliver()
+            if self._agreement is not None:
+                raise KeyboardInterrupt("Another process of the job was interrupted.")
 
     def _identity(self) -> dict[str, Any]:
         """Returns what another program would do otherwise."""
@@ -195,7 +220,8 @@ class Fit:
         place = run.place if epoch is None else loop.Place(epoch)
         arrays = self._by_path(self._training.state())
         if copies and self._training.donates:  # the next step destroys the cells' arrays
-            copy = np.array if platform() == "cpu" else jnp.copy
+            on_host = platform() == "cpu" and placement.current() is None
+            copy = np.array if on_host else jnp.copy
             arrays = {path: copy(array) for path, array in arrays.items()}
         validation = None if self._validation is None else self._validation.position
         return {
@@ -235,7 +261,10 @@ class Fit:
                 + "\n".join(lines)
                 + "\nRun the program that saved it; give each `fit` a folder of its own."
             )
-        state, outside = self._fill(self._training.state(), saved["arrays"])
+        arrays = saved["arrays"]
+        if hasattr(arrays, "load"):  # they are to lie as those here
+            arrays = arrays.load(self._by_path(self._training.state()))
+        state, outside = self._fill(self._training.state(), arrays)
         self._training.restore(state, outside)
         self._place = loop.Place(saved["epoch"], saved["done"], saved["logs"])
         self._last = dict(saved["last"])
@@ -243,7 +272,7 @@ class Fit:
         if self._place.done:
             # Callbacks of the user's own hear of the epoch again, and what they change is put back.
             self._called.begin_epoch_again(self._place.epoch)
-            self._training.restore(self._fill(self._training.state(), saved["arrays"])[0], outside)
+            self._training.restore(self._fill(self._training.state(), arrays)[0], outside)
         random = saved["random"]
         if random["begin"] is not None:
             keys.set_global_state(random["begin"])
@@ -257,7 +286,7 @@ class Fit:
         self._session.draws = random["draws"]
         keys.set_global_state(random["now"])
 
-    def _by_path(self, tree: Any) -> dict[str, Any]:
+    def _by_path(self, tree: Structure) -> dict[str, Any]:
         leaves, structure = jax.tree.flatten(tree)
         if (
             not self._paths or structure != self._structure
@@ -293,10 +322,14 @@ class Fit:
                 "compile the model as it was when the state was saved."
             )
 
-        def fill(path: Any, array: Any) -> Any:
+        def fill(path: Any, array: ArrayLike) -> Any:
             value = arrays.get(jax.tree_util.keystr(path), array)
             if isinstance(array, jax.Array) and len(array.sharding.device_set) > 1:
-                return jax.device_put(np.asarray(value, array.dtype), array.sharding)
+                if getattr(value, "sharding", None) == array.sharding:
+                    return value
+                value, where = placement.gathered(value), placement.current()
+                put = jax.device_put if where is None else where.put
+                return put(np.asarray(value, array.dtype), array.sharding)
             return jnp.array(value, array.dtype)
 
         return jax.tree_util.tree_map_with_path(fill, state), outside
@@ -376,11 +409,22 @@ class Evaluate:
         return progress
 
     def listen_with(
-        self, called: CallbackList, verbose: int = 0, progress: Any = None, pause: Any = None
+        self,
+        called: CallbackList,
+        verbose: int = 0,
+        progress: Any = None,
+        pause: Any = None,
+        meet: Any = None,
     ) -> None:
         """Makes the callbacks of a `fit` listen."""
+        pace = _pace(self._model, verbose)
+        if placement.spans_processes():
+            pace, meet = (
+                loop.Pace(pace.fixed),
+                meet or Agreement(self._model, "stop_evaluating", pace).meet,
+            )
         self._listeners = loop.Listeners(
-            called, _pace(self._model, verbose), progress, lambda: self._model.stop_evaluating
+            called, pace, progress, lambda: self._model.stop_evaluating, meet=meet
         )
         if pause is not None:
             self._listeners = self._listeners._replace(pause=pause)
@@ -449,8 +493,11 @@ def predict(
         # A chunk of another length is another program: of many lengths, most of the time is spent
         # compiling.
         pace = loop.Pace(1 if count is None or count <= 256 else 64)
-    model.stop_predicting = False
-    listeners = loop.Listeners(called, pace, progress, lambda: model.stop_predicting)
+    model.stop_predicting, meet = False, None
+    if placement.spans_processes():
+        pace = loop.Pace(pace.fixed or 64)
+        meet = Agreement(model, "stop_predicting", pace).meet
+    listeners = loop.Listeners(called, pace, progress, lambda: model.stop_predicting, meet=meet)
     prediction = Prediction(session, described.written)
     called.on_predict_begin()
     done, _ = loop.run_pass("predict", feed, prediction.take, listeners, limit)
@@ -487,14 +534,21 @@ def train_on_batch(
         The loss (and the metrics) before the step; see `evaluate`.
     """
     session: Session = self._compiled_session("train_on_batch")
-    batch = session.read(x, y, sample_weight, None, class_weight).batch
+    given = session.read(x, y, sample_weight, None, class_weight)
+    if not isinstance(given, data_module.ArrayData):
+        raise TypeError(
+            "train_on_batch() takes the arrays of one batch, but `x` gives batches: it is "
+            f"{x!r:.60}. Pass it to fit(), or call train_on_batch(*batch) for each batch in turn."
+        )
+    batch = given.batch
     data = data_module.ArrayData(batch, data_module.check_lengths(batch))
     program = session.program("train", data.example)
     session.check_labels(program, data)
     training = Training(session, program, engine.take_slot)
     training.begin()
-    slots = jax.tree.map(lambda a: jnp.asarray(a)[None], batch)
-    logs = loop.fetch(training.take(Chunk(None, slots, 0, 1)))
+    where = placement.current()
+    batch = batch if where is None else where.send(batch, 0)
+    logs = loop.fetch(training.take(Chunk(None, None, 0, 1, whole=True, rest=batch)))
     training.publish()
     return logs if return_dict else results.as_list(self, logs)
 
@@ -523,5 +577,5 @@ def predict_on_batch(self: Any, x: Structure) -> Any:
     return self.predict(x, batch_size=_rows(x), verbose=0)
 
 
-def _rows(x: Any) -> int:
+def _rows(x: Structure) -> int:
     return max(len(jax.tree.leaves(data_module.as_structure(x, "x"))[0]), 1)

@@ -9,11 +9,12 @@ import jax
 
 from jkeras.base import naming
 from jkeras.base.types import ArrayLike, Structure
-from jkeras.core import graph, shapes
+from jkeras.core import graph, scope, shapes
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
 from jkeras.core.parts import find
 from jkeras.layers.core import Input
+from jkeras.layers.recorded import AddLoss
 from jkeras.models import functional_config, host
 from jkeras.models.model import Model, functional_arguments, is_layer
 
@@ -58,37 +59,60 @@ class Functional(Model):
 
     @property
     def _operations(self) -> list[Any]:
-        return self.operations or self.layers
+        return (self._graph.shown if self._graph.training else self.operations) or self.layers
 
     @property
     def _is_branched(self) -> bool:  # type: ignore[override]
         """Whether the layers do not simply follow one another."""
-        calls = self._graph.calls
-        sources = {id(x.source) for call in calls for x in call.inputs}
-        return (
-            len(graph.symbols(self._graph.inputs)) > 1
-            or sum(len(call.inputs) for call in calls) > len(calls)
-            or min(len(sources), len({id(call.layer) for call in calls})) < len(calls)
-        )
+        return self._graph.is_branched
 
     def _attributes(self) -> dict[str, Any]:
         own = Layer._attributes(self)
         return {"layers": list(dict.fromkeys(find([self.operations, own], is_layer))), **own}
 
-    def call(self, inputs: Structure, training: Any = None, mask: ArrayLike = None) -> Any:
+    def call(self, inputs: Structure, training: bool | None = None, mask: ArrayLike = None) -> Any:
         """Computes the outputs."""
         inputs = self._encode_inputs(inputs)
         if isinstance(inputs, host.Encoded):
             outputs = host.run(self._graph, inputs)
         else:
-            outputs = self._graph.run(arrange_inputs(self._graph, inputs, self.name))
+            arranged = arrange_inputs(self._graph, inputs, self.name)
+            outputs = self._graph.run(arranged, training)
         single = isinstance(outputs, (list, tuple)) and len(outputs) == 1
         return outputs[0] if single else outputs
 
-    def _encode_inputs(self, x: Any) -> Any:
+    def _encode_inputs(self, x: Structure) -> Any:
         if not self._graph.on_host or isinstance(x, host.Encoded):
             return x
         return host.encode(self._graph, arrange_inputs(self._graph, x, self.name))
+
+    def add_loss(self, loss: Any) -> None:
+        """Adds a scalar (or a list of them) to the loss that training minimizes.
+
+        Args:
+            loss: An array, in a `call`; or a symbolic tensor that follows from the model's inputs,
+                which is computed in each step from now on.
+
+        Example:
+            >>> import jkeras as keras, numpy as np
+            >>> inputs = keras.Input((2,))
+            >>> code = keras.layers.Dense(1, kernel_initializer="ones")(inputs)
+            >>> model = keras.Model(inputs, code)
+            >>> model.add_loss(0.1 * keras.ops.mean(code**2))
+            >>> model.compile(loss="mse")
+            >>> round(model.evaluate(np.ones((1, 2)), np.full((1, 1), 2.0), verbose=0), 3)
+            0.4
+        """
+        given = graph.symbols(loss) if scope.current() is None else []
+        if not given or self.call_graph() is None:
+            super().add_loss(loss)
+            return
+        found = self._graph
+        added = [AddLoss()(x) for x in given]
+        training = found.training
+        other = None if training is None else (training.outputs, [*training.losses, *added])
+        ends = found.inputs, found.outputs, [*found.losses, *added]
+        self._graph = graph.join(*ends, other, found.recorded)
 
     # -------------------------------------------------------------- configuration
     _first_output_call = 1
@@ -168,7 +192,7 @@ def arrange_inputs(found: graph.Graph, inputs: Structure, model_name: str) -> li
     return [_fit_input(*part, model_name) for part in zip(where, symbols, leaves, strict=True)]
 
 
-def _paths(tree: Any) -> Any:
+def _paths(tree: Structure) -> Any:
     return jax.tree_util.tree_leaves_with_path(tree)
 
 
@@ -195,7 +219,7 @@ def _is_none(x: Any) -> bool:
     return x is None
 
 
-def _fit_input(path: str, x: graph.SymbolicTensor, array: Any, model_name: str) -> Any:
+def _fit_input(path: str, x: graph.SymbolicTensor, array: ArrayLike, model_name: str) -> Any:
     if array is None and not (x.source is not None and x.source.layer.optional):
         raise ValueError(
             f"The input {x.input_name!r} of the model {model_name!r} is not optional, but None was "
@@ -221,7 +245,7 @@ def _fit_input(path: str, x: graph.SymbolicTensor, array: Any, model_name: str) 
     return fitted if x.dtype in (fitted.dtype, "string") else fitted.astype(x.dtype)
 
 
-def _warn_of_structure(inputs: Any, found: graph.Graph) -> None:
+def _warn_of_structure(inputs: Structure, found: graph.Graph) -> None:
     """Warns, once for each, of inputs in another structure, such as a dict with a key more."""
     wanted = found.inputs
     by_name = isinstance(inputs, Mapping) and _is_list(wanted)
@@ -240,7 +264,7 @@ def _warn_of_structure(inputs: Any, found: graph.Graph) -> None:
         warnings.warn(problem, stacklevel=2)
 
 
-def _outline(tree: Any) -> Any:
+def _outline(tree: Structure) -> Any:
     """Returns a structure without its leaves; one part alone counts as that part."""
     if isinstance(tree, (list, tuple)):
         tree = dict(enumerate(tree))

@@ -3,12 +3,13 @@
 import itertools
 import json
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import jax
 
-from jkeras.base import registry
+from jkeras.base import naming, registry
+from jkeras.base.types import Structure
 from jkeras.core import graph
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.layer import Layer
@@ -16,8 +17,10 @@ from jkeras.core.operations import describe_call, repeat_call
 from jkeras.layers.core import InputLayer
 from jkeras.saving import dialects
 
+# What it holds of losses, and of what is computed in training only; Keras's has none of it.
+_ADDED = ("added_losses", "training_output_layers", "training_added_losses")
 # What the config of a graph holds; a subclass may add arguments of its constructor.
-KEYS = ("name", "trainable", "layers", "input_layers", "output_layers")
+KEYS = ("name", "trainable", "layers", "input_layers", "output_layers", *_ADDED)
 
 Key = tuple[str, int]  # a layer's name, and which of its calls
 
@@ -27,34 +30,57 @@ def describe(model: Any) -> dict[str, Any]:
     """Returns the config of a model with a graph."""
     found = model.call_graph()
     writer = _Writer(found)
-    return {
+    whole = found.training or found
+    config = {
         "name": model._name,
         "trainable": model.trainable,
-        "layers": list(map(writer.entry, found.operations)),
+        "layers": list(map(writer.entry, whole.operations)),
         "input_layers": jax.tree.map(writer.input_history, found.inputs),
         "output_layers": jax.tree.map(writer.output_history, found.outputs),
     }
+    if found.losses:
+        config["added_losses"] = list(map(writer.output_history, found.losses))
+    if found.training is not None:
+        ends = found.training.outputs, list(found.training.losses)
+        config["training_output_layers"], losses = jax.tree.map(writer.output_history, ends)
+        config["training_added_losses"] = losses
+    return config
+
+
+def names_in(found: graph.Graph) -> dict[int, str]:
+    """Returns unique names of a graph's layers and operations by their ids.
+
+    In a recorded graph, parts of different layers may have the same name.
+    """
+    taken: dict[str, int] = {}
+    operations = (found.training or found).operations
+    return {id(operation): naming.claim(str(operation.name), taken) for operation in operations}
 
 
 class _Writer:
     """Names the tensors of one graph by the calls that make them."""
 
     def __init__(self, model_graph: graph.Graph):
-        inside = {id(call) for call in model_graph.calls}
+        made = model_graph.all_calls
+        whole = model_graph.training or model_graph
+        inside = {id(call) for call in made}
         self._calls: dict[int, list[graph.Call]] = defaultdict(list)
-        for call in model_graph.calls:
+        for call in made:
             self._calls[id(call.layer)].append(call)
-        for layer in model_graph.operations:
+        self.names = names_in(model_graph)
+        for layer in whole.operations:
             if isinstance(layer, Layer):  # in the order of the calls, not of the graph
                 calls = [c for c in layer._calls if id(c) in inside]
-                self._calls[id(layer)] = calls or self._calls[id(layer)]
+                if len(calls) == len(self._calls[id(layer)]):
+                    self._calls[id(layer)] = calls
         self._history: dict[int, list[Any]] = {}
         for calls in self._calls.values():
             for index, call in enumerate(calls):
                 for position, x in enumerate(call.output_list):
-                    self._history[id(x)] = [call.layer.name, index, position]
+                    self._history[id(x)] = [self.names[id(call.layer)], index, position]
         for x in graph.symbols(model_graph.inputs):
-            self._history[id(x)] = [x.input_name, 0, 0]
+            layer = None if x.source is None else x.source.layer
+            self._history[id(x)] = [self.names.get(id(layer), x.input_name), 0, 0]
 
     def entry(self, operation: Any) -> dict[str, Any]:
         """Returns a layer's or operation's part of the config."""
@@ -67,8 +93,12 @@ class _Writer:
             nodes = [self._node(described.pop("args"), described.pop("kwargs"))]
             described["config"] = registry.serialize_keras_object(described["config"])
             described["registered_name"] = described["class_name"]
+        name = self.names[id(operation)]
+        if name != operation.name:
+            described["config"] = {**described["config"], "name": name}
+            described["name_root"] = naming.root(operation._name)
         # The same dict, which the registry marks if it meets the layer again.
-        described.update(name=operation.name, inbound_nodes=nodes)
+        described.update(name=name, inbound_nodes=nodes)
         return described
 
     def _node(self, args: Any, kwargs: Any) -> dict[str, Any]:
@@ -78,7 +108,7 @@ class _Writer:
             "kwargs": {k: registry.serialize_keras_object(v) for k, v in values[1].items()},
         }
 
-    def _tensor(self, x: Any) -> Any:
+    def _tensor(self, x: Structure) -> Any:
         if not isinstance(x, SymbolicTensor):
             return x
         return {
@@ -110,8 +140,12 @@ def _output_shift(layer: Any) -> int:
 
 
 # ------------------------------------------------------------------ from a config to tensors
-def rebuild(config: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Makes the layers of a config and calls them; returns the symbolic inputs and outputs.
+def rebuild(config: Mapping[str, Any]) -> tuple[Any, Any, Callable[[Any], Any]]:
+    """Makes the layers of a config and calls them.
+
+    Returns:
+        The symbolic inputs and outputs, and what completes the graph between them by what the
+        config has besides.
 
     Raises:
         ValueError: If calls refer to tensors that none of the layers makes.
@@ -128,10 +162,22 @@ def rebuild(config: Mapping[str, Any]) -> tuple[Any, Any]:
     for entry in config["layers"]:
         reader.add(entry)
     reader.run()
-    return (
-        reader.tensors(config["input_layers"], is_output=False),
-        reader.tensors(config["output_layers"], is_output=True),
-    )
+    inputs = reader.tensors(config["input_layers"], is_output=False)
+
+    def ends(prefix: str) -> tuple[Any, Any]:
+        tensors = reader.tensors(config[f"{prefix}output_layers"], is_output=True)
+        losses = config.get(f"{prefix}added_losses", ())
+        return tensors, [reader.tensors(loss, is_output=True) for loss in losses]
+
+    outputs, losses = ends("")
+    training = ends("training_") if "training_output_layers" in config else None
+
+    def complete(found: graph.Graph) -> graph.Graph:
+        if not losses and training is None:
+            return found
+        return graph.join(inputs, outputs, losses, training)
+
+    return inputs, outputs, complete
 
 
 class _Reader:
@@ -177,14 +223,17 @@ class _Reader:
         while self._ready:
             key = self._ready.popleft()
             target, node = self._calls[key]
-            if next(iter(_histories(node)), None) is None:
+            begins = getattr(target, "begins", False)
+            if next(iter(_histories(node)), None) is None and not begins:
                 raise ValueError(
                     f"Not allowed: the config calls {key[0]!r} on no symbolic tensor, which would "
                     "be computed while it is read."
                 )
             args = [self._fill(a) for a in node.get("args", ())]
             kwargs = {k: self._fill(v) for k, v in node.get("kwargs", {}).items()}
-            if isinstance(target, Layer):
+            if begins:
+                outputs = target.symbolic_call()
+            elif isinstance(target, Layer):
                 outputs = self._call(key, target, args, _given(target, kwargs))
             else:
                 outputs = _call_operation(target, args, kwargs)
@@ -241,7 +290,7 @@ class _Reader:
             )
         return made[position]
 
-    def tensors(self, tree: Any, is_output: bool) -> Any:
+    def tensors(self, tree: Structure, is_output: bool) -> Any:
         """Returns the tensors that a structure of (layer, call, position) names."""
         if isinstance(tree, Mapping):
             return {k: self.tensors(v, is_output) for k, v in tree.items()}
@@ -280,7 +329,7 @@ def make_layer(entry: Mapping[str, Any]) -> Layer:
     config = {k: v for k, v in entry.items() if k != "build_config"}
     layer = registry.deserialize_keras_object(config, area="layers")
     if not isinstance(layer, Layer):
-        raise ValueError(f"The config's entry {entry['class_name']!r} is no layer.")
+        raise ValueError(f"The config's entry {entry['class_name']!r} is not a layer.")
     return layer
 
 

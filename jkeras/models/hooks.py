@@ -106,6 +106,7 @@ class HookObjective:
         loss = model.compute_loss(
             x=batch.x, y=batch.y, y_pred=outputs, sample_weight=batch.sample_weight, **given
         )
+        _check_scalar(loss)
         if any(metric is self._tracker for metric in model.metrics):
             fixed = lax.stop_gradient(jnp.asarray(loss))
             self._tracker.update_state(fixed, sample_weight=batch_size(batch.x))
@@ -129,12 +130,21 @@ class HookObjective:
         return dict(sorted(metrics["logs"].items()))
 
 
+def _check_scalar(loss: Any) -> None:
+    if loss is None or jnp.ndim(loss):
+        got = "None" if loss is None else f"an array of shape {jnp.shape(loss)}"
+        raise ValueError(
+            f"compute_loss() must return one number to minimize, and returned {got}. Return the "
+            "mean over the samples, such as keras.ops.mean(loss)."
+        )
+
+
 def _takes(function: Callable, name: str) -> bool:
     parameters = inspect.signature(function).parameters
     return name in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
-def _without_gradient(array: Any) -> Any:
+def _without_gradient(array: ArrayLike) -> Any:
     fixed, mask = lax.stop_gradient(array), scope.get_mask(array)
     here = scope.current()
     if mask is not None and here is not None:
@@ -144,6 +154,11 @@ def _without_gradient(array: Any) -> Any:
 
 def as_logs(logs: Mapping[str, Any]) -> dict[str, Any]:
     """Returns what a step has returned as logs: one dict of arrays, as Keras's of nested ones."""
+    if not isinstance(logs, Mapping):
+        raise TypeError(
+            "The logs of a step, which train_step(), test_step() and compute_metrics() return, are "
+            f"a dict of numbers by name, got {logs!r:.60}. Return such as {{'loss': loss}}."
+        )
     flat: dict[str, Any] = {}
     for name, value in logs.items():
         if isinstance(value, Mapping):
@@ -580,7 +595,7 @@ def stateless_compute_loss(
     return loss, (list(trainable_variables), new, effects.others)
 
 
-def _objective(model: Any, y_pred: Any, y: Any) -> Any:
+def _objective(model: Any, y_pred: Structure, y: Structure) -> Any:
     if not model.compiled:
         raise ValueError(
             "You must call `compile()` before `compute_loss()`: for example "
@@ -589,7 +604,7 @@ def _objective(model: Any, y_pred: Any, y: Any) -> Any:
     return model._session.objective(y_pred, y)
 
 
-def _flat(x: Any, y: Any, sample_weight: Any, names: Any) -> Batch:
+def _flat(x: Structure, y: Structure, sample_weight: Structure, names: Any) -> Batch:
     return Batch(
         x,
         data_module.as_targets(y, names, "y"),

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from jkeras.base.types import Structure
 from jkeras.core import pure
 from jkeras.layers.adapted import get_config_of_quantization
 from jkeras.models.hooks import StepData, standard
@@ -34,7 +35,7 @@ def own_predict_step(model: Any, named: Mapping[str, Any]) -> Callable[..., tupl
         return None
     paths = {id(variable): path for path, variable in named.items()}
 
-    def step(written: Any, variables: pure.Variables, x: Any) -> tuple[Any, Any]:
+    def step(written: Any, variables: pure.Variables, x: Structure) -> tuple[Any, Any]:
         arrays = {**variables.params, **variables.state}
         lists = [
             [arrays[paths[id(v)]] for v in own]
@@ -73,7 +74,7 @@ def make_predict_function(self: Any, force: bool = False) -> Callable[..., Any]:
         force: Accepted for Keras's sake: the function looks at the model whenever it is called.
     """
 
-    def predict(x: Any, *_: Any) -> Any:
+    def predict(x: Structure, *_: Any) -> Any:
         return self.predict_on_batch(x)
 
     return _function(self, "predict_function", predict)

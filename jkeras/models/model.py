@@ -5,24 +5,29 @@ from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import jax
+import jax.export
 
 from jkeras import saving
 from jkeras.base import naming, registry
 from jkeras.base.old_spellings import OldModel
 from jkeras.base.types import ArrayLike, Data, Shape, Structure
 from jkeras.callbacks.callback import History
-from jkeras.core import graph, pure
+from jkeras.core import graph, placement, pure, serialization
 from jkeras.core.input_spec import check_input
 from jkeras.core.layer import Layer
 from jkeras.core.parts import children, find
+from jkeras.distribution import set_distribution
+from jkeras.export import export_model
 from jkeras.models import (
     arguments,
     build_config,
     compiling,
+    costs,
     fitting,
     functional_config,
     hooks,
     keras_steps,
+    recording,
     results,
     state_tree,
 )
@@ -128,13 +133,20 @@ class Model(OldModel, Layer):
         """
         return None
 
+    functional = recording.functional
+    program = costs.program
+    _describe_for_file = recording.describe_for_file
+    _restore = recording.restore
+    _twin = recording.twin
+    _copied_twin = recording.copied_twin
+
     @property
     def on_host(self) -> bool:
         """Whether the first layers run on the host, since they are of strings."""
         found = self.call_graph()
         return found is not None and found.on_host
 
-    def _encode_inputs(self, x: Any) -> Any:
+    def _encode_inputs(self, x: Structure) -> Any:
         """Runs the first layers of a model that takes strings; returns what the others need."""
         return x
 
@@ -203,7 +215,7 @@ class Model(OldModel, Layer):
 
     # -------------------------------------------------------------- calling
     @hooks.standard
-    def call(self, inputs: Structure, training: Any = None, mask: ArrayLike = None) -> Any:
+    def call(self, inputs: Structure, training: bool | None = None, mask: ArrayLike = None) -> Any:
         """Computes the outputs of a functional model; a subclass writes its own."""
         raise NotImplementedError(
             f"Model {type(self).__name__} has no method call(self, inputs), and was not made "
@@ -218,7 +230,7 @@ class Model(OldModel, Layer):
         single = isinstance(outputs, (list, tuple)) and len(outputs) == 1
         return outputs[0] if single else outputs
 
-    def _cast(self, tree: Any) -> Any:
+    def _cast(self, tree: Structure) -> Any:
         return tree if self.on_host else super()._cast(tree)
 
     def _prepare(self, args: tuple, kwargs: dict[str, Any]) -> None:
@@ -571,10 +583,11 @@ class Model(OldModel, Layer):
         with registry.CustomObjectScope(custom_objects):
             if not ("input_layers" in config and "output_layers" in config):
                 return super().from_config(config)
-            inputs, outputs = functional_config.rebuild(config)
+            inputs, outputs, complete = functional_config.rebuild(config)
             own = {k: v for k, v in config.items() if k not in functional_config.KEYS}
             given = {"inputs": inputs, "outputs": outputs, "name": config.get("name")}
             model = cls(**given, **registry.deserialize_values(own))
+            model._graph = complete(model._graph)
             model._trainable = bool(config.get("trainable", True))  # its layers know for themselves
             return model
 
@@ -590,10 +603,34 @@ class Model(OldModel, Layer):
         own = super()._attributes()
         return {**own, "layers": list(dict.fromkeys(find(own, is_layer)))}
 
+    def distribute(self, distribution: Any) -> Self:
+        """Moves the model to where a distribution has it, and makes that the current one.
+
+        Args:
+            distribution: A distribution; None: back to one device.
+
+        Returns:
+            The model.
+
+        Example:
+            >>> import jkeras as keras
+            >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+            >>> parallel = keras.distribution.DataParallel(devices=["cpu:0"])
+            >>> model.distribute(parallel).layers[0].kernel.value.sharding.mesh.axis_names
+            ('batch',)
+            >>> _ = model.distribute(None)
+        """
+        set_distribution(distribution)
+        optimizer = self._session.optimizer
+        slots = [] if optimizer is None else optimizer.variables
+        placement.move(pure.named_variables(self), slots)
+        return self
+
     # -------------------------------------------------------------- files
     save = saving.save_model
     save_weights = saving.save_weights
     load_weights = saving.load_weights
+    export = export_model
 
     def to_json(self, **kwargs: Any) -> str:
         """Returns the architecture as a JSON string; `keras.models.model_from_json` reads it.
@@ -617,6 +654,7 @@ class Model(OldModel, Layer):
 
         It may be set to the `Variables` that `init`, or a custom training loop, has returned.
         """
+        serialization.know_to_flax(ModelVariables, ("params", "state"))
         return ModelVariables(super().variables, self)
 
     @variables.setter
@@ -630,30 +668,61 @@ class Model(OldModel, Layer):
 class ModelVariables(list):
     """The variables of a model: Keras's list, and the pure core's two dicts.
 
+    As a pytree it is the two dicts; what is made of one, by `jax.tree.map` or in a function, holds
+    arrays in their places.
+
+    Args:
+        variables: The variables.
+        model: The model.
+        arrays: The two dicts, in the model's place.
+
     Attributes:
         params: From paths to the arrays of the trainable weights.
         state: From paths to the arrays of the other variables.
     """
 
-    def __init__(self, variables: list, model: Model):
+    def __init__(self, variables: Any, model: Model | None = None, arrays: Any = None):
         super().__init__(variables)
-        self._model = model
+        self._model, self._arrays = model, arrays
+
+    @classmethod
+    def of_arrays(cls, params: Any, state: Any) -> Self:
+        """Returns one that holds arrays, and has no model."""
+        found = [x for part in (params, state) if isinstance(part, dict) for x in part.values()]
+        return cls(found, arrays=pure.Variables(params, state))
 
     @property
     def params(self) -> dict[str, jax.Array]:
         """From paths to the arrays of the trainable weights."""
-        return pure.read(self._model).params
+        return self._read().params
 
     @property
     def state(self) -> dict[str, jax.Array]:
         """From paths to the arrays of the other variables."""
-        return pure.read(self._model).state
+        return self._read().state
+
+    def _read(self) -> pure.Variables:
+        return self._arrays if self._model is None else pure.read(self._model)
+
+    def replace(self, **changes: Any) -> Self:
+        """Returns one with other `params`, or another `state`."""
+        return self.of_arrays(**{**self._read()._asdict(), **changes})
 
 
-jax.tree_util.register_pytree_node(
+jax.tree_util.register_pytree_with_keys(
     ModelVariables,
-    lambda v: (tuple(pure.read(v._model)), None),
-    lambda _, children: pure.Variables(*children),  # type: ignore[arg-type, return-value]
+    lambda v: (
+        tuple((jax.tree_util.GetAttrKey(k), x) for k, x in v._read()._asdict().items()),
+        None,
+    ),
+    lambda _, children: ModelVariables.of_arrays(*children),
+)
+jax.export.register_pytree_node_serialization(
+    ModelVariables,
+    serialized_name="jkeras.ModelVariables",
+    serialize_auxdata=lambda _: b"",
+    deserialize_auxdata=lambda _: None,
+    from_children=lambda _, children: ModelVariables.of_arrays(*children),
 )
 
 
@@ -663,7 +732,7 @@ def _derive_from(cls: type, kind: type) -> None:
     cls.__bases__ = tuple(bases if kind in bases else [*bases, kind])
 
 
-def _shape_of(tree: Any) -> Any:
+def _shape_of(tree: Structure) -> Any:
     found = graph.symbols(tree)
     return found[0].shape if len(found) == 1 else jax.tree.map(lambda x: x.shape, tree)
 

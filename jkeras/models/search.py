@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jkeras.base.types import Structure
 from jkeras.callbacks.monitor import direction_of
 from jkeras.models import sharing
 from jkeras.models.ensemble import Ensemble
@@ -59,8 +60,8 @@ class CrossValidation:
 
 def cross_validate(
     make_model: Callable[..., Model],
-    x: Any,
-    y: Any,
+    x: Structure,
+    y: Structure,
     folds: Any = 5,
     seed: int = 0,
     stratified: bool = False,
@@ -97,7 +98,7 @@ def cross_validate(
         ((3,), 3)
     """
     count = len(jax.tree.leaves(x)[0])
-    pairs = _folds(folds, count, x, y, seed, stratified)
+    pairs = _folds(folds, count, y, seed, stratified)
     sizes = [(len(train), len(test)) for train, test in pairs]
     ensembles = []
     # Folds of other sizes have another last batch: they are another program.
@@ -110,7 +111,7 @@ def cross_validate(
 
 
 def _folds(
-    folds: Any, count: int, x: Any, y: Any, seed: int, stratified: bool
+    folds: Any, count: int, y: Structure, seed: int, stratified: bool
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     if hasattr(folds, "split"):
         labels = None if y is None else np.asarray(jax.tree.leaves(y)[0])
@@ -169,8 +170,8 @@ class SearchResult:
 
 def search(
     make_model: Callable[..., Model],
-    x: Any,
-    y: Any,
+    x: Structure,
+    y: Structure,
     settings: Mapping[str, Iterable[Any]],
     *,
     method: str = "grid",
@@ -286,16 +287,29 @@ def _train(
             )
 
 
-def _groups(make_model: Callable[..., Model], settings: list[dict[str, Any]]) -> list[list[int]]:
-    """Returns the settings in groups whose models differ in numbers only."""
+def group_by_structure(singles: Iterable[Ensemble]) -> list[list[int]] | None:
+    """Returns the numbers of ensembles of one in groups whose models differ in numbers only.
+
+    None if it cannot be said.
+    """
     groups: dict[Any, list[int]] = {}
-    for number, own in enumerate(settings):
-        given: dict[str, Any] = {name: [value] for name, value in own.items() if name != "seed"}
-        one = Ensemble(make_model, [0], **given)
+    for number, one in enumerate(singles):
         found = sharing.numbered_fingerprint(*one.parts())
         if found is None:
-            raise ValueError("It cannot be said which of the models have one structure.")
+            return None
         tokens, slots = found
         mark = tuple([None if k in slots else token for k, token in enumerate(tokens)])
         groups.setdefault(mark, []).append(number)
     return list(groups.values())
+
+
+def _groups(make_model: Callable[..., Model], settings: list[dict[str, Any]]) -> list[list[int]]:
+    """Returns the settings in groups whose models differ in numbers only."""
+    singles = []
+    for own in settings:
+        given: dict[str, Any] = {name: [value] for name, value in own.items() if name != "seed"}
+        singles.append(Ensemble(make_model, [0], **given))
+    found = group_by_structure(singles)
+    if found is None:
+        raise ValueError("It cannot be said which of the models have one structure.")
+    return found

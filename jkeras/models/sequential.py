@@ -26,7 +26,7 @@ class Sequential(Model):
         name: The name.
 
     Raises:
-        ValueError: If something is no layer, or two layers have the same name.
+        ValueError: If something is not a layer, or two layers have the same name.
 
     Example:
         >>> import jkeras as keras
@@ -59,7 +59,7 @@ class Sequential(Model):
             rebuild: Accepted for Keras's sake.
 
         Raises:
-            ValueError: If it is no layer, or its name is taken.
+            ValueError: If it is not a layer, or its name is taken.
         """
         if graph.is_symbolic(layer) and layer.source is not None and not layer.source.inputs:
             layer = layer.source.layer
@@ -146,7 +146,8 @@ class Sequential(Model):
     @property
     def layers(self) -> list[Layer]:
         """The layers, without the Input."""
-        return [layer for layer in self._stack if not isinstance(layer, InputLayer)]
+        has_input = bool(self._stack) and isinstance(self._stack[0], InputLayer)
+        return self._stack[has_input:]
 
     @layers.setter
     def layers(self, _: Any) -> None:
@@ -279,7 +280,7 @@ class Sequential(Model):
             return super().on_host
         return bool(self.layers) and host.on_host(self.layers[0])
 
-    def _encode_inputs(self, x: Any) -> Any:
+    def _encode_inputs(self, x: Structure) -> Any:
         if not self.on_host or isinstance(x, host.Encoded):
             return x
         if not self._has_inputs:
@@ -289,7 +290,7 @@ class Sequential(Model):
         found: Any = self.call_graph()
         return host.encode(found, arrange_inputs(found, x, self.name))
 
-    def call(self, inputs: Structure, training: Any = None, mask: ArrayLike = None) -> Any:
+    def call(self, inputs: Structure, training: bool | None = None, mask: ArrayLike = None) -> Any:
         """Calls the layers one after the other."""
         here = scope.current()
         outputs = inputs = self._encode_inputs(inputs)

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import logging
+import operator
 import threading
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -14,8 +15,9 @@ import numpy as np
 
 from jkeras.base import compilation_cache, keys, registry
 from jkeras.base.platforms import platform
+from jkeras.base.tracing import concretely
 from jkeras.base.types import ArrayLike, Structure
-from jkeras.core import graph, pure, scope
+from jkeras.core import graph, placement, pure, scope
 from jkeras.core.seeds import SeedGenerator
 from jkeras.core.variable import Variable, read_cells, write_cells
 from jkeras.metrics import Mean
@@ -34,6 +36,8 @@ _log = logging.getLogger("jkeras")
 FACADE = frozenset(
     {"history", "stop_training", "stop_evaluating", "stop_predicting", "_session", "_fitting"}
 )
+# The attribute, not the property: it is read at every call.
+_IS_TRAINABLE = operator.attrgetter("_trainable")
 # A state of at most so many bytes is copied by each chunk and not donated, which takes less time:
 # on a CPU; and elsewhere, where copying a gigabyte takes about a millisecond.
 _SMALL_STATE, _SMALL_STATE_ELSEWHERE = 2**20, 2**28
@@ -61,12 +65,16 @@ class Layout:
         programs: Programs, by what they were made for.
         descriptions: Descriptions, by the specs of the inputs.
         cells: The cells of training, by the paths of the variables outside of the model.
+        where: The distribution by which it is placed; None on one device.
     """
 
     def __init__(self, model: Any):
         self.snapshot = Snapshot(model, FACADE)
         self.named = pure.named_variables(model)
-        self.trainable = [v.trainable for v in self.named.values()]
+        self.where = placement.current()
+        if self.where is not None:
+            self.where.name(self.named)
+        self.trainable = list(map(_IS_TRAINABLE, self.named.values()))
         self.flags = [layer.trainable for layer in self.snapshot.parts]
         self.programs: dict[Any, Any] = {}
         self.descriptions: dict[Any, Description] = {}
@@ -74,14 +82,17 @@ class Layout:
 
     def is_current(self) -> bool:
         """Says whether the model is still made of the same things, and trains the same weights."""
-        return self.snapshot.is_current() and self.trainable == [
-            v.trainable for v in self.named.values()
-        ]
+        return (
+            self.where is placement.current()
+            and self.snapshot.is_current()
+            and self.trainable == list(map(_IS_TRAINABLE, self.named.values()))
+        )
 
     def has_parts_of(self, other: "Layout") -> bool:
         """Says whether programs that were compiled for another layout are right for this one."""
         ids = [[id(v) for v in layout.named.values()] for layout in (self, other)]
-        return self.snapshot.layers == other.snapshot.layers and ids[0] == ids[1]
+        same = self.where is other.where and self.snapshot.layers == other.snapshot.layers
+        return same and ids[0] == ids[1]
 
     def variables(self) -> pure.Variables:
         """Returns the current arrays, for reading only."""
@@ -103,6 +114,7 @@ class Cells:
     Attributes:
         donates: Whether a chunk destroys the arrays it starts from; not those of a small state.
         names: What the optimizer calls the model's variables.
+        shardings: Where the arrays of (params, state, opt_state) lie; None on one device.
     """
 
     def __init__(self, layout: Layout, optimizer: Any, outside: Mapping[str, Variable]):
@@ -116,9 +128,11 @@ class Cells:
         self._all, self._structure = jax.tree.flatten(
             (params, {**state, **outside}, slots), is_leaf=is_cell
         )
-        size = sum(v.size * jnp.dtype(v.variable_dtype).itemsize for v in self._all)
+        size = sum([v.size * jnp.dtype(v.variable_dtype).itemsize for v in self._all])
         self.donates = size > (_SMALL_STATE if platform() == "cpu" else _SMALL_STATE_ELSEWHERE)
         self._outside = {id(v) for v in outside.values()}  # some may be the optimizer's, too
+        where = layout.where
+        self.shardings = where and self._structure.unflatten(where.settle(self._all))
 
     def read(self) -> tuple[Any, Any, Any]:
         """Returns (params, state, opt_state); a chunk will destroy the arrays if `donates`."""
@@ -172,12 +186,19 @@ class Program:
         for metric in self.tracked or ():
             metric.reset_state()
 
-    def chunk(self, select: Any, donate: bool = True) -> Any:
-        """Returns the compiled chunk for a feed's `select`."""
-        key = (select, donate)
+    def chunk(self, select: Any, donate: bool = True, shardings: Any = None) -> Any:
+        """Returns the compiled chunk for a feed's `select`.
+
+        Args:
+            select: Makes a batch of what stays on the device and of one slot.
+            donate: Whether it destroys the arrays of the state before it.
+            shardings: Where those of (params, state, opt_state) lie; None on one device.
+        """
+        leaves, structure = jax.tree.flatten(shardings)
+        key = (select, donate, placement.current(), structure, tuple(leaves))
         if key not in self._chunks:
             functions = [f for f in (self.step, self.logs) if f is not None]
-            make = functools.partial(_make_chunk, self.mode, *key)
+            make = functools.partial(_make_chunk, self.mode, select, donate, shardings)
             if self.eager:
                 self._chunks[key] = _uncompiled(make(*functions))
             elif self.parts is None:
@@ -256,6 +277,9 @@ class Session:
             new.programs, new.descriptions = known.programs, known.descriptions
         else:
             self._shortcut = None
+        if known is not None and known.where is not new.where:  # they lie on the devices of before
+            self.step = np.asarray(self.step)
+            self.rng = None if self.rng is None else np.asarray(self.rng)
         self._layout = new
         return new
 
@@ -295,8 +319,10 @@ class Session:
             names = ["output"] if count == 1 else [f"output_{i + 1}" for i in range(count)]
         if isinstance(outputs, Mapping) and len(jax.tree.leaves(outputs)) == len(outputs):
             return {key: str(key) for key in outputs}
-        nested = isinstance(outputs, (list, tuple, Mapping)) and len(outputs) != len(names)
-        return jax.tree.unflatten(jax.tree.structure(outputs), names) if nested else names
+        listed = not isinstance(outputs, (list, tuple, Mapping)) or (
+            isinstance(outputs, list) and len(outputs) == len(names)
+        )
+        return names if listed else jax.tree.unflatten(jax.tree.structure(outputs), names)
 
     def objective(self, outputs: Structure, y: Structure) -> CompiledObjective:
         """Returns the losses and metrics of `compile` for outputs and targets of these shapes."""
@@ -312,7 +338,7 @@ class Session:
                 )
         return self._objectives[key]
 
-    def _targets(self, y: Any, names: Any) -> list[Any] | None:
+    def _targets(self, y: Structure, names: Any) -> list[Any] | None:
         try:
             targets = per_output(y, names, "y") if y is not None else None
         except ValueError:  # whatever a step of the user's own makes of them
@@ -359,7 +385,7 @@ class Session:
         own = hooks.overridden(self.model)
         rows = None if data.is_stream(given) else batch_size or 32
 
-        def names(x: Any) -> Any:
+        def names(x: Structure) -> Any:
             if "train_step" in own or "test_step" in own:
                 try:
                     return self.describe(_first(x, rows)).names
@@ -509,7 +535,7 @@ class Session:
         Its state is found as a variable from outside of the model, and carried as one.
         """
         if self._draws is None:
-            with scope.outside(), jax.ensure_compile_time_eval():
+            with scope.outside(), concretely():
                 self._draws = SeedGenerator(name="draws")
         return self._draws.next_key()
 
@@ -577,8 +603,10 @@ class Session:
     # -------------------------------------------------------------- prediction
     def known_outputs(self, x: Structure, batch_size: int) -> Any:
         """Returns the outputs for one batch like an earlier one; None if it is not."""
-        shortcut = self._shortcut
-        return None if shortcut is None else shortcut.run(x, batch_size)
+        shortcut, layout = self._shortcut, self._layout
+        if shortcut is None or layout is None or layout.where is not placement.current():
+            return None
+        return shortcut.run(x, batch_size)
 
     def remember(self, x: Structure, prediction: "Prediction") -> None:
         """Notes that the outputs for arrays like `x` can be had as those of a prediction."""
@@ -646,6 +674,14 @@ class _Run:
             named = {**self._layout.named, **self._program.outside}
             for path, value in written.items():
                 named[path].set_cell(value)
+            self._settle()
+
+    def _settle(self) -> None:
+        """Puts the variables that are not the model's own where they belong."""
+        if self._layout.where is not None:
+            self._layout.where.settle(
+                [*self._layout.named.values(), *self._program.outside.values()]
+            )
 
 
 class Training(_Run):
@@ -664,7 +700,7 @@ class Training(_Run):
     def __init__(self, session: Session, program: Program, select: Any, wrap: Any = None):
         super().__init__(session, program)
         self._cells = session.cells(program.outside)
-        run_chunk = program.chunk(select, self._cells.donates)
+        run_chunk = program.chunk(select, self._cells.donates, self._cells.shardings)
         self._run_chunk = run_chunk if wrap is None else wrap(run_chunk)
         self.metrics: Any = program.empty
         self._restored: dict[str, Any] = {}  # values of variables outside, not yet found
@@ -676,7 +712,8 @@ class Training(_Run):
 
     def begin(self) -> None:
         """Starts the metrics again."""
-        self.metrics = self._program.empty
+        empty, objective = self._program.empty, self._program.objective
+        self.metrics = empty if objective is None else objective.restart(empty, self.metrics)
         self._program.reset()
 
     def state(self) -> TrainState:
@@ -752,6 +789,7 @@ class Evaluation(_Run):
         """Starts from the weights as they are now."""
         program, self._layout = self._program, self._session.layout()
         program.reset()
+        self._settle()
         params, state = self._layout.variables()
         state = {**state, **{path: v.cell() for path, v in program.outside.items()}}
         self._variables = pure.Variables(params, state)
@@ -801,6 +839,7 @@ class Prediction(_Run):
         outside = self._program.outside
         self.written = [*self._of_model, *self._session.written_outside(outside)]
         named = {**self._layout.named, **outside}
+        self._settle()
         self._carry: Any = {path: named[path].cell() for path in self.written}
 
     def _arrays(self) -> list[Any]:
@@ -832,7 +871,7 @@ class Prediction(_Run):
         cells = [*self._layout.named.values(), *self._program.outside.values()]
         run_chunk = self._run_chunk
 
-        def run(x: Any) -> Any:
+        def run(x: Structure) -> Any:
             return run_chunk({}, read_cells(cells), None, rest=x)[1][0]
 
         return Shortcut(run, self._layout.snapshot.is_current)
@@ -852,11 +891,61 @@ def _with_variables(select: Callable[[Any, Any], Any]) -> Callable[[Any, Any], A
     return select_with
 
 
-def _make_chunk(mode: str, select: Any, donate: bool, step: Any, logs: Any = None) -> Any:
+def _make_chunk(
+    mode: str, select: Any, donate: bool, shardings: Any, step: Any, logs: Any = None
+) -> Any:
+    where = placement.current()
+    if where is not None:
+        select = _beside_split(where) if mode == "predict" else _splitting(select, where)
+        step, logs = _placing(mode, step, shardings, where), _replicating(logs, where)
     if mode == "predict":
         return engine.make_map(step, select)
     make_batch = select if mode == "train" else _with_variables(select)
     return engine.make_chunk(step, make_batch, logs, donate)
+
+
+# ------------------------------------------------------------------ under a distribution
+def _splitting(select: Any, where: Any) -> Any:
+    """Makes of a feed's `select` one that splits the rows of batches over the devices."""
+
+    def select_split(resident: Any, slot: Any) -> Any:
+        return where.split(select(resident, where.split(slot)))
+
+    return select_split
+
+
+def _beside_split(where: Any) -> Any:
+    return lambda resident, slot: (resident, where.split(slot))
+
+
+def _replicating(function: Any, where: Any) -> Any:
+    return function and (lambda state: where.replicate(function(state)))
+
+
+def _placing(mode: str, step: Any, shardings: Any, where: Any) -> Any:
+    """Makes of a step one whose results lie where the next one expects them.
+
+    Without this XLA may choose: then the next chunk would be another program. In training it is
+    also what makes each device compute only its own part of a gradient.
+    """
+
+    def placed(state: TrainState, batch: Any) -> TrainState:
+        new = step(state, batch)
+        arrays = jax.tree.map(
+            jax.lax.with_sharding_constraint, (new.params, new.state, new.opt_state), shardings
+        )
+        metrics = where.replicate(new.metrics)
+        counters = where.replicate((new.step, state.rng))
+        return TrainState(counters[0], *arrays, metrics, counters[1])
+
+    def whole(state: Any, batch: Any) -> Any:
+        return where.replicate(step(state, batch))
+
+    def predicted(carry: Any, batch: Any) -> Any:
+        new, outputs = step(carry, batch)
+        return where.replicate(new), where.replicate(outputs) if where.spans_processes else outputs
+
+    return {"train": placed, "test": whole, "predict": predicted}[mode]
 
 
 def _uncompiled(run: Callable[..., Any]) -> Callable[..., Any]:
@@ -874,17 +963,17 @@ def spec_of(array: ArrayLike) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(array.shape, jax.dtypes.canonicalize_dtype(array.dtype))
 
 
-def _symbol(array: Any) -> graph.SymbolicTensor:
+def _symbol(array: ArrayLike) -> graph.SymbolicTensor:
     """Returns a symbolic tensor for an array of a batch, its first axis of any size."""
     dtype = jax.dtypes.canonicalize_dtype(array.dtype)
     sample = array.shape[0] if array.ndim else None
     return graph.SymbolicTensor((None, *array.shape[1:]), dtype, sample=sample)
 
 
-def _first(x: Any, rows: int | None) -> Any:
+def _first(x: Structure, rows: int | None) -> Any:
     """Returns the specs of the first rows of arrays; of all, if `rows` is None."""
 
-    def spec(array: Any) -> jax.ShapeDtypeStruct:
+    def spec(array: ArrayLike) -> jax.ShapeDtypeStruct:
         count = array.shape[0] if rows is None else min(rows, array.shape[0])
         return jax.ShapeDtypeStruct((count, *array.shape[1:]), array.dtype)
 

@@ -12,13 +12,14 @@ import functools
 import threading
 import types
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from jkeras.base import naming, settings
+from jkeras.base.types import ArrayLike
 from jkeras.core.graph import Operation, SymbolicTensor
 from jkeras.core.layer import Layer
 from jkeras.core.parts import paths
@@ -41,7 +42,11 @@ _LIBRARIES |= {"typing", "enum", "abc", "dataclasses"}
 # Attributes by which nothing is computed, besides `_arguments`. The arrays of variables are
 # arguments of a program.
 _RECORDS: tuple[tuple[type, frozenset[str]], ...] = (
-    (Variable, frozenset({"_array", "_initializer", "_seed", "_shown", "order", "path"})),
+    (
+        Variable,
+        frozenset({"_array", "_initializer", "_seed", "_shown", "order", "path"})
+        | {"layout", "path_in_model", "placed_like"},
+    ),
     (SymbolicTensor, frozenset({"name"})),
     (Operation, frozenset({"name"})),
     (SeedGenerator, frozenset({"name", "_given_seed"})),
@@ -56,7 +61,7 @@ _RECORDS: tuple[tuple[type, frozenset[str]], ...] = (
         Layer,
         frozenset({"_calls", "_build_shapes", "_path", "_seen_shapes"})
         | {"_session", "_fitting", "_compile_arguments", "history", "optimizer", "loss"}
-        | {"_by_name", "_call_specs", "jit_compile", "run_eagerly"}
+        | {"_by_name", "_call_specs", "jit_compile", "run_eagerly", "_programs"}
         | {"stop_training", "stop_evaluating", "stop_predicting", "steps_per_execution"},
     ),
 )
@@ -69,6 +74,9 @@ _OF_CLASSES = frozenset(
 # what its code does not name.
 _IMPORTED = "import "
 _UNSEEN = frozenset({"globals", "eval", "exec", "open", "input", "__import__"})
+# What is written by value: by far the most; and what holds all that it is as items.
+_BY_VALUE = frozenset({type(None), type(Ellipsis), bool, int, str, bytes})
+_CONTAINERS = (list, tuple, dict, set, frozenset)
 _SETTINGS = ("floatx", "epsilon", "image_data_format", "flash_attention")
 
 
@@ -133,18 +141,29 @@ def numbered_fingerprint(*parts: Any) -> tuple[tuple, dict[int, Number]] | None:
     try:
         while waiting:
             value = waiting.pop()
-            if isinstance(value, Number):
+            if type(value) is Number:
                 slots[len(written)] = value
                 value = value.value
-            plain = _plain(value)
-            if plain is not None:
-                written.append(plain)
+            kind = type(value)
+            if kind in _BY_VALUE:
+                written.append((kind, value))
                 continue
-            number = numbers.setdefault(id(value), len(numbers))
-            written.append(number)
-            if number == len(held):
+            number = numbers.get(id(value))
+            if number is None:
+                if kind in _CONTAINERS:
+                    written.append(kind)
+                    contents = _items(value)
+                else:
+                    plain = _plain(value)
+                    if plain is not None:
+                        written.append(plain)
+                        continue
+                    contents = _contents(value)
+                number = numbers[id(value)] = len(held)
                 held.append(value)
-                waiting += reversed(list(_contents(value)))
+                contents.reverse()
+                waiting += contents
+            written.append(number)
     except _Unknown:
         return None
     return tuple(written), slots
@@ -157,12 +176,12 @@ def _is_of(thing: Any, packages: frozenset[str]) -> bool:
 def _plain(value: Any) -> Any:
     """Returns what stands for a value that is written by itself; None for others."""
     kind = type(value)
-    if value is None or value is Ellipsis or kind in (bool, int, str, bytes):
-        return kind, value
     if kind in (float, complex, range, slice):
         return kind, repr(value)
     if kind is naming.AutomaticName:
         return kind, value.root
+    if isinstance(value, type):
+        return value if (value.__module__ or "").partition(".")[0] in _LIBRARIES else None
     if isinstance(value, (np.ndarray, np.generic, jax.Array)):
         return _constant(value)
     if isinstance(value, (np.dtype, np.ufunc, jax.ShapeDtypeStruct, enum.Enum, types.CodeType)):
@@ -173,17 +192,15 @@ def _plain(value: Any) -> Any:
         if value.__name__.partition(".")[0] not in _LIBRARIES:
             raise _Unknown
         return value
-    if isinstance(value, type):
-        return value if _is_of(value, _LIBRARIES) else None
     if isinstance(value, types.BuiltinFunctionType):
         return value if isinstance(value.__self__, types.ModuleType) else None
     is_global = "<locals>" not in getattr(value, "__qualname__", "<locals>")
-    if is_global and _is_of(value, _LIBRARIES) and not hasattr(value, "__self__"):
+    if is_global and not hasattr(value, "__self__") and _is_of(value, _LIBRARIES):
         return value
     return None
 
 
-def _constant(array: Any) -> tuple:
+def _constant(array: ArrayLike) -> tuple:
     if isinstance(array, jax.core.Tracer) or array.nbytes > _LARGEST_CONSTANT:
         raise _Unknown
     if jax.dtypes.issubdtype(array.dtype, jax.dtypes.prng_key):
@@ -194,30 +211,29 @@ def _constant(array: Any) -> tuple:
     return type(array), value.dtype, value.shape, value.tobytes()
 
 
-def _contents(value: Any) -> Iterator[Any]:
-    """Yields what a value is made of."""
+def _contents(value: Any) -> list[Any]:
+    """Returns what a value is made of."""
     kind = type(value)
-    yield kind
     if kind is types.FunctionType:
-        yield from (value.__code__, value.__defaults__, value.__kwdefaults__, value.__closure__)
-        yield _globals_of(value)
-    elif kind is types.CellType:
-        yield value.cell_contents
-    elif kind is types.MethodType:
-        yield from (value.__func__, value.__self__)
-    elif kind is functools.partial:
-        yield from (value.func, value.args, value.keywords)
-    elif kind is property:
-        yield from (value.fget, value.fset)
-    elif kind in (staticmethod, classmethod):
-        yield value.__func__
-    elif kind in (types.MemberDescriptorType, types.GetSetDescriptorType):
-        yield value.__name__
-    elif isinstance(value, type):
-        yield value.__bases__
-        yield {name: part for name, part in vars(value).items() if name not in _OF_CLASSES}
-    else:
-        yield from _of_object(value)
+        found = [value.__code__, value.__defaults__, value.__kwdefaults__, value.__closure__]
+        return [kind, *found, _globals_of(value)]
+    if kind is types.CellType:
+        return [kind, value.cell_contents]
+    if kind is types.MethodType:
+        return [kind, value.__func__, value.__self__]
+    if kind is functools.partial:
+        return [kind, value.func, value.args, value.keywords]
+    if kind is property:
+        return [kind, value.fget, value.fset]
+    if kind in (staticmethod, classmethod):
+        return [kind, value.__func__]
+    if kind in (types.MemberDescriptorType, types.GetSetDescriptorType):
+        return [kind, value.__name__]
+    if isinstance(value, type):
+        own = {name: part for name, part in vars(value).items() if name not in _OF_CLASSES}
+        return [kind, value.__bases__, own]
+    items = _items(value) if isinstance(value, _CONTAINERS) else []
+    return [kind, *items, *_attributes(value)]
 
 
 def _globals_of(function: types.FunctionType) -> list[Any]:
@@ -245,50 +261,63 @@ def _global_names(code: types.CodeType) -> list[str]:
     return sorted(names)
 
 
-def _of_object(value: Any) -> Iterator[Any]:
-    """Yields the items and attributes of an object of a class written in Python."""
-    kind = type(value)
-    is_container = True
-    if isinstance(value, (list, tuple)):
-        yield len(value)
-        floats = isinstance(value, list)  # those of a tuple cannot be others
+def _items(value: Any) -> list[Any]:
+    """Returns the items of a container; nothing for what is not one."""
+    if isinstance(value, tuple):  # whose floats cannot be others
+        return [len(value), *value]
+    found: list[Any] = []
+    if isinstance(value, list):
+        found.append(len(value))
         for place, item in enumerate(value):
-            yield Number(value, place, item) if floats and type(item) is float else item
+            found.append(Number(value, place, item) if type(item) is float else item)
     elif isinstance(value, dict):
-        yield len(value)
+        found.append(len(value))
         for key, item in value.items():
             own = type(item) is float and type(value) is dict
-            yield from (key, Number(value, key, item) if own else item)
+            found += (key, Number(value, key, item) if own else item)
     elif isinstance(value, (set, frozenset)):
-        if not all(type(item) in (str, int) for item in value):
+        if not {*map(type, value)} <= {str, int}:
             raise _Unknown
-        yield sorted(value, key=repr)
-    else:
-        is_container = False
+        found.append(sorted(value, key=repr))
+    return found
+
+
+def _attributes(value: Any) -> list[Any]:
+    """Returns the attributes of an object of a class written in Python, with their names."""
+    found: list[Any] = []
+    records, slots, is_layer = _of_class(type(value))  # type: ignore[arg-type]
+    own = getattr(value, "__dict__", {})
+    for name, part in own.items():
+        if name not in records and not (is_layer and isinstance(part, Initializer)):
+            found += (name, Number(value, name, part) if type(part) is float else part)
+    is_empty = not own and not hasattr(value, "__dict__")
+    for name in slots:
+        if hasattr(value, name):
+            is_empty = False
+            if name not in records:
+                found += (name, getattr(value, name))
+    if is_empty and not isinstance(value, _CONTAINERS):
+        raise _Unknown  # a lock, a file
+    return found
+
+
+@functools.lru_cache
+def _of_class(kind: type) -> tuple[frozenset[str], list[str], bool]:
+    """Returns the attributes to leave out, the slots, and whether it is a layer of ours."""
+    is_container = issubclass(kind, _CONTAINERS)
     if kind.__module__ == "builtins" and not is_container:
         raise _Unknown  # a generator, an iterator, a memoryview
     if _is_of(kind, _LIBRARIES) and not (is_container or _is_of(kind, _WALKED)):
         raise _Unknown  # what it holds is not in attributes
-    attributes = dict(getattr(value, "__dict__", {}))
-    for base in kind.__mro__:
-        slots = vars(base).get("__slots__", ())
-        for name in (slots,) if isinstance(slots, str) else slots:
-            if hasattr(value, name):
-                attributes[name] = getattr(value, name)
-    if not (attributes or is_container or hasattr(value, "__dict__")):
-        raise _Unknown  # a lock, a file
-    records = {"_arguments"}.union(*(names for base, names in _RECORDS if isinstance(value, base)))
-    ours = isinstance(value, Layer) and _is_of(kind, _WALKED)
-    if ours:
+    records = {"_arguments"}.union(*[names for base, names in _RECORDS if issubclass(kind, base)])
+    is_layer = issubclass(kind, Layer) and _is_of(kind, _WALKED)
+    if is_layer:
         records |= {"_name"}
-    for name, part in attributes.items():
-        if (
-            name not in records
-            and name != "_arguments"
-            and not (ours and isinstance(part, Initializer))
-        ):
-            own = type(part) is float and name in getattr(value, "__dict__", ())
-            yield from (name, Number(value, name, part) if own else part)
+    slots: list[str] = []
+    for base in kind.__mro__:
+        names = vars(base).get("__slots__", ())
+        slots += (names,) if isinstance(names, str) else names
+    return frozenset(records), slots, is_layer
 
 
 # ------------------------------------------------------------------ shared programs
@@ -301,6 +330,7 @@ class _User(NamedTuple):
 
     functions: Sequence[Callable[..., Any]]
     parts: Callable[[], Sequence[Any]]
+    is_compared: bool = False  # whether they were just found to be what the program is for
 
 
 class _Shared:
@@ -316,7 +346,8 @@ class _Shared:
     def _stand_in(self, number: int) -> Callable[..., Any]:
         def function(*args: Any) -> Any:
             user = self._lent.user
-            if number == 0 and fingerprint(*user.parts()) != self._mark:
+            is_known = number or user.is_compared
+            if not is_known and fingerprint(*user.parts()) != self._mark:
                 raise _Changed
             return user.functions[number](*args)
 
@@ -343,7 +374,9 @@ def compile_once(
     functions: Sequence[Callable[..., Any]],
     parts: Callable[[], Sequence[Any]],
 ) -> Callable[..., Any]:
-    """Returns `make(*functions)`, or what runs the program of equal functions.
+    """Returns what runs `make(*functions)`, or the program of equal functions.
+
+    What they compute by is looked at when it runs first, and whenever they are traced again.
 
     Args:
         kind: What else the program depends on: with the parts, the key by which it is known.
@@ -358,26 +391,34 @@ def compile_once(
         >>> times(2)(3.0).item(), times(2)(4.0).item(), times(3)(3.0).item()
         (6.0, 8.0, 9.0)
     """
-    mark = fingerprint(*parts())
-    if mark is None:
-        return make(*functions)
+    user, shared, own = _User(functions, parts), None, None
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        nonlocal shared, own
+        if shared is None and own is None:
+            mark = fingerprint(*parts())
+            if mark is not None:
+                shared = _find(kind, mark, make, len(functions))
+                return shared.run(user._replace(is_compared=True), *args, **kwargs)
+            own = make(*functions)
+        if shared is not None:
+            try:
+                return shared.run(user, *args, **kwargs)
+            except _Changed:
+                own, shared = make(*functions), None
+        return own(*args, **kwargs)
+
+    return run
+
+
+def _find(kind: Hashable, mark: tuple, make: Callable[..., Any], count: int) -> _Shared:
+    """Returns the program that is known by these; made if there is none."""
     key = (kind, mark)
     with _lock:
         shared = _kept.get(key)
         if shared is None:
-            shared = _kept[key] = _Shared(mark, make, len(functions))
+            shared = _kept[key] = _Shared(mark, make, count)
             while len(_kept) > MOST_KEPT:
                 _kept.popitem(last=False)
         _kept.move_to_end(key)
-    user, own = _User(functions, parts), None
-
-    def run(*args: Any, **kwargs: Any) -> Any:
-        nonlocal own
-        if own is None:
-            try:
-                return shared.run(user, *args, **kwargs)
-            except _Changed:
-                own = make(*functions)
-        return own(*args, **kwargs)
-
-    return run
+    return shared

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 import numpy as np
 
 _PARTS = (
@@ -87,4 +88,5 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> Any:
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{name}/")
         else:
-            yield f"{prefix}{name}", np.asarray(value)
+            array = value if isinstance(value, jax.Array) else np.asarray(value)
+            yield f"{prefix}{name}", array

@@ -15,22 +15,23 @@ from jax import lax
 from jkeras.base import settings
 from jkeras.base.numbers import as_integer
 from jkeras.base.platforms import has_fused_attention, platform
+from jkeras.base.types import ArrayLike, Axis, Shape, Sizes
 from jkeras.ops import cpu_convolution
 
 
-def _float(x: Any) -> jax.Array:
+def _float(x: ArrayLike) -> jax.Array:
     """Returns `x` as a floating array: integers become `float32`."""
     x = jnp.asarray(x)
     return x if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(jnp.result_type(x.dtype, float))
 
 
-def _at_least_float32(x: Any) -> jax.Array:
+def _at_least_float32(x: ArrayLike) -> jax.Array:
     """Returns `x` in a dtype in which means and variances may be taken."""
     x = _float(x)
     return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
-def normalize(x: Any, axis: Any = -1, order: Any = 2, epsilon: float = 1e-12) -> jax.Array:
+def normalize(x: ArrayLike, axis: Axis = -1, order: Any = 2, epsilon: float = 1e-12) -> jax.Array:
     """Scales `x` to norm 1 along an axis.
 
     Args:
@@ -48,7 +49,12 @@ def normalize(x: Any, axis: Any = -1, order: Any = 2, epsilon: float = 1e-12) ->
 
 
 def moments(
-    x: Any, axes: Any, keepdims: bool = False, synchronized: bool = False, *, mask: Any = None
+    x: ArrayLike,
+    axes: Axis,
+    keepdims: bool = False,
+    synchronized: bool = False,
+    *,
+    mask: ArrayLike = None,
 ) -> tuple[jax.Array, jax.Array]:
     """Returns mean and variance, computed in at least 32 bits.
 
@@ -77,12 +83,12 @@ def moments(
 
 
 def batch_normalization(
-    x: Any,
-    mean: Any,
-    variance: Any,
+    x: ArrayLike,
+    mean: ArrayLike,
+    variance: ArrayLike,
     axis: int,
-    offset: Any = None,
-    scale: Any = None,
+    offset: ArrayLike = None,
+    scale: ArrayLike = None,
     epsilon: float = 1e-3,
 ) -> jax.Array:
     """Normalizes `x` with a mean and a variance for each index of `axis`.
@@ -106,7 +112,7 @@ def batch_normalization(
     return (x * factor.reshape(shape) + shift.reshape(shape)).astype(x.dtype)
 
 
-def dropout(x: Any, rate: float, key: jax.Array, shape: Any = None) -> jax.Array:
+def dropout(x: ArrayLike, rate: float, key: jax.Array, shape: Shape = None) -> jax.Array:
     """Sets a fraction of `x` to zero, and scales the rest up so that the expected sum stays.
 
     Args:
@@ -124,10 +130,10 @@ def dropout(x: Any, rate: float, key: jax.Array, shape: Any = None) -> jax.Array
 
 # ------------------------------------------------------------------ normalization
 def layer_normalization(
-    x: Any,
-    gamma: Any = None,
-    beta: Any = None,
-    axis: Any = -1,
+    x: ArrayLike,
+    gamma: ArrayLike = None,
+    beta: ArrayLike = None,
+    axis: Axis = -1,
     epsilon: float | None = None,
     *,
     subtract_mean: bool = True,
@@ -152,7 +158,7 @@ def layer_normalization(
 
 
 def rms_normalization(
-    x: Any, scale: Any = None, axis: Any = -1, epsilon: float | None = None
+    x: ArrayLike, scale: ArrayLike = None, axis: Axis = -1, epsilon: float | None = None
 ) -> jax.Array:
     """Divides each sample by its root mean square along an axis (Zhang and Sennrich, 2019).
 
@@ -171,11 +177,11 @@ def rms_normalization(
 
 
 def group_normalization(
-    x: Any,
+    x: ArrayLike,
     groups: int,
     axis: int = -1,
-    gamma: Any = None,
-    beta: Any = None,
+    gamma: ArrayLike = None,
+    beta: ArrayLike = None,
     epsilon: float = 1e-3,
 ) -> jax.Array:
     """Normalizes groups of channels of each sample to mean 0, variance 1 (Wu and He, 2018).
@@ -202,11 +208,11 @@ def group_normalization(
     return (grouped * factor + offset).reshape(x.shape).astype(x.dtype)
 
 
-def _positive_axes(axis: Any, ndim: int) -> tuple[int, ...]:
+def _positive_axes(axis: Axis, ndim: int) -> tuple[int, ...]:
     return tuple(sorted(int(a) % ndim for a in np.atleast_1d(axis)))
 
 
-def _affine(x: jax.Array, scale: Any, offset: Any, axes: Sequence[int]) -> jax.Array:
+def _affine(x: jax.Array, scale: ArrayLike, offset: ArrayLike, axes: Sequence[int]) -> jax.Array:
     """Returns `x * scale + offset`, where these lie along `axes`."""
     shape = [n if i in axes else 1 for i, n in enumerate(x.shape)]
     if scale is not None:
@@ -232,12 +238,12 @@ def _dimension_numbers(ndim: int, data_format: str | None) -> lax.ConvDimensionN
 
 
 def conv(
-    inputs: Any,
+    inputs: ArrayLike,
     kernel: Any,
-    strides: Any = 1,
+    strides: Sizes = 1,
     padding: str = "valid",
     data_format: str | None = None,
-    dilation_rate: Any = 1,
+    dilation_rate: Sizes = 1,
 ) -> jax.Array:
     """Convolution (cross-correlation) over one, two or three axes.
 
@@ -289,12 +295,12 @@ def _convolve(
 
 
 def depthwise_conv(
-    inputs: Any,
+    inputs: ArrayLike,
     kernel: Any,
-    strides: Any = 1,
+    strides: Sizes = 1,
     padding: str = "valid",
     data_format: str | None = None,
-    dilation_rate: Any = 1,
+    dilation_rate: Sizes = 1,
 ) -> jax.Array:
     """Convolution of each channel by itself.
 
@@ -328,13 +334,13 @@ def _pads(padding: str, window: Sequence[int], dilation: Sequence[int]) -> Any:
 
 
 def separable_conv(
-    inputs: Any,
+    inputs: ArrayLike,
     depthwise_kernel: Any,
     pointwise_kernel: Any,
-    strides: Any = 1,
+    strides: Sizes = 1,
     padding: str = "valid",
     data_format: str | None = None,
-    dilation_rate: Any = 1,
+    dilation_rate: Sizes = 1,
 ) -> jax.Array:
     """A depthwise convolution, then one of window size 1 (Chollet, 2017).
 
@@ -352,13 +358,13 @@ def separable_conv(
 
 
 def conv_transpose(
-    inputs: Any,
+    inputs: ArrayLike,
     kernel: Any,
-    strides: Any = 1,
+    strides: Sizes = 1,
     padding: str = "valid",
-    output_padding: Any = None,
+    output_padding: Sizes = None,
     data_format: str | None = None,
-    dilation_rate: Any = 1,
+    dilation_rate: Sizes = 1,
 ) -> jax.Array:
     """The transpose of a convolution: what leads from its outputs' shape back to its inputs'.
 
@@ -405,8 +411,8 @@ def _pool(
     x: jax.Array,
     initial: Any,
     function: Any,
-    pool_size: Any,
-    strides: Any,
+    pool_size: Sizes,
+    strides: Sizes,
     padding: str,
     data_format: str | None,
 ) -> jax.Array:
@@ -427,9 +433,9 @@ def _pool(
 
 
 def max_pool(
-    inputs: Any,
-    pool_size: Any,
-    strides: Any = None,
+    inputs: ArrayLike,
+    pool_size: Sizes,
+    strides: Sizes = None,
     padding: str = "valid",
     data_format: str | None = None,
 ) -> jax.Array:
@@ -450,9 +456,9 @@ def max_pool(
 
 
 def average_pool(
-    inputs: Any,
-    pool_size: Any,
-    strides: Any = None,
+    inputs: ArrayLike,
+    pool_size: Sizes,
+    strides: Sizes = None,
     padding: str = "valid",
     data_format: str | None = None,
 ) -> jax.Array:
@@ -489,7 +495,7 @@ def _spatial_axes(ndim: int, data_format: str | None) -> range:
 
 
 def adaptive_average_pool(
-    inputs: Any, output_size: Any, data_format: str | None = None
+    inputs: ArrayLike, output_size: Sizes, data_format: str | None = None
 ) -> jax.Array:
     """The means of as many windows as asked for, which cover the axes evenly.
 
@@ -507,7 +513,9 @@ def adaptive_average_pool(
     return x
 
 
-def adaptive_max_pool(inputs: Any, output_size: Any, data_format: str | None = None) -> jax.Array:
+def adaptive_max_pool(
+    inputs: ArrayLike, output_size: Sizes, data_format: str | None = None
+) -> jax.Array:
     """The largest values of as many windows as asked for, which cover the axes evenly.
 
     Args:
@@ -525,16 +533,16 @@ def adaptive_max_pool(inputs: Any, output_size: Any, data_format: str | None = N
     return x
 
 
-def _each_axis(ndim: int, output_size: Any, data_format: str | None) -> Any:
+def _each_axis(ndim: int, output_size: Sizes, data_format: str | None) -> Any:
     return zip(_spatial_axes(ndim, data_format), sizes(output_size, ndim - 2), strict=True)
 
 
 # ------------------------------------------------------------------ recurrence
 def recurrent(
     step: Callable,
-    inputs: Any,
-    states: Any,
-    mask: Any = None,
+    inputs: ArrayLike,
+    states: ArrayLike,
+    mask: ArrayLike = None,
     go_backwards: bool = False,
     unroll: bool = False,
     zero_output_for_mask: bool = False,
@@ -592,7 +600,7 @@ def _where(condition: jax.Array, x: jax.Array, y: jax.Array) -> jax.Array:
 
 
 # ------------------------------------------------------------------ attention
-def attention_kernel(flash_attention: bool | None, query: jax.Array, mask: Any) -> Any:
+def attention_kernel(flash_attention: bool | None, query: jax.Array, mask: ArrayLike) -> Any:
     """Returns `"cudnn"` or `"xla"`: what computes attention.
 
     Args:
@@ -612,10 +620,10 @@ def attention_kernel(flash_attention: bool | None, query: jax.Array, mask: Any) 
 
 
 def attention_heads(
-    query: Any,
+    query: ArrayLike,
     key: Any,
     value: Any,
-    mask: Any = None,
+    mask: ArrayLike = None,
     scale: float | None = None,
     dropout_rate: float = 0.0,
     dropout_key: jax.Array | None = None,

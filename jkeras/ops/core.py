@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.base.types import ArrayLike, DTypeLike, Shape
 from jkeras.core import policy
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.operations import as_array, define, export
@@ -20,7 +21,7 @@ op = partial(define, module="ops.core")
 # ------------------------------------------------------------------ conversion
 @op
 def convert_to_tensor(
-    x: Any, dtype: Any = None, sparse: bool | None = None, ragged: bool | None = None
+    x: ArrayLike, dtype: DTypeLike = None, sparse: bool | None = None, ragged: bool | None = None
 ) -> jax.Array:
     """Returns `x` as a JAX array.
 
@@ -40,7 +41,7 @@ def convert_to_tensor(
     return jnp.asarray(x, None if dtype is None else policy.standardize_dtype(dtype))
 
 
-def convert_to_numpy(x: Any) -> np.ndarray:
+def convert_to_numpy(x: ArrayLike) -> np.ndarray:
     """Returns `x` as a NumPy array.
 
     Example:
@@ -62,7 +63,7 @@ def is_tensor(x: Any) -> bool:
     return isinstance(x, jax.Array)
 
 
-def shape(x: Any) -> tuple[int | None, ...]:
+def shape(x: ArrayLike) -> tuple[int | None, ...]:
     """Returns the shape; None stands for the unknown sizes of a symbolic tensor.
 
     Example:
@@ -75,18 +76,18 @@ def shape(x: Any) -> tuple[int | None, ...]:
     return tuple(x.shape) if isinstance(x, (SymbolicTensor, Variable)) else jnp.shape(as_array(x))
 
 
-def ndim(x: Any) -> int:
+def ndim(x: ArrayLike) -> int:
     """Returns the number of axes."""
     return len(shape(x))
 
 
-def size(x: Any) -> int | None:
+def size(x: ArrayLike) -> int | None:
     """Returns the number of elements; None for a symbolic tensor of unknown size."""
     sizes = [n for n in shape(x) if n is not None]
     return math.prod(sizes) if len(sizes) == ndim(x) else None
 
 
-def dtype(x: Any) -> str:
+def dtype(x: ArrayLike) -> str:
     """Returns the name of the dtype.
 
     Example:
@@ -98,7 +99,7 @@ def dtype(x: Any) -> str:
 
 
 @op
-def cast(x: Any, dtype: Any) -> jax.Array:
+def cast(x: ArrayLike, dtype: DTypeLike) -> jax.Array:
     """Returns `x` in another dtype; towards integers, fractions are cut off.
 
     Example:
@@ -110,7 +111,7 @@ def cast(x: Any, dtype: Any) -> jax.Array:
 
 
 @op
-def saturate_cast(x: Any, dtype: Any) -> jax.Array:
+def saturate_cast(x: ArrayLike, dtype: DTypeLike) -> jax.Array:
     """Returns `x` in another dtype; what is outside of its range becomes its nearest end.
 
     Example:
@@ -126,7 +127,7 @@ def saturate_cast(x: Any, dtype: Any) -> jax.Array:
     return jnp.clip(x, number(max(low, lowest)), number(min(high, highest))).astype(wanted)
 
 
-def _range(dtype: Any) -> tuple[float, float]:
+def _range(dtype: DTypeLike) -> tuple[float, float]:
     if jnp.issubdtype(dtype, jnp.integer):
         integers = jnp.iinfo(dtype)
         return int(integers.min), int(integers.max)
@@ -168,7 +169,7 @@ def custom_gradient(f: Callable) -> Callable:
 
 # ------------------------------------------------------------------ parts of arrays
 @op
-def unstack(x: Any, num: int | None = None, axis: int = 0) -> list[jax.Array]:
+def unstack(x: ArrayLike, num: int | None = None, axis: int = 0) -> list[jax.Array]:
     """Returns the parts along `axis` as a list.
 
     Raises:
@@ -181,7 +182,7 @@ def unstack(x: Any, num: int | None = None, axis: int = 0) -> list[jax.Array]:
 
 
 @partial(op, arrays="inputs", called_with="inputs start_indices")
-def slice(inputs: Any, start_indices: Any, shape: Any) -> jax.Array:
+def slice(inputs: ArrayLike, start_indices: Any, shape: Shape) -> jax.Array:
     """Returns the part of this shape from `start_indices` on; a size of -1 reaches to the end.
 
     The start may be traced by JAX; it is moved where the part would not fit.
@@ -200,7 +201,7 @@ def slice(inputs: Any, start_indices: Any, shape: Any) -> jax.Array:
 
 
 @partial(op, arrays="inputs updates", called_with="inputs start_indices updates")
-def slice_update(inputs: Any, start_indices: Any, updates: Any) -> jax.Array:
+def slice_update(inputs: ArrayLike, start_indices: Any, updates: Any) -> jax.Array:
     """Returns `inputs` with the part from `start_indices` on replaced by `updates`.
 
     Example:
@@ -215,7 +216,7 @@ def slice_update(inputs: Any, start_indices: Any, updates: Any) -> jax.Array:
 
 
 @op
-def scatter(indices: Any, values: Any, shape: Any) -> jax.Array:
+def scatter(indices: ArrayLike, values: Any, shape: Shape) -> jax.Array:
     """Returns zeros of this shape, to which `values` are added at `indices`.
 
     Args:
@@ -234,7 +235,7 @@ def scatter(indices: Any, values: Any, shape: Any) -> jax.Array:
 
 @op
 def scatter_update(
-    inputs: Any, indices: Any, updates: Any, reduction: str | None = None
+    inputs: ArrayLike, indices: ArrayLike, updates: Any, reduction: str | None = None
 ) -> jax.Array:
     """Returns `inputs` with `updates` put, or reduced into it, at `indices`.
 
@@ -263,7 +264,7 @@ def scatter_update(
     )
 
 
-def _places(indices: Any) -> tuple[jax.Array, ...]:
+def _places(indices: ArrayLike) -> tuple[jax.Array, ...]:
     return tuple(jnp.moveaxis(jnp.asarray(indices), -1, 0))
 
 
@@ -338,7 +339,7 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable, init_val: Any) -> Any:
 def scan(
     f: Callable,
     init: Any,
-    xs: Any = None,
+    xs: ArrayLike = None,
     length: int | None = None,
     reverse: bool = False,
     unroll: Any = 1,
@@ -380,7 +381,7 @@ def associative_scan(f: Callable, elems: Any, reverse: bool = False, axis: int =
 
 
 @partial(op, called_with="f xs", arrays="")
-def map(f: Callable, xs: Any) -> Any:
+def map(f: Callable, xs: ArrayLike) -> Any:
     """Applies `f` to each part along the first axis, one after another.
 
     Example:

@@ -3,16 +3,16 @@
 import math
 import re
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from jkeras.base.types import ArrayLike
 from jkeras.core.operations import define, export
 
 
 @partial(define, module="ops.einops", arrays="tensor", called_with="tensor pattern axes_lengths")
-def rearrange(tensor: Any, pattern: str, **axes_lengths: int) -> jax.Array:
+def rearrange(tensor: ArrayLike, pattern: str, **axes_lengths: int) -> jax.Array:
     """Splits, reorders and joins axes as a pattern says.
 
     Args:

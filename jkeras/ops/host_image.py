@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from jkeras.base.types import ArrayLike
+
 
 def _cubic(x: np.ndarray) -> np.ndarray:
     near = (1.5 * x - 2.5) * x * x + 1
@@ -62,13 +64,13 @@ def _resize_axis(x: np.ndarray, axis: int, length: int, interpolation: str) -> n
 
 
 def fit(
-    x: Any,
+    x: ArrayLike,
     size: tuple[int, int],
     crop_to_aspect_ratio: bool = False,
     pad_to_aspect_ratio: bool = False,
     fill_value: float = 0.0,
     xp: Any = np,
-) -> Any:
+) -> ArrayLike:
     """Cuts images, or fills them up, to the ratio of a size.
 
     Args:

@@ -10,6 +10,7 @@ import jax.scipy.ndimage
 
 from jkeras.base import settings
 from jkeras.base.numbers import as_integer
+from jkeras.base.types import ArrayLike, Seed, Shape, Sizes
 from jkeras.core.operations import define
 from jkeras.core.seeds import as_key
 from jkeras.ops import arrays as nn
@@ -20,7 +21,7 @@ op = partial(define, module="ops.image")
 
 
 # ------------------------------------------------------------------ layouts
-def _ranked(images: Any, *ranks: int) -> jax.Array:
+def _ranked(images: ArrayLike, *ranks: int) -> jax.Array:
     images = jnp.asarray(images)
     if images.ndim not in ranks:
         raise ValueError(
@@ -31,7 +32,7 @@ def _ranked(images: Any, *ranks: int) -> jax.Array:
 
 
 def _channels_last(
-    function: Callable[[jax.Array], jax.Array], images: Any, data_format: Any, axes: int = 2
+    function: Callable[[jax.Array], jax.Array], images: ArrayLike, data_format: Any, axes: int = 2
 ) -> jax.Array:
     """Applies a function of batches of images with channels last to images of any layout."""
     images = _ranked(images, axes + 1, axes + 2)
@@ -53,13 +54,13 @@ def _one_of(name: str, value: Any, allowed: Any) -> None:
 
 
 # ------------------------------------------------------------------ colors
-def _color(images: Any, data_format: Any) -> tuple[jax.Array, int]:
+def _color(images: ArrayLike, data_format: Any) -> tuple[jax.Array, int]:
     images = _ranked(images, 3, 4)
     first = settings.standardize_data_format(data_format) == "channels_first"
     return images, -3 if first else -1
 
 
-def _float_color(images: Any, data_format: Any) -> tuple[jax.Array, int]:
+def _float_color(images: ArrayLike, data_format: Any) -> tuple[jax.Array, int]:
     images, axis = _color(images, data_format)
     if not jnp.issubdtype(images.dtype, jnp.floating):
         raise ValueError(
@@ -69,7 +70,7 @@ def _float_color(images: Any, data_format: Any) -> tuple[jax.Array, int]:
 
 
 @partial(op, class_name="RGBToGrayscale")
-def rgb_to_grayscale(images: Any, data_format: str | None = None) -> jax.Array:
+def rgb_to_grayscale(images: ArrayLike, data_format: str | None = None) -> jax.Array:
     """Returns `0.2989 * red + 0.5870 * green + 0.1140 * blue`; images of one channel stay.
 
     Example:
@@ -86,7 +87,7 @@ def rgb_to_grayscale(images: Any, data_format: str | None = None) -> jax.Array:
 
 
 @partial(op, class_name="RGBToHSV")
-def rgb_to_hsv(images: Any, data_format: str | None = None) -> jax.Array:
+def rgb_to_hsv(images: ArrayLike, data_format: str | None = None) -> jax.Array:
     """Returns hue, saturation and value of floats from 0 to 1.
 
     Example:
@@ -112,7 +113,7 @@ def rgb_to_hsv(images: Any, data_format: str | None = None) -> jax.Array:
 
 
 @partial(op, class_name="HSVToRGB")
-def hsv_to_rgb(images: Any, data_format: str | None = None) -> jax.Array:
+def hsv_to_rgb(images: ArrayLike, data_format: str | None = None) -> jax.Array:
     """Returns red, green and blue of hue, saturation and value from 0 to 1.
 
     Example:
@@ -144,7 +145,7 @@ _METHODS = {
 
 @op
 def resize(
-    images: Any,
+    images: ArrayLike,
     size: tuple[int, int],
     interpolation: str = "bilinear",
     antialias: bool = False,
@@ -231,7 +232,7 @@ _HEIGHT, _WIDTH = ("top", "bottom", "height"), ("left", "right", "width")
 
 @op
 def crop_images(
-    images: Any,
+    images: ArrayLike,
     top_cropping: int | None = None,
     left_cropping: int | None = None,
     bottom_cropping: int | None = None,
@@ -271,7 +272,7 @@ def crop_images(
 
 @op
 def pad_images(
-    images: Any,
+    images: ArrayLike,
     top_padding: int | None = None,
     left_padding: int | None = None,
     bottom_padding: int | None = None,
@@ -311,9 +312,9 @@ def pad_images(
 
 @partial(op, arrays="images scale translation", called_with="images output_shape scale translation")
 def scale_and_translate(
-    images: Any,
-    output_shape: Any,
-    scale: Any,
+    images: ArrayLike,
+    output_shape: Shape,
+    scale: ArrayLike,
     translation: Any,
     spatial_dims: Any,
     method: str,
@@ -346,10 +347,10 @@ def scale_and_translate(
 
 # ------------------------------------------------------------------ patches
 def _patches(
-    images: Any,
-    size: Any,
-    strides: Any,
-    dilation_rate: Any,
+    images: ArrayLike,
+    size: Sizes,
+    strides: Sizes,
+    dilation_rate: Sizes,
     padding: str,
     data_format: Any,
     axes: int,
@@ -379,10 +380,10 @@ def _patches(
 
 @op
 def extract_patches(
-    images: Any,
-    size: Any,
-    strides: Any = None,
-    dilation_rate: Any = 1,
+    images: ArrayLike,
+    size: Sizes,
+    strides: Sizes = None,
+    dilation_rate: Sizes = 1,
     padding: str = "valid",
     data_format: str | None = None,
 ) -> jax.Array:
@@ -408,9 +409,9 @@ def extract_patches(
 @partial(define, module="ops.image", arrays="volumes")
 def extract_patches_3d(
     volumes: Any,
-    size: Any,
-    strides: Any = None,
-    dilation_rate: Any = 1,
+    size: Sizes,
+    strides: Sizes = None,
+    dilation_rate: Sizes = 1,
     padding: str = "valid",
     data_format: str | None = None,
 ) -> jax.Array:
@@ -441,7 +442,7 @@ def _gauss(size: int, sigma: Any) -> jax.Array:
 
 @op
 def gaussian_blur(
-    images: Any,
+    images: ArrayLike,
     kernel_size: tuple[int, int] = (3, 3),
     sigma: tuple[float, float] = (1.0, 1.0),
     data_format: str | None = None,
@@ -464,7 +465,7 @@ def gaussian_blur(
 
 
 @op
-def sobel_edges(images: Any, data_format: str | None = None) -> jax.Array:
+def sobel_edges(images: ArrayLike, data_format: str | None = None) -> jax.Array:
     """Returns the slopes of images along height and width, in a new last axis (Sobel, 1968).
 
     Example:
@@ -534,7 +535,11 @@ _ORDERS = {"nearest": 0, "bilinear": 1}
 
 @op
 def map_coordinates(
-    inputs: Any, coordinates: Any, order: int, fill_mode: str = "constant", fill_value: float = 0
+    inputs: ArrayLike,
+    coordinates: Any,
+    order: int,
+    fill_mode: str = "constant",
+    fill_value: float = 0,
 ) -> jax.Array:
     """Returns the values of an array at places between its elements.
 
@@ -565,7 +570,7 @@ def map_coordinates(
 
 
 def _sample(
-    x: jax.Array, rows: jax.Array, columns: jax.Array, order: int, mode: str, fill_value: Any
+    x: jax.Array, rows: jax.Array, columns: jax.Array, order: int, mode: str, fill_value: ArrayLike
 ) -> jax.Array:
     """Returns the pixels of a batch at `rows` and `columns`, of shape (batch, height, width)."""
 
@@ -586,7 +591,7 @@ def _grid(x: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 @op
 def affine_transform(
-    images: Any,
+    images: ArrayLike,
     transform: Any,
     interpolation: str = "bilinear",
     fill_mode: str = "constant",
@@ -625,9 +630,18 @@ def affine_transform(
     return _channels_last(run, images, data_format)
 
 
+def projection(start: jax.Array, end: jax.Array) -> jax.Array:
+    """Returns the eight numbers of the projection that takes four points `end` to `start`."""
+    (x, y), (u, v) = end.T, start.T
+    zero, one = jnp.zeros(4), jnp.ones(4)
+    upper = jnp.stack([x, y, one, zero, zero, zero, -x * u, -y * u], axis=1)
+    lower = jnp.stack([zero, zero, zero, x, y, one, -x * v, -y * v], axis=1)
+    return jnp.linalg.solve(jnp.concatenate([upper, lower]), jnp.concatenate([u, v]))
+
+
 @op
 def perspective_transform(
-    images: Any,
+    images: ArrayLike,
     start_points: Any,
     end_points: Any,
     interpolation: str = "bilinear",
@@ -646,19 +660,11 @@ def perspective_transform(
     """
     _one_of("interpolation", interpolation, _ORDERS)
 
-    def solve(start: jax.Array, end: jax.Array) -> jax.Array:
-        """Returns the numbers of the projection that takes `end` to `start`."""
-        (x, y), (u, v) = end.T, start.T
-        zero, one = jnp.zeros(4), jnp.ones(4)
-        upper = jnp.stack([x, y, one, zero, zero, zero, -x * u, -y * u], axis=1)
-        lower = jnp.stack([zero, zero, zero, x, y, one, -x * v, -y * v], axis=1)
-        return jnp.linalg.solve(jnp.concatenate([upper, lower]), jnp.concatenate([u, v]))
-
     def run(x: jax.Array) -> jax.Array:
         shape = (x.shape[0], 4, 2)
         start = jnp.broadcast_to(jnp.asarray(start_points, "float32"), shape)
         end = jnp.broadcast_to(jnp.asarray(end_points, "float32"), shape)
-        a0, a1, a2, b0, b1, b2, c0, c1 = jax.vmap(solve)(start, end).T[:, :, None, None]
+        a0, a1, a2, b0, b1, b2, c0, c1 = jax.vmap(projection)(start, end).T[:, :, None, None]
         rows, columns = _grid(x)
         depth = c0 * columns + c1 * rows + 1
         sources = (
@@ -672,13 +678,13 @@ def perspective_transform(
 
 @op
 def elastic_transform(
-    images: Any,
+    images: ArrayLike,
     alpha: float = 20.0,
     sigma: float = 5.0,
     interpolation: str = "bilinear",
     fill_mode: str = "reflect",
     fill_value: float = 0.0,
-    seed: Any = None,
+    seed: Seed = None,
     data_format: str | None = None,
 ) -> jax.Array:
     """Distorts images by smooth random shifts (Simard et al., 2003).

@@ -8,18 +8,19 @@ import jax
 import jax.numpy as jnp
 import jax.scipy.linalg
 
+from jkeras.base.types import ArrayLike, Axis
 from jkeras.core.operations import define, export
 from jkeras.ops.numpy import slogdet as slogdet
 
 op = partial(define, module="ops.linalg")
 
 
-def _float(x: Any) -> jax.Array:
+def _float(x: ArrayLike) -> jax.Array:
     x = jnp.asarray(x)
     return x if jnp.issubdtype(x.dtype, jnp.inexact) else x.astype("float32")
 
 
-def _square(x: Any) -> jax.Array:
+def _square(x: ArrayLike) -> jax.Array:
     x = _float(x)
     if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
         raise ValueError(
@@ -29,7 +30,7 @@ def _square(x: Any) -> jax.Array:
 
 
 @op
-def cholesky(x: Any, upper: bool = False) -> jax.Array:
+def cholesky(x: ArrayLike, upper: bool = False) -> jax.Array:
     """Returns the triangular factor of symmetric positive definite matrices.
 
     Args:
@@ -43,7 +44,7 @@ def cholesky(x: Any, upper: bool = False) -> jax.Array:
 
 
 @op
-def cholesky_inverse(x: Any, upper: bool = False) -> jax.Array:
+def cholesky_inverse(x: ArrayLike, upper: bool = False) -> jax.Array:
     """Returns the inverse of the matrix whose triangular factor is `x`."""
     x = _square(x)
     identity = jnp.broadcast_to(jnp.eye(x.shape[-1], dtype=x.dtype), x.shape)
@@ -51,31 +52,31 @@ def cholesky_inverse(x: Any, upper: bool = False) -> jax.Array:
 
 
 @op
-def det(x: Any) -> jax.Array:
+def det(x: ArrayLike) -> jax.Array:
     """Returns the determinants of square matrices."""
     return jnp.linalg.det(_square(x))
 
 
 @op
-def eig(x: Any) -> Any:
+def eig(x: ArrayLike) -> ArrayLike:
     """Returns the complex eigenvalues and eigenvectors of square matrices; on CPU only."""
     return jnp.linalg.eig(_square(x))
 
 
 @op
-def eigh(x: Any) -> Any:
+def eigh(x: ArrayLike) -> ArrayLike:
     """Returns the ascending eigenvalues, and the eigenvectors, of symmetric matrices."""
     return jnp.linalg.eigh(_square(x))
 
 
 @op
-def inv(x: Any) -> jax.Array:
+def inv(x: ArrayLike) -> jax.Array:
     """Returns the inverses of square matrices."""
     return jnp.linalg.inv(_square(x))
 
 
 @op
-def lstsq(a: Any, b: Any, rcond: float | None = None) -> jax.Array:
+def lstsq(a: ArrayLike, b: ArrayLike, rcond: float | None = None) -> jax.Array:
     """Returns the `x` for which `a @ x` is nearest to `b`, and which is shortest.
 
     Args:
@@ -87,19 +88,19 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> jax.Array:
 
 
 @op
-def lu_factor(x: Any) -> tuple[jax.Array, jax.Array]:
+def lu_factor(x: ArrayLike) -> tuple[jax.Array, jax.Array]:
     """Returns the triangular factors of a square matrix in one matrix, and the exchanged rows."""
     return jax.scipy.linalg.lu_factor(_float(x))
 
 
 @op
-def matrix_rank(x: Any, tol: Any = None) -> jax.Array:
+def matrix_rank(x: ArrayLike, tol: Any = None) -> jax.Array:
     """Returns how many singular values of `x` are larger than `tol`."""
     return jnp.linalg.matrix_rank(_float(x), tol)
 
 
 @op
-def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> jax.Array:
+def norm(x: ArrayLike, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> jax.Array:
     """Returns norms: Euclidean by default.
 
     Args:
@@ -117,13 +118,13 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> j
 
 
 @op
-def pinv(x: Any, rcond: Any = None) -> jax.Array:
+def pinv(x: ArrayLike, rcond: Any = None) -> jax.Array:
     """Returns the pseudo-inverses of matrices."""
     return jnp.linalg.pinv(_float(x), rtol=rcond)
 
 
 @op
-def qr(x: Any, mode: str = "reduced") -> Any:
+def qr(x: ArrayLike, mode: str = "reduced") -> ArrayLike:
     """Returns `q`, of orthonormal columns, and the upper triangular `r`; their product is `x`.
 
     Args:
@@ -139,7 +140,7 @@ def qr(x: Any, mode: str = "reduced") -> Any:
 
 
 @op
-def solve(a: Any, b: Any) -> jax.Array:
+def solve(a: ArrayLike, b: ArrayLike) -> jax.Array:
     """Returns the `x` for which `a @ x` is `b`, a vector if it has one axis less than `a`."""
     a, b = _square(a), _float(b)
     if b.ndim == a.ndim - 1:
@@ -148,7 +149,7 @@ def solve(a: Any, b: Any) -> jax.Array:
 
 
 @op
-def solve_triangular(a: Any, b: Any, lower: bool = False) -> jax.Array:
+def solve_triangular(a: ArrayLike, b: ArrayLike, lower: bool = False) -> jax.Array:
     """Returns the `x` for which `a @ x` is `b`, if `a` is triangular."""
     a, b = _square(a), _float(b)
     vector = b.ndim == a.ndim - 1
@@ -157,7 +158,7 @@ def solve_triangular(a: Any, b: Any, lower: bool = False) -> jax.Array:
 
 
 @partial(op, class_name="SVD")
-def svd(x: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
+def svd(x: ArrayLike, full_matrices: bool = True, compute_uv: bool = True) -> ArrayLike:
     """Returns `u`, `s` and `v`, with `x = u @ diag(s) @ v`; only `s` without `compute_uv`."""
     return jnp.linalg.svd(_float(x), full_matrices, compute_uv)
 

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jkeras.base.types import ArrayLike, Axis
 from jkeras.core.operations import as_array, define, export
 
 op = partial(define, module="ops.math")
@@ -14,32 +15,32 @@ op = partial(define, module="ops.math")
 
 # ------------------------------------------------------------------ special functions
 @op
-def erf(x: Any) -> jax.Array:
+def erf(x: ArrayLike) -> jax.Array:
     """Returns the error function of each value."""
     return jax.scipy.special.erf(x)
 
 
 @op
-def erfc(x: Any) -> jax.Array:
+def erfc(x: ArrayLike) -> jax.Array:
     """Returns 1 less the error function of each value, exact where that is tiny."""
     return jax.scipy.special.erfc(x)
 
 
 @op
-def erfinv(x: Any) -> jax.Array:
+def erfinv(x: ArrayLike) -> jax.Array:
     """Returns the inverse of the error function."""
     return jax.scipy.special.erfinv(x)
 
 
 @op
-def rsqrt(x: Any) -> jax.Array:
+def rsqrt(x: ArrayLike) -> jax.Array:
     """Returns `1 / sqrt(x)`."""
     x = jnp.asarray(x)
     return jax.lax.rsqrt(x if jnp.issubdtype(x.dtype, jnp.inexact) else x.astype("float32"))
 
 
 @op
-def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> jax.Array:
+def logsumexp(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> jax.Array:
     """Returns `log(sum(exp(x)))` along `axis`, without overflow.
 
     Example:
@@ -51,13 +52,13 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> jax.Array:
 
 
 @op
-def logdet(x: Any) -> jax.Array:
+def logdet(x: ArrayLike) -> jax.Array:
     """Returns the logarithm of the determinant of positive definite matrices."""
     return jnp.linalg.slogdet(x).logabsdet
 
 
 @partial(op, class_name="CDist")
-def cdist(x: Any, y: Any) -> jax.Array:
+def cdist(x: ArrayLike, y: Any) -> jax.Array:
     """Returns the Euclidean distances between the rows of two matrices.
 
     Args:
@@ -72,7 +73,7 @@ def cdist(x: Any, y: Any) -> jax.Array:
 
 
 @op
-def view_as_complex(x: Any) -> jax.Array:
+def view_as_complex(x: ArrayLike) -> jax.Array:
     """Returns complex numbers of pairs (real, imaginary) in the last axis.
 
     Raises:
@@ -87,14 +88,14 @@ def view_as_complex(x: Any) -> jax.Array:
 
 
 @op
-def view_as_real(x: Any) -> jax.Array:
+def view_as_real(x: ArrayLike) -> jax.Array:
     """Returns complex numbers as pairs (real, imaginary) in a new last axis."""
     return jnp.stack([jnp.real(x), jnp.imag(x)], axis=-1)
 
 
 # ------------------------------------------------------------------ order
 @op
-def top_k(x: Any, k: int, sorted: bool = True) -> Any:
+def top_k(x: ArrayLike, k: int, sorted: bool = True) -> ArrayLike:
     """Returns the `k` largest values along the last axis, and their places.
 
     Args:
@@ -112,7 +113,7 @@ def top_k(x: Any, k: int, sorted: bool = True) -> Any:
 
 
 @op
-def in_top_k(targets: Any, predictions: Any, k: int) -> jax.Array:
+def in_top_k(targets: ArrayLike, predictions: ArrayLike, k: int) -> jax.Array:
     """Says for each row of `predictions` whether its value at `targets` is among the `k` largest.
 
     Example:
@@ -137,7 +138,7 @@ def _segment_reduction(reduce: Callable, data: Any, segment_ids: Any, *options: 
 
 @op
 def segment_sum(
-    data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False
+    data: Any, segment_ids: ArrayLike, num_segments: int | None = None, sorted: bool = False
 ) -> jax.Array:
     """Sums the parts of `data` that have the same number.
 
@@ -158,7 +159,7 @@ def segment_sum(
 
 @op
 def segment_prod(
-    data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False
+    data: Any, segment_ids: ArrayLike, num_segments: int | None = None, sorted: bool = False
 ) -> jax.Array:
     """Multiplies the parts of `data` that have the same number; see `segment_sum`."""
     return _segment_reduction(jax.ops.segment_prod, data, segment_ids, num_segments, sorted)
@@ -166,7 +167,7 @@ def segment_prod(
 
 @op
 def segment_max(
-    data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False
+    data: Any, segment_ids: ArrayLike, num_segments: int | None = None, sorted: bool = False
 ) -> jax.Array:
     """Returns the largest of the parts of `data` that have the same number; see `segment_sum`."""
     return _segment_reduction(jax.ops.segment_max, data, segment_ids, num_segments, sorted)
@@ -174,7 +175,7 @@ def segment_max(
 
 @op
 def segment_min(
-    data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False
+    data: Any, segment_ids: ArrayLike, num_segments: int | None = None, sorted: bool = False
 ) -> jax.Array:
     """Returns the smallest of the parts of `data` that have the same number; see `segment_sum`."""
     return _segment_reduction(jax.ops.segment_min, data, segment_ids, num_segments, sorted)
@@ -182,7 +183,7 @@ def segment_min(
 
 # ------------------------------------------------------------------ Fourier transforms
 # Keras's complex arrays are pairs (real, imaginary).
-def _complex(x: Any) -> jax.Array:
+def _complex(x: ArrayLike) -> jax.Array:
     if not isinstance(x, (tuple, list)) or len(x) != 2:
         raise ValueError(
             "Input `x` should be a tuple of two tensors - real and imaginary. "
@@ -209,25 +210,25 @@ _transform = partial(op, arrays="", called_with="x")
 
 
 @partial(_transform, class_name="FFT")
-def fft(x: Any) -> tuple[jax.Array, jax.Array]:
+def fft(x: ArrayLike) -> tuple[jax.Array, jax.Array]:
     """Returns the Fourier transform along the last axis of a pair (real, imaginary), as a pair."""
     return _pair(jnp.fft.fft(_complex(x)))
 
 
 @partial(_transform, class_name="FFT2")
-def fft2(x: Any) -> tuple[jax.Array, jax.Array]:
+def fft2(x: ArrayLike) -> tuple[jax.Array, jax.Array]:
     """Returns the Fourier transform along the last two axes of a pair (real, imaginary)."""
     return _pair(jnp.fft.fft2(_complex(x)))
 
 
 @partial(_transform, class_name="IFFT2")
-def ifft2(x: Any) -> tuple[jax.Array, jax.Array]:
+def ifft2(x: ArrayLike) -> tuple[jax.Array, jax.Array]:
     """Returns what `fft2` transforms into the pair `x`."""
     return _pair(jnp.fft.ifft2(_complex(x)))
 
 
 @partial(op, class_name="RFFT")
-def rfft(x: Any, fft_length: int | None = None) -> tuple[jax.Array, jax.Array]:
+def rfft(x: ArrayLike, fft_length: int | None = None) -> tuple[jax.Array, jax.Array]:
     """Returns the Fourier transform of reals along the last axis: a pair (real, imaginary).
 
     Args:
@@ -243,7 +244,7 @@ def rfft(x: Any, fft_length: int | None = None) -> tuple[jax.Array, jax.Array]:
 
 
 @partial(_transform, class_name="IRFFT")
-def irfft(x: Any, fft_length: int | None = None) -> jax.Array:
+def irfft(x: ArrayLike, fft_length: int | None = None) -> jax.Array:
     """Returns the real numbers that `rfft` transforms into the pair `x`.
 
     Args:
@@ -254,7 +255,7 @@ def irfft(x: Any, fft_length: int | None = None) -> jax.Array:
 
 
 @op
-def extract_sequences(x: Any, sequence_length: int, sequence_stride: int) -> jax.Array:
+def extract_sequences(x: ArrayLike, sequence_length: int, sequence_stride: int) -> jax.Array:
     """Cuts overlapping sequences out of the last axis.
 
     Args:
@@ -309,11 +310,11 @@ def _check_lengths(sequence_length: int, fft_length: int) -> None:
 
 @partial(op, class_name="STFT")
 def stft(
-    x: Any,
+    x: ArrayLike,
     sequence_length: int,
     sequence_stride: int,
     fft_length: int,
-    window: Any = "hann",
+    window: ArrayLike = "hann",
     center: bool = True,
 ) -> tuple[jax.Array, jax.Array]:
     """Returns the Fourier transforms of overlapping, windowed pieces of the last axis.
@@ -343,12 +344,12 @@ def stft(
 
 @partial(_transform, class_name="ISTFT")
 def istft(
-    x: Any,
+    x: ArrayLike,
     sequence_length: int,
     sequence_stride: int,
     fft_length: int,
     length: int | None = None,
-    window: Any = "hann",
+    window: ArrayLike = "hann",
     center: bool = True,
 ) -> jax.Array:
     """Returns the array that `stft` transforms into the pair `x`, by weighted overlapping.

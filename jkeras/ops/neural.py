@@ -11,6 +11,7 @@ import optax
 from jkeras import activations
 from jkeras.base import settings
 from jkeras.base.numbers import as_integer
+from jkeras.base.types import ArrayLike, Axis, DTypeLike, Sizes
 from jkeras.core import policy
 from jkeras.core.operations import define, export
 from jkeras.ops import arrays
@@ -46,7 +47,7 @@ threshold = activations.threshold
 
 
 @op
-def relu(x: Any) -> jax.Array:
+def relu(x: ArrayLike) -> jax.Array:
     """`max(x, 0)`.
 
     Example:
@@ -54,11 +55,11 @@ def relu(x: Any) -> jax.Array:
         >>> keras.ops.relu([-1.0, 2.0]).tolist()
         [0.0, 2.0]
     """
-    return jax.nn.relu(x)
+    return activations.relu(x)
 
 
 @op
-def gelu(x: Any, approximate: bool = True) -> jax.Array:
+def gelu(x: ArrayLike, approximate: bool = True) -> jax.Array:
     """The Gaussian error linear unit; approximated by default, unlike `keras.activations.gelu`.
 
     Example:
@@ -66,7 +67,7 @@ def gelu(x: Any, approximate: bool = True) -> jax.Array:
         >>> round(keras.ops.gelu(1.0).item(), 4), round(keras.activations.gelu(1.0).item(), 4)
         (0.8412, 0.8413)
     """
-    return jax.nn.gelu(x, approximate)
+    return activations.gelu(x, approximate)
 
 
 # ------------------------------------------------------------------ what layers compute
@@ -86,10 +87,10 @@ separable_conv = op(arrays.separable_conv)
 
 @partial(op, class_name="LayerNorm")
 def layer_normalization(
-    x: Any,
-    gamma: Any = None,
-    beta: Any = None,
-    axis: Any = -1,
+    x: ArrayLike,
+    gamma: ArrayLike = None,
+    beta: ArrayLike = None,
+    axis: Axis = -1,
     epsilon: float | None = None,
     rms_scaling: bool = False,
 ) -> jax.Array:
@@ -117,7 +118,7 @@ def layer_normalization(
 
 @op
 def moments(
-    x: Any, axes: Any, keepdims: bool = False, synchronized: bool = False
+    x: ArrayLike, axes: Axis, keepdims: bool = False, synchronized: bool = False
 ) -> tuple[jax.Array, jax.Array]:
     """Returns the mean and the variance along some axes.
 
@@ -136,7 +137,9 @@ def moments(
 
 
 @op
-def normalize(x: Any, axis: Any = -1, order: int = 2, epsilon: float | None = None) -> jax.Array:
+def normalize(
+    x: ArrayLike, axis: Axis = -1, order: int = 2, epsilon: float | None = None
+) -> jax.Array:
     """Scales `x` to norm 1 along an axis.
 
     Args:
@@ -158,12 +161,12 @@ def normalize(x: Any, axis: Any = -1, order: int = 2, epsilon: float | None = No
 
 @partial(op, arrays="query key value", called_with="query key value bias mask scale")
 def dot_product_attention(
-    query: Any,
+    query: ArrayLike,
     key: Any,
     value: Any,
     bias: Any = None,
-    mask: Any = None,
-    scale: Any = None,
+    mask: ArrayLike = None,
+    scale: ArrayLike = None,
     is_causal: bool = False,
     flash_attention: bool | None = None,
     attn_logits_soft_cap: float | None = None,
@@ -219,14 +222,14 @@ def dot_product_attention(
 
 
 # ------------------------------------------------------------------ classes
-def _classes(x: Any, num_classes: int, axis: int, dtype: Any) -> jax.Array:
+def _classes(x: ArrayLike, num_classes: int, axis: int, dtype: DTypeLike) -> jax.Array:
     classes = jnp.asarray(x).astype("int32")
     return jax.nn.one_hot(classes, num_classes, axis=axis, dtype=policy.standardize_dtype(dtype))
 
 
 @op
 def one_hot(
-    x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False
+    x: ArrayLike, num_classes: int, axis: int = -1, dtype: DTypeLike = None, sparse: bool = False
 ) -> jax.Array:
     """Returns 1 at the place of each class in a new axis, 0 elsewhere.
 
@@ -247,10 +250,10 @@ def one_hot(
 
 @op
 def multi_hot(
-    inputs: Any,
+    inputs: ArrayLike,
     num_classes: int | None = None,
     axis: int = -1,
-    dtype: Any = None,
+    dtype: DTypeLike = None,
     sparse: bool = False,
 ) -> jax.Array:
     """Returns 1 at the place of each class that a row has, 0 elsewhere.
@@ -289,7 +292,9 @@ def _log_probabilities(output: jax.Array, from_logits: bool, axis: int) -> jax.A
 
 
 @op
-def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> jax.Array:
+def binary_crossentropy(
+    target: ArrayLike, output: ArrayLike, from_logits: bool = False
+) -> jax.Array:
     """Returns the cross-entropy of each probability.
 
     Args:
@@ -314,7 +319,7 @@ def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> 
 
 @op
 def categorical_crossentropy(
-    target: Any, output: Any, from_logits: bool = False, axis: int = -1
+    target: ArrayLike, output: ArrayLike, from_logits: bool = False, axis: int = -1
 ) -> jax.Array:
     """Returns the cross-entropy of each distribution.
 
@@ -336,7 +341,7 @@ def categorical_crossentropy(
 
 @op
 def sparse_categorical_crossentropy(
-    target: Any, output: Any, from_logits: bool = False, axis: int = -1
+    target: ArrayLike, output: ArrayLike, from_logits: bool = False, axis: int = -1
 ) -> jax.Array:
     """Returns the cross-entropy of each distribution with a class.
 
@@ -367,7 +372,11 @@ def sparse_categorical_crossentropy(
 
 @partial(op, class_name="CTCLoss")
 def ctc_loss(
-    target: Any, output: Any, target_length: Any, output_length: Any, mask_index: int = 0
+    target: ArrayLike,
+    output: ArrayLike,
+    target_length: Any,
+    output_length: Any,
+    mask_index: int = 0,
 ) -> jax.Array:
     """Returns the loss of each sequence by connectionist temporal classification.
 
@@ -396,7 +405,7 @@ def ctc_loss(
 
 @partial(op, class_name="CTCDecode")
 def ctc_decode(
-    inputs: Any,
+    inputs: ArrayLike,
     sequence_lengths: Any,
     strategy: str = "greedy",
     beam_width: int = 100,
@@ -443,7 +452,7 @@ def ctc_decode(
 
 
 @partial(op, class_name="PSNR")
-def psnr(x1: Any, x2: Any, max_val: float) -> jax.Array:
+def psnr(x1: ArrayLike, x2: ArrayLike, max_val: float) -> jax.Array:
     """Returns the peak signal-to-noise ratio of two arrays, in decibels.
 
     Example:
@@ -465,7 +474,7 @@ def polar(abs_: Any, angle: Any) -> jax.Array:
 
 # ------------------------------------------------------------------ images as blocks
 @op
-def depth_to_space(x: Any, block_size: int, data_format: str = "channels_last") -> jax.Array:
+def depth_to_space(x: ArrayLike, block_size: int, data_format: str = "channels_last") -> jax.Array:
     """Makes blocks of pixels of groups of channels.
 
     Args:
@@ -492,7 +501,7 @@ def depth_to_space(x: Any, block_size: int, data_format: str = "channels_last") 
 
 
 @op
-def space_to_depth(x: Any, block_size: int, data_format: str = "channels_last") -> jax.Array:
+def space_to_depth(x: ArrayLike, block_size: int, data_format: str = "channels_last") -> jax.Array:
     """Makes groups of channels of blocks of pixels: the inverse of `depth_to_space`.
 
     Args:
@@ -528,7 +537,7 @@ def _unfold(x: Any, kernel_size: Any, dilation: Any, padding: Any, stride: Any) 
 
 @op
 def unfold(
-    x: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
+    x: ArrayLike, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0, stride: Sizes = 1
 ) -> jax.Array:
     """Returns the patches of images as columns.
 
@@ -552,12 +561,12 @@ def unfold(
 
 @op
 def fold(
-    x: Any,
-    output_size: Any,
-    kernel_size: Any,
-    dilation: Any = 1,
-    padding: Any = 0,
-    stride: Any = 1,
+    x: ArrayLike,
+    output_size: Sizes,
+    kernel_size: Sizes,
+    dilation: Sizes = 1,
+    padding: Sizes = 0,
+    stride: Sizes = 1,
 ) -> jax.Array:
     """Lays columns out as the patches of images, and adds them where they overlap.
 

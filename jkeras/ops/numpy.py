@@ -11,6 +11,7 @@ import numpy as np
 
 from jkeras.base import settings
 from jkeras.base.numbers import as_integer
+from jkeras.base.types import ArrayLike, Axis, DTypeLike, Shape
 from jkeras.core import policy
 from jkeras.core.operations import as_array, as_arrays, define, export
 from jkeras.ops.core import ndim as ndim
@@ -20,20 +21,20 @@ op = partial(define, module="ops.numpy")
 
 
 # ------------------------------------------------------------------ common signatures
-def _unary(x: Any) -> Any: ...
-def _binary(x1: Any, x2: Any) -> Any: ...
-def _bitwise(x: Any, y: Any) -> Any: ...
-def _reduction(x: Any, axis: Any = None, keepdims: bool = False) -> Any: ...
+def _unary(x: ArrayLike) -> Any: ...
+def _binary(x1: ArrayLike, x2: ArrayLike) -> Any: ...
+def _bitwise(x: ArrayLike, y: Any) -> Any: ...
+def _reduction(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any: ...
 def _extreme(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None) -> Any: ...
 def _quantiles(
-    x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False
+    x: ArrayLike, q: Any, axis: Axis = None, method: str = "linear", keepdims: bool = False
 ) -> Any: ...
-def _cumulative(x: Any, axis: Any = None, dtype: Any = None) -> Any: ...
-def _sorting(x: Any, axis: int | None = -1) -> Any: ...
-def _splitting(x: Any, indices_or_sections: Any, axis: int = 0) -> Any: ...
-def _splitting_one(x: Any, indices_or_sections: Any) -> Any: ...
-def _joining(xs: Any) -> Any: ...
-def _diagonal_like(x: Any, k: int = 0) -> Any: ...
+def _cumulative(x: ArrayLike, axis: Axis = None, dtype: DTypeLike = None) -> Any: ...
+def _sorting(x: ArrayLike, axis: int | None = -1) -> Any: ...
+def _splitting(x: ArrayLike, indices_or_sections: Any, axis: int = 0) -> Any: ...
+def _splitting_one(x: ArrayLike, indices_or_sections: Any) -> Any: ...
+def _joining(xs: ArrayLike) -> Any: ...
+def _diagonal_like(x: ArrayLike, k: int = 0) -> Any: ...
 
 
 # ------------------------------------------------------------------ element by element
@@ -128,7 +129,7 @@ true_divide = op(jnp.true_divide, _binary)
 
 
 @op
-def divide_no_nan(x1: Any, x2: Any) -> Any:
+def divide_no_nan(x1: ArrayLike, x2: ArrayLike) -> ArrayLike:
     """Returns `x1 / x2`, and 0 where `x2` is 0.
 
     Example:
@@ -141,7 +142,7 @@ def divide_no_nan(x1: Any, x2: Any) -> Any:
 
 
 @op
-def clip(x: Any, x_min: Any, x_max: Any) -> Any:
+def clip(x: ArrayLike, x_min: Any, x_max: Any) -> ArrayLike:
     """Returns `x` with each value moved into the range from `x_min` to `x_max`.
 
     Example:
@@ -154,59 +155,61 @@ def clip(x: Any, x_min: Any, x_max: Any) -> Any:
     return jnp.clip(x, as_array(x_min), as_array(x_max))
 
 
-def _as_float(x: Any) -> jax.Array:
+def _as_float(x: ArrayLike) -> jax.Array:
     x = jnp.asarray(x)
     return x if jnp.issubdtype(x.dtype, jnp.inexact) else x.astype(settings.floatx())
 
 
 @op
-def ceil(x: Any) -> Any:
+def ceil(x: ArrayLike) -> ArrayLike:
     """Returns the next integers that are not smaller, as floats."""
     return jnp.ceil(_as_float(x))
 
 
 @op
-def floor(x: Any) -> Any:
+def floor(x: ArrayLike) -> ArrayLike:
     """Returns the next integers that are not larger, as floats."""
     return jnp.floor(_as_float(x))
 
 
 @op
-def round(x: Any, decimals: int = 0) -> Any:
+def round(x: ArrayLike, decimals: int = 0) -> ArrayLike:
     """Rounds to a number of decimals; halves go to the even neighbour."""
     return jnp.round(x, decimals)
 
 
 @op
-def nan_to_num(x: Any, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
+def nan_to_num(x: ArrayLike, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> ArrayLike:
     """Replaces NaN by `nan`, and infinities by `posinf` and `neginf` (the largest numbers)."""
     return jnp.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf)
 
 
 @partial(op, called_with="x1 x2 rtol atol")
 def isclose(
-    x1: Any, x2: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
-) -> Any:
+    x1: ArrayLike, x2: ArrayLike, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> ArrayLike:
     """Says where `abs(x1 - x2) <= atol + rtol * abs(x2)`."""
     return jnp.isclose(x1, x2, rtol, atol, equal_nan)
 
 
 @partial(op, class_name="AllClose")
 def allclose(
-    x1: Any, x2: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
-) -> Any:
+    x1: ArrayLike, x2: ArrayLike, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> ArrayLike:
     """Says whether `isclose` holds everywhere."""
     return jnp.allclose(x1, x2, rtol, atol, equal_nan)
 
 
 @partial(op, class_name="IsIn")
-def isin(x1: Any, x2: Any, assume_unique: bool = False, invert: bool = False) -> Any:
+def isin(
+    x1: ArrayLike, x2: ArrayLike, assume_unique: bool = False, invert: bool = False
+) -> ArrayLike:
     """Says which values of `x1` are among those of `x2`."""
     return jnp.isin(x1, x2, assume_unique=assume_unique, invert=invert)
 
 
 @op
-def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
+def where(condition: Any, x1: ArrayLike = None, x2: ArrayLike = None) -> Any:
     """Returns `x1` where `condition` holds, else `x2`; without these, where it holds.
 
     Example:
@@ -261,13 +264,15 @@ quantile = op(jnp.quantile, _quantiles)
 
 
 @op
-def prod(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Any:
+def prod(
+    x: ArrayLike, axis: Axis = None, keepdims: bool = False, dtype: DTypeLike = None
+) -> ArrayLike:
     """Returns the product along `axis`."""
     return jnp.prod(x, axis, dtype, keepdims=keepdims)
 
 
 @partial(op, called_with="x weights")
-def average(x: Any, axis: Any = None, weights: Any = None) -> Any:
+def average(x: ArrayLike, axis: Axis = None, weights: Any = None) -> ArrayLike:
     """Returns the mean along `axis`, in which each value counts by its weight.
 
     Example:
@@ -279,26 +284,26 @@ def average(x: Any, axis: Any = None, weights: Any = None) -> Any:
 
 
 @op
-def count_nonzero(x: Any, axis: Any = None) -> Any:
+def count_nonzero(x: ArrayLike, axis: Axis = None) -> ArrayLike:
     """Returns how many values along `axis` are not zero."""
     return jnp.count_nonzero(x, axis)
 
 
 @op
-def diff(a: Any, n: int = 1, axis: int = -1) -> Any:
+def diff(a: ArrayLike, n: int = 1, axis: int = -1) -> ArrayLike:
     """Returns the differences of neighbours along `axis`, taken `n` times."""
     return jnp.diff(a, n, axis)
 
 
 @partial(op, arrays="y")
-def trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
+def trapezoid(y: Any, x: ArrayLike = None, dx: float = 1.0, axis: int = -1) -> Any:
     """Integrates `y` along `axis` by the trapezoidal rule, at points `x` or `dx` apart."""
     return jnp.trapezoid(y, as_array(x), dx, axis)
 
 
 # ------------------------------------------------------------------ products
 @op
-def matmul(x1: Any, x2: Any) -> Any:
+def matmul(x1: ArrayLike, x2: ArrayLike) -> ArrayLike:
     """Returns the matrix product; axes before the last two are batches.
 
     Example:
@@ -321,14 +326,19 @@ vdot = op(jnp.vdot, _binary)
 
 @op
 def cross(
-    x1: Any, x2: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
-) -> Any:
+    x1: ArrayLike,
+    x2: ArrayLike,
+    axisa: int = -1,
+    axisb: int = -1,
+    axisc: int = -1,
+    axis: int | None = None,
+) -> ArrayLike:
     """Returns the cross product of vectors of three (or two) components."""
     return jnp.cross(x1, x2, axisa, axisb, axisc, axis)
 
 
 @op
-def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
+def tensordot(x1: ArrayLike, x2: ArrayLike, axes: Axis = 2) -> ArrayLike:
     """Multiplies and sums over pairs of axes: so many last of `x1` and first of `x2`, or `axes`."""
     return jnp.tensordot(x1, x2, axes)
 
@@ -346,19 +356,19 @@ def einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Any:
 
 
 @op
-def correlate(x1: Any, x2: Any, mode: str = "valid") -> Any:
+def correlate(x1: ArrayLike, x2: ArrayLike, mode: str = "valid") -> ArrayLike:
     """Returns the cross-correlation of two vectors."""
     return jnp.correlate(x1, x2, mode)
 
 
 @op
-def corrcoef(x: Any) -> Any:
+def corrcoef(x: ArrayLike) -> ArrayLike:
     """Returns the correlation coefficients of the rows of `x`."""
     return jnp.corrcoef(x)
 
 
 @op
-def slogdet(x: Any) -> Any:
+def slogdet(x: ArrayLike) -> ArrayLike:
     """Returns the signs, and the logarithms of the sizes, of the determinants of matrices."""
     return jnp.linalg.slogdet(x)
 
@@ -381,7 +391,7 @@ triu = op(jnp.triu, _diagonal_like)
 
 
 @op
-def reshape(x: Any, newshape: Any) -> Any:
+def reshape(x: ArrayLike, newshape: Shape) -> ArrayLike:
     """Gives `x` another shape; one size may be -1.
 
     Example:
@@ -393,43 +403,43 @@ def reshape(x: Any, newshape: Any) -> Any:
 
 
 @op
-def transpose(x: Any, axes: Any = None) -> Any:
+def transpose(x: ArrayLike, axes: Axis = None) -> ArrayLike:
     """Reorders the axes; reverses them by default."""
     return jnp.transpose(x, axes)
 
 
 @op
-def expand_dims(x: Any, axis: Any) -> Any:
+def expand_dims(x: ArrayLike, axis: Axis) -> ArrayLike:
     """Inserts axes of size 1, at the places that `axis` names in the result."""
     return jnp.expand_dims(x, axis)
 
 
 @op
-def squeeze(x: Any, axis: Any = None) -> Any:
+def squeeze(x: ArrayLike, axis: Axis = None) -> ArrayLike:
     """Takes out axes of size 1: those that `axis` names, or all."""
     return jnp.squeeze(x, axis)
 
 
 @op
-def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
+def swapaxes(x: ArrayLike, axis1: int, axis2: int) -> ArrayLike:
     """Exchanges two axes."""
     return jnp.swapaxes(x, axis1, axis2)
 
 
 @op
-def moveaxis(x: Any, source: Any, destination: Any) -> Any:
+def moveaxis(x: ArrayLike, source: Any, destination: Any) -> ArrayLike:
     """Moves axes to other places."""
     return jnp.moveaxis(x, source, destination)
 
 
 @op
-def broadcast_to(x: Any, shape: Any) -> Any:
+def broadcast_to(x: ArrayLike, shape: Shape) -> ArrayLike:
     """Repeats `x` along axes of size 1 until it has this shape."""
     return jnp.broadcast_to(x, shape)
 
 
 @op
-def concatenate(xs: Any, axis: int | None = 0) -> Any:
+def concatenate(xs: ArrayLike, axis: int | None = 0) -> ArrayLike:
     """Joins arrays along an axis that they have.
 
     Example:
@@ -441,7 +451,7 @@ def concatenate(xs: Any, axis: int | None = 0) -> Any:
 
 
 @partial(op, arrays="", called_with="x")
-def stack(x: Any, axis: int = 0) -> Any:
+def stack(x: ArrayLike, axis: int = 0) -> ArrayLike:
     """Joins arrays along a new axis.
 
     Example:
@@ -453,13 +463,13 @@ def stack(x: Any, axis: int = 0) -> Any:
 
 
 @op
-def append(x1: Any, x2: Any, axis: int | None = None) -> Any:
+def append(x1: ArrayLike, x2: ArrayLike, axis: int | None = None) -> ArrayLike:
     """Joins two arrays along `axis`; without one, flattened."""
     return jnp.append(x1, x2, axis)
 
 
 @op
-def split(x: Any, indices_or_sections: Any, axis: int = 0) -> Any:
+def split(x: ArrayLike, indices_or_sections: Any, axis: int = 0) -> ArrayLike:
     """Cuts `x` along `axis` into so many equal parts, or at these places.
 
     Example:
@@ -470,7 +480,7 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> Any:
     return jnp.split(x, _static("indices_or_sections", indices_or_sections), axis)
 
 
-def _static(name: str, x: Any) -> Any:
+def _static(name: str, x: ArrayLike) -> Any:
     """Returns an integer, or a tuple of them; raises TypeError where they are traced."""
     if builtins.any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(x)):
         raise TypeError(
@@ -482,37 +492,39 @@ def _static(name: str, x: Any) -> Any:
 
 
 @op
-def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
+def repeat(x: ArrayLike, repeats: Any, axis: int | None = None) -> ArrayLike:
     """Repeats each value along `axis`; without one, flattened."""
     return jnp.repeat(x, repeats if isinstance(repeats, jax.Array) else np.asarray(repeats), axis)
 
 
 @op
-def tile(x: Any, repeats: Any) -> Any:
+def tile(x: ArrayLike, repeats: Any) -> ArrayLike:
     """Lays copies of `x` one after another along each axis."""
     return jnp.tile(x, _static("repeats", repeats))
 
 
 @op
-def flip(x: Any, axis: Any = None) -> Any:
+def flip(x: ArrayLike, axis: Axis = None) -> ArrayLike:
     """Reverses the order along `axis`, or along all axes."""
     return jnp.flip(x, axis)
 
 
 @op
-def roll(x: Any, shift: Any, axis: Any = None) -> Any:
+def roll(x: ArrayLike, shift: Any, axis: Axis = None) -> ArrayLike:
     """Shifts values along `axis`; what leaves at the end comes in at the start."""
     return jnp.roll(x, shift, axis)
 
 
 @op
-def rot90(array: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
+def rot90(array: ArrayLike, k: int = 1, axes: tuple[int, int] = (0, 1)) -> ArrayLike:
     """Turns `array` by `k` times 90 degrees in the plane of two axes."""
     return jnp.rot90(array, k, axes)
 
 
 @partial(op, called_with="x constant_values")
-def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = None) -> Any:
+def pad(
+    x: ArrayLike, pad_width: Any, mode: str = "constant", constant_values: Any = None
+) -> ArrayLike:
     """Puts values before and after each axis.
 
     Args:
@@ -540,13 +552,13 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = N
 
 
 @op
-def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+def diagonal(x: ArrayLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> ArrayLike:
     """Returns the diagonals of the matrices in two axes."""
     return jnp.diagonal(x, offset, axis1, axis2)
 
 
 @op
-def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+def trace(x: ArrayLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> ArrayLike:
     """Returns the sums of the diagonals of the matrices in two axes."""
     return jnp.trace(x, offset, axis1, axis2)
 
@@ -558,13 +570,13 @@ def meshgrid(*x: Any, indexing: str = "xy") -> Any:
 
 
 @op
-def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
+def vander(x: ArrayLike, N: int | None = None, increasing: bool = False) -> ArrayLike:
     """Returns the powers of the values of a vector, a row for each."""
     return jnp.vander(x, N, increasing)
 
 
 @op
-def view(x: Any, dtype: Any = None) -> Any:
+def view(x: ArrayLike, dtype: DTypeLike = None) -> ArrayLike:
     """Returns the same bytes read as another dtype."""
     return jnp.asarray(x).view(policy.standardize_dtype(dtype) if dtype else None)
 
@@ -575,13 +587,13 @@ argsort = op(jnp.argsort, _sorting)
 
 
 @op
-def argpartition(x: Any, kth: int, axis: int = -1) -> Any:
+def argpartition(x: ArrayLike, kth: int, axis: int = -1) -> ArrayLike:
     """Returns the places in an order in which the `kth` smallest value is at its place."""
     return jnp.argpartition(x, kth, axis)
 
 
 @op
-def take(x: Any, indices: Any, axis: int | None = None) -> Any:
+def take(x: ArrayLike, indices: ArrayLike, axis: int | None = None) -> ArrayLike:
     """Returns the parts of `x` at `indices` along `axis`; without one, of the flattened `x`.
 
     Example:
@@ -593,34 +605,34 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
 
 
 @op
-def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
+def take_along_axis(x: ArrayLike, indices: ArrayLike, axis: int | None = None) -> ArrayLike:
     """Returns the values at `indices`, which has the axes of `x`: what `argsort` goes with."""
     return jnp.take_along_axis(x, indices, axis)
 
 
 @partial(op, arrays="x", called_with="x key")
-def get_item(x: Any, key: Any) -> Any:
+def get_item(x: ArrayLike, key: Any) -> ArrayLike:
     """Returns `x[key]`."""
     return x[key]
 
 
 @op
-def nonzero(x: Any) -> Any:
+def nonzero(x: ArrayLike) -> ArrayLike:
     """Returns where `x` is not zero, an array of places for each axis; not for `jax.jit`."""
     return jnp.nonzero(x)
 
 
 @op
 def unique(
-    x: Any,
+    x: ArrayLike,
     sorted: bool = True,
     return_index: bool = False,
     return_inverse: bool = False,
     return_counts: bool = False,
     axis: int | None = None,
     size: int | None = None,
-    fill_value: Any = None,
-) -> Any:
+    fill_value: ArrayLike = None,
+) -> ArrayLike:
     """Returns the different values of `x`.
 
     Args:
@@ -645,13 +657,15 @@ def searchsorted(sorted_sequence: Any, values: Any, side: str = "left") -> Any:
 
 
 @partial(op, called_with="x bins")
-def digitize(x: Any, bins: Any) -> Any:
+def digitize(x: ArrayLike, bins: Any) -> ArrayLike:
     """Returns the number of the bin in which each value lies; `bins` are its left edges."""
     return jnp.digitize(x, as_array(bins))
 
 
 @op
-def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = False) -> Any:
+def bincount(
+    x: ArrayLike, weights: Any = None, minlength: int = 0, sparse: bool = False
+) -> ArrayLike:
     """Counts how often 0, 1, 2, ... occur along the last axis of integers; not for `jax.jit`.
 
     Args:
@@ -675,7 +689,7 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = Fal
 
 
 @op
-def histogram(x: Any, bins: int = 10, range: Any = None) -> Any:
+def histogram(x: ArrayLike, bins: int = 10, range: Any = None) -> ArrayLike:
     """Counts how many values of a vector lie in each of `bins` equal parts of a range.
 
     Returns:
@@ -695,7 +709,7 @@ def histogram(x: Any, bins: int = 10, range: Any = None) -> Any:
 
 
 @op
-def unravel_index(indices: Any, shape: Any) -> Any:
+def unravel_index(indices: ArrayLike, shape: Shape) -> ArrayLike:
     """Returns the places along each axis of `shape` of places in the flattened array."""
     return jnp.unravel_index(indices, shape)
 
@@ -707,79 +721,79 @@ def _made(function: Callable) -> Callable:
 
 
 @op
-def array(x: Any, dtype: Any = None) -> Any:
+def array(x: ArrayLike, dtype: DTypeLike = None) -> ArrayLike:
     """Returns `x` as an array; see `convert_to_tensor`."""
     return jnp.asarray(x, None if dtype is None else policy.standardize_dtype(dtype))
 
 
 @_made
-def zeros(shape: Any, dtype: Any = None) -> Any:
+def zeros(shape: Shape, dtype: DTypeLike = None) -> ArrayLike:
     """Returns zeros."""
     return jnp.zeros(shape, policy.standardize_dtype(dtype))
 
 
 @_made
-def ones(shape: Any, dtype: Any = None) -> Any:
+def ones(shape: Shape, dtype: DTypeLike = None) -> ArrayLike:
     """Returns ones."""
     return jnp.ones(shape, policy.standardize_dtype(dtype))
 
 
 @_made
-def empty(shape: Any, dtype: Any = None) -> Any:
+def empty(shape: Shape, dtype: DTypeLike = None) -> ArrayLike:
     """Returns an array that waits to be filled: zeros."""
     return jnp.empty(shape, policy.standardize_dtype(dtype))
 
 
 @partial(op, called_with="fill_value")
-def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
+def full(shape: Shape, fill_value: ArrayLike, dtype: DTypeLike = None) -> ArrayLike:
     """Returns an array filled with a value."""
     return jnp.full(shape, as_array(fill_value), policy.standardize_dtype(dtype))
 
 
 @_made
-def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
+def eye(N: int, M: int | None = None, k: int = 0, dtype: DTypeLike = None) -> Any:
     """Returns ones on a diagonal, zeros elsewhere."""
     return jnp.eye(N, M, k, policy.standardize_dtype(dtype))
 
 
 @_made
-def identity(n: int, dtype: Any = None) -> Any:
+def identity(n: int, dtype: DTypeLike = None) -> Any:
     """Returns the identity matrix."""
     return jnp.identity(n, policy.standardize_dtype(dtype))
 
 
 @_made
-def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
+def tri(N: int, M: int | None = None, k: int = 0, dtype: DTypeLike = None) -> Any:
     """Returns ones on and below a diagonal, zeros above."""
     return jnp.tri(N, M, k, policy.standardize_dtype(dtype))
 
 
 @op
-def zeros_like(x: Any, dtype: Any = None) -> Any:
+def zeros_like(x: ArrayLike, dtype: DTypeLike = None) -> ArrayLike:
     """Returns zeros of the shape and dtype of `x`."""
     return jnp.zeros_like(x, dtype)
 
 
 @op
-def ones_like(x: Any, dtype: Any = None) -> Any:
+def ones_like(x: ArrayLike, dtype: DTypeLike = None) -> ArrayLike:
     """Returns ones of the shape and dtype of `x`."""
     return jnp.ones_like(x, dtype)
 
 
 @op
-def empty_like(x: Any, dtype: Any = None) -> Any:
+def empty_like(x: ArrayLike, dtype: DTypeLike = None) -> ArrayLike:
     """Returns an array like `x` that waits to be filled: zeros."""
     return jnp.empty_like(x, dtype)
 
 
 @partial(op, called_with="x fill_value")
-def full_like(x: Any, fill_value: Any, dtype: Any = None) -> Any:
+def full_like(x: ArrayLike, fill_value: ArrayLike, dtype: DTypeLike = None) -> ArrayLike:
     """Returns an array of the shape and dtype of `x` filled with a value."""
     return jnp.full_like(x, as_array(fill_value), dtype)
 
 
 @partial(op, called_with="start stop step")
-def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) -> Any:
+def arange(start: Any, stop: Any = None, step: Any = None, dtype: DTypeLike = None) -> Any:
     """Returns the numbers from `start` to before `stop`; integers unless one given is a float.
 
     Example:
@@ -804,7 +818,7 @@ def linspace(
     num: int = 50,
     endpoint: bool = True,
     retstep: bool = False,
-    dtype: Any = None,
+    dtype: DTypeLike = None,
     axis: int = 0,
 ) -> Any:
     """Returns `num` numbers at equal distances from `start` to `stop`."""
@@ -818,7 +832,7 @@ def logspace(
     num: int = 50,
     endpoint: bool = True,
     base: float = 10,
-    dtype: Any = None,
+    dtype: DTypeLike = None,
     axis: int = 0,
 ) -> Any:
     """Returns `base` to the power of `linspace(start, stop, num)`."""
@@ -831,7 +845,7 @@ def geomspace(
     stop: Any,
     num: int = 50,
     endpoint: bool = True,
-    dtype: Any = None,
+    dtype: DTypeLike = None,
     axis: int = 0,
 ) -> Any:
     """Returns `num` numbers from `start` to `stop`, each the same multiple of the one before."""
@@ -839,31 +853,31 @@ def geomspace(
 
 
 @_made
-def bartlett(x: int) -> Any:
+def bartlett(x: int) -> ArrayLike:
     """Returns the triangular window of Bartlett, of `x` points."""
     return jnp.bartlett(x)
 
 
 @_made
-def blackman(x: int) -> Any:
+def blackman(x: int) -> ArrayLike:
     """Returns the window of Blackman, of `x` points."""
     return jnp.blackman(x)
 
 
 @_made
-def hamming(x: int) -> Any:
+def hamming(x: int) -> ArrayLike:
     """Returns the window of Hamming, of `x` points."""
     return jnp.hamming(x)
 
 
 @_made
-def hanning(x: int) -> Any:
+def hanning(x: int) -> ArrayLike:
     """Returns the window of von Hann, of `x` points."""
     return jnp.hanning(x)
 
 
 @_made
-def kaiser(x: int, beta: float) -> Any:
+def kaiser(x: int, beta: float) -> ArrayLike:
     """Returns the window of Kaiser, of `x` points."""
     return jnp.kaiser(x, beta)
 

@@ -7,12 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.base.types import ArrayLike, DTypeLike
+
 
 def abs_max_quantize(
-    inputs: Any,
+    inputs: ArrayLike,
     axis: int | Sequence[int],
     value_range: tuple[int, int] = (-127, 127),
-    dtype: Any = "int8",
+    dtype: DTypeLike = "int8",
     epsilon: float = 1e-7,
     to_numpy: bool = False,
 ) -> tuple[Any, Any]:
@@ -45,7 +47,7 @@ def abs_max_quantize(
 
 
 def quantize_and_dequantize(
-    inputs: Any, scale: Any, quantized_dtype: Any, compute_dtype: Any
+    inputs: ArrayLike, scale: ArrayLike, quantized_dtype: DTypeLike, compute_dtype: DTypeLike
 ) -> jax.Array:
     """Returns an array rounded as a dtype of few bits would round it.
 
@@ -68,7 +70,9 @@ def quantize_and_dequantize(
     return small.astype(quantized_dtype).astype(compute_dtype) * scale
 
 
-def compute_float8_scale(amax: Any, scale: Any, dtype_max: float, margin: int = 0) -> jax.Array:
+def compute_float8_scale(
+    amax: Any, scale: ArrayLike, dtype_max: float, margin: int = 0
+) -> jax.Array:
     """Returns the scale with which values up to `amax` fit into a dtype of 8 bits.
 
     Args:
@@ -88,7 +92,7 @@ def compute_float8_scale(amax: Any, scale: Any, dtype_max: float, margin: int = 
     return 1.0 / factor
 
 
-def compute_float8_amax_history(x: Any, amax_history: Any) -> jax.Array:
+def compute_float8_amax_history(x: ArrayLike, amax_history: Any) -> jax.Array:
     """Returns the history of largest absolute values, with that of `x` in front.
 
     Args:
@@ -105,7 +109,7 @@ def compute_float8_amax_history(x: Any, amax_history: Any) -> jax.Array:
     return jnp.roll(history, -1).at[0].set(largest)
 
 
-def pack_int4(arr: Any, axis: int = 0, dtype: Any = "int8") -> tuple[jax.Array, tuple, int]:
+def pack_int4(arr: Any, axis: int = 0, dtype: DTypeLike = "int8") -> tuple[jax.Array, tuple, int]:
     """Returns pairs of integers of 4 bits, each pair in one byte.
 
     Args:
@@ -131,7 +135,7 @@ def pack_int4(arr: Any, axis: int = 0, dtype: Any = "int8") -> tuple[jax.Array, 
     return packed, packed.shape, size
 
 
-def unpack_int4(packed: Any, orig_len: int, axis: int = 0, dtype: Any = "int8") -> jax.Array:
+def unpack_int4(packed: Any, orig_len: int, axis: int = 0, dtype: DTypeLike = "int8") -> jax.Array:
     """Returns the integers that `pack_int4` has packed.
 
     Args:
@@ -149,7 +153,7 @@ def unpack_int4(packed: Any, orig_len: int, axis: int = 0, dtype: Any = "int8") 
     return jnp.moveaxis(halves, 0, axis)
 
 
-def _check_int4(array: Any, dtype: Any) -> None:
+def _check_int4(array: ArrayLike, dtype: DTypeLike) -> None:
     name = str(dtype)
     found = str(jnp.asarray(array).dtype)
     if name not in ("int8", "uint8"):
@@ -159,7 +163,7 @@ def _check_int4(array: Any, dtype: Any) -> None:
 
 
 def fake_quant_with_min_max_vars(
-    inputs: Any,
+    inputs: ArrayLike,
     min_vals: Any,
     max_vals: Any,
     num_bits: int = 8,

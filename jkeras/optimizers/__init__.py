@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jkeras.base import registry
+from jkeras.base.types import Identifier
 from jkeras.optimizers import schedules as schedules
 from jkeras.optimizers.adagrad import Adadelta as Adadelta
 from jkeras.optimizers.adagrad import Adafactor as Adafactor
@@ -47,7 +48,7 @@ for _cls in (
     registry.register_builtin("optimizers", _cls, _cls.__name__.lower())
 
 
-def get(identifier: Any) -> Any:
+def get(identifier: Identifier) -> Any:
     """Returns an optimizer for a name, a config, a class, an optimizer or an optax transformation.
 
     Args:
@@ -72,7 +73,10 @@ def get(identifier: Any) -> Any:
     if isinstance(identifier, (str, Mapping, type)):
         found = registry.resolve(identifier, "optimizers", "optimizer")
     if not isinstance(found, Optimizer):
-        raise ValueError(f"Could not interpret optimizer identifier: {identifier}")
+        raise ValueError(
+            f"Could not interpret optimizer identifier: {identifier}. Give a name such as 'adam', "
+            "an object such as keras.optimizers.Adam(0.001), or a config."
+        )
     return found
 
 

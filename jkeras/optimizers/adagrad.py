@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import optax
 
 from jkeras import initializers
+from jkeras.base.types import ArrayLike
 from jkeras.optimizers import rules
 from jkeras.optimizers.arguments import (
     CommonArguments,
@@ -192,8 +193,8 @@ class Adafactor(Optimizer):
         rate = jnp.minimum(step.learning_rate, jax.lax.rsqrt(step.number))
         beta_2 = 1.0 - step.number**self.beta_2_decay
 
-        def update(g: Any, w: Any, slots: Any) -> Any:
-            def mean(slot: Any, x: Any) -> Any:
+        def update(g: ArrayLike, w: ArrayLike, slots: Any) -> Any:
+            def mean(slot: Any, x: ArrayLike) -> Any:
                 return beta_2 * slot + (1.0 - beta_2) * x
 
             square = g**2 + self.epsilon_1
@@ -270,7 +271,7 @@ class Ftrl(Optimizer):
         l1 = self.l1_regularization_strength
         l2 = self.l2_regularization_strength + self.beta / (2.0 * rate)
 
-        def update(g: Any, w: Any, slots: Any) -> Any:
+        def update(g: ArrayLike, w: ArrayLike, slots: Any) -> Any:
             n, linear = slots["accumulator"], slots["linear"]
             new_n = n + g**2
             shrunk = g + 2.0 * self.l2_shrinkage_regularization_strength * w

@@ -5,6 +5,7 @@ from typing import Any, Unpack
 import jax.numpy as jnp
 import optax
 
+from jkeras.base.types import ArrayLike
 from jkeras.optimizers import rules
 from jkeras.optimizers.arguments import CommonArguments
 from jkeras.optimizers.base import Optimizer, takes_common_arguments
@@ -132,7 +133,7 @@ class Adamax(_Moments):
     def rule(self, step: Step) -> Part:
         scale = -step.learning_rate / (1.0 - self.beta_1**step.number)
 
-        def update(g: Any, w: Any, slots: Any) -> Any:
+        def update(g: ArrayLike, w: ArrayLike, slots: Any) -> Any:
             m = self.beta_1 * slots["momentum"] + (1.0 - self.beta_1) * g
             norm = jnp.maximum(self.beta_2 * slots["norm"], jnp.abs(g))
             return scale * m / (norm + self.epsilon), {"momentum": m, "norm": norm}
@@ -176,7 +177,7 @@ class Nadam(_Moments):
         of_g = (1.0 - u) / (1.0 - product)
         of_v = 1.0 / (1.0 - self.beta_2**t)
 
-        def update(g: Any, w: Any, slots: Any) -> Any:
+        def update(g: ArrayLike, w: ArrayLike, slots: Any) -> Any:
             m = self.beta_1 * slots["momentum"] + (1.0 - self.beta_1) * g
             v = self.beta_2 * slots["velocity"] + (1.0 - self.beta_2) * g**2
             change = (of_m * m + of_g * g) / (jnp.sqrt(of_v * v) + self.epsilon)
@@ -259,7 +260,7 @@ class ScheduleFreeAdamW(_Moments):
         rate *= jnp.minimum(1.0, t / max(self.warmup_steps, 1))
         of_v = 1.0 / (1.0 - self.beta_2**t)
 
-        def update(g: Any, w: Any, slots: Any) -> Any:
+        def update(g: ArrayLike, w: ArrayLike, slots: Any) -> Any:
             z = slots["momentum"]
             v = self.beta_2 * slots["velocity"] + (1.0 - self.beta_2) * g**2
             x = (w - (1.0 - self.beta_1) * z) / self.beta_1

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import optax
 
 from jkeras.base import naming, registry, settings
+from jkeras.base.types import ArrayLike
 from jkeras.constraints import constrained
 from jkeras.core import scope
 from jkeras.core.signatures import Init, takes_arguments_of
@@ -336,7 +337,13 @@ class Optimizer(cells.Remembers):
         Returns:
             How many updates were made: `iterations`.
         """
-        pairs = list(grads_and_vars)
+        try:
+            pairs = [(gradient, variable) for gradient, variable in grads_and_vars]
+        except (TypeError, ValueError):
+            raise TypeError(
+                "`grads_and_vars` must be pairs of a gradient and its variable, such as "
+                f"zip(gradients, variables). Received: {grads_and_vars!r:.60}"
+            ) from None
         self.apply([g for g, _ in pairs], [v for _, v in pairs])
         return self.iterations
 
@@ -563,7 +570,7 @@ class Optimizer(cells.Remembers):
             return super().from_config(config)
 
 
-def _as_array(x: Any) -> jax.Array:
+def _as_array(x: ArrayLike) -> jax.Array:
     return x if isinstance(x, jax.Array) else jnp.asarray(x)  # which takes long for an array
 
 

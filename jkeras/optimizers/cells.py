@@ -16,6 +16,7 @@ import numpy as np
 
 from jkeras import initializers
 from jkeras.base import registry
+from jkeras.base.types import ArrayLike, DTypeLike, Identifier, Shape, Structure
 from jkeras.core import scope
 from jkeras.core.variable import Variable
 
@@ -38,9 +39,9 @@ class Remembers(registry.Configurable):
 
     def add_variable(
         self,
-        shape: Any,
-        initializer: Any = "zeros",
-        dtype: Any = None,
+        shape: Shape,
+        initializer: Identifier = "zeros",
+        dtype: DTypeLike = None,
         aggregation: str = "none",
         layout: Any = None,
         name: str | None = None,
@@ -61,7 +62,10 @@ class Remembers(registry.Configurable):
         return self._add(name or "variable", None, shape, initializer, dtype)
 
     def add_variable_from_reference(
-        self, reference_variable: Variable, name: str | None = None, initializer: Any = "zeros"
+        self,
+        reference_variable: Variable,
+        name: str | None = None,
+        initializer: Identifier = "zeros",
     ) -> Variable:
         """Makes a slot, of the shape and dtype of a trained variable, or finds it.
 
@@ -78,7 +82,10 @@ class Remembers(registry.Configurable):
         return self._add(name or "var", of, of.shape, initializer, of.variable_dtype)
 
     def add_optimizer_variables(
-        self, trainable_variables: Sequence[Variable], name: Any, initializer: Any = "zeros"
+        self,
+        trainable_variables: Sequence[Variable],
+        name: Any,
+        initializer: Identifier = "zeros",
     ) -> Any:
         """Makes slots for each of the trained variables.
 
@@ -113,6 +120,7 @@ class Remembers(registry.Configurable):
             start = _starting_from(initializer)
             with scope.root_names((self.name,)):
                 self._known[key] = Variable(start, shape, dtype, False, name=prefix + key[0])
+            self._known[key].placed_like = of
         made[key] = self._known[key]
         return made[key]
 
@@ -219,7 +227,7 @@ class Remembers(registry.Configurable):
 
 
 # ------------------------------------------------------------------ how variables start
-def _starting_from(initializer: Any) -> Callable[..., Any]:
+def _starting_from(initializer: Identifier) -> Callable[..., Any]:
     """Returns a function of (shape, dtype) that needs no seed, and can be pickled."""
     if isinstance(initializer, Variable):
         return functools.partial(_copied, initializer)
@@ -229,11 +237,11 @@ def _starting_from(initializer: Any) -> Callable[..., Any]:
     return initializer
 
 
-def _copied(variable: Variable, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+def _copied(variable: Variable, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
     return jnp.array(variable.value, dtype, copy=True)  # the two will be updated in place
 
 
-def _drawn(initializer: Any, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+def _drawn(initializer: Identifier, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
     return initializer.draw(shape, dtype, jax.random.key(0))
 
 
@@ -254,7 +262,7 @@ def cell_leaves(cells: Any) -> list[Variable]:
 
 
 # ------------------------------------------------------------------ parameters by path
-def by_path(tree: Any) -> dict[str, Any]:
+def by_path(tree: Structure) -> dict[str, Any]:
     """Returns the leaves of a pytree by their paths, such as `"dense/kernel"`."""
     leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
     return {path_name(path): leaf for path, leaf in leaves}
@@ -265,7 +273,7 @@ def path_name(path: Any) -> str:
     return jax.tree_util.keystr(path, simple=True, separator="/") or "params"
 
 
-def stand_in(path: str, array: Any) -> Variable:
+def stand_in(path: str, array: ArrayLike) -> Variable:
     """Returns a variable that is described as a parameter is; it never holds anything."""
     variable = Variable(jnp.zeros, jnp.shape(array), array.dtype, name=path.rsplit("/", 1)[-1])
     variable.path = path

@@ -5,6 +5,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from jkeras.base.types import ArrayLike
 from jkeras.core.variable import Variable
 from jkeras.optimizers import rules
 from jkeras.optimizers.base import Optimizer, takes_common_arguments
@@ -95,7 +96,7 @@ class Muon(Optimizer):
         return self.weight_decay if self._is_matrix(variable) else self.adam_weight_decay
 
     def rule(self, step: Step) -> Part:
-        def matrix(g: Any, w: Any, slots: Any) -> Any:
+        def matrix(g: ArrayLike, w: ArrayLike, slots: Any) -> Any:
             m = self.momentum * slots["momentum"] + g
             x = g + self.momentum * m if self.nesterov else m
             direction = self.lr_adjust(self.zeropower_via_newtonschulz5(x, self.ns_steps))
@@ -105,7 +106,7 @@ class Muon(Optimizer):
         adam = rules.adam(step, self.adam_beta_1, self.adam_beta_2, self.epsilon, rate)
         return rules.split("velocity", adam, rules.each(matrix))
 
-    def zeropower_via_newtonschulz5(self, x: Any, steps: int) -> Any:
+    def zeropower_via_newtonschulz5(self, x: ArrayLike, steps: int) -> Any:
         """Returns about `u @ vt` for the singular value decomposition `u @ s @ vt` of a matrix.
 
         Args:
@@ -120,6 +121,6 @@ class Muon(Optimizer):
             x = self.muon_a * x + (self.muon_b * a + self.muon_c * a @ a) @ x
         return x.T if is_tall else x
 
-    def lr_adjust(self, x: Any) -> Any:
+    def lr_adjust(self, x: ArrayLike) -> Any:
         """Returns a matrix's orthogonal update scaled to the root mean square `rms_rate`."""
         return x if self.rms_rate is None else self.rms_rate * max(x.shape) ** 0.5 * x

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import optax
 from jax.tree_util import DictKey
 
+from jkeras.base.tracing import concretely
 from jkeras.core.variable import Variable
 from jkeras.optimizers import arguments, rules
 from jkeras.optimizers.base import Optimizer
@@ -51,7 +52,7 @@ class OptaxOptimizer(Optimizer):
         """Makes the variables of the state, keeping those that were there before."""
         known = dict(enumerate(variables))
         old, self._leaves = self._leaves, {}
-        with jax.ensure_compile_time_eval():  # also while somebody traces
+        with concretely():  # also while somebody traces
             fresh = self.wrapped.init({i: v.cell() for i, v in known.items()})
             for path, leaf in jax.tree_util.tree_leaves_with_path(fresh):
                 key, array = _key(path, known), jnp.array(leaf, copy=True)

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jkeras.base.types import ArrayLike
 from jkeras.core import scope
 from jkeras.core.variable import Variable
 from jkeras.optimizers.cells import State, cell_leaves, map_cells
@@ -162,7 +163,7 @@ def checked(grads: Arrays, params: Arrays, known: Mapping[Any, Variable]) -> Arr
     return {k: jnp.asarray(g, params[k].dtype) for k, g in grads.items()}
 
 
-def unscaled(grads: Arrays, scale: Any, replaced: Collection[Any]) -> Arrays:
+def unscaled(grads: Arrays, scale: ArrayLike, replaced: Collection[Any]) -> Arrays:
     """Returns gradients divided by the loss scale, but those that replace their parameters."""
     return {k: g if k in replaced else (g / scale).astype(g.dtype) for k, g in grads.items()}
 

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.base import registry
+from jkeras.base.types import ArrayLike
 from jkeras.optimizers import arguments
 
 # A constructor of the fields; schedules are equal to themselves only.
@@ -272,7 +273,7 @@ def _half_cosine(done: jax.Array) -> jax.Array:
     return 0.5 * (1.0 + jnp.cos(math.pi * jnp.minimum(1.0, done)))
 
 
-def _as_float(x: Any) -> jax.Array:
+def _as_float(x: ArrayLike) -> jax.Array:
     return jnp.asarray(x).astype(float)
 
 

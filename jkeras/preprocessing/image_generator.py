@@ -10,6 +10,7 @@ import numpy as np
 
 from jkeras.base.deprecation import warn_deprecated
 from jkeras.base.settings import floatx, image_data_format
+from jkeras.base.types import ArrayLike, DTypeLike
 from jkeras.callbacks.console import say
 from jkeras.utils import image as images
 from jkeras.utils.numerical import to_categorical
@@ -281,12 +282,12 @@ class NumpyArrayIterator(Iterator):
 
     def __init__(
         self,
-        x: Any,
+        x: ArrayLike,
         y: Any,
         image_data_generator: "ImageDataGenerator",
         batch_size: int = 32,
         shuffle: bool = False,
-        sample_weight: Any = None,
+        sample_weight: ArrayLike = None,
         seed: int | None = None,
         data_format: str | None = None,
         save_to_dir: str | None = None,
@@ -294,7 +295,7 @@ class NumpyArrayIterator(Iterator):
         save_format: str = "png",
         subset: str | None = None,
         ignore_class_split: bool = False,
-        dtype: Any = None,
+        dtype: DTypeLike = None,
     ):
         x, *more = x if isinstance(x, (tuple, list)) and len(x) == 2 else (x,)
         more = list(more[0]) if more and isinstance(more[0], (tuple, list)) else more
@@ -363,7 +364,7 @@ class _FileIterator(Iterator):
         saving: _Saving,
         interpolation: str,
         keep_aspect_ratio: bool,
-        dtype: Any,
+        dtype: DTypeLike,
     ):
         if color_mode not in ("rgb", "rgba", "grayscale"):
             raise ValueError(
@@ -443,7 +444,7 @@ class DirectoryIterator(_FileIterator):
         subset: str | None = None,
         interpolation: str = "nearest",
         keep_aspect_ratio: bool = False,
-        dtype: Any = None,
+        dtype: DTypeLike = None,
     ):
         if class_mode not in self.allowed_class_modes:
             raise ValueError(
@@ -525,7 +526,7 @@ class DataFrameIterator(_FileIterator):
         subset: str | None = None,
         interpolation: str = "nearest",
         keep_aspect_ratio: bool = False,
-        dtype: Any = None,
+        dtype: DTypeLike = None,
         validate_filenames: bool = True,
     ):
         if class_mode not in self.allowed_class_modes:
@@ -662,7 +663,7 @@ class ImageDataGenerator:
         data_format: str | None = None,
         validation_split: float = 0.0,
         interpolation_order: int = 1,
-        dtype: Any = None,
+        dtype: DTypeLike = None,
     ):
         warn_deprecated(
             "ImageDataGenerator is Keras 2's: use keras.utils.image_dataset_from_directory and "
@@ -707,11 +708,11 @@ class ImageDataGenerator:
     # -------------------------------------------------------------- sources
     def flow(
         self,
-        x: Any,
+        x: ArrayLike,
         y: Any = None,
         batch_size: int = 32,
         shuffle: bool = True,
-        sample_weight: Any = None,
+        sample_weight: ArrayLike = None,
         seed: int | None = None,
         save_to_dir: str | None = None,
         save_prefix: str = "",
@@ -1003,7 +1004,9 @@ class ImageDataGenerator:
             )
         return value is not None
 
-    def fit(self, x: Any, augment: bool = False, rounds: int = 1, seed: int | None = None) -> None:
+    def fit(
+        self, x: ArrayLike, augment: bool = False, rounds: int = 1, seed: int | None = None
+    ) -> None:
         """Finds the mean, deviation and whitening of images.
 
         Args:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from jkeras.base.deprecation import warn_deprecated
+from jkeras.base.types import ArrayLike
 from jkeras.utils.py_dataset import PyDataset
 from jkeras.utils.sequences import pad_sequences as pad_sequences
 
@@ -42,7 +43,7 @@ def skipgrams(
     """Returns pairs of words, and whether the second is near the first.
 
     Args:
-        sequence: Numbers of words; 0 is no word.
+        sequence: Numbers of words; 0 is not a word.
         vocabulary_size: The largest number + 1.
         window_size: How far the words of a pair are apart at most.
         negative_samples: How many random pairs there are for each real one.
@@ -111,7 +112,7 @@ class TimeseriesGenerator(PyDataset):
     def __init__(
         self,
         data: Any,
-        targets: Any,
+        targets: ArrayLike,
         length: int,
         sampling_rate: int = 1,
         stride: int = 1,

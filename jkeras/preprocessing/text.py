@@ -85,7 +85,7 @@ def _md5(word: str) -> int:
 
 
 class Tokenizer:
-    """Counts the words of texts and gives each a number: 1 is the most frequent, 0 is none.
+    """Counts the words of texts and numbers them: 1 is the most frequent, 0 stands for no word.
 
     Args:
         num_words: How many numbers to use at most, 0 among them: rarer words are left out.

@@ -34,7 +34,7 @@ class Archive:
         path: The file or folder, or a binary file that is open for reading.
 
     Raises:
-        ValueError: If it is no whole zip archive, or names a member twice.
+        ValueError: If it is not a whole zip archive, or names a member twice.
     """
 
     def __init__(self, path: str | os.PathLike | IO[bytes]):
@@ -293,7 +293,7 @@ def parse_json(text: str | bytes, what: str, budget: Budget | None = None) -> An
         budget: What the file in which it is may take in memory.
 
     Raises:
-        ValueError: If it is no JSON, too long or too deeply nested.
+        ValueError: If it is not JSON, too long or too deeply nested.
     """
     if len(text) > MAX_JSON_BYTES:
         raise ValueError(f"The {what} is longer than {MAX_JSON_BYTES} bytes: it is refused.")
@@ -310,7 +310,7 @@ def parse_json(text: str | bytes, what: str, budget: Budget | None = None) -> An
             f"The {what} is nested deeper than {MAX_JSON_DEPTH} levels: it is refused."
         ) from None
     except ValueError as error:  # JSONDecodeError, UnicodeDecodeError, a number of 5000 digits
-        raise ValueError(f"The {what} is no valid JSON: {error}.") from error
+        raise ValueError(f"The {what} is not valid JSON: {error}.") from error
     return value
 
 

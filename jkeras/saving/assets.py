@@ -5,7 +5,7 @@ A layer that has any writes them in `save_assets(folder)`, and reads them in `lo
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +22,20 @@ def write(model: Any, folder: Path) -> None:
         layer.save_assets(str(folder / path))
 
 
-def load(model: Any, members: Archive) -> None:
+def load(model: Any, members: Archive, files: Mapping[Any, str] | None = None) -> None:
     """Lets the layers of a model read their files.
 
     Only the files in a layer's own folder are unpacked, into a new temporary one.
 
+    Args:
+        model: The model.
+        members: The file.
+        files: The paths in it of what the model holds, if not those of its attributes.
+
     Raises:
         ValueError: If the name of such a file leads out of that folder.
     """
-    for path, layer in _owners(model, "load_assets"):
+    for path, layer in _owners(model, "load_assets", files):
         prefix = f"{FOLDER}/{path}/" if path else f"{FOLDER}/"
         with tempfile.TemporaryDirectory() as folder:
             names = members.names(prefix)
@@ -48,6 +53,9 @@ def load(model: Any, members: Archive) -> None:
                 layer.load_assets(folder)
 
 
-def _owners(model: Any, method: str) -> Iterator[tuple[str, Any]]:
+def _owners(
+    model: Any, method: str, files: Mapping[Any, str] | None = None
+) -> Iterator[tuple[str, Any]]:
     """Yields the paths and layers that have files."""
-    return ((part.file_path, part.layer) for part in walk(model) if hasattr(part.layer, method))
+    parts = walk(model, files)
+    return ((part.file_path, part.layer) for part in parts if hasattr(part.layer, method))

@@ -3,11 +3,12 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from jkeras.core import processes
 from jkeras.saving.errors import overwrite_refused
 
 try:
@@ -38,75 +39,75 @@ def writing(path: str | os.PathLike, overwrite: bool = True) -> Iterator[IO[byte
         PermissionError: If there is one that may only be read.
         OSError: If there is something else, such as a folder or a pipe.
     """
+    with processes.one_writes(os.fspath(path), lambda: _file_target(path, overwrite)) as target:
+        if target is None:  # another process writes; the arrays are gathered from all
+            with tempfile.TemporaryFile() as file:
+                yield file
+            return
+        temporary, file = _new_file(target)
+        try:
+            with file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+                os.chmod(temporary, _usual_mode(target))
+                if fcntl is None:  # Windows replaces no open file
+                    file.close()
+                os.replace(temporary, target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        _sync_folder(target.parent)
+
+
+def _file_target(path: str | os.PathLike, overwrite: bool) -> Path:
     target = _target(path, overwrite)
     if target.exists() and not target.is_file():
         kind = "a folder" if target.is_dir() else "no regular file (a pipe or a device)"
         raise OSError(f"Cannot save to {str(target)!r}: {kind} is there. Choose another name.")
-    temporary, file = _new_file(target)
-    try:
-        with file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            os.chmod(temporary, _usual_mode(target))
-            if fcntl is None:  # Windows replaces no open file
-                file.close()
-            os.replace(temporary, target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync_folder(target.parent)
+    return target
 
 
 @contextmanager
-def writing_folder(
-    path: str | os.PathLike, members: Collection[str], overwrite: bool = True
-) -> Iterator[Path]:
+def writing_folder(path: str | os.PathLike, overwrite: bool = True) -> Iterator[Path]:
     """Gives a folder to write to, which takes the place of `path` when the block ends well.
 
     Args:
         path: Where the folder shall be.
-        members: What such folders hold: one that is there and holds anything else is not replaced.
         overwrite: Whether what is there already may be replaced.
 
     Raises:
         FileExistsError: If there is something, and `overwrite` is False.
         PermissionError: If what is there may only be read.
-        OSError: If there is a file, or a folder of something else.
     """
-    target = Path(os.path.realpath(path))
-    if target.exists() and overwrite:
-        kind = "a file"
-        if target.is_dir():
-            others = sorted(set(os.listdir(target)) - set(members))
-            kind = f"a folder that holds other files, such as {others[0]!r}," if others else ""
-        if target in (here := Path.cwd(), *here.parents):
-            kind = "the folder in which this program runs, or one above it,"
-        if kind:
-            raise OSError(f"Cannot save to {str(path)!r}: {kind} is there. Choose another name.")
-    target = _target(path, overwrite)
-    prefix = _prefix(target)
-    temporary = Path(tempfile.mkdtemp(prefix=prefix, suffix=_SUFFIX, dir=target.parent))
-    lock = _locked(temporary)
-    try:
-        yield temporary
-        for file in (p for p in temporary.rglob("*") if p.is_file()):
-            with open(file, "rb") as written:
-                os.fsync(written.fileno())
-        temporary.chmod(0o777 & ~_umask())
-        # No system call swaps two folders everywhere, so that the old one steps aside first.
-        old = temporary.with_suffix(_OLD)
-        if target.exists():
-            os.replace(target, old)
-        os.replace(temporary, target)
-        shutil.rmtree(old, ignore_errors=True)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    finally:
-        if lock is not None:
-            os.close(lock)
-    _sync_folder(target.parent)
+    with processes.one_writes(os.fspath(path), lambda: _target(path, overwrite)) as target:
+        if target is None:
+            with tempfile.TemporaryDirectory() as folder:
+                yield Path(folder)
+            return
+        temporary = Path(
+            tempfile.mkdtemp(prefix=_prefix(target), suffix=_SUFFIX, dir=target.parent)
+        )
+        lock = _locked(temporary)
+        try:
+            yield temporary
+            for file in (p for p in temporary.rglob("*") if p.is_file()):
+                with open(file, "rb") as written:
+                    os.fsync(written.fileno())
+            temporary.chmod(0o777 & ~_umask())
+            # No system call swaps two folders everywhere, so that the old one steps aside first.
+            old = temporary.with_suffix(_OLD)
+            if target.exists():
+                os.replace(target, old)
+            os.replace(temporary, target)
+            shutil.rmtree(old, ignore_errors=True)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+        finally:
+            if lock is not None:
+                os.close(lock)
+        _sync_folder(target.parent)
 
 
 def _target(path: str | os.PathLike, overwrite: bool) -> Path:

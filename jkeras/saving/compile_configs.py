@@ -21,12 +21,14 @@ _FULL_NAMES = {
 
 
 # ------------------------------------------------------------------ reading
-def compile_model(model: Any, config: Mapping[str, Any]) -> Any:
+def compile_model(model: Any, config: Mapping[str, Any], trained: Any = None) -> Any:
     """Compiles a model as a file says, and builds its optimizer.
 
     Args:
         model: The model.
         config: The `compile_config` of a `.keras` file, or the `training_config` of an `.h5` file.
+        trained: The trained variables, in the order in which the file has the optimizer's state;
+            that of the model by default.
 
     Returns:
         The optimizer; None if the model stays without one.
@@ -53,7 +55,7 @@ def compile_model(model: Any, config: Mapping[str, Any]) -> Any:
         ) from error
     if not model.compiled or model.optimizer is None:
         return None
-    model.optimizer.build(model.trainable_variables)
+    model.optimizer.build(model.trainable_variables if trained is None else trained)
     return model.optimizer
 
 

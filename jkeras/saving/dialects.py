@@ -12,6 +12,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from jkeras.base import registry
+from jkeras.core import operations
 from jkeras.saving.old_calls import OldCalls, is_tensorflow_function, tensorflow_function
 
 Config = dict[str, Any]
@@ -219,16 +220,17 @@ def layer_name(name: str) -> str:
 
 
 def _is_operation(entry: Mapping[str, Any]) -> bool:
-    """Says whether an entry of an `.h5` file, where the module is missing, is no layer.
+    """Says whether an entry of an `.h5` file, where the module is missing, is not a layer.
 
-    `Add` is a layer and an operation; only layers have a dtype.
+    `Add` is a layer and an operation; only layers have a dtype, unless it is an argument of the
+    operation.
     """
-    return (
-        "inbound_nodes" in entry
-        and not {"module", "registered_name"} & set(entry)
-        and not {"trainable", "dtype", "layers"} & set(entry["config"])
-        and ">" not in entry["class_name"]
-    )
+    if "inbound_nodes" not in entry or {"module", "registered_name"} & set(entry):
+        return False
+    operation, config = operations.entry(entry["class_name"]), set(entry["config"])
+    if operation is None or {"trainable", "layers"} & config:
+        return False
+    return "dtype" not in config or "dtype" in operation.signature.parameters
 
 
 def _input_shape(config: Any) -> Any:

@@ -32,7 +32,7 @@ class H5Reader:
         budget: What it may take in memory, together with what it is a part of.
 
     Raises:
-        ValueError: If it is no HDF5 file, or a damaged one.
+        ValueError: If it is not an HDF5 file, or a damaged one.
     """
 
     def __init__(
@@ -70,8 +70,8 @@ class H5Reader:
             raise
         except (OSError, RuntimeError, KeyError, TypeError) as error:
             raise ValueError(
-                f"The file {self.name!r} is no HDF5 file, is damaged, or was not written to its "
-                f"end (at {path or '/'!r}): {error}"
+                f"The file {self.name!r} is not an HDF5 file, is damaged, or was not written to "
+                f"its end (at {path or '/'!r}): {error}"
             ) from error
 
     @property
@@ -163,7 +163,7 @@ class Group:
             return None
         words = self.strings(attribute)
         if len(words) != 1:
-            raise self.refuse(f"an attribute {attribute!r} that is no string")
+            raise self.refuse(f"an attribute {attribute!r} that is not a string")
         return words[0]
 
     def texts(self, attribute: str) -> list[str] | None:

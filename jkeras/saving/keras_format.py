@@ -11,7 +11,16 @@ from typing import IO, Any
 
 from jkeras.base import registry
 from jkeras.core.layer import Layer
-from jkeras.saving import archive, assets, compile_configs, dialects, h5_writer, weights
+from jkeras.saving import (
+    archive,
+    assets,
+    compile_configs,
+    dialects,
+    graphs,
+    h5_writer,
+    programs,
+    weights,
+)
 from jkeras.saving.archive import Archive, parse_json
 from jkeras.saving.h5_reader import Group
 from jkeras.saving.plan import Plan
@@ -21,7 +30,6 @@ from jkeras.saving.untrusted import open_hdf5
 KERAS_VERSION = "3.15.1"
 
 _METADATA, _CONFIG, _WEIGHTS = "metadata.json", "config.json", "model.weights.h5"
-MEMBERS = (_METADATA, _CONFIG, _WEIGHTS, assets.FOLDER)
 
 
 # ------------------------------------------------------------------ writing
@@ -30,6 +38,8 @@ def write(model: Any, file: IO[bytes], include_optimizer: bool = True) -> None:
     with zipfile.ZipFile(file, "w") as members:  # stored: weights hardly shrink
         members.writestr(_METADATA, _metadata())
         members.writestr(_CONFIG, _config(model, include_optimizer))
+        for name, data in _beside(model).items():
+            members.writestr(name, data, zipfile.ZIP_DEFLATED)
         with (
             archive.new_member(members, _WEIGHTS) as arrays,
             h5_writer.create(arrays, oldest=True) as root,
@@ -48,6 +58,17 @@ def write_folder(model: Any, folder: Path, include_optimizer: bool = True) -> No
     with h5_writer.create(folder / _WEIGHTS) as root:
         weights.write(model, root, include_optimizer)
     assets.write(model, folder / assets.FOLDER)
+    for name, data in _beside(model).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+
+
+def _beside(model: Any) -> dict[str, bytes]:
+    """Returns members for who has not the model's class: its graph, else its programs."""
+    found = graphs.describe(model)
+    if found is None:
+        return programs.write_if_needed(model)
+    return {graphs.MEMBER: graphs.to_json(found).encode()}
 
 
 def _metadata() -> str:
@@ -71,24 +92,30 @@ def read(members: Archive, compile: bool = True, untrusted: bool = False) -> Any
     if not isinstance(config, dict) or "class_name" not in config:
         raise ValueError(f"The config.json of {name!r} describes no Keras object.")
     compile_config = config.pop("compile_config", None)
-    with registry.object_sharing():
-        model = registry.deserialize_keras_object(
-            dialects.modernize(config, _version(members)), area="models"
-        )
+    found = graphs.read(members)
+    described = dialects.modernize(config, _version(members))
+    if programs.are_in(members) and not graphs.is_known(described):
+        model, is_graph = programs.read(members, described), False
+    else:
+        model, is_graph = graphs.make(described, found)
     if not isinstance(model, Layer):
         raise ValueError(
             f"The file {name!r} holds a {type(model).__name__}, and no model or layer."
         )
     with open_weights(members, untrusted) as root:
         source = weights.Tree(root)
-        weights.plan(model, source).run()
-        assets.load(model, members)
+        places = graphs.restore(model, found) if is_graph else None  # type: ignore[arg-type]
+        weights.plan(model, source, places=places).run()
+        assets.load(model, members, places and {k: v[0] for k, v in places.items()})
         if compile and compile_config:
-            optimizer = compile_configs.compile_model(model, compile_config)
+            trained = graphs.trained(model, found) if places else None  # type: ignore[arg-type]
+            optimizer = compile_configs.compile_model(model, compile_config, trained)
             if optimizer is not None:
                 state = Plan()
                 weights.plan_optimizer(state, optimizer, source)
                 state.run()
+                if trained is not None:  # from now on in this model's own order
+                    optimizer.build(model.trainable_variables)
     return model
 
 

@@ -1,5 +1,6 @@
 """The `.h5` layout that Keras has had since its beginning: one group a layer, weights by order."""
 
+import io
 import json
 from collections.abc import Mapping, Sequence
 from typing import IO, Any
@@ -7,15 +8,18 @@ from typing import IO, Any
 import numpy as np
 
 from jkeras.base import naming, registry
+from jkeras.core import placement
 from jkeras.core.layer import Layer
 from jkeras.core.variable import Variable
 from jkeras.saving import (
     compile_configs,
     dialects,
+    graphs,
     h5_writer,
     old_weights,
     optimizer_state,
     portable,
+    programs,
 )
 from jkeras.saving.archive import parse_json
 from jkeras.saving.h5_reader import Dataset, Group
@@ -23,6 +27,8 @@ from jkeras.saving.keras_format import KERAS_VERSION
 from jkeras.saving.plan import Plan
 
 _TOP_LEVEL = "top_level_model_weights"
+# Of a subclassed model: its class, and where it holds the layers of its graph.
+_GRAPH = "jkeras_graph"
 
 
 def is_model(root: Group) -> bool:
@@ -55,14 +61,20 @@ def write(
             f"An `.h5` file holds a model, not a layer, got {type(model).__name__} {model.name!r}. "
             "Save it as `.keras`, or its weights as `.weights.h5`."
         )
-    if not model._saves_layers_first:
+    has_own_graph = model._saves_layers_first and not registry.is_builtin(type(model))
+    found = None if has_own_graph else graphs.describe(model)
+    twin = None if found is None or "model" not in found else model._copied_twin(found["model"])
+    needs_more = twin is None and not model._saves_layers_first
+    members = programs.write_if_needed(model) if needs_more else {}
+    if needs_more and not members:
         raise NotImplementedError(
             "Saving the model to HDF5 format requires the model to be a Functional model or a "
-            f"Sequential model. It does not work for subclassed models, such as "
-            f"{type(model).__name__} {model.name!r}.\nSave it as `.keras`, or its weights with "
-            "`model.save_weights('name.weights.h5')`."
+            f"Sequential model. It does not work for the subclassed {type(model).__name__} "
+            f"{model.name!r}, whose call can neither be recorded as such a model "
+            "(`model.functional()` says why) nor be exported.\nSave it as `.keras`, or its weights "
+            "with `model.save_weights('name.weights.h5')`."
         )
-    entry = registry.serialize_keras_object(model)
+    entry = registry.serialize_keras_object(twin or model)
     config = portable.model_config(entry) if is_portable else dialects.to_legacy(entry)
     optimizer = getattr(model, "optimizer", None) if include_optimizer else None
     training = None if optimizer is None else model.get_compile_config()
@@ -75,9 +87,19 @@ def write(
     with h5_writer.create(file) as root:
         _write_version(root, version)
         h5_writer.write_text(root, "model_config", json.dumps(config))
+        own = {k: v for k, v in (found or {}).items() if k != "model"}
+        if twin is not None or members:
+            own["class"] = registry.serialize_keras_object(model)
+            own["class"].pop("compile_config", None)
+        if own:
+            h5_writer.write_text(root, _GRAPH, json.dumps(own))
+        if members:
+            group = root.create_group(programs.FOLDER)
+            for name, data in members.items():
+                h5_writer.create_dataset(group, name, np.frombuffer(data, "uint8"))
         layers = root.create_group("model_weights")
         _write_version(layers, version)
-        _write_layers(layers, model)
+        _write_layers(layers, twin or model)
         if settings is not None:
             h5_writer.write_text(root, "training_config", json.dumps(settings))
         if optimizer is not None:
@@ -104,7 +126,7 @@ def _write_weights(group: Any, variables: Sequence[Variable]) -> None:
     names: list[str] = []
     for variable in variables:
         names.append(naming.unique(variable.path, names))
-    arrays = [np.asarray(variable.cell()) for variable in variables]
+    arrays = [placement.gathered(variable.cell()) for variable in variables]
     _write_arrays(group, dict(zip(names, arrays, strict=True)))
 
 
@@ -133,21 +155,73 @@ def read(root: Group, compile: bool = True) -> Any:
     config = parse_json(text, "model_config", root.budget)
     if not isinstance(config, dict) or "class_name" not in config:
         raise ValueError("The file's model_config describes no Keras object.")
-    with registry.object_sharing():
-        model = registry.deserialize_keras_object(
-            dialects.modernize(config, _version(root)), area="models"
-        )
-    plan = _plan(model, root.group("model_weights"))
+    text = root.text(_GRAPH)
+    found = None if text is None else parse_json(text, _GRAPH, root.budget)
+    described = dialects.modernize(config, _version(root))
+    members = _Members(root)
+    if programs.are_in(members):
+        found, described = None, _class_in(found)
+    elif found is not None:
+        graphs.checked(found)
+        if "class" in found:
+            found["model"], described = described, _class_in(found)
+    if programs.are_in(members) and not graphs.is_known(described):
+        model, is_graph = programs.read(members, described), False
+    else:
+        model, is_graph = graphs.make(described, found)
+    holder = model
+    if is_graph:
+        graphs.restore(model, found)  # type: ignore[arg-type]
+    elif found is not None:
+        holder = model._twin()  # shares the variables
+    plan = _plan(holder, root.group("model_weights"))
     plan.run()
     state = Plan()
     training = root.text("training_config")
     if compile and training is not None:
         settings = parse_json(training, "training_config", root.budget)
-        optimizer = compile_configs.compile_model(model, settings)
+        trained = graphs.trained(model, found) if found is not None else None
+        optimizer = compile_configs.compile_model(model, settings, trained)
         if optimizer is not None:
             _plan_optimizer(state, optimizer, root, plan.names)
-    state.run()
+            state.run()
+            if trained is not None:
+                optimizer.build(model.trainable_variables)
     return model
+
+
+def _class_in(found: Any) -> dict[str, Any]:
+    described = found.get("class") if isinstance(found, dict) else None
+    if not isinstance(described, dict) or "class_name" not in described:
+        raise ValueError("The file does not say of which class the model is.")
+    return described
+
+
+class _Members:
+    """The programs of a model in an `.h5` file, like the members of a `.keras` file."""
+
+    def __init__(self, root: Group):
+        self.path, self.budget = root.path, root.budget
+        self._group = root.group(programs.FOLDER)
+
+    def __contains__(self, name: str) -> bool:
+        return self._group is not None and self._group.dataset(name) is not None
+
+    def open(self, name: str, limit: int | None = None) -> IO[bytes]:
+        """Returns a member as a file."""
+        return io.BytesIO(self.read(name, limit))
+
+    def read(self, name: str, limit: int | None = None) -> bytes:
+        """Returns a member, of at most `limit` bytes."""
+        dataset = None if self._group is None else self._group.dataset(name)
+        if dataset is None:
+            raise ValueError(f"The file has no {name!r} in {self.path!r}.")
+        size = int(np.prod(dataset.shape))
+        if limit is not None and size > limit:
+            raise ValueError(
+                f"The {name!r} of the file has more than {limit} bytes: it is refused."
+            )
+        return dataset.read(dataset.shape).astype("uint8").tobytes()
 
 
 def load_weights(model: Any, root: Group, skip_mismatch: bool, by_name: bool) -> None:

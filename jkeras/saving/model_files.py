@@ -1,6 +1,7 @@
 """save_model, load_model, save_weights, load_weights: which format a file has, or shall have."""
 
 import os
+import re
 import shutil
 import tempfile
 import zipfile
@@ -14,11 +15,23 @@ import numpy as np
 from jkeras.base import keys, naming, registry
 from jkeras.base.deprecation import warn_deprecated
 from jkeras.core.layer import Layer
-from jkeras.saving import archive, atomic, errors, h5_writer, keras_format, legacy_h5, weights
+from jkeras.saving import (
+    archive,
+    atomic,
+    errors,
+    h5_writer,
+    keras_format,
+    legacy_h5,
+    safetensors_files,
+    weights,
+)
 from jkeras.saving.h5_reader import Group
 from jkeras.saving.untrusted import open_hdf5
 
+_WEIGHTS = (".weights.h5", safetensors_files.SUFFIX)
 _LEGACY_SUFFIXES = (".h5", ".hdf5")
+# What a model's folder holds.
+_OF_MODELS = re.compile(r"config\.json|metadata\.json|model(_\d+)?\.weights\.(h5|json)|assets")
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -69,6 +82,11 @@ def save_model(
             shutil.copyfileobj(whole, filepath)
         return
     path = _as_path(filepath)
+    if path.name in ("", ".."):
+        raise ValueError(
+            f"Invalid filepath for saving: {os.fspath(filepath)!r} names no file of its own. Give "
+            "a name with the suffix `.keras`."
+        )
     is_legacy = path.suffix in _LEGACY_SUFFIXES
     if dialect not in (None, "portable") or (dialect is not None and not is_legacy):
         raise ValueError(
@@ -95,7 +113,8 @@ def save_model(
                 "When using `zipped=False`, the `filepath` argument should not end in `.keras`. "
                 f"Received: filepath={filepath}"
             )
-        with atomic.writing_folder(path, keras_format.MEMBERS, overwrite) as folder:
+        _check_replaceable(path)
+        with atomic.writing_folder(path, overwrite) as folder:
             keras_format.write_folder(model, folder, include_optimizer)
     elif path.suffix == ".keras":
         with atomic.writing(path, overwrite) as file:
@@ -138,8 +157,8 @@ def load_model(
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no model file (the message says what it is), a class in it is unknown,
-            or its weights do not fit its architecture.
+        ValueError: If it is not a model file (the message says what it is), a class in it is
+            unknown, or its weights do not fit its architecture.
 
     Example:
         >>> import tempfile, jkeras as keras
@@ -197,7 +216,8 @@ def save_weights(
 
     Args:
         model: The model, or a layer.
-        filepath: A name that ends in `.weights.h5`; or in `.weights.json` with `max_shard_size`.
+        filepath: A name that ends in `.weights.h5`; in `.weights.json` with `max_shard_size`; or in
+            `.safetensors`, which holds the weights by their paths, without the optimizer's state.
         overwrite: Whether a file that is there already may be replaced.
         max_shard_size: The most that one file may hold, in GiB. With it, the weights go into files
             `name_00000.weights.h5`, ..., and `name.weights.json` says which is where.
@@ -216,13 +236,19 @@ def save_weights(
         warn_deprecated(
             f"A name without a suffix, {path.name!r}, is Keras 2's spelling: give it `.weights.h5`."
         )
-    elif not path.name.endswith((".weights.h5", ".weights.json")[: 1 + bool(max_shard_size)]):
+    elif not path.name.endswith((*_WEIGHTS, ".weights.json")[: 2 + bool(max_shard_size)]):
         raise ValueError(f"The filename must end in `.weights.h5`. Received: filepath={filepath}")
     if not model.built:
         raise ValueError(
             "You are saving a model that has not yet been built. Try building the model first by "
             "calling it on some data or by using `build()`."
         )
+    if path.suffix == safetensors_files.SUFFIX:
+        if max_shard_size is not None:
+            raise ValueError("`max_shard_size` is for `.weights.json` files, not safetensors.")
+        with atomic.writing(path, overwrite) as file:
+            safetensors_files.write(model, file, skip)
+        return
     if max_shard_size is not None:
         index = path.with_name(f"{path.name.rpartition('.')[0]}.json")
         weights.write_shards(model, index, max_shard_size, overwrite, skip)
@@ -234,7 +260,7 @@ def save_weights(
 def load_weights(
     model: Any, filepath: str | os.PathLike, skip_mismatch: bool = False, **kwargs: Any
 ) -> None:
-    """Reads weights from a file: `.weights.h5`, `.keras`, or an `.h5` of weights or a model.
+    """Reads weights from a file: `.weights.h5`, `.keras`, `.safetensors`, or an older `.h5`.
 
     If the model's optimizer has a state already, and the file has one, that is read as well.
 
@@ -267,6 +293,10 @@ def load_weights(
                 keras_format.open_weights(members, untrusted) as root,
             ):
                 _load(model, weights.Tree(root), skip_mismatch, skip)
+        elif safetensors_files.is_safetensors(path):
+            _require_built(model)
+            with safetensors_files.opened(path) as arrays:
+                safetensors_files.plan(model, arrays, skip or ()).run(skip_mismatch)
         elif not _is_hdf5(path):
             raise errors.not_a_model(path)
         else:
@@ -296,8 +326,8 @@ def read_weights(
     """Reads all arrays of a file, and makes no model: of any of Keras's files.
 
     Args:
-        filepath: A `.keras`, `.h5`, `.weights.h5` or `.weights.json` file; or one that is open for
-            reading.
+        filepath: A `.keras`, `.h5`, `.weights.h5`, `.weights.json` or `.safetensors` file; or a
+            `.keras` or `.h5` file that is open for reading.
         untrusted: Whether a process of its own reads the arrays, as in `load_model`.
 
     Returns:
@@ -328,6 +358,9 @@ def read_weights(
         elif is_open or _is_archive(path):
             members = stack.enter_context(archive.Archive(path))
             roots = [stack.enter_context(keras_format.open_weights(members, untrusted))]
+        elif safetensors_files.is_safetensors(path):
+            arrays = stack.enter_context(safetensors_files.opened(path))
+            return {name: array.read(array.shape) for name, array in arrays.items()}
         else:
             raise errors.not_a_model(path)
         found = [dataset for root in roots for dataset in root.arrays()]
@@ -361,16 +394,20 @@ def _load_hdf5(
 
 
 def _load(model: Any, source: Any, skip_mismatch: bool, skip: Any) -> None:
-    if not model.built:
-        raise ValueError(
-            "You are loading weights into a model that has not yet been built. Try building the "
-            "model first by calling it on some data or by using `build()`."
-        )
+    _require_built(model)
     plan = weights.plan(model, source, skip or (), whole=True)
     optimizer = getattr(model, "optimizer", None)
     if optimizer is not None and optimizer.built:
         weights.plan_optimizer(plan, optimizer, source)
     plan.run(skip_mismatch)
+
+
+def _require_built(model: Any) -> None:
+    if not model.built:
+        raise ValueError(
+            "You are loading weights into a model that has not yet been built. Try building the "
+            "model first by calling it on some data or by using `build()`."
+        )
 
 
 # ------------------------------------------------------------------ what a file is
@@ -390,8 +427,31 @@ def _as_path(filepath: Any) -> Path:
             f"`filepath` should be the name of a file, a string or a path, got {filepath!r}."
         ) from None
     if not name or "\0" in name:
-        raise ValueError(f"`filepath` should be the name of a file, got {filepath!r}.")
+        what = "has a null character" if name else "is empty"
+        raise ValueError(f"`filepath` {what}. Give the name of a file.")
     return Path(name).expanduser()
+
+
+def _check_replaceable(path: Path) -> None:
+    """Refuses a folder to whose place a model's would come, if there is anything else in it.
+
+    Raises:
+        FileExistsError: If it holds what no model wrote: that would be deleted.
+    """
+    if not path.exists():
+        return
+    if path.resolve() in (here := Path.cwd(), *here.parents):
+        raise FileExistsError(
+            f"Cannot save to {str(path)!r}: it takes the place of the folder in which this program "
+            "runs. Choose a new name, or a file's with the suffix `.keras`."
+        )
+    names = sorted(os.listdir(path)) if path.is_dir() else [path.name]
+    other = [name for name in names if not _OF_MODELS.fullmatch(name)]
+    if other:
+        raise FileExistsError(
+            f"Cannot save to {str(path)!r}: it takes the place of what is there, and {other[:3]} "
+            "would be deleted. Choose a new name, or a file's with the suffix `.keras`."
+        )
 
 
 def _existing(filepath: str | os.PathLike) -> Path:

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from jkeras.core import parts
+from jkeras.core import parts, placement
 from jkeras.core.layer import Layer
 from jkeras.saving import atomic, errors, h5_writer, optimizer_state
 from jkeras.saving.archive import parse_json
@@ -101,7 +101,7 @@ def _stores(
     optimizer = getattr(model, "optimizer", None) if include_optimizer else None
     path = "optimizer"
     while optimizer is not None:  # of one that wraps another, the other's as well
-        arrays = [np.asarray(v.cell()) for v in optimizer.variables]
+        arrays = [placement.gathered(v.cell()) for v in optimizer.variables]
         yield path, optimizer.name, {str(i): a for i, a in enumerate(arrays)}
         optimizer, path = getattr(optimizer, "inner_optimizer", None), f"{path}/inner_optimizer"
 
@@ -134,7 +134,11 @@ class Tree:
 
 
 def plan(
-    model: Layer, source: "Tree | Shards", skip: Iterable[Any] = (), whole: bool = False
+    model: Layer,
+    source: "Tree | Shards",
+    skip: Iterable[Any] = (),
+    whole: bool = False,
+    places: Mapping[Any, tuple[str, int | None]] | None = None,
 ) -> Plan:
     """Plans to read a model's weights.
 
@@ -143,9 +147,13 @@ def plan(
         source: The file.
         skip: Layers that keep their weights.
         whole: Whether the file must hold no weights for layers that the model lacks.
+        places: Where the file has the weights of what the model holds, if not at the attributes'
+            paths; and the number of a weight that is one of several of another layer.
     """
     result, skipped, known = Plan(), set(map(id, skip)), {""}
-    for _, path, layer, _ in parts.walk(model):
+    files = {layer: place for layer, (place, _) in (places or {}).items()}
+    numbers = {layer: number for layer, (_, number) in (places or {}).items()}
+    for _, path, layer, _ in parts.walk(model, files):
         known.add(path)
         if id(layer) in skipped:
             continue
@@ -156,7 +164,9 @@ def plan(
             result.call(functools.partial(layer.load_own_variables, StoredArrays(group)))
             continue
         variables = layer._saved_variables()
-        datasets = numbered(group)
+        datasets, number = numbered(group), numbers.get(layer)
+        if number is not None:
+            datasets = datasets[number : number + 1]
         if variables or datasets:
             result.add(layer, variables, datasets)
     if whole:
@@ -246,7 +256,7 @@ class Shards:
         places = index.get("weight_map") if isinstance(index, dict) else None
         if not isinstance(places, dict):
             raise ValueError(
-                f"The file {str(path)!r} is no index of weights: it has no weight_map."
+                f"The file {str(path)!r} is not an index of weights: it has no weight_map."
             )
         self._places = {k.strip("/"): [v] if isinstance(v, str) else v for k, v in places.items()}
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from jkeras.base import settings
 from jkeras.base.types import Structure
+from jkeras.core import placement, processes
 from jkeras.training.feeds import row_bytes
 
 _SHARE = 0.5  # of the memory that is free: the rest is for the model, its gradients and activations
@@ -35,6 +36,14 @@ def free_bytes() -> int | None:
     return int(stats["bytes_limit"]) - int(stats.get("bytes_in_use", 0))
 
 
+def _shared(free: int | None) -> int | None:
+    """Returns how much memory is free for one of several devices: the least of all processes."""
+    devices = jax.local_devices()
+    if free is not None and devices[0].platform == "cpu":  # they have one memory
+        free //= len(devices)
+    return processes.least(free) if placement.spans_processes() else free
+
+
 def fits_on_device(data: Structure, besides: int = 0) -> bool:
     """Says whether data is to be kept on the device; logs a line if it is not.
 
@@ -52,6 +61,8 @@ def fits_on_device(data: Structure, besides: int = 0) -> bool:
     budget = settings.data_budget()
     if budget is None:
         free = free_bytes()
+        if placement.current() is not None:
+            free = _shared(free)
         if free is None:
             return True
         budget = int(_SHARE * free)

@@ -5,6 +5,7 @@ import logging
 import math
 import numbers
 import time
+import types
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ import numpy as np
 
 from jkeras import losses
 from jkeras.base import settings
-from jkeras.base.types import Structure
+from jkeras.base.types import ArrayLike, Structure
 from jkeras.core import policy
 from jkeras.training.budget import data_bytes, fits_on_device
 from jkeras.training.feeds import ArrayFeed, Feed, HostFeed, SliceFeed, StreamFeed
@@ -38,7 +39,7 @@ def is_array(value: Any) -> bool:
 
 def is_stream(value: Any) -> bool:
     """Says whether `value` gives batches, and is not itself an array or a structure of arrays."""
-    if value is None or isinstance(value, (list, tuple, Mapping, str, bytes, np.generic)):
+    if value is None or isinstance(value, (list, tuple, Mapping, str, bytes, np.generic, type)):
         return False
     if is_array(value) or getattr(value, "shape", None) == ():
         return False
@@ -86,9 +87,18 @@ def _unrecognized(value: Any, argument: str) -> str:
         "JAX arrays, pandas objects, lists of numbers, lists or dicts of arrays, or a generator "
         "of batches."
     )
-    if callable(value):
+    if isinstance(value, type):
+        message += f"\nAn object of the class must be made: `{argument}={value.__name__}(...)`."
+    elif callable(value):
         message += f"\nA generator function must be called: `{argument}=generate()`."
     return message
+
+
+def _wrong_length(source: Any, error: Exception) -> str:
+    return (
+        f"{type(source).__name__}.__len__() must return how many batches there are, an integer of "
+        f"at least 0: {error}."
+    )
 
 
 def _brief(value: Any) -> str:
@@ -102,7 +112,7 @@ def _brief(value: Any) -> str:
     )
 
 
-def _check_values(tree: Any, argument: str) -> None:
+def _check_values(tree: Structure, argument: str) -> None:
     """Refuses what the device has no room for: strings, dates, integers of more than 32 bits."""
     for array in jax.tree.leaves(tree):
         if array.dtype.kind in "OSUTMm":
@@ -111,7 +121,7 @@ def _check_values(tree: Any, argument: str) -> None:
             policy.check_integers(array, f"`{argument}`")
 
 
-def _not_numbers(array: Any, argument: str) -> str:
+def _not_numbers(array: ArrayLike, argument: str) -> str:
     what, advice = "strings", "Number them (`np.unique(values, return_inverse=True)[1]`)"
     if array.dtype.kind in "Mm":
         what, advice = "dates or times", "Make numbers of them (`.astype('int64') / 1e9`)"
@@ -279,7 +289,7 @@ def class_weights(weights: Mapping[Any, Any], batch: Batch, names: Any) -> list[
     ]
 
 
-def _class_weight(table: Mapping[Any, Any], y: np.ndarray, sample_weight: Any) -> np.ndarray:
+def _class_weight(table: Mapping[Any, Any], y: np.ndarray, sample_weight: Structure) -> np.ndarray:
     _check_class_weight(table)
     one_hot = y.ndim > 1 and y.shape[-1] > 1
     classes = y.argmax(-1) if one_hot else y
@@ -397,7 +407,7 @@ class ArrayData:
         """The shapes of the first batch."""
         size = self.batch_size
 
-        def spec(array: Any) -> jax.ShapeDtypeStruct:
+        def spec(array: ArrayLike) -> jax.ShapeDtypeStruct:
             return jax.ShapeDtypeStruct((min(size, array.shape[0]), *array.shape[1:]), array.dtype)
 
         return Batch(*jax.tree.map(spec, tuple(self.batch)))
@@ -489,8 +499,12 @@ class StreamData:
         """How many batches a pass gives; None if that is not known."""
         try:
             count: int | None = len(self._source)
-        except TypeError:
+        except TypeError as error:
+            if isinstance(getattr(type(self._source), "__len__", None), types.FunctionType):
+                raise TypeError(_wrong_length(self._source, error)) from None
             count = getattr(self._source, "num_batches", None)
+        except ValueError as error:
+            raise ValueError(_wrong_length(self._source, error)) from None
         return None if count is None or count < 0 else count
 
     def slices(self) -> Feed:
@@ -624,7 +638,7 @@ class Reader(NamedTuple):
         self,
         x: Structure,
         y: Structure = None,
-        sample_weight: Any = None,
+        sample_weight: Structure = None,
         batch_size: int | None = None,
         class_weight: Any = None,
         on_device: bool | str = "auto",
@@ -666,7 +680,7 @@ class Reader(NamedTuple):
         self,
         x: Structure,
         y: Structure = None,
-        sample_weight: Any = None,
+        sample_weight: Structure = None,
         class_weight: Any = None,
         names: Any = None,
     ) -> Batch:
@@ -722,7 +736,7 @@ def check_labels(objective: CompiledObjective, batch: Batch, outputs: Structure)
             losses.check_labels(loss, y, prediction.shape[-1])
 
 
-def _check_shared(y: Any, prediction: Any) -> None:
+def _check_shared(y: Structure, prediction: Any) -> None:
     """Checks the one `y` of several outputs, which may be meant to have a column for each."""
     if y.ndim == prediction.ndim > 1 and y.shape[-1] not in (1, prediction.shape[-1]):
         raise ValueError(

@@ -46,11 +46,12 @@ def make_chunk(
     Returns:
         `run(state, resident, slots, start=0, count=None, rest=None) -> state`. `slots` is a
         structure of arrays whose first axis counts the slots; `count` of them are run, from `start`
-        on, and then `rest`, one more slot of another size, if there is one. A donated state's
-        arrays must not be used afterwards. Without a count all slots are run, by a scan whose
-        length the compiler knows. A given count is dynamic, so that all lengths share one program
-        (which is a few percent slower on a CPU, and on a GPU makes a round trip a step). Both give
-        the same bits. Steps that take long are programs of their own: see `SingleSteps`.
+        on, and then `rest`, one more slot of another size, if there is one. Slots may be None where
+        there is only a rest: a program without a loop. A donated state's arrays must not be used
+        afterwards. Without a count all slots are run, by a scan whose length the compiler knows. A
+        given count is dynamic, so that all lengths share one program (which is a few percent slower
+        on a CPU, and on a GPU makes a round trip a step). Both give the same bits. Steps that take
+        long are programs of their own: see `SingleSteps`.
 
     Example:
         >>> import jax.numpy as jnp
@@ -70,7 +71,9 @@ def make_chunk(
 
     @jit
     def run_all(state: Any, resident: Any, slots: Any, rest: Any) -> Any:
-        state, _ = lax.scan(lambda s, slot: (step(s, select(resident, slot)), None), state, slots)
+        if slots is not None:
+            take = lambda s, slot: (step(s, select(resident, slot)), None)  # noqa: E731
+            state, _ = lax.scan(take, state, slots)
         return end(state if rest is None else step(state, select(resident, rest)))
 
     @jit
@@ -95,6 +98,8 @@ def make_chunk(
         count: int | None = None,
         rest: Any = None,
     ) -> Any:
+        if slots is None:
+            return run_all(state, resident, None, rest)
         stop = _length(slots) if count is None else start + count
         if single.are_better(state, resident, slots, rest):
             return single.run(state, resident, slots, range(start, stop), rest)

@@ -5,6 +5,7 @@ A feed gives chunks: what stays on the device, and slots, of which `select` make
 
 import mmap
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
@@ -15,7 +16,8 @@ import numpy as np
 
 from jkeras.base.platforms import platform
 from jkeras.base.types import ArrayLike, Structure
-from jkeras.core import policy
+from jkeras.core import placement, policy, processes
+from jkeras.core.processes import Said
 from jkeras.training import engine
 
 Length = Callable[[], int | None]
@@ -193,13 +195,18 @@ class ArrayFeed:
 
     def _chunk(self, part: int, start: int, wanted: int, whole: bool = True) -> Chunk:
         """Returns a chunk of at most `wanted` slots of a part of the pass; `whole`: of all."""
+        where = placement.current()
         if self._resident is None:
-            self._resident = jax.tree.map(jnp.asarray, self._data)
+            # All devices have all of the data: then each gathers its rows without asking others.
+            send = jnp.asarray if where is None else lambda a: where.put(a, where.replicated)
+            self._resident = jax.tree.map(send, self._data)
         rows = self._draw_rows()[part]
         if whole:  # the call sends them, in less time
             return Chunk(self._resident, rows, start, wanted, whole=True)
         if part not in self._sent:  # one transfer a pass, and not one a chunk
-            self._sent[part] = jnp.asarray(rows)
+            self._sent[part] = (
+                jnp.asarray(rows) if where is None else where.put(rows, where.replicated)
+            )
         return Chunk(self._resident, self._sent[part], start, wanted)
 
     def chunks(
@@ -261,8 +268,22 @@ class HostFeed(ArrayFeed):
         bytes_a_row = sum(row_bytes(a) for a in jax.tree.leaves(self._data))
         capacity, count = _room(bytes_a_row * rows.shape[1], wanted)
         index = rows[start : start + count]
+        where = placement.current()
 
-        def gather(array: Any) -> np.ndarray:
+        def gather_split(array: Any) -> jax.Array:
+            shape, padding = (capacity, rows.shape[1], *array.shape[1:]), capacity - count
+
+            def part(slices: Any) -> np.ndarray:
+                own = index[:, slices[1]]
+                out = np.zeros((capacity, own.shape[1], *array.shape[1:]), array.dtype)
+                flat = out[: capacity - padding].reshape(-1, *array.shape[1:])
+                take(array, own.reshape(-1), flat)
+                policy.check_integers(out, "The data")
+                return out
+
+            return where.send_rows(shape, 1, part)
+
+        def gather(array: ArrayLike) -> np.ndarray:
             out = np.empty((capacity, rows.shape[1], *array.shape[1:]), array.dtype)
             flat = out.reshape(-1, *array.shape[1:])
             take(array, index.reshape(-1), flat[: index.size])
@@ -270,7 +291,7 @@ class HostFeed(ArrayFeed):
             policy.check_integers(out, "The data")
             return out
 
-        slots = jax.tree.map(gather, self._data)
+        slots = jax.tree.map(gather if where is None else gather_split, self._data)
         return Chunk(None, slots, 0, count, _is_whole(count, capacity))
 
 
@@ -322,13 +343,35 @@ class SliceFeed:
             part = jax.tree.map(lambda a: _rows(a, start, stop), self._data)  # noqa: B023
             if count > 1:
                 slots = jax.tree.map(lambda a: a.reshape(count, size, *a.shape[1:]), part)  # noqa: B023
-                yield Chunk(None, slots, 0, count, whole=True)
+                yield Chunk(None, _sent(slots, 1), 0, count, whole=True)
             else:
-                yield Chunk(None, None, 0, 1, whole=True, rest=part)
+                yield Chunk(None, None, 0, 1, whole=True, rest=_sent(part, 0))
             start = stop
 
 
-def _rows(array: Any, start: int, stop: int) -> Any:
+def _sent(batches: Structure, axis: int) -> Any:
+    """Returns arrays as a program takes them: under a distribution, split over the devices."""
+    where = placement.current()
+    return batches if where is None else where.send(batches, axis)
+
+
+def _sent_from_stream(batches: Structure) -> Any:
+    """Does so for stacked batches of a stream, of which each process may have a part only."""
+    where = placement.current()
+    if where is None or not where.spans_processes or where.auto_shard_dataset:
+        return _sent(batches, 1)
+    return where.join(batches, 1)
+
+
+def _compare(batch: Structure) -> None:
+    """Makes sure that all processes have the same batch, of which each takes its rows."""
+    checksum = 0
+    for array in jax.tree.leaves(batch):
+        checksum = zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8), checksum)
+    processes.meet(Said(f"a batch of the stream with the checksum {checksum}"))
+
+
+def _rows(array: ArrayLike, start: int, stop: int) -> Any:
     """Returns a view of some rows; of what is in a file, the rows themselves, looked at."""
     rows = array[start:stop]
     if isinstance(array, np.memmap) or not isinstance(array, (np.ndarray, jax.Array)):
@@ -475,17 +518,22 @@ class StreamFeed:
         elif self._iterator is not None and self._held is None:
             self._held = self._next_batch()  # None where the last call took all of a pass
         left, ended = steps, self.has_ended
+        patient = not placement.spans_processes()  # whose clocks differ
+        compared = patient or not placement.current().auto_shard_dataset
         while not ended and (left is None or left > 0):
             started = time.perf_counter()
             first = self._next_batch()
             if first is None:
                 return
+            if not compared:
+                _compare(first)
+                compared = True
             size = sum(np.asarray(a).nbytes for a in jax.tree.leaves(first))
             known = [n for n in (length(), left, self._steps_per_pass) if n is not None]
             capacity, wanted = _room(size, min(known, default=_CAPACITIES[-1]))
             batches, shapes = [first], _shapes(first)
             while len(batches) < wanted:
-                if time.perf_counter() - started > _PATIENCE and idle():
+                if patient and time.perf_counter() - started > _PATIENCE and idle():
                     break
                 batch = self._next_batch()
                 if batch is None:
@@ -496,7 +544,7 @@ class StreamFeed:
                     break
                 batches.append(batch)
             count = len(batches)
-            slots = _stack(batches, capacity)
+            slots = _sent_from_stream(_stack(batches, capacity))
             yield Chunk(None, slots, 0, count, _is_whole(count, capacity))
             left = None if left is None else left - count
 

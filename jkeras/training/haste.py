@@ -125,7 +125,7 @@ class Snapshot:
                         self._views.append(items)
                     visit(items)
 
-        visit(own[name] for name in names if name not in _RECORDS)
+        visit([own[name] for name in names if name not in _RECORDS])
         self.parts = layer._flatten_layers()
         for part in self.parts[1:]:
             self.layers.append(part)

@@ -78,6 +78,11 @@ class Pace:
             self._length = max(1, min(wanted, 8 * self._length))
         self._mark = now
 
+    def agree(self, length: int) -> None:
+        """Takes a length that another process has found; 0 for none."""
+        if self._refresh is not None and length:
+            self._length = length
+
     def start(self) -> None:
         """Says that steps start now: what was before was not time spent in steps."""
         self._mark = time.perf_counter()
@@ -94,6 +99,8 @@ class Listeners(NamedTuple):
         reached: Hears how many steps have ended, and the logs (maybe still on the device), before
             anybody else does.
         pause: Called when everybody has heard of a chunk's end, and the next one has not begun.
+        meet: Called with where this process stands, before a chunk is run and when the last one has
+            ended; None where there is no other process to compare with.
     """
 
     callbacks: Any
@@ -102,11 +109,13 @@ class Listeners(NamedTuple):
     should_stop: Callable[[], bool] = lambda: False
     reached: Callable[[int, Logs], None] = lambda done, logs: None
     pause: Callable[[], None] = lambda: None
+    meet: Callable[[str], None] | None = None
 
     def show(self, done: int, logs: Logs) -> None:
         """Says that `done` steps have ended."""
         if self.progress is not None:
-            self.pace.note(done - self.progress.done)
+            if self.meet is None:
+                self.pace.note(done - self.progress.done)
             self.progress.update(done, logs)
 
 
@@ -167,6 +176,8 @@ def run_pass(
     for chunk in feed.chunks(length, left, idle, fresh):
         if by_batch:
             getattr(callbacks, f"on_{mode}_batch_begin")(done)
+        if listeners.meet is not None:
+            listeners.meet(f"{mode}, after {done} steps: {chunk.steps} of {_described(chunk)}")
         logs = take(chunk)
         first, done = done, done + chunk.steps
         listeners.reached(done, logs)
@@ -183,10 +194,20 @@ def run_pass(
                 values = fetch(late[1])
                 listeners.show(late[0], values if shown else {})
             late = (done, logs)
+        if listeners.meet is not None:
+            jax.block_until_ready(logs)
+            pace.note(chunk.steps)
         listeners.pause()
         if listeners.should_stop():
             break
+    if listeners.meet is not None:
+        listeners.meet(f"{mode}: the end, after {done} steps")
     return done, logs
+
+
+def _described(chunk: Chunk) -> str:
+    arrays = jax.tree.leaves((chunk.slots, chunk.rest))
+    return ", ".join(f"{a.dtype}{list(a.shape)}" for a in arrays)
 
 
 class Training(Protocol):
@@ -268,7 +289,9 @@ class Epochs:
         begun, epochs = (place.done, place.logs), range(place.epoch, end)
         self.place = place
         callbacks, progress = self._listeners.callbacks, self._listeners.progress
-        backlog = Backlog(self._finish, callbacks.wants_epochs or progress is not None)
+        at_once = callbacks.wants_epochs or progress is not None
+        # Several processes meet at the end of an epoch: how many wait must not follow from clocks.
+        backlog = Backlog(self._finish, at_once or self._listeners.meet is not None)
         try:
             for epoch in epochs:
                 if self._feed.has_ended and not begun[0]:
@@ -307,7 +330,7 @@ class Epochs:
     def _finish(self, epoch: int, logs: Logs, metrics: Any, done: int) -> None:
         values = fetch(logs)
         self._warn_of_loss(epoch, values, metrics)
-        if self._listeners.progress is not None:
+        if self._listeners.progress is not None and self._listeners.meet is None:
             self._listeners.pace.note(done - self._listeners.progress.done)
         self.place = Place(epoch + 1)
         self._finish_epoch(epoch, values, done)

@@ -80,7 +80,7 @@ def refuse(layer: Layer, inputs: Structure, outputs: Structure) -> None:
     raise FloatingPointError(f"The outputs of the layer {layer.name!r} hold NaN.\n{source}")
 
 
-def _holds_nan(tree: Any) -> bool:
+def _holds_nan(tree: Structure) -> bool:
     """Says whether an array in a structure holds a NaN; of traced values that is not known."""
     return any(
         isinstance(a, jax.Array)

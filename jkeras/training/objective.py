@@ -1,10 +1,11 @@
 """What `compile` says of losses and metrics, as pure functions."""
 
 import inspect
+import itertools
 import math
 import numbers
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,10 +15,18 @@ import numpy as np
 
 from jkeras import losses as losses_module
 from jkeras import metrics as metrics_module
+from jkeras import tree
 from jkeras.base import registry
 from jkeras.base.naming import nearest, unique
 from jkeras.base.types import Structure
 from jkeras.core.explain import explaining
+from jkeras.training.loss_terms import (
+    LossTerm,
+    has_losses_of_structures,
+    is_container,
+    path_names,
+    spread_losses,
+)
 from jkeras.training.state import Batch, batch_size
 
 
@@ -27,21 +36,6 @@ def leaf_names(names: Any) -> list[str]:
         return [names]
     parts = names.values() if isinstance(names, Mapping) else names
     return [name for part in parts for name in leaf_names(part)]
-
-
-def _paths(names: Any, above: str = "") -> list[str]:
-    """Returns what the outputs' losses are called: Keras's paths, such as `encoder/0/mean`."""
-    if isinstance(names, str):
-        return [above + names]
-    keys = list(names) if isinstance(names, Mapping) else range(len(names))
-    paths = []
-    for key in keys:
-        part = names[key]
-        if isinstance(part, str):
-            paths.append(above + (str(key) if isinstance(names, Mapping) else part))
-        else:
-            paths += _paths(part, f"{above}{key}/")
-    return paths
 
 
 def per_output(value: Any, names: Any, argument: str) -> list[Any]:
@@ -57,7 +51,7 @@ def per_output(value: Any, names: Any, argument: str) -> list[Any]:
         ValueError: If a name is unknown or the number of entries differs.
     """
     known = leaf_names(names)
-    if isinstance(names, str) or not _is_container(value):
+    if isinstance(names, str) or not is_container(value):
         return [value] * len(known)
     if isinstance(value, Mapping):
         if isinstance(names, Mapping) and not set(value) <= set(known) - set(names):
@@ -78,12 +72,6 @@ def per_output(value: Any, names: Any, argument: str) -> list[Any]:
             )
         pairs = list(zip(value, parts, strict=True))
     return [entry for part in pairs for entry in per_output(*part, argument)]
-
-
-def _is_container(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return not {"class_name", "config"} <= set(value)  # that is one object's description
-    return isinstance(value, (list, tuple))
 
 
 def _check_keys(given: Mapping[str, Any], known: Sequence[str], argument: str) -> None:
@@ -137,9 +125,9 @@ class CompiledObjective:
     ):
         self.output_names = output_names or ["output"]
         self._names = leaf_names(self.output_names)
-        self.losses = [_as_loss(value) for value in self._spread(loss, "loss")]
-        factors = self._spread(loss_weights, "loss_weights")
-        self.loss_weights = [_as_factor(factor, loss_weights) for factor in factors]
+        self.terms = self._terms(loss, loss_weights)
+        own = {term.outputs: term.loss for term in self.terms if isinstance(term.outputs, int)}
+        self.losses = [own.get(i) for i in range(len(self._names))]
         self.specs = [
             None if y_true is None else (y_true, _with_rows_of(y_true, y_pred))
             for y_true, y_pred in zip(targets or [], outputs or [], strict=False)
@@ -158,8 +146,26 @@ class CompiledObjective:
                     if metric is not None:
                         self.metrics[self._log_name(i, metric.name, weighted)] = i, metric, weighted
         # The parts of the total are shown when there is more than one.
-        parts = [(i, path) for i, path in enumerate(_paths(self.output_names)) if self.losses[i]]
-        self._parts = {i: f"{path}_loss" for i, path in parts} if len(parts) > 1 else {}
+        shown: dict[str, None] = {}
+        for term in self.terms if len(self.terms) > 1 else ():
+            shown[unique(f"{term.name}_loss", shown)] = None
+        self._parts = list(shown)
+
+    def _terms(self, loss: Any, loss_weights: Any) -> list[LossTerm]:
+        names = self.output_names
+        entries: Iterable[tuple[Any, Any, str, Any]]
+        if has_losses_of_structures(loss, names):
+            count = itertools.count()
+            positions = tree.map_structure(lambda _: next(count), names)
+            entries = spread_losses(loss, loss_weights, names, positions)
+        else:
+            given = self._spread(loss, "loss"), self._spread(loss_weights, "loss_weights")
+            entries = zip(*given, path_names(names), itertools.count(), strict=False)
+        made = (
+            LossTerm(_as_loss(value), _as_factor(factor, loss_weights), name, outputs)
+            for value, factor, name, outputs in entries
+        )
+        return [term for term in made if term.loss is not None]
 
     def _spread(self, value: Any, argument: str) -> list[Any]:
         entries = per_output(value, self.output_names, argument)
@@ -199,33 +205,45 @@ class CompiledObjective:
         """The order in which `evaluate` returns values: the loss, its parts, the metrics."""
         names = list(self.metrics)
         names = sorted(names) if len(self._names) > 1 else names
-        return ["loss", *self._parts.values(), *names]
+        return ["loss", *self._parts, *names]
 
     # -------------------------------------------------------------- pure functions
     def loss(self, batch: Batch, outputs: Structure) -> tuple[jax.Array, dict[str, jax.Array]]:
         """Returns the weighted sum of the outputs' losses, and each of them by name."""
         total = jnp.zeros(())
-        parts = {}
-        for i, (y_true, y_pred, weight, _) in enumerate(self.by_output(batch, outputs)):
-            loss = self.losses[i]
-            if loss is None:
-                continue
-            if y_true is None:
+        values = []
+        by_output = self.by_output(batch, outputs)
+        for term in self.terms:
+            y_true, y_pred, weight = self._of_term(term, by_output)
+            # The loss finds the output's mask itself.
+            value = term.loss(y_true, y_pred, sample_weight=weight)
+            if value.ndim:
+                raise ValueError(
+                    f"The loss {term.loss.name!r} gives values of shape {tuple(value.shape)}, and "
+                    f"not one number to minimize: its reduction is {term.loss.reduction!r}. Leave "
+                    "`reduction` out, or take the mean in a loss of your own."
+                )
+            total = total + term.factor * value
+            values.append(value)
+        return total, dict(zip(self._parts, values, strict=False))
+
+    def _of_term(self, term: LossTerm, by_output: list[tuple]) -> tuple[Any, Any, Any]:
+        """Returns a term's targets, outputs and sample weight: of several outputs the mean."""
+        positions = jax.tree.leaves(term.outputs)
+        for i in positions:
+            if by_output[i][0] is None:
                 raise ValueError(
                     f"The output {self._names[i]!r} has a loss, but no target was given: "
                     "pass `y`, or compile without a loss for this output."
                 )
-            value = loss(y_true, y_pred, sample_weight=weight)  # finds the output's mask itself
-            if value.ndim:
-                raise ValueError(
-                    f"The loss {loss.name!r} gives values of shape {tuple(value.shape)}, and not "
-                    f"one number to minimize: its reduction is {loss.reduction!r}. Leave "
-                    "`reduction` out, or take the mean in a loss of your own."
-                )
-            total = total + self.loss_weights[i] * value
-            if i in self._parts:
-                parts[self._parts[i]] = value
-        return total, parts
+        weights = [by_output[i][2] for i in positions]
+        weight = weights[0]
+        if len(weights) > 1 and any(
+            w is not None for w in weights
+        ):  # of each output, or all the same
+            weight = sum(1.0 if w is None else jnp.asarray(w) for w in weights) / len(weights)
+        y_true, y_pred = (term.take([output[k] for output in by_output]) for k in (0, 1))
+        return y_true, y_pred, weight
 
     def init(self) -> dict[str, Any]:
         """Returns the metrics' states over no data."""
@@ -233,6 +251,22 @@ class CompiledObjective:
         return {"losses": losses} | {
             name: metric.init(*(self.specs[i] or ()))
             for name, (i, metric, _) in self.metrics.items()
+        }
+
+    def restart(self, empty: Mapping[str, Any], metrics: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Returns the metrics' states with which an epoch starts.
+
+        Args:
+            empty: What `init` returned.
+            metrics: The states at the end of the epoch before: a metric's own `reset_state` may
+                keep some of it.
+        """
+        own = {name: entry[1] for name, entry in self.metrics.items() if entry[1].has_own_reset}
+        return {
+            **empty,
+            **{
+                name: metric.reset(metrics[name]) for name, metric in own.items() if name in metrics
+            },
         }
 
     def update(
@@ -274,7 +308,7 @@ class CompiledObjective:
     @property
     def loss_names(self) -> list[str]:
         """The names of the loss and of its parts."""
-        return ["loss", *self._parts.values()]
+        return ["loss", *self._parts]
 
     def loss_means(self, metrics: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         """Returns the states of the losses' means, as those of `keras.metrics.Mean`."""
@@ -316,7 +350,7 @@ def flatten_outputs(outputs: Structure, names: Any) -> list[Any]:
     return jax.tree.leaves(outputs, is_leaf=lambda x: x is None)
 
 
-def _with_rows_of(y_true: Any, y_pred: Any) -> Any:
+def _with_rows_of(y_true: Structure, y_pred: Structure) -> Any:
     """Returns an output's spec with the targets' rows: it may be that of another batch."""
     if not (y_true.shape and y_pred.shape):
         return y_pred
@@ -338,10 +372,10 @@ def _add_losses(state: jax.Array, losses: list[Any], size: int) -> jax.Array:
 
 
 def _as_loss(value: Any) -> losses_module.Loss | None:
-    if isinstance(value, (list, tuple)) or (_is_container(value)):
+    if isinstance(value, (list, tuple)) or (is_container(value)):
         raise ValueError(
-            f"`loss` has {value!r} for one output. Give one loss an output, in a list, a dict by "
-            "output name, or a structure like that of the outputs."
+            f"`loss` has {value!r} for one output. Expected one loss an output: in a list, a "
+            "tuple, a dict by output name, or a structure like that of the outputs."
         )
     if isinstance(value, metrics_module.Metric):
         raise ValueError(

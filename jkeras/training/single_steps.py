@@ -11,7 +11,7 @@ run every time and in every process.
 
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
@@ -53,11 +53,12 @@ class SingleSteps:
         if found is None:
             leaves = jax.tree.leaves((state, resident, slots))
             in_python = jax.config.jax_disable_jit  # type: ignore[attr-defined]
-            if in_python or any(isinstance(a, jax.core.Tracer) for a in leaves):
+            traced = [a for a in leaves if isinstance(a, jax.core.Tracer)]
+            if in_python or traced:
                 return False
-            traced = self._run_slot.trace(state, resident, _slot(slots, 0) if count else rest)
+            one = self._run_slot.trace(state, resident, _slot(slots, 0) if count else rest)
             limit = _OPERATIONS.get(platform(), _OPERATIONS_OF_OTHERS)
-            found = self._better[key] = operations(traced.jaxpr.jaxpr) > limit
+            found = self._better[key] = operations(one.jaxpr.jaxpr) > limit
         return found
 
     def run(self, state: Any, resident: Structure, slots: Any, numbers: range, rest: Any) -> Any:
@@ -117,36 +118,42 @@ def _slot_on_device(slots: Structure, number: Any) -> Structure:
 
 def operations(jaxpr: Any) -> float:
     """Estimates what a program takes, from its shapes: see `_OPERATIONS`."""
-    return sum(map(_of_equation, jaxpr.eqns))
+    total, waiting = 0.0, [(1, jaxpr)]
+    while waiting:
+        times, program = waiting.pop()
+        for equation in program.eqns:
+            name, inner = equation.primitive.name, []
+            values = list(equation.params.values())
+            for value in values:  # some have programs in tuples
+                if isinstance(value, (tuple, list)):
+                    values += value
+                elif hasattr(value, "eqns") or hasattr(value, "jaxpr"):
+                    inner.append(getattr(value, "jaxpr", value))
+            if name in _PRODUCTS:
+                total += times * _PRODUCTS[name](equation)
+            elif name == "cond":
+                total += times * max([operations(branch) for branch in inner])
+            elif inner:
+                length = equation.params["length"] if name == "scan" else 1
+                waiting += [(times * length, program) for program in inner]
+            else:
+                for made in equation.outvars:
+                    total += times * _AN_ELEMENT * math.prod(getattr(made.aval, "shape", (0,)))
+    return total
 
 
-def _of_equation(equation: Any) -> float:
-    name, parameters = equation.primitive.name, equation.params
-    made = sum(math.prod(v.aval.shape) for v in equation.outvars if hasattr(v.aval, "shape"))
-    inner = [operations(jaxpr) for jaxpr in _inner(parameters.values())]
-    if name == "dot_general":
-        (contracted, _), _ = parameters["dimension_numbers"]
-        return 2 * made * math.prod(equation.invars[0].aval.shape[axis] for axis in contracted)
-    if name == "conv_general_dilated":
-        if platform() == "cpu":
-            return math.inf  # see above
-        kernel, numbers = equation.invars[1].aval.shape, parameters["dimension_numbers"]
-        return 2 * made * math.prod(kernel) / kernel[numbers.rhs_spec[0]]
-    if name == "scan":
-        return parameters["length"] * sum(inner)
-    if inner:
-        return max(inner) if name == "cond" else sum(inner)
-    return _AN_ELEMENT * made
+def _of_matmul(equation: Any) -> float:
+    (contracted, _), _ = equation.params["dimension_numbers"]
+    made, shape = equation.outvars[0].aval.shape, equation.invars[0].aval.shape
+    return 2 * math.prod(made) * math.prod([shape[axis] for axis in contracted])
 
 
-def _inner(parameters: Any) -> list[Any]:
-    """Returns the programs among an operation's parameters."""
-    found = []
-    for value in parameters:
-        if isinstance(value, Sequence) and not isinstance(value, str):
-            found += _inner(value)
-        elif hasattr(value, "eqns"):
-            found.append(value)
-        elif hasattr(value, "jaxpr"):
-            found.append(value.jaxpr)
-    return found
+def _of_convolution(equation: Any) -> float:
+    if platform() == "cpu":
+        return math.inf  # see above
+    kernel, numbers = equation.invars[1].aval.shape, equation.params["dimension_numbers"]
+    made = equation.outvars[0].aval.shape
+    return 2 * math.prod(made) * math.prod(kernel) / kernel[numbers.rhs_spec[0]]
+
+
+_PRODUCTS = {"dot_general": _of_matmul, "conv_general_dilated": _of_convolution}

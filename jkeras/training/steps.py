@@ -12,7 +12,7 @@ import optax
 from jkeras.base import keys
 from jkeras.base.types import Structure
 from jkeras.constraints import constrained
-from jkeras.core import pure, scope
+from jkeras.core import pure, scope, serialization
 from jkeras.core.layer import Layer
 from jkeras.core.variable import Variable
 from jkeras.training.state import Batch, EvalState, TrainState
@@ -218,7 +218,7 @@ def init_state(
     init_key, step_key = jax.random.split(rng)
     if variables is None:
         variables = pure.init(layer, init_key)
-    return TrainState(
+    start = TrainState(
         step=jnp.zeros((), jnp.int32),
         params=dict(variables.params),
         state=dict(variables.state),
@@ -226,6 +226,9 @@ def init_state(
         metrics=objective.init(),
         rng=step_key,
     )
+    serialization.know_to_flax(TrainState, tuple(vars(start)))
+    serialization.know_to_export(start.opt_state)
+    return start
 
 
 def make_test_step(
@@ -254,7 +257,7 @@ def make_predict_step(
 ) -> Callable:
     """Makes the pure function `(written_state, variables, x) -> (written_state, outputs)`."""
 
-    def predict_step(written: Mapping[str, Any], variables: pure.Variables, x: Any) -> tuple:
+    def predict_step(written: Mapping[str, Any], variables: pure.Variables, x: Structure) -> tuple:
         variables = pure.Variables(variables.params, {**variables.state, **written})
         outputs, effects = run_with(layer, variables, lambda: layer(x), outside)
         return {path: effects.state[path] for path in written}, outputs
@@ -270,7 +273,7 @@ def describe(layer: Layer, variables: pure.Variables, x: Structure) -> tuple[Any
     """
     written: list[str] = []
 
-    def run(variables: pure.Variables, x: Any) -> Any:
+    def run(variables: pure.Variables, x: Structure) -> Any:
         with scope.enter(_Finding()):
             outputs, effects = pure.apply(layer, variables, x, rng=jax.random.key(0))
         written.extend(p for p, v in effects.state.items() if v is not variables.state[p])

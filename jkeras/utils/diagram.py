@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 import jax
 
+from jkeras.base.types import DTypeLike, Identifier, Shape
 from jkeras.core import graph
 from jkeras.core.layer import Layer
+from jkeras.models.recording import graph_within, seen_graph
 
 
 class Options(NamedTuple):
@@ -112,8 +114,8 @@ class _Ends(NamedTuple):
 def describe(model: Any, options: Options) -> Diagram:
     """Returns the picture of a model.
 
-    A model of symbolic tensors is drawn as its graph. A subclass of Model has none that could be
-    read off it: it is drawn as a box with its layers in the order in which they were made.
+    A model of symbolic tensors is drawn as its graph, a subclass of Model as that of its call. One
+    whose call cannot even be traced is a box with its layers in the order in which they were made.
 
     Raises:
         ValueError: If the model is not built.
@@ -125,7 +127,7 @@ def describe(model: Any, options: Options) -> Diagram:
         )
     builder = _Builder(options)
     root = Box("root", clean(model.name))
-    found = _graph_of(model)
+    found = seen_graph(model)
     if found is not None:
         builder.add_graph(model, found, root)
     else:
@@ -154,14 +156,15 @@ class _Builder:
     def add_graph(self, model: Any, found: graph.Graph, box: Box) -> _Ends:
         """Adds the graph of a model to a box."""
         inputs, outputs = graph.symbols(found.inputs), graph.symbols(found.outputs)
-        shown = {id(operation) for operation in model._operations}
+        listed = model._operations if _graph_of(model) is not None else found.shown
+        known = set(map(id, found.operations))
         calls: dict[int, graph.Call] = {}
         for call in found.calls:
             calls.setdefault(id(call.layer), call)
         ends: dict[int, _Ends] = {
             id(operation): self._add(operation, calls.get(id(operation)), box)
-            for operation in found.operations
-            if id(operation) in shown  # as in Keras, the Input of a Sequential model is not
+            for operation in listed  # as in Keras, without the Input of a Sequential model
+            if id(operation) in known
         }
 
         def origin(x: graph.SymbolicTensor) -> list[str]:
@@ -180,8 +183,8 @@ class _Builder:
         return _Ends([users[id(x)] for x in inputs], [k for x in outputs for k in origin(x)])
 
     def _add(self, operation: Any, call: graph.Call | None, box: Box) -> _Ends:
-        found = _graph_of(operation)
-        if self.options.expand_nested and found is not None:
+        found = graph_within(operation, call) if self.options.expand_nested else None
+        if found is not None:
             inner = Box(self._key("cluster_"), clean(operation.name))
             box.items.append(inner)
             return self.add_graph(operation, found, inner)
@@ -210,7 +213,7 @@ class _Builder:
         return _Ends(parts[0].starts, parts[-1].ends)
 
     # -------------------------------------------------------------- nodes
-    def _add_node(self, layer: Any, inputs: Any, outputs: Any, dtype: Any, box: Box) -> _Ends:
+    def _add_node(self, layer: Any, inputs: Any, outputs: Any, dtype: DTypeLike, box: Box) -> _Ends:
         options, kind = self.options, _kind(layer)
         name, suffix = (layer.name, f" ({kind})") if options.show_layer_names else (kind, "")
         header = Cell(((clean(name), True), (clean(suffix), False)), "black", "white", size=16)
@@ -242,7 +245,7 @@ def _kind(operation: Any) -> str:
     return type(operation).__name__
 
 
-def _function_name(activation: Any) -> str:
+def _function_name(activation: Identifier) -> str:
     for attribute in ("__name__", "name"):
         if isinstance(getattr(activation, attribute, None), str):
             return getattr(activation, attribute)
@@ -286,7 +289,7 @@ def _shapes_of_layer(layer: Any) -> tuple[Any, Any, Any]:
     return shapes, "?" if seen is None else seen, layer.compute_dtype
 
 
-def _readable(shapes: Any) -> str:
+def _readable(shapes: Shape) -> str:
     """Returns shapes (or dtypes) as one reads them: `(None, 3)`, `[(None, 3), (None, 2)]`."""
     if isinstance(shapes, Mapping):
         return "{" + ", ".join(f"{clean(str(k))}: {_readable(v)}" for k, v in shapes.items()) + "}"

@@ -10,6 +10,7 @@ import numpy as np
 
 from jkeras.base import settings
 from jkeras.base.keys import draw_integer_seed
+from jkeras.base.types import Sizes
 from jkeras.utils import image
 from jkeras.utils.dataset import Dataset
 from jkeras.utils.elements import stack
@@ -112,7 +113,7 @@ def image_dataset_from_directory(
     return files.dataset(load, batch_size, shuffle, seed, validation_split, subset, verbose)
 
 
-def _image_size(size: Any) -> tuple[int, int]:
+def _image_size(size: Sizes) -> tuple[int, int]:
     if isinstance(size, int):
         size = (size, size)
     if not isinstance(size, (tuple, list)) or len(size) != 2 or min(size) < 1:

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jkeras.base.types import Shape, Structure
+
 
 class HostArray(np.ndarray):
     """A NumPy array that also answers `.numpy()`, as code written for `tf.data` asks it.
@@ -60,7 +62,7 @@ def as_array(value: Any) -> Any:
     return array.view(HostArray)
 
 
-def map_leaves(function: Callable, tree: Any, *others: Any) -> Any:
+def map_leaves(function: Callable, tree: Structure, *others: Any) -> Any:
     """Applies a function to the leaves of tuples and dicts; lists are leaves, as in `tf.data`."""
     if isinstance(tree, tuple):
         parts = [map_leaves(function, *parts) for parts in zip(tree, *others, strict=True)]
@@ -70,7 +72,7 @@ def map_leaves(function: Callable, tree: Any, *others: Any) -> Any:
     return None if tree is None else function(tree, *others)
 
 
-def leaves(tree: Any) -> list[Any]:
+def leaves(tree: Structure) -> list[Any]:
     """Returns the leaves of tuples and dicts."""
     found: list[Any] = []
     map_leaves(found.append, tree)
@@ -138,7 +140,7 @@ def join(batches: Sequence[Any]) -> Any:
     return map_leaves(lambda *arrays: np.concatenate(arrays).view(HostArray), *batches)
 
 
-def padded_stack(elements: Sequence[Any], shapes: Any = None, values: Any = None) -> Any:
+def padded_stack(elements: Sequence[Any], shapes: Shape = None, values: Any = None) -> Any:
     """Returns a structure of arrays with a batch axis in front, each filled up to one shape.
 
     Args:

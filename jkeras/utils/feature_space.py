@@ -9,6 +9,7 @@ import numpy as np
 from jkeras import layers
 from jkeras.base import registry
 from jkeras.base.naming import nearest
+from jkeras.base.types import ArrayLike
 from jkeras.core.graph import is_symbolic
 from jkeras.saving import save_model
 
@@ -399,7 +400,7 @@ def _as_column(values: Any, dtype: str) -> Any:
     return array.reshape(-1, 1) if array.ndim == 1 else array
 
 
-def _as_floats(x: Any) -> Any:
+def _as_floats(x: ArrayLike) -> Any:
     return x.astype("float32")
 
 

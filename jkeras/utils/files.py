@@ -236,7 +236,7 @@ def unpack_archive(
     """Unpacks a tar or zip archive into `folder`, which it replaces; all of it or nothing.
 
     Raises:
-        ValueError: If it is no such archive, or holds anything but files and folders within it.
+        ValueError: If it is not such an archive, or holds anything but files and folders within it.
     """
     if archive_format is None:
         formats = []

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from jkeras.base import settings
+from jkeras.base.types import ArrayLike, DTypeLike
 from jkeras.ops.host_image import INTERPOLATIONS as INTERPOLATIONS
 from jkeras.ops.host_image import resize as resize
 
@@ -26,7 +27,7 @@ def _pillow() -> Any:
 
 
 def array_to_img(
-    x: Any, data_format: str | None = None, scale: bool = True, dtype: Any = None
+    x: ArrayLike, data_format: str | None = None, scale: bool = True, dtype: DTypeLike = None
 ) -> Any:
     """Makes a Pillow image of an array.
 
@@ -64,7 +65,7 @@ def array_to_img(
     return image.fromarray(x[..., 0].astype("int32" if np.max(x) > 255 else "uint8"))
 
 
-def img_to_array(img: Any, data_format: str | None = None, dtype: Any = None) -> np.ndarray:
+def img_to_array(img: Any, data_format: str | None = None, dtype: DTypeLike = None) -> np.ndarray:
     """Makes an array of a Pillow image.
 
     Args:
@@ -92,7 +93,7 @@ def img_to_array(img: Any, data_format: str | None = None, dtype: Any = None) ->
 
 def save_img(
     path: Any,
-    x: Any,
+    x: ArrayLike,
     data_format: str | None = None,
     file_format: str | None = None,
     scale: bool = True,
@@ -176,7 +177,7 @@ def crop_size(size: tuple[int, ...], target: tuple[int, int]) -> tuple[int, int]
 
 # ------------------------------------------------------------------ resizing
 def smart_resize(
-    x: Any,
+    x: ArrayLike,
     size: tuple[int, int],
     interpolation: str = "bilinear",
     data_format: str = "channels_last",

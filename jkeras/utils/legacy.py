@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jkeras.base import registry
+from jkeras.base.types import Identifier
 
 
 def serialize_keras_object(instance: Any) -> Any:
@@ -31,7 +32,7 @@ def serialize_keras_object(instance: Any) -> Any:
 
 
 def deserialize_keras_object(
-    identifier: Any,
+    identifier: Identifier,
     module_objects: Mapping[str, Any] | None = None,
     custom_objects: Mapping[str, Any] | None = None,
     printable_module_name: str = "object",

@@ -7,10 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base.numbers import as_integer
+from jkeras.base.types import ArrayLike
 from jkeras.core.explain import explaining
 
 
-def to_categorical(x: Any, num_classes: int | None = None) -> Any:
+def to_categorical(x: ArrayLike, num_classes: int | None = None) -> Any:
     """Returns 1 at the place of each class in a new last axis, 0 elsewhere.
 
     Args:
@@ -50,14 +51,15 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Any:
     if classes.ndim > 1 and classes.shape[-1] == 1:
         classes = classes[..., 0]
     size = int(classes.max(initial=-1)) + 1 if num_classes is None else num_classes
-    bad = classes[(classes >= size) | (classes < -size)]
+    bad = classes[(classes >= size) | (classes < 0)]
     if bad.size:
-        raise ValueError(f"The class {bad[0]} is not below num_classes={size}.")
+        limit = f"not below num_classes={size}" if bad[0] >= 0 else "negative"
+        raise ValueError(f"The class {bad[0]} is {limit}. Classes go from 0 to {size - 1}.")
     array = np.eye(size)[classes]
     return jnp.asarray(array) if isinstance(x, jax.Array) else array
 
 
-def normalize(x: Any, axis: int = -1, order: int = 2) -> Any:
+def normalize(x: ArrayLike, axis: int = -1, order: int = 2) -> Any:
     """Scales vectors to norm 1.
 
     Args:

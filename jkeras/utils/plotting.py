@@ -118,8 +118,7 @@ def plot_model(
     """Draws a model to a file.
 
     It needs no Graphviz on the machine, but `pip install "jkeras[plot]"`. A model of symbolic
-    tensors is drawn as its graph; a subclass of Model as a box with its layers in the order in
-    which they were made.
+    tensors is drawn as its graph, a subclass of Model as the graph of its call.
 
     Args:
         model: A built model.

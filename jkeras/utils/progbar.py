@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from jkeras.callbacks.progress import Progress
 
 
@@ -63,7 +65,8 @@ class Progbar:
 
         Args:
             current: How many steps have ended.
-            values: Pairs of a name and a value over the steps since the last update.
+            values: Pairs of a name and a value over the steps since the last update; of a list or
+                an array the mean.
             finalize: Whether this is the end; by default, if `current` is the target. At the end
                 the values are shown as they are.
         """
@@ -74,7 +77,7 @@ class Progbar:
             total, count = self._sums.get(name, (0.0, 0))
             if finalize or not self._averages(name):
                 total, count = 0.0, 0
-            self._sums[name] = (total + value * steps, count + steps)
+            self._sums[name] = (total + _as_number(value) * steps, count + steps)
         self._done = current
         logs = {name: total / count for name, (total, count) in self._sums.items()}
         if finalize:
@@ -90,3 +93,8 @@ class Progbar:
         if self.stateless_metrics is not None:
             return name in self.stateless_metrics
         return name not in self.stateful_metrics
+
+
+def _as_number(value: Any) -> float:
+    """Returns a value; the mean of a list or an array of values."""
+    return float(np.mean(np.asarray(value)))

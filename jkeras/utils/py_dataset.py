@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from typing import Any, Self
 
 from jkeras.base.arguments import check_arguments
+from jkeras.base.numbers import count
+from jkeras.base.types import Structure
 
 
 class PyDataset:
@@ -43,9 +45,9 @@ class PyDataset:
     def __init__(
         self, workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10
     ):
-        self.workers = workers
+        self.workers = count("workers", workers, 0)
         self.use_multiprocessing = use_multiprocessing
-        self.max_queue_size = max_queue_size
+        self.max_queue_size = count("max_queue_size", max_queue_size)
 
     def __getitem__(self, index: int) -> Any:
         """Returns batch number `index`."""
@@ -79,7 +81,7 @@ class PyDataset:
             index += 1
 
 
-def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
+def pack_x_y_sample_weight(x: Structure, y: Any = None, sample_weight: Any = None) -> Any:
     """Returns `x`, `(x, y)` or `(x, y, sample_weight)`: what a batch looks like.
 
     Example:

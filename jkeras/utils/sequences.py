@@ -5,12 +5,13 @@ from typing import Any
 import numpy as np
 
 from jkeras.base.numbers import as_integer
+from jkeras.base.types import ArrayLike, DTypeLike
 
 
 def pad_sequences(
-    sequences: Any,
+    sequences: ArrayLike,
     maxlen: int | None = None,
-    dtype: Any = "int32",
+    dtype: DTypeLike = "int32",
     padding: str = "pre",
     truncating: str = "pre",
     value: Any = 0.0,
@@ -29,8 +30,8 @@ def pad_sequences(
         An array of shape `(len(sequences), maxlen, ...)`.
 
     Raises:
-        ValueError: If `sequences` is no list of lists, their items have several shapes, or a word
-            is unknown.
+        ValueError: If `sequences` is not a list of lists, their items have several shapes, or a
+            word is unknown.
 
     Example:
         >>> import jkeras as keras

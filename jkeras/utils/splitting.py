@@ -8,6 +8,7 @@ import numpy as np
 
 from jkeras.base.keys import draw_integer_seed
 from jkeras.utils.dataset import Dataset
+from jkeras.utils.pipelines.batches import Batch
 
 
 def split_dataset(
@@ -45,7 +46,8 @@ def split_dataset(
         >>> len(train), len(test), next(iter(test)).item()
         (8, 2, 8.0)
     """
-    batched = dataset._batched if isinstance(dataset, Dataset) else None
+    stage = dataset._stage if isinstance(dataset, Dataset) else None
+    batched = (stage.rows_each, stage.whole) if isinstance(stage, Batch) else None
     if batched is not None:
         dataset = dataset.unbatch()
     if isinstance(dataset, Dataset) and dataset.cardinality() == -2:

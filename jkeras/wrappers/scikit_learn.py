@@ -3,8 +3,9 @@
 `jkeras.wrappers` imports this module when one of them is first used.
 """
 
+from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, TransformerMixin
@@ -12,6 +13,16 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from jkeras.models import Model, clone_model
+
+
+class Fitted(NamedTuple):
+    """A model that was fitted before the estimator's `fit` was called, and its history."""
+
+    model: Model
+    history: Any
+
+
+_NESTED = ("model_kwargs", "fit_kwargs")
 
 
 class _Estimator(BaseEstimator):
@@ -43,6 +54,27 @@ class _Estimator(BaseEstimator):
         self.model_kwargs = model_kwargs
         self.fit_kwargs = fit_kwargs
 
+    # Fits that a search has done already, in the order in which scikit-learn will ask for them.
+    _fits: deque[Fitted | None] | None = None
+
+    def __sklearn_clone__(self) -> Self:
+        made = super().__sklearn_clone__()
+        made._fits = self._fits
+        return made
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in super().__getstate__().items() if name != "_fits"}
+
+    def set_params(self, **params: Any) -> Self:
+        """Sets arguments; `model_kwargs__name` and `fit_kwargs__name` set one of a dict."""
+        for name in _NESTED:
+            ours = {k: params.pop(k) for k in [*params] if k.startswith(f"{name}__")}
+            before = params.pop(name, getattr(self, name))
+            if ours:
+                before = {**(before or {}), **{k.partition("__")[2]: v for k, v in ours.items()}}
+            setattr(self, name, before)
+        return super().set_params(**params)
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.non_deterministic = True
@@ -66,10 +98,20 @@ class _Estimator(BaseEstimator):
         """
         X, y = validate_data(self, X, y)
         targets = self._to_targets(y)
-        model = self._make_model(X, targets)
-        self.history_ = model.fit(X, targets, **{**(self.fit_kwargs or {}), **kwargs})
-        self.model_ = model
+        done = self._fits.popleft() if self._fits else None
+        if done is None:
+            model = self._make_model(X, targets)
+            done = Fitted(model, model.fit(X, targets, **self.arguments(kwargs)))
+        self.model_, self.history_ = done
         return self
+
+    def arguments(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the arguments of the model's `fit`."""
+        return {**(self.fit_kwargs or {}), **given}
+
+    def sees_all(self, some: np.ndarray, y: np.ndarray) -> bool:
+        """Says whether targets of a part of the data are made as those of all are."""
+        return True
 
     def predict(self, X: Any) -> np.ndarray:
         """Returns the model's predictions, of shape (samples,)."""
@@ -178,6 +220,10 @@ class SKLearnClassifier(ClassifierMixin, _Estimator):
         if len(self.classes_) == 1:
             raise ValueError("Classifier can't train when only one class is present.")
         return np.eye(len(self.classes_))[numbers]
+
+    def sees_all(self, some: np.ndarray, y: np.ndarray) -> bool:
+        """Says whether a part of the data has all classes."""
+        return len(np.unique(some)) == len(np.unique(y))
 
     def _from_outputs(self, outputs: np.ndarray) -> np.ndarray:
         return self.classes_[np.argmax(outputs, axis=1)]

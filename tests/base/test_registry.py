@@ -481,3 +481,32 @@ def test_functions_are_found_by_module_objects_and_without_their_package():
     assert keras.utils.legacy.deserialize_keras_object(config).name == "r"
     with pytest.raises(ValueError, match="arbitrary code execution"):
         registry.deserialize_keras_object(registry.serialize_keras_object(lambda x: x))
+
+
+@pytest.mark.parametrize(
+    ("cls", "config", "words"),
+    [
+        (layers.Dense, {}, ["'Dense'", "config={}", "units"]),
+        (layers.LSTM, {}, ["'LSTM'", "units"]),
+        (keras.losses.MeanSquaredError, {"foo": 2}, ["'MeanSquaredError'", "foo"]),
+        (keras.metrics.MeanIoU, {}, ["'MeanIoU'", "num_classes"]),
+        (keras.initializers.Constant, {"values": 2}, ["'Constant'", "values"]),
+    ],
+)
+def test_a_config_with_other_arguments_names_the_class_and_the_config(cls, config, words):
+    with pytest.raises(TypeError, match="Error when deserializing class") as error:
+        cls.from_config(config)
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_a_replaced_function_meets_what_is_inside_of_a_config(monkeypatch):
+    original, met = registry.deserialize_keras_object, []
+
+    def spy(config, *args, **kwargs):
+        met.append(config)
+        return original(config, *args, **kwargs)
+
+    monkeypatch.setattr(registry, "deserialize_keras_object", spy)
+    assert original(["a", {"b": "c"}]) == ["a", {"b": "c"}]
+    assert met == ["a", {"b": "c"}, "c"]

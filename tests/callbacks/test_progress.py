@@ -7,6 +7,7 @@ import subprocess
 import sys
 import types
 
+import numpy as np
 import pytest
 
 import jkeras as keras
@@ -236,3 +237,10 @@ def test_values():
     assert progress.format_values(logs) == (
         " - i: 3.0000 - big: 123456.7890 - small: 1.0000e-03 - zero: 0.0000e+00 - text: a - no: nan"
     )
+
+
+def test_a_progress_bar_shows_the_mean_of_lists_and_arrays(capsys):
+    bar = keras.utils.Progbar(2, verbose=2)
+    bar.update(1, [("a", [0.0, 1.0, 2.0])])
+    bar.update(2, [("a", np.array([2.0, 4.0])), ("b", np.float32(5))])
+    assert capsys.readouterr().out.strip().endswith("- a: 3.0000 - b: 5.0000")

@@ -477,9 +477,15 @@ def results(configuration: Configuration, layer: Any) -> list[tuple]:
     """Returns (what, numbers) of our layer: outputs, state and gradients, with training or not."""
     inputs, call = configuration.inputs(), configuration.call
     flags = configuration.flags(layer)
-    if configuration.pixels:
-        return [("outputs", layer(*inputs, training=flag) / 255) for flag in flags]
     variables, names = pure.read(layer), list(pure.named_variables(layer))
+    if configuration.pixels:
+        key = jax.random.key(0)
+        give = jax.jit(
+            lambda *x: [
+                pure.apply(layer, variables, *x, training=flag, rng=key)[0] / 255 for flag in flags
+            ]
+        )
+        return [("outputs", y) for y in give(*inputs)]
 
     @jax.jit
     def run(params: Any, state: Any, inputs: Any) -> Any:

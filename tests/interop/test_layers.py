@@ -2,9 +2,7 @@
 
 import inspect
 import json
-import os
 import warnings
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -24,9 +22,8 @@ from tests.catalog.configurations import (
     takes_training,
 )
 from tests.catalog.draws import DRAWS, chance, distance
+from tests.interop.golden import is_current, stored_in
 
-WRITE = bool(os.environ.get("JKERAS_WRITE_GOLDEN"))
-GOLDEN = Path(__file__).parent.parent / "golden" / "layers.npz"
 FLOATS = np.random.default_rng(0)
 
 
@@ -53,27 +50,9 @@ def same_weights(ours, theirs, values=None):
     theirs.set_weights(values)
 
 
-def stored_in(path):
-    """Yields the stored numbers of Keras; `JKERAS_WRITE_GOLDEN=1` writes them at the end."""
-    if not WRITE:
-        with np.load(path) as file:
-            yield dict(file)
-        return
-    written = {}
-    yield written
-    np.savez_compressed(path, **written)
-
-
 @pytest.fixture(scope="module")
 def golden():
-    yield from stored_in(GOLDEN)
-
-
-def is_current(golden, key, numbers):
-    """Checks that the golden file holds these numbers of Keras, or notes them to be written."""
-    if WRITE:
-        golden[key] = numbers
-    np.testing.assert_allclose(golden[key], numbers, rtol=1e-4, atol=1e-5)
+    yield from stored_in("layers.npz")
 
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS, ids=str)
@@ -284,7 +263,7 @@ def test_masks_of_merges(compare, name):
 
 @pytest.fixture(scope="module")
 def golden_draws():
-    yield from stored_in(GOLDEN.with_name("draws.npz"))
+    yield from stored_in("draws.npz")
 
 
 @pytest.mark.parametrize("draw", DRAWS, ids=str)

@@ -2,7 +2,6 @@
 
 import importlib
 import inspect
-import zlib
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +13,23 @@ from keras.src.ops.operation import Operation
 from jkeras import ops
 from jkeras.core import operations
 from jkeras.core.graph import SymbolicTensor
-from tests.ops.cases import CASES, Floats
+from tests.interop.golden import is_current, stored_in
+from tests.ops.cases import (
+    CASES,
+    KERAS_IS_WRONG,
+    NOT_JITTED,
+    UNARY,
+    array,
+    arrays_for,
+    called,
+    fill,
+    find,
+    is_place,
+    key,
+    real,
+    rng_for,
+    stored,
+)
 
 
 def functions(module):
@@ -22,12 +37,6 @@ def functions(module):
 
 
 NAMES = [*functions(keras.ops), *(f"image.{n}" for n in functions(keras.ops.image))]
-
-
-def find(root, name):
-    for word in name.split("."):
-        root = getattr(root, word)
-    return root
 
 
 # ------------------------------------------------------------------ names
@@ -79,31 +88,12 @@ def test_files_describe_operations_as_keras_does(cls):
 
 
 # ------------------------------------------------------------------ numbers and dtypes
-def rng_for(name):
-    return np.random.RandomState(zlib.crc32(name.encode()) % 2**31)
-
-
-def array(rng, shape, dtype="float32"):
-    if dtype == "bool":
-        return rng.rand(*shape) > 0.5
-    if jnp.dtype(dtype).kind in "iu":
-        return rng.randint(0 if dtype.startswith("u") else -4, 5, shape).astype(dtype)
-    return np.asarray(rng.randn(*shape), jnp.dtype(dtype))
-
-
 def outcome(function, *args, **kwargs):
     """Returns what a function gives, or the error it raises."""
     try:
         return function(*args, **kwargs)
     except Exception as error:
         return error
-
-
-def real(tree):
-    def split(x):
-        return jnp.stack([x.real, x.imag]) if getattr(x, "dtype", None) == "complex64" else x
-
-    return jax.tree.map(split, tree)
 
 
 def same(compare, name, args, kwargs=None, tolerance=1e-5, run=lambda f, *a, **k: f(*a, **k)):
@@ -120,35 +110,20 @@ def same(compare, name, args, kwargs=None, tolerance=1e-5, run=lambda f, *a, **k
     return True
 
 
-UNARY = (
-    *("abs", "absolute", "angle", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh"),
-    *("cbrt", "ceil", "conj", "conjugate", "copy", "cos", "cosh", "deg2rad", "exp", "exp2"),
-    *("expm1", "fabs", "floor", "imag", "isfinite", "isinf", "isnan", "isneginf", "isposinf"),
-    *("isreal", "log", "log10", "log1p", "log2", "logical_not", "negative", "rad2deg", "real"),
-    *("reciprocal", "sign", "sin", "sinc", "sinh", "sqrt", "square", "tan", "tanh", "trunc"),
-    *("round", "nan_to_num", "ravel", "fliplr", "flipud", "zeros_like", "ones_like", "i0"),
-    *("signbit", "celu", "elu", "glu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_tanh"),
-    *("leaky_relu", "log_sigmoid", "log_softmax", "relu", "relu6", "selu", "sigmoid", "silu"),
-    *("soft_shrink", "softmax", "softplus", "softsign", "sparse_plus", "sparse_sigmoid"),
-    *("squareplus", "tanh_shrink", "gelu", "erf", "erfc", "erfinv", "rsqrt", "logsumexp", "sort"),
-    *("argsort", "flip", "transpose", "corrcoef", "max", "mean", "median", "min", "std", "sum"),
-    *("var", "all", "any", "amax", "amin", "argmax", "argmin", "nanargmax", "nanargmin"),
-    *("nanmax", "nanmean", "nanmedian", "nanmin", "nanprod", "nanstd", "nansum", "nanvar"),
-    *("ptp", "prod", "average", "count_nonzero", "cumsum", "cumprod", "nancumsum", "nancumprod"),
-    *("diff", "trapezoid", "norm"),
-)
 LOOSE = {"float16": 2e-3, "bfloat16": 2e-2}
 OTHER_DTYPES = ("int32", "bool", "bfloat16", "uint8", "float16", "int8")  # each has its turn
 
 
 @pytest.mark.parametrize("name", UNARY)
-def test_unary(name, compare):
+def test_unary(name, compare, golden):
     other = OTHER_DTYPES[UNARY.index(name) % len(OTHER_DTYPES)]
     done = [
         same(compare, name, [array(rng_for(name), (3, 4), dtype)], tolerance=LOOSE.get(dtype, 1e-5))
         for dtype in ("float32", other)
     ]
     assert done[0]
+    x = array(rng_for(name), (3, 4))
+    is_current(golden, f"{name} 0", stored(find(keras.ops, name)(x)))
 
 
 SHAPES = {"correlate": (5,), "vdot": (4,), "cross": (3, 3), "matmul": (3, 3), "tensordot": (3, 3)}
@@ -213,47 +188,12 @@ def test_reductions(name, compare):
 
 
 # ------------------------------------------------------------------ calls with arguments
-def is_place(x):
-    return isinstance(x, Floats)
-
-
-def fill(case, put):
-    _, args, kwargs = case
-    return jax.tree.map(lambda x: put(x.shape) if is_place(x) else x, (args, kwargs))
-
-
-def arrays_for(case):
-    rng = rng_for(case[0])
-    return [array(rng, x.shape) for x in jax.tree.leaves(case[1:]) if is_place(x)]
-
-
-def called(case, arrays, function):
-    remaining = iter(arrays)
-    args, kwargs = fill(case, lambda _: next(remaining))
-    return function(*args, **kwargs)
-
-
 def case_name(case):
     return case[0]
 
 
-# Keras 3.15's kernel has one row only, so that nothing is blurred along the height.
-KERAS_IS_WRONG = {"image.gaussian_blur"}
-# Their shapes depend on values, or they are no arrays.
-NOT_JITTED = {
-    "unique",
-    "histogram",
-    "convert_to_numpy",
-    "is_tensor",
-    "shape",
-    "dtype",
-    "size",
-    "rearrange",
-}
-
-
 @pytest.mark.parametrize("case", [c for c in CASES if c[0] not in KERAS_IS_WRONG], ids=case_name)
-def test_calls(case, compare):
+def test_calls(case, compare, golden):
     def run(function, *arrays):
         # One program compiles faster than each of its steps.
         if not arrays or case[0] in NOT_JITTED:
@@ -261,6 +201,12 @@ def test_calls(case, compare):
         return jax.jit(lambda arrays: called(case, arrays, function))(arrays)
 
     assert same(compare, case[0], arrays_for(case), run=run), "Keras raises for this call"
+    is_current(golden, key(case), stored(run(find(keras.ops, case[0]), *arrays_for(case))))
+
+
+@pytest.fixture(scope="module")
+def golden():
+    yield from stored_in("ops.npz")
 
 
 # What is more than another name for one of JAX's functions.

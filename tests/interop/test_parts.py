@@ -176,7 +176,7 @@ def test_identifiers(module):
             try:
                 expected = theirs.get(name)
             except Exception:
-                continue  # needs arguments, or is no identifier
+                continue  # needs arguments, or is not an identifier
             assert type(mine.get(name)).__name__ == type(expected).__name__
 
 

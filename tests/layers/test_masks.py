@@ -155,3 +155,25 @@ def test_a_mask_given_by_hand_goes_on_to_the_next_layer(symbolic):
     else:
         found = second(first(x, mask=mask))
     np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("inner", ["LSTM", "GlobalAveragePooling1D"])
+def test_words_within_sentences_are_masked_on_both_levels(inner):
+    kept = np.array([[[1, 2, 0, 0], [3, 0, 0, 0], [0, 0, 0, 0]]])  # two sentences of three
+    words = keras.Input(kept.shape[1:], dtype="int32")
+    embedding = layers.Embedding(5, 2, mask_zero=True)
+    reader = getattr(layers, inner)(*((3,) if inner == "LSTM" else ()))
+    whole = layers.LSTM(2)
+    for vectors in (embedding(words), layers.TimeDistributed(embedding)(words)):
+        model = keras.Model(words, whole(layers.TimeDistributed(reader)(vectors)))
+        sentences = [reader(embedding(kept[0, i : i + 1, :n])) for i, n in enumerate((2, 1))]
+        expected = whole(np.stack([np.asarray(s) for s in sentences], axis=1))
+        np.testing.assert_allclose(model(kept), expected, atol=1e-6)
+        np.testing.assert_allclose(model.predict(kept, verbose=0), expected, atol=1e-6)
+
+
+def test_a_mask_of_other_steps_is_refused_by_time_distributed():
+    layer = layers.TimeDistributed(layers.Dense(2))
+    with pytest.raises(ValueError, match="incompatible with the input shape") as error:
+        layer(np.ones((4, 5, 3)), mask=np.ones((4, 6), bool))
+    assert "(4, 6)" in str(error.value) and "(4, 5, 3)" in str(error.value)

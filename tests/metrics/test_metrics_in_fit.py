@@ -279,3 +279,45 @@ def test_names_and_classes_are_metrics_of_compile(name):
         assert type(metric) is cls
         if isinstance(identifier, str):
             assert metric.name == identifier
+
+
+class Counted(metrics.Mean):
+    """A mean of the predictions that goes on from epoch to epoch, or starts from a number."""
+
+    def __init__(self, start=None, **kwargs):
+        super().__init__(**kwargs)
+        self.start = start
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        super().update_state(y_pred)
+
+    def reset_state(self):
+        if self.start is not None:
+            super().reset_state()
+            self.total.assign(self.start)
+
+
+def test_an_epoch_starts_with_what_the_metric_resets_itself_to():
+    # an epoch on the device at once, and one whose batches are seen one by one
+    for callbacks in (
+        [],
+        [keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)],
+    ):
+        model = keras.Sequential([keras.Input((1,)), keras.layers.Rescaling(1.0)])
+        model.compile("sgd", "mse", metrics=[Counted(name="on"), Counted(8.0, name="from")])
+        x = np.arange(4.0)[:, None]
+        rows = {"epochs": 3, "batch_size": 2, "verbose": 0, "callbacks": callbacks}
+        logs = model.fit(x, x, **rows).history
+        assert logs["on"] == pytest.approx([1.5, 1.5, 1.5])
+        assert logs["from"] == pytest.approx([(8 + 6) / 4] * 3)
+        logs = model.fit([[4.0], [9.0]] * np.ones((2, 1)), x[:2], epochs=2, verbose=0).history
+        assert logs["from"] == pytest.approx([(8 + 13) / 2] * 2)
+
+    class Sums(Counted):
+        def result(self):
+            return self.total
+
+    model.compile("sgd", "mse", metrics=[Sums(name="on"), Sums(8.0, name="from")])
+    logs = model.fit(x, x, epochs=3, verbose=0).history
+    assert logs["on"] == pytest.approx([6, 12, 18])
+    assert logs["from"] == pytest.approx([14, 14, 14])

@@ -128,6 +128,16 @@ def test_precision_recall_and_their_mean(weights):
     assert np.isclose(f2[0], 5 * precision * recall / (4 * precision + recall))
 
 
+def test_a_mean_of_scores_by_how_often_a_class_is():
+    """Classes that are predicted more often than they are, and less."""
+    y_true, y_pred = np.eye(3)[[0, 0, 0, 1, 2, 2]], np.eye(3)[[0, 1, 1, 1, 2, 0]]
+    each = np.array([2 / 5, 1 / 2, 2 / 3])
+    np.testing.assert_allclose(metrics.F1Score()(y_true, y_pred), each, rtol=1e-6)
+    assert np.isclose(metrics.F1Score(average="macro")(y_true, y_pred), each.mean())
+    found = metrics.F1Score(average="weighted")(y_true, y_pred)
+    assert np.isclose(found, (3 * each[0] + each[1] + 2 * each[2]) / 6)
+
+
 @pytest.mark.parametrize("weights", [None, W])
 def test_the_area_under_roc_is_the_chance_of_the_right_order(weights):
     w = np.ones(300) if weights is None else W

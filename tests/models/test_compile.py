@@ -293,3 +293,50 @@ def test_columns_of_one_target_are_not_taken_for_the_targets_of_several_outputs(
         with pytest.raises(ValueError, match=r"One `y` of shape \(8, 2\).*several outputs"):
             train()
     model.fit(X, Y, verbose=0)  # one for all, as in tf.keras
+
+
+def of_both(y_true, y_pred):
+    """A loss of a structure of two outputs."""
+    (a, b), (c, d) = y_true, y_pred
+    return keras.ops.mean(keras.ops.square(a - c) + keras.ops.abs(b - d), axis=-1)
+
+
+def two_outputs(kind):
+    x = keras.Input((2,))
+    dense = [keras.layers.Dense(1, name=name, kernel_initializer="ones") for name in ("y1", "y2")]
+    return keras.Model(x, kind([layer(x) for layer in dense]))
+
+
+@pytest.mark.parametrize(("outputs", "losses"), [(list, tuple), (tuple, list)])
+def test_losses_of_a_structure_of_outputs_beside_those_of_each(outputs, losses):
+    x = np.array([[1.0, 2.0], [0.0, 1.0]], "float32")  # outputs 3 and 1
+    y = outputs([np.zeros((2, 1), "float32"), np.zeros((2, 1), "float32")])
+    model = two_outputs(outputs)
+    given = losses([of_both, outputs(["mse", "mae"])])
+    model.compile(keras.optimizers.SGD(0.0), given, loss_weights=losses([2.0, outputs([0.5, 0.0])]))
+    logs = model.evaluate(x, y, verbose=0, return_dict=True)
+    assert logs == pytest.approx(
+        {"loss": 2 * 7.0 + 0.5 * 5.0, "y1_y2_loss": 7.0, "y1_loss": 5.0, "y2_loss": 2.0}
+    )
+    weighted = model.evaluate(x, y, sample_weight=np.array([1.0, 0.0]), verbose=0, return_dict=True)
+    assert weighted["y1_y2_loss"] == pytest.approx((9 + 3) / 2)
+    assert set(model.fit(x, y, verbose=0).history) == set(logs)
+
+
+def test_losses_of_structures_within_a_dict_of_outputs():
+    x = keras.Input((1,))
+    pair = [keras.layers.Dense(1, name=n, kernel_initializer="ones")(x) for n in ("p", "q")]
+    model = keras.Model(x, {"a": tuple(pair), "b": keras.layers.Activation("relu", name="r")(x)})
+    model.compile(keras.optimizers.SGD(0.0), {"a": [of_both, (None, "mse")], "b": "mse"})
+    ones, zeros = np.ones((2, 1), "float32"), np.zeros((2, 1), "float32")
+    logs = model.evaluate(ones, {"a": (zeros, zeros), "b": zeros}, verbose=0, return_dict=True)
+    assert logs == pytest.approx({"loss": 4.0, "a_loss": 2.0, "a/q_loss": 1.0, "b_loss": 1.0})
+    model.compile("sgd", {"a": of_both})  # a function gets the structure that it is named for
+    assert model.evaluate(ones, {"a": (zeros, zeros), "b": zeros}, verbose=0) == pytest.approx(2.0)
+
+
+def test_loss_weights_have_the_structure_of_the_losses():
+    with pytest.raises(ValueError, match="must match the number of losses"):
+        two_outputs(tuple).compile("sgd", [of_both, ("mse", "mae")], loss_weights=[1.0])
+    with pytest.raises(ValueError, match="Expected one loss an output: in a list"):
+        two_outputs(list).compile("sgd", [of_both, ["mse", "mae"]])

@@ -1,7 +1,10 @@
 """Calls of keras.ops with arguments, as data."""
 
+import zlib
 from dataclasses import dataclass
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 
@@ -512,3 +515,99 @@ CASES = [
         False,
     ),
 ]
+
+UNARY = (
+    *("abs", "absolute", "angle", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh"),
+    *("cbrt", "ceil", "conj", "conjugate", "copy", "cos", "cosh", "deg2rad", "exp", "exp2"),
+    *("expm1", "fabs", "floor", "imag", "isfinite", "isinf", "isnan", "isneginf", "isposinf"),
+    *("isreal", "log", "log10", "log1p", "log2", "logical_not", "negative", "rad2deg", "real"),
+    *("reciprocal", "sign", "sin", "sinc", "sinh", "sqrt", "square", "tan", "tanh", "trunc"),
+    *("round", "nan_to_num", "ravel", "fliplr", "flipud", "zeros_like", "ones_like", "i0"),
+    *("signbit", "celu", "elu", "glu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_tanh"),
+    *("leaky_relu", "log_sigmoid", "log_softmax", "relu", "relu6", "selu", "sigmoid", "silu"),
+    *("soft_shrink", "softmax", "softplus", "softsign", "sparse_plus", "sparse_sigmoid"),
+    *("squareplus", "tanh_shrink", "gelu", "erf", "erfc", "erfinv", "rsqrt", "logsumexp", "sort"),
+    *("argsort", "flip", "transpose", "corrcoef", "max", "mean", "median", "min", "std", "sum"),
+    *("var", "all", "any", "amax", "amin", "argmax", "argmin", "nanargmax", "nanargmin"),
+    *("nanmax", "nanmean", "nanmedian", "nanmin", "nanprod", "nanstd", "nansum", "nanvar"),
+    *("ptp", "prod", "average", "count_nonzero", "cumsum", "cumprod", "nancumsum", "nancumprod"),
+    *("diff", "trapezoid", "norm"),
+)
+# Keras 3.15's kernel has one row only, so that nothing is blurred along the height.
+KERAS_IS_WRONG = {"image.gaussian_blur"}
+# Their shapes depend on values, or they are no arrays.
+NOT_JITTED = {
+    "unique",
+    "histogram",
+    "convert_to_numpy",
+    "is_tensor",
+    "shape",
+    "dtype",
+    "size",
+    "rearrange",
+}
+
+
+def find(root, name):
+    for word in name.split("."):
+        root = getattr(root, word)
+    return root
+
+
+def rng_for(name):
+    return np.random.RandomState(zlib.crc32(name.encode()) % 2**31)
+
+
+def array(rng, shape, dtype="float32"):
+    if dtype == "bool":
+        return rng.rand(*shape) > 0.5
+    if jnp.dtype(dtype).kind in "iu":
+        return rng.randint(0 if dtype.startswith("u") else -4, 5, shape).astype(dtype)
+    return np.asarray(rng.randn(*shape), jnp.dtype(dtype))
+
+
+def real(tree):
+    def split(x):
+        return jnp.stack([x.real, x.imag]) if getattr(x, "dtype", None) == "complex64" else x
+
+    return jax.tree.map(split, tree)
+
+
+def is_place(x):
+    return isinstance(x, Floats)
+
+
+def fill(case, put):
+    _, args, kwargs = case
+    return jax.tree.map(lambda x: put(x.shape) if is_place(x) else x, (args, kwargs))
+
+
+def arrays_for(case):
+    rng = rng_for(case[0])
+    return [array(rng, x.shape) for x in jax.tree.leaves(case[1:]) if is_place(x)]
+
+
+def called(case, arrays, function):
+    remaining = iter(arrays)
+    args, kwargs = fill(case, lambda _: next(remaining))
+    return function(*args, **kwargs)
+
+
+# All calls whose numbers `tests/golden/ops.npz` has, under their names, counted.
+ALL = [call(name, floats(3, 4)) for name in UNARY]
+ALL += [case for case in CASES if case[0] not in KERAS_IS_WRONG]
+
+
+def key(case):
+    """Returns by what a call's numbers are known."""
+    same_name = [id(other) for other in ALL if other[0] == case[0]]
+    return f"{case[0]} {same_name.index(id(case))}"
+
+
+def stored(result):
+    """Returns what the golden file holds of a result: at most 96 numbers of each array."""
+    kept = [np.zeros(0, "float32")]
+    for leaf in jax.tree.leaves(real(result)):
+        if not isinstance(leaf, (str, jnp.dtype)):
+            kept.append(np.asarray(leaf).astype("float32").ravel()[:96])
+    return np.concatenate(kept)

@@ -244,6 +244,13 @@ def test_adafactor_gives_keras_published_values():
     )
 
 
+def test_adafactor_moves_parameters_of_zeros():
+    optimizer = optimizers.Adafactor(0.5, epsilon_2=0.01)
+    weight = Variable(np.zeros((2, 3), "f4"), name="w")
+    optimizer.apply([np.full((2, 3), 7.0, "f4")], [weight])
+    np.testing.assert_allclose(weight.numpy(), np.full((2, 3), -0.5 * 0.01), rtol=1e-5)
+
+
 def test_every_optimizer_is_in_the_catalog():
     made_of_others = {"LossScaleOptimizer", "MultiOptimizer", "OptaxOptimizer", "Optimizer"}
     classes = {n for n, x in vars(optimizers).items() if isinstance(x, type) and n[0] != "_"}

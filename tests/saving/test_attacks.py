@@ -178,7 +178,7 @@ def test_compile_state_names_no_other_functions(saved):
 
 def test_no_yaml(saved):
     assert not hasattr(keras.models, "model_from_yaml")
-    with pytest.raises(ValueError, match=r"no valid JSON"):
+    with pytest.raises(ValueError, match=r"not valid JSON"):
         keras.models.model_from_json("!!python/object/apply:os.system ['touch out/evil']")
 
 
@@ -351,9 +351,9 @@ def test_json_that_is_too_deep_or_no_json(saved):
     for text, match in (
         ("[" * 100_000 + "]" * 100_000, "nested deeper"),
         ('{"class_name": ' + '{"a": ' * 300 + "1" + "}" * 301, "nested deeper"),
-        ('{"class_name": "Seq', "no valid JSON"),
-        ("\xff\xfe", "no valid JSON|describes no"),
-        ('{"class_name": "Sequential", "config": ' + "9" * 5000 + "}", "no valid JSON"),
+        ('{"class_name": "Seq', "not valid JSON"),
+        ("\xff\xfe", "not valid JSON|describes no"),
+        ('{"class_name": "Sequential", "config": ' + "9" * 5000 + "}", "not valid JSON"),
         ("[]", "describes no Keras object"),
         ("{}", "describes no Keras object"),
     ):

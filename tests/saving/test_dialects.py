@@ -84,7 +84,7 @@ def test_calls_are_lists_of_lists():
     ]
     model = make(model_entry(entries, [["a", 0, 0], ["b", 0, 0]], [["cat", 0, 0]]))
     x = np.ones((2, 4), "float32")
-    assert model.predict([x, x], verbose=0).shape == (2, 6)  # one output is no list
+    assert model.predict([x, x], verbose=0).shape == (2, 6)  # one output is not a list
     assert len(model.weights) == 2
 
 

@@ -153,7 +153,7 @@ def test_json_of_something_else():
     for text in ("[]", "{}", '"x"', "null"):
         with pytest.raises(ValueError, match="describes no"):
             keras.models.model_from_json(text)
-    with pytest.raises(ValueError, match="no valid JSON"):
+    with pytest.raises(ValueError, match="not valid JSON"):
         keras.models.model_from_json("{")
     config = json.loads(model().to_json())
     config["config"]["layers"].append(3)

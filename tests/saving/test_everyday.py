@@ -15,6 +15,7 @@ import pytest
 import jkeras as keras
 from jkeras import layers
 from jkeras.base import registry
+from jkeras.core import pure
 from tests.catalog.layers import LAYERS, scaled
 
 X = np.random.default_rng(0).normal(size=(6, 3)).astype("float32")
@@ -266,10 +267,56 @@ def test_a_fresh_process_unpickles(tmp_path):
 def test_every_layer_by_itself(case, tmp_path):
     """A file calls a built-in class by where Keras exports it, and has what builds the layer."""
     layer = case.make()
-    layer(*case.draw())
+    if case.pure:
+        pure.ensure_built(layer, *case.draw())  # which compiles nothing
+    else:
+        layer(*case.draw())
     envelope = registry.serialize_keras_object(layer)
     assert envelope["module"] == "keras.layers" and envelope["registered_name"] is None
     keras.saving.save_model(layer, tmp_path / "layer.keras")
     names = {"scaled": scaled, "abs": abs}
     again = keras.saving.load_model(tmp_path / "layer.keras", custom_objects=names)
     assert type(again) is type(layer) and same_weights(again, layer)
+
+
+# ------------------------------------------------------------------ what is there already
+@pytest.mark.filterwarnings("ignore:A name without a suffix")
+@pytest.mark.parametrize("options", [{}, {"zipped": False}, {"overwrite": True}])
+def test_saving_deletes_no_folder_with_other_files(options, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder" / "deep").mkdir(parents=True)
+    (tmp_path / "folder" / "deep" / "mine").write_text("1")
+    (tmp_path / "mine").write_text("1")
+    model = stack(1)
+    for name in ("folder", "folder/", ".", "", "./", "..", "folder/..", "mine", tmp_path):
+        with pytest.raises((FileExistsError, ValueError, PermissionError), match=r"Choose|Give"):
+            model.save(name, **options)
+    assert (tmp_path / "folder" / "deep" / "mine").is_file() and (tmp_path / "mine").is_file()
+
+
+@pytest.mark.filterwarnings("ignore:A name without a suffix")
+def test_saving_takes_the_place_of_an_empty_folder_and_of_a_model(tmp_path):
+    (tmp_path / "m").mkdir()
+    for units in (1, 2):
+        stack(units).save(tmp_path / "m")
+        assert keras.saving.load_model(tmp_path / "m").output_shape == (None, units)
+
+
+# ------------------------------------------------------------------ operations
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: keras.ops.cast(x, "int32"),
+        lambda x: keras.ops.one_hot(keras.ops.cast(x, "int32"), 4, dtype="int32"),
+        lambda x: keras.ops.zeros_like(x, dtype="int32") + keras.ops.cast(x[:, :2], "int32")[:, :1],
+        lambda x: keras.ops.add(x, keras.ops.mean(x, axis=-1, keepdims=True)),
+    ],
+)
+def test_operations_with_a_dtype_are_no_layers(function, suffix, tmp_path):
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, function(inputs))
+    model.save(tmp_path / f"m{suffix}")
+    loaded = keras.saving.load_model(tmp_path / f"m{suffix}")
+    np.testing.assert_array_equal(loaded(X), model(X))
+    assert loaded(X).dtype == model(X).dtype

@@ -378,10 +378,8 @@ def test_subclassed_models(tmp_path):
     loaded = keras.models.load_model(tmp_path / "net.keras", custom_objects={"Net": Net})
     check_same_outputs(loaded, model)
     check_same_variables(loaded, model)
-    with pytest.raises(ValueError, match="Net"):
-        keras.models.load_model(tmp_path / "net.keras")
     with pytest.raises(NotImplementedError, match=r"Functional model or a Sequential(.|\n)*keras"):
-        model.save(tmp_path / "net.h5")
+        Net(5).save(tmp_path / "net.h5")  # it was not called yet
     assert not (tmp_path / "net.h5").exists()
     other = Net(5)
     with pytest.raises(ValueError, match="not yet been built"):

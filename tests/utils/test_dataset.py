@@ -280,3 +280,67 @@ def test_shuffled_windows():
 def test_errors_of_windows(kwargs, message):
     with pytest.raises(ValueError, match=message):
         timeseries_dataset_from_array(np.arange(20), None, **{"sequence_length": 3, **kwargs})
+
+
+def test_save_and_load(tmp_path):
+    texts = np.array(["a", "", "ü", "nul\0"], object)
+    rows = {"x": np.arange(8.0).reshape(4, 2), "y": (np.arange(4), texts)}
+    folder = tmp_path / "new" / "set"
+    Dataset.from_tensor_slices(rows).map(lambda e: (e, b"\xff")).save(folder)
+    again = Dataset.load(folder)
+    assert len(again) == 4
+    for i, (element, raw) in enumerate(again):
+        assert element["x"].tolist() == rows["x"][i].tolist() and element["x"].dtype == "float64"
+        assert element["y"][0].dtype == "int64" and element["y"][1].item() == texts[i]
+        assert raw.item() == b"\xff"
+    assert len(list(again.shuffle(4, seed=1).skip(1))) == 3
+    assert int(again[2][0]["y"][0]) == 2
+    several = Dataset.load(folder, reader_func=lambda parts: parts.flat_map(lambda part: part))
+    assert len(list(several)) == 4
+
+
+def test_what_cannot_be_saved(tmp_path):
+    with pytest.raises(ValueError, match="no data set in"):
+        Dataset.load(tmp_path)
+    with pytest.raises(ValueError, match="compression=None"):
+        Dataset.range(2).save(tmp_path, compression="GZIP")
+    mixed = Dataset.from_generator(lambda: iter([1, (1, 2)]))
+    with pytest.raises(ValueError, match="one structure"):
+        mixed.save(tmp_path)
+    with pytest.raises(ValueError, match="of arrays can be written"):
+        Dataset.range(4).window(2).save(tmp_path)
+    with pytest.raises(ValueError, match="are text"):
+        Dataset.range(1).map(lambda i: {1: i}).save(tmp_path)
+    with pytest.raises(ValueError, match="cast them"):
+        Dataset.range(1).map(lambda i: np.asarray(jnp.ones(2, "bfloat16"))).save(tmp_path)
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "dataset.index.json").write_text("[]")
+    with pytest.raises(ValueError, match="is not the index"):
+        Dataset.load(tmp_path)
+
+
+def test_a_cache_in_files(tmp_path):
+    made = []
+
+    def make(i):
+        made.append(int(i))
+        return i * 10
+
+    name = str(tmp_path / "below" / "cache")
+    cached = Dataset.range(4).map(make).cache(name)
+    assert [int(i) for i in cached.take(2)] == [0, 10]
+    assert not list((tmp_path / "below").glob("*.json")) and made == [0, 1]
+    assert [int(i) for i in cached] == [0, 10, 20, 30] and len(cached) == 4
+    assert [int(i) for i in cached.skip(1)] == [10, 20, 30] and len(made) == 6
+    # Another run of the program finds it, and makes nothing.
+    again = Dataset.range(4).map(lambda i: 1 / 0).cache(name)
+    assert [b.tolist() for b in again.batch(3)] == [[0, 10, 20], [30]]
+    iterator = iter(again)
+    next(iterator)
+    other = iter(again)
+    other.set_state(iterator.get_state())
+    assert int(next(other)) == 10
+    assert sorted(p.name for p in (tmp_path / "below").iterdir()) == [
+        "cache.data",
+        "cache.index.json",
+    ]

@@ -11,7 +11,7 @@ from PIL import Image
 import jkeras as keras
 from jkeras.core import graph
 from jkeras.utils import drawing, model_to_dot, plot_model
-from jkeras.utils.diagram import Box, Options, describe
+from jkeras.utils.diagram import Box, Options, describe, to_dot
 from tests.utils.models import build
 
 
@@ -140,19 +140,38 @@ def test_structures_of_shapes_and_dtypes():
     ]
 
 
-def test_a_subclass_is_a_box_of_its_layers():
+def test_a_subclass_is_the_graph_of_its_call():
     model = Net(name="net")
     model(np.ones((5, 4)))
     diagram = describe(model, Options(show_shapes=True))
-    assert boxes(model) == {"net": [{"net (Net)": ["hidden (Dense)", "head (Sequential)"]}]}
-    assert [labels(node)[1:] for node in diagram.root.nodes()] == [
-        ["Input shape: (5, 4)", "Output shape: (5, 3)"],
+    assert boxes(model) == {
+        "net": ["input_layer (InputLayer)", "hidden (Dense)", "head (Sequential)"]
+    }
+    assert [labels(node)[1:] for node in diagram.root.nodes()][1:] == [
+        ["Input shape: (None, 4)", "Output shape: (None, 3)"],
         ["Input shape: (None, 3)", "Output shape: (None, 2)"],
     ]
-    assert [edge.visible for edge in diagram.edges] == [False]  # it only keeps them in order
-    assert boxes(model, expand_nested=True, show_layer_names=False) == {
-        "net": [{"Net": ["Dense", {"head": ["Dense"]}]}]
-    }
+    assert arrows(model) == {("input_layer", "hidden"), ("hidden", "head")}
+    assert to_dot(diagram, {}) == to_dot(
+        describe(model.functional(), Options(show_shapes=True)), {}
+    )
+
+
+def test_a_subclass_that_cannot_be_traced_is_a_box_of_its_layers():
+    class Values(keras.Model):
+        def __init__(self):
+            super().__init__(name="values")
+            self.hidden, self.head = keras.layers.Dense(3), keras.layers.Dense(2)
+
+        def call(self, inputs):
+            return self.head(self.hidden(inputs)) * float(np.sum(inputs))
+
+    model = Values()
+    model(np.ones((5, 4)))
+    names = [f"{layer.name} (Dense)" for layer in model.layers]
+    assert boxes(model) == {"values": [{"values (Values)": names}]}
+    edges = describe(model, Options()).edges
+    assert [edge.visible for edge in edges] == [False]  # it only keeps them in order
 
 
 def test_a_subclass_inside_a_graph_and_one_without_layers():
@@ -162,11 +181,13 @@ def test_a_subclass_inside_a_graph_and_one_without_layers():
 
     inputs = keras.Input((4,), name="inputs")
     model = keras.Model(inputs, Twice(name="twice")(Net(name="net")(inputs)))
-    expected = {("inputs", "net"), ("net", "twice")}
-    assert arrows(model) == arrows(model, expand_nested=True) == expected
+    assert arrows(model) == {("inputs", "net"), ("net", "twice")}
+    inside = boxes(model, expand_nested=True)[model.name]
+    assert [next(iter(item)) for item in inside[1:]] == ["net", "twice"]
+    assert ("hidden", "out") in arrows(model, expand_nested=True)
     alone = Twice(name="alone")
     alone(np.ones((2, 3)))
-    assert boxes(alone) == {"alone": ["alone (Twice)"]}
+    assert boxes(alone) == {"alone": ["input_layer (InputLayer)", "multiply (Multiply)"]}
 
 
 def test_anything_with_a_graph_can_be_drawn():

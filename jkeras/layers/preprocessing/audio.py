@@ -8,6 +8,7 @@ import numpy as np
 
 from jkeras import initializers
 from jkeras.base import settings
+from jkeras.base.types import ArrayLike, DTypeLike, Shape
 from jkeras.core.layer import Layer
 from jkeras.layers.arguments import one_of, positive_integer
 from jkeras.ops import arrays
@@ -50,7 +51,7 @@ class STFTSpectrogram(Layer):
         frame_length: int = 256,
         frame_step: int | None = None,
         fft_length: int | None = None,
-        window: Any = "hann",
+        window: ArrayLike = "hann",
         periodic: bool = False,
         scaling: str | None = "density",
         padding: str = "valid",
@@ -85,7 +86,7 @@ class STFTSpectrogram(Layer):
         initializers.STFT("real", window, scaling, periodic)  # refuses unknown words
         self.data_format = settings.standardize_data_format(data_format)
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         length = self.fft_length or 2 ** math.ceil(math.log2(self.frame_length))
         shape = (self.frame_length, 1, length // 2 + 1)
         for part in ("real", "imag"):
@@ -94,7 +95,7 @@ class STFTSpectrogram(Layer):
                 name = f"{part}_kernel"
                 setattr(self, name, self.add_weight(shape, initializer, name=name))
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: ArrayLike) -> ArrayLike:
         first = self.data_format == "channels_first"
         x = inputs if first else jnp.swapaxes(inputs, 1, 2)  # (batch, channels, time)
         batch, channels, time = x.shape
@@ -162,7 +163,7 @@ class MelSpectrogram(Layer):
         fft_length: int = 2048,
         sequence_stride: int = 512,
         sequence_length: int | None = None,
-        window: Any = "hann",
+        window: ArrayLike = "hann",
         sampling_rate: int = 16000,
         num_mel_bins: int = 128,
         min_freq: float = 20.0,
@@ -185,7 +186,7 @@ class MelSpectrogram(Layer):
         self.power_to_db, self.top_db, self.mag_exp = power_to_db, top_db, mag_exp
         self.min_power, self.ref_power = min_power, ref_power
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: ArrayLike) -> ArrayLike:
         half = jnp.dtype(self.compute_dtype).itemsize < 4  # which XLA does not transform
         x = jnp.asarray(inputs, "float32" if half else self.compute_dtype)
         length = self.fft_length if self.window is None else self.sequence_length
@@ -213,7 +214,7 @@ class MelSpectrogram(Layer):
         sampling_rate: float = 8000,
         lower_edge_hertz: float = 125.0,
         upper_edge_hertz: float = 3800.0,
-        dtype: Any = "float32",
+        dtype: DTypeLike = "float32",
     ) -> Any:
         """Returns the matrix (frequencies, bands) that sums frequencies up in bands.
 

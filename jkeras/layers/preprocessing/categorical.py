@@ -8,13 +8,14 @@ import jax
 import numpy as np
 
 from jkeras.base.numbers import as_integer, as_number
+from jkeras.base.types import ArrayLike, DTypeLike, Structure
 from jkeras.core import host
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.layer import Layer
 from jkeras.layers.arguments import one_of, positive_integer
 
 
-def encode(indices: Any, mode: str, depth: int, dtype: Any, weights: Any = None) -> Any:
+def encode(indices: ArrayLike, mode: str, depth: int, dtype: DTypeLike, weights: Any = None) -> Any:
     """Encodes indices below `depth`; others, such as -1, are left out.
 
     Args:
@@ -49,7 +50,7 @@ def encode(indices: Any, mode: str, depth: int, dtype: Any, weights: Any = None)
     return xp.sum(ones, axis=axis)
 
 
-def _one_hot(indices: np.ndarray, depth: int, dtype: Any) -> np.ndarray:
+def _one_hot(indices: np.ndarray, depth: int, dtype: DTypeLike) -> np.ndarray:
     return (indices[..., None] == np.arange(depth)).astype(dtype)
 
 
@@ -106,7 +107,7 @@ class CategoryEncoding(Layer):
             raise ValueError(f"`num_tokens` must be >= 1. Received: num_tokens={num_tokens!r}.")
         self.num_tokens = num_tokens
 
-    def call(self, inputs: Any, count_weights: Any = None) -> Any:
+    def call(self, inputs: ArrayLike, count_weights: Any = None) -> ArrayLike:
         if count_weights is not None and self.output_mode != "count":
             raise ValueError(
                 "`count_weights` is not used when `output_mode` is not `'count'`. "
@@ -149,7 +150,7 @@ class Discretization(Layer):
         epsilon: float = 0.01,
         output_mode: str = "int",
         sparse: bool = False,
-        dtype: Any = None,
+        dtype: DTypeLike = None,
         name: str | None = None,
     ):
         super().__init__(dtype=dtype, name=name, autocast=False)
@@ -193,7 +194,7 @@ class Discretization(Layer):
             values, shares, method="interpolated_inverted_cdf"
         ).tolist()
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: ArrayLike) -> ArrayLike:
         if self.bin_boundaries is None:
             raise ValueError(
                 "You need to either pass the `bin_boundaries` argument at construction time or "
@@ -258,7 +259,7 @@ class HostLayer(Layer):
         self.output_mode = check_output_mode(self, output_mode, self.output_modes, sparse)
         self.sparse = False
 
-    def _cast(self, tree: Any) -> Any:
+    def _cast(self, tree: Structure) -> Any:
         return tree  # JAX knows no strings, and cuts integers to 32 bits
 
     @property
@@ -266,11 +267,11 @@ class HostLayer(Layer):
         """The size of an index's encoding."""
         raise NotImplementedError
 
-    def indices(self, inputs: Any) -> Any:
+    def indices(self, inputs: ArrayLike) -> Any:
         """Returns an array of integers."""
         raise NotImplementedError
 
-    def check_call(self, inputs: Any) -> None:
+    def check_call(self, inputs: ArrayLike) -> None:
         """Refuses a call that is part of a compiled program."""
         if self.on_host and any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(inputs)):
             raise ValueError(
@@ -279,11 +280,11 @@ class HostLayer(Layer):
                 "begin with it, or call it on the data before."
             )
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: ArrayLike) -> ArrayLike:
         self.check_call(inputs)
         return encode(self.indices(inputs), self.output_mode, self.depth, self.compute_dtype)
 
-    def compute_output_spec(self, inputs: Any) -> Any:
+    def compute_output_spec(self, inputs: ArrayLike) -> Any:
         # By rule: strings have no abstract values to evaluate with.
         shape = tuple(jax.tree.leaves(inputs)[0].shape)
         if self.output_mode == "int":

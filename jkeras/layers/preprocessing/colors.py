@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.base.types import ArrayLike, Seed, Sizes
 from jkeras.core.signatures import takes_arguments_of
 from jkeras.layers.arguments import size_tuple
 from jkeras.layers.preprocessing.images import ImageLayer, as_factor, as_value_range, draw, happens
@@ -29,7 +30,7 @@ class ColorLayer(ImageLayer):
     """The least and the greatest factor that make sense."""
 
     def __init__(
-        self, value_range: Any = (0, 255), seed: Any = None, data_format: Any = None, **kwargs: Any
+        self, value_range: Any = (0, 255), seed: Seed = None, data_format: Any = None, **kwargs: Any
     ):
         super().__init__(seed, data_format, **kwargs)
         self.value_range = as_value_range(self, value_range)
@@ -63,7 +64,7 @@ class _FactorLayer(ColorLayer):
         factor: Any,
         value_range: Any = (0, 255),
         data_format: str | None = None,
-        seed: Any = None,
+        seed: Seed = None,
         **kwargs: Any,
     ):
         super().__init__(value_range, seed, data_format, **kwargs)
@@ -80,7 +81,7 @@ class _FactorLayer(ColorLayer):
 class _SeedFirst(_FactorLayer):
     """A `_FactorLayer` whose third argument is the seed."""
 
-    def __init__(self, factor: Any, value_range: Any = (0, 255), seed: Any = None, **kwargs: Any):
+    def __init__(self, factor: Any, value_range: Any = (0, 255), seed: Seed = None, **kwargs: Any):
         super().__init__(factor, value_range, seed=seed, **kwargs)
 
 
@@ -105,7 +106,7 @@ class RandomBrightness(_SeedFirst):
     least = -1
     _on_numpy = True
 
-    def by_factor(self, image: Any, factor: Any) -> Any:
+    def by_factor(self, image: ArrayLike, factor: Any) -> Any:
         return image + factor * self.span
 
     def sample_on_host(self, image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
@@ -138,7 +139,7 @@ class RandomContrast(_SeedFirst):
     def change(self, image: jax.Array, key: jax.Array) -> jax.Array:
         return self.by_factor(image, draw(key, (1 - self.factor[0], 1 + self.factor[1])))
 
-    def by_factor(self, image: Any, factor: Any) -> Any:
+    def by_factor(self, image: ArrayLike, factor: Any) -> Any:
         mean = image.mean((0, 1))
         return (image - mean) * factor + mean
 
@@ -313,7 +314,7 @@ class RandomGrayscale(ImageLayer):
     """
 
     def __init__(
-        self, factor: float = 0.5, data_format: str | None = None, seed: Any = None, **kwargs: Any
+        self, factor: float = 0.5, data_format: str | None = None, seed: Seed = None, **kwargs: Any
     ):
         super().__init__(seed, data_format, **kwargs)
         as_factor(self, "factor", factor)
@@ -407,7 +408,7 @@ class RandomGaussianBlur(_FactorLayer):
     """
 
     @takes_arguments_of(_FactorLayer.__init__)
-    def __init__(self, factor: Any = 1.0, kernel_size: Any = 3, sigma: Any = 1.0, **options: Any):
+    def __init__(self, factor: Any = 1.0, kernel_size: Sizes = 3, sigma: Any = 1.0, **options: Any):
         super().__init__(factor, **options)
         self.kernel_size = size_tuple(self, "kernel_size", kernel_size, 2)
         self.sigma = as_factor(self, "sigma", sigma, most=float("inf"))
@@ -448,7 +449,7 @@ class RandomColorJitter(ImageLayer):
         contrast_factor: Any = None,
         saturation_factor: Any = None,
         hue_factor: Any = None,
-        seed: Any = None,
+        seed: Seed = None,
         data_format: str | None = None,
         **kwargs: Any,
     ):

@@ -7,10 +7,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.base.types import ArrayLike, Seed
 from jkeras.core import host
 from jkeras.core.signatures import takes_arguments_of
 from jkeras.layers.arguments import one_of
-from jkeras.layers.preprocessing.images import ImageLayer, as_factor, as_value_range, draw, happens
+from jkeras.layers.preprocessing.images import (
+    ImageLayer,
+    as_factor,
+    as_value_range,
+    draw,
+    happens,
+    hull,
+)
 from jkeras.ops import host_image
 from jkeras.ops import image as image_ops
 
@@ -53,6 +61,15 @@ class RandomFlip(ImageLayer):
     def sample_on_host(self, image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         return np.flip(image, _AXES[self.mode]) if generator.random() < 0.5 else image
 
+    def sample_boxes(self, boxes: Any, size: Any, key: Any) -> Any:
+        xp, on_host = host.array_module(), host.computes_with_numpy()
+        turned = key.random() < 0.5 if on_host else jax.random.bernoulli(key)
+        # The far edge of each axis that is mirrored is where the near one was.
+        far = [n if axis in _AXES[self.mode] else 0 for axis, n in ((1, size[1]), (0, size[0]))]
+        places = [2 if far[0] else 0, 3 if far[1] else 1, 0 if far[0] else 2, 1 if far[1] else 3]
+        edges, sign = xp.asarray(far * 2), xp.asarray([-1 if n else 1 for n in far] * 2)
+        return xp.where(turned, edges + sign * boxes[:, xp.asarray(places)], boxes)
+
 
 class _Affine(ImageLayer):
     """A random affine map of pixels' places.
@@ -66,7 +83,7 @@ class _Affine(ImageLayer):
         self,
         fill_mode: str = "reflect",
         interpolation: str = "bilinear",
-        seed: Any = None,
+        seed: Seed = None,
         fill_value: float = 0.0,
         data_format: str | None = None,
         **kwargs: Any,
@@ -96,6 +113,13 @@ class _Affine(ImageLayer):
     def sample_mask_on_host(self, mask: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         numbers = self.matrix(generator, *mask.shape[:2])
         return host_image.affine(mask, numbers, "nearest", self.fill_mode, 0)
+
+    def sample_boxes(self, boxes: Any, size: Any, key: Any) -> Any:
+        a, b, c, d, e, f = self.matrix(key, *size)
+        # Where the corners come to: the map's inverse. Places are those of pixels' centers.
+        x, y = boxes[:, [0, 2, 0, 2]] - 0.5 - c, boxes[:, [1, 1, 3, 3]] - 0.5 - f
+        area = a * e - b * d
+        return hull((e * x - b * y) / area + 0.5, (a * y - d * x) / area + 0.5)
 
     def matrix(self, key: Any, height: int, width: int) -> tuple[Any, ...]:
         """Returns the map from places of the result to places of the image."""
@@ -250,7 +274,7 @@ class RandomShear(_Affine):
         fill_mode: str = "reflect",
         fill_value: float = 0.0,
         data_format: str | None = None,
-        seed: Any = None,
+        seed: Seed = None,
         **kwargs: Any,
     ):
         super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
@@ -293,7 +317,7 @@ class RandomPerspective(ImageLayer):
         scale: float = 1.0,
         interpolation: str = "bilinear",
         fill_value: float = 0.0,
-        seed: Any = None,
+        seed: Seed = None,
         data_format: str | None = None,
         **kwargs: Any,
     ):
@@ -308,12 +332,23 @@ class RandomPerspective(ImageLayer):
     def sample_mask(self, mask: jax.Array, key: jax.Array) -> jax.Array:
         return self._warp(mask, key, "nearest", 0)
 
-    def _warp(self, image: jax.Array, key: jax.Array, interpolation: str, fill: Any) -> jax.Array:
+    def sample_boxes(self, boxes: Any, size: Any, key: Any) -> Any:
+        # The numbers that take places of the image to the result's: the points change roles.
+        a, b, c, d, e, f, g, h = image_ops.projection(*reversed(self._corners(size, key)))
+        x, y = boxes[:, [0, 2, 0, 2]] - 0.5, boxes[:, [1, 1, 3, 3]] - 0.5
+        scale = g * x + h * y + 1
+        return hull((a * x + b * y + c) / scale + 0.5, (d * x + e * y + f) / scale + 0.5)
+
+    def _corners(self, size: Any, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Returns the corners of an image, and where they come to."""
         first, second = jax.random.split(key)
-        bottom, right = image.shape[0] - 1.0, image.shape[1] - 1.0
+        bottom, right = size[0] - 1.0, size[1] - 1.0
         corners = jnp.array([[0, 0], [right, 0], [0, bottom], [right, bottom]])
         moved = corners * (1 + self.scale * draw(first, (-0.5, 0.5), (4, 2)))
-        moved = jnp.where(happens(second, self.factor), moved, corners)
+        return corners, jnp.where(happens(second, self.factor), moved, corners)
+
+    def _warp(self, image: jax.Array, key: jax.Array, interpolation: str, fill: Any) -> jax.Array:
+        corners, moved = self._corners(image.shape[:2], key)
         return image_ops.perspective_transform(
             image, corners, moved, interpolation, fill, "channels_last"
         )
@@ -349,12 +384,12 @@ class RandomElasticTransform(ImageLayer):
     def __init__(
         self,
         factor: Any = 1.0,
-        scale: Any = 1.0,
+        scale: ArrayLike = 1.0,
         interpolation: str = "bilinear",
         fill_mode: str = "reflect",
         fill_value: float = 0.0,
         value_range: Any = (0, 255),
-        seed: Any = None,
+        seed: Seed = None,
         data_format: str | None = None,
         **kwargs: Any,
     ):
@@ -421,10 +456,10 @@ class RandomErasing(ImageLayer):
     def __init__(
         self,
         factor: Any = 1.0,
-        scale: Any = (0.02, 0.33),
+        scale: ArrayLike = (0.02, 0.33),
         fill_value: float | None = None,
         value_range: Any = (0, 255),
-        seed: Any = None,
+        seed: Seed = None,
         data_format: str | None = None,
         **kwargs: Any,
     ):

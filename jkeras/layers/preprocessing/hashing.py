@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from jkeras.base.numbers import as_integer
+from jkeras.base.types import ArrayLike, DTypeLike
 from jkeras.core import policy
 from jkeras.layers.preprocessing.categorical import HostLayer, map_values
 from jkeras.layers.preprocessing.hashes import concatenate, farmhash64, siphash64
@@ -96,7 +97,7 @@ class Hashing(HostLayer):
     def depth(self) -> int:
         return self.num_bins
 
-    def indices(self, inputs: Any) -> Any:
+    def indices(self, inputs: ArrayLike) -> Any:
         masked = self.mask_value is not None
         mask_value = str(self.mask_value) if isinstance(self.mask_value, str) else self.mask_value
 
@@ -140,7 +141,7 @@ class HashedCrossing(HostLayer):
         output_mode: str = "int",
         sparse: bool = False,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: DTypeLike = None,
         **kwargs: Any,
     ):
         super().__init__(output_mode, sparse, name=name, dtype=dtype, **kwargs)
@@ -150,7 +151,7 @@ class HashedCrossing(HostLayer):
     def depth(self) -> int:
         return self.num_bins
 
-    def indices(self, inputs: Any) -> Any:
+    def indices(self, inputs: ArrayLike) -> Any:
         if not isinstance(inputs, (list, tuple)) or len(inputs) < 2:
             raise ValueError(
                 "`HashedCrossing` should be called on a list or tuple of at least two inputs. "

@@ -1,6 +1,6 @@
 """The base of layers of images, and those that are not random."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -9,26 +9,33 @@ import numpy as np
 
 from jkeras.base import settings
 from jkeras.base.numbers import as_number
+from jkeras.base.types import ArrayLike, Seed
 from jkeras.core import host
 from jkeras.core.layer import Layer
-from jkeras.layers.arguments import next_key, positive_integer, seed_generator
+from jkeras.layers.arguments import next_key, one_of, positive_integer, seed_generator
+from jkeras.ops import boxes as boxes_module
 from jkeras.ops import host_image
 from jkeras.ops import image as image_ops
 from jkeras.ops.core import saturate_cast
+
+_MOVING = ("images", "segmentation_masks")
 
 
 class ImageLayer(Layer):
     """A layer that changes each image by a pure function of the image and a key.
 
     It is called on one image, on a batch, or on a dict with a batch of `"images"` and what belongs
-    to them: `"segmentation_masks"` move as the images do, `"labels"` stay.
+    to them: `"segmentation_masks"` and `"bounding_boxes"` (a dict of `"boxes"` and `"labels"`) move
+    as the images do, `"labels"` stay. Boxes are cut at the edges of the images; the labels of those
+    of which nothing is left become -1.
 
     A subclass writes `sample(image, key)`, for one image `(height, width, channels)` of floats.
 
     Args:
         seed: An integer, for a sequence of draws of the layer's own.
         data_format: `"channels_last"` or `"channels_first"`.
-        **kwargs: The arguments of every layer.
+        **kwargs: The arguments of every layer, and `bounding_box_format`, such as `"xyxy"`: that of
+            the boxes in dicts.
     """
 
     _prepares_data = True
@@ -39,18 +46,35 @@ class ImageLayer(Layer):
     moves: bool = False
     """Whether pixels move, so that masks have to follow."""
 
-    def __init__(self, seed: Any = None, data_format: str | None = None, **kwargs: Any):
+    def __init__(self, seed: Seed = None, data_format: str | None = None, **kwargs: Any):
+        self.bounding_box_format = kwargs.pop("bounding_box_format", None)
+        if self.bounding_box_format is not None:
+            self.bounding_box_format = one_of(
+                self, "bounding_box_format", self.bounding_box_format, boxes_module.FORMATS
+            )
         super().__init__(**kwargs)
         self.seed, self.seed_generator = seed, seed_generator(seed)
         self.data_format = settings.standardize_data_format(data_format)
 
-    def call(self, data: Any, training: bool = True) -> Any:
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        if self.bounding_box_format is not None:
+            config["bounding_box_format"] = self.bounding_box_format
+        return config
+
+    def call(self, data: Any, training: bool = True) -> ArrayLike:
         batch = dict(data) if isinstance(data, Mapping) else {"images": data}
-        unknown = batch.keys() - {"images", "labels", "segmentation_masks"}
+        unknown = batch.keys() - {"images", "labels", "segmentation_masks", "bounding_boxes"}
         if unknown or "images" not in batch:
             raise ValueError(
-                f"The layer {self.name!r} takes images, or a dict of 'images', 'labels' and "
-                f"'segmentation_masks'. Received a dict of {sorted(batch)}."
+                f"The layer {self.name!r} takes images, or a dict of 'images', 'labels', "
+                f"'segmentation_masks' and 'bounding_boxes'. Received a dict of {sorted(batch)}."
+            )
+        if "bounding_boxes" in batch and self.bounding_box_format is None:
+            raise ValueError(
+                "You passed an input with a 'bounding_boxes' key, but you didn't specify a "
+                "bounding box format. Pass a `bounding_box_format` argument to your "
+                f"{type(self).__name__} layer, e.g. `bounding_box_format='xyxy'`."
             )
         images = batch["images"] = stacked(batch["images"])
         if images.ndim not in (3, 4):
@@ -61,8 +85,9 @@ class ImageLayer(Layer):
             )
         first, single = self.data_format == "channels_first", images.ndim == 3
         if single:
-            batch = {k: v[None] for k, v in batch.items()}
-        spatial, xp = [k for k in batch if k != "labels"], host.array_module()
+            batch = jax.tree.map(lambda v: v[None], batch)
+        xp = host.array_module()
+        spatial = [k for k in batch if k in _MOVING]
         for k in spatial:
             batch[k] = xp.moveaxis(batch[k], 1, 3) if first else xp.asarray(batch[k])
         dtype = self.output_dtype(images)
@@ -77,10 +102,10 @@ class ImageLayer(Layer):
         for k in spatial:
             batch[k] = xp.moveaxis(batch[k], 3, 1) if first else batch[k]
         if single:
-            batch = {k: v[0] for k, v in batch.items()}
+            batch = jax.tree.map(lambda v: v[0], batch)
         return batch if isinstance(data, Mapping) else batch["images"]
 
-    def output_dtype(self, images: Any) -> Any:
+    def output_dtype(self, images: ArrayLike) -> Any:
         """Returns the dtype of the outputs."""
         return self.compute_dtype
 
@@ -90,14 +115,20 @@ class ImageLayer(Layer):
             key = None
         else:
             key = host.seeds(self) if host.computes_with_numpy() else next_key(self)
+        before = batch["images"].shape[1:3]
         batch["images"] = self.change_all(batch["images"].astype("float32"), key)
+        if self.moves and "bounding_boxes" in batch:
+            after, found = batch["images"].shape[1:3], batch["bounding_boxes"]
+            batch["bounding_boxes"] = self.with_boxes(
+                found, before, after, lambda boxes: self.move_boxes(boxes, before, key)
+            )
         if self.moves and "segmentation_masks" in batch:
             masks = batch["segmentation_masks"]
             moved = self.change_all(masks.astype("float32"), key, is_mask=True)
             batch["segmentation_masks"] = moved.astype(masks.dtype)
         return batch
 
-    def change_all(self, images: Any, key: Any, is_mask: bool = False) -> Any:
+    def change_all(self, images: ArrayLike, key: Any, is_mask: bool = False) -> Any:
         """Changes all images, or masks, of a batch."""
         if host.computes_with_numpy():
             change = self.sample_mask_on_host if is_mask else self.sample_on_host
@@ -105,6 +136,34 @@ class ImageLayer(Layer):
             return np.stack([change(*pair) for pair in zip(images, draws, strict=True)])
         keys = None if key is None else sample_keys(key, images.shape[0])
         return jax.vmap(self.sample_mask if is_mask else self.sample)(images, keys)
+
+    def with_boxes(
+        self, found: Any, before: Any, after: Any, move: Callable[[Any], Any]
+    ) -> dict[str, Any]:
+        """Returns a batch's boxes, moved in corners and cut at the edges of the new images."""
+        kind = self.bounding_box_format
+        corners = boxes_module.convert_format(found["boxes"], kind, "xyxy", *before)
+        moved = boxes_module.clip_to_image_size({**found, "boxes": move(corners)}, *after)
+        return boxes_module.convert_format(moved, "xyxy", kind, *after)
+
+    def move_boxes(self, boxes: Any, size: Any, key: Any) -> Any:
+        """Moves the boxes of a batch as the images of the same key."""
+        if host.computes_with_numpy():
+            draws = [np.random.default_rng([*(key or ()), i]) for i in range(len(boxes))]
+            pairs = zip(boxes, draws, strict=True)
+            return np.stack([self.sample_boxes(own, size, draw) for own, draw in pairs])
+        keys = None if key is None else sample_keys(key, boxes.shape[0])
+        return jax.vmap(lambda own, key: self.sample_boxes(own, size, key))(boxes, keys)
+
+    def sample_boxes(self, boxes: Any, size: Any, key: Any) -> Any:
+        """Moves the boxes of one image.
+
+        Args:
+            boxes: Left, top, right and bottom edges, of shape (boxes, 4).
+            size: The height and width of the image before.
+            key: What `sample`, or `sample_on_host`, gets.
+        """
+        raise NotImplementedError(f"{type(self).__name__} cannot move bounding boxes.")
 
     def rest(self, batch: dict[str, Any]) -> dict[str, Any]:
         """What is done outside of training: nothing."""
@@ -127,7 +186,34 @@ class ImageLayer(Layer):
         return self.sample_on_host(mask, generator)
 
 
-def stacked(inputs: Any) -> Any:
+def hull(x: Any, y: Any) -> Any:
+    """Returns the smallest boxes around points, of shape (boxes, points)."""
+    xp = host.array_module()
+    return xp.stack([x.min(-1), y.min(-1), x.max(-1), y.max(-1)], -1)
+
+
+def in_window(boxes: Any, top: Any, left: Any, scale: tuple[Any, Any] = (1, 1)) -> Any:
+    """Returns boxes in the coordinates of a part of the image, scaled by (rows, columns)."""
+    xp = host.array_module()
+    corner, factor = xp.asarray([left, top] * 2), xp.asarray(scale[::-1] * 2)
+    return (boxes - corner.astype("float32")) * factor.astype("float32")
+
+
+def fitting_window(
+    size: tuple[int, int], target: tuple[int, int], pads: bool = False
+) -> tuple[int, int, int, int]:
+    """Returns top, left, height and width of the central window of the ratio of `target`.
+
+    It is the largest inside of an image; or, if `pads`, the smallest around it.
+    """
+    (height, width), (rows, columns) = size, target
+    choose = max if pads else min
+    high = choose(height, int(float(width * rows) / columns))
+    wide = choose(width, int(float(height * columns) / rows))
+    return int((height - high) / 2), int((width - wide) / 2), high, wide
+
+
+def stacked(inputs: ArrayLike) -> Any:
     """Returns a list of arrays of one shape as a batch of them; anything else as it is."""
     return host.array_module().stack(inputs) if isinstance(inputs, (list, tuple)) else inputs
 
@@ -250,9 +336,16 @@ class Resizing(ImageLayer):
         self._on_numpy = not antialias
         self.sample(jnp.zeros((1, 1, 1)), None)  # what is wrong shows here rather than in a model
 
-    def output_dtype(self, images: Any) -> Any:
+    def output_dtype(self, images: ArrayLike) -> Any:
         is_integer = jnp.issubdtype(images.dtype, jnp.integer)
         return images.dtype if is_integer else self.compute_dtype
+
+    def sample_boxes(self, boxes: Any, size: Any, key: Any) -> Any:
+        target, window = (self.height, self.width), (0, 0, *size)
+        if self.crop_to_aspect_ratio or self.pad_to_aspect_ratio:
+            window = fitting_window(size, target, pads=self.pad_to_aspect_ratio)
+        top, left, high, wide = window
+        return in_window(boxes, top, left, (self.height / high, self.width / wide))
 
     def sample(self, image: jax.Array, key: Any) -> jax.Array:
         return self._resize(image, self.interpolation)
@@ -266,7 +359,7 @@ class Resizing(ImageLayer):
     def sample_mask_on_host(self, mask: np.ndarray, generator: Any) -> np.ndarray:
         return self._resize(mask, "nearest")
 
-    def _resize(self, images: Any, interpolation: str) -> Any:
+    def _resize(self, images: ArrayLike, interpolation: str) -> Any:
         if host.computes_with_numpy():
             size = (self.height, self.width)
             ratio = (self.crop_to_aspect_ratio, self.pad_to_aspect_ratio)
@@ -285,7 +378,7 @@ class Resizing(ImageLayer):
         )
 
 
-def largest_window(images: Any, size: tuple[int, int]) -> Any:
+def largest_window(images: ArrayLike, size: tuple[int, int]) -> Any:
     """Resizes the largest central part of images that has the ratio of `size`."""
     if host.computes_with_numpy():
         return host_image.resize(host_image.fit(images, size, crop_to_aspect_ratio=True), size)
@@ -315,6 +408,17 @@ class _Crop(ImageLayer):
             return largest_window(image, (self.height, self.width))
         top, left = self.corner_on_host(generator, rows, columns)
         return image[top : top + self.height, left : left + self.width]
+
+    def sample_boxes(self, boxes: Any, size: Any, key: Any) -> Any:
+        spare = size[0] - self.height, size[1] - self.width
+        if min(spare) < 0:
+            return self._in_largest_window(boxes, size)
+        corner = self.corner_on_host if host.computes_with_numpy() else self.corner
+        return in_window(boxes, *corner(key, *spare))
+
+    def _in_largest_window(self, boxes: Any, size: Any) -> Any:
+        top, left, high, wide = fitting_window(size, (self.height, self.width))
+        return in_window(boxes, top, left, (self.height / high, self.width / wide))
 
     def corner_on_host(
         self, generator: np.random.Generator, rows: int, columns: int
@@ -381,7 +485,7 @@ class RandomCrop(_Crop):
         self,
         height: int,
         width: int,
-        seed: Any = None,
+        seed: Seed = None,
         data_format: str | None = None,
         name: str | None = None,
         **kwargs: Any,
@@ -389,8 +493,16 @@ class RandomCrop(_Crop):
         super().__init__(height, width, seed=seed, data_format=data_format, name=name, **kwargs)
 
     def rest(self, batch: dict[str, Any]) -> dict[str, Any]:
-        size = (self.height, self.width)
-        return {k: v if k == "labels" else largest_window(v, size) for k, v in batch.items()}
+        size, before = (self.height, self.width), batch["images"].shape[1:3]
+        moved = {k: largest_window(v, size) for k, v in batch.items() if k in _MOVING}
+        if "bounding_boxes" in batch:
+            moved["bounding_boxes"] = self.with_boxes(
+                batch["bounding_boxes"],
+                before,
+                size,
+                lambda boxes: self._in_largest_window(boxes, before),
+            )
+        return {**batch, **moved}
 
     def corner(self, key: Any, rows: int, columns: int) -> tuple[Any, Any]:
         above, left = jax.random.randint(key, (2,), 0, jnp.array([rows, columns]) + 1)
@@ -575,7 +687,7 @@ class MaxNumBoundingBoxes(ImageLayer):
 
     Args:
         max_number: The number.
-        fill_value: The coordinates and the labels of boxes that are none.
+        fill_value: The coordinates and the labels of rows without a box.
         **kwargs: The arguments of every layer of images, and `bounding_box_format`.
 
     Raises:
@@ -596,18 +708,11 @@ class MaxNumBoundingBoxes(ImageLayer):
         fill_value: float = -1,
         **kwargs: Any,
     ):
-        bounding_box_format = kwargs.pop("bounding_box_format", None)
         super().__init__(**kwargs)
         self.max_number = positive_integer(self, "max_number", max_number)
-        self.fill_value, self.bounding_box_format = fill_value, bounding_box_format
+        self.fill_value = fill_value
 
-    def get_config(self) -> dict[str, Any]:
-        config = super().get_config()
-        if self.bounding_box_format is not None:
-            config["bounding_box_format"] = self.bounding_box_format
-        return config
-
-    def call(self, data: Any, training: bool = True) -> Any:
+    def call(self, data: Any, training: bool = True) -> ArrayLike:
         if not isinstance(data, Mapping) or "bounding_boxes" not in data:
             return data
         found = dict(data["bounding_boxes"])

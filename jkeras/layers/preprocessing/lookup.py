@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.base.types import ArrayLike
 from jkeras.core import host
 from jkeras.layers.arguments import one_of
 from jkeras.layers.preprocessing.categorical import (
@@ -173,8 +174,8 @@ class _Lookup(HostLayer):
             return self.token_type(value)
         except ValueError:
             raise ValueError(
-                f"The vocabulary of the layer {self.name!r} holds {value!r}, which is no integer. "
-                "For words use keras.layers.StringLookup."
+                f"The vocabulary of the layer {self.name!r} holds {value!r}, which is not an "
+                "integer. For words use keras.layers.StringLookup."
             ) from None
 
     def adapt(self, data: Any, steps: int | None = None) -> None:
@@ -225,7 +226,7 @@ class _Lookup(HostLayer):
         padded = self.max_tokens if self.pad_to_max_tokens else None
         return padded or self.vocabulary_size()
 
-    def check_call(self, inputs: Any) -> None:
+    def check_call(self, inputs: ArrayLike) -> None:
         if self._tokens is None:
             raise ValueError(
                 f"The layer {self.name!r} has no vocabulary yet. Pass `vocabulary=`, or call "
@@ -233,7 +234,7 @@ class _Lookup(HostLayer):
             )
         super().check_call(inputs)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: ArrayLike) -> ArrayLike:
         self.check_call(inputs)
         if self.invert:
             return self._tokens_of(inputs)
@@ -243,7 +244,7 @@ class _Lookup(HostLayer):
         weights = np.pad(self._idf, (0, self.depth - len(self._idf)))
         return counts * host.array_module().asarray(weights, self.compute_dtype)
 
-    def indices(self, inputs: Any) -> Any:
+    def indices(self, inputs: ArrayLike) -> Any:
         x = self._as_array(inputs)
         xp: Any = jnp if isinstance(x, jax.Array) else np
         special = len(self._special_tokens)
@@ -259,7 +260,7 @@ class _Lookup(HostLayer):
         unknown = self._unknown(x, ~found & ~xp.asarray(is_mask))
         return xp.where(is_mask, mask_index, xp.where(found, known, unknown))
 
-    def _unknown(self, x: Any, where: Any) -> Any:
+    def _unknown(self, x: ArrayLike, where: Any) -> Any:
         """Returns the places of unknown tokens."""
         first = len(self._special_tokens) - self.num_oov_indices
         if self.num_oov_indices > 1:
@@ -274,11 +275,11 @@ class _Lookup(HostLayer):
             return -1
         return first
 
-    def _spread(self, x: Any) -> Any:
+    def _spread(self, x: ArrayLike) -> Any:
         """Returns a number below `num_oov_indices` for each token, the same for the same token."""
         return map_values(lambda token: bucket(token, self.num_oov_indices, self._key), x)
 
-    def _tokens_of(self, inputs: Any) -> Any:
+    def _tokens_of(self, inputs: ArrayLike) -> Any:
         """Returns the tokens of indices."""
         tokens = np.array([*self.get_vocabulary(), self.oov_token])
         xp: Any = jnp if isinstance(inputs, jax.core.Tracer) else np
@@ -286,7 +287,7 @@ class _Lookup(HostLayer):
         inside = (indices >= 0) & (indices < len(tokens) - 1)
         return xp.asarray(tokens)[xp.where(inside, indices, len(tokens) - 1)]
 
-    def _as_array(self, inputs: Any) -> Any:
+    def _as_array(self, inputs: ArrayLike) -> Any:
         raise NotImplementedError
 
 
@@ -360,7 +361,7 @@ class StringLookup(_Lookup):
             ) from None
         self.encoding = encoding
 
-    def _as_array(self, inputs: Any) -> Any:
+    def _as_array(self, inputs: ArrayLike) -> Any:
         return as_strings(np.asarray(inputs))
 
 
@@ -430,8 +431,8 @@ class IntegerLookup(_Lookup):
         self.oov_method = one_of(self, "oov_method", oov_method, ("floormod", "farmhash"))
         self.on_host = num_oov_indices > 1 and oov_method == "farmhash"
 
-    def _as_array(self, inputs: Any) -> Any:
+    def _as_array(self, inputs: ArrayLike) -> Any:
         return inputs if isinstance(inputs, jax.Array) else np.asarray(inputs)
 
-    def _spread(self, x: Any) -> Any:
+    def _spread(self, x: ArrayLike) -> Any:
         return super()._spread(x) if self.oov_method == "farmhash" else x % self.num_oov_indices

@@ -1,6 +1,7 @@
 """Layers that mix images, or many changes of them, at random in training."""
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -8,6 +9,7 @@ import jax.numpy as jnp
 
 from jkeras.base import registry
 from jkeras.base.numbers import count
+from jkeras.base.types import ArrayLike, Seed
 from jkeras.core.layer import Layer
 from jkeras.layers.arguments import next_key, one_of, positive_integer
 from jkeras.layers.preprocessing.colors import (
@@ -44,6 +46,7 @@ class _Pairs(ImageLayer):
     """
 
     def act(self, batch: dict[str, Any]) -> dict[str, Any]:
+        found = batch.pop("bounding_boxes", None)
         n, *shape = batch["images"].shape
         first, second = jax.random.split(next_key(self))
         others = jnp.argsort(jax.random.uniform(first, (n,)))  # a permutation, of a symbolic n too
@@ -56,7 +59,12 @@ class _Pairs(ImageLayer):
             return weight * x + (1 - weight) * x[others]
 
         kinds = {"labels": label}
-        return {name: mix(value, kinds.get(name, pixels)) for name, value in batch.items()}
+        mixed = {name: mix(value, kinds.get(name, pixels)) for name, value in batch.items()}
+        return mixed if found is None else {**mixed, "bounding_boxes": self.pairs(found, others)}
+
+    def pairs(self, found: dict[str, Any], others: jax.Array) -> dict[str, Any]:
+        """Returns the boxes of images and of those that they are mixed with."""
+        raise NotImplementedError(f"{type(self).__name__} cannot move bounding boxes.")
 
     def shares(self, shape: tuple[int, ...], key: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Returns the own weights of an image's pixels, and of its label."""
@@ -80,10 +88,16 @@ class MixUp(_Pairs):
     """
 
     def __init__(
-        self, alpha: float = 0.2, data_format: str | None = None, seed: Any = None, **kwargs: Any
+        self, alpha: float = 0.2, data_format: str | None = None, seed: Seed = None, **kwargs: Any
     ):
         super().__init__(seed, data_format, **kwargs)
         self.alpha = alpha
+
+    def pairs(self, found: dict[str, Any], others: jax.Array) -> dict[str, Any]:
+        return {
+            name: jnp.concatenate([jnp.asarray(values), jnp.asarray(values)[others]], 1)
+            for name, values in found.items()
+        }
 
     def shares(self, shape: tuple[int, ...], key: jax.Array) -> tuple[jax.Array, jax.Array]:
         weight = jax.random.beta(key, self.alpha, self.alpha)
@@ -111,7 +125,7 @@ class CutMix(_Pairs):
     """
 
     def __init__(
-        self, factor: Any = 1.0, seed: Any = None, data_format: str | None = None, **kwargs: Any
+        self, factor: Any = 1.0, seed: Seed = None, data_format: str | None = None, **kwargs: Any
     ):
         super().__init__(seed, data_format, **kwargs)
         self.factor = as_factor(self, "factor", factor)
@@ -149,14 +163,20 @@ class _Changes(ImageLayer):
         ]
 
     def chain(
-        self, images: jax.Array, key: jax.Array, most: int, length: Any, is_mask: bool = False
+        self,
+        images: jax.Array,
+        key: jax.Array,
+        most: int,
+        length: Any,
+        apply: Callable[[ImageLayer, jax.Array, Any], jax.Array] = ImageLayer.change_all,
+        only_moves: bool = False,
     ) -> jax.Array:
         """Applies `length` changes, at most `most`, one after another."""
 
         def change(one: ImageLayer) -> Any:
-            if is_mask and not one.moves:
+            if only_moves and not one.moves:
                 return lambda images, key: images
-            return lambda images, key: one.change_all(images, key, is_mask).astype(images.dtype)
+            return lambda images, key: apply(one, images, key).astype(images.dtype)
 
         changes = [change(one) for one in self.changes]
 
@@ -198,7 +218,7 @@ class RandAugment(_Changes):
         num_ops: int = 2,
         factor: Any = 0.5,
         interpolation: str = "bilinear",
-        seed: Any = None,
+        seed: Seed = None,
         data_format: str | None = None,
         **kwargs: Any,
     ):
@@ -207,7 +227,16 @@ class RandAugment(_Changes):
         self._keep(value_range, factor, interpolation)
 
     def change_all(self, images: jax.Array, key: Any, is_mask: bool = False) -> jax.Array:
-        return self.chain(images, key, self.num_ops, self.num_ops, is_mask)
+        def apply(one: ImageLayer, images: jax.Array, key: Any) -> jax.Array:
+            return one.change_all(images, key, is_mask)
+
+        return self.chain(images, key, self.num_ops, self.num_ops, apply, is_mask)
+
+    def move_boxes(self, boxes: Any, size: Any, key: Any) -> Any:
+        def apply(one: ImageLayer, boxes: jax.Array, key: Any) -> jax.Array:
+            return one.move_boxes(boxes, size, key)
+
+        return self.chain(boxes, key, self.num_ops, self.num_ops, apply, True)
 
 
 class AugMix(_Changes):
@@ -242,7 +271,7 @@ class AugMix(_Changes):
         alpha: float = 1.0,
         all_ops: bool = True,
         interpolation: str = "bilinear",
-        seed: Any = None,
+        seed: Seed = None,
         data_format: str | None = None,
         **kwargs: Any,
     ):
@@ -295,7 +324,7 @@ class Pipeline(Layer):
         """The layers."""
         return list(self._pipeline_layers)
 
-    def call(self, inputs: Any, training: bool = True, mask: Any = None) -> Any:
+    def call(self, inputs: ArrayLike, training: bool = True, mask: ArrayLike = None) -> ArrayLike:
         given = {"training": training, "mask": mask}
         for layer in self._pipeline_layers:
             known = inspect.signature(layer.call).parameters

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from jkeras.base import settings
+from jkeras.base.types import ArrayLike, Axis, Shape
 from jkeras.core import host
 from jkeras.core.layer import Layer
 from jkeras.layers.preprocessing.categorical import batches
@@ -29,7 +30,7 @@ class Rescaling(Layer):
 
     supports_masking = _prepares_data = _on_numpy = True
 
-    def __init__(self, scale: Any, offset: Any = 0.0, **kwargs: Any):
+    def __init__(self, scale: ArrayLike, offset: ArrayLike = 0.0, **kwargs: Any):
         super().__init__(**kwargs)
         for name, value in (("scale", scale), ("offset", offset)):
             if value is None or isinstance(value, (str, bytes)):
@@ -39,7 +40,7 @@ class Rescaling(Layer):
                 )
         self.scale, self.offset = scale, offset
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: ArrayLike) -> ArrayLike:
         dtype = self.compute_dtype
         x = stacked(inputs).astype(dtype)
         scale, offset = (self._of_channels(v, x.ndim) for v in (self.scale, self.offset))
@@ -86,9 +87,9 @@ class Normalization(Layer):
 
     def __init__(
         self,
-        axis: Any = -1,
-        mean: Any = None,
-        variance: Any = None,
+        axis: Axis = -1,
+        mean: ArrayLike = None,
+        variance: ArrayLike = None,
         invert: bool = False,
         **kwargs: Any,
     ):
@@ -108,7 +109,7 @@ class Normalization(Layer):
                     f"{name}={array.tolist()!r} (layer {self.name!r})"
                 )
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         ndim = len(input_shape)
         for axis in self.axis:
             if not -ndim <= axis < ndim:
@@ -214,7 +215,7 @@ class Normalization(Layer):
         self.adapt_variance.assign(variance)
         self.count.assign(count)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: ArrayLike) -> ArrayLike:
         inputs, xp = inputs.astype(self.compute_dtype), host.array_module()
         mean = self.mean
         stddev = xp.maximum(xp.sqrt(self.variance), settings.epsilon())

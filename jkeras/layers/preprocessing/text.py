@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from jkeras.base.numbers import as_integer
+from jkeras.base.types import ArrayLike
 from jkeras.core import host
 from jkeras.core.graph import SymbolicTensor
 from jkeras.layers.arguments import one_of
@@ -127,7 +128,7 @@ class TextVectorization(StringLookup):
     def adapt(self, data: Any, steps: int | None = None) -> None:
         super().adapt((self._words(batch) for batch in batches(data, steps)), None)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: ArrayLike) -> ArrayLike:
         self.check_call(inputs)
         words = self._words(np.asarray(inputs))
         length = self.output_sequence_length
@@ -165,7 +166,7 @@ class TextVectorization(StringLookup):
         longest = max(map(len, rows), default=0)
         return np.array([row + [""] * (longest - len(row)) for row in rows], dtype=str)
 
-    def compute_output_spec(self, inputs: Any) -> Any:
+    def compute_output_spec(self, inputs: ArrayLike) -> Any:
         if self.output_mode == "int":
             return SymbolicTensor((*inputs.shape[:1], self.output_sequence_length), "int32")
         return SymbolicTensor((*inputs.shape[:1], self.depth), self.compute_dtype)

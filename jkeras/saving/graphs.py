@@ -1,0 +1,130 @@
+"""The graph of a subclassed model in a file: what it is made of where its class is unknown.
+
+It is the config of a functional model, of built-in layers only, which does what the class's `call`
+did when it was recorded. In a `.keras` file it is the member `graph.json`, which Keras ignores; in
+an `.h5` file it is the model's config, as Keras reads it.
+"""
+
+import json
+import logging
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from jkeras.base import registry
+from jkeras.core import parts
+from jkeras.core.variable import Variable
+from jkeras.saving.archive import Archive, parse_json
+
+_log = logging.getLogger("jkeras")
+MEMBER = "graph.json"
+_VERSION = 1
+
+
+def describe(model: Any) -> dict[str, Any] | None:
+    """Returns what a file holds of a model's graph; None if there is none, which is logged."""
+    if not hasattr(model, "_describe_for_file"):  # a layer
+        return None
+    try:
+        with registry.object_sharing():
+            found = model._describe_for_file()
+    except (ValueError, TypeError, NotImplementedError) as error:
+        _log.info("The model %r is saved without the graph of its call: %s", model.name, error)
+        return None
+    # As it is read: JSON has no tuples.
+    return json.loads(json.dumps({"version": _VERSION, **found})) if found else None
+
+
+def read(members: Archive) -> dict[str, Any] | None:
+    """Returns what `describe` gave when an archive was written."""
+    if MEMBER not in members:
+        return None
+    return checked(parse_json(members.read(MEMBER), f"the member {MEMBER!r}", members.budget))
+
+
+def checked(found: Any) -> dict[str, Any]:
+    """Returns what a file holds of a graph, if it is that.
+
+    Raises:
+        ValueError: If it is something else.
+    """
+    if not isinstance(found, dict) or found.get("version") != _VERSION:
+        raise ValueError("The graph of the model in the file is damaged, or of a later version.")
+    places = found.get("places")
+    fits = isinstance(places, dict) and all(
+        isinstance(v, list) and len(v) == 3 and isinstance(v[0], str) for v in places.values()
+    )
+    if not fits or not isinstance(found.get("trained", []), list):
+        raise ValueError("The graph of the model in the file does not say where its layers are.")
+    return found
+
+
+def make(config: Mapping[str, Any], found: Mapping[str, Any] | None) -> tuple[Any, bool]:
+    """Makes a model of its config, or of its graph if its class is unknown.
+
+    Args:
+        config: What the file says of the model.
+        found: What it holds of its graph.
+
+    Returns:
+        The model, and whether it is made of the graph.
+
+    Raises:
+        ValueError: If its class is unknown, and there is no graph.
+    """
+    described = None if found is None else found.get("model")
+    if described is not None and not is_known(config):
+        with registry.object_sharing():
+            model = registry.deserialize_keras_object(described, area="models")
+        if found["own_steps"]:  # type: ignore[index]
+            warnings.warn(
+                f"The class {config['class_name']!r} of the model {model.name!r} has its own "
+                f"{found['own_steps']}, which its graph does not hold: "  # type: ignore[index]
+                "it takes the usual steps. Load it with `custom_objects` for the others.",
+                stacklevel=2,
+            )
+        return model, True
+    with registry.object_sharing():
+        model = registry.deserialize_keras_object(dict(config), area="models")
+    return model, found is not None and described is None
+
+
+def is_known(config: Mapping[str, Any]) -> bool:
+    """Says whether the class that a config names is there."""
+    try:
+        registry.find_class(config, "models")
+    except registry.UnknownClass:
+        return False
+    return True
+
+
+def restore(model: Any, found: Mapping[str, Any]) -> dict[Any, tuple[str, int | None]] | None:
+    """Tells a model that was made of a graph where its layers were.
+
+    Returns:
+        Where the file has their weights, if not where the model holds them.
+    """
+    places = found["places"]
+    model._restore(places)
+    if "model" not in found:
+        return None
+    by_name = {layer.name: layer for layer in model.layers}
+    return {
+        by_name[name]: (str(file), number if isinstance(number, int) else None)
+        for name, (_, file, number) in places.items()
+        if name in by_name
+    }
+
+
+def trained(model: Any, found: Mapping[str, Any]) -> list[Variable] | None:
+    """Returns the trained variables in the order of the optimizer's state."""
+    names = found.get("trained")
+    variables = parts.named_variables(model)
+    if names is None or set(names) - variables.keys():
+        return None
+    return [variables[name] for name in names]
+
+
+def to_json(found: Mapping[str, Any]) -> str:
+    """Returns what `describe` gave as text."""
+    return json.dumps(found)

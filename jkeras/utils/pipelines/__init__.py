@@ -1,0 +1,1 @@
+"""The stages that data sets (`keras.utils.Dataset`) are made of."""

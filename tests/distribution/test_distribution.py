@@ -1,0 +1,175 @@
+"""The same script on one device, on eight simulated ones, and in several processes."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.distribution import faults
+
+ROOT = Path(__file__).parents[2]
+# How far a loss may be from that of one device. Half precision adds in other orders.
+TOLERANCE = {"half": 1e-3, "classifier": 1e-5, "transformer": 1e-5, "averages": 1e-5, "files": 1e-5}
+SCENARIOS = ("arrays", "classifier", "from_host", "stream", "one_step_a_chunk", "lstm")
+SCENARIOS += ("transformer", "averages", "half", "files")
+SINGLE = ("dp", "fsdp", "tp", "fsdp_tp")
+OF_JOBS = {2: ("arrays", "classifier", "from_host", "stream", "lstm", "files"), 4: ("arrays",)}
+
+
+def start(module, *arguments, processes=1, folder=None):
+    """Starts the processes of a job."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    env = {**os.environ, "JAX_DISABLE_MOST_OPTIMIZATIONS": "1", "JAX_PLATFORMS": "cpu"}
+    if folder is not None:
+        env["FOLDER"] = str(folder)
+    started = []
+    for number in range(processes):
+        of_job = {
+            "KERAS_DISTRIBUTION_JOB_ADDRESSES": f"127.0.0.1:{port}",
+            "KERAS_DISTRIBUTION_NUM_PROCESSES": str(processes),
+            "KERAS_DISTRIBUTION_PROCESS_ID": str(number),
+        }
+        command = [sys.executable, "-m", f"tests.distribution.{module}", *map(str, arguments)]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        own = {**env, **(of_job if processes > 1 else {})}
+        started.append(subprocess.Popen(command, cwd=ROOT, env=own, **pipes))
+    return started
+
+
+def end(job, fails=False):
+    """Waits for a job; returns what its processes wrote."""
+    outputs = [process.communicate(timeout=900) for process in job]
+    if not fails:
+        assert all(p.returncode == 0 for p in job), outputs[0][1][-3000:] + outputs[-1][1][-3000:]
+    return outputs
+
+
+@pytest.fixture(scope="module")
+def losses(tmp_path_factory):
+    """What each scenario gave under each distribution, by `"2 fsdp arrays"`."""
+    folder = tmp_path_factory.mktemp("losses")
+    found = {}
+
+    def read(path, processes):
+        for name, value in json.loads(path.read_text()).items():
+            found[f"{processes} {name}"] = value
+
+    alone = [
+        start("scenarios", names, folder / f"{names}.json")
+        for names in ("one,dp,tp", "fsdp,fsdp_tp")
+    ]
+    for job in alone:
+        end(job)
+    for path in folder.glob("*.json"):
+        read(path, 1)
+    for processes, names in OF_JOBS.items():
+        path = folder / f"{processes}.json"
+        files = folder / f"files{processes}"
+        files.mkdir()
+        end(start("scenarios", "dp,fsdp", path, *names, processes=processes, folder=files))
+        read(path, processes)
+        assert not [f.name for f in files.iterdir() if f.name.startswith(".")]
+    return found
+
+
+CASES = [f"1 {name} {scenario}" for name in SINGLE for scenario in SCENARIOS]
+CASES += [
+    f"{n} {name} {s}" for n, names in OF_JOBS.items() for name in ("dp", "fsdp") for s in names
+]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_same_losses_as_on_one_device(losses, case):
+    scenario = case.split()[2]
+    here, one = losses[case], losses[f"1 one {scenario}"]
+    assert isinstance(one, dict) and isinstance(here, dict), here
+    for name in one:
+        np.testing.assert_allclose(
+            here[name], one[name], rtol=TOLERANCE.get(scenario, 1e-6), err_msg=name
+        )
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory):
+    out = tmp_path_factory.mktemp("faults") / "seen"
+    job = start("faults", out, processes=2)
+    outputs = end(job, fails=True)
+    found = [json.loads(Path(f"{out}.{number}").read_text()) for number in (0, 1)]
+    return found, outputs, [process.returncode for process in job]
+
+
+def test_one_seed_in_all_processes(seen):
+    (first, second), _, _ = seen
+    assert first["drawn"] == second["drawn"]
+
+
+def test_processes_of_different_speed_stay_in_step(seen):
+    (first, second), _, _ = seen
+    assert first["slow"]["losses"] == second["slow"]["losses"]
+    assert len(first["slow"]["losses"]) == 3
+
+
+def test_all_stop_when_one_stops(seen):
+    for process in seen[0]:
+        assert len(process["stop"]["losses"]) == 2
+
+
+def test_all_hear_of_an_interrupt(seen):
+    for process in seen[0]:
+        assert process["interrupt"]["error"].startswith("KeyboardInterrupt")
+
+
+@pytest.mark.parametrize("case", ["fail at a begin", "fail at an end"])
+def test_all_end_when_one_fails(seen, case):
+    (first, second), _, _ = seen
+    assert second[case]["error"] == "ValueError: no luck"
+    assert "Process 1 of 2 has ended with an error" in first[case]["error"]
+    assert "ValueError: no luck" in first[case]["error"]
+    assert max(first[case]["seconds"], second[case]["seconds"]) < 60
+
+
+@pytest.mark.parametrize("case", ["other data", "other seed", "other streams"])
+def test_processes_that_do_not_do_the_same(seen, case):
+    for process in seen[0]:
+        assert "do not do the same" in process[case]["error"]
+
+
+def test_all_end_when_one_dies(seen):
+    (first, second), outputs, codes = seen
+    assert list(second)[-1] == "other streams"  # it died in the case after that
+    assert all(codes)
+    said = outputs[0][1] + first.get("die", {}).get("error", "")
+    assert "has ended" in said or "tasks have crashed" in said
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    job = start("resuming", tmp_path_factory.mktemp("unbroken"), "one", 1)
+    return json.loads(end(job)[0][0])
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "batch"),
+    [(("fsdp", 8, 1), ("tp", 4, 1), 7), (("fsdp", 2, 2), ("one", 1, 1), 11)],
+    ids=["another mesh", "another number of processes"],
+)
+def test_going_on_elsewhere_after_a_kill(unbroken, tmp_path, before, after, batch):
+    killed = start("resuming", tmp_path, *before[:2], batch, processes=before[2])
+    outputs = end(killed, fails=True)
+    assert all(process.returncode for process in killed), outputs
+    gone_on = start("resuming", tmp_path, *after[:2], processes=after[2])
+    np.testing.assert_allclose(json.loads(end(gone_on)[0][0]), unbroken, rtol=1e-5)
+
+
+def test_every_case_of_faults_is_looked_at():
+    assert set(faults.CASES) == {
+        *("slow", "stop", "interrupt", "fail at a begin", "fail at an end"),
+        *("other data", "other seed", "other streams", "die"),
+    }

@@ -1,0 +1,347 @@
+"""Subclassed models: seen, copied, saved, and loaded without their class."""
+
+import builtins
+import json
+import sys
+import types
+import warnings
+import zipfile
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jkeras as keras
+from jkeras import layers, ops
+from jkeras.utils.diagram import Options, describe, to_dot
+from tests.models import recorded_models as nets
+
+FORMATS = ("model.keras", "model.h5")
+
+
+def trained(cls, data):
+    """Returns a model after an epoch, and targets for it."""
+    keras.utils.set_random_seed(0)
+    model = cls()
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    outputs = jax.tree.map(np.asarray, model(data))
+    numbers = np.random.default_rng(1)
+    targets = jax.tree.map(lambda a: numbers.normal(size=a.shape).astype("float32"), outputs)
+    model.fit(data, targets, epochs=1, verbose=0)
+    return model, targets
+
+
+def check_same(one, other):
+    for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def check_trains_alike(models, data, targets):
+    histories = []
+    for model in models:
+        keras.utils.set_random_seed(2)
+        histories.append(model.fit(data, targets, epochs=1, verbose=0).history)
+    for history in histories[1:]:
+        assert history.keys() == histories[0].keys()
+        for name, values in history.items():
+            np.testing.assert_allclose(values, histories[0][name], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("cls", nets.ALL, ids=lambda cls: cls.__name__)
+def test_six_parts(cls, tmp_path):
+    """Plot, clone, save as both formats, load both without the class, train on; and once more."""
+    data = nets.ALL[cls]
+    model, targets = trained(cls, data)
+    expected = model.predict(data, verbose=0)
+    assert " -> " in keras.utils.model_to_dot(model).to_string()
+    clone = keras.models.clone_model(model)
+    assert type(clone) is cls
+    assert [w.shape for w in clone.weights] == [w.shape for w in model.weights]
+    models = []
+    for name in FORMATS:
+        model.save(tmp_path / name)
+        known = keras.models.load_model(tmp_path / name, custom_objects={cls.__name__: cls})
+        loaded = keras.models.load_model(tmp_path / name)
+        loaded.save(tmp_path / f"again_{name}")
+        again = keras.models.load_model(tmp_path / f"again_{name}")
+        assert type(known) is cls
+        wanted = "TracedModel" if cls is nets.RawJax else "Functional"
+        assert type(loaded).__name__ == type(again).__name__ == wanted
+        for other in (known, loaded, again):
+            check_same(other.predict(data, verbose=0), expected)
+        # Both classes and graphs of both formats, of which one was saved twice.
+        models += [known, loaded] if name == "model.keras" else [again]
+    check_trains_alike(models, data, targets)
+
+
+@pytest.mark.parametrize("cls", nets.RECORDED, ids=lambda cls: cls.__name__)
+def test_it_is_seen_as_its_functional_model(cls, capsys):
+    data = nets.ALL[cls]
+    model = cls()
+    expected = model(data)
+    twin = model.functional()
+    check_same(jax.tree.map(np.asarray, twin(data)), jax.tree.map(np.asarray, expected))
+    options = Options(show_shapes=True, show_dtype=True)
+    assert to_dot(describe(model, options), {}) == to_dot(describe(twin, options), {})
+    model.summary()
+    seen = capsys.readouterr().out
+    assert "(None, " in seen and "(48, " not in seen
+    if "Connected to" in seen:
+        twin.summary()
+        assert capsys.readouterr().out == seen
+
+
+def test_the_same_layers_with_the_same_weights():
+    model = nets.Skipping()
+    model(nets.X)
+    twin = model.functional()
+    assert twin.get_layer(model.hidden.name) is model.hidden
+    assert twin.count_params() == model.count_params()
+    assert twin.layers[-1].output is twin.output
+    stack = keras.Sequential([keras.Input((2,)), layers.Dense(1)])
+    assert stack.functional() is stack
+
+
+def test_nothing_else_is_named_or_drawn_otherwise():
+    def made(look):
+        keras.utils.clear_session()
+        keras.utils.set_random_seed(0)
+        model = nets.Nested()
+        model(nets.X)
+        look(model)
+        dense = layers.Dense(1)
+        return dense.name, np.asarray(dense(nets.X)), keras.Input((2,)).name
+
+    plain = made(lambda model: None)
+    seen = made(lambda model: (model.summary(print_fn=str), keras.utils.model_to_dot(model)))
+    assert plain[0] == seen[0] and plain[2] == seen[2]
+    np.testing.assert_array_equal(plain[1], seen[1])
+
+
+def test_what_cannot_be_recorded_says_why():
+    class Draws(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.seed = keras.random.SeedGenerator(0)
+
+        def call(self, x):
+            return x + keras.random.normal((5,), seed=self.seed)
+
+    class Counts(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.count = self.add_weight(shape=(), initializer="zeros", trainable=False)
+
+        def call(self, x):
+            self.count.assign_add(1.0)
+            return x * 2
+
+    for cls, message in ((Draws, "seed|random"), (Counts, "assigns"), (nets.RawJax, "keras.ops")):
+        model = cls()
+        with pytest.raises(ValueError, match="not built"):
+            model.functional()
+        model(nets.X)
+        with pytest.raises(ValueError, match=rf"(?s)cannot be recorded.*({message})"):
+            model.functional()
+
+
+def test_what_cannot_be_recorded_is_seen_in_its_program(capsys):
+    model = nets.RawJax()
+    model(nets.X)
+    model.summary()
+    seen = capsys.readouterr().out
+    assert "sin (Sin)" in seen and "(None, 3)" in seen and "tanh (Tanh)" in seen
+    names = [node.rows[0][0].words[0][0] for node in describe(model, Options()).root.nodes()]
+    assert names == ["input_layer", "sin", model.dense.name, "tanh"]
+
+
+def test_a_program_with_layers_of_the_users_and_several_outputs():
+    class Mixed(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.block, self.head = nets.Residual(5), layers.Dense(3)
+            self.memory = layers.LSTM(4, return_state=True)
+
+        def call(self, x):
+            z = self.block(jnp.sin(x))
+            whole, hidden, _ = self.memory(z[:, :, None])
+            return {"a": jax.nn.relu(self.head(z)), "b": [whole, hidden]}
+
+    model = Mixed()
+    model(nets.X)
+    found = describe(model, Options())
+    names = {node.key: node.rows[0][0].words[0][0] for node in found.root.nodes()}
+    arrows = [(names[e.tail], names[e.head]) for e in found.edges]
+    block, head, memory = model.block.name, model.head.name, model.memory.name
+    assert arrows == [
+        ("input_layer", "sin"),
+        ("sin", block),
+        (block, memory),
+        (block, head),
+        (head, "relu"),
+    ]
+
+
+# ------------------------------------------------------------------ losses
+def test_add_loss_of_a_symbolic_value_is_a_node():
+    inputs = keras.Input((5,))
+    outputs = layers.Dense(1, name="head")(inputs)
+    model = keras.Model(inputs, outputs)
+    model.add_loss(0.5 * ops.mean(ops.square(outputs)))
+    model.compile("sgd", "mse")
+    zeros = np.zeros((48, 1), "float32")
+    expected = 1.5 * np.mean(np.square(model.predict(nets.X, verbose=0)))
+    assert model.output_names == ["head"]
+    for other in (
+        model,
+        keras.models.model_from_json(model.to_json()),
+        keras.models.clone_model(model),
+    ):
+        other.set_weights(model.get_weights())
+        other.compile("sgd", "mse")
+        assert other.evaluate(nets.X, zeros, verbose=0) == pytest.approx(expected, rel=1e-6)
+    with pytest.raises(ValueError, match="nothing computes it"):
+        layers.Dense(1).add_loss(outputs)
+
+
+def test_recorded_losses_are_those_of_the_call():
+    model = nets.AddsLoss()
+    model.compile("sgd", "mse")
+    y = nets.X[:, :1]
+    expected = model.evaluate(nets.X, y, verbose=0)
+    twin = model.functional()
+    twin.compile("sgd", "mse")
+    assert twin.evaluate(nets.X, y, verbose=0) == pytest.approx(expected, abs=1e-6)
+    assert "AddLoss" in keras.utils.model_to_dot(model).to_string()
+
+
+# ------------------------------------------------------------------ files
+def test_keras_ignores_what_it_does_not_know_of(tmp_path):
+    model = nets.Loop()
+    model(nets.X)
+    model.save(tmp_path / "model.keras")
+    with zipfile.ZipFile(tmp_path / "model.keras") as file:
+        assert json.loads(file.read("config.json"))["class_name"] == "Loop"
+        found = json.loads(file.read("graph.json"))
+    assert {e["class_name"] for e in found["model"]["config"]["layers"]} == {"InputLayer", "Dense"}
+
+
+def test_a_functional_subclass_without_its_class(tmp_path):
+    class Trainer(keras.Model):
+        def train_step(self, data):
+            return super().train_step(data)
+
+    inputs = keras.Input((5,))
+    model = Trainer(inputs, layers.Dense(2)(inputs))
+    model.save(tmp_path / "model.keras")
+    with pytest.warns(UserWarning, match=r"'Trainer'.*train_step"):
+        loaded = keras.models.load_model(tmp_path / "model.keras")
+    check_same(loaded.predict(nets.X, verbose=0), model.predict(nets.X, verbose=0))
+
+
+def test_damaged_graphs(tmp_path):
+    model = nets.Loop()
+    model(nets.X)
+    model.save(tmp_path / "model.keras")
+    with zipfile.ZipFile(tmp_path / "model.keras") as file:
+        members = {name: file.read(name) for name in file.namelist()}
+    good = json.loads(members["graph.json"])
+    for bad in (
+        [],
+        {},
+        {**good, "version": 99},
+        {**good, "places": {"dense": 3}},
+        {**good, "places": None},
+        {**good, "trained": "all"},
+        {**good, "model": {"class_name": "Functional"}},
+    ):
+        with zipfile.ZipFile(tmp_path / "bad.keras", "w") as file:
+            for name, data in members.items():
+                file.writestr(name, json.dumps(bad) if name == "graph.json" else data)
+        with pytest.raises(ValueError, match=r"bad\.keras|damaged|does not say|Functional"):
+            keras.models.load_model(tmp_path / "bad.keras")
+
+
+def test_a_graph_with_code_is_refused(tmp_path):
+    model = nets.Loop()
+    model(nets.X)
+    model.save(tmp_path / "model.keras")
+    with zipfile.ZipFile(tmp_path / "model.keras") as file:
+        members = {name: file.read(name) for name in file.namelist()}
+    found = json.loads(members["graph.json"])
+    entry = found["model"]["config"]["layers"][1]
+    code = {"class_name": "__lambda__", "config": {"code": "4wAAAA=="}}
+    entry.update(class_name="Lambda", config={"name": entry["config"]["name"], "function": code})
+    with zipfile.ZipFile(tmp_path / "bad.keras", "w") as file:
+        for name, data in members.items():
+            file.writestr(name, json.dumps(found) if name == "graph.json" else data)
+    with pytest.raises(ValueError, match="never execute"):
+        keras.models.load_model(tmp_path / "bad.keras")
+
+
+# ------------------------------------------------------------------ what it costs
+def test_a_profile(capsys):
+    model = nets.Residuals()
+    model(nets.X)
+    model.summary(profile=16, line_length=140)
+    lines = capsys.readouterr().out.splitlines()
+    rows = {line.split("│")[1].split("(")[0].strip(): line for line in lines if "│" in line}
+    assert "FLOPs" in lines[2] and "Time" in lines[2]
+    # Three calls of one block cost three times as much as one of the other.
+    words = [rows[layer.name].split("│")[5].split() for layer in (model.block, model.other)]
+    counts = [float(n) * {"k": 1e3, "M": 1e6}[unit] for n, unit in words]
+    assert counts[0] == pytest.approx(3 * counts[1], rel=0.02)
+    assert lines[-1].startswith(" Whole model, batches of 16: FLOPs ")
+
+
+def test_colours_in_a_terminal_and_none_elsewhere(capsys, monkeypatch):
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(3, name="out")])
+    model.summary()
+    plain = capsys.readouterr().out
+    assert "\x1b[" not in plain
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    model.summary()
+    coloured = capsys.readouterr().out
+    assert "\x1b[38;5;33mDense" in coloured
+    assert "\x1b[38;5;34m" in coloured
+
+
+def test_an_html_table_in_a_notebook(monkeypatch):
+    class ZMQInteractiveShell:
+        """What a notebook's shell is called."""
+
+    shown = []
+    display = types.SimpleNamespace(display=shown.append)
+    monkeypatch.setattr(builtins, "get_ipython", ZMQInteractiveShell, raising=False)
+    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(display=display))
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    keras.Sequential([keras.Input((4,)), layers.Dense(3, name="out")]).summary()
+    html = "".join(item.html for item in shown)
+    assert "<span" in html and "out" in html and "Total params" in html
+
+
+def test_programs():
+    model = nets.Noisy()
+    model(nets.X)
+    program = model.program(nets.X, stage="hlo")
+    assert str(program).startswith("HloModule") and "stablehlo" in program.stablehlo
+    assert "dot_general" in program.jaxpr
+    assert program.cost["flops"] > 2 * 48 * 5 * 8
+    assert program.memory["output"] == 48 * 4
+    assert "flops=" in repr(program)
+    assert "random" not in program.jaxpr
+    assert "random" in model.program(training=True).jaxpr
+    with pytest.raises(ValueError, match="stablehlo"):
+        model.program(nets.X, stage="stablehl")
+    with pytest.raises(ValueError, match="not called yet"):
+        nets.Noisy().program()
+
+
+def test_warnings_are_none_when_a_model_is_saved(tmp_path):
+    model = nets.Nested()
+    model(nets.X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.save(tmp_path / "model.keras")
