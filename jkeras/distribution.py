@@ -20,7 +20,7 @@ from jkeras.core import placement, processes
 from jkeras.core.placement import Distribution
 
 # Of this many seconds without a sign of life, a process counts as dead.
-_HEARTBEAT = 30
+_HEARTBEAT = 45
 # An array of fewer elements is not worth splitting: it would have to be gathered for each step.
 _LEAST_SPLIT = 1024
 

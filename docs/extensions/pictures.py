@@ -1,10 +1,12 @@
-"""Draws the pictures of the architecture page from the code itself, when the pages are built.
+"""Draws the pictures of the pages from the code itself, when they are built.
 
 `rooms.svg`: the folders, in their rings, and which import which. `fit.svg`: one `fit`, followed
-from call to call through the files.
+from call to call through the files. `seen_*`: models, as the library draws them.
 """
 
 import ast
+import contextlib
+import io
 import os
 import sys
 from pathlib import Path
@@ -147,6 +149,87 @@ def draw_fit(path):
     figure.savefig(path)
 
 
+def seen_models():
+    """Returns three subclassed models, built: that of the guide, one of own blocks, one of jnp."""
+    import jax.numpy as jnp
+
+    import jkeras as keras
+
+    class WideAndDeep(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.hidden = [keras.layers.Dense(30, activation="relu") for _ in range(2)]
+            self.join = keras.layers.Concatenate()
+            self.main, self.aux = keras.layers.Dense(1), keras.layers.Dense(1)
+
+        def call(self, inputs):
+            wide, deep = inputs
+            for layer in self.hidden:
+                deep = layer(deep)
+            return self.main(self.join([wide, deep])), self.aux(deep)
+
+    class Residual(keras.layers.Layer):
+        def __init__(self, units):
+            super().__init__()
+            self.first = keras.layers.Dense(units, activation="relu")
+            self.second = keras.layers.Dense(units)
+
+        def call(self, x):
+            return x + self.second(self.first(x))
+
+    class Residuals(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.blocks = [Residual(8), Residual(8)]
+            self.head = keras.layers.Dense(1)
+
+        def call(self, x):
+            for block in self.blocks:
+                x = block(x)
+            return self.head(x)
+
+    class Wave(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.hidden, self.head = keras.layers.Dense(8), keras.layers.Dense(1)
+
+        def call(self, x):
+            return self.head(jnp.sin(self.hidden(x)) + x)
+
+    models = WideAndDeep(), Residuals(), Wave()
+    for model, shape in zip(models, ([(None, 5), (None, 6)], (None, 8), (None, 8)), strict=True):
+        model.build(shape)
+    return models
+
+
+def draw_seen(folder):
+    """Draws models as `plot_model` does, and a table as a terminal shows it."""
+    from rich.console import Console
+    from rich.text import Text
+
+    import jkeras as keras
+
+    keras.utils.clear_session(free_memory=False)
+    wide, residuals, wave = seen_models()
+    plot = keras.utils.plot_model
+    plot(wide, folder / "seen_wide.png", show_shapes=True, show_layer_names=True, dpi=110)
+    plot(residuals, folder / "seen_nested.png", show_shapes=True, expand_nested=True, dpi=110)
+    plot(wave, folder / "seen_program.png", show_layer_names=True, rankdir="LR", dpi=110)
+    shown, before = io.StringIO(), os.environ.get("FORCE_COLOR")
+    os.environ["FORCE_COLOR"] = "1"
+    try:
+        with contextlib.redirect_stdout(shown):
+            wide.summary()
+    finally:
+        os.environ.pop("FORCE_COLOR")
+        if before is not None:
+            os.environ["FORCE_COLOR"] = before
+    terminal = Console(record=True, width=80, file=io.StringIO())
+    terminal.print(Text.from_ansi(shown.getvalue()))
+    path = folder / "seen_summary.svg"
+    terminal.save_svg(str(path), title="model.summary()", unique_id="summary")
+
+
 def write(app):
     """Writes the pictures beside the pages."""
     folder = Path(app.srcdir) / "pictures"
@@ -154,6 +237,7 @@ def write(app):
     with matplotlib.rc_context({"svg.hashsalt": "jkeras", "svg.fonttype": "path"}):
         draw_rooms(folder / "rooms.svg")
         draw_fit(folder / "fit.svg")
+    draw_seen(folder)
 
 
 def setup(app):

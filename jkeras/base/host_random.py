@@ -25,7 +25,7 @@ def threefry(key: Any, high: Any, low: Any) -> tuple[Any, Any]:
         high: A uint32 array.
         low: A uint32 array of its shape.
     """
-    first, second = (np.uint32(number) for number in key)
+    first, second = np.uint32(key[0]), np.uint32(key[1])
     keys = first, second, first ^ second ^ np.uint32(0x1BD11BDA)
     with np.errstate(over="ignore"):  # of scalars: they are to wrap around, as arrays do
         x, y = high + keys[0], low + keys[1]

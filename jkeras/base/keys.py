@@ -92,7 +92,9 @@ def key_from(seed: tuple[int, int]) -> jax.Array:
     """Returns the key that `draw_seed` named."""
     if jax.config.jax_default_prng_impl == "threefry2x32":  # type: ignore[attr-defined]
         with concretely():
-            return jax.random.wrap_key_data(host_random.key_data(*seed), impl="threefry2x32")
+            return jax.random.wrap_key_data(
+                jnp.asarray(host_random.key_data(*seed)), impl="threefry2x32"
+            )
     with jax.ensure_compile_time_eval():  # always, since programs made in it are others
         return _key_of(np.uint32(seed[0]), np.uint32(seed[1]))
 

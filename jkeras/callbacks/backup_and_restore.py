@@ -8,7 +8,7 @@ import time
 import warnings
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import jax
 import numpy as np
@@ -117,6 +117,7 @@ class BackupAndRestore(Callback):
         self._changes: Changes | None = None
         self._thread: ThreadPoolExecutor | None = None
         self._writing: Future | None = None
+        self._lock: IO[bytes] | None = None
 
     # -------------------------------------------------------------- when
     def steps_ahead(self, mode: str, batch: int) -> int | None:
@@ -143,6 +144,7 @@ class BackupAndRestore(Callback):
         self._pace = None if self._seconds is None else Pace(refresh=min(1.0, self._seconds / 4))
         self._changes = Changes(fit.callbacks)
         fit.guard(self)
+        self._lock = backup_file.lock(self._latest.parent)
         state = self._read()
         if state is not None:
             self.model.set_training_state(state)
@@ -236,15 +238,22 @@ class BackupAndRestore(Callback):
             OSError: If it could not be written.
         """
         thread, self._thread = self._thread, None
-        if thread is not None:
-            thread.shutdown()
-        self._wait()
+        lock, self._lock = self._lock, None
+        try:
+            if thread is not None:
+                thread.shutdown()
+            self._wait()
+        finally:
+            if lock is not None:
+                lock.close()
 
     def _delete(self) -> None:
         """Deletes the backups, and the folder if there is nothing else in it."""
         folder = self._latest.parent
         backup_shards.delete(folder)
         self._delete_files()
+        if processes.writes_files():
+            (folder / backup_file.LOCK).unlink(missing_ok=True)
         if processes.writes_files() and folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
 

@@ -6,7 +6,7 @@ import os
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import jax
 import jax.numpy as jnp
@@ -14,10 +14,40 @@ import numpy as np
 
 from jkeras.base.types import Structure
 
+try:
+    import fcntl
+except ImportError:  # Windows: that two programs write to one folder is not seen
+    fcntl = None  # type: ignore[assignment]
+
 _FORMAT, _VERSION = "jkeras backup", 2
 _PLAIN = {str, int, float, bool, type(None)}
+LOCK = "lock"  # the name of the file that says that a folder is used
 PART = ".part"  # what the name of a file ends in that is not complete
 _MARK = "#"  # the key that tells JSON's dicts from ours
+
+
+def lock(folder: Path) -> IO[bytes] | None:
+    """Makes a folder one `fit`'s own, until what is returned is closed or the process ends.
+
+    Raises:
+        ValueError: If it is another's.
+    """
+    if fcntl is None:
+        return None
+    folder.mkdir(parents=True, exist_ok=True)
+    file = open(folder / LOCK, "ab")  # noqa: SIM115
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise ValueError(
+            f"Another `BackupAndRestore` uses the folder {str(folder)!r} at this moment: of this "
+            "`fit`, of another one, or of a program that still runs. Give each `fit` a folder of "
+            "its own."
+        ) from None
+    except OSError:  # a file system without locks
+        pass
+    return file
 
 
 class Packed:

@@ -142,7 +142,7 @@ class OrbaxCheckpoint(MonitorCallback):
         model = self.model if model is None else model
         here = placement.on_mesh(model.get_state_tree())
         _rename(here, model.optimizer.name, _OPTIMIZER)
-        specs = _specs(self._manager.item_metadata(step), here)
+        specs = _specs(self._manager.item_metadata(step).tree, here)
         tree = self._manager.restore(step, args=orbax.args.StandardRestore(specs))
         _rename(tree, _OPTIMIZER, model.optimizer.name)
         model.set_state_tree(tree)

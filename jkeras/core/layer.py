@@ -444,6 +444,10 @@ class Layer(Module, OldLayer, registry.Configurable):
                 f"(`self.{name} = self.add_weight(..., trainable=False)` in build(), then "
                 f"`self.{name}.assign(value)`), or hand it to self.add_loss()."
             )
+        if isinstance(value, SymbolicTensor):
+            here = scope.current()
+            if here is not None and here.records:
+                raise ValueError(f"It sets self.{name}, which would keep a symbolic tensor.")
         super().__setattr__(name, value)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from jkeras.core.variable import Variable
 # fmt: off
 _RECORDS = frozenset({
     "_arguments", "_calls", "_added_losses", "_untracked", "_part_paths", "_build_shapes",
-    "_seen_shapes",
+    "_seen_shapes", "_described",
 })
 # fmt: on
 
@@ -87,8 +87,7 @@ class Module:
         """All variables of the layer and its sub-layers, seeds included."""
         found: list[Variable] = []
         for node in _nodes(self).values():
-            found.extend([v for v in node.variables if v.made_trainable])
-            found.extend([v for v in node.variables if not v.made_trainable])
+            found += sorted(node.variables, key=_MADE_TRAINABLE, reverse=True)
         return found
 
     @property
@@ -401,7 +400,7 @@ def _nodes(root: Module) -> dict[int, _Node]:
                 own.append(variable)
         nodes[id(layer)] = _Node(path, layer, modules, own)
         taken: dict[str, int] = {}
-        for child in _unique(modules):
+        for child in _unique(modules) if modules else ():
             name = naming.claim(naming.root(child._name), taken)
             if id(child) not in nodes:
                 given = known.get(child) if layer is root else None
@@ -440,6 +439,10 @@ def held(layer: Module) -> tuple[list[tuple[str, Any]], list[Variable]]:
     variables: dict[int, Variable] = {}
     for attribute, value in layer._attributes().items():
         if type(value) in _PLAIN:
+            continue
+        if attribute == "_own_weights":
+            for variable in value:
+                variables[id(variable)] = variable
             continue
         is_container = isinstance(value, _CONTAINERS)
         for place, item in _opened(attribute, value) if is_container else [(attribute, value)]:
@@ -497,5 +500,6 @@ def _is_metric(value: Any) -> bool:
     return hasattr(value, "update_state") and hasattr(value, "reset_state")
 
 
+_MADE_TRAINABLE = attrgetter("made_trainable")
 _CONTAINERS = (list, tuple, set, dict, Mapping)
 _PLAIN = frozenset({type(None), bool, int, float, str})

@@ -292,7 +292,7 @@ class Distribution:
         shape = (*own.shape[:axis], rows * count, *own.shape[axis + 1 :])
         sharding = self.batch_sharding(shape, axis)
         indices = sharding.addressable_devices_indices_map(shape).values()
-        wanted = [index[axis].indices(shape[axis])[:2] for index in indices]
+        wanted = [index[axis].indices(shape[axis])[:2] for index in indices if index is not None]
         if (
             min(start for start, _ in wanted) >= number * rows
             and max(stop for _, stop in wanted) <= (number + 1) * rows
@@ -357,8 +357,9 @@ def gathered(array: Any) -> np.ndarray:
     if isinstance(array, jax.Array) and not (
         array.is_fully_addressable or array.is_fully_replicated
     ):
-        mesh: Any = array.sharding.mesh
-        array = jax.jit(_same, out_shardings=NamedSharding(mesh, PartitionSpec()))(array)
+        sharding: Any = array.sharding
+        whole = NamedSharding(sharding.mesh, PartitionSpec())
+        array = jax.jit(_same, out_shardings=whole)(array)
     return np.asarray(array)
 
 

@@ -79,8 +79,8 @@ def exchange(said: Said) -> list[Said]:
     for row in np.asarray(gathered).reshape(-1, _BYTES):
         flags, number = int(row[0]), int.from_bytes(row[1:5].tobytes(), "little")
         text = row[5:].tobytes().rstrip(b"\0").decode(errors="ignore")
-        wants = [bool(flags & flag) for flag in (_STOP, _INTERRUPTED, _FAILED)]
-        found.append(Said(text, *wants, number))
+        stop, interrupted, failed = (bool(flags & f) for f in (_STOP, _INTERRUPTED, _FAILED))
+        found.append(Said(text, stop, interrupted, failed, number))
     return found
 
 

@@ -122,7 +122,11 @@ def stateless_call(
         strict=True,
     )
     params, state = (
-        {paths[v]: value for v, value in zip(own, values, strict=True)} for own, values in lists
+        {
+            paths[v]: value.value if isinstance(value, Variable) else value
+            for v, value in zip(own, values, strict=True)
+        }
+        for own, values in lists
     )
     around = scope.current()
     key = None if around is None else around.key_for_call()

@@ -1,6 +1,7 @@
 """Variable: a named weight; a cell outside of a pure call, an array inside."""
 
 import itertools
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -252,7 +253,7 @@ class Variable:
             # A copy: the caller's array stays his. That of a NumPy array needs no program.
             dtype, where = jnp.dtype(self._dtype), placement.current()
             if on_device:
-                copy = jnp.array(array, dtype)
+                copy: Any = jnp.array(array, dtype)
             else:
                 copy = np.asarray(array, dtype) if given else np.array(array, dtype)
             if where is not None:
@@ -305,6 +306,11 @@ class Variable:
     def size(self) -> int:
         """The number of elements."""
         return int(np.prod(self._shape, dtype=np.int64))
+
+    @property
+    def nbytes(self) -> int:
+        """The number of bytes."""
+        return math.prod(self._shape) * jnp.dtype(self._dtype).itemsize
 
     @property
     def trainable(self) -> bool:

@@ -72,7 +72,8 @@ class Program:
         """Returns the program as bytes.
 
         Args:
-            derivatives: How often it can be differentiated once it is read again.
+            derivatives: How often it can be differentiated once it is read again, if it can be: a
+                `while_loop` cannot.
 
         Raises:
             ImportError: If `flatbuffers` is not installed.
@@ -83,6 +84,10 @@ class Program:
             return bytes(self.exported.serialize(vjp_order=derivatives))
         except ImportError as error:
             raise _no_flatbuffers() from error
+        except (ValueError, TypeError, NotImplementedError):
+            if not derivatives:
+                raise
+            return self.to_bytes()
 
     def description(self) -> dict[str, Any]:
         """Returns what else `from_bytes` needs, JSON-able."""

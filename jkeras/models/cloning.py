@@ -133,9 +133,9 @@ def _cloned(
             new.build_from_config(build_config)
         return new
     if found.recorded and (input_tensors, clone_function, call_function) == (None, None, None):
-        new = _same(model)
-        new._restore(model._describe_for_file()["places"])
-        return new
+        copy: Any = _same(model)
+        copy._restore(model._describe_for_file()["places"])
+        return copy
     return _clone_graph(model, found, input_tensors, clone, call_function)
 
 
@@ -206,9 +206,8 @@ def _clone_graph(
     cls = type(model) if model._is_made_of_tensors else Model
     copy = cls(*tensors, name=model._name)
     if found.losses or found.training is not None:
-        other = found.training and graph.replace(
-            (found.training.outputs, found.training.losses), known
-        )
+        training = found.training
+        other: Any = training and graph.replace((training.outputs, training.losses), known)
         losses = graph.replace(found.losses, known)
-        copy._graph = graph.join(*tensors, losses, other, found.recorded)
+        copy._complete(lambda _: graph.join(*tensors, losses, other, found.recorded))
     return copy

@@ -69,7 +69,7 @@ def compile_from_config(self: Any, config: Mapping[str, Any]) -> None:
     if not hasattr(type(self).compile, "is_standard"):
         warnings.warn(
             f"`compile()` was not called as part of model loading because the model's `compile()` "
-            f"method is custom: {type(self).__name__} has one of its own. Override "
+            f"method is custom. {type(self).__name__} has one of its own: override "
             "`get_compile_config()` and `compile_from_config(config)` as well.",
             stacklevel=2,
         )

@@ -2,7 +2,7 @@
 
 import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -137,6 +137,9 @@ class Functional(Model):
         if self._is_made_of_tensors:  # which the graph has
             state["_arguments"] = None
         return state
+
+    def _complete(self, complete: Callable[[graph.Graph], graph.Graph]) -> None:
+        self._graph = complete(self._graph)
 
     def get_build_config(self) -> dict[str, Any] | None:
         """Returns no shape, since the graph has them all."""

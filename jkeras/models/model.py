@@ -588,9 +588,12 @@ class Model(OldModel, Layer):
             own = {k: v for k, v in config.items() if k not in functional_config.KEYS}
             given = {"inputs": inputs, "outputs": outputs, "name": config.get("name")}
             model = cls(**given, **registry.deserialize_values(own))
-            model._graph = complete(model._graph)
+            model._complete(complete)
             model._trainable = bool(config.get("trainable", True))  # its layers know for themselves
             return model
+
+    def _complete(self, complete: Callable[[graph.Graph], graph.Graph]) -> None:
+        """Gives the graph what its config has besides inputs and outputs."""
 
     def get_build_config(self) -> dict[str, Any] | None:
         """Returns the shapes of what the model was called on; None if that is not known."""

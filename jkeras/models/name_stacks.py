@@ -172,7 +172,7 @@ def _as_graph(
         known.update(zip(given, made, strict=True))
         call.outputs = made[0] if len(made) == 1 else made
         calls.append(call)
-    layers = [x.source.layer for x in graph.symbols(inputs)]
+    layers = [x.source.layer for x in graph.symbols(inputs) if x.source is not None]
     operations = tuple(dict.fromkeys([*layers, *(call.layer for call in calls)]))
     # An output that follows from no input is left out.
     found = [None if isinstance(v, Literal) else known.get(v) for v in ends]

@@ -7,7 +7,7 @@ user's: there, the calls of such layers are recorded as well, in their place.
 import dataclasses
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -20,6 +20,7 @@ from jkeras.layers.activation import Activation
 from jkeras.layers.core import Input
 from jkeras.layers.recorded import AddLoss, GetMask, RecordedConstant, RecordedWeight, SetMask
 from jkeras.models import functional_config, name_stacks
+from jkeras.models.sharing import fingerprint
 
 # Constants of a graph are written as text: larger ones belong into weights.
 _MOST_NUMBERS = 10**6
@@ -157,11 +158,11 @@ def _regularized(layer: Any, x: Any) -> Any:
 
 
 def _with_masks(outputs: Any, mask: Any) -> Any:
-    leaves, structure = jax.tree.flatten(outputs)
+    leaves = jax.tree.leaves(outputs)
     found = [mask] if len(leaves) == 1 else jax.tree.leaves(mask, is_leaf=lambda x: x is None)
     pairs = zip(leaves, found, strict=False)
     new = [x if m is None else _noted(SetMask(), x, mask=m) for x, m in pairs]
-    return structure.unflatten([*new, *leaves[len(new) :]])
+    return jax.tree.unflatten(jax.tree.structure(outputs), [*new, *leaves[len(new) :]])
 
 
 # ------------------------------------------------------------------ the graph of a call
@@ -350,7 +351,7 @@ def functional(self: Any) -> Any:
         ) from error
     for call in found.all_calls:
         if isinstance(call.layer, Layer):
-            call.layer._calls.append(call)
+            graph.note_call(call.layer, call)
     return twin
 
 
@@ -359,7 +360,7 @@ def seen_graph(model: Any) -> graph.Graph | None:
     found = model.call_graph() if hasattr(model, "call_graph") else None
     if found is not None or not isinstance(model, Layer):
         return found
-    return _graph_for(model, model._call_specs or {})
+    return _graph_for(model, getattr(model, "_call_specs", None) or {})
 
 
 def graph_within(layer: Any, call: graph.Call | None) -> graph.Graph | None:
@@ -407,31 +408,47 @@ def describe_for_file(self: Any) -> dict[str, Any]:
         names = functional_config.names_in(found)
         places = {names[id(k)]: [v, None, None] for k, v in self._part_paths.items()}
         return {"places": places}
-    found = record(self, specs_of(self), within=True, both=True)
-    twin = as_model(found, self)
-    config = functional_config.describe(twin)
+    now, before = fingerprint(self), self.__dict__.get("_described")
+    if before is None or now is None or before.fingerprint != now:
+        before = _Described(now, *_describe(self))
+        self.__dict__["_described"] = before
+    optimizer: Any = getattr(self, "optimizer", None)
+    is_built = optimizer is not None and optimizer.built
+    trained = optimizer._trainable_variables if is_built else self.trainable_variables
+    paths = {v: path for path, v in parts.named_variables(self).items()}
+    base: Any = next(c for c in type(self).__mro__ if registry.is_builtin(c))
+    own = [n for n in _STEPS if getattr(type(self), n, None) is not getattr(base, n, None)]
+    return {
+        "model": before.model,
+        "places": before.places,
+        "trained": [paths[v] for v in trained],
+        "own_steps": own,
+    }
+
+
+class _Described(NamedTuple):
+    """What was found of a model last, and what it followed from: recording takes long."""
+
+    fingerprint: Any
+    model: dict[str, Any]
+    places: dict[str, Any]
+
+
+def _describe(model: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    found = record(model, specs_of(model), within=True, both=True)
+    config = functional_config.describe(as_model(found, model))
     foreign = registry.names_of_users(config)
     if foreign:
         raise NotRecorded(f"It uses {foreign}, which a file cannot hold.")
     names = functional_config.names_in(found)
-    places = {names[id(k)]: list(v) for k, v in places_of(found, self).items()}
-    paths = {v: path for path, v in parts.named_variables(self).items()}
-    optimizer = getattr(self, "optimizer", None)
-    is_built = optimizer is not None and optimizer.built
-    trained = optimizer._trainable_variables if is_built else self.trainable_variables
-    base: Any = next(c for c in type(self).__mro__ if registry.is_builtin(c))
-    own = [n for n in _STEPS if getattr(type(self), n, None) is not getattr(base, n, None)]
-    return {
-        "model": {
-            "module": "keras.src.models.functional",
-            "class_name": "Functional",
-            "config": config,
-            "registered_name": "Functional",
-        },
-        "places": places,
-        "trained": [paths[v] for v in trained],
-        "own_steps": own,
+    places = {names[id(k)]: list(v) for k, v in places_of(found, model).items()}
+    envelope = {
+        "module": "keras.src.models.functional",
+        "class_name": "Functional",
+        "config": config,
+        "registered_name": "Functional",
     }
+    return envelope, places
 
 
 def twin(self: Any) -> Any:

@@ -118,8 +118,10 @@ class Cells:
     """
 
     def __init__(self, layout: Layout, optimizer: Any, outside: Mapping[str, Variable]):
-        params = {path: v for path, v in layout.named.items() if v.trainable}
-        state = {path: v for path, v in layout.named.items() if not v.trainable}
+        params: dict[str, Variable] = {}
+        state: dict[str, Variable] = {}
+        for path, variable in layout.named.items():
+            (params if variable.trainable else state)[path] = variable
         optimizer.build(list(params.values()))
         self.names = {variable: path for path, variable in params.items()}
         slots = optimizer.cells(self.names)
@@ -128,7 +130,7 @@ class Cells:
         self._all, self._structure = jax.tree.flatten(
             (params, {**state, **outside}, slots), is_leaf=is_cell
         )
-        size = sum([v.size * jnp.dtype(v.variable_dtype).itemsize for v in self._all])
+        size = sum([v.nbytes for v in self._all])
         self.donates = size > (_SMALL_STATE if platform() == "cpu" else _SMALL_STATE_ELSEWHERE)
         self._outside = {id(v) for v in outside.values()}  # some may be the optimizer's, too
         where = layout.where
@@ -699,11 +701,15 @@ class Training(_Run):
 
     def __init__(self, session: Session, program: Program, select: Any, wrap: Any = None):
         super().__init__(session, program)
-        self._cells = session.cells(program.outside)
-        run_chunk = program.chunk(select, self._cells.donates, self._cells.shardings)
-        self._run_chunk = run_chunk if wrap is None else wrap(run_chunk)
+        self._select, self._wrap = select, wrap
+        self._compile()
         self.metrics: Any = program.empty
         self._restored: dict[str, Any] = {}  # values of variables outside, not yet found
+
+    def _compile(self) -> None:
+        cells = self._cells = self._session.cells(self._program.outside)
+        run_chunk = self._program.chunk(self._select, cells.donates, cells.shardings)
+        self._run_chunk = run_chunk if self._wrap is None else self._wrap(run_chunk)
 
     @property
     def donates(self) -> bool:
@@ -735,7 +741,10 @@ class Training(_Run):
     def _again(self) -> None:
         self._set_restored()
         _warn_of_borrowed(self._program.outside)
-        self._cells = self._session.cells(self._program.outside)
+        if self._layout.where is None:
+            self._cells = self._session.cells(self._program.outside)
+        else:  # where the arrays lie is a part of the program
+            self._compile()
 
     def write(self, state: TrainState) -> None:
         """Keeps a state in the cells."""
@@ -931,12 +940,11 @@ def _placing(mode: str, step: Any, shardings: Any, where: Any) -> Any:
 
     def placed(state: TrainState, batch: Any) -> TrainState:
         new = step(state, batch)
-        arrays = jax.tree.map(
+        params, kept, slots = jax.tree.map(
             jax.lax.with_sharding_constraint, (new.params, new.state, new.opt_state), shardings
         )
-        metrics = where.replicate(new.metrics)
-        counters = where.replicate((new.step, state.rng))
-        return TrainState(counters[0], *arrays, metrics, counters[1])
+        taken, metrics, rng = where.replicate((new.step, new.metrics, state.rng))
+        return TrainState(taken, params, kept, slots, metrics, rng)
 
     def whole(state: Any, batch: Any) -> Any:
         return where.replicate(step(state, batch))

@@ -61,7 +61,7 @@ _RECORDS: tuple[tuple[type, frozenset[str]], ...] = (
         Layer,
         frozenset({"_calls", "_build_shapes", "_path", "_seen_shapes"})
         | {"_session", "_fitting", "_compile_arguments", "history", "optimizer", "loss"}
-        | {"_by_name", "_call_specs", "jit_compile", "run_eagerly", "_programs"}
+        | {"_by_name", "_call_specs", "jit_compile", "run_eagerly", "_programs", "_described"}
         | {"stop_training", "stop_evaluating", "stop_predicting", "steps_per_execution"},
     ),
 )
@@ -305,14 +305,16 @@ def _attributes(value: Any) -> list[Any]:
 def _of_class(kind: type) -> tuple[frozenset[str], list[str], bool]:
     """Returns the attributes to leave out, the slots, and whether it is a layer of ours."""
     is_container = issubclass(kind, _CONTAINERS)
+    package = (kind.__module__ or "").partition(".")[0]
     if kind.__module__ == "builtins" and not is_container:
         raise _Unknown  # a generator, an iterator, a memoryview
-    if _is_of(kind, _LIBRARIES) and not (is_container or _is_of(kind, _WALKED)):
+    if package in _LIBRARIES - _WALKED and not is_container:
         raise _Unknown  # what it holds is not in attributes
-    records = {"_arguments"}.union(*[names for base, names in _RECORDS if issubclass(kind, base)])
-    is_layer = issubclass(kind, Layer) and _is_of(kind, _WALKED)
-    if is_layer:
-        records |= {"_name"}
+    is_layer = issubclass(kind, Layer) and package in _WALKED
+    records = {"_arguments", "_name"} if is_layer else {"_arguments"}
+    for ours, noted in _RECORDS:
+        if issubclass(kind, ours):
+            records |= noted
     slots: list[str] = []
     for base in kind.__mro__:
         names = vars(base).get("__slots__", ())

@@ -124,6 +124,18 @@ class TracedModel(_Holder, Model):
                 here.set_mask(output, mask)
         return outputs
 
+    @classmethod
+    def from_config(cls, *_: Any, **__: Any) -> Any:  # type: ignore[override]
+        """Refuses: what the model computes is in no config.
+
+        Raises:
+            NotImplementedError: Always.
+        """
+        raise NotImplementedError(
+            "A TracedModel is one program, and no config describes it: copy.deepcopy(model) copies "
+            "it, weights and all. keras.models.load_model with custom_objects gives its class."
+        )
+
     def get_config(self) -> dict[str, Any]:
         return dict(self._saved_as.get("config") or {})
 

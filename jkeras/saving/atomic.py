@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -41,8 +41,8 @@ def writing(path: str | os.PathLike, overwrite: bool = True) -> Iterator[IO[byte
     """
     with processes.one_writes(os.fspath(path), lambda: _file_target(path, overwrite)) as target:
         if target is None:  # another process writes; the arrays are gathered from all
-            with tempfile.TemporaryFile() as file:
-                yield file
+            with tempfile.TemporaryFile() as unused:
+                yield unused
             return
         temporary, file = _new_file(target)
         try:
@@ -69,17 +69,31 @@ def _file_target(path: str | os.PathLike, overwrite: bool) -> Path:
 
 
 @contextmanager
-def writing_folder(path: str | os.PathLike, overwrite: bool = True) -> Iterator[Path]:
+def writing_folder(
+    path: str | os.PathLike, members: Collection[str], overwrite: bool = True
+) -> Iterator[Path]:
     """Gives a folder to write to, which takes the place of `path` when the block ends well.
 
     Args:
         path: Where the folder shall be.
+        members: What such folders hold: one that is there and holds anything else is not replaced.
         overwrite: Whether what is there already may be replaced.
 
     Raises:
         FileExistsError: If there is something, and `overwrite` is False.
         PermissionError: If what is there may only be read.
+        OSError: If there is a file, or a folder of something else.
     """
+    there = Path(os.path.realpath(path))
+    if there.exists() and overwrite:
+        kind = "a file"
+        if there.is_dir():
+            others = sorted(set(os.listdir(there)) - set(members))
+            kind = f"a folder that holds other files, such as {others[0]!r}," if others else ""
+        if there in (here := Path.cwd(), *here.parents):
+            kind = "the folder in which this program runs, or one above it,"
+        if kind:
+            raise OSError(f"Cannot save to {str(path)!r}: {kind} is there. Choose another name.")
     with processes.one_writes(os.fspath(path), lambda: _target(path, overwrite)) as target:
         if target is None:
             with tempfile.TemporaryDirectory() as folder:
@@ -136,9 +150,9 @@ def _new_file(target: Path) -> tuple[Path, IO[bytes]]:
     while True:
         handle, name = tempfile.mkstemp(prefix=_prefix(target), suffix=_SUFFIX, dir=target.parent)
         file = os.fdopen(handle, "w+b")
-        _lock(handle)
-        if os.path.exists(name):  # else another process took it for a dead one's
-            return Path(name), file
+        # Shared, since HDF5's readers share it: until it is closed, the file has its final name.
+        if _lock(handle, shared=True) and os.path.exists(name):
+            return Path(name), file  # else another process took it for a dead one's
         file.close()
 
 
@@ -173,12 +187,12 @@ def _locked(path: Path) -> int | None:
     return None
 
 
-def _lock(handle: int) -> bool:
+def _lock(handle: int, shared: bool = False) -> bool:
     """Locks an open file until it is closed, as the system does when its process dies."""
     if fcntl is None:
         return True
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError:
         return False
     return True

@@ -117,6 +117,8 @@ def _loss(entry: Mapping[str, Any]) -> Any:
 
 
 def _metric(entry: Mapping[str, Any], output_names: list[str]) -> Any:
+    if entry["class_name"] == "function":
+        return _complete(entry, "keras.metrics")
     config = _config_of(entry)
     function, name = config.pop("fn", None), str(config.get("name"))
     if entry["class_name"] != "MeanMetricWrapper" or not isinstance(function, str):

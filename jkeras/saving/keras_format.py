@@ -30,6 +30,7 @@ from jkeras.saving.untrusted import open_hdf5
 KERAS_VERSION = "3.15.1"
 
 _METADATA, _CONFIG, _WEIGHTS = "metadata.json", "config.json", "model.weights.h5"
+MEMBERS = (_METADATA, _CONFIG, _WEIGHTS, assets.FOLDER, graphs.MEMBER, programs.FOLDER)
 
 
 # ------------------------------------------------------------------ writing
@@ -94,10 +95,12 @@ def read(members: Archive, compile: bool = True, untrusted: bool = False) -> Any
     compile_config = config.pop("compile_config", None)
     found = graphs.read(members)
     described = dialects.modernize(config, _version(members))
-    if programs.are_in(members) and not graphs.is_known(described):
-        model, is_graph = programs.read(members, described), False
-    else:
+    try:
         model, is_graph = graphs.make(described, found)
+    except registry.UnknownClass:
+        if not programs.are_in(members):
+            raise
+        model, is_graph = programs.read(members, described, untrusted), False
     if not isinstance(model, Layer):
         raise ValueError(
             f"The file {name!r} holds a {type(model).__name__}, and no model or layer."
@@ -106,7 +109,7 @@ def read(members: Archive, compile: bool = True, untrusted: bool = False) -> Any
         source = weights.Tree(root)
         places = graphs.restore(model, found) if is_graph else None  # type: ignore[arg-type]
         weights.plan(model, source, places=places).run()
-        assets.load(model, members, places and {k: v[0] for k, v in places.items()})
+        assets.load(model, members, {k: v[0] for k, v in (places or {}).items()})
         if compile and compile_config:
             trained = graphs.trained(model, found) if places else None  # type: ignore[arg-type]
             optimizer = compile_configs.compile_model(model, compile_config, trained)

@@ -158,7 +158,7 @@ def read(root: Group, compile: bool = True) -> Any:
     text = root.text(_GRAPH)
     found = None if text is None else parse_json(text, _GRAPH, root.budget)
     described = dialects.modernize(config, _version(root))
-    members = _Members(root)
+    members: Any = _Members(root)
     if programs.are_in(members):
         found, described = None, _class_in(found)
     elif found is not None:
@@ -287,6 +287,8 @@ def _plan(model: Any, group: Group | None, by_name: bool = False) -> Plan:
 
 def _matched(model: Any, saved: dict[str, list[Dataset]], by_name: bool) -> list[tuple[Layer, str]]:
     if not model.built:
+        if not any(saved.values()):  # nor had it any when it was saved
+            return []
         raise ValueError(
             "Unable to load weights saved in HDF5 format into a model that has not created its "
             "variables yet. Call the model first (or `build()` it), then load the weights."

@@ -1,7 +1,6 @@
 """save_model, load_model, save_weights, load_weights: which format a file has, or shall have."""
 
 import os
-import re
 import shutil
 import tempfile
 import zipfile
@@ -30,8 +29,6 @@ from jkeras.saving.untrusted import open_hdf5
 
 _WEIGHTS = (".weights.h5", safetensors_files.SUFFIX)
 _LEGACY_SUFFIXES = (".h5", ".hdf5")
-# What a model's folder holds.
-_OF_MODELS = re.compile(r"config\.json|metadata\.json|model(_\d+)?\.weights\.(h5|json)|assets")
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -84,7 +81,7 @@ def save_model(
     path = _as_path(filepath)
     if path.name in ("", ".."):
         raise ValueError(
-            f"Invalid filepath for saving: {os.fspath(filepath)!r} names no file of its own. Give "
+            f"Invalid filepath for saving: {str(filepath)!r} names no file of its own. Give "
             "a name with the suffix `.keras`."
         )
     is_legacy = path.suffix in _LEGACY_SUFFIXES
@@ -113,8 +110,7 @@ def save_model(
                 "When using `zipped=False`, the `filepath` argument should not end in `.keras`. "
                 f"Received: filepath={filepath}"
             )
-        _check_replaceable(path)
-        with atomic.writing_folder(path, overwrite) as folder:
+        with atomic.writing_folder(path, keras_format.MEMBERS, overwrite) as folder:
             keras_format.write_folder(model, folder, include_optimizer)
     elif path.suffix == ".keras":
         with atomic.writing(path, overwrite) as file:
@@ -143,7 +139,7 @@ def load_model(
     What the file is, is found from its contents, not its name.
 
     Args:
-        filepath: The file; or a `.keras` file that is open for reading.
+        filepath: The file; or a binary file that is open for reading.
         custom_objects: Your own classes and functions by the names that the file uses; those that
             are registered with `register_keras_serializable` need not be passed. A Lambda layer's
             function may also be passed by the layer's name.
@@ -175,11 +171,12 @@ def load_model(
     is_open = hasattr(filepath, "read")
     path: Any = filepath if is_open else _existing(filepath)  # type: ignore[arg-type]
     with _all_or_nothing(), registry.CustomObjectScope(custom_objects), _reading(path):
-        if is_open or _is_archive(path):
+        is_archive = _is_archive(path)
+        if is_archive or not _is_hdf5(path):
+            if not is_open and not is_archive:
+                raise errors.not_a_model(path)
             with archive.Archive(path) as members:
                 return keras_format.read(members, compile, untrusted)
-        if not _is_hdf5(path):
-            raise errors.not_a_model(path)
         with open_hdf5(path, str(path), untrusted=untrusted) as root:
             if legacy_h5.is_model(root):
                 return legacy_h5.read(root, compile)
@@ -352,11 +349,11 @@ def read_weights(
     with _reading(path), ExitStack() as stack:
         if not is_open and path.suffix == ".json":
             roots = stack.enter_context(weights.Shards(path, untrusted)).files()
+        elif not _is_archive(path) and _is_hdf5(path):
+            roots = [stack.enter_context(open_hdf5(path, str(path), untrusted=untrusted))]
         elif is_open or _is_archive(path):
             members = stack.enter_context(archive.Archive(path))
             roots = [stack.enter_context(keras_format.open_weights(members, untrusted))]
-        elif _is_hdf5(path):
-            roots = [stack.enter_context(open_hdf5(path, str(path), untrusted=untrusted))]
         elif safetensors_files.is_safetensors(path):
             arrays = stack.enter_context(safetensors_files.opened(path))
             return {name: array.read(array.shape) for name, array in arrays.items()}
@@ -420,28 +417,14 @@ def _require_layer(model: Any, function: str) -> None:
 
 def _as_path(filepath: Any) -> Path:
     try:
-        return Path(os.fsdecode(filepath)).expanduser()
+        name = os.fsdecode(filepath)
     except TypeError:
         raise TypeError(
             f"`filepath` should be the name of a file, a string or a path, got {filepath!r}."
         ) from None
-
-
-def _check_replaceable(path: Path) -> None:
-    """Refuses a folder to whose place a model's would come, if there is anything else in it.
-
-    Raises:
-        FileExistsError: If it holds what no model wrote: that would be deleted.
-    """
-    if not path.exists():
-        return
-    names = sorted(os.listdir(path)) if path.is_dir() else [path.name]
-    other = [name for name in names if not _OF_MODELS.fullmatch(name)]
-    if other:
-        raise FileExistsError(
-            f"Cannot save to {str(path)!r}: it takes the place of what is there, and {other[:3]} "
-            "would be deleted. Choose a new name, or a file's with the suffix `.keras`."
-        )
+    if not name or "\0" in name:
+        raise ValueError(f"`filepath` should be the name of a file, got {filepath!r}.")
+    return Path(name).expanduser()
 
 
 def _existing(filepath: str | os.PathLike) -> Path:
@@ -450,10 +433,19 @@ def _existing(filepath: str | os.PathLike) -> Path:
         raise ValueError("`filepath` is empty. Give the name of the file to load.")
     if not path.exists():
         raise errors.missing(filepath)
+    if not (path.is_file() or path.is_dir()):  # reading a pipe would wait for who writes to it
+        raise ValueError(
+            f"The path {str(path)!r} is no regular file, but a pipe or a device. Open it yourself, "
+            "and pass `io.BytesIO(file.read())` to `load_model`."
+        )
     return path
 
 
-def _is_archive(path: Path) -> bool:
+def _is_archive(path: Any) -> bool:
+    """Says whether a file, or an open one, is a `.keras` file: asked first, since it holds HDF5."""
+    if not isinstance(path, Path):
+        path.seek(0)
+        return zipfile.is_zipfile(path)
     if path.is_dir():
         return (path / "config.json").is_file()
     if not zipfile.is_zipfile(path):
@@ -462,18 +454,20 @@ def _is_archive(path: Path) -> bool:
         return "config.json" in members
 
 
-def _is_hdf5(path: Path) -> bool:
-    if path.is_dir():
-        return False
-    with open(path, "rb") as file:
-        # A user block of 512, 1024, ... bytes may come first.
-        offset = 0
-        while start := file.read(len(_HDF5_SIGNATURE)):
-            if start == _HDF5_SIGNATURE:
-                return True
-            offset = max(512, 2 * offset)
-            file.seek(offset)
-    return False
+def _is_hdf5(path: Any) -> bool:
+    if isinstance(path, Path):
+        if path.is_dir():
+            return False
+        with open(path, "rb") as file:
+            return _is_hdf5(file)
+    path.seek(0)
+    offset, found = 0, False  # a user block of 512, 1024, ... bytes may come first
+    while not found and (start := path.read(len(_HDF5_SIGNATURE))):
+        found = start == _HDF5_SIGNATURE
+        offset = max(512, 2 * offset)
+        path.seek(offset)
+    path.seek(0)
+    return found
 
 
 def _is_weights(root: Group) -> bool:

@@ -123,7 +123,7 @@ def write(model: Any) -> dict[str, bytes]:
             compute, variables, arguments, training=training, root=model, names=names
         )
         table[kind] = program.description()
-        members[f"{FOLDER}/{kind}.stablehlo"] = program.to_bytes(derivatives=int(training))
+        members[f"{FOLDER}/{kind}.stablehlo"] = program.to_bytes(derivatives=1)
     keys = {variable: key for key, variable in variables.items()}
     for _, place, layer, own in parts.walk(model):
         described = [{"key": keys[v], **_describe(v)} for v in own]
@@ -158,8 +158,9 @@ def write_if_needed(model: Any) -> dict[str, bytes]:
 
 
 def _is_of_user(model: Any) -> bool:
-    is_own = hasattr(model, "saved_programs") or not registry.is_builtin(type(model))
-    return is_own and model.call_graph() is None
+    if any(hasattr(layer, "saved_programs") for layer in model._flatten_layers()):
+        return True
+    return registry.public_module(type(model)) is None and model.call_graph() is None
 
 
 class _Made:
@@ -194,12 +195,22 @@ def _arrays(model: Any) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     count = 0
     for _, _, layer, own in parts.walk(model):
-        stores_itself = type(layer).save_own_variables is not Layer.save_own_variables
+        is_plain = _stores_plainly(layer)
         for variable in own:
-            if stores_itself or not variable.is_weight:
+            if not (is_plain and variable.is_weight):
                 found[f"{FOLDER}/arrays/{count}.npy"] = write_array(np.asarray(variable.cell()))
             count += 1
     return found
+
+
+def _stores_plainly(layer: Any) -> bool:
+    """Says whether the file of weights holds a layer's as they are, in their order."""
+    if type(layer).save_own_variables is Layer.save_own_variables:
+        return True
+    store: dict[str, Any] = {}
+    layer.save_own_variables(store)
+    shapes = {str(i): v.shape for i, v in enumerate(layer._saved_variables())}
+    return {k: np.shape(array) for k, array in store.items()} == shapes
 
 
 # ------------------------------------------------------------------ reading
@@ -208,17 +219,24 @@ def are_in(members: Archive) -> bool:
     return _TABLE in members
 
 
-def read(members: Archive, config: Mapping[str, Any]) -> Any:
+def read(members: Archive, config: Mapping[str, Any], untrusted: bool = False) -> Any:
     """Makes a `TracedModel` of the programs in a file; its weights are still to be read.
 
     Args:
         members: The file.
         config: What its config.json holds, which is what the model is saved as again.
+        untrusted: Whether the file is not trusted: no program of it is read then.
 
     Raises:
-        ValueError: If there are none, they are damaged, call what is not a part of XLA, or are of a
-            version of JAX too far from this one.
+        ValueError: If the file is not trusted; if there are none, they are damaged, call what is
+            not a part of XLA, or are of a version of JAX too far from this one.
     """
+    if untrusted:
+        raise ValueError(
+            f"The class {config.get('class_name')!r} of the model in {str(members.path)!r} is "
+            "unknown, and its programs are not read, since the file is not trusted: XLA's parser, "
+            "in C++, can be made to crash. Pass the class in `custom_objects`."
+        )
     names = {_TABLE: MAX_JSON_BYTES}
     names |= {f"{FOLDER}/{kind}.stablehlo": programs.MAX_BYTES for kind in _KINDS}
     found = {name: members.read(name, limit) for name, limit in names.items()}

@@ -14,13 +14,11 @@ class LossTerm(NamedTuple):
     Attributes:
         loss: The loss, a function of (y_true, y_pred).
         factor: What the total multiplies it by.
-        name: The path of its output, such as `encoder/mean`; `mean_variance` for a loss of both.
         outputs: The output's position, or a structure of positions for a loss of several outputs.
     """
 
     loss: Loss
     factor: Any
-    name: str
     outputs: Any
 
     def take(self, by_position: Sequence[Any]) -> Any:
@@ -40,6 +38,16 @@ def path_names(names: Any, above: str = "") -> list[str]:
     if isinstance(names, str):
         return [above + names]
     return [name for path, part in _children(names, above) for name in _below(path, part)]
+
+
+def numbered(names: Any, count: Iterator[int]) -> Any:
+    """Returns a structure of names with the outputs' positions in their places."""
+    if isinstance(names, str):
+        return next(count)
+    if isinstance(names, Mapping):
+        return {key: numbered(part, count) for key, part in names.items()}
+    parts = [numbered(part, count) for part in names]
+    return type(names)(*parts) if hasattr(names, "_fields") else type(names)(parts)
 
 
 def _below(path: str, part: Any) -> list[str]:

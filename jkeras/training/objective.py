@@ -15,7 +15,6 @@ import numpy as np
 
 from jkeras import losses as losses_module
 from jkeras import metrics as metrics_module
-from jkeras import tree
 from jkeras.base import registry
 from jkeras.base.naming import nearest, unique
 from jkeras.base.types import Structure
@@ -24,6 +23,7 @@ from jkeras.training.loss_terms import (
     LossTerm,
     has_losses_of_structures,
     is_container,
+    numbered,
     path_names,
     spread_losses,
 )
@@ -125,7 +125,9 @@ class CompiledObjective:
     ):
         self.output_names = output_names or ["output"]
         self._names = leaf_names(self.output_names)
-        self.terms = self._terms(loss, loss_weights)
+        named = self._terms(loss, loss_weights)
+        # Without the names, which may differ in models that share a program.
+        self.terms = [term for _, term in named]
         own = {term.outputs: term.loss for term in self.terms if isinstance(term.outputs, int)}
         self.losses = [own.get(i) for i in range(len(self._names))]
         self.specs = [
@@ -147,25 +149,28 @@ class CompiledObjective:
                         self.metrics[self._log_name(i, metric.name, weighted)] = i, metric, weighted
         # The parts of the total are shown when there is more than one.
         shown: dict[str, None] = {}
-        for term in self.terms if len(self.terms) > 1 else ():
-            shown[unique(f"{term.name}_loss", shown)] = None
+        for name, _ in named if len(named) > 1 else ():
+            shown[unique(f"{name}_loss", shown)] = None
         self._parts = list(shown)
 
-    def _terms(self, loss: Any, loss_weights: Any) -> list[LossTerm]:
+    def _terms(self, loss: Any, loss_weights: Any) -> list[tuple[str, LossTerm]]:
+        """Returns the terms by the paths of their outputs, such as `encoder/mean`.
+
+        A loss of both `mean` and `variance` has the path `mean_variance`.
+        """
         names = self.output_names
         entries: Iterable[tuple[Any, Any, str, Any]]
         if has_losses_of_structures(loss, names):
-            count = itertools.count()
-            positions = tree.map_structure(lambda _: next(count), names)
+            positions = numbered(names, itertools.count())
             entries = spread_losses(loss, loss_weights, names, positions)
         else:
             given = self._spread(loss, "loss"), self._spread(loss_weights, "loss_weights")
             entries = zip(*given, path_names(names), itertools.count(), strict=False)
-        made = (
-            LossTerm(_as_loss(value), _as_factor(factor, loss_weights), name, outputs)
+        return [
+            (name, LossTerm(made, _as_factor(factor, loss_weights), outputs))
             for value, factor, name, outputs in entries
-        )
-        return [term for term in made if term.loss is not None]
+            if (made := _as_loss(value)) is not None
+        ]
 
     def _spread(self, value: Any, argument: str) -> list[Any]:
         entries = per_output(value, self.output_names, argument)

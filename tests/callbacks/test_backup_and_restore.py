@@ -232,3 +232,22 @@ def test_a_process_that_was_killed(tmp_path, whole):
     with np.load(tmp_path / "weights.npz") as saved:
         for name, weight in zip(saved.files, whole[0].get_weights(), strict=True):
             np.testing.assert_array_equal(saved[name], weight)
+
+
+def test_one_folder_is_one_fits_own(tmp_path):
+    def fit(*callbacks):
+        model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        x = np.ones((8, 1))
+        return model.fit(x, x, epochs=2, verbose=0, callbacks=list(callbacks))
+
+    def backup(name="backup"):
+        return keras.callbacks.BackupAndRestore(tmp_path / name)
+
+    with pytest.raises(ValueError, match="folder of its own"):
+        fit(backup("both"), backup("both"))
+    inner = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: fit(backup()))
+    with pytest.raises(ValueError, match="folder of its own"):
+        fit(inner, backup())
+    assert fit(inner.__class__(), backup()).epoch == [0, 1]  # it failed, and the folder is free
+    assert not (tmp_path / "backup").exists()

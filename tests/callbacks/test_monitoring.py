@@ -114,6 +114,20 @@ def test_the_best_weights_are_restored_also_if_training_was_not_stopped():
     assert model.get_weights()[0].tolist() == [[1.0], [1.0]]
 
 
+@pytest.mark.parametrize(
+    ("values", "epochs"),
+    [
+        ([0.9, 0.8, 0.7, 0.6, 9.0, 9.0], 5),  # ever better, never than the baseline
+        ([0.9, 0.4, 0.3, 0.6, 0.7, 0.1], 5),
+        ([0.4, 0.3, 0.9, 0.2, 0.9, 0.9], 6),
+    ],
+)
+def test_patience_starts_again_only_where_the_baseline_is_beaten(values, epochs):
+    stop = EarlyStopping(patience=2, baseline=0.5)
+    _, history = fit(values, stop)
+    assert (len(history.epoch), stop.stopped_epoch) == (epochs, epochs - 1)
+
+
 def test_early_stopping_starts_again_with_each_fit():
     stop = EarlyStopping(patience=1, restore_best_weights=True)
     fit([0.1, 0.2], stop)

@@ -41,3 +41,38 @@ def test_wrong_use():
         keras.StatelessScope([(gain, np.ones(3))])
     with keras.StatelessScope() as scope:
         assert scope.get_current_value(gain) is None
+
+
+def test_pure_calls_take_the_variables_themselves():
+    """`stateless_call(layer.trainable_variables, ...)`, without reading their values first."""
+
+    class Noisy(keras.layers.Layer):
+        def build(self, shape):
+            self.seed = keras.random.SeedGenerator(3)
+            self.total = self.add_weight(shape=(), initializer="zeros", trainable=False)
+            self.scale = self.add_weight(shape=(), initializer="ones", regularizer="l1")
+
+        def call(self, x):
+            self.total.assign_add(keras.ops.sum(x))
+            return self.scale * x + self.total + keras.random.normal((), seed=self.seed)
+
+    x = np.ones((2, 3), "float32")
+    layers = [Noisy(), Noisy()]
+    for layer in layers:
+        layer.build(x.shape)
+    expected = layers[0](x)
+    lists = layers[1].trainable_variables, layers[1].non_trainable_variables
+    outputs, new, losses = layers[1].stateless_call(*lists, x, return_losses=True)
+    np.testing.assert_allclose(outputs, expected)
+    for value, variable in zip(new, layers[0].non_trainable_variables, strict=True):
+        np.testing.assert_array_equal(value, variable.value)
+    assert [float(loss) for loss in losses] == pytest.approx([0.01])
+    compiled = jax.jit(lambda *given: layers[1].stateless_call(*given)[0])
+    np.testing.assert_allclose(compiled(*lists, x), expected, rtol=1e-6)
+    optimizer = keras.optimizers.Adam(1.0)
+    optimizer.build(lists[0])
+    moved, _ = optimizer.stateless_apply(optimizer.variables, [np.float32(2)], lists[0])
+    assert float(moved[0]) == pytest.approx(0.0, abs=1e-5)
+    metric = keras.metrics.Mean()
+    state = metric.stateless_update_state(metric.variables, [1.0, 3.0])
+    assert float(metric.stateless_result(state)) == 2.0

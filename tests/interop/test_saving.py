@@ -359,6 +359,32 @@ def test_subclassed_models_go_both_ways(compare, tmp_path):
         compare("saving: subclassed, both ways", other.predict(X4, verbose=0), expected)
 
 
+def test_the_graph_of_a_subclass_without_its_class(compare, tmp_path):
+    """Keras loads a subclass in an `.h5` file of ours: as a functional model."""
+
+    class Stack(jkeras.Model):
+        def __init__(self):
+            super().__init__(name="stack")
+            self.parts = [jkeras.layers.Dense(3, activation="relu") for _ in range(3)]
+            self.join = jkeras.layers.Concatenate()
+
+        def call(self, inputs):
+            x = inputs
+            for part in self.parts:
+                x = part(x)
+            return self.join([x, inputs])
+
+    model = Stack()
+    model(X4)
+    path = str(tmp_path / "stack.h5")
+    model.save(path)
+    expected = model.predict(X4, verbose=0)
+    for k in (real, jkeras):
+        loaded = k.models.load_model(path)
+        assert type(loaded).__name__ == "Functional"
+        compare("saving: graph of a subclass", loaded.predict(X4, verbose=0), expected, 0)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_registered_layers_and_functions_go_both_ways(kind, compare, tmp_path):
     def make_classes(k):

@@ -4,6 +4,7 @@ Some twenty layers share a model, each on an input of its own, so that few progr
 error names the layer.
 """
 
+import copy
 import dataclasses
 import pickle
 
@@ -145,11 +146,14 @@ def test_files_and_pickles_predict_the_same(group, tmp_path):
     assert expected.shape == (ROWS, 1)
     assert np.isfinite(expected).all()
     custom = {"abs": abs}
-    model.save(tmp_path / "model.keras")
     with keras.saving.custom_object_scope(custom):
-        loaded = keras.saving.load_model(tmp_path / "model.keras")
-        copied = pickle.loads(pickle.dumps(model))
-    for again in (loaded, copied):
+        copies = [pickle.loads(pickle.dumps(model)), copy.deepcopy(model)]
+        for name in ("model.keras", "model.h5"):
+            model.save(tmp_path / name)
+            copies.append(keras.saving.load_model(tmp_path / name))
+    copies.append(keras.models.clone_model(model))
+    copies[-1].set_weights(model.get_weights())
+    for again in copies:
         np.testing.assert_allclose(
             again.predict(x, batch_size=BATCH, verbose=0), expected, rtol=1e-5
         )

@@ -137,6 +137,16 @@ def test_what_cannot_be_recorded_says_why():
             self.count.assign_add(1.0)
             return x * 2
 
+    class Keeps(keras.Model):
+        def call(self, x):
+            self.last = x * 2
+            return self.last
+
+    model = Keeps()
+    model(nets.X)
+    with pytest.raises(ValueError, match=r"self\.last"):
+        model.functional()
+    assert isinstance(model.last, jax.Array)
     for cls, message in ((Draws, "seed|random"), (Counts, "assigns"), (nets.RawJax, "keras.ops")):
         model = cls()
         with pytest.raises(ValueError, match="not built"):

@@ -247,6 +247,16 @@ def test_averages_of_variables_that_come_later_start_from_them():
     assert (a.numpy().item(), b.numpy().item()) == (1.0, 5.0)
 
 
+def test_averages_start_from_the_first_updated_weights():
+    (weight,) = weights(w=[8.0])
+    optimizer = optimizers.SGD(1.0, use_ema=True, ema_momentum=0.75)
+    found = []
+    for _ in range(3):  # the weight becomes 6, 4, 2
+        optimizer.apply([np.full(1, 2.0)], [weight])
+        found.append(optimizer.averages()[weight].numpy().item())
+    assert found == [6.0, 5.5, 4.625]
+
+
 def test_added_variables_may_share_a_name():
     a, b = weights(a=[[0.0]], b=[0.0])
     optimizer = optimizers.SGD()

@@ -109,9 +109,9 @@ def test_new_folders_are_made_and_permissions_kept(tmp_path):
 
 def test_a_folder_is_replaced_as_a_whole(tmp_path):
     folder = tmp_path / "folder"
-    with atomic.writing_folder(folder) as new:
+    with atomic.writing_folder(folder, ["a"]) as new:
         (new / "a").write_text("1")
-    with pytest.raises(RuntimeError), atomic.writing_folder(folder) as new:
+    with pytest.raises(RuntimeError), atomic.writing_folder(folder, ["a"]) as new:
         (new / "a").write_text("2")
         raise RuntimeError
     assert (folder / "a").read_text() == "1"
@@ -143,7 +143,7 @@ def test_what_killed_processes_left_is_removed_by_the_next_save(tmp_path):
 def test_a_folder_that_had_stepped_aside_comes_back(tmp_path):
     (tmp_path / ".folder.abcdefgh.old").mkdir()
     (tmp_path / ".folder.abcdefgh.old" / "a").write_text("1")
-    with pytest.raises(RuntimeError), atomic.writing_folder(tmp_path / "folder"):
+    with pytest.raises(RuntimeError), atomic.writing_folder(tmp_path / "folder", []):
         raise RuntimeError
     assert (tmp_path / "folder" / "a").read_text() == "1"
     assert os.listdir(tmp_path) == ["folder"]
@@ -178,3 +178,64 @@ def test_long_names_and_home(tmp_path, monkeypatch):
         keras.models.load_model(f"~/{name}")
         assert os.listdir(tmp_path) == [name]
         (tmp_path / name).unlink()
+
+
+# ------------------------------------------------------------------ what must not be lost, or hang
+@pytest.mark.parametrize("name", ["", ".", "..", "work", "data", "file"])
+def test_no_folder_of_something_else_is_replaced(name, tmp_path, monkeypatch):
+    (tmp_path / "work").mkdir()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "thesis.tex").write_text("years of work")
+    (tmp_path / "file").write_text("more work")
+    monkeypatch.chdir(tmp_path / "work")
+    with pytest.raises((OSError, ValueError)):
+        model().save(tmp_path / name if name.isalpha() else name, zipped=False)
+    assert (tmp_path / "data" / "thesis.tex").read_text() == "years of work"
+    assert (tmp_path / "file").read_text() == "more work"
+    assert sorted(os.listdir(tmp_path)) == ["data", "file", "work"]
+
+
+def test_an_older_model_folder_is_replaced(tmp_path):
+    for units in (2, 3):
+        built = keras.Sequential([keras.Input((3,)), layers.Dense(units)])
+        built.save(tmp_path / "folder", zipped=False)
+    assert keras.models.load_model(tmp_path / "folder").output_shape == (None, 3)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_can_be_read_while_its_successor_takes_its_place(name, tmp_path):
+    """By other programs as well, whose HDF5 library locks what it reads."""
+    import h5py
+
+    path = tmp_path / name
+    save(model(), path)
+    with atomic.writing(path) as file:
+        file.write(path.read_bytes())
+        file.flush()
+        (unfinished,) = (p for p in tmp_path.iterdir() if p != path)
+        if not name.endswith(".keras"):
+            with h5py.File(unfinished) as opened:
+                assert len(opened)
+        keras.saving.read_weights(unfinished)
+        save(model(), path)  # which removes nothing that is still being written
+        assert unfinished.exists()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_pipe_is_refused_without_waiting(name, tmp_path):
+    path = tmp_path / name
+    os.mkfifo(path)
+    for load in (keras.models.load_model, model().load_weights, keras.saving.read_weights):
+        with pytest.raises(ValueError, match="pipe"):
+            load(path)
+
+
+@pytest.mark.parametrize("name", ["model.keras", "model.h5"])
+def test_files_that_are_open(name, tmp_path):
+    path = tmp_path / name
+    saved = model()
+    save(saved, path)
+    with open(path, "rb") as file:
+        again = keras.models.load_model(file)
+        np.testing.assert_array_equal(again.get_weights()[0], saved.get_weights()[0])
+        assert len(keras.saving.read_weights(file)) == 2

@@ -320,3 +320,26 @@ def test_operations_with_a_dtype_are_no_layers(function, suffix, tmp_path):
     loaded = keras.saving.load_model(tmp_path / f"m{suffix}")
     np.testing.assert_array_equal(loaded(X), model(X))
     assert loaded(X).dtype == model(X).dtype
+
+
+@keras.saving.register_keras_serializable()
+class Deferred(layers.Layer):
+    """A layer whose weights are those of layers inside, made at the first call."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.inner = layers.Dense(2)
+
+    def call(self, x):
+        return self.inner(x)
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize("make", [Deferred, lambda: layers.Dense(2)])
+def test_models_without_weights_yet(make, suffix, tmp_path):
+    model = keras.Sequential([make()])
+    model.compile("sgd", "mse")
+    model.save(tmp_path / f"m{suffix}")
+    loaded = keras.saving.load_model(tmp_path / f"m{suffix}")
+    assert not loaded.built
+    assert loaded(X).shape == (6, 2)

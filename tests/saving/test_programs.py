@@ -284,3 +284,51 @@ def test_it_is_a_layer_of_another_model(saved):
     given = numbers(3, 4)
     inner = keras.Model(x, found(x))
     assert same(inner.predict(given, verbose=0), model.predict(given, verbose=0))
+
+
+def test_a_model_that_holds_one_is_saved_and_loaded(saved, tmp_path):
+    found = keras.models.load_model(saved[1])
+    x = keras.Input((4,))
+    outer = keras.Model(x, layers.Dense(1)(found(x)))
+    outer.save(tmp_path / "b.keras")
+    again = keras.models.load_model(tmp_path / "b.keras")
+    given = numbers(3, 4)
+    assert same(again.predict(given, verbose=0), outer.predict(given, verbose=0))
+    with pytest.raises(NotImplementedError, match=r"copy.deepcopy"):
+        keras.models.clone_model(found)
+
+
+def test_it_is_exported_and_has_gradients_in_inference(saved, tmp_path):
+    found, x = keras.models.load_model(saved[1]), numbers(3, 4)
+    slopes = jax.grad(lambda x: found.apply(keras.pure.read(found), x)[0].sum())(jnp.asarray(x))
+    own = jax.grad(lambda x: saved[0].apply(keras.pure.read(saved[0]), x)[0].sum())(jnp.asarray(x))
+    np.testing.assert_allclose(slopes, own, atol=1e-6)
+    found.export(tmp_path / "model.stablehlo", verbose=False)
+    served = keras.export.load(tmp_path / "model.stablehlo").serve(x)
+    np.testing.assert_allclose(served, found.predict(x, verbose=0), atol=1e-6)
+
+
+def test_what_cannot_be_differentiated_is_saved_and_exported(tmp_path):
+    class Until(keras.Model):
+        def call(self, x):
+            return jax.lax.while_loop(lambda v: v.max() < 9, lambda v: v + 1, x)
+
+    model, x = Until(), np.ones((2, 3), "float32")
+    expected = model(x)
+    model.save(tmp_path / "a.keras")
+    assert same(keras.models.load_model(tmp_path / "a.keras")(x), expected)
+    model.export(tmp_path / "a", verbose=False)
+    assert same(keras.export.load(tmp_path / "a").serve(x), expected)
+
+
+def test_programs_of_files_that_are_not_trusted_are_not_read(saved):
+    with pytest.raises(ValueError, match=r"Wave.*not trusted"):
+        keras.models.load_model(saved[1], untrusted=True)
+    custom = {"Wave": Wave}
+    found = keras.models.load_model(saved[1], untrusted=True, custom_objects=custom)
+    assert type(found) is Wave
+
+
+def test_weights_are_in_the_file_once(saved):
+    with zipfile.ZipFile(saved[1]) as file:
+        assert not [name for name in file.namelist() if name.startswith("program/arrays")]
