@@ -63,18 +63,6 @@ def _children(names: Any, above: str) -> list[tuple[str, Any]]:
     ]
 
 
-def numbered(names: Any, count: Iterator[int]) -> Any:
-    """Returns the positions of outputs in the structure of their names."""
-    if isinstance(names, str):
-        return next(count)
-    if isinstance(names, Mapping):
-        return {key: numbered(part, count) for key, part in names.items()}
-    parts = [numbered(part, count) for part in names]
-    if isinstance(names, list):
-        return parts
-    return type(names)(*parts) if hasattr(names, "_fields") else tuple(parts)
-
-
 def has_losses_of_structures(loss: Any, names: Any, inner: bool = False) -> bool:
     """Returns whether an argument of `compile` has a loss of several outputs together.
 
