@@ -18,6 +18,8 @@ from jkeras.base import old_spellings
 from jkeras.saving.keras_format import KERAS_VERSION
 
 _ROOTS = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras")
+# An installed TensorFlow's keras is the one that is installed: it looks for a folder of that name.
+_BESIDE_TENSORFLOW = ("keras", "tensorflow.keras")
 _PREFIXES = ("_tf_keras.keras", "api", "_legacy")  # Keras's other doors to its public names
 _OWN = ("__spec__", "__loader__", "__package__", "__name__", "__path__", "__file__")
 
@@ -82,7 +84,7 @@ class Finder(importlib.abc.MetaPathFinder):
         self, fullname: str, path: Any = None, target: Any = None
     ) -> importlib.machinery.ModuleSpec | None:
         """Returns the spec of a module that jkeras answers for; None for all others."""
-        for root in _ROOTS if self.tensorflow else _ROOTS[:1]:
+        for root in _ROOTS if self.tensorflow else _BESIDE_TENSORFLOW:
             if fullname == root or fullname.startswith(root + "."):
                 make = self._find(fullname[len(root) + 1 :], fullname)
                 return self._spec(fullname, make)

@@ -144,7 +144,8 @@ class BackupAndRestore(Callback):
         self._pace = None if self._seconds is None else Pace(refresh=min(1.0, self._seconds / 4))
         self._changes = Changes(fit.callbacks)
         fit.guard(self)
-        self._lock = backup_file.lock(self._latest.parent)
+        if processes.writes_files():
+            self._lock = backup_file.lock(self._latest.parent)
         state = self._read()
         if state is not None:
             self.model.set_training_state(state)

@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -69,31 +69,17 @@ def _file_target(path: str | os.PathLike, overwrite: bool) -> Path:
 
 
 @contextmanager
-def writing_folder(
-    path: str | os.PathLike, members: Collection[str], overwrite: bool = True
-) -> Iterator[Path]:
+def writing_folder(path: str | os.PathLike, overwrite: bool = True) -> Iterator[Path]:
     """Gives a folder to write to, which takes the place of `path` when the block ends well.
 
     Args:
         path: Where the folder shall be.
-        members: What such folders hold: one that is there and holds anything else is not replaced.
         overwrite: Whether what is there already may be replaced.
 
     Raises:
         FileExistsError: If there is something, and `overwrite` is False.
         PermissionError: If what is there may only be read.
-        OSError: If there is a file, or a folder of something else.
     """
-    there = Path(os.path.realpath(path))
-    if there.exists() and overwrite:
-        kind = "a file"
-        if there.is_dir():
-            others = sorted(set(os.listdir(there)) - set(members))
-            kind = f"a folder that holds other files, such as {others[0]!r}," if others else ""
-        if there in (here := Path.cwd(), *here.parents):
-            kind = "the folder in which this program runs, or one above it,"
-        if kind:
-            raise OSError(f"Cannot save to {str(path)!r}: {kind} is there. Choose another name.")
     with processes.one_writes(os.fspath(path), lambda: _target(path, overwrite)) as target:
         if target is None:
             with tempfile.TemporaryDirectory() as folder:

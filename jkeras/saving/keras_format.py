@@ -30,7 +30,6 @@ from jkeras.saving.untrusted import open_hdf5
 KERAS_VERSION = "3.15.1"
 
 _METADATA, _CONFIG, _WEIGHTS = "metadata.json", "config.json", "model.weights.h5"
-MEMBERS = (_METADATA, _CONFIG, _WEIGHTS, assets.FOLDER, graphs.MEMBER, programs.FOLDER)
 
 
 # ------------------------------------------------------------------ writing

@@ -1,6 +1,7 @@
 """save_model, load_model, save_weights, load_weights: which format a file has, or shall have."""
 
 import os
+import re
 import shutil
 import tempfile
 import zipfile
@@ -29,6 +30,10 @@ from jkeras.saving.untrusted import open_hdf5
 
 _WEIGHTS = (".weights.h5", safetensors_files.SUFFIX)
 _LEGACY_SUFFIXES = (".h5", ".hdf5")
+# What a model's folder holds.
+_OF_MODELS = re.compile(
+    r"(config|metadata|graph)\.json|model(_\d+)?\.weights\.(h5|json)|assets|program"
+)
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -110,7 +115,8 @@ def save_model(
                 "When using `zipped=False`, the `filepath` argument should not end in `.keras`. "
                 f"Received: filepath={filepath}"
             )
-        with atomic.writing_folder(path, keras_format.MEMBERS, overwrite) as folder:
+        _check_replaceable(path)
+        with atomic.writing_folder(path, overwrite) as folder:
             keras_format.write_folder(model, folder, include_optimizer)
     elif path.suffix == ".keras":
         with atomic.writing(path, overwrite) as file:
@@ -323,7 +329,7 @@ def read_weights(
 
     Args:
         filepath: A `.keras`, `.h5`, `.weights.h5`, `.weights.json` or `.safetensors` file; or a
-            `.keras` file that is open for reading.
+            `.keras` or `.h5` file that is open for reading.
         untrusted: Whether a process of its own reads the arrays, as in `load_model`.
 
     Returns:
@@ -423,14 +429,35 @@ def _as_path(filepath: Any) -> Path:
             f"`filepath` should be the name of a file, a string or a path, got {filepath!r}."
         ) from None
     if not name or "\0" in name:
-        raise ValueError(f"`filepath` should be the name of a file, got {filepath!r}.")
+        what = "has a null character" if name else "is empty"
+        raise ValueError(f"`filepath` {what}. Give the name of a file.")
     return Path(name).expanduser()
+
+
+def _check_replaceable(path: Path) -> None:
+    """Refuses a folder to whose place a model's would come, if there is anything else in it.
+
+    Raises:
+        FileExistsError: If it holds what no model wrote: that would be deleted.
+    """
+    if not path.exists():
+        return
+    if path.resolve() in (here := Path.cwd(), *here.parents):
+        raise FileExistsError(
+            f"Cannot save to {str(path)!r}: it takes the place of the folder in which this program "
+            "runs. Choose a new name, or a file's with the suffix `.keras`."
+        )
+    names = sorted(os.listdir(path)) if path.is_dir() else [path.name]
+    other = [name for name in names if not _OF_MODELS.fullmatch(name)]
+    if other:
+        raise FileExistsError(
+            f"Cannot save to {str(path)!r}: it takes the place of what is there, and {other[:3]} "
+            "would be deleted. Choose a new name, or a file's with the suffix `.keras`."
+        )
 
 
 def _existing(filepath: str | os.PathLike) -> Path:
     path = _as_path(filepath)
-    if not os.fspath(filepath):
-        raise ValueError("`filepath` is empty. Give the name of the file to load.")
     if not path.exists():
         raise errors.missing(filepath)
     if not (path.is_file() or path.is_dir()):  # reading a pipe would wait for who writes to it

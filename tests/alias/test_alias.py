@@ -202,3 +202,23 @@ def test_usage():
     with pytest.raises(SystemExit, match=r"there is no file 'nowhere.py'"):
         main(["nowhere.py"])
     alias.uninstall()
+
+
+def test_an_installed_tensorflow_gets_it_as_its_keras(tmp_path):
+    (tmp_path / "tensorflow").mkdir()
+    (tmp_path / "tensorflow" / "__init__.py").write_text("real = True\n")
+    code = """
+import tensorflow
+from tensorflow.keras import layers
+from tensorflow.keras.preprocessing.sequence import pad_sequences
+import tensorflow.keras.optimizers, jkeras
+assert tensorflow.real and layers is jkeras.layers
+assert tensorflow.keras.optimizers is jkeras.optimizers and pad_sequences is not None
+"""
+    env = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), os.path.dirname(jkeras.__path__[0])]),
+    }
+    command = [sys.executable, "-m", "jkeras", "-c", code]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr

@@ -109,9 +109,9 @@ def test_new_folders_are_made_and_permissions_kept(tmp_path):
 
 def test_a_folder_is_replaced_as_a_whole(tmp_path):
     folder = tmp_path / "folder"
-    with atomic.writing_folder(folder, ["a"]) as new:
+    with atomic.writing_folder(folder) as new:
         (new / "a").write_text("1")
-    with pytest.raises(RuntimeError), atomic.writing_folder(folder, ["a"]) as new:
+    with pytest.raises(RuntimeError), atomic.writing_folder(folder) as new:
         (new / "a").write_text("2")
         raise RuntimeError
     assert (folder / "a").read_text() == "1"
@@ -143,7 +143,7 @@ def test_what_killed_processes_left_is_removed_by_the_next_save(tmp_path):
 def test_a_folder_that_had_stepped_aside_comes_back(tmp_path):
     (tmp_path / ".folder.abcdefgh.old").mkdir()
     (tmp_path / ".folder.abcdefgh.old" / "a").write_text("1")
-    with pytest.raises(RuntimeError), atomic.writing_folder(tmp_path / "folder", []):
+    with pytest.raises(RuntimeError), atomic.writing_folder(tmp_path / "folder"):
         raise RuntimeError
     assert (tmp_path / "folder" / "a").read_text() == "1"
     assert os.listdir(tmp_path) == ["folder"]
