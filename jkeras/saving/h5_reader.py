@@ -47,10 +47,8 @@ class H5Reader:
         self.budget = budget or Budget(size_of(file), self.name)
         self.source = file
         self._heaps: Heaps | None = None
-        # Files are replaced, not changed: a lock would only keep others from writing.
-        options: Any = {} if hasattr(file, "read") else {"locking": False}
         with self.reading(""):
-            self._file = h5py.File(file, "r", rdcc_nbytes=0, **options)
+            self._file = h5py.File(file, "r", rdcc_nbytes=0)
             if self._file.id.get_create_plist().get_sizes() != (8, 8):
                 raise refused("addresses that have not 8 bytes", "", self.name)
             self.root: Group = H5Group(self, self._file["/"].id, "")
