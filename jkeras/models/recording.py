@@ -148,7 +148,9 @@ def _noted(layer: Any, *args: Any, **kwargs: Any) -> Any:
     try:
         return layer.symbolic_call(*args, **kwargs)
     finally:
-        layer._calls[:] = before
+        layer.__dict__.pop("_calls", None)
+        for call in before:
+            graph.note_call(layer, call)
 
 
 def _regularized(layer: Any, x: Any) -> Any:
@@ -351,7 +353,7 @@ def functional(self: Any) -> Any:
         ) from error
     for call in found.all_calls:
         if isinstance(call.layer, Layer):
-            call.layer._calls.append(call)
+            graph.note_call(call.layer, call)
     return twin
 
 
