@@ -148,7 +148,9 @@ def _noted(layer: Any, *args: Any, **kwargs: Any) -> Any:
     try:
         return layer.symbolic_call(*args, **kwargs)
     finally:
-        layer._calls[:] = before
+        layer.__dict__.pop("_calls", None)
+        for call in before:
+            graph.note_call(layer, call)
 
 
 def _regularized(layer: Any, x: Any) -> Any:
