@@ -719,8 +719,10 @@ class Training(_Run):
     def begin(self) -> None:
         """Starts the metrics again."""
         empty, objective = self._program.empty, self._program.objective
-        self.metrics = empty if objective is None else objective.restart(empty, self.metrics)
-        self._program.reset()
+        some_stay = objective is not None and objective.own_resets
+        self.metrics = objective.restart(empty, self.metrics) if some_stay else empty
+        if self._program.tracked:
+            self._program.reset()
 
     def state(self) -> TrainState:
         """Returns the state for the next chunk."""

@@ -500,7 +500,9 @@ class StreamData:
         try:
             count: int | None = len(self._source)
         except TypeError as error:
-            if isinstance(getattr(type(self._source), "__len__", None), types.FunctionType):
+            own = isinstance(getattr(type(self._source), "__len__", None), types.FunctionType)
+            # One that raises it says that the length is unknown, as tf.data's; another gave none.
+            if own and error.__traceback__.tb_next is None:  # type: ignore[union-attr]
                 raise TypeError(_wrong_length(self._source, error)) from None
             count = getattr(self._source, "num_batches", None)
         except ValueError as error:

@@ -1,14 +1,16 @@
 """Losses in structures: which of a model's outputs each loss of `compile` is a loss of."""
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 
 from jkeras.losses.loss import Loss
 
 
-class LossTerm(NamedTuple):
+@dataclasses.dataclass(eq=False)
+class LossTerm:
     """One term of the total.
 
     Attributes:

@@ -147,6 +147,9 @@ class CompiledObjective:
                     metric = metrics_module.as_metric(entry, y_true, y_pred, self.losses[i])
                     if metric is not None:
                         self.metrics[self._log_name(i, metric.name, weighted)] = i, metric, weighted
+        self.own_resets = [
+            (name, entry[1]) for name, entry in self.metrics.items() if entry[1].has_own_reset
+        ]
         # The parts of the total are shown when there is more than one.
         shown: dict[str, None] = {}
         for name, _ in named if len(named) > 1 else ():
@@ -266,13 +269,11 @@ class CompiledObjective:
             metrics: The states at the end of the epoch before: a metric's own `reset_state` may
                 keep some of it.
         """
-        own = {name: entry[1] for name, entry in self.metrics.items() if entry[1].has_own_reset}
-        return {
-            **empty,
-            **{
-                name: metric.reset(metrics[name]) for name, metric in own.items() if name in metrics
-            },
-        }
+        started = dict(empty)
+        for name, metric in self.own_resets:
+            if name in metrics:
+                started[name] = metric.reset(metrics[name])
+        return started
 
     def update(
         self,

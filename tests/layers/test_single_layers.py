@@ -189,10 +189,10 @@ def test_cells_of_ones_own_in_a_stack_get_lists_of_states():
 
 @pytest.mark.parametrize("mag_exp", [1.0, 2.0])
 def test_mel_spectrogram_by_its_definition(mag_exp):
-    x = RANDOM.normal(size=(2, 60)).astype("float32")
+    x = np.random.default_rng(5).normal(size=(2, 60)).astype("float32")
     options = {"num_mel_bins": 3, "sampling_rate": 4000, "min_freq": 100.0, "max_freq": 1800.0}
     layer = layers.MelSpectrogram(
-        16, 8, 12, **options, mag_exp=mag_exp, top_db=9.0, ref_power=2.0, min_power=1e-3
+        16, 8, 12, **options, mag_exp=mag_exp, top_db=5.0, ref_power=2.0, min_power=1e-3
     )
     real, imaginary = map(np.asarray, ops.stft(x, 12, 8, 16, "hann"))
     magnitudes = np.hypot(real, imaginary) ** mag_exp
@@ -209,6 +209,6 @@ def test_mel_spectrogram_by_its_definition(mag_exp):
             bands[i, j] = max(0, min(sides)) if i else 0
     power = np.swapaxes(magnitudes @ bands, 1, 2)
     decibels = 10 * np.log10(np.maximum(power, 1e-3)) - 10 * np.log10(2.0)
-    expected = np.maximum(decibels, decibels.max() - 9)
+    expected = np.maximum(decibels, decibels.max() - 5)
     assert (decibels < expected).any()
     np.testing.assert_allclose(layer(x), expected, rtol=1e-3, atol=1e-3)
