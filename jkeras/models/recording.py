@@ -94,7 +94,13 @@ class Recording(scope.Scope):
         return self._foreign[layer]
 
     def _constant(self, x: Any) -> Any:
-        return _noted(RecordedConstant(x)) if isinstance(x, (jax.Array, np.ndarray)) else x
+        if not isinstance(x, (jax.Array, np.ndarray)):
+            return x
+        if x.size > _MOST_NUMBERS:
+            raise NotRecorded(
+                f"It calls a layer on an array of shape {x.shape} of its own: keep that in a weight."
+            )
+        return _noted(RecordedConstant(x))
 
     def run(self, layer: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
         """Runs a layer's `call` on symbolic tensors, as `core.call` does on arrays."""

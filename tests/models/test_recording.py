@@ -137,6 +137,14 @@ def test_what_cannot_be_recorded_says_why():
             self.count.assign_add(1.0)
             return x * 2
 
+    class Large(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(1, kernel_initializer="zeros")
+
+        def call(self, x):
+            return x + self.dense(np.ones((1, 1_000_001), "float32"))
+
     class Keeps(keras.Model):
         def call(self, x):
             self.last = x * 2
@@ -147,7 +155,8 @@ def test_what_cannot_be_recorded_says_why():
     with pytest.raises(ValueError, match=r"self\.last"):
         model.functional()
     assert isinstance(model.last, jax.Array)
-    for cls, message in ((Draws, "seed|random"), (Counts, "assigns"), (nets.RawJax, "keras.ops")):
+    messages = {Draws: "seed|random", Counts: "assigns", Large: "weight", nets.RawJax: "keras.ops"}
+    for cls, message in messages.items():
         model = cls()
         with pytest.raises(ValueError, match="not built"):
             model.functional()
