@@ -98,7 +98,7 @@ class Recording(scope.Scope):
             return x
         if x.size > _MOST_NUMBERS:
             raise NotRecorded(
-                f"It calls a layer on an array of shape {x.shape} of its own: keep that in a weight."
+                f"It calls a layer on an array of shape {x.shape} of its own: make it a weight."
             )
         return _noted(RecordedConstant(x))
 
