@@ -718,9 +718,9 @@ class Training(_Run):
 
     def begin(self) -> None:
         """Starts the metrics again."""
-        empty, objective = self._program.empty, self._program.objective
-        some_stay = objective is not None and objective.own_resets
-        self.metrics = objective.restart(empty, self.metrics) if some_stay else empty
+        objective, ended, self.metrics = self._program.objective, self.metrics, self._program.empty
+        if objective is not None and objective.own_resets:
+            self.metrics = objective.restart(self.metrics, ended)
         if self._program.tracked:
             self._program.reset()
 
