@@ -60,4 +60,4 @@ if importlib.util.find_spec("onnx") and importlib.util.find_spec("onnxruntime"):
     (outputs,) = session.run(None, {session.get_inputs()[0].name: images})
     print(f"onnxruntime differs by at most {np.abs(outputs - expected).max():.1e}")
 else:
-    print('For ONNX: pip install "jkeras[onnx]"')
+    print('For ONNX: pip install ".[onnx]"')

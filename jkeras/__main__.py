@@ -10,6 +10,7 @@ import types
 from typing import Any
 
 from jkeras import alias
+from jkeras.base.extras import missing
 
 _EPILOG = """\
 examples:
@@ -118,10 +119,8 @@ def run_notebook(path: str) -> None:
         names = vars(_as_main(path))
         for number, source in enumerate(sources, 1):
             if any(line.lstrip().startswith(("%", "!")) for line in source.splitlines()):
-                raise ImportError(
-                    f"Code cell {number} of {path} has magic commands (% or !): they need IPython, "
-                    "which is not installed: `pip install ipython`."
-                ) from None
+                need = f"Code cell {number} of {path} has magic commands (% or !): it needs IPython"
+                raise missing(need, "ipython") from None
             exec(compile(source, f"{path}, code cell {number}", "exec"), names)
         return
     shell: Any = InteractiveShell.instance(user_module=_as_main(path))

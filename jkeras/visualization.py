@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from jkeras.base import settings
+from jkeras.base.extras import missing
 from jkeras.utils import bounding_boxes as boxes_module
-
-_NEEDS = "needs {0}, which is not installed: `pip install {1}`."
 
 
 def _as_pixels(images: Any, data_format: str | None) -> np.ndarray:
@@ -62,9 +61,7 @@ def draw_bounding_boxes(
     try:
         from PIL import Image, ImageDraw, ImageFont
     except ImportError as error:
-        raise ImportError(
-            "draw_bounding_boxes() " + _NEEDS.format("Pillow", "jkeras[image]")
-        ) from error
+        raise missing("draw_bounding_boxes() needs Pillow", "pillow", "image") from error
     pixels = _as_pixels(images, data_format)
     height, width = pixels.shape[1:3]
     names = class_mapping or {}
@@ -204,9 +201,7 @@ def plot_image_gallery(
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
-        raise ImportError(
-            "plot_image_gallery() " + _NEEDS.format("Matplotlib", "jkeras[plot]")
-        ) from error
+        raise missing("plot_image_gallery() needs Matplotlib", "matplotlib", "plot") from error
     if path is not None and show:
         raise ValueError(
             "plot_image_gallery() expects either `path` to be set, or `show` to be true."

@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jkeras.base.extras import missing
 from jkeras.callbacks import backup_file
 from jkeras.core import placement, processes
 from jkeras.core.processes import Said
@@ -24,10 +25,8 @@ def _orbax() -> Any:
     try:
         import orbax.checkpoint as orbax
     except ImportError as error:
-        raise ImportError(
-            "Under a distribution BackupAndRestore writes with Orbax, which is not installed: "
-            "`pip install jkeras[orbax]`."
-        ) from error
+        need = "Under a distribution BackupAndRestore writes with Orbax"
+        raise missing(need, "orbax-checkpoint", "orbax") from error
     return orbax
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 
+from jkeras.base.extras import missing
 from jkeras.callbacks.every_batches import EveryBatches, check_frequency
 from jkeras.callbacks.monitor import MonitorCallback
 from jkeras.core import placement
@@ -64,9 +65,8 @@ class OrbaxCheckpoint(MonitorCallback):
         try:
             import orbax.checkpoint as orbax
         except ImportError as error:
-            raise ImportError(
-                "OrbaxCheckpoint needs Orbax, which is not installed: `pip install jkeras[orbax]`."
-            ) from error
+            need = "OrbaxCheckpoint needs Orbax"
+            raise missing(need, "orbax-checkpoint", "orbax") from error
         check_frequency(save_freq)
         self.directory, self.verbose = os.path.abspath(os.fspath(directory)), verbose
         self.save_best_only, self.save_weights_only = save_best_only, save_weights_only

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from jkeras.base import naming, platforms
+from jkeras.base.extras import missing
 from jkeras.core import parts, scope
 from jkeras.export import archive, programs
 from jkeras.export.onnx_operators import Graph, Unsupported, known
@@ -75,16 +76,14 @@ def _packages(check: bool) -> tuple[Any, Any]:
     try:
         import onnx
     except ImportError:
-        raise ImportError('Exporting ONNX needs onnx: pip install "jkeras[onnx]"') from None
+        raise missing("Exporting ONNX needs onnx", "onnx onnxruntime", "onnx") from None
     if not check:
         return onnx, None
     try:
         import onnxruntime
     except ImportError:
-        raise ImportError(
-            "What is exported is compared with onnxruntime, which is not installed: pip install "
-            '"jkeras[onnx]". Pass check=False to write it unchecked.'
-        ) from None
+        need = "Comparing what is exported (unless check=False) needs onnxruntime"
+        raise missing(need, "onnxruntime", "onnx") from None
     return onnx, onnxruntime
 
 

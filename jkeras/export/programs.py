@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base import platforms
+from jkeras.base.extras import missing
 from jkeras.core import parts, scope
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.variable import Variable
@@ -175,9 +176,8 @@ def _check(text: str, what: str) -> None:
 
 
 def _no_flatbuffers() -> ImportError:
-    return ImportError(
-        "jax.export writes and reads programs with the package flatbuffers, which is not "
-        "installed: pip install flatbuffers"
+    return missing(
+        "jax.export writes and reads programs with the package flatbuffers", "flatbuffers"
     )
 
 

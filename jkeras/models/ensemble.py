@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base import keys
+from jkeras.base.extras import missing
 from jkeras.base.old_spellings import OldLogs
 from jkeras.base.types import Structure
 from jkeras.callbacks.callback import CallbackList
@@ -368,7 +369,7 @@ class Ensemble:
         try:
             import pandas as pd
         except ImportError as error:
-            raise ImportError("`dataframe` needs pandas: pip install pandas") from error
+            raise missing("`dataframe` needs pandas", "pandas", "pandas") from error
         lines = []
         for member in self._members:
             own = {name: values[member.number] for name, values in self.settings.items()}
@@ -392,7 +393,7 @@ class Ensemble:
         try:
             import matplotlib.pyplot as plt
         except ImportError as error:
-            raise ImportError("`plot` needs matplotlib: pip install matplotlib") from error
+            raise missing("`plot` needs matplotlib", "matplotlib", "plot") from error
         monitor = monitor or ("val_loss" if "val_loss" in self.history else "loss")
         ax = plt.subplots()[1] if ax is None else ax
         order = self._order(monitor)

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jkeras.base.extras import missing
 from jkeras.base.types import Structure
 from jkeras.callbacks.monitor import direction_of
 from jkeras.models import sharing
@@ -54,7 +55,7 @@ class CrossValidation:
         try:
             import pandas as pd
         except ImportError as error:
-            raise ImportError("`dataframe` needs pandas: pip install pandas") from error
+            raise missing("`dataframe` needs pandas", "pandas", "pandas") from error
         return pd.DataFrame({"fold": range(len(self.folds)), **self.scores})
 
 
@@ -163,7 +164,7 @@ class SearchResult:
         try:
             import pandas as pd
         except ImportError as error:
-            raise ImportError("`dataframe` needs pandas: pip install pandas") from error
+            raise missing("`dataframe` needs pandas", "pandas", "pandas") from error
         epochs = [len(next(iter(lists), ())) for lists in zip(*self.history.values(), strict=True)]
         return pd.DataFrame(self.settings).assign(epochs=epochs, **{self.monitor: self.scores})
 

@@ -8,7 +8,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from jkeras.base import naming
+from jkeras.base import extras, naming
 from jkeras.core import parts
 from jkeras.saving.budget import Budget, size_of
 from jkeras.saving.h5_reader import Dataset
@@ -26,10 +26,8 @@ def _library() -> Any:
     try:
         import safetensors.numpy
     except ImportError:
-        raise ImportError(
-            "`.safetensors` files are written and read with the package safetensors: pip install "
-            '"jkeras[safetensors]"'
-        ) from None
+        need = "A `.safetensors` file needs the package safetensors"
+        raise extras.missing(need, "safetensors", "safetensors") from None
     return safetensors
 
 

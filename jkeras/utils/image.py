@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from jkeras.base import settings
+from jkeras.base.extras import missing
 from jkeras.base.types import ArrayLike, DTypeLike
 from jkeras.ops.host_image import INTERPOLATIONS as INTERPOLATIONS
 from jkeras.ops.host_image import resize as resize
@@ -20,9 +21,7 @@ def _pillow() -> Any:
     try:
         from PIL import Image
     except ImportError:
-        raise ImportError(
-            "Images are read and written with Pillow, which is not installed: `pip install pillow`."
-        ) from None
+        raise missing("Images are read and written with Pillow", "pillow", "image") from None
     return Image
 
 

