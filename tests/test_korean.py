@@ -13,9 +13,9 @@ ROOT = Path(__file__).parents[1]
 PAGES = {  # Korean: English
     "README.ko.md": "README.md",
     **{
-        f"docs/ko/{path.name}": f"docs/{path.name}"
-        for path in sorted((ROOT / "docs/ko").glob("*.md"))
-        if path.name != "index.md"  # a front page of its own
+        f"docs/ko/{page}": f"docs/{page}"
+        for path in sorted((ROOT / "docs/ko").rglob("*.md"))
+        if (page := path.relative_to(ROOT / "docs/ko").as_posix()) != "index.md"  # has no other
     },
 }
 pytestmark = pytest.mark.skipif(
