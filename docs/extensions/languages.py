@@ -2,8 +2,10 @@
 
 A page that has a counterpart shows a link to it beside the button for dark colours
 (`templates/components/edit-this-page.html`) and names it to search engines; a Korean page says
-that it is Korean.
+that it is Korean, and breaks its lines between words.
 """
+
+STYLE = "<style>article { word-break: keep-all; overflow-wrap: break-word; }</style>"
 
 
 def other_page(page):
@@ -16,6 +18,7 @@ def link(app, pagename, templatename, context, doctree):
     other = other_page(pagename)
     if pagename.startswith("ko/"):
         context["language"] = "ko"
+        context["metatags"] = context.get("metatags", "") + STYLE
     if other in app.env.found_docs:
         code, name = ("ko", "한국어") if other.startswith("ko/") else ("en", "English")
         url = app.builder.get_relative_uri(pagename, other)
