@@ -26,7 +26,9 @@ extensions = [
     "sphinx_copybutton",
     "public_names",
     "pictures",
+    "languages",
 ]
+templates_path = ["templates"]
 exclude_patterns = ["_build"]
 default_role = "code"
 html_theme = "furo"
