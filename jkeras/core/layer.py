@@ -33,6 +33,11 @@ class _SetByConstructor:
         )
 
 
+# What copies and pickles make anew: calls, which the graph of a model notes; and what files were
+# written from, known by code and modules, which cannot be pickled.
+_LEFT_OUT = frozenset({"_calls", "_remat", "_written_graph", "_written_programs"})
+
+
 class Layer(Module, OldLayer, registry.Configurable):
     """The base of all layers.
 
@@ -434,8 +439,7 @@ class Layer(Module, OldLayer, registry.Configurable):
         super().__setattr__(name, value)
 
     def __getstate__(self) -> dict[str, Any]:
-        # A graph that a layer was called in notes the calls anew.
-        return {k: v for k, v in self.__dict__.items() if k not in ("_calls", "_remat")}
+        return {k: v for k, v in self.__dict__.items() if k not in _LEFT_OUT}
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"

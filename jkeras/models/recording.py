@@ -416,10 +416,10 @@ def describe_for_file(self: Any) -> dict[str, Any]:
         names = functional_config.names_in(found)
         places = {names[id(k)]: [v, None, None] for k, v in self._part_paths.items()}
         return {"places": places}
-    now, before = fingerprint(self), self.__dict__.get("_described")
+    now, before = fingerprint(self), self.__dict__.get("_written_graph")
     if before is None or now is None or before.fingerprint != now:
         before = _Described(now, *_describe(self))
-        self.__dict__["_described"] = before
+        self.__dict__["_written_graph"] = before
     optimizer: Any = getattr(self, "optimizer", None)
     is_built = optimizer is not None and optimizer.built
     trained = optimizer._trainable_variables if is_built else self.trainable_variables

@@ -55,13 +55,14 @@ _RECORDS: tuple[tuple[type, frozenset[str]], ...] = (
     (
         Optimizer,
         frozenset({"name", "built", "_trainable_variables", "_fixed", "_made", "_known"})
-        | {"_iterations", "_learning_rate"},
+        | {"_iterations"},  # not its learning rate, which may be a schedule
     ),
     (
         Layer,
         frozenset({"_calls", "_build_shapes", "_path", "_seen_shapes"})
         | {"_session", "_fitting", "_compile_arguments", "history", "optimizer", "loss"}
-        | {"_by_name", "_call_specs", "jit_compile", "run_eagerly", "_programs", "_described"}
+        | {"_by_name", "_call_specs", "jit_compile", "run_eagerly"}
+        | {"_written_graph", "_written_programs"}
         | {"stop_training", "stop_evaluating", "stop_predicting", "steps_per_execution"},
     ),
 )
@@ -216,7 +217,7 @@ def _contents(value: Any) -> list[Any]:
     kind = type(value)
     if kind is types.FunctionType:
         found = [value.__code__, value.__defaults__, value.__kwdefaults__, value.__closure__]
-        return [kind, *found, _globals_of(value)]
+        return [kind, *found, value.__dict__, _globals_of(value)]
     if kind is types.CellType:
         return [kind, value.cell_contents]
     if kind is types.MethodType:

@@ -145,7 +145,7 @@ def write_if_needed(model: Any) -> dict[str, bytes]:
     from jkeras.models.sharing import fingerprint
 
     now = None if hasattr(model, "saved_programs") else fingerprint(model)
-    before = model.__dict__.get("_programs")
+    before = model.__dict__.get("_written_programs")
     if now is not None and isinstance(before, _Made) and before.fingerprint == now:
         return {**before.members, **_arrays(model)}
     try:
@@ -153,7 +153,7 @@ def write_if_needed(model: Any) -> dict[str, bytes]:
     except (ValueError, TypeError, ImportError, NotImplementedError) as error:
         _log.info("The model %r is saved without its programs: %s", model.name, error)
         return {}
-    model.__dict__["_programs"] = _Made(now, members)
+    model.__dict__["_written_programs"] = _Made(now, members)
     return members
 
 

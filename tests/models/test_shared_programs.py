@@ -248,3 +248,52 @@ def test_cross_validation_compiles_once(compiled):
         model.evaluate(X[test], Y[test], verbose=0, batch_size=6)
         before = before or compiled()
     assert compiled() == before
+
+
+# ------------------------------------------------------------------ what programs depend on
+def times(k):
+    def loss(y, outputs):
+        return keras.ops.mean(keras.ops.square(y - outputs)) * loss.k
+
+    loss.k = k
+    return loss
+
+
+class Slower(keras.optimizers.schedules.LearningRateSchedule):
+    def __init__(self, rate):
+        self.rate = rate
+
+    def __call__(self, step):
+        return self.rate / (1.0 + keras.ops.cast(step, "float32"))
+
+
+schedules = keras.optimizers.schedules
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [{"loss": times(k)} for k in (1.0, 3.0)],
+        [{"optimizer": keras.optimizers.SGD(s)} for s in (Slower(0.1), Slower(0.01))],
+        [
+            {"optimizer": keras.optimizers.SGD(schedules.ExponentialDecay(0.1, 1, k))}
+            for k in (0.9, 0.1)
+        ],
+        [{"optimizer": keras.optimizers.SGD(k)} for k in (lambda: 0.1, lambda: 0.01)],
+        [
+            {"optimizer": keras.optimizers.SGD(k)}
+            for k in (0.1, schedules.ExponentialDecay(0.1, 1, 0.1))
+        ],
+    ],
+    ids=["attributes of a function", "schedule", "usual schedule", "function", "number"],
+)
+def test_what_a_program_computes_by_is_compared(arguments):
+    def trained(given):
+        keras.utils.set_random_seed(2)
+        model = keras.Sequential([keras.Input((6,)), layers.Dense(1)])
+        model.compile(**{"optimizer": "sgd", "loss": "mse", **given})
+        model.fit(X, Y, epochs=2, verbose=0)
+        return model.get_weights()[0]
+
+    first, second = map(trained, arguments)
+    assert np.abs(first - second).max() > 1e-4

@@ -179,6 +179,28 @@ def test_copies_pickles_and_two_models_of_equal_weights(tmp_path):
     np.testing.assert_allclose(outputs[Cosine], np.cos(2), atol=1e-6)
 
 
+@pytest.mark.parametrize("operations", [jnp, keras.ops])  # a program in the file, and a graph
+def test_models_that_were_saved_can_be_copied_and_pickled(operations, tmp_path):
+    class Sine(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = layers.Dense(2)
+
+        def call(self, x):
+            return operations.sin(self.dense(x))
+
+    x, model = np.ones((3, 2), "float32"), Sine()
+    model(x)
+    model.save(tmp_path / "a.keras")
+    # A class of a function cannot be pickled, so it goes by its module for a while.
+    globals()["_Sine"], Sine.__qualname__ = Sine, "_Sine"
+    for again in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert same(again.predict(x, verbose=0), model.predict(x, verbose=0))
+    again.save(tmp_path / "b.keras")
+    found = keras.models.load_model(tmp_path / "b.keras")
+    assert same(found.predict(x, verbose=0), model.predict(x, verbose=0))
+
+
 def test_steps_of_its_own_are_not_in_the_file(tmp_path):
     class Own(Wave):
         def compute_loss(self, **kwargs):
