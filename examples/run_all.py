@@ -6,7 +6,12 @@ import tempfile
 import time
 from pathlib import Path
 
-SMALL = {"gan.py": ["--steps", "300"]}
+SMALL = {
+    "convnet.py": ["--epochs", "1"],
+    "gan.py": ["--steps", "300"],
+    "series.py": ["--epochs", "2"],
+    "vae.py": ["--epochs", "2"],
+}
 
 for path in sorted(Path(__file__).parent.glob("*.py")):
     if path.name == "run_all.py":

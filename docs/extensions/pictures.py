@@ -1,14 +1,18 @@
 """Draws the pictures of the pages from the code itself, when they are built.
 
 `rooms.svg`: the folders, in their rings, and which import which. `fit.svg`: one `fit`, followed
-from call to call through the files. `seen_*`: models, as the library draws them.
+from call to call through the files. `seen_*`: models, as the library draws them. `example_*`: what
+examples draw.
 """
 
 import ast
 import contextlib
 import io
 import os
+import shutil
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import matplotlib
@@ -230,6 +234,21 @@ def draw_seen(folder):
     terminal.save_svg(str(path), title="model.summary()", unique_id="summary")
 
 
+def draw_example(path):
+    """Keeps the picture that `examples/vae.py` draws, unless it is newer than the script."""
+    script = PACKAGE.parent / "examples" / "vae.py"
+    if path.exists() and path.stat().st_mtime > script.stat().st_mtime:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        paths = os.pathsep.join(
+            [str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+        )
+        environment = {**os.environ, "MPLBACKEND": "agg", "PYTHONPATH": paths}
+        command = [sys.executable, str(script)]
+        subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
+        shutil.copyfile(Path(folder, "vae_output", "vae.png"), path)
+
+
 def write(app):
     """Writes the pictures beside the pages."""
     folder = Path(app.srcdir) / "pictures"
@@ -238,6 +257,7 @@ def write(app):
         draw_rooms(folder / "rooms.svg")
         draw_fit(folder / "fit.svg")
     draw_seen(folder)
+    draw_example(folder / "example_vae.png")
 
 
 def setup(app):
