@@ -335,6 +335,11 @@ def test_a_model_that_holds_one_is_saved_and_loaded(saved, tmp_path):
     assert same(again.predict(given, verbose=0), outer.predict(given, verbose=0))
     with pytest.raises(NotImplementedError, match=r"copy.deepcopy"):
         keras.models.clone_model(found)
+    cls = type(saved[0])
+    known = {cls.__name__: cls, **{type(k).__name__: type(k) for k in saved[0].layers}}
+    with_class = keras.models.load_model(tmp_path / "b.keras", custom_objects=known)
+    assert type(with_class.layers[1]) is cls
+    assert same(with_class.predict(given, verbose=0), outer.predict(given, verbose=0))
 
 
 def test_it_is_exported_and_has_gradients_in_inference(saved, tmp_path):
