@@ -537,8 +537,13 @@ def copying() -> Iterator[None]:
         _copied.reset(token)
 
 
+def is_copying() -> bool:
+    """Says whether the configs that are read now were made in this process, by `copying`."""
+    return _copied.get() is not None
+
+
 def _function_envelope(function: Callable) -> Any:
-    if _copied.get() is not None:
+    if is_copying():
         return function  # which may have no name
     name = get_registered_name(function)
     if _builtins.get("activations", {}).get(name) is function:

@@ -57,6 +57,8 @@ class Module:
     _part_paths: Mapping[Any, str] | None = None
     # Whether files have the attribute `layers` before the others.
     _saves_layers_first: bool = False
+    # The class by which files call it in a list, if it stands for a class that is not there.
+    _class_in_files: str | None = None
 
     @property
     def name(self) -> str:
@@ -475,7 +477,8 @@ def _opened(place: str, container: Any, inside: tuple[int, ...] = ()) -> list[tu
         if type(item) in _PLAIN:
             continue
         if isinstance(item, Module):
-            name = naming.claim(naming.to_snake_case(type(item).__name__), taken)
+            kind = item._class_in_files or type(item).__name__
+            name = naming.claim(naming.to_snake_case(kind), taken)
             found.append((f"{place}/{name}", item))
         elif not isinstance(item, _CONTAINERS):
             found.append((place, item))

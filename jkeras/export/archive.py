@@ -230,7 +230,7 @@ class ExportArchive:
             "date": datetime.datetime.now().strftime("%Y-%m-%d"),
             "endpoints": {name: p.description() for name, p in self._endpoints.items()},
             "weights": {
-                key: {"dtype": v.variable_dtype, "trainable": v.trainable}
+                key: {"dtype": programs.dtype_of(v), "trainable": v.trainable}
                 for v, key in self._keys.items()
             },
             "collections": {

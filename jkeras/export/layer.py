@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any, Self
 
 import jax
-import jax.numpy as jnp
 
 from jkeras.base import registry
 from jkeras.core import scope
 from jkeras.core.layer import Layer
 from jkeras.export.archive import load
+from jkeras.initializers import Constant
 
 
 class TFSMLayer(Layer):
@@ -74,7 +74,7 @@ class TFSMLayer(Layer):
             if key in used:
                 self._by_key[key] = self.add_weight(
                     shape=array.shape,
-                    initializer=lambda shape, dtype, array=array: jnp.asarray(array),
+                    initializer=Constant(array),
                     dtype=array.dtype.name,
                     trainable=key in artifact.trainable,
                     autocast=False,
@@ -118,10 +118,10 @@ class TFSMLayer(Layer):
         """Makes the layer from a config, if the user has said that configs may name files.
 
         Raises:
-            ValueError: If `TFSMLayer` is not among the `custom_objects`.
+            ValueError: If `TFSMLayer` is not among the `custom_objects`, and no model is cloned.
         """
         with registry.CustomObjectScope(custom_objects):
-            if registry.custom_object("TFSMLayer") is not cls:
+            if not registry.is_copying() and registry.custom_object("TFSMLayer") is not cls:
                 raise ValueError(
                     "Not allowed: a config names the file of a TFSMLayer, and a file that is "
                     "loaded shall not say which others are read. If you know where it comes from, "

@@ -56,6 +56,13 @@ class Program:
     draws: bool
     names: tuple[str, ...] = ()
 
+    def __reduce__(self) -> tuple:
+        data = self.to_bytes(derivatives=1)
+        return Program.from_bytes, (data, self.description(), "a pickle", jax.__version__)
+
+    def __deepcopy__(self, _: Any) -> Self:
+        return self
+
     def call(self, weights: Mapping[str, Any], *args: Any, key: Any = None) -> tuple[Any, Any]:
         """Returns the outputs, and the new values of weights by their keys.
 
@@ -316,6 +323,11 @@ def _symbolic(arguments: Any, pattern: str) -> tuple:
         return _struct(x, jax.export.symbolic_shape(",".join(words), scope=symbols))
 
     return tuple(jax.tree.map(spec, tuple(arguments)))
+
+
+def dtype_of(variable: Variable) -> str:
+    """Returns the dtype of a variable's array: of float64, float32 unless JAX has 64 bits."""
+    return jax.dtypes.canonicalize_dtype(variable.variable_dtype).name
 
 
 # ------------------------------------------------------------------ what it is called on

@@ -82,9 +82,24 @@ class RecordedWeight(Layer):
             weight_name=variable.root_name,
             **given,
         )
-        node.weight = variable
-        node._own_weights = [variable]
+        node.share(variable)
         return node
+
+    def share(self, variable: Variable) -> None:
+        """Gives a weight of another layer from now on.
+
+        Raises:
+            ValueError: If it has another shape or dtype than this layer's.
+        """
+        own, given = self.weight, variable
+        if (own.shape, own.variable_dtype) != (given.shape, given.variable_dtype):
+            raise ValueError(
+                f"The weight {given.path!r} has the shape {given.shape} and the dtype "
+                f"{given.variable_dtype}, and the graph reads one of {own.shape} and "
+                f"{own.variable_dtype}."
+            )
+        self.weight = variable
+        self._own_weights = [variable]
 
     def call(self) -> Any:
         """Returns the weight."""

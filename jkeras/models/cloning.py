@@ -134,7 +134,7 @@ def _cloned(
         return new
     if found.recorded and (input_tensors, clone_function, call_function) == (None, None, None):
         copy: Any = _same(model)
-        copy._restore(model._describe_for_file()["places"])
+        copy._restore(model._describe_for_file().get("places", {}))
         return copy
     return _clone_graph(model, found, input_tensors, clone, call_function)
 

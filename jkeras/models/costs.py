@@ -77,9 +77,13 @@ def _of_call(call: graph.Call, batch_size: int) -> Cost:
 
 
 def of_model(model: Any, batch_size: int) -> Cost | None:
-    """Measures a whole model: one program, in which XLA has joined the layers."""
+    """Measures a whole model: one program, in which XLA has joined the layers.
+
+    Returns:
+        None if nothing tells what it is called on, or it takes strings, or runs layers on the host.
+    """
     specs = _specs(model)
-    if specs is None:
+    if specs is None or model.on_host:
         return None
     inputs = jax.tree.map(lambda x: _data(x, batch_size), specs)
 
@@ -211,7 +215,8 @@ def program(self: Any, x: Any = None, stage: str = "stablehlo", training: bool =
         `memory` has bytes.
 
     Raises:
-        ValueError: If the stage is unknown, or nothing tells what the model is called on.
+        ValueError: If the stage is unknown, nothing tells what the model is called on, or it takes
+            strings or runs layers on the host.
 
     Example:
         >>> import jkeras as keras
@@ -224,6 +229,11 @@ def program(self: Any, x: Any = None, stage: str = "stablehlo", training: bool =
     """
     if stage not in _STAGES:
         raise ValueError(f"Unknown stage {stage!r}{nearest(stage, _STAGES)}: one of {_STAGES}.")
+    if self.on_host:
+        raise ValueError(
+            f"The model {self.name!r} takes strings, or runs layers on the host, which no program "
+            "of XLA does. Look at the model that begins behind these layers."
+        )
     if x is None:
         specs = _specs(self)
         if specs is None:

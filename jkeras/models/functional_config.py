@@ -271,8 +271,9 @@ class _Reader:
                 self._ready.append(key)
 
     def _fill(self, value: Any) -> Any:
-        if isinstance(value, list):
-            return [self._fill(v) for v in value]
+        if isinstance(value, (list, tuple)):  # a tuple where the config has never been JSON
+            made = [self._fill(v) for v in value]
+            return tuple(made) if isinstance(value, tuple) else made
         if isinstance(value, Mapping):
             if value.get("class_name") == "__keras_tensor__":
                 return self._tensor(*value["config"]["keras_history"])
@@ -341,7 +342,7 @@ def make_layer(entry: Mapping[str, Any]) -> Layer:
 
 def _histories(value: Any) -> Iterable[list[Any]]:
     """Yields where the tensors in a call's arguments come from."""
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         for item in value:
             yield from _histories(item)
     elif isinstance(value, Mapping):

@@ -414,7 +414,10 @@ def describe_for_file(self: Any) -> dict[str, Any]:
         if found is None or not found.recorded or not self._part_paths:
             return {}
         names = functional_config.names_in(found)
-        places = {names[id(k)]: [v, None, None] for k, v in self._part_paths.items()}
+        owners = _owners(self)
+        places = {
+            names[id(k)]: [v, None, _number(k, owners.get(v))] for k, v in self._part_paths.items()
+        }
         return {"places": places}
     now, before = fingerprint(self), self.__dict__.get("_written_graph")
     if before is None or now is None or before.fingerprint != now:
@@ -483,3 +486,24 @@ def restore(self: Any, places: Mapping[str, Any]) -> None:
     by_name = {layer.name: layer for layer in self.layers}
     self._graph = dataclasses.replace(self._graph, recorded=True)
     self._part_paths = {by_name[k]: str(v[0]) for k, v in places.items() if k in by_name}
+    owners = _owners(self)
+    for name, (path, _, number) in places.items():
+        node, owner = by_name.get(name), owners.get(str(path))
+        if isinstance(node, RecordedWeight) and owner is not None and isinstance(number, int):
+            shared = owner._saved_variables()
+            if 0 <= number < len(shared):
+                node.share(shared[number])
+
+
+def _owners(model: Any) -> dict[str, Layer]:
+    """Returns the layers whose weights a graph may read besides calling them, by their paths."""
+    walked = parts.walk(model)
+    return {p.path: p.layer for p in walked if p.path and not isinstance(p.layer, RecordedWeight)}
+
+
+def _number(node: Any, owner: Layer | None) -> int | None:
+    """Returns which of another layer's weights a node gives; None if it is no such node."""
+    if owner is None or not isinstance(node, RecordedWeight):
+        return None
+    numbers = (i for i, v in enumerate(owner._saved_variables()) if v is node.weight)
+    return next(numbers, None)

@@ -86,6 +86,7 @@ class TracedModel(_Holder, Model):
             autocast=False,
         )
         self.saved_programs, self._saved_as = saved_programs, dict(saved_as)
+        self._class_in_files = str(saved_as["class_name"])
         self._by_key: dict[str, Variable] = {}
         self._places = {}
         holders: dict[str, Any] = {}

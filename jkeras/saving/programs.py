@@ -182,7 +182,7 @@ def _describe(variable: Variable) -> dict[str, Any]:
         "name": variable.root_name,
         "path": variable.path,
         "shape": list(variable.shape),
-        "dtype": variable.variable_dtype,
+        "dtype": programs.dtype_of(variable),
         "made_trainable": variable.made_trainable,
         "trainable": variable.trainable,
         "is_weight": variable.is_weight,

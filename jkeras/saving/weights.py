@@ -153,6 +153,7 @@ def plan(
     result, skipped, known = Plan(), set(map(id, skip)), {""}
     files = {layer: place for layer, (place, _) in (places or {}).items()}
     numbers = {layer: number for layer, (_, number) in (places or {}).items()}
+    has_parts = any(not path and number is not None for path, number in (places or {}).values())
     for _, path, layer, _ in parts.walk(model, files):
         known.add(path)
         if id(layer) in skipped:
@@ -164,6 +165,8 @@ def plan(
             result.call(functools.partial(layer.load_own_variables, StoredArrays(group)))
             continue
         variables = layer._saved_variables()
+        if layer is model and has_parts and not variables:
+            continue  # the weights that were its own are those of its parts
         datasets, number = numbered(group), numbers.get(layer)
         if number is not None:
             datasets = datasets[number : number + 1]

@@ -1,3 +1,5 @@
+import copy
+import pickle
 import subprocess
 import sys
 import zipfile
@@ -228,6 +230,31 @@ def test_a_layer_of_a_file_computes_and_is_trained(folder):
     assert all(changed)  # the averages as well
     frozen = layers.TFSMLayer(folder / "model", trainable=False)
     assert not frozen.trainable_weights
+
+
+def test_layers_of_files_are_copied_pickled_and_cloned(folder):
+    keras.Sequential([keras.Input((3,)), layers.Dense(2)]).export(folder / "a", verbose=False)
+    model = keras.Sequential([keras.Input((3,)), layers.TFSMLayer(folder / "a"), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x, y = np.ones((4, 3)), np.ones((4, 1))
+    model.fit(x, y, verbose=0)
+    clone = keras.models.clone_model(model)
+    (folder / "a").unlink()
+    copies = [copy.deepcopy(model), pickle.loads(pickle.dumps(model)), clone]
+    clone.set_weights(model.get_weights())
+    for one in (*copies, model):
+        one.fit(x, y, verbose=0)
+    for one in copies:
+        np.testing.assert_array_equal(one.predict(x, verbose=0), model.predict(x, verbose=0))
+
+
+@pytest.mark.filterwarnings("ignore:Explicitly requested dtype float64")
+def test_float64_is_float32_where_jax_has_no_more(folder):
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(2, dtype="float64")])
+    model.export(folder / "a", verbose=False)
+    x = np.ones((2, 3), "float32")
+    outputs = keras.export.load(folder / "a").serve(x)
+    np.testing.assert_array_equal(outputs, model.predict(x, verbose=0))
 
 
 def test_a_config_does_not_say_which_files_are_read(folder):

@@ -307,3 +307,23 @@ def test_a_fixed_batch_size_takes_data_of_any_length(kind):
     assert model.predict(x, batch_size=4, verbose=0).shape == y.shape
     assert np.isfinite(model.evaluate(x, y, batch_size=4, verbose=0))
     assert model.train_on_batch(x[:4], y[:4]) >= 0
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: x[:, None],
+        lambda x: x[..., 1:],
+        lambda x: layers.Add()((x, 2 * x)),
+        lambda x: keras.ops.concatenate((x, x), axis=-1),
+        lambda x: keras.ops.pad(x, ((0, 0), (1, 2))),
+        lambda x: layers.LSTM(1)(x[:, :, None], initial_state=(x[:, :1], x[:, 1:2])),
+    ],
+)
+def test_a_config_holds_tuples_that_were_never_json(call):
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, call(inputs))
+    again = keras.Model.from_config(model.get_config())
+    again.set_weights(model.get_weights())
+    x = np.arange(6.0).reshape(2, 3)
+    np.testing.assert_array_equal(again(x), model(x))

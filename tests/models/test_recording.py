@@ -259,6 +259,68 @@ def test_a_functional_subclass_without_its_class(tmp_path):
     check_same(loaded.predict(nets.X, verbose=0), model.predict(nets.X, verbose=0))
 
 
+class Own(keras.Model):
+    """A model with weights of its own: one of its `__init__`, one of its `build`."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale, self.dense = keras.Variable(np.full((3, 2), 3.0)), layers.Dense(2)
+
+    def build(self, input_shape):
+        self.shift = self.add_weight(shape=(2,), initializer="ones")
+        self.dense.build((None, 2))
+
+    def call(self, x):
+        return self.dense(ops.matmul(x[:, :3], self.scale) + self.shift)
+
+
+class Tied(keras.Model):
+    """A model that reads weights of layers that it also calls, one of them inside of another."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = layers.Dense(4)
+        self.inner = keras.Sequential([layers.Dense(3), layers.Dense(4)])
+
+    def call(self, x):
+        y = ops.matmul(self.inner(self.first(x)), ops.transpose(self.first.kernel))
+        self.add_loss(ops.sum(ops.square(self.inner.layers[0].kernel)))
+        return y
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_weight_that_is_read_twice_stays_one_weight(name, tmp_path):
+    x = np.random.default_rng(0).normal(size=(4, 5)).astype("float32")
+    model, targets = trained(Tied, x)
+    model.save(tmp_path / name)
+    found = keras.models.load_model(tmp_path / name)
+    found.save(tmp_path / f"again-{name}")
+    again = keras.models.load_model(tmp_path / f"again-{name}")
+    clone = keras.models.clone_model(found)
+    for one in (found, again, clone):
+        assert len(one.trainable_weights) == len(model.trainable_weights) == 6
+    check_trains_alike([model, found, again], x, targets)
+
+
+class NoWeights(keras.Model):
+    def call(self, x):
+        return ops.where(x > 0, x, -np.inf)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("cls", [Own, NoWeights])
+def test_models_with_weights_of_their_own_and_with_none(cls, name, tmp_path):
+    x, model = np.random.default_rng(0).normal(size=(4, 5)).astype("float32"), cls()
+    model(x)
+    model.save(tmp_path / name)
+    found = keras.models.load_model(tmp_path / name)
+    copy = keras.models.clone_model(found)
+    copy.set_weights(found.get_weights())
+    for one in (found, copy):
+        check_same(one(x), model(x))
+        assert len(one.trainable_weights) == len(model.trainable_weights)
+
+
 def test_damaged_graphs(tmp_path):
     model = nets.Loop()
     model(nets.X)
@@ -312,6 +374,16 @@ def test_a_profile(capsys):
     counts = [float(n) * {"k": 1e3, "M": 1e6}[unit] for n, unit in words]
     assert counts[0] == pytest.approx(3 * counts[1], rel=0.02)
     assert lines[-1].startswith(" Whole model, batches of 16: FLOPs ")
+
+
+def test_strings_have_no_profile_and_no_program(capsys):
+    inputs = keras.Input((), dtype="string")
+    numbers = layers.StringLookup(vocabulary=["a", "b"])(inputs)
+    model = keras.Model(inputs, layers.Embedding(9, 2)(numbers))
+    model.summary(profile=True)
+    assert "FLOPs -" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="takes strings"):
+        model.program()
 
 
 def test_colours_in_a_terminal_and_none_elsewhere(capsys, monkeypatch):

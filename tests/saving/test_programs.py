@@ -179,6 +179,23 @@ def test_copies_pickles_and_two_models_of_equal_weights(tmp_path):
     np.testing.assert_allclose(outputs[Cosine], np.cos(2), atol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:Explicitly requested dtype float64")
+def test_float64_is_float32_where_jax_has_no_more(tmp_path):
+    class Sine(keras.Model):
+        def __init__(self):
+            super().__init__(dtype="float64")
+            self.dense = layers.Dense(2, dtype="float64")
+
+        def call(self, x):
+            return jnp.sin(self.dense(x))
+
+    x, model = np.ones((3, 2), "float32"), Sine()
+    model(x)
+    model.save(tmp_path / "a.keras")
+    found = keras.models.load_model(tmp_path / "a.keras")
+    assert same(found.predict(x, verbose=0), model.predict(x, verbose=0))
+
+
 @pytest.mark.parametrize("operations", [jnp, keras.ops])  # a program in the file, and a graph
 def test_models_that_were_saved_can_be_copied_and_pickled(operations, tmp_path):
     class Sine(keras.Model):
@@ -318,6 +335,11 @@ def test_a_model_that_holds_one_is_saved_and_loaded(saved, tmp_path):
     assert same(again.predict(given, verbose=0), outer.predict(given, verbose=0))
     with pytest.raises(NotImplementedError, match=r"copy.deepcopy"):
         keras.models.clone_model(found)
+    cls = type(saved[0])
+    known = {cls.__name__: cls, **{type(k).__name__: type(k) for k in saved[0].layers}}
+    with_class = keras.models.load_model(tmp_path / "b.keras", custom_objects=known)
+    assert type(with_class.layers[1]) is cls
+    assert same(with_class.predict(given, verbose=0), outer.predict(given, verbose=0))
 
 
 def test_it_is_exported_and_has_gradients_in_inference(saved, tmp_path):
