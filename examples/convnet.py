@@ -19,7 +19,7 @@ x, x_test = x[..., None], x_test[..., None]  # bytes: the model scales them
 def block(filters):
     return [
         layers.Conv2D(filters, 3, padding="same", use_bias=False),
-        layers.BatchNormalization(),
+        layers.BatchNormalization(momentum=0.9),  # there are few steps to average over
         layers.ReLU(),
         layers.MaxPooling2D(),
     ]

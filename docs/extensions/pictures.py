@@ -240,10 +240,8 @@ def draw_example(path):
     if path.exists() and path.stat().st_mtime > script.stat().st_mtime:
         return
     with tempfile.TemporaryDirectory() as folder:
-        paths = os.pathsep.join(
-            [str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-        )
-        environment = {**os.environ, "MPLBACKEND": "agg", "PYTHONPATH": paths}
+        environment = {**os.environ, "MPLBACKEND": "agg", "PYTHONPATH": str(PACKAGE.parent)}
+        environment.pop("JAX_DISABLE_MOST_OPTIMIZATIONS", None)  # the script trains for a while
         command = [sys.executable, str(script)]
         subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
         shutil.copyfile(Path(folder, "vae_output", "vae.png"), path)
