@@ -21,6 +21,7 @@ from jkeras.layers.core import Input
 from jkeras.layers.recorded import AddLoss, GetMask, RecordedConstant, RecordedWeight, SetMask
 from jkeras.models import functional_config, name_stacks
 from jkeras.models.sharing import fingerprint
+from jkeras.saving.graphs import own_steps
 
 # Constants of a graph are written as text: larger ones belong into weights.
 _MOST_NUMBERS = 10**6
@@ -427,13 +428,11 @@ def describe_for_file(self: Any) -> dict[str, Any]:
     is_built = optimizer is not None and optimizer.built
     trained = optimizer._trainable_variables if is_built else self.trainable_variables
     paths = {v: path for path, v in parts.named_variables(self).items()}
-    base: Any = next(c for c in type(self).__mro__ if registry.is_builtin(c))
-    own = [n for n in _STEPS if getattr(type(self), n, None) is not getattr(base, n, None)]
     return {
         "model": before.model,
         "places": before.places,
         "trained": [paths[v] for v in trained],
-        "own_steps": own,
+        "own_steps": own_steps(self),
     }
 
 
@@ -476,9 +475,6 @@ def copied_twin(self: Any, config: Mapping[str, Any]) -> Any:
         for variable, source in zip(mine.variables, its.variables, strict=True):
             variable.set_cell(source.cell())
     return copy
-
-
-_STEPS = ("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
 
 
 def restore(self: Any, places: Mapping[str, Any]) -> None:

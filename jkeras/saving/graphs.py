@@ -19,6 +19,7 @@ from jkeras.saving.archive import Archive, parse_json
 _log = logging.getLogger("jkeras")
 MEMBER = "graph.json"
 _VERSION = 1
+_STEPS = ("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
 
 
 def describe(model: Any) -> dict[str, Any] | None:
@@ -33,6 +34,12 @@ def describe(model: Any) -> dict[str, Any] | None:
         return None
     # As it is read: JSON has no tuples.
     return json.loads(json.dumps({"version": _VERSION, **found})) if found else None
+
+
+def own_steps(model: Any) -> list[str]:
+    """Returns the steps that a model's class has written itself, which no file holds."""
+    base: Any = next(c for c in type(model).__mro__ if registry.is_builtin(c))
+    return [n for n in _STEPS if getattr(type(model), n, None) is not getattr(base, n, None)]
 
 
 def read(members: Archive) -> dict[str, Any] | None:

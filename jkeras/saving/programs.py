@@ -21,13 +21,13 @@ from jkeras.core.layer import Layer
 from jkeras.core.variable import Variable
 from jkeras.export import archive, programs
 from jkeras.saving.archive import MAX_JSON_BYTES, Archive, parse_json
+from jkeras.saving.graphs import own_steps
 from jkeras.saving.npy import read_array, write_array
 
 _log = logging.getLogger("jkeras")
 FOLDER = "program"
 _TABLE = f"{FOLDER}/program.json"
 _KINDS = ("infer", "train")
-_STEPS = ("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
 # Numbers that are no weights, such as the states of seeds, are few.
 _MAX_ARRAYS = 64 * 2**20
 
@@ -114,7 +114,7 @@ def write(model: Any) -> dict[str, bytes]:
         "date": datetime.datetime.now().strftime("%Y-%m-%d"),
         "name": model.name,
         "dtype": registry.serialize_keras_object(model.dtype_policy),
-        "own_steps": _own_steps(model),
+        "own_steps": own_steps(model),
         "parts": [],
     }
     members: dict[str, bytes] = {}
@@ -168,11 +168,6 @@ class _Made:
 
     def __init__(self, fingerprint: Any, members: dict[str, bytes]):
         self.fingerprint, self.members = fingerprint, members
-
-
-def _own_steps(model: Any) -> list[str]:
-    base: Any = next(c for c in type(model).__mro__ if registry.is_builtin(c))
-    return [n for n in _STEPS if getattr(type(model), n, None) is not getattr(base, n, None)]
 
 
 def _describe(variable: Variable) -> dict[str, Any]:
