@@ -470,7 +470,8 @@ class Session:
             layout = self.layout()
             specs = tuple((a.shape[1:], np.dtype(a.dtype)) for a in leaves)
             eager = self.model.run_eagerly
-            key = (mode, structure, specs, *map(tuple, (layout.flags, layout.trainable)), eager)
+            flags = tuple(layout.flags), tuple(layout.trainable), eager
+            key = (mode, structure, specs, *flags, getattr(self.optimizer, "schedules_set", 0))
             program = layout.programs.get(key)
             if program is None:
                 make = hooks.program_parts if own else _standard_parts
@@ -560,7 +561,7 @@ class Session:
 
     def cells(self, outside: Mapping[str, Variable]) -> Cells:
         """Returns the cells of training; draws the key of the steps if there is none yet."""
-        layout, key = self.layout(), tuple(outside)
+        layout, key = self.layout(), (tuple(outside), getattr(self.optimizer, "schedules_set", 0))
         if key not in layout.cells:
             layout.cells[key] = Cells(layout, self.optimizer, outside)
         if self.rng is None:

@@ -101,6 +101,7 @@ class Optimizer(cells.Remembers):
         self._forget()
         self._iterations = self.add_variable((), dtype="int32", name="iteration")
         self._learning_rate: Any = None
+        self.schedules_set = 0  # programs hold their schedule
         self._set_learning_rate(learning_rate)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -518,6 +519,7 @@ class Optimizer(cells.Remembers):
             with scope.root_names((self.name,)):
                 value = Variable(value, dtype=dtype, trainable=False, name="learning_rate")
             self._fixed["learning_rate", None] = value
+        self.schedules_set += callable(value)
         self._learning_rate = value
 
     lr = arguments.old_name("lr", "learning_rate")

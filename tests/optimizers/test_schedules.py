@@ -166,3 +166,16 @@ def test_numbers_of_all_kinds_are_numbers(kind):
         weight = Variable(np.ones(1, "f4"), name="w")
         optimizer.apply([np.ones(1)], [weight])
         assert weight.numpy().item() == 0.5
+
+
+def test_a_schedule_that_is_set_after_a_fit_is_followed():
+    x = np.random.default_rng(0).normal(size=(32, 2)).astype("float32")
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.Adam(0.05), "mse")
+    model.fit(x, x[:, :1], verbose=0)
+    before = model.get_weights()[0]
+    for rate in (0.0, 0.1):
+        schedule = keras.optimizers.schedules.PiecewiseConstantDecay([1000], [rate, rate])
+        model.optimizer.learning_rate = schedule
+        model.fit(x, x[:, :1], verbose=0)
+        assert (np.abs(model.get_weights()[0] - before).max() > 0) == (rate > 0)
