@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import jkeras as keras
 from jkeras import optimizers
 from jkeras.core.variable import Variable
 from jkeras.optimizers import schedules as s
