@@ -381,6 +381,8 @@ def softmax(x: ArrayLike, axis: Axis = -1) -> jax.Array:
         >>> keras.activations.softmax([0.0, 0.0, 0.0, 0.0]).tolist()
         [0.25, 0.25, 0.25, 0.25]
     """
+    x = jnp.asarray(x)
+    x = x if jnp.issubdtype(x.dtype, jnp.inexact) else x.astype(jnp.result_type(float))
     return _softmax(x, tuple(axis) if isinstance(axis, list) else axis)
 
 

@@ -87,6 +87,9 @@ class Initializer(registry.Configurable):
     seed: Any = None
     _own_seed: int | None = None
 
+    def __init__(self) -> None:
+        pass  # it takes no arguments, which the signature says
+
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
         """Draws an array with a key."""
         raise NotImplementedError(f"{type(self).__name__} has neither __call__ nor sample.")
