@@ -413,11 +413,12 @@ class FullyShardedDataParallel(_Splits):
     Example:
         >>> import jkeras as keras
         >>> mesh = keras.distribution.DeviceMesh((1,), ["batch"], ["cpu:0"])
-        >>> with keras.distribution.FullyShardedDataParallel(mesh).scope():
+        >>> parallel = keras.distribution.FullyShardedDataParallel(mesh)
+        >>> with parallel.scope():
         ...     layer = keras.layers.Dense(64)
         ...     layer.build((None, 32))
-        >>> layer.kernel.value.sharding.spec
-        P(None, 'batch')
+        >>> parallel.get_variable_layout(layer.kernel).axes
+        (None, 'batch')
     """
 
     def __init__(
@@ -457,8 +458,8 @@ class ModelParallel(_Splits):
         >>> with parallel.scope():
         ...     layer = keras.layers.Dense(4)
         ...     layer.build((None, 2))
-        >>> layer.kernel.value.sharding.spec
-        P(None, 'model')
+        >>> parallel.get_variable_layout(layer.kernel).axes
+        (None, 'model')
     """
 
     def __init__(
