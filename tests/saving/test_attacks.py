@@ -206,6 +206,8 @@ def test_a_builtin_is_not_also_registered(saved):
 
 
 def test_what_is_registered_does_not_take_a_builtins_place(saved):
+    before = dict(keras.saving.get_custom_objects())
+
     @keras.saving.register_keras_serializable(name="Dense")
     class Other(layers.Layer):
         pass
@@ -214,6 +216,7 @@ def test_what_is_registered_does_not_take_a_builtins_place(saved):
         loaded = keras.models.load_model(saved["keras"])
     finally:
         keras.saving.get_custom_objects().clear()
+        keras.saving.get_custom_objects().update(before)
     assert type(loaded.layers[-1]) is layers.Dense
 
 

@@ -321,9 +321,13 @@ class Net(keras.Model):
 
 @pytest.fixture(autouse=True)
 def own_names():
+    """A class that a test registers is not registered in the next one."""
+    known = keras.saving.get_custom_objects(), registry._registered_names
+    before = [dict(names) for names in known]
     yield
-    keras.saving.get_custom_objects().clear()
-    registry._registered_names.clear()  # a class of this file is not registered in the next test
+    for names, earlier in zip(known, before, strict=True):
+        names.clear()
+        names.update(earlier)
 
 
 @pytest.mark.parametrize("name", FORMATS)
