@@ -38,7 +38,8 @@ def train(distribution):
     model.compile("adam", loss, metrics=["accuracy"])
     history = model.fit(x, y, batch_size=64, epochs=3, verbose=0)
     if jax.process_index() == 0:
-        print(type(distribution).__name__, [f"{loss:.6f}" for loss in history.history["loss"]])
+        name = "one device" if distribution is None else type(distribution).__name__
+        print(name, [f"{loss:.6f}" for loss in history.history["loss"]])
     return model
 
 
