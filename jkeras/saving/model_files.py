@@ -115,8 +115,7 @@ def save_model(
                 "When using `zipped=False`, the `filepath` argument should not end in `.keras`. "
                 f"Received: filepath={filepath}"
             )
-        _check_replaceable(path)
-        with atomic.writing_folder(path, overwrite) as folder:
+        with atomic.writing_folder(path, _OF_MODELS.fullmatch, overwrite) as folder:
             keras_format.write_folder(model, folder, include_optimizer)
     elif path.suffix == ".keras":
         with atomic.writing(path, overwrite) as file:
@@ -432,28 +431,6 @@ def _as_path(filepath: Any) -> Path:
         what = "has a null character" if name else "is empty"
         raise ValueError(f"`filepath` {what}. Give the name of a file.")
     return Path(name).expanduser()
-
-
-def _check_replaceable(path: Path) -> None:
-    """Refuses a folder to whose place a model's would come, if there is anything else in it.
-
-    Raises:
-        FileExistsError: If it holds what no model wrote: that would be deleted.
-    """
-    if not path.exists():
-        return
-    if path.resolve() in (here := Path.cwd(), *here.parents):
-        raise FileExistsError(
-            f"Cannot save to {str(path)!r}: it takes the place of the folder in which this program "
-            "runs. Choose a new name, or a file's with the suffix `.keras`."
-        )
-    names = sorted(os.listdir(path)) if path.is_dir() else [path.name]
-    other = [name for name in names if not _OF_MODELS.fullmatch(name)]
-    if other:
-        raise FileExistsError(
-            f"Cannot save to {str(path)!r}: it takes the place of what is there, and {other[:3]} "
-            "would be deleted. Choose a new name, or a file's with the suffix `.keras`."
-        )
 
 
 def _existing(filepath: str | os.PathLike) -> Path:
