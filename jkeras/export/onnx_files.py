@@ -217,7 +217,7 @@ def _example(x: Any, batch: int, generator: Any) -> np.ndarray:
 def _report(path: Path, names: Any, args: Any, proto: Any, check: bool) -> str:
     lines = [f"Saved artifact at '{path}': ONNX, {len(proto.graph.node)} nodes.", ""]
     for name, x in zip(names, jax.tree.leaves(args), strict=True):
-        lines.append(f"* Input '{name}': {archive._text(x)}")
+        lines.append(f"* Input '{name}': {archive.text_of(x)}")
     lines += [f"* Output '{o.name}'" for o in proto.graph.output]
     if check:
         lines.append(f"onnxruntime computes the same for batches of {_BATCHES}.")
