@@ -279,17 +279,16 @@ class BackupAndRestore(Callback):
             later = files and files[0].stat().st_mtime > backup_shards.written_at(sharded)
             files.insert(1 if later else 0, sharded)
         for path in files:
-            if path.exists():
-                try:
-                    reader = backup_shards if path == sharded else backup_file
-                    header, state = reader.read(path)
-                except Exception as error:  # whatever a damaged file leads to
-                    problem = problem or error
-                    continue
-                if problem is not None:
-                    warnings.warn(f"{problem}. Going on from {path.name}.", stacklevel=2)
-                self._compare(header)
-                return state
+            try:
+                reader = backup_shards if path == sharded else backup_file
+                header, state = reader.read(path)
+            except Exception as error:  # whatever a damaged file leads to
+                problem = problem or error
+                continue
+            if problem is not None:
+                warnings.warn(f"{problem}. Going on from {path.name}.", stacklevel=2)
+            self._compare(header)
+            return state
         if problem is not None:
             raise ValueError(
                 f"The backup in {self.backup_dir} cannot be read: {problem}. Delete the folder to "

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 
 from jkeras.base.extras import missing
+from jkeras.callbacks.console import say
 from jkeras.callbacks.every_batches import EveryBatches, check_frequency
 from jkeras.callbacks.monitor import MonitorCallback
 from jkeras.core import placement
@@ -74,6 +75,7 @@ class OrbaxCheckpoint(MonitorCallback):
         self.max_to_keep, self.save_on_background = max_to_keep, save_on_background
         self._every = None if save_freq == "epoch" else EveryBatches(int(save_freq))
         self._batches = 0
+        self._goes_on = False  # what an interrupted training wrote last may be written again
         options = orbax.CheckpointManagerOptions(
             max_to_keep=max_to_keep, enable_async_checkpointing=save_on_background, create=True
         )
@@ -84,10 +86,20 @@ class OrbaxCheckpoint(MonitorCallback):
         """The numbers of the checkpoints: of epochs, or of batches, counted from 0."""
         return sorted(self._manager.all_steps())
 
+    def get_state(self) -> dict[str, Any]:
+        every = None if self._every is None else self._every.state
+        return {"best": self.best, "batches": self._batches, "every": every}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.best, self._batches, self._goes_on = state["best"], state["batches"], True
+        if self._every is not None and state["every"] is not None:
+            self._every.state = state["every"]
+
     def steps_ahead(self, mode: str, batch: int) -> int | None:
         return self._every.left if self._every is not None and mode == "train" else None
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._goes_on = False
         if self.save_best_only:
             super().on_train_begin(logs)
 
@@ -119,9 +131,11 @@ class OrbaxCheckpoint(MonitorCallback):
             tree = {k: v for k, v in tree.items() if k.endswith("trainable_variables")}
         tree = {k: v for k, v in tree.items() if v}
         _rename(tree, self.model.optimizer.name, _OPTIMIZER)
+        if self._goes_on and step in self.steps:
+            self._manager.delete(step)
         self._manager.save(step, args=orbax.args.StandardSave(tree), force=True)
         if self.verbose:
-            print(f"\nSaved checkpoint {step} to {self.directory}")  # noqa: T201
+            say(f"\nSaved checkpoint {step} to {self.directory}")
 
     def restore(self, model: Any = None, step: int | None = None) -> None:
         """Sets a model's variables to those of a checkpoint.

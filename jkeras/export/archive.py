@@ -251,13 +251,14 @@ class ExportArchive:
         for name, program in self._endpoints.items():
             lines.append(f"* Endpoint '{name}'")
             for i, argument in enumerate(program.arguments):
-                lines.append(f"  args_{i}: {_text(argument)}")
+                lines.append(f"  args_{i}: {text_of(argument)}")
             outputs = jax.tree.unflatten(program.exported.out_tree, program.exported.out_avals)
-            lines += [f"Output: {_text(outputs[0] if program.writes else outputs)}", ""]
+            lines += [f"Output: {text_of(outputs[0] if program.writes else outputs)}", ""]
         return "\n".join(lines)
 
 
-def _text(tree: Any) -> str:
+def text_of(tree: Any) -> str:
+    """Returns the dtypes and shapes in a structure of arrays."""
     words = jax.tree.map(lambda x: f"{x.dtype}[{','.join(map(str, x.shape))}]", tree)
     return str(words).replace("'", "")
 
@@ -399,7 +400,7 @@ def _fitting(program: programs.Program, args: tuple) -> Any:
     wanted = program.arguments
     given: Any = jax.tree.structure(args)
     if given != jax.tree.structure(wanted):
-        raise ValueError(f"The endpoint is called on {_text(wanted)}, got the structure {given}.")
+        raise ValueError(f"The endpoint is called on {text_of(wanted)}, got the structure {given}.")
     return jax.tree.map(lambda a, w: np.asarray(a, w.dtype) if _is_host(a) else a, args, wanted)
 
 
@@ -432,7 +433,10 @@ def load(filepath: str | os.PathLike) -> Artifact:
     """
     path = Path(os.fsdecode(filepath)).expanduser()
     if not path.exists():
-        raise errors.missing(filepath)
+        raise errors.MissingFileError(
+            f"File not found: filepath={path}. Give the name of a file that model.export() or "
+            "ExportArchive.write_out() has written."
+        )
     with errors.reading(f"the file {str(path)!r}"):
         if path.is_dir() or not zipfile.is_zipfile(path):
             raise _not_exported(path)

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -58,10 +59,14 @@ def export_onnx(
         proto.ByteSize() if sum(w.nbytes for w in weights.values()) < _MOST_BYTES else _MOST_BYTES
     )
     if size >= _MOST_BYTES:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        onnx.save_model(proto, path, save_as_external_data=True, location=f"{path.name}.data")
-        if check:
-            _compare(runtime, str(path), compute, weights, args, names)
+        arrays = f"{path.name}.data"
+        with atomic.writing(path) as file, tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            whole = Path(folder, path.name)  # onnx adds to a file of arrays that is there
+            onnx.save_model(proto, whole, save_as_external_data=True, location=arrays)
+            if check:
+                _compare(runtime, str(whole), compute, weights, args, names)
+            os.replace(Path(folder, arrays), path.with_name(arrays))
+            file.write(whole.read_bytes())
     else:
         data = proto.SerializeToString()
         if check:
@@ -217,7 +222,7 @@ def _example(x: Any, batch: int, generator: Any) -> np.ndarray:
 def _report(path: Path, names: Any, args: Any, proto: Any, check: bool) -> str:
     lines = [f"Saved artifact at '{path}': ONNX, {len(proto.graph.node)} nodes.", ""]
     for name, x in zip(names, jax.tree.leaves(args), strict=True):
-        lines.append(f"* Input '{name}': {archive._text(x)}")
+        lines.append(f"* Input '{name}': {archive.text_of(x)}")
     lines += [f"* Output '{o.name}'" for o in proto.graph.output]
     if check:
         lines.append(f"onnxruntime computes the same for batches of {_BATCHES}.")

@@ -3,10 +3,10 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from jkeras.core import processes
 from jkeras.saving.errors import overwrite_refused
@@ -69,18 +69,28 @@ def _file_target(path: str | os.PathLike, overwrite: bool) -> Path:
 
 
 @contextmanager
-def writing_folder(path: str | os.PathLike, overwrite: bool = True) -> Iterator[Path]:
+def writing_folder(
+    path: str | os.PathLike, is_own: Callable[[str], Any], overwrite: bool = True
+) -> Iterator[Path]:
     """Gives a folder to write to, which takes the place of `path` when the block ends well.
 
     Args:
         path: Where the folder shall be.
+        is_own: Says whether a name is one of those that such a folder holds. Where there is
+            anything else, nothing is replaced: it would be deleted.
         overwrite: Whether what is there already may be replaced.
 
     Raises:
-        FileExistsError: If there is something, and `overwrite` is False.
+        FileExistsError: If there is something, and `overwrite` is False, or it is not such a
+            folder, or is the one in which the program runs.
         PermissionError: If what is there may only be read.
     """
-    with processes.one_writes(os.fspath(path), lambda: _target(path, overwrite)) as target:
+
+    def check() -> Path:
+        _check_replaceable(Path(path), is_own)
+        return _target(path, overwrite)
+
+    with processes.one_writes(os.fspath(path), check) as target:
         if target is None:
             with tempfile.TemporaryDirectory() as folder:
                 yield Path(folder)
@@ -108,6 +118,23 @@ def writing_folder(path: str | os.PathLike, overwrite: bool = True) -> Iterator[
             if lock is not None:
                 os.close(lock)
         _sync_folder(target.parent)
+
+
+def _check_replaceable(path: Path, is_own: Callable[[str], Any]) -> None:
+    if not path.exists():
+        return
+    if path.resolve() in (here := Path.cwd(), *here.parents):
+        raise FileExistsError(
+            f"Cannot save to {str(path)!r}: it takes the place of the folder in which this program "
+            "runs. Choose a new name, or a file's with the suffix `.keras`."
+        )
+    names = sorted(os.listdir(path)) if path.is_dir() else [path.name]
+    other = [name for name in names if not is_own(name)]
+    if other:
+        raise FileExistsError(
+            f"Cannot save to {str(path)!r}: it takes the place of what is there, and {other[:3]} "
+            "would be deleted. Choose a new name, or a file's with the suffix `.keras`."
+        )
 
 
 def _target(path: str | os.PathLike, overwrite: bool) -> Path:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+# How the names of files end in which there are models or weights.
+_SUFFIXES = (".keras", ".h5", ".hdf5", ".json", ".safetensors")
 # How files begin that people try to load as models.
 _SIGNATURES = (
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
@@ -56,13 +58,11 @@ def missing(path: str | os.PathLike) -> MissingFileError:
     near = ""
     folder = Path(path).parent
     if folder.is_dir():
-        kinds = (".keras", ".h5", ".hdf5", ".json")
-        found = sorted(f.name for f in folder.iterdir() if f.suffix in kinds)
+        found = sorted(f.name for f in folder.iterdir() if f.suffix in _SUFFIXES)
         near = f" Model files in {str(folder)!r}: {', '.join(found[:5])}." if found else ""
     elif not folder.exists():
         near = f" There is no folder {str(folder)!r} either."
-    suffixes = (".keras", ".h5", ".hdf5", ".json")
-    start = "" if str(path).endswith(suffixes) else f"File format not supported: filepath={path}. "
+    start = "" if str(path).endswith(_SUFFIXES) else f"File format not supported: filepath={path}. "
     if Path(f"{path}.index").exists():
         start = f"{start}It is a checkpoint of TensorFlow: load it there, and save it as `.h5`. "
     return MissingFileError(
@@ -79,12 +79,20 @@ def overwrite_refused(path: str | os.PathLike) -> FileExistsError:
     )
 
 
+def weights_only(path: str | os.PathLike) -> ValueError:
+    """Returns the error for a file from which no model can be made, as it holds its weights."""
+    return ValueError(
+        f"The file {str(path)!r} holds weights only, and no architecture. Make the model as you "
+        "did before, then call model.load_weights(...)."
+    )
+
+
 def not_a_model(path: str | os.PathLike, detail: str = "") -> ValueError:
     """Returns the error for a file of another kind, which it names."""
     return ValueError(
         f"File format not supported: filepath={path}. It is {_kind(Path(path))}{detail}, and no "
-        "model or weights file. jkeras loads `.keras` files, `.h5` files (of models or weights) "
-        "and `.weights.h5` files."
+        "model or weights file. jkeras loads `.keras` files and `.h5` files; and weights from "
+        "`.weights.h5`, `.weights.json` and `.safetensors` files, by model.load_weights(...)."
     )
 
 

@@ -130,8 +130,3 @@ def trained(model: Any, found: Mapping[str, Any]) -> list[Variable] | None:
     if names is None or set(names) - variables.keys():
         return None
     return [variables[name] for name in names]
-
-
-def to_json(found: Mapping[str, Any]) -> str:
-    """Returns what `describe` gave as text."""
-    return json.dumps(found)

@@ -68,7 +68,7 @@ def _beside(model: Any) -> dict[str, bytes]:
     found = graphs.describe(model)
     if found is None:
         return programs.write_if_needed(model)
-    return {graphs.MEMBER: graphs.to_json(found).encode()}
+    return {graphs.MEMBER: json.dumps(found).encode()}
 
 
 def _metadata() -> str:

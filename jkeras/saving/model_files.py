@@ -28,7 +28,8 @@ from jkeras.saving import (
 from jkeras.saving.h5_reader import Group
 from jkeras.saving.untrusted import open_hdf5
 
-_WEIGHTS = (".weights.h5", safetensors_files.SUFFIX)
+_INDEX = ".weights.json"
+_WEIGHTS = (".weights.h5", safetensors_files.SUFFIX, _INDEX)
 _LEGACY_SUFFIXES = (".h5", ".hdf5")
 # What a model's folder holds.
 _OF_MODELS = re.compile(
@@ -115,8 +116,7 @@ def save_model(
                 "When using `zipped=False`, the `filepath` argument should not end in `.keras`. "
                 f"Received: filepath={filepath}"
             )
-        _check_replaceable(path)
-        with atomic.writing_folder(path, overwrite) as folder:
+        with atomic.writing_folder(path, _OF_MODELS.fullmatch, overwrite) as folder:
             keras_format.write_folder(model, folder, include_optimizer)
     elif path.suffix == ".keras":
         with atomic.writing(path, overwrite) as file:
@@ -180,17 +180,15 @@ def load_model(
         is_archive = _is_archive(path)
         if is_archive or not _is_hdf5(path):
             if not is_open and not is_archive:
-                raise errors.not_a_model(path)
+                holds_weights = path.name.endswith(_INDEX) or safetensors_files.is_safetensors(path)
+                raise (errors.weights_only if holds_weights else errors.not_a_model)(path)
             with archive.Archive(path) as members:
                 return keras_format.read(members, compile, untrusted)
         with open_hdf5(path, str(path), untrusted=untrusted) as root:
             if legacy_h5.is_model(root):
                 return legacy_h5.read(root, compile)
             if legacy_h5.is_weights(root) or _is_weights(root):
-                raise ValueError(
-                    f"The file {str(path)!r} holds weights only, and no architecture. Make the "
-                    "model as you did before, then call model.load_weights(...)."
-                )
+                raise errors.weights_only(path)
             raise errors.not_a_model(path, f" whose root holds {root.names()[:8]}")
 
 
@@ -238,7 +236,7 @@ def save_weights(
         warn_deprecated(
             f"A name without a suffix, {path.name!r}, is Keras 2's spelling: give it `.weights.h5`."
         )
-    elif not path.name.endswith((*_WEIGHTS, ".weights.json")[: 2 + bool(max_shard_size)]):
+    elif not path.name.endswith(_WEIGHTS[: 2 + bool(max_shard_size)]):
         raise ValueError(f"The filename must end in `.weights.h5`. Received: filepath={filepath}")
     if not model.built:
         raise ValueError(
@@ -432,28 +430,6 @@ def _as_path(filepath: Any) -> Path:
         what = "has a null character" if name else "is empty"
         raise ValueError(f"`filepath` {what}. Give the name of a file.")
     return Path(name).expanduser()
-
-
-def _check_replaceable(path: Path) -> None:
-    """Refuses a folder to whose place a model's would come, if there is anything else in it.
-
-    Raises:
-        FileExistsError: If it holds what no model wrote: that would be deleted.
-    """
-    if not path.exists():
-        return
-    if path.resolve() in (here := Path.cwd(), *here.parents):
-        raise FileExistsError(
-            f"Cannot save to {str(path)!r}: it takes the place of the folder in which this program "
-            "runs. Choose a new name, or a file's with the suffix `.keras`."
-        )
-    names = sorted(os.listdir(path)) if path.is_dir() else [path.name]
-    other = [name for name in names if not _OF_MODELS.fullmatch(name)]
-    if other:
-        raise FileExistsError(
-            f"Cannot save to {str(path)!r}: it takes the place of what is there, and {other[:3]} "
-            "would be deleted. Choose a new name, or a file's with the suffix `.keras`."
-        )
 
 
 def _existing(filepath: str | os.PathLike) -> Path:

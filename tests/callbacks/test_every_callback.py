@@ -2,13 +2,17 @@
 
 import copy
 import inspect
+import os
 import pickle
+import warnings
 
 import numpy as np
 import pytest
 
 import jkeras as keras
 from jkeras import callbacks
+from jkeras.callbacks import progress
+from jkeras.core import processes
 
 X = np.random.default_rng(0).normal(size=(8, 3)).astype("float32")
 Y = X.sum(axis=1, keepdims=True)
@@ -149,3 +153,25 @@ def test_copies_work_like_the_first_one(name, tmp_path, monkeypatch):
         history = trained.fit(X, Y, **ROWS, validation_data=(X, Y), callbacks=[again]).history
         assert np.isfinite(history["loss"]).all()
     assert type(copy.copy(fresh)) is type(fresh)
+
+
+@pytest.mark.parametrize("writes", [True, False])
+def test_of_several_processes_one_writes_sends_and_says(writes, tmp_path, monkeypatch, capsys):
+    """Those callbacks that do it themselves; `jkeras.saving` does it for the others."""
+    monkeypatch.setattr(processes, "writes_files", lambda: writes)
+    trained = keras.Sequential([keras.Input((2,)), keras.layers.Embedding(4, 2)])
+    trained.compile("sgd", "mse")
+    given = [
+        callbacks.CSVLogger(tmp_path / "log.csv"),
+        callbacks.LearningRateScheduler(halved, verbose=1),
+        callbacks.RemoteMonitor("http://127.0.0.1:9"),
+        callbacks.TensorBoard(tmp_path / "logs", histogram_freq=1, embeddings_freq=1),
+    ]
+    x = np.ones((4, 2), "int32")
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        trained.fit(x, np.ones((4, 2, 2)), verbose=0, callbacks=given)
+    assert any("RemoteMonitor" in str(w.message) for w in found) == writes
+    assert sorted(os.listdir(tmp_path)) == (["log.csv", "logs"] if writes else [])
+    assert ("setting learning rate" in capsys.readouterr().out) == writes
+    assert progress.resolve_verbose(1) == writes

@@ -37,3 +37,32 @@ def test_only_the_best_is_saved(tmp_path):
     )
     make().fit(X, X, verbose=0, callbacks=[save])
     assert save.steps == []
+
+
+@pytest.mark.parametrize(("save_freq", "before", "after"), [("epoch", 2, 4), (2, 5, 8)])
+def test_a_training_that_goes_on_counts_on(tmp_path, save_freq, before, after):
+    """Also over checkpoints that are later than the backup."""
+
+    def fit(fails_at=None):
+        def fail(batch, logs):
+            if batch == 2 and save.model.optimizer.iterations == fails_at:
+                raise RuntimeError("power cut")
+
+        save = keras.callbacks.OrbaxCheckpoint(
+            tmp_path / "checkpoints", save_freq=save_freq, max_to_keep=None
+        )
+        backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
+        own = [save, keras.callbacks.LambdaCallback(on_train_batch_begin=fail), backup]
+        try:
+            make().fit(X, X, batch_size=2, epochs=4, verbose=0, callbacks=own)
+        finally:
+            save.wait_until_finished()
+            saved.append(save.steps)
+
+    saved = []
+    with pytest.raises(RuntimeError, match="power cut"):
+        fit(fails_at=10)
+    fit()
+    every = range(4) if save_freq == "epoch" else range(2, 17, 2)
+    assert saved == [list(every)[:before], list(every)]
+    assert len(saved[1]) == after

@@ -272,7 +272,7 @@ def test_a_config_does_not_say_which_files_are_read(folder):
 
 
 def test_files_that_are_none_of_these(folder):
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match=r"^File not found.*model.export"):
         keras.export.load(folder / "missing")
     (folder / "text").write_text("weights")
     with pytest.raises(ValueError, match=r"was not written by model.export"):

@@ -1,11 +1,14 @@
 """Each supported layer, and whole nets, in onnxruntime; `nox -s export` installs it."""
 
+import os
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import jkeras as keras
+from jkeras.export import onnx_files
 
 REASON = "onnx and onnxruntime are an extra: nox -s export installs them"
 onnx = pytest.importorskip("onnx", reason=REASON)
@@ -255,3 +258,19 @@ def test_what_has_no_counterpart_is_named(tmp_path):
         assert not (tmp_path / "model.onnx").exists()
     with pytest.raises(ValueError, match="opset_version"):
         keras.Sequential([numbers()]).export(tmp_path / "model.onnx", opset_version=9)
+
+
+def test_weights_that_no_file_of_protobuf_holds_lie_beside_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(onnx_files, "_MOST_BYTES", 10)
+    model, path = keras.Sequential([keras.Input((30,)), layers.Dense(100)]), tmp_path / "a.onnx"
+    for _ in range(2):
+        check(model, path)
+        assert sorted(os.listdir(tmp_path)) == ["a.onnx", "a.onnx.data"]
+        assert (tmp_path / "a.onnx.data").stat().st_size == 30 * 100 * 4  # the bias is small
+    before = (tmp_path / "a.onnx.data").read_bytes()
+    monkeypatch.setattr(onnx_files, "_compare", lambda *_: 1 / 0)
+    other = keras.Sequential([keras.Input((30,)), layers.Dense(100)])
+    with pytest.raises(ZeroDivisionError):
+        other.export(path, verbose=False)
+    assert (tmp_path / "a.onnx.data").read_bytes() == before
+    assert sorted(os.listdir(tmp_path)) == ["a.onnx", "a.onnx.data"]

@@ -109,11 +109,14 @@ def test_new_folders_are_made_and_permissions_kept(tmp_path):
 
 def test_a_folder_is_replaced_as_a_whole(tmp_path):
     folder = tmp_path / "folder"
-    with atomic.writing_folder(folder) as new:
+    with atomic.writing_folder(folder, "ab".__contains__) as new:
         (new / "a").write_text("1")
-    with pytest.raises(RuntimeError), atomic.writing_folder(folder) as new:
+    with pytest.raises(RuntimeError), atomic.writing_folder(folder, "ab".__contains__) as new:
         (new / "a").write_text("2")
         raise RuntimeError
+    refused = pytest.raises(FileExistsError, match=r"\['a'\] would be deleted")
+    with refused, atomic.writing_folder(folder, "b".__contains__):
+        raise AssertionError("nothing may be written")
     assert (folder / "a").read_text() == "1"
     assert os.listdir(tmp_path) == ["folder"]
 
@@ -143,7 +146,7 @@ def test_what_killed_processes_left_is_removed_by_the_next_save(tmp_path):
 def test_a_folder_that_had_stepped_aside_comes_back(tmp_path):
     (tmp_path / ".folder.abcdefgh.old").mkdir()
     (tmp_path / ".folder.abcdefgh.old" / "a").write_text("1")
-    with pytest.raises(RuntimeError), atomic.writing_folder(tmp_path / "folder"):
+    with pytest.raises(RuntimeError), atomic.writing_folder(tmp_path / "folder", bool):
         raise RuntimeError
     assert (tmp_path / "folder" / "a").read_text() == "1"
     assert os.listdir(tmp_path) == ["folder"]

@@ -17,11 +17,12 @@ def model(units=2, features=3):
 
 def test_nothing_there(tmp_path):
     model().save(tmp_path / "model_1.keras")
-    for name in ("model.keras", "model.h5", "model", "no/model.keras"):
+    for name in ("model.keras", "model.h5", "model", "model.safetensors", "no/model.keras"):
         with pytest.raises(FileNotFoundError, match="File not found") as error:
             keras.models.load_model(tmp_path / name)
         assert isinstance(error.value, ValueError)  # as in Keras, for some formats
         assert ("model_1.keras" in str(error.value)) == ("/" not in name)
+        assert ("not supported" in str(error.value)) == (name == "model")
         with pytest.raises(FileNotFoundError, match="File not found"):
             model().load_weights(tmp_path / name)
 
@@ -79,6 +80,11 @@ def test_hdf5_files_of_other_kinds(tmp_path):
     model().save_weights(tmp_path / "a.weights.h5")
     with pytest.raises(ValueError, match=r"weights only(.|\n)*load_weights"):
         keras.models.load_model(tmp_path / "a.weights.h5")
+    model().save_weights(tmp_path / "a.weights.json", max_shard_size=1)
+    (tmp_path / "a.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0" + b'{"a":{}}')
+    for name in ("a.weights.json", "a.safetensors"):
+        with pytest.raises(ValueError, match=r"weights only.*load_weights"):
+            keras.models.load_model(tmp_path / name)
     content = (tmp_path / "a.weights.h5").read_bytes()
     (tmp_path / "cut.weights.h5").write_bytes(content[: len(content) // 2])
     with pytest.raises(ValueError, match="damaged, or was not written to its end"):
