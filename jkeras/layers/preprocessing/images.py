@@ -199,20 +199,6 @@ def in_window(boxes: Any, top: Any, left: Any, scale: tuple[Any, Any] = (1, 1)) 
     return (boxes - corner.astype("float32")) * factor.astype("float32")
 
 
-def fitting_window(
-    size: tuple[int, int], target: tuple[int, int], pads: bool = False
-) -> tuple[int, int, int, int]:
-    """Returns top, left, height and width of the central window of the ratio of `target`.
-
-    It is the largest inside of an image; or, if `pads`, the smallest around it.
-    """
-    (height, width), (rows, columns) = size, target
-    choose = max if pads else min
-    high = choose(height, int(float(width * rows) / columns))
-    wide = choose(width, int(float(height * columns) / rows))
-    return int((height - high) / 2), int((width - wide) / 2), high, wide
-
-
 def stacked(inputs: ArrayLike) -> Any:
     """Returns a list of arrays of one shape as a batch of them; anything else as it is."""
     return host.array_module().stack(inputs) if isinstance(inputs, (list, tuple)) else inputs
@@ -343,7 +329,7 @@ class Resizing(ImageLayer):
     def sample_boxes(self, boxes: Any, size: Any, key: Any) -> Any:
         target, window = (self.height, self.width), (0, 0, *size)
         if self.crop_to_aspect_ratio or self.pad_to_aspect_ratio:
-            window = fitting_window(size, target, pads=self.pad_to_aspect_ratio)
+            window = host_image.window(size, target, pads=self.pad_to_aspect_ratio)
         top, left, high, wide = window
         return in_window(boxes, top, left, (self.height / high, self.width / wide))
 
@@ -417,7 +403,7 @@ class _Crop(ImageLayer):
         return in_window(boxes, *corner(key, *spare))
 
     def _in_largest_window(self, boxes: Any, size: Any) -> Any:
-        top, left, high, wide = fitting_window(size, (self.height, self.width))
+        top, left, high, wide = host_image.window(size, (self.height, self.width))
         return in_window(boxes, top, left, (self.height / high, self.width / wide))
 
     def corner_on_host(
