@@ -132,10 +132,9 @@ class ImageLayer(Layer):
         """Changes all images, or masks, of a batch."""
         if host.computes_with_numpy():
             change = self.sample_mask_on_host if is_mask else self.sample_on_host
-            draws = [np.random.default_rng([*(key or ()), i]) for i in range(len(images))]
-            return np.stack([change(*pair) for pair in zip(images, draws, strict=True)])
-        keys = None if key is None else sample_keys(key, images.shape[0])
-        return jax.vmap(self.sample_mask if is_mask else self.sample)(images, keys)
+        else:
+            change = self.sample_mask if is_mask else self.sample
+        return _each(change, images, key)
 
     def with_boxes(
         self, found: Any, before: Any, after: Any, move: Callable[[Any], Any]
@@ -148,12 +147,7 @@ class ImageLayer(Layer):
 
     def move_boxes(self, boxes: Any, size: Any, key: Any) -> Any:
         """Moves the boxes of a batch as the images of the same key."""
-        if host.computes_with_numpy():
-            draws = [np.random.default_rng([*(key or ()), i]) for i in range(len(boxes))]
-            pairs = zip(boxes, draws, strict=True)
-            return np.stack([self.sample_boxes(own, size, draw) for own, draw in pairs])
-        keys = None if key is None else sample_keys(key, boxes.shape[0])
-        return jax.vmap(lambda own, key: self.sample_boxes(own, size, key))(boxes, keys)
+        return _each(lambda own, key: self.sample_boxes(own, size, key), boxes, key)
 
     def sample_boxes(self, boxes: Any, size: Any, key: Any) -> Any:
         """Moves the boxes of one image.
@@ -184,6 +178,15 @@ class ImageLayer(Layer):
     def sample_mask_on_host(self, mask: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Moves one mask as `sample_on_host` moves the image."""
         return self.sample_on_host(mask, generator)
+
+
+def _each(change: Callable[[Any, Any], Any], values: ArrayLike, key: Any) -> Any:
+    """Changes what belongs to each image of a batch, with that image's own draws."""
+    if host.computes_with_numpy():
+        draws = [np.random.default_rng([*(key or ()), i]) for i in range(len(values))]
+        return np.stack([change(*pair) for pair in zip(values, draws, strict=True)])
+    keys = None if key is None else sample_keys(key, values.shape[0])
+    return jax.vmap(change)(values, keys)
 
 
 def hull(x: Any, y: Any) -> Any:
