@@ -74,7 +74,7 @@ class RecordedWeight(Layer):
         node = cls(
             variable.shape,
             variable.variable_dtype,
-            variable._initializer or "zeros",
+            variable.initializer or "zeros",
             learned=variable.made_trainable,
             autocast=variable.autocast,
             dtype=policy,
@@ -112,7 +112,7 @@ class RecordedWeight(Layer):
         return {**config, "shape": list(self.weight.shape), "initializer": initializer}
 
     def _weight_initializer(self) -> Any:
-        initializer = self.weight._initializer
+        initializer = self.weight.initializer
         known = initializer is not None and registry.is_builtin(type(initializer))
         return registry.serialize_keras_object(initializer) if known else "zeros"
 

@@ -43,6 +43,10 @@ _log = logging.getLogger("jkeras")
 _OF_OPTIMIZERS = ("learning_rate", "weight_decay", "momentum", "beta_1", "beta_2", "epsilon", "rho")
 
 
+class WantsBatchesError(ValueError):
+    """A callback wants to be called for batches, which an ensemble does not do."""
+
+
 class Ensemble:
     """Models of one architecture with their own seeds and settings, trained as one program.
 
@@ -493,7 +497,7 @@ class _Member:
         self._called = CallbackList(given, add_history=True, model=self.model)
         wanting = [type(c).__name__ for c in self._called if _wants_batches(c)]
         if wanting:
-            raise ValueError(
+            raise WantsBatchesError(
                 f"The callback {wanting[0]} wants to be called for batches, which an ensemble "
                 "does not do: its members take many steps at once."
             )

@@ -63,6 +63,28 @@ def _resize_axis(x: np.ndarray, axis: int, length: int, interpolation: str) -> n
     return sum(x.take(taps[:, k], axis) * weights[:, k].reshape(shape) for k in range(2 * radius))
 
 
+def window(
+    size: tuple[int, int], target: tuple[int, int], pads: bool = False
+) -> tuple[int, int, int, int]:
+    """Returns top, left, height and width of the central window that is resized to a target.
+
+    It is the largest inside of an image that has the target's ratio; or, if `pads`, the smallest
+    around it, which reaches equally far beyond both sides.
+
+    Args:
+        size: The image's height and width.
+        target: The height and width of the ratio.
+        pads: Whether the window is around the image.
+    """
+    (height, width), (rows, columns) = size, target
+    high, wide = max(int(width * rows / columns), 1), max(int(height * columns / rows), 1)
+    if pads:
+        above, before = (max(high, height) - height) // 2, (max(wide, width) - width) // 2
+        return -above, -before, height + 2 * above, width + 2 * before
+    high, wide = min(height, high), min(width, wide)
+    return (height - high) // 2, (width - wide) // 2, high, wide
+
+
 def fit(
     x: ArrayLike,
     size: tuple[int, int],
@@ -81,18 +103,13 @@ def fit(
         fill_value: What to fill up with.
         xp: NumPy or `jax.numpy`.
     """
-    height, width = x.shape[-3:-1]
-    # What of the image, or of the area around it, has the ratio of the target.
-    fit_height = max(int(width * size[0] / size[1]), 1)
-    fit_width = max(int(height * size[1] / size[0]), 1)
     if crop_to_aspect_ratio:
-        crop_height, crop_width = min(height, fit_height), min(width, fit_width)
-        top, left = (height - crop_height) // 2, (width - crop_width) // 2
-        return x[..., top : top + crop_height, left : left + crop_width, :]
+        top, left, height, width = window(x.shape[-3:-1], size)
+        return x[..., top : top + height, left : left + width, :]
     if pad_to_aspect_ratio:
-        rows, columns = max(height, fit_height) - height, max(width, fit_width) - width
-        pads = [(rows // 2, rows // 2), (columns // 2, columns // 2)]  # the same on both sides
-        return xp.pad(x, [*[(0, 0)] * (x.ndim - 3), *pads, (0, 0)], constant_values=fill_value)
+        top, left, _, _ = window(x.shape[-3:-1], size, pads=True)
+        edges = [(-top, -top), (-left, -left), (0, 0)]
+        return xp.pad(x, [*[(0, 0)] * (x.ndim - 3), *edges], constant_values=fill_value)
     return x
 
 

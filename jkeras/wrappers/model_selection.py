@@ -16,6 +16,7 @@ from sklearn.utils.validation import validate_data
 
 from jkeras.base.keys import draw_integer_seed
 from jkeras.models import Ensemble
+from jkeras.models.ensemble import WantsBatchesError
 from jkeras.models.search import group_by_structure
 from jkeras.wrappers.scikit_learn import Fitted, _Estimator
 
@@ -188,31 +189,27 @@ def _prepare(
 
     None stands for a fit that is to be done then.
     """
-    if not isinstance(estimator, _Estimator) or estimator._fits is None:
+    if not isinstance(estimator, _Estimator):
         return
     x, labels = validate_data(clone(estimator), X, y)
-    fits: dict[tuple[int, int], Fitted | None] = {}
     own = [clone(estimator).set_params(**values) for values in candidates]
-    fits.update({(n, fold): None for n in range(len(own)) for fold in range(len(folds))})
+    fits: dict[tuple[int, int], Fitted | None] = {
+        (number, fold): None for number in range(len(own)) for fold in range(len(folds))
+    }
     for group in _groups(own, x, labels, params):
-        targets = own[group[0]]._to_targets(labels)
+        one = own[group[0]]
+        targets, arguments = one._to_targets(labels), one.arguments(params)
         # Folds of other sizes have another last batch: they are another program.
         sizes: dict[tuple[int, int], list[int]] = {}
         for fold, (train, test) in enumerate(folds):
-            if own[group[0]].sees_all(labels[train], labels):
+            if one.sees_all(labels[train], labels):
                 sizes.setdefault((len(train), len(test)), []).append(fold)
         for members in sizes.values():
             places = [(number, fold) for number in group for fold in members]
             if len(places) > 1:
-                rows = [folds[fold] for _, fold in places]
-                arguments = own[group[0]].arguments(params)
-                fits.update(
-                    zip(
-                        places,
-                        _fit_together([own[n] for n, _ in places], rows, x, targets, arguments),
-                        strict=True,
-                    )
-                )
+                models, rows = [own[n] for n, _ in places], [folds[fold] for _, fold in places]
+                found = _fit_together(models, rows, x, targets, arguments)
+                fits.update(zip(places, found, strict=True))
     estimator._fits.extend(fits.values())
 
 
@@ -252,8 +249,6 @@ def _fit_together(
     epochs = arguments.get("epochs", 1)
     try:
         ensemble.fit(x, targets, rows=rows, **{**arguments, "validation_freq": epochs + 1})
-    except ValueError as error:
-        if "wants to be called for batches" not in str(error):
-            raise
+    except WantsBatchesError:
         return [None] * len(estimators)
     return [Fitted(model, model.history) for model in ensemble.members]

@@ -112,6 +112,18 @@ def test_numbers():
     assert labels == [-1, 2, -1]
 
 
+def test_boxes_are_in_the_window_that_is_resized():
+    boxes = {"boxes": np.array([[[0.0, 0.0, 4.0, 1.0]]]), "labels": np.array([[1]])}
+    batch = {"images": np.ones((1, 1, 4, 1)), "bounding_boxes": boxes}
+    # Three rows are missing to a square: one is added above, and one below.
+    padded = layers.Resizing(3, 3, pad_to_aspect_ratio=True, bounding_box_format="xyxy")(batch)
+    np.testing.assert_allclose(padded["bounding_boxes"]["boxes"][0, 0], [0, 1, 3, 2], atol=1e-5)
+    assert padded["images"][0, :, 0, 0].tolist() == [0.0, 1.0, 0.0]
+    # A window has a row, however flat it is.
+    flat = layers.Resizing(1, 9, crop_to_aspect_ratio=True, bounding_box_format="xyxy")(batch)
+    np.testing.assert_allclose(flat["bounding_boxes"]["boxes"][0, 0], [0, 0, 9, 1], atol=1e-5)
+
+
 @pytest.mark.parametrize("kind", ["xywh", "center_yxhw", "rel_yxyx", "rel_center_xywh"])
 def test_formats(kind):
     layer = layers.RandomTranslation((0.2, 0.2), (0.2, 0.2), bounding_box_format=kind)

@@ -132,10 +132,9 @@ class ImageLayer(Layer):
         """Changes all images, or masks, of a batch."""
         if host.computes_with_numpy():
             change = self.sample_mask_on_host if is_mask else self.sample_on_host
-            draws = [np.random.default_rng([*(key or ()), i]) for i in range(len(images))]
-            return np.stack([change(*pair) for pair in zip(images, draws, strict=True)])
-        keys = None if key is None else sample_keys(key, images.shape[0])
-        return jax.vmap(self.sample_mask if is_mask else self.sample)(images, keys)
+        else:
+            change = self.sample_mask if is_mask else self.sample
+        return _each(change, images, key)
 
     def with_boxes(
         self, found: Any, before: Any, after: Any, move: Callable[[Any], Any]
@@ -148,12 +147,7 @@ class ImageLayer(Layer):
 
     def move_boxes(self, boxes: Any, size: Any, key: Any) -> Any:
         """Moves the boxes of a batch as the images of the same key."""
-        if host.computes_with_numpy():
-            draws = [np.random.default_rng([*(key or ()), i]) for i in range(len(boxes))]
-            pairs = zip(boxes, draws, strict=True)
-            return np.stack([self.sample_boxes(own, size, draw) for own, draw in pairs])
-        keys = None if key is None else sample_keys(key, boxes.shape[0])
-        return jax.vmap(lambda own, key: self.sample_boxes(own, size, key))(boxes, keys)
+        return _each(lambda own, key: self.sample_boxes(own, size, key), boxes, key)
 
     def sample_boxes(self, boxes: Any, size: Any, key: Any) -> Any:
         """Moves the boxes of one image.
@@ -186,6 +180,15 @@ class ImageLayer(Layer):
         return self.sample_on_host(mask, generator)
 
 
+def _each(change: Callable[[Any, Any], Any], values: ArrayLike, key: Any) -> Any:
+    """Changes what belongs to each image of a batch, with that image's own draws."""
+    if host.computes_with_numpy():
+        draws = [np.random.default_rng([*(key or ()), i]) for i in range(len(values))]
+        return np.stack([change(*pair) for pair in zip(values, draws, strict=True)])
+    keys = None if key is None else sample_keys(key, values.shape[0])
+    return jax.vmap(change)(values, keys)
+
+
 def hull(x: Any, y: Any) -> Any:
     """Returns the smallest boxes around points, of shape (boxes, points)."""
     xp = host.array_module()
@@ -197,20 +200,6 @@ def in_window(boxes: Any, top: Any, left: Any, scale: tuple[Any, Any] = (1, 1)) 
     xp = host.array_module()
     corner, factor = xp.asarray([left, top] * 2), xp.asarray(scale[::-1] * 2)
     return (boxes - corner.astype("float32")) * factor.astype("float32")
-
-
-def fitting_window(
-    size: tuple[int, int], target: tuple[int, int], pads: bool = False
-) -> tuple[int, int, int, int]:
-    """Returns top, left, height and width of the central window of the ratio of `target`.
-
-    It is the largest inside of an image; or, if `pads`, the smallest around it.
-    """
-    (height, width), (rows, columns) = size, target
-    choose = max if pads else min
-    high = choose(height, int(float(width * rows) / columns))
-    wide = choose(width, int(float(height * columns) / rows))
-    return int((height - high) / 2), int((width - wide) / 2), high, wide
 
 
 def stacked(inputs: ArrayLike) -> Any:
@@ -343,7 +332,7 @@ class Resizing(ImageLayer):
     def sample_boxes(self, boxes: Any, size: Any, key: Any) -> Any:
         target, window = (self.height, self.width), (0, 0, *size)
         if self.crop_to_aspect_ratio or self.pad_to_aspect_ratio:
-            window = fitting_window(size, target, pads=self.pad_to_aspect_ratio)
+            window = host_image.window(size, target, pads=self.pad_to_aspect_ratio)
         top, left, high, wide = window
         return in_window(boxes, top, left, (self.height / high, self.width / wide))
 
@@ -417,7 +406,7 @@ class _Crop(ImageLayer):
         return in_window(boxes, *corner(key, *spare))
 
     def _in_largest_window(self, boxes: Any, size: Any) -> Any:
-        top, left, high, wide = fitting_window(size, (self.height, self.width))
+        top, left, high, wide = host_image.window(size, (self.height, self.width))
         return in_window(boxes, top, left, (self.height / high, self.width / wide))
 
     def corner_on_host(

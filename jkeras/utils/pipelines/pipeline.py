@@ -166,11 +166,9 @@ class Sources(Pipeline):
         if not paths:
             raise ValueError(f"No files matched pattern: {', '.join(patterns)}")
         made = cls.from_tensor_slices(paths)
-        return (
-            made
-            if shuffle is False
-            else made._then(orders.Shuffle(made._stage, len(paths), seed, True))
-        )
+        if shuffle is False:
+            return made
+        return made._then(orders.Shuffle(made._stage, len(paths), seed, True))
 
     @classmethod
     def zip(cls, *args: Any, datasets: Any = None, name: str | None = None) -> Self:

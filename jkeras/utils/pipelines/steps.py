@@ -8,7 +8,7 @@ import numpy as np
 
 from jkeras.core.host import preparing_data
 from jkeras.utils.elements import as_element, as_result, call
-from jkeras.utils.pipelines.stage import InOrder, Pass, Stage, Step, first
+from jkeras.utils.pipelines.stage import UNKNOWN, InOrder, Pass, Stage, Step, first
 from jkeras.utils.workers import interleaved, mapped
 
 
@@ -107,7 +107,7 @@ class Interleave(Step):
     def __init__(
         self, source: Stage, make: Callable[[Any], Stage], cycle: int, block: int, threads: int
     ):
-        super().__init__(source, Stage.size)
+        super().__init__(source, UNKNOWN)
         self._make, self._cycle, self._block, self._threads = make, cycle, block, threads
 
     def run(self, number: Pass, skip: int) -> Iterator[Any]:
