@@ -28,6 +28,7 @@ RINGS = [
         "models",
         "callbacks",
         "saving",
+        "export",
         "utils",
         "datasets",
         "preprocessing",
@@ -218,7 +219,7 @@ def draw_seen(folder):
     plot = keras.utils.plot_model
     plot(wide, folder / "seen_wide.png", show_shapes=True, show_layer_names=True, dpi=110)
     plot(residuals, folder / "seen_nested.png", show_shapes=True, expand_nested=True, dpi=110)
-    plot(wave, folder / "seen_program.png", show_layer_names=True, rankdir="LR", dpi=110)
+    plot(wave, folder / "seen_program.png", rankdir="LR", dpi=110)
     shown, before = io.StringIO(), os.environ.get("FORCE_COLOR")
     os.environ["FORCE_COLOR"] = "1"
     try:
@@ -235,7 +236,7 @@ def draw_seen(folder):
 
 
 def draw_example(path):
-    """Keeps the picture that `examples/vae.py` draws, unless it is newer than the script."""
+    """Draws the picture of `examples/vae.py`, unless one is there that is newer than the script."""
     script = PACKAGE.parent / "examples" / "vae.py"
     if path.exists() and path.stat().st_mtime > script.stat().st_mtime:
         return
