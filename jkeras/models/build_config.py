@@ -8,6 +8,7 @@ import jax.export
 
 from jkeras.base.types import Shape
 from jkeras.core import graph, pure
+from jkeras.core.shapes import is_shape
 
 
 def specs_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,6 +59,6 @@ def _symbols_for(shapes: Shape, dtypes: Any) -> Any:
     """Makes symbolic tensors of shapes (and dtypes) that come from JSON."""
     if isinstance(shapes, Mapping):
         return {k: _symbols_for(v, dtypes and dtypes[k]) for k, v in shapes.items()}
-    if all(n is None or isinstance(n, int) for n in shapes):
+    if is_shape(shapes):
         return graph.SymbolicTensor(shapes, dtypes)
     return [_symbols_for(v, dtypes and dtypes[i]) for i, v in enumerate(shapes)]

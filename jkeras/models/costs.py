@@ -12,8 +12,11 @@ from jkeras.base.naming import nearest
 from jkeras.core import graph, pure
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.layer import Layer
+from jkeras.core.shapes import is_shape
 
 _RUNS = 5
+# Where the size of the batch is not known.
+_BATCH_SIZE = 32
 _STAGES = ("jaxpr", "stablehlo", "hlo")
 
 
@@ -240,9 +243,9 @@ def program(self: Any, x: Any = None, stage: str = "stablehlo", training: bool =
             raise ValueError(
                 f"The model {self.name!r} was not called yet: pass a batch of inputs, or a shape."
             )
-        named = jax.tree.map(lambda s: _struct(s, 32), specs)
+        named = jax.tree.map(lambda s: _struct(s, _BATCH_SIZE), specs)
     else:
-        inputs = jax.tree.map(_as_struct, x, is_leaf=_is_shape)
+        inputs = jax.tree.map(_as_struct, x, is_leaf=is_shape)
         pure.ensure_built(self, inputs)
         named = {self._signature.names[0]: inputs}
 
@@ -256,11 +259,7 @@ def _struct(x: SymbolicTensor, batch_size: int) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct([batch_size if n is None else n for n in x.shape], x.dtype)
 
 
-def _is_shape(x: Any) -> bool:
-    return isinstance(x, (tuple, list)) and bool(x) and all(isinstance(n, int) for n in x)
-
-
 def _as_struct(x: Any) -> jax.ShapeDtypeStruct:
-    if _is_shape(x):
-        return jax.ShapeDtypeStruct(tuple(x), jnp.dtype("float32"))
+    if is_shape(x):
+        return _struct(SymbolicTensor(x, "float32"), _BATCH_SIZE)
     return jax.ShapeDtypeStruct(x.shape, jax.dtypes.canonicalize_dtype(x.dtype))
