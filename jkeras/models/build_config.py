@@ -25,6 +25,14 @@ def specs_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def known_specs(model: Any) -> Mapping[str, Any]:
+    """Returns what a model is called on, by the arguments' names; nothing if that is not known."""
+    found = model.call_graph()
+    if found is not None:
+        return {model._signature.names[0]: found.inputs}
+    return (model.built and model._call_specs) or {}
+
+
 def to_config(specs: Mapping[str, Any], dtype: str) -> dict[str, Any]:
     """Returns the shapes, and the dtypes where they are not the model's, as JSON-able values.
 

@@ -13,6 +13,7 @@ from jkeras.core import graph, pure
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.layer import Layer
 from jkeras.core.shapes import is_shape
+from jkeras.models import build_config
 
 _RUNS = 5
 # Where the size of the batch is not known.
@@ -85,8 +86,8 @@ def of_model(model: Any, batch_size: int) -> Cost | None:
     Returns:
         None if nothing tells what it is called on, or it takes strings, or runs layers on the host.
     """
-    specs = _specs(model)
-    if specs is None or model.on_host:
+    specs = build_config.known_specs(model)
+    if not specs or model.on_host:
         return None
     inputs = jax.tree.map(lambda x: _data(x, batch_size), specs)
 
@@ -94,13 +95,6 @@ def of_model(model: Any, batch_size: int) -> Cost | None:
         return pure.apply(model, variables, **inputs, rng=_key)[0]
 
     return _measure(apply, pure.read(model), inputs)
-
-
-def _specs(model: Any) -> dict[str, Any] | None:
-    found = model.call_graph()
-    if found is not None:
-        return {model._signature.names[0]: found.inputs}
-    return dict(model._call_specs) if model._call_specs else None
 
 
 def _key() -> jax.Array:
@@ -238,8 +232,8 @@ def program(self: Any, x: Any = None, stage: str = "stablehlo", training: bool =
             "of XLA does. Look at the model that begins behind these layers."
         )
     if x is None:
-        specs = _specs(self)
-        if specs is None:
+        specs = build_config.known_specs(self)
+        if not specs:
             raise ValueError(
                 f"The model {self.name!r} was not called yet: pass a batch of inputs, or a shape."
             )
