@@ -206,9 +206,11 @@ def record(
         begin = next(iter(inputs.values())) if len(inputs) == 1 else inputs
         try:
             outputs, losses = ends = _run(layer, inputs, False, within)
-            other = _run(layer, inputs, True, within) if both else ends
-            own = set(layer._flatten_layers())
-            training = None if _outline(ends, begin, own) == _outline(other, begin, own) else other
+            training = _run(layer, inputs, True, within) if both else None
+            if training is not None:
+                own = set(layer._flatten_layers())
+                if _outline(ends, begin, own) == _outline(training, begin, own):
+                    training = None
             return graph.join(begin, outputs, losses, training, recorded=True)
         except NotRecorded:
             raise
