@@ -193,8 +193,7 @@ class Distribution:
     def draw(self, variable: Any, key: Any) -> jax.Array:
         """Returns a variable's initial value: of a large one, each device draws its own part."""
         sharding, start = self.sharding_of(variable), variable.initializer
-        size = variable.size * jnp.dtype(variable.variable_dtype).itemsize
-        described = None if size < _DRAWN_WHOLE else _described(start)
+        described = None if variable.nbytes < _DRAWN_WHOLE else _described(start)
         if described is None:
             return self.put(variable.initial_value(key), sharding)
         shape, dtype = variable.shape, variable.variable_dtype
