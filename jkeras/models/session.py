@@ -719,9 +719,8 @@ class Training(_Run):
 
     def begin(self) -> None:
         """Starts the metrics again."""
-        objective, ended, self.metrics = self._program.objective, self.metrics, self._program.empty
-        if objective is not None and objective.own_resets:
-            self.metrics = objective.restart(self.metrics, ended)
+        objective, empty = self._program.objective, self._program.empty
+        self.metrics = empty if objective is None else objective.restart(empty, self.metrics)
         if self._program.tracked:
             self._program.reset()
 
