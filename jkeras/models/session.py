@@ -561,7 +561,7 @@ class Session:
 
     def cells(self, outside: Mapping[str, Variable]) -> Cells:
         """Returns the cells of training; draws the key of the steps if there is none yet."""
-        layout, key = self.layout(), (tuple(outside), getattr(self.optimizer, "schedules_set", 0))
+        layout, key = self.layout(), (tuple(outside), self.optimizer.schedules_set)
         if key not in layout.cells:
             layout.cells[key] = Cells(layout, self.optimizer, outside)
         if self.rng is None:
