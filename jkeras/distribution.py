@@ -181,7 +181,7 @@ class TensorLayout:
         """
         if self.device_mesh is None:
             raise ValueError("Cannot create sharding when device mesh is not set for TensorLayout.")
-        return NamedSharding(_as_mesh(self.device_mesh), PartitionSpec(*self.axes))
+        return NamedSharding(placement.as_mesh(self.device_mesh), PartitionSpec(*self.axes))
 
 
 class LayoutMap(MutableMapping):
@@ -290,10 +290,6 @@ def _as_sharding(layout: Any) -> Any:
     return layout
 
 
-def _as_mesh(mesh: Any) -> Mesh:
-    return placement.without_types(mesh if isinstance(mesh, Mesh) else mesh.to_jax())
-
-
 def _names_of(devices: Any) -> list[str]:
     return [
         f"{d.platform}:{d.id}" if isinstance(d, jax.Device) else str(d)
@@ -386,7 +382,7 @@ class _Splits(_Keras):
 
     def spec_of_rest(self, shape: Sequence[int]) -> PartitionSpec:
         """Splits the longest axis that divides, of what is not small."""
-        parts = math.prod(self.mesh.shape[axis] for axis in self.rest_axes)
+        parts = self._size(self.rest_axes)
         dividing = [i for i, size in enumerate(shape) if size % parts == 0]
         if not self.rest_axes or math.prod(shape) < self.least or not dividing:
             return PartitionSpec()

@@ -16,8 +16,9 @@ from jkeras.base.numbers import as_number, checked_number
 from jkeras.base.tracing import concretely
 from jkeras.base.types import ArrayLike, Axis, DTypeLike, Identifier, Seed, Shape
 
-# Arrays of at most so many elements (16 MiB of float32) are drawn by programs of six sizes.
-_MOST_DRAWN = 2**22
+# Arrays of at most so many elements (16 MiB of float32) are drawn by programs of six sizes, or
+# filled by NumPy.
+_MOST_AT_ONCE = 2**22
 
 
 def _fill(draw: Callable[[tuple[int, ...]], Any], key: Any, shape: tuple[int, ...]) -> jax.Array:
@@ -34,7 +35,7 @@ def _fill(draw: Callable[[tuple[int, ...]], Any], key: Any, shape: tuple[int, ..
     """
     count = math.prod(shape)
     traced = isinstance(key, jax.core.Tracer)
-    if traced or count > _MOST_DRAWN or not host_random.counts_along(key):
+    if traced or count > _MOST_AT_ONCE or not host_random.counts_along(key):
         return draw(shape)
     size = 2**12
     while size < count:
@@ -63,7 +64,7 @@ def _symmetric(key: Any, shape: tuple[int, ...], dtype: DTypeLike, limit: float)
 
 def _full(value: float, key: Any, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
     """Returns an array of one value, without a program where it is small."""
-    if isinstance(key, jax.core.Tracer) or math.prod(shape) > _MOST_DRAWN:
+    if isinstance(key, jax.core.Tracer) or math.prod(shape) > _MOST_AT_ONCE:
         return jnp.full(shape, value, dtype)
     with concretely():
         return jax.device_put(np.full(shape, value, jax.dtypes.canonicalize_dtype(dtype)))

@@ -47,12 +47,9 @@ def counts_along(key: Any) -> bool:
     """Says whether a number that JAX draws with a key follows from its position alone.
 
     Args:
-        key: A JAX key; None for one of the default kind.
+        key: A JAX key.
     """
-    if key is None:
-        kind = jax.config.jax_default_prng_impl  # type: ignore[attr-defined]
-    else:
-        kind = str(jax.random.key_impl(key))
+    kind = str(jax.random.key_impl(key))
     partitionable = jax.config.jax_threefry_partitionable  # type: ignore[attr-defined]
     return kind == "threefry2x32" and bool(partitionable)
 

@@ -6,7 +6,7 @@ import jax
 
 from jkeras.base import naming
 from jkeras.base.types import Shape, Structure
-from jkeras.core import graph
+from jkeras.core import graph, shapes
 
 
 class Function:
@@ -82,13 +82,11 @@ class Function:
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Returns the outputs' shapes for the inputs' shapes, in the structure of the inputs."""
-
-        def is_shape(x: Any) -> bool:
-            return isinstance(x, (tuple, list)) and all(n is None or isinstance(n, int) for n in x)
-
         dtypes = iter(x.dtype for x in self.inputs)
         symbols = jax.tree.map(
-            lambda shape: graph.SymbolicTensor(shape, next(dtypes)), input_shape, is_leaf=is_shape
+            lambda shape: graph.SymbolicTensor(shape, next(dtypes)),
+            input_shape,
+            is_leaf=shapes.is_shape,
         )
         outputs = self.compute_output_spec(symbols)
         return jax.tree.map(lambda x: x.shape, outputs)

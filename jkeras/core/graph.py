@@ -409,7 +409,7 @@ class Graph:
         inputs: The symbolic inputs, in their structure.
         outputs: The symbolic outputs.
         calls: The calls.
-        operations: Layers and operations, each once.
+        operations: Layers and operations, each once; those called in training only, too.
         losses: What some of the calls add to the loss, though no output follows from it.
         training: What is computed in training, if that is another graph of the same layers.
         recorded: Whether it is what a `call` was seen to do: then its outputs have no names.

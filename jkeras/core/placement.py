@@ -1,6 +1,6 @@
 """Where arrays lie: on one device, or split over a mesh of devices. All other files ask this one.
 
-Without a distribution `current()` is None, and nothing here is called.
+Without a distribution `current()` is None, and arrays lie where JAX puts them.
 """
 
 import functools
@@ -32,7 +32,7 @@ def current() -> Any:
 
 
 def make_current(where: Any) -> None:
-    """Makes a distribution that by which arrays are placed from now on; None for one device."""
+    """Makes a distribution the one by which arrays are placed from now on; None for one device."""
     global _current
     _current = where
 
@@ -42,12 +42,16 @@ def spans_processes() -> bool:
     return _current is not None and _current.spans_processes
 
 
-def without_types(mesh: Mesh) -> Mesh:
-    """Returns a mesh whose axes are automatic.
+def as_mesh(device_mesh: Any) -> Mesh:
+    """Returns a mesh of `jax.sharding` whose axes are automatic.
 
     `jax.make_mesh` makes explicit ones, by which arrays' shardings are a part of their types: code
     that does not say where its results lie is then refused.
+
+    Args:
+        device_mesh: A mesh of `jax.sharding`, or what has a method `to_jax` that returns one.
     """
+    mesh = device_mesh if isinstance(device_mesh, Mesh) else device_mesh.to_jax()
     automatic = (AxisType.Auto,) * len(mesh.axis_names)
     if mesh.axis_types == automatic:
         return mesh
@@ -86,8 +90,7 @@ class Distribution:
         self, device_mesh: Any, batch_dim_name: Any = None, auto_shard_dataset: bool = True
     ):
         self.device_mesh = device_mesh
-        mesh = device_mesh if isinstance(device_mesh, Mesh) else device_mesh.to_jax()
-        self.mesh = without_types(mesh)
+        self.mesh = as_mesh(device_mesh)
         names = self.mesh.axis_names
         self.batch_dim_name = names[0] if batch_dim_name is None else batch_dim_name
         self.batch_axes = axes_of(self.batch_dim_name)
@@ -193,8 +196,7 @@ class Distribution:
     def draw(self, variable: Any, key: Any) -> jax.Array:
         """Returns a variable's initial value: of a large one, each device draws its own part."""
         sharding, start = self.sharding_of(variable), variable.initializer
-        size = variable.size * jnp.dtype(variable.variable_dtype).itemsize
-        described = None if size < _DRAWN_WHOLE else _described(start)
+        described = None if variable.nbytes < _DRAWN_WHOLE else _described(start)
         if described is None:
             return self.put(variable.initial_value(key), sharding)
         shape, dtype = variable.shape, variable.variable_dtype

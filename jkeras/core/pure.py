@@ -9,7 +9,7 @@ import numpy as np
 
 from jkeras.base import keys, naming
 from jkeras.base.types import Structure
-from jkeras.core import graph, scope
+from jkeras.core import graph, scope, shapes
 from jkeras.core.parts import Module, named_variables, paths
 from jkeras.core.variable import Variable
 
@@ -186,18 +186,14 @@ def ensure_built(layer: Module, *specs: Any, **kwargs: Any) -> None:
         )
 
 
-def _is_spec(x: Any) -> bool:
-    return isinstance(x, (tuple, list)) and all(n is None or isinstance(n, int) for n in x)
-
-
 def _symbols(tree: Structure) -> Any:
-    return jax.tree.map(_symbol, tree, is_leaf=_is_spec)
+    return jax.tree.map(_symbol, tree, is_leaf=shapes.is_shape)
 
 
 def _symbol(spec: Any) -> Any:
     if isinstance(spec, graph.SymbolicTensor) or spec is None:
         return spec
-    if _is_spec(spec):
+    if shapes.is_shape(spec):
         return graph.SymbolicTensor(spec)
     if hasattr(spec, "shape") and hasattr(spec, "dtype"):
         return graph.SymbolicTensor(spec.shape, spec.dtype)

@@ -132,8 +132,9 @@ class Eager(Scope):
 
     def key(self) -> jax.Array:
         if self._key is None:
-            with jax.ensure_compile_time_eval():  # it outlives a loop whose body draws first
-                self._key = keys.next_global_key()
+            self._key = (
+                keys.next_global_key()
+            )  # concrete: it outlives a loop whose body draws first
         return self._key
 
 

@@ -8,6 +8,7 @@ import jax.export
 
 from jkeras.base.types import Shape
 from jkeras.core import graph, pure
+from jkeras.core.shapes import is_shape
 
 
 def specs_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -22,6 +23,14 @@ def specs_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in arguments.items()
         if jax.tree.leaves(value) and all(hasattr(x, "shape") for x in jax.tree.leaves(value))
     }
+
+
+def known_specs(model: Any) -> Mapping[str, Any]:
+    """Returns what a model is called on, by the arguments' names; nothing if that is not known."""
+    found = model.call_graph()
+    if found is not None:
+        return {model._signature.names[0]: found.inputs}
+    return (model.built and model._call_specs) or {}
 
 
 def to_config(specs: Mapping[str, Any], dtype: str) -> dict[str, Any]:
@@ -58,6 +67,6 @@ def _symbols_for(shapes: Shape, dtypes: Any) -> Any:
     """Makes symbolic tensors of shapes (and dtypes) that come from JSON."""
     if isinstance(shapes, Mapping):
         return {k: _symbols_for(v, dtypes and dtypes[k]) for k, v in shapes.items()}
-    if all(n is None or isinstance(n, int) for n in shapes):
+    if is_shape(shapes):
         return graph.SymbolicTensor(shapes, dtypes)
     return [_symbols_for(v, dtypes and dtypes[i]) for i, v in enumerate(shapes)]

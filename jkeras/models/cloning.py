@@ -185,7 +185,7 @@ def _clone_graph(
     known = dict(zip(map(id, old), new, strict=True))
     layers = {
         id(layer): clone(layer)
-        for layer in (found.training or found).operations
+        for layer in found.operations
         if isinstance(layer, Layer) and not isinstance(layer, InputLayer)
     }
     for call in found.all_calls:

@@ -12,8 +12,12 @@ from jkeras.base.naming import nearest
 from jkeras.core import graph, pure
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.layer import Layer
+from jkeras.core.shapes import is_shape
+from jkeras.models import build_config
 
 _RUNS = 5
+# Where the size of the batch is not known.
+_BATCH_SIZE = 32
 _STAGES = ("jaxpr", "stablehlo", "hlo")
 
 
@@ -82,8 +86,8 @@ def of_model(model: Any, batch_size: int) -> Cost | None:
     Returns:
         None if nothing tells what it is called on, or it takes strings, or runs layers on the host.
     """
-    specs = _specs(model)
-    if specs is None or model.on_host:
+    specs = build_config.known_specs(model)
+    if not specs or model.on_host:
         return None
     inputs = jax.tree.map(lambda x: _data(x, batch_size), specs)
 
@@ -91,13 +95,6 @@ def of_model(model: Any, batch_size: int) -> Cost | None:
         return pure.apply(model, variables, **inputs, rng=_key)[0]
 
     return _measure(apply, pure.read(model), inputs)
-
-
-def _specs(model: Any) -> dict[str, Any] | None:
-    found = model.call_graph()
-    if found is not None:
-        return {model._signature.names[0]: found.inputs}
-    return dict(model._call_specs) if model._call_specs else None
 
 
 def _key() -> jax.Array:
@@ -235,14 +232,14 @@ def program(self: Any, x: Any = None, stage: str = "stablehlo", training: bool =
             "of XLA does. Look at the model that begins behind these layers."
         )
     if x is None:
-        specs = _specs(self)
-        if specs is None:
+        specs = build_config.known_specs(self)
+        if not specs:
             raise ValueError(
                 f"The model {self.name!r} was not called yet: pass a batch of inputs, or a shape."
             )
-        named = jax.tree.map(lambda s: _struct(s, 32), specs)
+        named = jax.tree.map(lambda s: _struct(s, _BATCH_SIZE), specs)
     else:
-        inputs = jax.tree.map(_as_struct, x, is_leaf=_is_shape)
+        inputs = jax.tree.map(_as_struct, x, is_leaf=is_shape)
         pure.ensure_built(self, inputs)
         named = {self._signature.names[0]: inputs}
 
@@ -256,11 +253,7 @@ def _struct(x: SymbolicTensor, batch_size: int) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct([batch_size if n is None else n for n in x.shape], x.dtype)
 
 
-def _is_shape(x: Any) -> bool:
-    return isinstance(x, (tuple, list)) and bool(x) and all(isinstance(n, int) for n in x)
-
-
 def _as_struct(x: Any) -> jax.ShapeDtypeStruct:
-    if _is_shape(x):
-        return jax.ShapeDtypeStruct(tuple(x), jnp.dtype("float32"))
+    if is_shape(x):
+        return _struct(SymbolicTensor(x, "float32"), _BATCH_SIZE)
     return jax.ShapeDtypeStruct(x.shape, jax.dtypes.canonicalize_dtype(x.dtype))

@@ -294,8 +294,7 @@ class Ensemble:
         members, size = self._members, self.members_at_once
         if size is None:
             # The state before and after a step, gradients, and what a step needs besides.
-            held = members[0].variables()
-            a_member = 4 * sum(v.size * jnp.dtype(v.variable_dtype).itemsize for v in held)
+            a_member = 4 * sum(v.nbytes for v in members[0].variables())
             free = budget.free_bytes()
             size = len(members) if free is None else max(1, int(0.5 * free / max(a_member, 1)))
             if size < len(members):

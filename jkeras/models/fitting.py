@@ -420,10 +420,8 @@ class Evaluate:
         """Makes the callbacks of a `fit` listen."""
         pace = _pace(self._model, verbose)
         if placement.spans_processes():
-            pace, meet = (
-                loop.Pace(pace.fixed),
-                meet or Agreement(self._model, "stop_evaluating", pace).meet,
-            )
+            pace = loop.Pace(pace.fixed)
+            meet = meet or Agreement(self._model, "stop_evaluating", pace).meet
         self._listeners = loop.Listeners(
             called, pace, progress, lambda: self._model.stop_evaluating, meet=meet
         )

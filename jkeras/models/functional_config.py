@@ -30,11 +30,10 @@ def describe(model: Any) -> dict[str, Any]:
     """Returns the config of a model with a graph."""
     found = model.call_graph()
     writer = _Writer(found)
-    whole = found.training or found
     config = {
         "name": model._name,
         "trainable": model.trainable,
-        "layers": list(map(writer.entry, whole.operations)),
+        "layers": list(map(writer.entry, found.operations)),
         "input_layers": jax.tree.map(writer.input_history, found.inputs),
         "output_layers": jax.tree.map(writer.output_history, found.outputs),
     }
@@ -53,8 +52,7 @@ def names_in(found: graph.Graph) -> dict[int, str]:
     In a recorded graph, parts of different layers may have the same name.
     """
     taken: dict[str, int] = {}
-    operations = (found.training or found).operations
-    return {id(operation): naming.claim(str(operation.name), taken) for operation in operations}
+    return {id(one): naming.claim(str(one.name), taken) for one in found.operations}
 
 
 class _Writer:
@@ -62,13 +60,12 @@ class _Writer:
 
     def __init__(self, model_graph: graph.Graph):
         made = model_graph.all_calls
-        whole = model_graph.training or model_graph
         inside = {id(call) for call in made}
         self._calls: dict[int, list[graph.Call]] = defaultdict(list)
         for call in made:
             self._calls[id(call.layer)].append(call)
         self.names = names_in(model_graph)
-        for layer in whole.operations:
+        for layer in model_graph.operations:
             if isinstance(layer, Layer):  # in the order of the calls, not of the graph
                 calls = [c for c in layer._calls if id(c) in inside]
                 if len(calls) == len(self._calls[id(layer)]):

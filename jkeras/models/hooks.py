@@ -611,9 +611,9 @@ def compute_loss_and_updates(
     """
     given = {"training": training} if _takes(self.compute_loss, "training") else {}
     scales = training and optimizer_variables is not None and self.optimizer is not None
-    arrays_of_optimizer = optimizer_variables or () if scales else ()
-    variables = self.optimizer.variables if scales else ()
-    own = list(zip(variables, arrays_of_optimizer, strict=True))
+    own: list[tuple[Any, Any]] = []
+    if scales:
+        own += zip(self.optimizer.variables, optimizer_variables or (), strict=True)
 
     def compute() -> tuple[Any, Any, Any]:
         y_pred = self(x, training=training) if _takes(self.call, "training") else self(x)

@@ -19,7 +19,7 @@ from jkeras.core.layer import Layer
 from jkeras.layers.activation import Activation
 from jkeras.layers.core import Input
 from jkeras.layers.recorded import AddLoss, GetMask, RecordedConstant, RecordedWeight, SetMask
-from jkeras.models import functional_config, name_stacks
+from jkeras.models import build_config, functional_config, name_stacks
 from jkeras.models.sharing import fingerprint
 from jkeras.saving.graphs import own_steps
 
@@ -206,9 +206,11 @@ def record(
         begin = next(iter(inputs.values())) if len(inputs) == 1 else inputs
         try:
             outputs, losses = ends = _run(layer, inputs, False, within)
-            other = _run(layer, inputs, True, within) if both else ends
-            own = set(layer._flatten_layers())
-            training = None if _outline(ends, begin, own) == _outline(other, begin, own) else other
+            training = _run(layer, inputs, True, within) if both else None
+            if training is not None:
+                own = set(layer._flatten_layers())
+                if _outline(ends, begin, own) == _outline(training, begin, own):
+                    training = None
             return graph.join(begin, outputs, losses, training, recorded=True)
         except NotRecorded:
             raise
@@ -274,18 +276,16 @@ def _value(x: Any) -> Any:
 
 
 # ------------------------------------------------------------------ models of it
-def specs_of(model: Any) -> Mapping[str, Any]:
-    """Returns what a model was first called on.
+def _specs_of(model: Any) -> Mapping[str, Any]:
+    """Returns what a model is called on.
 
     Raises:
         NotRecorded: If it was not called yet.
     """
-    found = model.call_graph()
-    if found is not None:
-        return {model._signature.names[0]: found.inputs}
-    if not model.built or not model._call_specs:
+    specs = build_config.known_specs(model)
+    if not specs:
         raise NotRecorded("It is not built: call it on some data first, or build it for a shape.")
-    return model._call_specs
+    return specs
 
 
 def as_model(found: graph.Graph, model: Any) -> Any:
@@ -351,7 +351,7 @@ def functional(self: Any) -> Any:
     if self.call_graph() is not None and registry.is_builtin(type(self)):
         return self
     try:
-        found = record(self, specs_of(self), both=self._signature.takes_training)
+        found = record(self, _specs_of(self), both=self._signature.takes_training)
         twin = as_model(found, self)
     except NotRecorded as error:
         raise ValueError(
@@ -445,7 +445,7 @@ class _Described(NamedTuple):
 
 
 def _describe(model: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    found = record(model, specs_of(model), within=True, both=True)
+    found = record(model, _specs_of(model), within=True, both=True)
     config = functional_config.describe(as_model(found, model))
     foreign = registry.names_of_users(config)
     if foreign:
@@ -463,7 +463,7 @@ def _describe(model: Any) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def twin(self: Any) -> Any:
     """Returns the functional model that files hold, which shares the weights."""
-    return as_model(record(self, specs_of(self), within=True, both=True), self)
+    return as_model(record(self, _specs_of(self), within=True, both=True), self)
 
 
 def copied_twin(self: Any, config: Mapping[str, Any]) -> Any:

@@ -561,7 +561,7 @@ class Session:
 
     def cells(self, outside: Mapping[str, Variable]) -> Cells:
         """Returns the cells of training; draws the key of the steps if there is none yet."""
-        layout, key = self.layout(), (tuple(outside), getattr(self.optimizer, "schedules_set", 0))
+        layout, key = self.layout(), (tuple(outside), self.optimizer.schedules_set)
         if key not in layout.cells:
             layout.cells[key] = Cells(layout, self.optimizer, outside)
         if self.rng is None:
@@ -719,9 +719,8 @@ class Training(_Run):
 
     def begin(self) -> None:
         """Starts the metrics again."""
-        objective, ended, self.metrics = self._program.objective, self.metrics, self._program.empty
-        if objective is not None and objective.own_resets:
-            self.metrics = objective.restart(self.metrics, ended)
+        objective, empty = self._program.objective, self._program.empty
+        self.metrics = empty if objective is None else objective.restart(empty, self.metrics)
         if self._program.tracked:
             self._program.reset()
 

@@ -318,11 +318,7 @@ def _totals(model: Any) -> Iterator[str]:
 def _size(variables: Any) -> tuple[int, int]:
     """Returns how many numbers the variables hold, and in how many bytes."""
     unique = {id(v): v for v in variables}.values()
-    bytes_each = [jax.numpy.dtype(v.variable_dtype).itemsize for v in unique]
-    return (
-        sum(v.size for v in unique),
-        sum(v.size * n for v, n in zip(unique, bytes_each, strict=True)),
-    )
+    return sum(v.size for v in unique), sum(v.nbytes for v in unique)
 
 
 def _readable(size: tuple[int, ...]) -> str:

@@ -101,7 +101,7 @@ class Optimizer(cells.Remembers):
         self._forget()
         self._iterations = self.add_variable((), dtype="int32", name="iteration")
         self._learning_rate: Any = None
-        self.schedules_set = 0  # programs hold their schedule
+        self.schedules_set = 0  # a program holds its schedule: it is known by this number
         self._set_learning_rate(learning_rate)
 
     def __setattr__(self, name: str, value: Any) -> None:

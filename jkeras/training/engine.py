@@ -62,19 +62,22 @@ def make_chunk(
         6.0
     """
 
-    def end(state: Any) -> Any:
-        return state if finish is None else (state, finish(state))
-
     # Traced once for all programs that hold it.
     step = jax.jit(step, inline=True)
     jit = functools.partial(jax.jit, donate_argnums=(0,) if donate else ())
 
+    def take(state: Any, resident: Any, slot: Any) -> Any:
+        return step(state, select(resident, slot))
+
+    def end(state: Any, resident: Any, rest: Any) -> Any:
+        state = state if rest is None else take(state, resident, rest)
+        return state if finish is None else (state, finish(state))
+
     @jit
     def run_all(state: Any, resident: Any, slots: Any, rest: Any) -> Any:
         if slots is not None:
-            take = lambda s, slot: (step(s, select(resident, slot)), None)  # noqa: E731
-            state, _ = lax.scan(take, state, slots)
-        return end(state if rest is None else step(state, select(resident, rest)))
+            state, _ = lax.scan(lambda s, slot: (take(s, resident, slot), None), state, slots)
+        return end(state, resident, rest)
 
     @jit
     def run_some(state: Any, resident: Any, slots: Any, start: Any, count: Any, rest: Any) -> Any:
@@ -82,13 +85,11 @@ def make_chunk(
             slot = jax.tree.map(
                 lambda s: lax.dynamic_index_in_dim(s, start + i, keepdims=False), slots
             )
-            return step(state, select(resident, slot))
+            return take(state, resident, slot)
 
-        state = lax.fori_loop(0, count, body, state)
-        return end(state if rest is None else step(state, select(resident, rest)))
+        return end(lax.fori_loop(0, count, body, state), resident, rest)
 
-    run_slot = jit(lambda state, resident, slot: step(state, select(resident, slot)))
-    single = SingleSteps(run_slot, finish)
+    single = SingleSteps(jit(take), finish)
 
     def run_chunk(
         state: Any,

@@ -147,9 +147,6 @@ class CompiledObjective:
                     metric = metrics_module.as_metric(entry, y_true, y_pred, self.losses[i])
                     if metric is not None:
                         self.metrics[self._log_name(i, metric.name, weighted)] = i, metric, weighted
-        self.own_resets = [
-            (name, entry[1]) for name, entry in self.metrics.items() if entry[1].has_own_reset
-        ]
         # The parts of the total are shown when there is more than one.
         shown: dict[str, None] = {}
         for name, _ in named if len(named) > 1 else ():
@@ -246,9 +243,7 @@ class CompiledObjective:
                 )
         weights = [by_output[i][2] for i in positions]
         weight = weights[0]
-        if len(weights) > 1 and any(
-            w is not None for w in weights
-        ):  # of each output, or all the same
+        if len(weights) > 1 and any(w is not None for w in weights):
             weight = sum(1.0 if w is None else jnp.asarray(w) for w in weights) / len(weights)
         y_true, y_pred = (term.take([output[k] for output in by_output]) for k in (0, 1))
         return y_true, y_pred, weight
@@ -270,8 +265,8 @@ class CompiledObjective:
                 keep some of it.
         """
         started = dict(empty)
-        for name, metric in self.own_resets:
-            if name in metrics:
+        for name, (_, metric, _) in self.metrics.items():
+            if metric.has_own_reset and name in metrics:
                 started[name] = metric.reset(metrics[name])
         return started
 
@@ -378,7 +373,7 @@ def _add_losses(state: jax.Array, losses: list[Any], size: int) -> jax.Array:
 
 
 def _as_loss(value: Any) -> losses_module.Loss | None:
-    if isinstance(value, (list, tuple)) or (is_container(value)):
+    if is_container(value):
         raise ValueError(
             f"`loss` has {value!r} for one output. Expected one loss an output: in a list, a "
             "tuple, a dict by output name, or a structure like that of the outputs."
