@@ -638,7 +638,7 @@ class Lambda(Layer):
         self,
         function: Callable,
         output_shape: Shape = None,
-        mask: ArrayLike = None,
+        mask: Any = None,
         arguments: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ):

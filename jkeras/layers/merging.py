@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.base.numbers import as_integer
-from jkeras.base.types import ArrayLike, Axis
+from jkeras.base.types import ArrayLike, Axis, Structure
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.layer import Layer
 from jkeras.layers.arguments import positive_axis
@@ -64,27 +64,27 @@ class _Merge(Layer):
         """Returns the output's shape; refuses inputs that do not fit together."""
         return _broadcast(shapes)
 
-    def call(self, inputs: ArrayLike) -> ArrayLike:
+    def call(self, inputs: Structure) -> ArrayLike:
         return functools.reduce(self.combine, self._aligned(inputs))
 
-    def _aligned(self, inputs: ArrayLike) -> list[jax.Array]:
+    def _aligned(self, inputs: Structure) -> list[jax.Array]:
         """Returns the inputs with as many axes as the one that has most."""
         ndim = max(x.ndim for x in inputs)
         return [jnp.expand_dims(x, tuple(range(1, 1 + ndim - x.ndim))) for x in inputs]
 
-    def compute_output_spec(self, inputs: ArrayLike) -> Any:
+    def compute_output_spec(self, inputs: Structure) -> Any:
         # By rule, since an unknown size may equal a known one, but no size tried for it would.
         self._prepare((inputs,), {})
         shape = self.merged_shape([x.shape for x in inputs])
         return SymbolicTensor(shape, jnp.result_type(*(x.dtype for x in inputs)))
 
-    def compute_mask(self, inputs: ArrayLike, mask: ArrayLike = None) -> ArrayLike:
+    def compute_mask(self, inputs: Structure, mask: Structure = None) -> ArrayLike:
         masks = self._masks(inputs, mask)
         if any(m is None for m in masks):
             return None
         return functools.reduce(jnp.logical_or, masks)
 
-    def _masks(self, inputs: ArrayLike, mask: ArrayLike) -> list[Any]:
+    def _masks(self, inputs: Structure, mask: Structure) -> list[Any]:
         """Returns a mask, or None, for each input."""
         if mask is None:
             return [None] * len(inputs)
@@ -127,7 +127,7 @@ class Subtract(_Merge):
 class _MaskedMerge(_Merge):
     """A merge in which what an input's mask hides does not count."""
 
-    def call(self, inputs: ArrayLike, mask: ArrayLike = None) -> ArrayLike:
+    def call(self, inputs: Structure, mask: Structure = None) -> ArrayLike:
         if mask is None:
             return super().call(inputs)
         (total, *rest), (seen, *others) = (
@@ -169,10 +169,10 @@ class Average(_Merge):
         [[2.5, 2.5]]
     """
 
-    def call(self, inputs: ArrayLike) -> ArrayLike:
+    def call(self, inputs: Structure) -> ArrayLike:
         return super().call(inputs) / len(inputs)
 
-    def compute_output_spec(self, inputs: ArrayLike) -> Any:
+    def compute_output_spec(self, inputs: Structure) -> Any:
         spec = super().compute_output_spec(inputs)
         return SymbolicTensor(spec.shape, jnp.result_type(spec.dtype, float))
 
@@ -224,7 +224,7 @@ class Concatenate(_Merge):
         super().__init__(**kwargs)
         self.axis = axis
 
-    def call(self, inputs: ArrayLike) -> ArrayLike:
+    def call(self, inputs: Structure) -> ArrayLike:
         return jnp.concatenate(inputs, axis=self.axis)
 
     def merged_shape(self, shapes: Sequence[Shape]) -> Shape:
@@ -243,7 +243,7 @@ class Concatenate(_Merge):
             sizes.append(total if i == axis else next(iter(known), None))
         return tuple(sizes)
 
-    def compute_mask(self, inputs: ArrayLike, mask: ArrayLike = None) -> ArrayLike:
+    def compute_mask(self, inputs: Structure, mask: Structure = None) -> ArrayLike:
         masks = self._masks(inputs, mask)
         given = [m for m in masks if m is not None]
         if not given:
@@ -319,7 +319,7 @@ class Dot(_Merge):
         rest = x[1:first] + x[first + 1 :] + y[1:second] + y[second + 1 :]
         return (y[0] if x[0] is None else x[0], *(rest or (1,)))
 
-    def call(self, inputs: ArrayLike) -> ArrayLike:
+    def call(self, inputs: Structure) -> ArrayLike:
         x, y = inputs
         first, second = self._axes([x.shape, y.shape])
         if self.normalize:
@@ -331,14 +331,14 @@ class Dot(_Merge):
         products = jnp.einsum(x, x_axes, y, y_axes, kept)
         return products[:, None] if products.ndim == 1 else products
 
-    def compute_mask(self, inputs: ArrayLike, mask: ArrayLike = None) -> ArrayLike:
+    def compute_mask(self, inputs: Structure, mask: Structure = None) -> ArrayLike:
         return None
 
 
 def _as_function(layer: type[_Merge]) -> Callable:
     """Makes the function that calls a new layer of this class on a list of inputs."""
 
-    def function(inputs: ArrayLike, **kwargs: Any) -> Any:
+    def function(inputs: Structure, **kwargs: Any) -> Any:
         return layer(**kwargs)(inputs)
 
     name = layer.__name__.lower()
@@ -361,7 +361,7 @@ add, subtract, multiply = _as_function(Add), _as_function(Subtract), _as_functio
 average, maximum, minimum = _as_function(Average), _as_function(Maximum), _as_function(Minimum)
 
 
-def concatenate(inputs: ArrayLike, axis: int = -1, **kwargs: Any) -> Any:
+def concatenate(inputs: Structure, axis: int = -1, **kwargs: Any) -> Any:
     """Joins a list of inputs along an axis.
 
     Args:
@@ -377,7 +377,7 @@ def concatenate(inputs: ArrayLike, axis: int = -1, **kwargs: Any) -> Any:
     return Concatenate(axis, **kwargs)(inputs)
 
 
-def dot(inputs: ArrayLike, axes: Axis = -1, **kwargs: Any) -> Any:
+def dot(inputs: Structure, axes: Axis = -1, **kwargs: Any) -> Any:
     """Returns the scalar products of two inputs along one axis of each, sample by sample.
 
     Args:

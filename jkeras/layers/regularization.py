@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from jkeras.base import settings
 from jkeras.base.numbers import as_integer
-from jkeras.base.types import ArrayLike, DTypeLike, Seed, Shape, Sizes
+from jkeras.base.types import ArrayLike, DTypeLike, Seed, Shape
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
 from jkeras.layers.arguments import fraction, next_key, seed_generator
@@ -70,7 +70,7 @@ class Dropout(_Random):
         if noise_shape is not None:
             self.noise_shape = tuple(map(self._noise_size, noise_shape))
 
-    def _noise_size(self, size: Sizes) -> int | None:
+    def _noise_size(self, size: Any) -> int | None:
         number = as_integer(size)
         if size is not None and (number is None or number < 1):
             kind = "elements to be" if number is None else "dimensions to be positive"

@@ -1,6 +1,7 @@
 """Crossentropies: losses of class probabilities and of class scores (logits)."""
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -339,7 +340,7 @@ def categorical_generalized_cross_entropy(
     return (1.0 - jnp.power(right, q)) / q
 
 
-def crossentropy_of(target: tuple[int, ...], output: tuple[int, ...]) -> ArrayLike:
+def crossentropy_of(target: tuple[int, ...], output: tuple[int, ...]) -> Callable[..., jax.Array]:
     """Returns the function that `"crossentropy"` stands for, by the shapes of the data."""
     if not output or output[-1] == 1:
         return binary_crossentropy

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import jax.scipy.linalg
 
-from jkeras.base.types import ArrayLike, Axis
+from jkeras.base.types import ArrayLike, Axis, Structure
 from jkeras.core.operations import define, export
 from jkeras.ops.numpy import slogdet as slogdet
 
@@ -58,13 +58,13 @@ def det(x: ArrayLike) -> jax.Array:
 
 
 @op
-def eig(x: ArrayLike) -> ArrayLike:
+def eig(x: ArrayLike) -> Structure:
     """Returns the complex eigenvalues and eigenvectors of square matrices; on CPU only."""
     return jnp.linalg.eig(_square(x))
 
 
 @op
-def eigh(x: ArrayLike) -> ArrayLike:
+def eigh(x: ArrayLike) -> Structure:
     """Returns the ascending eigenvalues, and the eigenvectors, of symmetric matrices."""
     return jnp.linalg.eigh(_square(x))
 
@@ -124,7 +124,7 @@ def pinv(x: ArrayLike, rcond: Any = None) -> jax.Array:
 
 
 @op
-def qr(x: ArrayLike, mode: str = "reduced") -> ArrayLike:
+def qr(x: ArrayLike, mode: str = "reduced") -> Structure:
     """Returns `q`, of orthonormal columns, and the upper triangular `r`; their product is `x`.
 
     Args:
@@ -158,7 +158,7 @@ def solve_triangular(a: ArrayLike, b: ArrayLike, lower: bool = False) -> jax.Arr
 
 
 @partial(op, class_name="SVD")
-def svd(x: ArrayLike, full_matrices: bool = True, compute_uv: bool = True) -> ArrayLike:
+def svd(x: ArrayLike, full_matrices: bool = True, compute_uv: bool = True) -> Structure:
     """Returns `u`, `s` and `v`, with `x = u @ diag(s) @ v`; only `s` without `compute_uv`."""
     return jnp.linalg.svd(_float(x), full_matrices, compute_uv)
 

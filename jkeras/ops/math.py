@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jkeras.base.types import ArrayLike, Axis
+from jkeras.base.types import ArrayLike, Axis, Structure
 from jkeras.core.operations import as_array, define, export
 
 op = partial(define, module="ops.math")
@@ -95,7 +95,7 @@ def view_as_real(x: ArrayLike) -> jax.Array:
 
 # ------------------------------------------------------------------ order
 @op
-def top_k(x: ArrayLike, k: int, sorted: bool = True) -> ArrayLike:
+def top_k(x: ArrayLike, k: int, sorted: bool = True) -> Structure:
     """Returns the `k` largest values along the last axis, and their places.
 
     Args:
@@ -183,7 +183,7 @@ def segment_min(
 
 # ------------------------------------------------------------------ Fourier transforms
 # Keras's complex arrays are pairs (real, imaginary).
-def _complex(x: ArrayLike) -> jax.Array:
+def _complex(x: Structure) -> jax.Array:
     if not isinstance(x, (tuple, list)) or len(x) != 2:
         raise ValueError(
             "Input `x` should be a tuple of two tensors - real and imaginary. "
@@ -210,19 +210,19 @@ _transform = partial(op, arrays="", called_with="x")
 
 
 @partial(_transform, class_name="FFT")
-def fft(x: ArrayLike) -> tuple[jax.Array, jax.Array]:
+def fft(x: Structure) -> tuple[jax.Array, jax.Array]:
     """Returns the Fourier transform along the last axis of a pair (real, imaginary), as a pair."""
     return _pair(jnp.fft.fft(_complex(x)))
 
 
 @partial(_transform, class_name="FFT2")
-def fft2(x: ArrayLike) -> tuple[jax.Array, jax.Array]:
+def fft2(x: Structure) -> tuple[jax.Array, jax.Array]:
     """Returns the Fourier transform along the last two axes of a pair (real, imaginary)."""
     return _pair(jnp.fft.fft2(_complex(x)))
 
 
 @partial(_transform, class_name="IFFT2")
-def ifft2(x: ArrayLike) -> tuple[jax.Array, jax.Array]:
+def ifft2(x: Structure) -> tuple[jax.Array, jax.Array]:
     """Returns what `fft2` transforms into the pair `x`."""
     return _pair(jnp.fft.ifft2(_complex(x)))
 
@@ -244,7 +244,7 @@ def rfft(x: ArrayLike, fft_length: int | None = None) -> tuple[jax.Array, jax.Ar
 
 
 @partial(_transform, class_name="IRFFT")
-def irfft(x: ArrayLike, fft_length: int | None = None) -> jax.Array:
+def irfft(x: Structure, fft_length: int | None = None) -> jax.Array:
     """Returns the real numbers that `rfft` transforms into the pair `x`.
 
     Args:
@@ -344,7 +344,7 @@ def stft(
 
 @partial(_transform, class_name="ISTFT")
 def istft(
-    x: ArrayLike,
+    x: Structure,
     sequence_length: int,
     sequence_stride: int,
     fft_length: int,

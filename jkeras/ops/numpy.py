@@ -11,7 +11,7 @@ import numpy as np
 
 from jkeras.base import settings
 from jkeras.base.numbers import as_integer
-from jkeras.base.types import ArrayLike, Axis, DTypeLike, Shape
+from jkeras.base.types import ArrayLike, Axis, DTypeLike, Shape, Structure
 from jkeras.core import policy
 from jkeras.core.operations import as_array, as_arrays, define, export
 from jkeras.ops.core import ndim as ndim
@@ -33,7 +33,7 @@ def _cumulative(x: ArrayLike, axis: Axis = None, dtype: DTypeLike = None) -> Any
 def _sorting(x: ArrayLike, axis: int | None = -1) -> Any: ...
 def _splitting(x: ArrayLike, indices_or_sections: Any, axis: int = 0) -> Any: ...
 def _splitting_one(x: ArrayLike, indices_or_sections: Any) -> Any: ...
-def _joining(xs: ArrayLike) -> Any: ...
+def _joining(xs: Structure) -> Any: ...
 def _diagonal_like(x: ArrayLike, k: int = 0) -> Any: ...
 
 
@@ -368,7 +368,7 @@ def corrcoef(x: ArrayLike) -> ArrayLike:
 
 
 @op
-def slogdet(x: ArrayLike) -> ArrayLike:
+def slogdet(x: ArrayLike) -> Structure:
     """Returns the signs, and the logarithms of the sizes, of the determinants of matrices."""
     return jnp.linalg.slogdet(x)
 
@@ -439,7 +439,7 @@ def broadcast_to(x: ArrayLike, shape: Shape) -> ArrayLike:
 
 
 @op
-def concatenate(xs: ArrayLike, axis: int | None = 0) -> ArrayLike:
+def concatenate(xs: Structure, axis: int | None = 0) -> ArrayLike:
     """Joins arrays along an axis that they have.
 
     Example:
@@ -451,7 +451,7 @@ def concatenate(xs: ArrayLike, axis: int | None = 0) -> ArrayLike:
 
 
 @partial(op, arrays="", called_with="x")
-def stack(x: ArrayLike, axis: int = 0) -> ArrayLike:
+def stack(x: Structure, axis: int = 0) -> ArrayLike:
     """Joins arrays along a new axis.
 
     Example:
@@ -469,7 +469,7 @@ def append(x1: ArrayLike, x2: ArrayLike, axis: int | None = None) -> ArrayLike:
 
 
 @op
-def split(x: ArrayLike, indices_or_sections: Any, axis: int = 0) -> ArrayLike:
+def split(x: ArrayLike, indices_or_sections: Any, axis: int = 0) -> Structure:
     """Cuts `x` along `axis` into so many equal parts, or at these places.
 
     Example:

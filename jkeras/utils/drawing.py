@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jkeras.base.extras import missing
-from jkeras.base.types import Axis
 from jkeras.utils.diagram import Box, Cell, Diagram, Node, to_dot
 
 _PADDING, _MARGIN = 10, 8  # points
@@ -111,7 +110,7 @@ def _node_size(node: Node) -> tuple[float, float]:
 
 
 # ------------------------------------------------------------------ drawing
-def _draw_layout(axes: Axis, diagram: Diagram, layout: dict[str, Any]) -> None:
+def _draw_layout(axes: Any, diagram: Diagram, layout: dict[str, Any]) -> None:
     objects = {entry["name"]: entry for entry in layout.get("objects", ())}
     for entry in layout.get("edges", ()):
         if entry.get("style") != "invis":
@@ -130,7 +129,7 @@ def _draw_layout(axes: Axis, diagram: Diagram, layout: dict[str, Any]) -> None:
     visit(diagram.root)
 
 
-def _draw_box(axes: Axis, box: Box, entry: dict[str, Any]) -> None:
+def _draw_box(axes: Any, box: Box, entry: dict[str, Any]) -> None:
     from matplotlib.patches import Rectangle
 
     if "bb" not in entry:  # nothing is in it
@@ -143,7 +142,7 @@ def _draw_box(axes: Axis, box: Box, entry: dict[str, Any]) -> None:
     label.set(parse_math=False, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})
 
 
-def _draw_node(axes: Axis, node: Node, center: _Point) -> None:
+def _draw_node(axes: Any, node: Node, center: _Point) -> None:
     width, height = _node_size(node)
     left, top = center.x - width / 2, center.y + height / 2
     for row in node.rows:
@@ -157,7 +156,7 @@ def _draw_node(axes: Axis, node: Node, center: _Point) -> None:
 
 
 def _draw_cell(
-    axes: Axis, cell: Cell, left: float, bottom: float, width: float, height: float
+    axes: Any, cell: Cell, left: float, bottom: float, width: float, height: float
 ) -> None:
     from matplotlib.patches import Rectangle
 
@@ -170,7 +169,7 @@ def _draw_cell(
         x += _width(text, cell.size, bold)
 
 
-def _draw_edge(axes: Axis, position: str) -> None:
+def _draw_edge(axes: Any, position: str) -> None:
     """Draws Graphviz's splines: `e,X,Y x,y x,y ...`, the arrow's tip before the control points."""
     from matplotlib.patches import PathPatch, Polygon
     from matplotlib.path import Path

@@ -189,7 +189,7 @@ def _prepare(
 
     None stands for a fit that is to be done then.
     """
-    if not isinstance(estimator, _Estimator):
+    if not isinstance(estimator, _Estimator) or estimator._fits is None:
         return
     x, labels = validate_data(clone(estimator), X, y)
     own = [clone(estimator).set_params(**values) for values in candidates]

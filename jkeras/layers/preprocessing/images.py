@@ -130,6 +130,7 @@ class ImageLayer(Layer):
 
     def change_all(self, images: ArrayLike, key: Any, is_mask: bool = False) -> Any:
         """Changes all images, or masks, of a batch."""
+        change: Any
         if host.computes_with_numpy():
             change = self.sample_mask_on_host if is_mask else self.sample_on_host
         else:
