@@ -24,7 +24,7 @@ CLASSES = sorted({case.name for cases in GROUPS.values() for case in cases})
 MAPS = {"IoU", "BinaryIoU", "MeanIoU", "OneHotIoU", "OneHotMeanIoU"}
 
 
-@keras.saving.register_keras_serializable()
+@keras.saving.register_keras_serializable("metrics_in_fit")
 class Scale(keras.layers.Layer):
     """Predicts its inputs, and has a weight and a loss of its own."""
 
