@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base import host_random, registry, settings
-from jkeras.base.keys import as_key, draw_integer_seed
+from jkeras.base.keys import as_key, checked_seed, draw_integer_seed
 from jkeras.base.numbers import as_number, checked_number
 from jkeras.base.tracing import concretely
 from jkeras.base.types import ArrayLike, Axis, DTypeLike, Identifier, Seed, Shape
@@ -239,7 +239,7 @@ class RandomNormal(Initializer):
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Seed = None):
         self.mean, self.stddev = checked_number("mean", mean), checked_number("stddev", stddev, 0)
-        self.seed = seed
+        self.seed = checked_seed(seed)
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
         def draw(shape: tuple[int, ...]) -> jax.Array:
@@ -289,7 +289,7 @@ class RandomUniform(Initializer):
             checked_number("minval", minval),
             checked_number("maxval", maxval, minval),
         )
-        self.seed = seed
+        self.seed = checked_seed(seed)
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
         if self.minval == -self.maxval:
@@ -343,7 +343,8 @@ class VarianceScaling(Initializer):
                 raise ValueError(
                     f"Invalid `{name}` argument: {value!r}. Expected one of {allowed}."
                 )
-        self.scale, self.mode, self.distribution, self.seed = number, mode, distribution, seed
+        self.scale, self.mode, self.distribution = number, mode, distribution
+        self.seed = checked_seed(seed)
         self.input_axes, self.output_axes = input_axes, output_axes
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
@@ -456,7 +457,7 @@ class Orthogonal(Initializer):
     """
 
     def __init__(self, gain: float = 1.0, seed: Seed = None):
-        self.gain, self.seed = checked_number("gain", gain), seed
+        self.gain, self.seed = checked_number("gain", gain), checked_seed(seed)
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
         if len(shape) < 2:
