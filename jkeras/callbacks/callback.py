@@ -272,7 +272,7 @@ class History(Callback):
 
     def courses(self) -> dict[str, curves.Course]:
         """Returns the numbers by name, with the epochs in which they were recorded."""
-        found = {}
+        found: dict[str, curves.Course] = {}
         for name, values in self.history.items():
             epochs = self._epochs.get(name, [])
             if len(epochs) != len(values):  # the user has changed the list
