@@ -33,10 +33,11 @@ x = rng.normal(size=(1000, 6)).astype("float32")
 y = (x[:, :1] ** 2 - x[:, 1:2] > 0).astype("float32")
 model = keras.Sequential([
     keras.Input((6,)),
-    layers.Dense(32, activation="relu", kernel_initializer=keras.initializers.HeNormal(seed=1)),
+    layers.Dense(32, activation="relu"),
     Gate(),
-    layers.Dense(1, activation="sigmoid", kernel_initializer=keras.initializers.HeNormal(seed=2)),
+    layers.Dense(1, activation="sigmoid"),
 ])
+model.set_weights([0.3 * rng.normal(size=w.shape) for w in model.get_weights()])
 model.compile("adam", "binary_crossentropy", metrics=["accuracy", keras.metrics.AUC(name="auc")])
 history = model.fit(x, y, batch_size=50, epochs=15, shuffle=False, verbose=0)
 model.save("model.keras")

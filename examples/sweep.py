@@ -50,7 +50,7 @@ for (rate, seed), losses in zip(pairs, history["val_loss"], strict=True):
     label = f"{rate:.2g}" if seed == 0 else None
     left.semilogy(losses, color=colors[list(rates).index(rate)], lw=1, label=label)
 left.set(xlabel="epoch", ylabel="validation loss")
-left.legend(title="rate", fontsize=8)
+left.legend(title="rate", fontsize=7, ncols=3)
 right.loglog(rates, finals, "o", color="C0", ms=4)
 right.loglog(rates, finals.mean(axis=1), "-", color="C0")
 right.set(xlabel="learning rate", ylabel="validation loss after the last epoch")

@@ -31,9 +31,9 @@ def sentences(module):
     """Yields the sentences of the docstrings of a module, its functions, classes and methods."""
     things = [module, *vars(module).values()]
     things += [m for thing in things if inspect.isclass(thing) for m in vars(thing).values()]
-    for thing in things:
-        text = thing.__doc__ if callable(thing) or inspect.ismodule(thing) else None
-        for sentence in re.split(r"\.\s|\n\s*\n", text or ""):
+    texts = [thing.__doc__ for thing in things if callable(thing) or inspect.ismodule(thing)]
+    for text in texts:
+        for sentence in re.split(r"\.\s|\n\s*\n", text if isinstance(text, str) else ""):
             words = " ".join(re.findall(r"[A-Za-z]{2,}", sentence))
             if 5 <= len(words.split()) <= 60:
                 yield words
