@@ -35,7 +35,7 @@ pictures = options.pictures and options.pictures.resolve()
 environment = {"MPLBACKEND": "agg", **os.environ}
 failed = []
 for name in options.names or NAMES:
-    started = time.time()
+    started, before = time.time(), sum(os.times()[2:4])
     print(f"== {name}.py", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         small = [] if pictures or name in AS_THEY_ARE else ["--small"]
@@ -47,6 +47,7 @@ for name in options.names or NAMES:
         elif pictures:
             pictures.mkdir(parents=True, exist_ok=True)
             shrink(picture, pictures / f"{name}.png")
-    print(f"== {name}.py: {time.time() - started:.0f} s\n", flush=True)
+    spent = sum(os.times()[2:4]) - before
+    print(f"== {name}.py: {time.time() - started:.0f} s, of CPUs {spent:.0f} s\n", flush=True)
 if failed:
     sys.exit(f"failed, or left no picture: {', '.join(failed)}")
