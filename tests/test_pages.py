@@ -1,4 +1,4 @@
-"""Whoever copies the blocks of a page, in their order, has all names: a page imports what it uses."""
+"""A reader who copies the blocks of a page in their order has all names: pages import them."""
 
 import ast
 import builtins
