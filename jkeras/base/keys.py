@@ -73,14 +73,17 @@ def draw_from(state: tuple[int | None, int]) -> None:
 def global_state() -> dict[str, Any]:
     """Returns the states of all that `set_random_seed` sets: JSON's types and NumPy arrays."""
     ours = [_global.seed, _global.count, _global.chosen]
-    return {"keys": ours, "numpy": np.random.get_state(), "python": python_random.getstate()}
+    version, words, gauss = python_random.getstate()
+    python = (version, np.array(words, np.uint64), gauss)  # 625 numbers: as a tuple, slow to write
+    return {"keys": ours, "numpy": np.random.get_state(), "python": python}
 
 
 def set_global_state(state: dict[str, Any]) -> None:
     """Sets what `global_state` has returned."""
     _global.seed, _global.count, _global.chosen = state["keys"]
     np.random.set_state(state["numpy"])
-    python_random.setstate(state["python"])
+    version, words, gauss = state["python"]
+    python_random.setstate((version, tuple(map(int, words)), gauss))
 
 
 def draw_seed() -> tuple[int, int]:
