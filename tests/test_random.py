@@ -140,5 +140,5 @@ def test_bad_seeds(seed):
 def test_bad_generators():
     with pytest.raises(ValueError, match="integer or None"):
         random.SeedGenerator("a")
-    with pytest.raises(ValueError, match="unknown arguments"):
+    with pytest.raises(ValueError, match="Unrecognized keyword arguments"):
         random.SeedGenerator(1, sead=2)
