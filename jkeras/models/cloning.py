@@ -102,14 +102,14 @@ def clone_model(
 def _cloned(
     model: Any, input_tensors: Any, clone_function: Any, call_function: Any, recursive: bool
 ) -> Any:
-    def clone(layer: Layer) -> Layer:
+    def clone(layer: Any) -> Any:
         has_graph = isinstance(layer, Model) and layer.call_graph() is not None
         if recursive and (has_graph or _is_stack(layer)):
             return _cloned(layer, None, clone_function, call_function, recursive=True)
         if clone_function is None:
             return _same(layer)
         new = clone_function(layer)
-        if not isinstance(new, Layer):
+        if not isinstance(new, graph.Operation):
             raise ValueError(
                 f"`clone_function` must return a layer; for {layer!r} it gave {new!r}."
             )
@@ -183,17 +183,17 @@ def _clone_graph(
             f"`input_tensors` must have the same structure as model.input: {wanted}, got {given}."
         )
     known = dict(zip(map(id, old), new, strict=True))
-    layers = {
+    layers: dict[int, Any] = {
         id(layer): clone(layer)
         for layer in found.operations
         if not isinstance(layer, (InputLayer, graph.NamedFunction))
     }
     for call in found.all_calls:
         args, kwargs = graph.replace(call.args, known), graph.replace(call.kwargs, known)
-        layer = layers.get(id(call.layer))
+        layer: Any = layers.get(id(call.layer))
         if isinstance(call.layer, graph.NamedFunction):
-            named = call.layer
-            outputs = graph.record(named.function, args, kwargs, name=named.kind)
+            function = call.layer.function
+            outputs = graph.record(function, args, kwargs, name=call.layer.kind)
         elif call.begins:
             outputs = layer.symbolic_call()
         elif call_function is not None:

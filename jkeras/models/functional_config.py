@@ -249,7 +249,7 @@ class _Reader:
                 f"{name!r} needs {needed}, which nothing makes."
             )
 
-    def _call(self, key: Key, layer: Layer, args: list[Any], kwargs: dict[str, Any]) -> Any:
+    def _call(self, key: Key, layer: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
         """Calls a layer; of layers that are equal but for their names, only one is evaluated."""
         name, index = key
         inputs = graph.symbols((args, kwargs))

@@ -493,8 +493,8 @@ class Session:
         Handing over arrays in dicts takes as long as a small model's outputs for one row.
         """
         compilation_cache.enable_by_default()
-        layout, key = self.layout(), ("predict", self.model.run_eagerly)
-        key += (vars(self.model).get("predict_step"),)
+        layout, own = self.layout(), vars(self.model).get("predict_step")
+        key = ("predict", self.model.run_eagerly, own)
         if key not in layout.programs:
             outside: dict[str, Variable] = {}
             step = keras_steps.own_predict_step(self.model, layout.named)
