@@ -141,6 +141,23 @@ def draw_integer_seed() -> int:
     return int(np.random.SeedSequence(draw_seed()).generate_state(1)[0] >> 1)
 
 
+def checked_seed(seed: Any) -> Any:
+    """Returns a seed that `as_key` takes, or None.
+
+    Raises:
+        ValueError: If it is something else.
+    """
+    is_integer = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
+    if seed is None or is_integer or isinstance(seed, (jax.Array, np.ndarray)):
+        return seed
+    if hasattr(seed, "next_key") or isinstance(seed, dict):  # a config of a generator
+        return seed
+    raise ValueError(
+        "`seed` argument should be an instance of `keras.random.SeedGenerator()` or an integer. "
+        f"Received: seed={seed!r}"
+    )
+
+
 def as_key(seed: Any) -> jax.Array:
     """Returns a key for an integer, a generator with a method `next_key`, or a JAX key."""
     if hasattr(seed, "next_key"):
