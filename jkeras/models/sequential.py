@@ -34,6 +34,9 @@ class Sequential(Model):
         >>> model.add(keras.layers.Dense(1))
         >>> model.output_shape
         (None, 1)
+        >>> total = keras.Sequential([keras.layers.Dense(1, kernel_initializer="ones")])
+        >>> total.predict(keras.ops.array([[1.0, 2.0]]), verbose=0).tolist()
+        [[3.0]]
     """
 
     def __init__(

@@ -426,8 +426,8 @@ def reshape(x: ArrayLike, newshape: Shape) -> ArrayLike:
 
     Example:
         >>> import jkeras as keras
-        >>> keras.ops.reshape(keras.ops.zeros((2, 6)), (4, -1)).shape
-        (4, 3)
+        >>> keras.ops.reshape([1, 2, 3, 4], (2, -1)).tolist()
+        [[1, 2], [3, 4]]
     """
     return jnp.reshape(x, newshape)
 
