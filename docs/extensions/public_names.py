@@ -8,8 +8,8 @@
 
 gives a table of the public names of `jkeras.layers` that are defined in that file, and then their
 documentation. Without `from` these are all names that are defined in the module or below it, but
-in the files that `but` names, and that the page does not have yet. At the end of a build, each public name of a module with a page
-must be documented somewhere.
+in the files that `but` names, and that the page does not have yet. At the end of a build, each
+public name of a module with a page must be documented somewhere.
 """
 
 import ast
