@@ -42,6 +42,11 @@ class Sequential(Model):
     def __init__(
         self, layers: Iterable[Any] | None = None, trainable: bool = True, name: str | None = None
     ):
+        if isinstance(trainable, Layer):
+            raise ValueError(
+                "`layers` must be a list of layers: `keras.Sequential([first, second])`. Received "
+                f"several layers as several arguments: {layers!r}, {trainable!r}, ..."
+            )
         super().__init__(trainable=trainable, name=name)
         self._stack: list[Layer] = []  # with the InputLayer, if there is one
         self._by_name: dict[str, Layer] = {}
