@@ -80,6 +80,9 @@ def normal(
         >>> import jkeras as keras
         >>> keras.random.normal((2, 3), seed=1).shape
         (2, 3)
+        >>> values = keras.random.normal((200, 300), mean=5.0, seed=0)
+        >>> round(float(values.mean()), 1)
+        5.0
     """
     _check("stddev", stddev, 0)
     dtype = _float("normal", dtype)
@@ -136,6 +139,9 @@ def uniform(
         >>> import jkeras as keras
         >>> keras.random.uniform((2, 3), seed=1).shape
         (2, 3)
+        >>> values = keras.random.uniform((20,), 3.0, 4.0, seed=0)
+        >>> bool(values.min() >= 3.0)
+        True
     """
     _check("minval", minval)
     _check("maxval", maxval, minval if isinstance(minval, (int, float)) else -math.inf)

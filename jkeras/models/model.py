@@ -87,6 +87,8 @@ class Model(OldModel, Layer):
         ...         return self.out(self.hidden(inputs))
         >>> Net()(keras.ops.ones((2, 3))).shape
         (2, 1)
+        >>> [layer.name for layer in model.layers[1:]], model.count_params()
+        (['dense'], 8)
     """
 
     # The kind that the module of Functional puts here, since it derives from this class.
