@@ -11,18 +11,20 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base import host_random, registry, settings
-from jkeras.base.keys import as_key, draw_integer_seed
+from jkeras.base.keys import as_key, checked_seed, draw_integer_seed
 from jkeras.base.numbers import as_number, checked_number
 from jkeras.base.tracing import concretely
 from jkeras.base.types import ArrayLike, Axis, DTypeLike, Identifier, Seed, Shape
 
+# Draws an array of a shape with a key.
+Drawing = Callable[[Any, tuple[int, ...]], jax.Array]
 # Arrays of at most so many elements (16 MiB of float32) are drawn by programs of six sizes, or
 # filled by NumPy.
 _MOST_AT_ONCE = 2**22
 
 
-def _fill(draw: Callable[[tuple[int, ...]], Any], key: Any, shape: tuple[int, ...]) -> jax.Array:
-    """Returns `draw(shape)`, without compiling a program for each shape.
+def _fill(draw: Drawing, key: Any, shape: tuple[int, ...]) -> jax.Array:
+    """Returns `draw(key, shape)`, without compiling a program for each shape.
 
     JAX compiles a program for each shape that it draws, which takes it up to half a second on a
     CPU. Its numbers do not depend on the shape, and those of a shorter array are the first ones of
@@ -30,22 +32,27 @@ def _fill(draw: Callable[[tuple[int, ...]], Any], key: Any, shape: tuple[int, ..
 
     Args:
         draw: Makes an array of a shape, each element of which follows from its position in it.
-        key: The key that `draw` uses.
+        key: The key.
         shape: The shape.
     """
     count = math.prod(shape)
     traced = isinstance(key, jax.core.Tracer)
     if traced or count > _MOST_AT_ONCE or not host_random.counts_along(key):
-        return draw(shape)
+        return draw(key, shape)
     size = 2**12
     while size < count:
         size *= 4  # four million numbers take a quarter of the time of a program
     with concretely():
-        drawn = np.asarray(draw((size,)))
+        drawn = np.asarray(draw(key, (size,)))
         return jax.device_put(drawn[:count].reshape(shape).copy())
 
 
-def _symmetric(key: Any, shape: tuple[int, ...], dtype: DTypeLike, limit: float) -> jax.Array:
+def _symmetric(limit: float, dtype: DTypeLike) -> Drawing:
+    """Returns what draws numbers between `-limit` and `limit`."""
+    return lambda key, shape: limit * jax.random.uniform(key, shape, dtype, -1.0, 1.0)
+
+
+def _fill_symmetric(limit: float, dtype: DTypeLike, key: Any, shape: tuple[int, ...]) -> jax.Array:
     """Returns numbers between `-limit` and `limit`, drawn by NumPy where that is quicker.
 
     One product makes them of numbers between -1 and 1, which makes the same bits everywhere.
@@ -59,7 +66,16 @@ def _symmetric(key: Any, shape: tuple[int, ...], dtype: DTypeLike, limit: float)
     if by_numpy:
         with concretely():
             return jax.device_put(np.float32(limit) * host_random.uniform(key, shape))
-    return _fill(lambda s: limit * jax.random.uniform(key, s, dtype, -1.0, 1.0), key, shape)
+    return _fill(_symmetric(limit, dtype), key, shape)
+
+
+def _normal_numbers(key: Any, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
+    """Returns normal numbers, whose last bits do not depend on what a program does with them.
+
+    They end in a product with a constant, which XLA would join with a next one.
+    """
+    drawn = jax.random.normal(key, shape, dtype)
+    return jax.lax.optimization_barrier(drawn) if isinstance(drawn, jax.core.Tracer) else drawn
 
 
 def _full(value: float, key: Any, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
@@ -91,9 +107,25 @@ class Initializer(registry.Configurable):
     def __init__(self) -> None:
         pass  # it takes no arguments, which the signature says
 
+    def elements(self, shape: tuple[int, ...], dtype: DTypeLike) -> Drawing | None:
+        """Returns what draws elements of an array, each from the key and its position in it.
+
+        Args:
+            shape: The shape of the array.
+            dtype: Its dtype.
+
+        Returns:
+            A function of a key and a shape, which need not be that of the array; None where an
+            element follows from more than its position.
+        """
+        return None
+
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
         """Draws an array with a key."""
-        raise NotImplementedError(f"{type(self).__name__} has neither __call__ nor sample.")
+        drawing = self.elements(shape, dtype)
+        if drawing is None:
+            raise NotImplementedError(f"{type(self).__name__} has neither __call__ nor sample.")
+        return _fill(drawing, key, shape)
 
     def __call__(self, shape: Shape, dtype: DTypeLike = None) -> jax.Array:
         """Returns an array; the same at each call, unless `seed` is a `SeedGenerator`.
@@ -239,13 +271,10 @@ class RandomNormal(Initializer):
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Seed = None):
         self.mean, self.stddev = checked_number("mean", mean), checked_number("stddev", stddev, 0)
-        self.seed = seed
+        self.seed = checked_seed(seed)
 
-    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
-        def draw(shape: tuple[int, ...]) -> jax.Array:
-            return self.mean + self.stddev * jax.random.normal(key, shape, dtype)
-
-        return _fill(draw, key, shape)
+    def elements(self, shape: tuple[int, ...], dtype: DTypeLike) -> Drawing:
+        return lambda key, s: self.mean + self.stddev * _normal_numbers(key, s, dtype)
 
 
 class TruncatedNormal(RandomNormal):
@@ -262,12 +291,12 @@ class TruncatedNormal(RandomNormal):
         True
     """
 
-    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
-        def draw(shape: tuple[int, ...]) -> jax.Array:
+    def elements(self, shape: tuple[int, ...], dtype: DTypeLike) -> Drawing:
+        def draw(key: Any, shape: tuple[int, ...]) -> jax.Array:
             normal = jax.random.truncated_normal(key, -2.0, 2.0, shape, dtype)
             return self.mean + self.stddev * normal
 
-        return _fill(draw, key, shape)
+        return draw
 
 
 class RandomUniform(Initializer):
@@ -289,16 +318,17 @@ class RandomUniform(Initializer):
             checked_number("minval", minval),
             checked_number("maxval", maxval, minval),
         )
-        self.seed = seed
+        self.seed = checked_seed(seed)
+
+    def elements(self, shape: tuple[int, ...], dtype: DTypeLike) -> Drawing:
+        if self.minval == -self.maxval:
+            return _symmetric(self.maxval, dtype)
+        return lambda key, s: jax.random.uniform(key, s, dtype, self.minval, self.maxval)
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
         if self.minval == -self.maxval:
-            return _symmetric(key, shape, dtype, self.maxval)
-
-        def draw(shape: tuple[int, ...]) -> jax.Array:
-            return jax.random.uniform(key, shape, dtype, self.minval, self.maxval)
-
-        return _fill(draw, key, shape)
+            return _fill_symmetric(self.maxval, dtype, key, shape)
+        return super().sample(key, shape, dtype)
 
 
 class VarianceScaling(Initializer):
@@ -343,24 +373,45 @@ class VarianceScaling(Initializer):
                 raise ValueError(
                     f"Invalid `{name}` argument: {value!r}. Expected one of {allowed}."
                 )
-        self.scale, self.mode, self.distribution, self.seed = number, mode, distribution, seed
+        self.scale, self.mode, self.distribution = number, mode, distribution
+        self.seed = checked_seed(seed)
         self.input_axes, self.output_axes = input_axes, output_axes
 
-    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
+    def _variance(self, shape: tuple[int, ...]) -> float:
         fan_in, fan_out = compute_fans(shape, self.input_axes, self.output_axes)
         n = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
-        variance = self.scale / max(1.0, n)
+        return self.scale / max(1.0, n)
+
+    def elements(self, shape: tuple[int, ...], dtype: DTypeLike) -> Drawing:
+        variance = self._variance(shape)
         if self.distribution == "uniform":
-            return _symmetric(key, shape, dtype, math.sqrt(3.0 * variance))
+            return _symmetric(math.sqrt(3.0 * variance), dtype)
+        if self.distribution == "untruncated_normal":
+            return lambda key, s: math.sqrt(variance) * _normal_numbers(key, s, dtype)
+        # Cutting a normal distribution at two standard deviations leaves it with 0.8796 of one.
+        stddev = math.sqrt(variance) / 0.87962566103423978
+        return lambda key, s: stddev * jax.random.truncated_normal(key, -2.0, 2.0, s, dtype)
 
-        def draw(shape: tuple[int, ...]) -> jax.Array:
-            if self.distribution == "untruncated_normal":
-                return math.sqrt(variance) * jax.random.normal(key, shape, dtype)
-            # Cutting a normal distribution at two standard deviations leaves it with 0.8796 of one.
-            stddev = math.sqrt(variance) / 0.87962566103423978
-            return stddev * jax.random.truncated_normal(key, -2.0, 2.0, shape, dtype)
+    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
+        if self.distribution == "uniform":
+            limit = math.sqrt(3.0 * self._variance(shape))
+            return _fill_symmetric(limit, dtype, key, shape)
+        return super().sample(key, shape, dtype)
 
-        return _fill(draw, key, shape)
+
+_SAMPLES = (Initializer.sample, RandomUniform.sample, VarianceScaling.sample)
+
+
+def drawing_of(initializer: Any, shape: tuple[int, ...], dtype: DTypeLike) -> Drawing | None:
+    """Returns `initializer.elements(shape, dtype)`; None where something else draws the array.
+
+    Args:
+        initializer: An initializer, or what is called for an array.
+        shape: The shape of the array.
+        dtype: Its dtype.
+    """
+    own = isinstance(initializer, Initializer) and type(initializer).sample in _SAMPLES
+    return initializer.elements(shape, dtype) if own else None
 
 
 def counting(initializer: Identifier, input_axes: Axis) -> Any:
@@ -456,7 +507,7 @@ class Orthogonal(Initializer):
     """
 
     def __init__(self, gain: float = 1.0, seed: Seed = None):
-        self.gain, self.seed = checked_number("gain", gain), seed
+        self.gain, self.seed = checked_number("gain", gain), checked_seed(seed)
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
         if len(shape) < 2:

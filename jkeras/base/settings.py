@@ -4,7 +4,7 @@ from typing import Any
 
 from jkeras.base.numbers import checked_number
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 _values: dict[str, Any] = {
     "floatx": "float32",

@@ -16,9 +16,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from jkeras.base.keys import typed
+from jkeras.base import drawing_parts, host_random
+from jkeras.base.keys import as_key, typed
 from jkeras.base.types import Structure
-from jkeras.initializers import Initializer
+from jkeras.initializers import Initializer, drawing_of
 
 # Weights of fewer bytes are drawn as on one device and then sent: no program for each shape.
 _DRAWN_WHOLE = 2**20
@@ -203,10 +204,35 @@ class Distribution:
         kind = (*described, shape, dtype, sharding)
         if kind not in self._draws:
             function = functools.partial(_drawn, start, shape, dtype)
+            each = drawing_of(start, shape, dtype)
+            small = math.prod(shape) <= drawing_parts.MOST
+            if each is not None and key is not None and small and host_random.counts_along(key):
+                function = functools.partial(self._drawn_in_parts, start, each, shape, sharding)
             self._draws[kind] = jax.jit(function, out_shardings=sharding)
         numbers = None if key is None else np.asarray(jax.random.key_data(key))
         # One after the other: what each needs besides its result would add up.
         return jax.block_until_ready(self._draws[kind](numbers))
+
+    def _drawn_in_parts(
+        self, start: Any, each: Any, shape: tuple[int, ...], sharding: NamedSharding, numbers: Any
+    ) -> jax.Array:
+        """Returns an initial value of which each device draws its part only, piece by piece."""
+        key = typed(numbers) if start.seed is None else as_key(start.seed)
+        part = sharding.shard_shape(shape)
+
+        def draw(numbers: jax.Array) -> jax.Array:
+            first: Any = jnp.uint32(0)
+            strides = drawing_parts.strides(shape)
+            for entry, size, stride in zip(sharding.spec, part, strides, strict=False):
+                if axes := axes_of(entry):
+                    first += jax.lax.axis_index(axes).astype(jnp.uint32) * jnp.uint32(size * stride)
+            return drawing_parts.draw(each, typed(numbers), shape, part, first)
+
+        # What a device draws follows from its place: nothing is sent.
+        run = jax.shard_map(
+            draw, mesh=self.mesh, in_specs=PartitionSpec(), out_specs=sharding.spec, check_vma=False
+        )
+        return run(jax.random.key_data(key))
 
     def name(self, named: Mapping[str, Any]) -> None:
         """Notes what variables are called in their model, which rules may go by; and places them.

@@ -122,6 +122,11 @@ class RNN(Layer):
         mask: ArrayLike = None,
         training: bool = False,
     ) -> ArrayLike:
+        if sequences.shape[1] == 0:
+            raise ValueError(
+                f"The layer {self.name!r} needs sequences of at least one step. Received inputs of "
+                f"shape {tuple(sequences.shape)}: (batch, steps, features)."
+            )
         states = self._first_states(sequences, initial_state)
         step, inputs = self._prepare_steps(sequences, states, training)
         stacked = isinstance(self.cell, cells.StackedRNNCells)

@@ -30,8 +30,8 @@ def predict_step(self: Any, state: Any, data: Any) -> tuple[Any, list[Any]]:
 
 
 def own_predict_step(model: Any, named: Mapping[str, Any]) -> Callable[..., tuple] | None:
-    """Returns the step of a subclass with a `predict_step` of its own, for a map over batches."""
-    if hasattr(type(model).predict_step, "is_standard"):
+    """Returns the step of a model with a `predict_step` of its own, for a map over batches."""
+    if hasattr(model.predict_step, "is_standard"):
         return None
     paths = {id(variable): path for path, variable in named.items()}
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from jkeras.base import keys, naming, registry
 from jkeras.base.deprecation import warn_deprecated
+from jkeras.base.numbers import boolean
 from jkeras.core.layer import Layer
 from jkeras.saving import (
     archive,
@@ -174,6 +175,7 @@ def load_model(
         ...     keras.saving.load_model(f"{folder}/model.keras").layers[0].name
         'twice'
     """
+    compile, _ = boolean("compile", compile), boolean("safe_mode", safe_mode)
     is_open = hasattr(filepath, "read")
     path: Any = filepath if is_open else _existing(filepath)  # type: ignore[arg-type]
     with _all_or_nothing(), registry.CustomObjectScope(custom_objects), _reading(path):

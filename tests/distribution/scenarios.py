@@ -1,6 +1,7 @@
 """What is trained on one device and under each distribution: run as a program, it prints JSON.
 
-`python -m tests.distribution.scenarios NAMES OUT [scenario...]`, in each process of a job.
+`python -m tests.distribution.scenarios NAMES OUT [scenario...]`, in each process of a job. In the
+environment, ROWS is the number of rows; with it, no scenario takes fewer, or larger batches.
 """
 
 import json
@@ -10,6 +11,7 @@ import tempfile
 
 PROCESSES = int(os.environ.get("KERAS_DISTRIBUTION_NUM_PROCESSES", "1"))
 NUMBER = int(os.environ.get("KERAS_DISTRIBUTION_PROCESS_ID", "0"))
+WHOLE, ROWS = "ROWS" in os.environ, int(os.environ.get("ROWS", "1003"))
 os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={8 // PROCESSES}"
 
 import jax
@@ -42,6 +44,13 @@ RNG = np.random.default_rng(0)
 X = RNG.normal(size=(1003, 16)).astype("float32")
 Y = (X[:, :4] @ RNG.normal(size=(4, 1)) + 0.1 * RNG.normal(size=(1003, 1))).astype("float32")
 CLASSES = (Y[:, 0] > 0).astype("int32")
+X, Y, CLASSES = X[:ROWS], Y[:ROWS], CLASSES[:ROWS]
+LARGE = 64 if WHOLE else 256  # the batch where steps take long
+
+
+def first(count):
+    """Returns some of the rows, as more are not needed to see that it works."""
+    return (X, Y) if WHOLE else (X[:count], Y[:count])
 
 
 def compiled(layers, loss="mse", optimizer="sgd", kind=keras.Sequential, **options):
@@ -93,7 +102,17 @@ def classifier():
 
     loss = "sparse_categorical_crossentropy"
     model = compiled(((16,), layers), loss, keras.optimizers.Adam, metrics=["accuracy"])
-    return fit(model, X[:900], CLASSES[:900], validation_data=(X[900:], CLASSES[900:]))
+    cut = ROWS - 103
+    return fit(model, X[:cut], CLASSES[:cut], validation_data=(X[cut:], CLASSES[cut:]))
+
+
+def dropout():
+    def layers():
+        hidden = [L.Dense(64, activation="relu"), L.Dropout(0.2)]
+        return [*hidden, L.Dense(2, activation="softmax", name="head")]
+
+    model = compiled(((16,), layers), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return fit(model, X, CLASSES, validation_split=0.1)
 
 
 def from_host():
@@ -102,7 +121,7 @@ def from_host():
 
 class Batches(keras.utils.PyDataset):
     def __len__(self):
-        return 16
+        return -(-ROWS // 64)
 
     def __getitem__(self, i):
         return X[64 * i : 64 * (i + 1)], Y[64 * i : 64 * (i + 1)]
@@ -121,12 +140,13 @@ def stream():
                 return X[rows], Y[rows]
 
             def __len__(self):
-                return 15
+                return ROWS // 64
 
         found["parts"] = fit(compiled(dense()), Parts(), batch_size=None)["loss"]
         where.auto_shard_dataset = True
     else:
-        found["parts"] = fit(compiled(dense()), X[:960], Y[:960], shuffle=False)["loss"]
+        full = ROWS // 64 * 64
+        found["parts"] = fit(compiled(dense()), X[:full], Y[:full], shuffle=False)["loss"]
     return found
 
 
@@ -147,12 +167,12 @@ def one_step_a_chunk():
                 kernel.assign(kernel * 0.5)
 
     model = compiled(dense(), None, kind=Own)
-    return {**fit(model, X[:200], Y[:200], callbacks=[Each()]), "seen": list(map(float, seen))}
+    return {**fit(model, *first(200), callbacks=[Each()]), "seen": list(map(float, seen))}
 
 
 def lstm():
     model = compiled(((8, 2), lambda: [L.LSTM(16), L.Dense(1)]))
-    return fit(model, X.reshape(-1, 8, 2), Y, batch_size=256)
+    return fit(model, X.reshape(-1, 8, 2), Y, batch_size=LARGE)
 
 
 def transformer():
@@ -163,8 +183,9 @@ def transformer():
     x = L.LayerNormalization()(x + L.Dense(16)(L.Dense(64, activation="gelu")(x)))
     model = keras.Model(inputs, L.Dense(1)(L.GlobalAveragePooling1D()(x)))
     model.compile("sgd", "mse")
-    tokens = (np.abs(X[:, :8]) * 10).astype("int32") % 32
-    return fit(model, tokens[:500], Y[:500], batch_size=256)
+    x, y = first(500)
+    tokens = (np.abs(x[:, :8]) * 10).astype("int32") % 32
+    return fit(model, tokens, y, batch_size=LARGE)
 
 
 def averages():
@@ -177,13 +198,13 @@ def averages():
         return scale * keras.ops.mean(keras.ops.square(y - y_pred), axis=-1)
 
     model = compiled(dense(), loss, optimizer=optimizer)
-    found = fit(model, X[:300], Y[:300])
-    return {**found, "after": numbers(model.evaluate(X[:300], Y[:300], verbose=0))}
+    found = fit(model, *first(300))
+    return {**found, "after": numbers(model.evaluate(*first(300), verbose=0))}
 
 
 def half():
     model = compiled(dense(dtype="mixed_bfloat16"))
-    return fit(model, X[:300], Y[:300])
+    return fit(model, *first(300))
 
 
 def files():
@@ -193,21 +214,21 @@ def files():
     model = compiled(dense(), optimizer="adam")
     log = keras.callbacks.CSVLogger(f"{folder}/log")
     parts = keras.callbacks.OrbaxCheckpoint(f"{folder}/{type(D.distribution()).__name__}")
-    found = fit(model, X[:300], Y[:300], epochs=1, callbacks=[save, log, parts])
+    found = fit(model, *first(300), epochs=1, callbacks=[save, log, parts])
     model.save_weights(f"{folder}/model.weights.h5")
     again = keras.models.load_model(f"{folder}/model.keras")
-    found["again"] = fit(again, X[:300], Y[:300], shuffle=False)["loss"]
-    fit(model, X[:300], Y[:300], epochs=1)
+    found["again"] = fit(again, *first(300), shuffle=False)["loss"]
+    fit(model, *first(300), epochs=1)
     parts.restore()
-    found["parts"] = numbers(model.evaluate(X[:300], Y[:300], verbose=0))
-    fit(model, X[:300], Y[:300], epochs=1)
+    found["parts"] = numbers(model.evaluate(*first(300), verbose=0))
+    fit(model, *first(300), epochs=1)
     model.load_weights(f"{folder}/model.weights.h5")
-    found["weights"] = numbers(model.evaluate(X[:300], Y[:300], verbose=0))
+    found["weights"] = numbers(model.evaluate(*first(300), verbose=0))
     return found
 
 
-ALL = [arrays, classifier, from_host, stream, one_step_a_chunk, lstm, transformer, averages, half]
-ALL += [files]
+ALL = [arrays, classifier, dropout, from_host, stream, one_step_a_chunk, lstm, transformer]
+ALL += [averages, half, files]
 
 
 def main(names, out, chosen):
