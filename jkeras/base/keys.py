@@ -44,6 +44,10 @@ def set_random_seed(seed: int) -> None:
     Example:
         >>> import jkeras as keras
         >>> keras.utils.set_random_seed(42)
+        >>> first = keras.random.normal((3,))
+        >>> keras.utils.set_random_seed(42)
+        >>> bool((keras.random.normal((3,)) == first).all())
+        True
     """
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
         raise ValueError(f"The seed must be an integer, got {seed!r}.")
