@@ -15,6 +15,9 @@ from jkeras.callbacks.monitor import MonitorCallback
 class ModelCheckpoint(MonitorCallback):
     """Saves the model, or its weights, after epochs or after every n-th batch.
 
+    A file holds all of the model, under a distribution too: it is gathered in the memory of each
+    process, and one of them writes. `OrbaxCheckpoint` writes in parts.
+
     Args:
         filepath: The path, which may hold `{epoch}` and `{batch}` (counted from one) and names of
             the logs, with formats: `"weights-{epoch:02d}-{val_loss:.2f}.keras"`. A model's file
