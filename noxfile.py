@@ -113,6 +113,13 @@ def export(session):
 
 
 @nox.session
+def tools(session):
+    """Runs the guide on Weights & Biases, MLflow and Hugging Face's data sets, offline."""
+    session.install("-e", ".", "pytest", *group("tools"))
+    session.run("pytest", "-o", "addopts=", "tests/test_other_tools.py", *session.posargs, env=ENV)
+
+
+@nox.session
 def packages(session):
     """Runs packages that use Keras, and their tests, with Keras and with jkeras; takes an hour.
 

@@ -4,6 +4,8 @@ import doctest
 import importlib.metadata
 import os
 import sys
+import tomllib
+from pathlib import Path
 
 sys.path[:0] = [os.path.abspath(".."), os.path.abspath("extensions")]
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -15,6 +17,7 @@ if importlib.metadata.version("jaxlib").startswith("0.10."):
 project = "jkeras"
 copyright = "2026, the jkeras authors"
 author = "the jkeras authors"
+release = tomllib.loads(Path("../pyproject.toml").read_text())["project"]["version"]
 
 extensions = [
     "myst_parser",
@@ -32,9 +35,18 @@ templates_path = ["templates"]
 exclude_patterns = ["_build"]
 default_role = "code"
 html_theme = "furo"
-html_title = "jkeras"
-html_static_path: list[str] = []
-html_theme_options = {"light_css_variables": {"code-font-size": "var(--font-size--small--3)"}}
+html_title = f"jkeras {release}"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+html_logo = html_favicon = "static/logo.svg"
+html_theme_options = {
+    "light_css_variables": {
+        "code-font-size": "var(--font-size--small--3)",
+        "color-brand-primary": "#4338ca",
+        "color-brand-content": "#4338ca",
+    },
+    "dark_css_variables": {"color-brand-primary": "#a5b4fc", "color-brand-content": "#a5b4fc"},
+}
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"

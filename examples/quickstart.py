@@ -8,28 +8,20 @@ Everything is written into the folder `quickstart_output`.
 
 import argparse
 import os
+import shutil
 import time
 
-import matplotlib
-
-matplotlib.use("agg")
-import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 
 import jkeras as keras
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--full", action="store_true", help="all 60,000 images")
-parser.add_argument("--out", default="quickstart_output", help="where to write")
+parser.add_argument("--small", action="store_true", help="a few epochs only")
 options = parser.parse_args()
-os.makedirs(options.out, exist_ok=True)
+folder = "quickstart_output"
+os.makedirs(folder, exist_ok=True)
 started = time.time()
-
-
-def out(name):
-    return os.path.join(options.out, name)
-
 
 # ------------------------------------------------------------------ 1. data
 keras.utils.set_random_seed(42)
@@ -56,19 +48,13 @@ model = keras.models.Sequential(
     ]
 )
 model.summary()
-keras.utils.plot_model(model, out("model.png"), show_shapes=True)
+keras.utils.plot_model(model, f"{folder}/model.png", show_shapes=True)
 
-model.compile(
-    loss="sparse_categorical_crossentropy",
-    optimizer=keras.optimizers.SGD(learning_rate=0.01 if options.full else 0.005),
-    metrics=["accuracy"],
-)
-history = model.fit(x_train, y_train, epochs=30, validation_data=(x_valid, y_valid))
-pd.DataFrame(history.history).plot(figsize=(8, 5))
-plt.grid(True)
-plt.ylim(0, 1)
-plt.xlabel("epoch")
-plt.savefig(out("curves.png"))
+sgd = keras.optimizers.SGD(learning_rate=0.01 if options.full else 0.005)
+model.compile(loss="sparse_categorical_crossentropy", optimizer=sgd, metrics=["accuracy"])
+epochs = 3 if options.small else 30
+history = model.fit(x_train, y_train, epochs=epochs, validation_data=(x_valid, y_valid))
+history.plot().savefig(f"{folder}/curves.png")
 
 loss, accuracy = model.evaluate(x_test, y_test)
 print(f"test accuracy {accuracy:.3f}")
@@ -76,13 +62,13 @@ probabilities = model.predict(x_test[:3], verbose=0)
 print("three images:", [class_names[i] for i in probabilities.argmax(axis=1)])
 
 # ------------------------------------------------------------------ 3. files
-model.save(out("fashion.h5"))
-again = keras.models.load_model(out("fashion.h5"))
+model.save(f"{folder}/fashion.h5")
+again = keras.models.load_model(f"{folder}/fashion.h5")
 same = np.allclose(again.predict(x_test[:3], verbose=0), probabilities, atol=1e-6)
 print("the loaded model predicts the same:", same)
 
 # ------------------------------------------------------------------ 4. the functional way
-# Two inputs and two outputs: a wide part goes straight to the output, a deep part through layers.
+# Two inputs: a wide part goes straight to the output, a deep part through layers.
 rng = np.random.default_rng(0)
 features = rng.normal(size=(4000, 8)).astype("float32")
 target = (np.sin(features[:, :1]) + features[:, 3:4] * features[:, 5:6]).astype("float32")
@@ -92,53 +78,39 @@ input_a = keras.layers.Input(shape=[5], name="wide_input")
 input_b = keras.layers.Input(shape=[6], name="deep_input")
 hidden1 = keras.layers.Dense(30, activation="relu")(input_b)
 hidden2 = keras.layers.Dense(30, activation="relu")(hidden1)
-concat = keras.layers.concatenate([input_a, hidden2])
-output = keras.layers.Dense(1, name="output")(concat)
-aux_output = keras.layers.Dense(1, name="aux_output")(hidden2)
-functional = keras.models.Model(inputs=[input_a, input_b], outputs=[output, aux_output])
-functional.compile(loss="mse", loss_weights=[0.9, 0.1], optimizer="adam")
-functional.fit([wide, deep], target, epochs=5, validation_split=0.2)  # one target for both outputs
-keras.utils.plot_model(functional, out("functional.png"), show_shapes=True)
+output = keras.layers.Dense(1, name="output")(keras.layers.concatenate([input_a, hidden2]))
+functional = keras.models.Model(inputs=[input_a, input_b], outputs=[output])
+functional.compile(loss="mse", optimizer="adam")
+functional.fit([wide, deep], target, epochs=5, validation_split=0.2)
+keras.utils.plot_model(functional, f"{folder}/functional.png", show_shapes=True)
 
 
-# ------------------------------------------------------------------ 5. a subclass
-class WideAndDeepModel(keras.models.Model):
+# ------------------------------------------------------------------ 5. a subclass, and callbacks
+class WideAndDeep(keras.models.Model):
     def __init__(self, units=30, activation="relu", **kwargs):
         super().__init__(**kwargs)
         self.hidden1 = keras.layers.Dense(units, activation=activation)
         self.hidden2 = keras.layers.Dense(units, activation=activation)
         self.main_output = keras.layers.Dense(1)
-        self.aux_output = keras.layers.Dense(1)
 
     def call(self, inputs):
         input_a, input_b = inputs
         hidden = self.hidden2(self.hidden1(input_b))
-        concat = keras.layers.concatenate([input_a, hidden])
-        return self.main_output(concat), self.aux_output(hidden)
+        return self.main_output(keras.layers.concatenate([input_a, hidden]))
 
 
-subclass = WideAndDeepModel(30)
-subclass.compile(loss="mse", loss_weights=[0.9, 0.1], optimizer="adam")
-
-# ------------------------------------------------------------------ 6. callbacks
+subclass = WideAndDeep(30)
+subclass.compile(loss="mse", optimizer="adam")
 callbacks = [
-    keras.callbacks.ModelCheckpoint(
-        out("best.weights.h5"), save_best_only=True, save_weights_only=True
-    ),
+    keras.callbacks.ModelCheckpoint(f"{folder}/best.keras", save_best_only=True),
     keras.callbacks.EarlyStopping(patience=5, restore_best_weights=True),
-    keras.callbacks.TensorBoard(out("logs")),
+    keras.callbacks.TensorBoard(f"{folder}/logs"),
 ]
-history = subclass.fit(
-    (wide, deep),
-    (target, target),
-    epochs=40,
-    verbose=0,
-    validation_split=0.2,
-    callbacks=callbacks,
-)
+more = {"epochs": 40, "validation_split": 0.2, "callbacks": callbacks, "verbose": 0}
+history = subclass.fit((wide, deep), target, **more)
 print(f"the subclass trained for {len(history.epoch)} epochs")
-total, main, aux = subclass.evaluate((wide, deep), (target, target), verbose=0)
-print(f"total loss {total:.3f}, main {main:.3f}, auxiliary {aux:.3f}")
-print(f"see {options.out}/: model.png, curves.png, and `tensorboard --logdir {out('logs')}`")
-print("(that command needs `pip install tensorboard`)")
+best = keras.models.load_model(f"{folder}/best.keras")
+print(f"loss of the best one, from its file: {best.evaluate((wide, deep), target, verbose=0):.3f}")
+shutil.copyfile(f"{folder}/curves.png", "quickstart.png")
+print(f"see {folder}/, and `tensorboard --logdir {folder}/logs` (pip install tensorboard)")
 print(f"{time.time() - started:.0f} seconds")

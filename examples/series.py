@@ -2,13 +2,14 @@
 
 import argparse
 
+import matplotlib.pyplot as plt
 import numpy as np
 
 import jkeras as keras
 from jkeras import layers
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-parser.add_argument("--epochs", type=int, default=20)
+parser.add_argument("--small", action="store_true", help="a few epochs only")
 options = parser.parse_args()
 
 WINDOW, DAYS = 56, 2000
@@ -32,6 +33,8 @@ models = {
         layers.Dense(1),
     ],
 }
+figure, axes = plt.subplots(figsize=(9, 3.6), layout="constrained")
+axes.plot(y[test][:60], "k.-", lw=0.8, label="series")
 print(f"{'':14}{'weights':>9}{'epochs':>8}{'mean absolute error':>21}")
 print(f"{'last value':14}{0:9}{0:8}{np.abs(x[test][:, -1, 0] - y[test]).mean():21.3f}")
 print(f"{'a week ago':14}{0:9}{0:8}{np.abs(x[test][:, -7, 0] - y[test]).mean():21.3f}")
@@ -42,10 +45,14 @@ for name, stack in models.items():
     history = model.fit(
         x[train],
         y[train],
-        epochs=options.epochs,
+        epochs=2 if options.small else 20,
         validation_data=(x[valid], y[valid]),
         callbacks=[stop],
         verbose=0,
     )
     error = model.evaluate(x[test], y[test], verbose=0, return_dict=True)["mae"]
     print(f"{name:14}{model.count_params():9}{len(history.epoch):8}{error:21.3f}")
+    axes.plot(model.predict(x[test][:60], verbose=0)[:, 0], label=name)
+axes.set(xlabel="day of the test", ylabel="value; forecasts for the next day")
+axes.legend(ncols=4, loc="lower left")
+figure.savefig("series.png", dpi=100)

@@ -1,7 +1,6 @@
 """A variational autoencoder of Fashion-MNIST: a map of the codes, and images drawn from them."""
 
 import argparse
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -12,10 +11,8 @@ import jkeras as keras
 from jkeras import layers
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-parser.add_argument("--epochs", type=int, default=40)
+parser.add_argument("--small", action="store_true", help="a few epochs only")
 options = parser.parse_args()
-out = Path("vae_output")
-out.mkdir(exist_ok=True)
 
 
 class Sample(layers.Layer):
@@ -63,7 +60,7 @@ keras.utils.set_random_seed(42)
 x, x_test = x.astype("float32") / 255, x_test.astype("float32") / 255
 vae = VAE()
 vae.compile(keras.optimizers.Adam(2e-3), "binary_crossentropy", metrics=["mae"])
-history = vae.fit(x, x, batch_size=100, epochs=options.epochs, verbose=0)
+history = vae.fit(x, x, batch_size=100, epochs=2 if options.small else 40, verbose=0)
 
 codes = np.asarray(vae.code(x_test))
 steps = jax.scipy.stats.norm.ppf(jnp.linspace(0.05, 0.95, 12))  # as the codes are spread
@@ -77,11 +74,10 @@ right.imshow(images.transpose(0, 2, 1, 3).reshape(12 * 28, 12 * 28), cmap="gray_
 right.set(title="images of a grid of codes")
 right.axis("off")
 figure.tight_layout()
-figure.savefig(out / "vae.png", dpi=120)
+figure.savefig("vae.png", dpi=100)
 
 first, last = history.history["loss"][0], history.history["loss"][-1]
 print(f"loss of the first epoch {first:.3f}, of the last {last:.3f}")
 error = vae.evaluate(x_test, x_test, verbose=0, return_dict=True)["mae"]
 plain = float(np.abs(x_test - x.mean(axis=0)).mean())
 print(f"mean error of a pixel: {error:.3f}; of the mean image: {plain:.3f}")
-print(f"picture: {out / 'vae.png'}")

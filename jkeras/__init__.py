@@ -3,7 +3,7 @@
 Example:
     >>> import jkeras as keras
     >>> keras.__version__
-    '0.1.0'
+    '0.2.0'
 """
 
 import sys as _sys

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base import host_random, registry, settings
-from jkeras.base.keys import as_key, draw_integer_seed
+from jkeras.base.keys import as_key, checked_seed, draw_integer_seed
 from jkeras.base.numbers import as_number, checked_number
 from jkeras.base.tracing import concretely
 from jkeras.base.types import ArrayLike, Axis, DTypeLike, Identifier, Seed, Shape
@@ -267,11 +267,14 @@ class RandomNormal(Initializer):
         >>> import jkeras as keras
         >>> keras.initializers.RandomNormal(stddev=0.1, seed=1)((2, 3)).shape
         (2, 3)
+        >>> values = keras.initializers.RandomNormal(stddev=0.5, seed=0)((200, 300))
+        >>> round(float(values.std()), 1)
+        0.5
     """
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Seed = None):
         self.mean, self.stddev = checked_number("mean", mean), checked_number("stddev", stddev, 0)
-        self.seed = seed
+        self.seed = checked_seed(seed)
 
     def elements(self, shape: tuple[int, ...], dtype: DTypeLike) -> Drawing:
         return lambda key, s: self.mean + self.stddev * _normal_numbers(key, s, dtype)
@@ -311,6 +314,9 @@ class RandomUniform(Initializer):
         >>> import jkeras as keras
         >>> keras.initializers.RandomUniform(-1.0, 1.0, seed=1)((2, 3)).shape
         (2, 3)
+        >>> values = keras.initializers.RandomUniform(0, 1, seed=0)((20, 30))
+        >>> bool(values.min() >= 0)
+        True
     """
 
     def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: Seed = None):
@@ -318,7 +324,7 @@ class RandomUniform(Initializer):
             checked_number("minval", minval),
             checked_number("maxval", maxval, minval),
         )
-        self.seed = seed
+        self.seed = checked_seed(seed)
 
     def elements(self, shape: tuple[int, ...], dtype: DTypeLike) -> Drawing:
         if self.minval == -self.maxval:
@@ -373,7 +379,8 @@ class VarianceScaling(Initializer):
                 raise ValueError(
                     f"Invalid `{name}` argument: {value!r}. Expected one of {allowed}."
                 )
-        self.scale, self.mode, self.distribution, self.seed = number, mode, distribution, seed
+        self.scale, self.mode, self.distribution = number, mode, distribution
+        self.seed = checked_seed(seed)
         self.input_axes, self.output_axes = input_axes, output_axes
 
     def _variance(self, shape: tuple[int, ...]) -> float:
@@ -455,6 +462,7 @@ def _scaled(scale: float, mode: str, distribution: str, name: str, paper: str) -
     ) -> None:
         VarianceScaling.__init__(self, scale, mode, distribution, seed, input_axes, output_axes)
 
+    spread = round((scale / {"fan_in": 200, "fan_avg": 250}[mode]) ** 0.5, 2)
     doc = f"""{paper}.
 
     `VarianceScaling(scale={scale}, mode={mode!r}, distribution={distribution!r})`.
@@ -466,8 +474,9 @@ def _scaled(scale: float, mode: str, distribution: str, name: str, paper: str) -
 
     Example:
         >>> import jkeras as keras
-        >>> keras.initializers.{name}(seed=1)((2, 3)).shape
-        (2, 3)
+        >>> values = keras.initializers.{name}(seed=1)((200, 300))
+        >>> round(float(values.std()), 2)
+        {spread}
     """
     return type(
         name,
@@ -506,7 +515,7 @@ class Orthogonal(Initializer):
     """
 
     def __init__(self, gain: float = 1.0, seed: Seed = None):
-        self.gain, self.seed = checked_number("gain", gain), seed
+        self.gain, self.seed = checked_number("gain", gain), checked_seed(seed)
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
         if len(shape) < 2:

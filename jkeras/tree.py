@@ -1,11 +1,11 @@
 """Nested lists, tuples and dicts, by the names of `keras.tree`.
 
-Unlike in `jax.tree`, None is a leaf, and so are a variable and whatever else is not a list, a tuple
-or a dict. The leaves of a dict come in the order of its keys.
+Unlike in `jax.tree`, None is a leaf, and so are a variable and whatever else is not a list, a
+tuple, a dict or a deque. The leaves of a dict come in the order of its keys.
 """
 
 import contextlib
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -23,7 +23,7 @@ class MAP_TO_NONE:
 
 
 def _children(structure: Structure) -> list[tuple[Any, Any]]:
-    """Returns (key, child) for each child of a list, tuple or dict, in the order of leaves."""
+    """Returns (key, child) for each child of a structure, in the order of leaves."""
     if isinstance(structure, dict):
         keys = list(structure)
         if not isinstance(structure, OrderedDict):
@@ -43,18 +43,20 @@ def _rebuild(structure: Structure, children: Iterable[Any]) -> Any:
         return type(structure)(new)
     if hasattr(structure, "_fields"):  # a named tuple
         return type(structure)(*children)
+    if isinstance(structure, deque):
+        return type(structure)(children, structure.maxlen)
     return type(structure)(children)
 
 
 def is_nested(structure: Any) -> bool:
-    """Says whether a value is a list, a tuple or a dict.
+    """Says whether a value is a list, a tuple, a dict or a deque.
 
     Example:
         >>> import jkeras as keras
         >>> keras.tree.is_nested([1]), keras.tree.is_nested("ab")
         (True, False)
     """
-    return isinstance(structure, (list, tuple, dict))
+    return isinstance(structure, (list, tuple, dict, deque))
 
 
 def flatten_with_path(structure: Structure) -> list[tuple[tuple, Any]]:

@@ -87,6 +87,15 @@ def trained(**methods):
 
 
 CONSTRUCTORS = [
+    (lambda: initializers.GlorotUniform(seed="x"), ["seed", "SeedGenerator", "'x'"]),
+    (lambda: initializers.RandomNormal(seed=1.5), ["seed", "integer", "1.5"]),
+    (lambda: initializers.Orthogonal(seed=True), ["seed", "integer", "True"]),
+    (lambda: layers.ReLU(max_value=-1), ["max_value", "cannot be a negative value", "-1"]),
+    (lambda: layers.LeakyReLU(None), ["negative_slope", "Leaky ReLU layer cannot be None"]),
+    (
+        lambda: layers.LayerNormalization(axis={"axis": -1}),
+        ["Expected an int or a list/tuple of ints for the argument 'axis'"],
+    ),
     (lambda: layers.Dense("abc"), ["`units`", "'abc'", "positive integer"]),
     (lambda: layers.Dense(3, use_bias="no"), ["`use_bias`", "Dense", "True or False", "'no'"]),
     (lambda: layers.LSTM(3, return_sequences="yes"), ["`return_sequences`", "True or False"]),
@@ -95,8 +104,8 @@ CONSTRUCTORS = [
     (lambda: layers.GRU(3, go_backwards=1.5), ["`go_backwards`", "1.5"]),
     (lambda: layers.Softmax(axis="x"), ["`axis`", "a number", "'x'"]),
     (lambda: layers.Concatenate(axis="last"), ["`axis`", "a number", "'last'"]),
-    (lambda: layers.PReLU(shared_axes="x"), ["`axis`", "ints", "'x'"]),
-    (lambda: layers.MultiHeadAttention(2, 3, attention_axes="x"), ["`axis`", "ints", "'x'"]),
+    (lambda: layers.PReLU(shared_axes="x"), ["'axis'", "ints", "'x'"]),
+    (lambda: layers.MultiHeadAttention(2, 3, attention_axes="x"), ["'axis'", "ints", "'x'"]),
     (lambda: layers.Rescaling("x"), ["`scale`", "'x'"]),
     (lambda: layers.Discretization(bin_boundaries=[3, 1]), ["`bin_boundaries`", "ascending"]),
     (lambda: layers.TextVectorization(ngrams=0), ["`ngrams`", "positive integer", "0"]),
@@ -137,7 +146,7 @@ CONSTRUCTORS = [
     (lambda: callbacks.ReduceLROnPlateau(factor=-1), ["negative factor", "-1"]),
     (lambda: callbacks.TensorBoard("logs", histogram_freq=-1), ["`histogram_freq`", "-1"]),
     (lambda: Batches(workers=-1), ["`workers`", "at least 0", "-1"]),
-    (lambda: Batches(max_queue_size=0), ["`max_queue_size`", "at least 1", "0"]),
+    (lambda: Batches(max_queue_size=-1), ["`max_queue_size`", "at least 0", "-1"]),
     (lambda: constraints.MinMaxNorm(2, 1), ["`max_value`", "at least 2", "1"]),
     (lambda: keras.DTypePolicy(3), ["3"]),
     (lambda: keras.dtype_policies.get(123), ["Cannot interpret `dtype` argument", "123"]),
@@ -148,6 +157,21 @@ CONSTRUCTORS = [
 ]
 
 CALLS = [
+    (
+        lambda: layers.Embedding(10, 2)(np.array([[3, 100]])),
+        ["integers 0 to 9", "100", "input_dim"],
+    ),
+    (lambda: layers.Embedding(10, 2)(np.array([-1])), ["integers 0 to 9", "-1"]),
+    (lambda: metrics.MeanIoU(2)([0, 2], [0, 1]), ["labels", "0 to 1", "2", "ignore_class"]),
+    (lambda: metrics.MeanIoU(2)([0, 1], [0, 5]), ["predictions", "0 to 1", "5"]),
+    (lambda: layers.LSTM(3)(np.ones((2, 0, 4))), ["at least one step", "(2, 0, 4)"]),
+    (lambda: layers.Bidirectional(layers.GRU(3))(np.ones((2, 0, 4))), ["at least one step"]),
+    (lambda: ops.conv(np.ones((2, 3)), np.ones((3, 3))), ["(batch, *space, channels)", "(2, 3)"]),
+    (lambda: ops.conv(np.ones((2, 3, 3)), np.ones((3, 3))), ["kernel.shape=(3, 3)"]),
+    (lambda: ops.depthwise_conv(np.ones((2, 3)), np.ones((3, 3))), ["inputs.shape=(2, 3)"]),
+    (lambda: ops.conv_transpose(np.ones((2, 3)), np.ones((3, 3))), ["inputs.shape=(2, 3)"]),
+    (lambda: keras.models.load_model("m.keras", compile="x"), ["compile", "True or False", "'x'"]),
+    (lambda: keras.utils.plot_model(3), ["model", "keras.Model", "3"]),
     (lambda: ops.matmul(X, X), ["keras.ops.matmul()", "x1", "x2", "(8, 3)"]),
     (lambda: ops.add(X, np.ones((8, 4))), ["keras.ops.add()", "(8, 3)", "(8, 4)"]),
     (lambda: ops.add(X, None), ["keras.ops.add()", "`x2` is None"]),
@@ -292,6 +316,8 @@ def test_what_is_no_mistake_is_no_error():
     for flag in flags:
         layers.Dense(3, use_bias=flag)
     layers.Dropout(np.float32(0.5))
+    metrics.MeanIoU(2, ignore_class=255)([0, 255], [0, 1])
+    Batches(max_queue_size=0)
     callbacks.ModelCheckpoint(pathlib.PurePosixPath("a.keras"))
     callbacks.TensorBoard(os.fspath(pathlib.Path("logs")), profile_batch="1,2")
 

@@ -1,8 +1,9 @@
 """Joins each page to the one in the other language: `ko/files` to `files`, and back.
 
-A page that has a counterpart shows a link to it beside the button for dark colours
-(`templates/components/edit-this-page.html`) and names it to search engines; a Korean page says
-that it is Korean, and breaks its lines between words.
+Each page shows a link to its counterpart beside the button for dark colours
+(`templates/components/edit-this-page.html`), or to the first page of the other language if it has
+not any; a counterpart is named to search engines as well. A Korean page says that it is Korean, and
+breaks its lines between words.
 """
 
 STYLE = "<style>article { word-break: keep-all; overflow-wrap: break-word; }</style>"
@@ -19,10 +20,13 @@ def link(app, pagename, templatename, context, doctree):
     if pagename.startswith("ko/"):
         context["language"] = "ko"
         context["metatags"] = context.get("metatags", "") + STYLE
-    if other in app.env.found_docs:
-        code, name = ("ko", "한국어") if other.startswith("ko/") else ("en", "English")
-        url = app.builder.get_relative_uri(pagename, other)
-        context["other_language"] = {"code": code, "name": name, "url": url}
+    code, name, first = ("ko", "한국어", "ko/index")
+    if pagename.startswith("ko/"):
+        code, name, first = ("en", "English", "index")
+    there = other in app.env.found_docs
+    url = app.builder.get_relative_uri(pagename, other if there else first)
+    context["other_language"] = {"code": code, "name": name, "url": url}
+    if there:
         tag = f'<link rel="alternate" hreflang="{code}" href="{url}">'
         context["metatags"] = context.get("metatags", "") + tag
 

@@ -9,10 +9,7 @@ import ast
 import contextlib
 import io
 import os
-import shutil
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import matplotlib
@@ -235,19 +232,6 @@ def draw_seen(folder):
     terminal.save_svg(str(path), title="model.summary()", unique_id="summary")
 
 
-def draw_example(path):
-    """Draws the picture of `examples/vae.py`, unless one is there that is newer than the script."""
-    script = PACKAGE.parent / "examples" / "vae.py"
-    if path.exists() and path.stat().st_mtime > script.stat().st_mtime:
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        environment = {**os.environ, "MPLBACKEND": "agg", "PYTHONPATH": str(PACKAGE.parent)}
-        environment.pop("JAX_DISABLE_MOST_OPTIMIZATIONS", None)  # the script trains for a while
-        command = [sys.executable, str(script)]
-        subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
-        shutil.copyfile(Path(folder, "vae_output", "vae.png"), path)
-
-
 def write(app):
     """Writes the pictures beside the pages."""
     folder = Path(app.srcdir) / "pictures"
@@ -256,7 +240,6 @@ def write(app):
         draw_rooms(folder / "rooms.svg")
         draw_fit(folder / "fit.svg")
     draw_seen(folder)
-    draw_example(folder / "example_vae.png")
 
 
 def setup(app):

@@ -44,6 +44,10 @@ def set_random_seed(seed: int) -> None:
     Example:
         >>> import jkeras as keras
         >>> keras.utils.set_random_seed(42)
+        >>> first = keras.random.normal((3,))
+        >>> keras.utils.set_random_seed(42)
+        >>> bool((keras.random.normal((3,)) == first).all())
+        True
     """
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
         raise ValueError(f"The seed must be an integer, got {seed!r}.")
@@ -73,14 +77,17 @@ def draw_from(state: tuple[int | None, int]) -> None:
 def global_state() -> dict[str, Any]:
     """Returns the states of all that `set_random_seed` sets: JSON's types and NumPy arrays."""
     ours = [_global.seed, _global.count, _global.chosen]
-    return {"keys": ours, "numpy": np.random.get_state(), "python": python_random.getstate()}
+    version, words, gauss = python_random.getstate()
+    python = (version, np.array(words, np.uint64), gauss)  # 625 numbers: as a tuple, slow to write
+    return {"keys": ours, "numpy": np.random.get_state(), "python": python}
 
 
 def set_global_state(state: dict[str, Any]) -> None:
     """Sets what `global_state` has returned."""
     _global.seed, _global.count, _global.chosen = state["keys"]
     np.random.set_state(state["numpy"])
-    python_random.setstate(state["python"])
+    version, words, gauss = state["python"]
+    python_random.setstate((version, tuple(map(int, words)), gauss))
 
 
 def draw_seed() -> tuple[int, int]:
@@ -138,6 +145,23 @@ def draw_integer_seed() -> int:
     return int(np.random.SeedSequence(draw_seed()).generate_state(1)[0] >> 1)
 
 
+def checked_seed(seed: Any) -> Any:
+    """Returns a seed that `as_key` takes, or None.
+
+    Raises:
+        ValueError: If it is something else.
+    """
+    is_integer = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
+    if seed is None or is_integer or isinstance(seed, (jax.Array, np.ndarray)):
+        return seed
+    if hasattr(seed, "next_key") or isinstance(seed, dict):  # a config of a generator
+        return seed
+    raise ValueError(
+        "`seed` argument should be an instance of `keras.random.SeedGenerator()` or an integer. "
+        f"Received: seed={seed!r}"
+    )
+
+
 def as_key(seed: Any) -> jax.Array:
     """Returns a key for an integer, a generator with a method `next_key`, or a JAX key."""
     if hasattr(seed, "next_key"):
@@ -149,5 +173,6 @@ def as_key(seed: Any) -> jax.Array:
             return jnp.asarray(seed)
         return jax.random.fold_in(jax.random.key(seed[0]), seed[1])
     raise ValueError(
-        f"A seed is None, an integer, a keras.random.SeedGenerator or a JAX key, got {seed!r}."
+        "Argument `seed` must be either an integer or an instance of `SeedGenerator`; None and a "
+        f"JAX key are seeds, too. Received: {seed=}"
     )

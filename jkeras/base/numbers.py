@@ -64,6 +64,22 @@ def count(name: str, value: Any, least: int = 1) -> int:
     return number
 
 
+def boolean(name: str, value: Any) -> bool:
+    """Returns an argument as a Python boolean.
+
+    Raises:
+        ValueError: If it is not True, False, 1 or 0.
+
+    Example:
+        >>> from jkeras.base.numbers import boolean
+        >>> boolean("compile", 1)
+        True
+    """
+    if isinstance(value, (bool, np.bool_)) or as_integer(value) in (0, 1):
+        return bool(value)
+    raise ValueError(f"`{name}` must be True or False. Received: {name}={value!r}")
+
+
 def checked_number(
     name: str,
     value: Any,

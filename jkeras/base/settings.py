@@ -4,7 +4,7 @@ from typing import Any
 
 from jkeras.base.numbers import checked_number
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 _values: dict[str, Any] = {
     "floatx": "float32",
@@ -56,6 +56,8 @@ def set_floatx(value: str) -> None:
     Example:
         >>> import jkeras as keras
         >>> keras.config.set_floatx("float32")
+        >>> keras.config.floatx()
+        'float32'
     """
     if value not in _FLOATS:
         raise ValueError(f"Unknown float type {value!r}: expected one of {_FLOATS}.")

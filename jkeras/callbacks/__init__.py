@@ -7,9 +7,11 @@ from jkeras.callbacks.callback import History as History
 from jkeras.callbacks.callback import LambdaCallback as LambdaCallback
 from jkeras.callbacks.csv_logger import CSVLogger as CSVLogger
 from jkeras.callbacks.early_stopping import EarlyStopping as EarlyStopping
+from jkeras.callbacks.hparams import HParams as HParams
 from jkeras.callbacks.learning_rate_scheduler import LearningRateScheduler as LearningRateScheduler
 from jkeras.callbacks.model_checkpoint import ModelCheckpoint as ModelCheckpoint
 from jkeras.callbacks.orbax_checkpoint import OrbaxCheckpoint as OrbaxCheckpoint
+from jkeras.callbacks.plot import Plot as Plot
 from jkeras.callbacks.progbar_logger import ProgbarLogger as ProgbarLogger
 from jkeras.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau as ReduceLROnPlateau
 from jkeras.callbacks.remote_monitor import RemoteMonitor as RemoteMonitor

@@ -260,8 +260,7 @@ class BackupAndRestore(Callback):
 
     def _delete_files(self) -> None:
         for path in (self._latest, self._previous) if processes.writes_files() else ():
-            path.unlink(missing_ok=True)
-            path.with_name(path.name + backup_file.PART).unlink(missing_ok=True)
+            backup_file.delete(path)
 
     # -------------------------------------------------------------- reading
     def _read(self) -> dict[str, Any] | None:

@@ -1,6 +1,7 @@
 """The files of `BackupAndRestore`: a line of JSON, a tree as JSON, and the bytes of its arrays."""
 
 import base64
+import contextlib
 import json
 import os
 import zlib
@@ -20,9 +21,10 @@ except ImportError:  # Windows: that two programs write to one folder is not see
     fcntl = None  # type: ignore[assignment]
 
 _FORMAT, _VERSION = "jkeras backup", 2
-_PLAIN = {str, int, float, bool, type(None)}
+_PLAIN, _STRINGS = {str, int, float, bool, type(None)}, {str}
 LOCK = "lock"  # the name of the file that says that a folder is used
-PART = ".part"  # what the name of a file ends in that is not complete
+_PART = ".part"  # what the name of a file ends in that is not complete
+_SPARE = ".spare"  # and of one that changes its name
 _MARK = "#"  # the key that tells JSON's dicts from ours
 
 
@@ -74,7 +76,7 @@ class Packed:
             self._arrays += value._arrays
             return value._tree
         if kind in (list, tuple):
-            plain = all(type(item) in _PLAIN for item in value)
+            plain = _PLAIN.issuperset(map(type, value))
             items = (
                 list(value)
                 if plain
@@ -82,7 +84,7 @@ class Packed:
             )
             return items if kind is list else {_MARK: "tuple", "items": items}
         if isinstance(value, Mapping):
-            if all(type(key) is str for key in value) and _MARK not in value:
+            if _STRINGS.issuperset(map(type, value)) and _MARK not in value:
                 return {k: self._take(v, f"{path}[{k!r}]") for k, v in value.items()}
             pairs = [
                 [self._take(k, path), self._take(v, f"{path}[{k!r}]")] for k, v in value.items()
@@ -139,16 +141,39 @@ class Packed:
         }
         path.parent.mkdir(parents=True, exist_ok=True)
         # Of one name, as one process writes to a folder: what a killed one has left is overwritten.
-        part = path.with_name(path.name + PART)
-        with open(part, "wb") as file:
+        part = path.with_name(path.name + _PART)
+        with open(part, "wb", opener=_without_emptying) as file:
             file.write(json.dumps(header).encode() + b"\n")
             for piece in parts:
                 file.write(piece)
+            file.truncate()
             file.flush()
             os.fsync(file.fileno())
-        if keep is not None and path.exists():
-            os.replace(path, keep)
-        os.replace(part, path)
+        _rotate(part, path, keep)
+
+
+def _without_emptying(path: str, flags: int) -> int:
+    """Opens a file whose pages are overwritten: new ones take the system more time."""
+    return os.open(path, flags & ~os.O_TRUNC, 0o666)
+
+
+def _rotate(part: Path, path: Path, keep: Path | None) -> None:
+    """Moves `part` to `path`, that to `keep`, and what is replaced to `part`, for the next time."""
+    replaced, spare = keep or path, part.with_name(part.name + _SPARE)
+    spare.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # there is nothing, or the file system has no links
+        os.link(replaced, spare)  # so that the name `path` is there at any moment
+    if keep is not None and path.exists():
+        os.replace(path, keep)
+    os.replace(part, path)
+    with contextlib.suppress(FileNotFoundError):
+        os.replace(spare, part)
+
+
+def delete(path: Path) -> None:
+    """Deletes a file, and what was or would be one."""
+    for end in ("", _PART, _PART + _SPARE):
+        path.with_name(path.name + end).unlink(missing_ok=True)
 
 
 def read(path: Path) -> tuple[dict[str, Any], Any]:

@@ -8,6 +8,7 @@ from typing import Any, Self
 from jkeras.base import naming
 from jkeras.base.arguments import check_arguments
 from jkeras.base.old_spellings import OldLogs
+from jkeras.callbacks import curves
 
 _BATCH_HOOKS = {
     "train": ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end"),
@@ -208,12 +209,18 @@ class History(Callback):
     def __init__(self) -> None:
         self.history: dict[str, list[Any]] = OldLogs()
         self.epoch: list[int] = []
+        # The epochs of each value, since not all epochs have all; they go on counting in a
+        # training that begins anew.
+        self._epochs: dict[str, list[int]] = {}
+        self._earlier = 0
 
     def get_state(self) -> dict[str, Any]:
-        return {"history": {k: list(v) for k, v in self.history.items()}, "epoch": self.epoch}
+        history = {name: list(values) for name, values in self.history.items()}
+        return {"history": history, "epoch": self.epoch, "epochs": self._epochs}
 
     def set_state(self, state: dict[str, Any]) -> None:
         self.history, self.epoch = OldLogs(state["history"]), list(state["epoch"])
+        self._epochs = {name: list(epochs) for name, epochs in state.get("epochs", {}).items()}
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.epoch = []
@@ -221,8 +228,58 @@ class History(Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.epoch.append(epoch)
+        if len(self.epoch) == 1:  # of this training; 0 but for one that goes on from another
+            last = max((epochs[-1] for epochs in self._epochs.values()), default=-1)
+            self._earlier = last + 1 if epoch <= last else 0
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
+            self._epochs.setdefault(name, []).append(epoch + self._earlier)
+
+    def plot(self, *names: str, log: bool = False) -> Any:
+        """Draws the learning curves: a panel for each loss and metric, with its validation.
+
+        Args:
+            *names: The names of the values to draw, as in `history`; all by default.
+            log: Whether the vertical axes are logarithmic.
+
+        Returns:
+            The figure of matplotlib. A notebook shows it as the last line of a cell, a script by
+            `matplotlib.pyplot.show()`.
+
+        Raises:
+            ImportError: If matplotlib is not installed.
+            ValueError: If there is no such value, or no epoch yet.
+
+        Example:
+            >>> import numpy as np, jkeras as keras
+            >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+            >>> model.compile("sgd", "mse", metrics=["mae"])
+            >>> x = np.ones((8, 1))
+            >>> history = model.fit(x, x, validation_data=(x, x), epochs=3, verbose=0)
+            >>> figure = history.plot()
+            >>> [axes.get_title() for axes in figure.axes]
+            ['loss', 'mae']
+            >>> figure.savefig("curves.png")
+        """
+        plt = curves.pyplot("`History.plot`")
+        courses = self.courses()
+        curves.check(courses, names)
+        figure = plt.figure()
+        curves.draw(figure, courses, names, log)
+        if curves.in_notebook():
+            plt.close(figure)  # else it is shown twice: by itself, and as the value of a cell
+        return figure
+
+    def courses(self) -> dict[str, curves.Course]:
+        """Returns the numbers by name, with the epochs in which they were recorded."""
+        found: dict[str, curves.Course] = {}
+        for name, values in self.history.items():
+            epochs = self._epochs.get(name, [])
+            if len(epochs) != len(values):  # the user has changed the list
+                epochs = list(range(len(values)))
+            if all(map(curves.is_number, values)):
+                found[name] = epochs, [float(value) for value in values]
+        return found
 
 
 class CallbackList(Callback):
@@ -433,6 +490,11 @@ class LambdaCallback(Callback):
     Example:
         >>> import jkeras as keras
         >>> log = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch))
+        >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> history = model.fit([[1.0]], [[2.0]], epochs=2, verbose=0, callbacks=[log])
+        0
+        1
     """
 
     def __init__(

@@ -98,6 +98,44 @@ class EventFile:
             event_pb2.Event(wall_time=time.time(), graph_def=found.SerializeToString())
         )
 
+    def session_start(self, hparams: Mapping[str, bool | float | str], group: str) -> None:
+        """Writes the hyperparameters of the training that this file is about.
+
+        Args:
+            hparams: The hyperparameters by name.
+            group: The name of the trainings of which TensorBoard shows the mean.
+        """
+        from google.protobuf.struct_pb2 import Value
+        from tensorboardX.proto import plugin_hparams_pb2
+
+        kinds = {bool: "bool_value", float: "number_value", str: "string_value"}
+        values = {name: Value(**{kinds[type(v)]: v}) for name, v in hparams.items()}
+        self._hparams(
+            session_start_info=plugin_hparams_pb2.SessionStartInfo(
+                hparams=values, group_name=group, start_time_secs=time.time()
+            )
+        )
+
+    def session_end(self, failed: bool) -> None:
+        """Writes that the training has ended."""
+        from tensorboardX.proto import api_pb2, plugin_hparams_pb2
+
+        status = api_pb2.STATUS_FAILURE if failed else api_pb2.STATUS_SUCCESS
+        self._hparams(
+            session_end_info=plugin_hparams_pb2.SessionEndInfo(
+                status=status, end_time_secs=time.time()
+            )
+        )
+
+    def _hparams(self, **information: Any) -> None:
+        """Writes a record of TensorBoard's plugin for hyperparameters."""
+        from tensorboardX.proto import plugin_hparams_pb2
+
+        content = plugin_hparams_pb2.HParamsPluginData(version=0, **information)
+        tag = f"_hparams_/{next(iter(information))}"
+        # The plugin reads the content; TensorFlow's writer gives the tensor as well, an empty one.
+        self._write(tag, 0, "hparams", [0], content.SerializeToString(), float_val=[])
+
     def flush(self) -> None:
         """Makes sure that readers see what was written."""
         if self._writer is not None:

@@ -8,14 +8,15 @@ import dataclasses
 import functools
 import operator
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from jkeras.base import naming
+from jkeras.base import naming, registry
 from jkeras.base.types import Axis, DTypeLike, Shape, Structure
 from jkeras.core import policy, scope, shapes
 from jkeras.core.arithmetic import add_operators
@@ -37,6 +38,8 @@ class SymbolicTensor:
         >>> x = keras.Input(shape=(3,))
         >>> (x * 2 + 1).shape
         (None, 3)
+        >>> keras.Input((2,), dtype="int32").dtype
+        'int32'
     """
 
     __array_priority__ = 2000
@@ -223,18 +226,151 @@ def _transpose(x: Structure) -> Any:
 
 
 # ------------------------------------------------------------------ calls
-class Operation:
-    """A function of arrays as a step of a graph: it has a name and no weights.
+class Operation(registry.Configurable):
+    """A step of a graph that has a name and no weights; the base of layers, too.
+
+    A subclass writes `call(inputs)`. Called on symbolic tensors, it becomes a step of their graph,
+    which files describe by its config, as they do layers; called on arrays, it computes.
+
+    Args:
+        name: The name; made from the class's by default.
+
+    Raises:
+        ValueError: If the name is not a string, or has a `/` in it.
+
+    Example:
+        >>> import jkeras as keras
+        >>> class Halve(keras.Operation):
+        ...     def call(self, x):
+        ...         return x / 2
+        >>> Halve()(keras.Input(shape=(3,))).shape, Halve()(keras.ops.array([4.0])).tolist()
+        ((None, 3), [2.0])
+    """
+
+    # Notes of its calls, as long as nothing is to be noted.
+    _calls: "Sequence[Call]" = ()
+
+    def __init__(self, name: str | None = None):
+        root = naming.to_snake_case(type(self).__name__)
+        self._name = (
+            naming.AutomaticName(naming.auto_name(root), root) if name is None else check_name(name)
+        )
+
+    @property
+    def name(self) -> str:
+        """The name: unique in a model."""
+        return str(self._name)
+
+    @name.setter
+    def name(self, value: str) -> None:
+        self._name = value
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """Computes the outputs."""
+        raise NotImplementedError(
+            f"Operation {type(self).__name__} does not have a `call` method implemented. Write "
+            "call(self, inputs)."
+        )
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """Returns symbolic tensors of the outputs' shapes and dtypes.
+
+        Args:
+            *args: Symbolic tensors, or anything else that `call` takes.
+            **kwargs: Likewise.
+        """
+        return abstract(explaining(self.call, f"{type(self).__name__}.call()"), args, kwargs)
+
+    def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
+        """Adds this call to the graph that the symbolic arguments come from."""
+        outputs = record_call(self, args, kwargs, self.compute_output_spec(*args, **kwargs))
+        for x in symbols(outputs)[:1]:
+            if x.source is not None:
+                note_call(self, x.source)
+        return outputs
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Records a call on symbolic tensors, or computes."""
+        if symbols((args, kwargs)):
+            return self.symbolic_call(*args, **kwargs)
+        args, kwargs = jax.tree.map(_as_array, (args, kwargs))
+        with jax.named_scope(self.name):
+            return self.call(*args, **kwargs)
+
+    @property
+    def input(self) -> Any:
+        """The symbolic inputs of its first call in a functional model."""
+        call = self._first_call("input")
+        inputs = call.inputs or call.output_list
+        return inputs[0] if len(inputs) == 1 else inputs
+
+    @property
+    def output(self) -> Any:
+        """The symbolic outputs of its first call in a functional model."""
+        return self._first_call("output").outputs
+
+    def _first_call(self, what: str) -> "Call":
+        if not self._calls:
+            raise AttributeError(
+                f"The layer {self.name!r} has never been called and thus has no defined {what}: "
+                "call it on what keras.Input returns."
+            )
+        return self._calls[0]
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns a JSON-able dict from which `from_config` makes an equal operation.
+
+        Raises:
+            NotImplementedError: If an argument of the constructor is not one that configs describe.
+        """
+        arguments = registry.constructor_arguments(self)
+        if registry.accepts(type(self).__init__, "name"):
+            arguments["name"] = self.name
+        try:
+            return {k: registry.serialize_keras_object(v) for k, v in arguments.items()}
+        except TypeError as error:
+            raise NotImplementedError(
+                f"{type(self).__name__} is made with an argument that a config cannot describe: "
+                f"override get_config() in it. {error}"
+            ) from error
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}>"
+
+
+def check_name(name: Any, what: str = "an operation") -> str:
+    """Returns the name of an operation or layer.
+
+    Raises:
+        ValueError: If it is not a string, or has a `/` in it.
+    """
+    if not isinstance(name, str) or "/" in name:
+        raise ValueError(
+            f"The name of {what} must be a string and cannot contain character `/`, by which paths "
+            f"are told apart. Received: name={name!r}"
+        )
+    return name
+
+
+def _as_array(x: Any) -> Any:
+    return jnp.asarray(x) if isinstance(x, (np.ndarray, np.generic)) else x
+
+
+class NamedFunction(Operation):
+    """A function of arrays as a step of a graph.
 
     Args:
         function: The function.
         name: Its name in graphs, such as `add`; made unique by a count.
     """
 
+    def __new__(cls, *args: Any) -> Self:
+        return object.__new__(cls)
+
     def __init__(self, function: Callable, name: str | None = None):
         self.function = function
         self.kind = str(name or getattr(function, "__name__", "operation")).strip("_")
-        self.name = naming.auto_name(naming.to_snake_case(self.kind))
+        self._name = naming.auto_name(naming.to_snake_case(self.kind))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         with jax.named_scope(self.name):
@@ -245,17 +381,17 @@ class Operation:
         module = sys.modules.get(getattr(self.function, "__module__", None) or "")
         found = getattr(module, getattr(self.function, "__name__", ""), None)
         wraps = getattr(found, "__wrapped__", None) is self.function
-        return _restored_operation, (found if wraps else self.function, wraps, self.kind, self.name)
+        return _restored_function, (found if wraps else self.function, wraps, self.kind, self.name)
 
     def __repr__(self) -> str:
         return f"<Operation {self.name}>"
 
 
-def _restored_operation(function: Any, wraps: bool, kind: str, name: str) -> Operation:
-    operation = Operation.__new__(Operation)
-    operation.function = function.__wrapped__ if wraps else function
-    operation.kind, operation.name = kind, name
-    return operation
+def _restored_function(function: Any, wraps: bool, kind: str, name: str) -> NamedFunction:
+    named = NamedFunction.__new__(NamedFunction)
+    named.function = function.__wrapped__ if wraps else function
+    named.kind, named._name = kind, name
+    return named
 
 
 @dataclass(eq=False)
@@ -329,7 +465,7 @@ def replace(tree: Structure, known: dict[int, Any]) -> Any:
 
 def record(function: Callable, args: tuple, kwargs: dict[str, Any], name: str | None = None) -> Any:
     """Records the call of a plain function on symbolic tensors; returns its symbolic outputs."""
-    operation = Operation(function, name)
+    operation = NamedFunction(function, name)
     specs = abstract(explaining(function, f"{operation.kind}()"), args, kwargs)
     return record_call(operation, args, kwargs, specs)
 
@@ -544,7 +680,7 @@ def _restored_graph(
         call = Call(layer, args, kwargs, made)
         for x in call.output_list:
             x.source = call
-        if hasattr(layer, "_calls"):
+        if not isinstance(layer, NamedFunction):
             note_call(layer, call)
         return call
 

@@ -38,7 +38,7 @@ class _SetByConstructor:
 _LEFT_OUT = frozenset({"_calls", "_remat", "_written_graph", "_written_programs"})
 
 
-class Layer(Module, OldLayer, registry.Configurable):
+class Layer(Module, OldLayer, graph.Operation):
     """The base of all layers.
 
     `__init__` stores the configuration, `build(input_shape)` makes weights with `add_weight`, and
@@ -120,10 +120,8 @@ class Layer(Module, OldLayer, registry.Configurable):
                 warn_deprecated("`dynamic=` is Keras 2's: it is ignored.")
         if kwargs:
             raise ValueError(_unknown_arguments(type(self), kwargs))
-        if name is not None and not isinstance(name, str):
-            raise ValueError(f"The name of a layer is a string, got {name!r}.")
-        if name is not None and "/" in name:
-            raise ValueError(f"The name of a layer may not contain '/', got {name!r}.")
+        if name is not None:
+            graph.check_name(name, "a layer")
         if not isinstance(trainable, (bool, np.bool_)):
             raise ValueError(
                 f"Expected argument `trainable` of a layer to be a boolean, got {trainable!r}."
@@ -366,18 +364,6 @@ class Layer(Module, OldLayer, registry.Configurable):
         """Adds this call to the graph that the symbolic arguments come from."""
         return _recorded(self, args, kwargs, self.compute_output_spec(*args, **kwargs))
 
-    @property
-    def input(self) -> Any:
-        """The symbolic inputs of the layer's first call in a functional model."""
-        call = _first_call(self, "input")
-        inputs = call.inputs or call.output_list
-        return inputs[0] if len(inputs) == 1 else inputs
-
-    @property
-    def output(self) -> Any:
-        """The symbolic outputs of the layer's first call in a functional model."""
-        return _first_call(self, "output").outputs
-
     # -------------------------------------------------------------- calling
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Records a call on symbolic tensors, or computes; see the class."""
@@ -497,15 +483,6 @@ def _recorded(layer: Layer, args: tuple, kwargs: dict[str, Any], specs: Any) -> 
         graph.note_call(layer, made[0].source)
         call.mark_symbols(layer, args, kwargs, outputs)
     return outputs
-
-
-def _first_call(layer: Layer, what: str) -> graph.Call:
-    if not layer._calls:
-        raise AttributeError(
-            f"The layer {layer.name!r} has never been called and thus has no defined {what}: "
-            "call it on what keras.Input returns."
-        )
-    return layer._calls[0]
 
 
 def _is_traced(x: Any) -> bool:

@@ -33,9 +33,10 @@ jax.export.register_namedtuple_serialization(Variables, serialized_name="jkeras.
 class Effects(NamedTuple):
     """What a pure call did besides returning.
 
-    `state` is the new state, `losses` are the losses that layers added, `masks` are the masks of
-    the outputs, in their structure, None where there is none; `others` the new values of the
-    variables that were passed to `run` besides the layer's.
+    `state` is the new state, `losses` are the losses that layers added in the call, `masks` are the
+    masks of the outputs, in their structure, None where there is none; `others` the new values of
+    the variables that were passed to `run` besides the layer's. What regularizers ask for weights
+    follows from the weights alone, and is in none of them: inside of `run`, `layer.losses` has it.
     """
 
     state: dict[str, Any]
@@ -68,7 +69,8 @@ def write(layer: Module, variables: Variables) -> None:
 
 
 def _pair(variables: Any) -> Any:
-    """Returns params and state, also of a model's `variables`."""
+    """Returns params and state, also of a model's `variables`, or of a step's state."""
+    variables = getattr(variables, "own_variables", variables)
     return (variables.params, variables.state) if hasattr(variables, "params") else variables
 
 

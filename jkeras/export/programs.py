@@ -4,6 +4,7 @@ A program is what `jax.export` makes of a function `(weights, *arguments)`; wher
 are drawn in it, the numbers of a key are one argument more, the last.
 """
 
+import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -70,11 +71,62 @@ class Program:
             weights: Arrays by key; those that the program does not take may be among them.
             *args: The function's arguments.
             key: A typed key, for a program that draws.
+
+        Raises:
+            ValueError: If the arguments do not fit.
         """
         seed = (jax.random.key_data(key),) if self.draws else ()
         taken = {k: weights[k] for k in self.weights}
-        results = self.exported.call(taken, *args, *seed)
+        given = jax.tree.map(jnp.asarray, (taken, *args, *seed))
+        run = self._of_nothing if self._is_given_nothing(given) else self._run
+        results = run(*given)
         return results if self.writes else (results, {})
+
+    @functools.cached_property
+    def _run(self) -> Callable:
+        # What is no fit is said by `jax.export`'s own call, which has the arguments' structure.
+        flat = _mappable(self.exported)
+
+        def run(*given: Any) -> Any:
+            if jax.tree.structure((given, {})) != self.exported.in_tree:
+                return self.exported.call(*given)
+            return jax.tree.unflatten(self.exported.out_tree, flat(*jax.tree.leaves(given)))
+
+        return run
+
+    def _is_given_nothing(self, given: tuple) -> bool:
+        """Says whether an axis of any size has no entry: programs take one at least."""
+        pairs = zip(jax.tree.leaves(given), self.exported.in_avals, strict=False)
+        return any(
+            isinstance(n, int) and n == 0 and not isinstance(wanted, int)
+            for x, aval in pairs
+            for n, wanted in zip(x.shape, aval.shape, strict=False)
+        )
+
+    def _of_nothing(self, *given: Any) -> Any:
+        """Returns outputs without entries, whose shapes follow from those at one row and at two."""
+        leaves, structure = jax.tree.flatten(given)
+        avals = self.exported.in_avals
+
+        def outputs_at(size: int) -> Any:
+            def struct(x: Any, aval: Any) -> jax.ShapeDtypeStruct:
+                pairs = zip(x.shape, aval.shape, strict=True)
+                shape = [size if n == 0 and not isinstance(w, int) else n for n, w in pairs]
+                return jax.ShapeDtypeStruct(shape, x.dtype)
+
+            args = [struct(x, aval) for x, aval in zip(leaves, avals, strict=True)]
+            return jax.eval_shape(self._run, *jax.tree.unflatten(structure, args))
+
+        def empty(one: Any, two: Any) -> jax.Array:
+            shape = [2 * n - m for n, m in zip(one.shape, two.shape, strict=True)]
+            if 0 not in shape:
+                raise ValueError(
+                    "An exported program takes batches of at least one row: what it computes "
+                    f"of none is not known, since its output of shape {one.shape} has entries then."
+                )
+            return jnp.zeros(shape, one.dtype)
+
+        return jax.tree.map(empty, outputs_at(1), outputs_at(2))
 
     def to_bytes(self, derivatives: int = 0) -> bytes:
         """Returns the program as bytes.
@@ -165,6 +217,50 @@ class Program:
 
 
 _LISTS = ("weights", "writes", "names")
+
+
+def _mappable(exported: jax.export.Exported) -> Callable:
+    """Returns the call on flat arguments, of which `vmap` makes a loop: JAX has no rule for it."""
+
+    @jax.custom_vjp
+    def call(*flat: Any) -> tuple:
+        return compute(*flat)
+
+    @jax.custom_batching.sequential_vmap
+    def compute(*flat: Any) -> tuple:
+        args, kwargs = jax.tree.unflatten(exported.in_tree, flat)
+        return tuple(jax.tree.leaves(exported.call(*args, **kwargs)))
+
+    def forward(*flat: Any) -> tuple:
+        return call(*flat), flat
+
+    def backward(flat: Any, cotangents: Any) -> tuple:
+        found = iter(gradients(*flat, *(c for c in cotangents if c.dtype != _FLOAT0)))
+        return tuple(next(found) if _is_real(x) else np.zeros(x.shape, _FLOAT0) for x in flat)
+
+    @jax.custom_batching.sequential_vmap
+    def gradients(*values: Any) -> tuple:
+        count = len(exported.in_avals)
+        flat, cotangents = values[:count], iter(values[count:])
+        program = exported.vjp()
+        given = [
+            np.zeros(out.shape, _FLOAT0) if aval.dtype == _FLOAT0 else next(cotangents)
+            for out, aval in zip(
+                jax.eval_shape(compute, *flat), program.in_avals[count:], strict=True
+            )
+        ]
+        found = program.call(*flat, *given)
+        return tuple(g for g, x in zip(found, flat, strict=True) if _is_real(x))
+
+    call.defvjp(forward, backward)
+    return call
+
+
+_FLOAT0 = jax.dtypes.float0
+
+
+def _is_real(x: Any) -> bool:
+    return jnp.issubdtype(x.dtype, jnp.inexact)
 
 
 def _check(text: str, what: str) -> None:

@@ -45,8 +45,11 @@ class Activation(Layer):
 def _not_negative(layer: Layer, name: str, value: Any) -> Any:
     number = as_number(value)
     if number is None or number < 0:
+        named = f"{name} of a {type(layer).__name__} layer"
+        if type(layer).__name__ == "LeakyReLU":
+            named = f"The {name} value of a Leaky ReLU layer"
         raise ValueError(
-            f"{name} of a {type(layer).__name__} layer cannot be None or a negative value. "
+            f"{named} cannot be {'' if name == 'max_value' else 'None or '}a negative value. "
             f"Received: {name}={value!r} (layer {layer.name!r}). Give a number of at least 0."
         )
     return number

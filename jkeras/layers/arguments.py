@@ -211,7 +211,7 @@ def as_axes(layer: Layer, axis: Axis) -> Any:
     axes = [as_integer(a) for a in axis] if isinstance(axis, (list, tuple)) else [None]
     if None in axes:
         raise TypeError(
-            "Invalid value for `axis` argument: expected an int or a list/tuple of ints. Received: "
+            "Expected an int or a list/tuple of ints for the argument 'axis'. Received: "
             f"axis={axis!r} (layer {layer.name!r})"
         )
     return axes

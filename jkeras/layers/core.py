@@ -50,6 +50,8 @@ class InputLayer(Layer):
         >>> import jkeras as keras
         >>> keras.layers.InputLayer(shape=(3,), name="features").output.shape
         (None, 3)
+        >>> keras.layers.InputLayer((2,), dtype="int32").dtype
+        'int32'
     """
 
     def __init__(
@@ -200,6 +202,8 @@ def Input(
         >>> import jkeras as keras
         >>> keras.Input(shape=(28, 28)).shape
         (None, 28, 28)
+        >>> keras.Input((2,), name="features").name
+        'features'
     """
     return InputLayer(
         shape, batch_size, dtype, sparse, ragged, batch_shape, tensor, optional, name
@@ -441,7 +445,9 @@ def _arrange(array: ArrayLike, before: str, after: str) -> Any:
 class Embedding(AdaptedLayer):
     """Looks integers up in a table of vectors.
 
-    Weights: `embeddings` (input_dim, output_dim). An index outside of the table gives NaN.
+    Weights: `embeddings` (input_dim, output_dim). An integer outside of the table is an error
+    where the layer is called with numbers. Compiled code, such as that of `fit` and `predict`,
+    cannot raise: there a negative one counts from the table's end, and others give NaN.
 
     Args:
         input_dim: The number of vectors.
@@ -456,12 +462,15 @@ class Embedding(AdaptedLayer):
         quantization_config: See `Dense`.
 
     Raises:
-        ValueError: If a size is not a positive integer.
+        ValueError: If a size is not a positive integer; in a call, if an integer is out of range.
 
     Example:
         >>> import jkeras as keras, numpy as np
         >>> keras.layers.Embedding(10, 4)(np.array([[1, 2, 3]])).shape
         (1, 3, 4)
+        >>> ones = keras.layers.Embedding(3, 2, embeddings_initializer="ones")
+        >>> ones([0, 2]).tolist()
+        [[1.0, 1.0], [1.0, 1.0]]
     """
 
     @weight_options(embeddings="uniform")
@@ -506,11 +515,23 @@ class Embedding(AdaptedLayer):
 
     def call(self, inputs: ArrayLike) -> ArrayLike:
         indices = inputs if jnp.issubdtype(inputs.dtype, jnp.integer) else inputs.astype("int32")
+        self._check_range(indices)
         vectors = jnp.take(self._embeddings.value, indices, axis=0).astype(self.compute_dtype)
         if self.quantization_mode is not None:
             scale = jnp.take(self.embeddings_scale.value, indices, axis=0)
             vectors = vectors / scale[..., None].astype(self.compute_dtype)
         return self._with_low_rank(vectors, lambda a, b: jnp.take(a, indices, axis=0) @ b)
+
+    def _check_range(self, indices: jax.Array) -> None:
+        if isinstance(indices, jax.core.Tracer) or not indices.size:
+            return  # compiled code cannot raise
+        low, high = int(indices.min()), int(indices.max())
+        if low < 0 or high >= self.input_dim:
+            raise ValueError(
+                f"The layer {self.name!r} has vectors for the integers 0 to {self.input_dim - 1} "
+                f"(input_dim={self.input_dim}). Received {low if low < 0 else high}. Make "
+                "`input_dim` one more than the largest integer, and number from 0 on."
+            )
 
     def compute_mask(self, inputs: ArrayLike, mask: ArrayLike = None) -> ArrayLike:
         return jnp.not_equal(inputs, 0) if self.mask_zero else None

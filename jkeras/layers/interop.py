@@ -262,6 +262,12 @@ class FlaxLayer(_Outside):
         call = type(module).__call__ if function is None else function
         self._takes_training = "training" in inspect.signature(call).parameters
 
+    @property
+    def params(self) -> Any:
+        """The parameters, by collection for `linen`: with `state`, what `variables` takes."""
+        params = super().params
+        return {"params": params} if self._is_linen and params is not None else params
+
     def make(self, inputs: ArrayLike) -> tuple[Any, Any]:
         import flax.nnx
 

@@ -29,7 +29,9 @@ class IoU(Metric):
         axis: The axis of one-hot labels and scores.
 
     Raises:
-        ValueError: If a target class is not one of the classes.
+        ValueError: If a target class is not one of the classes; in an update outside of compiled
+            code, if a label or prediction is not. Compiled code, such as that of `fit`, cannot
+            raise: there it does not count.
 
     Example:
         >>> import jkeras as keras
@@ -87,6 +89,8 @@ class IoU(Metric):
                 "See `sparse_y_true` and `sparse_y_pred`."
             )
         found = found.reshape(labels.shape)
+        self._check_range("labels", labels)
+        self._check_range("predictions", found)
         are_counts = sample_weight is None or policy.is_float(self.dtype)
         dtype = self.dtype if are_counts else "float32"
         weights = masked_weights(labels.shape, sample_weight, mask, dtype)
@@ -105,6 +109,21 @@ class IoU(Metric):
             matrix = jnp.floor(matrix).astype(self.dtype)
         new["total_confusion_matrix"] = state["total_confusion_matrix"] + matrix
         return new
+
+    def _check_range(self, what: str, classes: jax.Array) -> None:
+        if isinstance(classes, jax.core.Tracer):
+            return  # compiled code cannot raise
+        wrong = (classes < 0) | (classes >= self.num_classes)
+        if self.ignore_class is not None:
+            wrong &= classes != self.ignore_class
+        if wrong.any():
+            hint = " If it marks what has no label, give the metric `ignore_class`."
+            hint = hint if what == "labels" else ""
+            raise ValueError(
+                f"The {what} of the metric {self.name!r} must be class numbers from 0 to "
+                f"{self.num_classes - 1} (num_classes={self.num_classes}). Received "
+                f"{classes[wrong][0]}.{hint}"
+            )
 
     def _classes(self, y: Any, sparse: bool) -> jax.Array:
         y = jnp.asarray(y)

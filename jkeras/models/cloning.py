@@ -32,8 +32,9 @@ def model_from_json(
     Example:
         >>> import jkeras as keras
         >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
-        >>> keras.models.model_from_json(model.to_json()).output_shape
-        (None, 2)
+        >>> again = keras.models.model_from_json(model.to_json())
+        >>> again.output_shape, again.count_params()
+        ((None, 2), 8)
     """
     if not isinstance(json_string, (str, bytes)):
         raise TypeError(f"`json_string` must be a string. Received: json_string={json_string!r}")
@@ -186,14 +187,14 @@ def _clone_graph(
     layers = {
         id(layer): clone(layer)
         for layer in found.operations
-        if isinstance(layer, Layer) and not isinstance(layer, InputLayer)
+        if not isinstance(layer, (InputLayer, graph.NamedFunction))
     }
     for call in found.all_calls:
         args, kwargs = graph.replace(call.args, known), graph.replace(call.kwargs, known)
         layer = layers.get(id(call.layer))
-        if layer is None:  # a function of keras.ops
-            operation = call.layer
-            outputs = graph.record(operation.function, args, kwargs, name=operation.kind)
+        if isinstance(call.layer, graph.NamedFunction):
+            named = call.layer
+            outputs = graph.record(named.function, args, kwargs, name=named.kind)
         elif call.begins:
             outputs = layer.symbolic_call()
         elif call_function is not None:

@@ -68,7 +68,7 @@ def _of_call(call: graph.Call, batch_size: int) -> Cost:
 
         def compute(_: Any, arrays: Any) -> Any:
             args, kwargs = filled(arrays)
-            return call.layer.function(*args, **kwargs)
+            return call.layer(*args, **kwargs)
 
         return _measure(compute, (), arrays)
     layer = call.layer

@@ -66,7 +66,7 @@ class _Writer:
             self._calls[id(call.layer)].append(call)
         self.names = names_in(model_graph)
         for layer in model_graph.operations:
-            if isinstance(layer, Layer):  # in the order of the calls, not of the graph
+            if layer._calls:  # in the order of the calls, not of the graph
                 calls = [c for c in layer._calls if id(c) in inside]
                 if len(calls) == len(self._calls[id(layer)]):
                     self._calls[id(layer)] = calls
@@ -82,7 +82,7 @@ class _Writer:
     def entry(self, operation: Any) -> dict[str, Any]:
         """Returns a layer's or operation's part of the config."""
         calls = self._calls[id(operation)]
-        if isinstance(operation, Layer):
+        if not isinstance(operation, graph.NamedFunction):
             nodes = [self._node(c.args, c.kwargs) for c in calls]
             described = registry.serialize_keras_object(operation)
         else:
@@ -198,7 +198,7 @@ class _Reader:
         layer = self._layers[name] = None if is_operation(entry) else make_layer(entry)
         if isinstance(layer, InputLayer):
             self._made[name, 0] = [layer.output]
-        elif layer is not None and registry.is_builtin(type(layer)) and not layer._layers:
+        elif isinstance(layer, Layer) and registry.is_builtin(type(layer)) and not layer._layers:
             own = {k: v for k, v in entry["config"].items() if k != "name"}
             self._kinds[name] = json.dumps([type(layer).__name__, own], sort_keys=True, default=id)
         for index, node in enumerate(entry.get("inbound_nodes") or ()):
@@ -230,7 +230,7 @@ class _Reader:
             kwargs = {k: self._fill(v) for k, v in node.get("kwargs", {}).items()}
             if begins:
                 outputs = target.symbolic_call()
-            elif isinstance(target, Layer):
+            elif isinstance(target, graph.Operation):
                 outputs = self._call(key, target, args, _given(target, kwargs))
             else:
                 outputs = _call_operation(target, args, kwargs)
@@ -317,8 +317,8 @@ def _as_index(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def make_layer(entry: Mapping[str, Any]) -> Layer:
-    """Makes the layer that an entry of a config describes.
+def make_layer(entry: Mapping[str, Any]) -> Any:
+    """Makes the layer, or operation of a class of its own, that an entry of a config describes.
 
     It is built when it is called; or here, if its class says itself how it is built of a config.
     """
@@ -329,8 +329,10 @@ def make_layer(entry: Mapping[str, Any]) -> Layer:
         )
     config = {k: v for k, v in entry.items() if k != "build_config"}
     layer = registry.deserialize_keras_object(config, area="layers")
-    if not isinstance(layer, Layer):
+    if not isinstance(layer, graph.Operation):
         raise ValueError(f"The config's entry {entry['class_name']!r} is not a layer.")
+    if not isinstance(layer, Layer):
+        return layer
     own = getattr(type(layer).build_from_config, "__module__", "")
     if entry.get("build_config") and not layer.built and not own.startswith("jkeras."):
         layer.build_from_config(entry["build_config"])
@@ -350,12 +352,14 @@ def _histories(value: Any) -> Iterable[list[Any]]:
                 yield from _histories(item)
 
 
-def _given(layer: Layer, kwargs: dict[str, Any]) -> dict[str, Any]:
+def _given(layer: graph.Operation, kwargs: dict[str, Any]) -> dict[str, Any]:
     """Leaves out what Keras notes of a call even if the user has not given it.
 
     These are masks without a value, and `training=False` where that is the default: taken at its
     word, it would turn dropout off for good.
     """
+    if not isinstance(layer, Layer):
+        return kwargs
     parameter = layer._signature.signature.parameters.get("training")
     notes_training = "mask" in kwargs or (parameter is not None and parameter.default is False)
     return {

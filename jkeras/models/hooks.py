@@ -27,8 +27,13 @@ HOOKS = ("train_step", "test_step", "compute_loss", "compute_metrics")
 
 
 def overridden(model: Any) -> frozenset[str]:
-    """Returns the hooks that a model's class has written itself."""
-    return frozenset(n for n in HOOKS if not hasattr(getattr(type(model), n), "is_standard"))
+    """Returns the hooks that a model's class, or the model itself, has written."""
+    return frozenset(n for n in HOOKS if not hasattr(getattr(model, n), "is_standard"))
+
+
+def set_on(model: Any) -> tuple[Any, ...]:
+    """Returns what was assigned to a model's own hooks, such as `model.compute_loss = f`."""
+    return tuple(vars(model).get(n) for n in HOOKS)
 
 
 def standard(hook: Callable) -> Callable:
@@ -68,6 +73,13 @@ class StepState(TrainState):
     advance: Callable[["StepState", Batch], TrainState] | None = dataclasses.field(
         default=None, metadata={"static": True}
     )
+
+    @property
+    def own_variables(self) -> pure.Variables:
+        """The arrays of the model's own variables, without those of metrics and others."""
+        others = () if self.of is None else self.of.outside
+        state = {path: array for path, array in self.state.items() if path not in others}
+        return pure.Variables(self.params, state)
 
     def __iter__(self) -> Iterator[list[Any]]:
         return iter(self.of.to_lists(self)) if self.of is not None else iter(())

@@ -30,8 +30,8 @@ def predict_step(self: Any, state: Any, data: Any) -> tuple[Any, list[Any]]:
 
 
 def own_predict_step(model: Any, named: Mapping[str, Any]) -> Callable[..., tuple] | None:
-    """Returns the step of a subclass with a `predict_step` of its own, for a map over batches."""
-    if hasattr(type(model).predict_step, "is_standard"):
+    """Returns the step of a model with a `predict_step` of its own, for a map over batches."""
+    if hasattr(model.predict_step, "is_standard"):
         return None
     paths = {id(variable): path for path, variable in named.items()}
 
@@ -78,6 +78,20 @@ def make_predict_function(self: Any, force: bool = False) -> Callable[..., Any]:
         return self.predict_on_batch(x)
 
     return _function(self, "predict_function", predict)
+
+
+def jax_state_sync(self: Any) -> None:
+    """Does nothing, since a model's variables always say what training has come to.
+
+    Keras on JAX keeps the arrays of a running epoch elsewhere, so that its callbacks call this
+    before they read weights. Here they may read them at any time, with or without the call.
+    """
+
+
+distribute_strategy = property(
+    lambda self: None,
+    doc="None: TensorFlow's strategies are not used. See `keras.distribution` for what is.",
+)
 
 
 def _function(model: Any, name: str, run: Callable[..., Any]) -> Callable[..., Any]:

@@ -123,7 +123,7 @@ class _Reader:
         if node is None and layer is not None and self.nodes and self.nodes[-1].maker is layer:
             node = self.nodes[-1]
         if node is None:
-            maker = graph.Operation(_unknown, _name(equation)) if layer is None else layer
+            maker = graph.NamedFunction(_unknown, _name(equation)) if layer is None else layer
             node = _Node(maker)
             self.nodes.append(node)
         for value in given:

@@ -259,7 +259,7 @@ def _outline(ends: tuple[Any, tuple], begin: Any, own: set[Any]) -> Any:
 
 def _maker(layer: Any, own: set[Any]) -> Any:
     """Returns what two calls of the same thing have in common, in two recordings."""
-    if isinstance(layer, graph.Operation):
+    if isinstance(layer, graph.NamedFunction):
         return layer.kind, id(layer.function)
     if isinstance(layer, RecordedWeight):
         return id(layer.weight)

@@ -470,7 +470,7 @@ class Session:
             layout = self.layout()
             specs = tuple((a.shape[1:], np.dtype(a.dtype)) for a in leaves)
             eager = self.model.run_eagerly
-            flags = tuple(layout.flags), tuple(layout.trainable), eager
+            flags = tuple(layout.flags), tuple(layout.trainable), eager, hooks.set_on(self.model)
             key = (mode, structure, specs, *flags, getattr(self.optimizer, "schedules_set", 0))
             program = layout.programs.get(key)
             if program is None:
@@ -494,6 +494,7 @@ class Session:
         """
         compilation_cache.enable_by_default()
         layout, key = self.layout(), ("predict", self.model.run_eagerly)
+        key += (vars(self.model).get("predict_step"),)
         if key not in layout.programs:
             outside: dict[str, Variable] = {}
             step = keras_steps.own_predict_step(self.model, layout.named)

@@ -92,7 +92,8 @@ def summary(
     measured = costs.of_layers(found, batch_size) if found is not None and batch_size else {}
     top = _top_rows(model, found) if own is None else model._operations
     for layer, depth in _rows(model, top, calls, expand_nested, layer_range):
-        kind = layer.kind.title().replace("_", "") if not isinstance(layer, Layer) else None
+        named = isinstance(layer, graph.NamedFunction)
+        kind = layer.kind.title().replace("_", "") if named else None
         title = f"{layer.name} ({kind or type(layer).__name__})"
         if depth:
             title = "   " * depth + "└ " + title

@@ -10,6 +10,7 @@ from jkeras.base import registry
 from jkeras.core import scope
 from jkeras.core.layer import Layer
 from jkeras.core.variable import Variable
+from jkeras.export.archive import text_of
 from jkeras.export.programs import Program
 from jkeras.models.model import Model
 from jkeras.saving.programs import SavedPrograms
@@ -51,9 +52,9 @@ class TracedModel(_Holder, Model):
     and losses of its layers included, and is saved again: the class, once it is there, loads that
     file as well. Its layers are there by name, to be frozen, and cannot be called.
 
-    What it has not: methods of the class other than `call`, such as a `train_step` of its own, and
-    derivatives of derivatives. JAX reads its programs for half a year after they were written: to
-    keep a model, keep its class.
+    What it has not: methods of the class other than `call`, such as a `train_step` of its own,
+    derivatives of derivatives, and forward derivatives. `jax.vmap` calls it in a loop. JAX reads
+    its programs for half a year after they were written: to keep a model, keep its class.
 
     Args:
         saved_programs: The programs.
@@ -125,6 +126,17 @@ class TracedModel(_Holder, Model):
                 here.set_mask(output, mask)
         return outputs
 
+    def functional(self) -> Any:
+        """Refuses: there are no layers to call in it.
+
+        Raises:
+            ValueError: Always.
+        """
+        raise ValueError(
+            f"{self.name!r} is a TracedModel: one program, which is no graph of layers. Load the "
+            "model with its class, by custom_objects=..., to see what it calls."
+        )
+
     @classmethod
     def from_config(cls, *_: Any, **__: Any) -> Any:  # type: ignore[override]
         """Refuses: what the model computes is in no config.
@@ -179,10 +191,17 @@ def _arrange(program: Program, inputs: Any, args: tuple, kwargs: Mapping[str, An
     unknown = named.keys() - set(program.names)
     given = [named.get(name) for name in program.names]
     leaves, places = jax.tree.leaves(given), jax.tree.leaves(wanted)
-    if unknown or len(leaves) != len(places):
+    if unknown or len(leaves) != len(places) or not all(map(_fits, leaves, places)):
+        known = dict(zip(program.names, wanted, strict=True))
         raise ValueError(
-            f"The model was saved for {dict(zip(program.names, wanted, strict=True))}; it is "
-            f"called on {jax.tree.map(lambda x: (x.shape, x.dtype), named)}."
+            f"The model was saved for {text_of(known)}; it is called on {text_of(named)}."
         )
     arrays = [x.astype(w.dtype) for x, w in zip(leaves, places, strict=True)]
     return jax.tree.unflatten(jax.tree.structure(wanted), arrays)
+
+
+def _fits(x: Any, wanted: Any) -> bool:
+    """Says whether an array has the axes that a program takes; `batch` is any size."""
+    return len(x.shape) == len(wanted.shape) and all(
+        n == w for n, w in zip(x.shape, wanted.shape, strict=True) if isinstance(w, int)
+    )

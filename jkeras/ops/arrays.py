@@ -15,6 +15,7 @@ from jax import lax
 from jkeras.base import settings
 from jkeras.base.numbers import as_integer
 from jkeras.base.platforms import has_fused_attention, platform
+from jkeras.base.quick_random import quick
 from jkeras.base.types import ArrayLike, Axis, Shape, Sizes
 from jkeras.ops import cpu_convolution
 
@@ -124,7 +125,8 @@ def dropout(x: ArrayLike, rate: float, key: jax.Array, shape: Shape = None) -> j
     x = _float(x)
     if not isinstance(rate, jax.Array) and rate >= 1.0:  # else traced: one of many models'
         return jnp.zeros_like(x)
-    keep = jax.random.bernoulli(key, 1.0 - rate, x.shape if shape is None else shape)
+    shape = x.shape if shape is None else shape
+    keep = jax.random.bernoulli(quick(key, shape), 1.0 - rate, shape)
     return jnp.where(keep, x / (1.0 - rate), 0).astype(x.dtype)
 
 
@@ -221,6 +223,17 @@ def _affine(x: jax.Array, scale: ArrayLike, offset: ArrayLike, axes: Sequence[in
 
 
 # ------------------------------------------------------------------ convolution
+def _axes_of_space(inputs: jax.Array, kernel: jax.Array) -> int:
+    """Returns how many axes a convolution goes over."""
+    if inputs.ndim < 3 or kernel.ndim != inputs.ndim:
+        raise ValueError(
+            "A convolution takes `inputs` of shape (batch, *space, channels), or (batch, channels, "
+            "*space), and a `kernel` with as many axes, at least one of them of space. Received: "
+            f"inputs.shape={inputs.shape}, kernel.shape={kernel.shape}"
+        )
+    return inputs.ndim - 2
+
+
 def sizes(value: Any, n: int) -> tuple[int, ...]:
     """Returns one size for each of `n` spatial axes."""
     single = as_integer(value)
@@ -261,7 +274,7 @@ def conv(
         An array of shape (batch, *space, filters), or (batch, filters, *space).
     """
     inputs, kernel = jnp.asarray(inputs), jnp.asarray(kernel)
-    n = inputs.ndim - 2
+    n = _axes_of_space(inputs, kernel)
     dilation = sizes(dilation_rate, n)
     pads = _pads(padding, kernel.shape[:n], dilation)
     return _convolve(inputs, kernel, sizes(strides, n), pads, data_format, dilation, (1,) * n)
@@ -316,9 +329,9 @@ def depthwise_conv(
         An array with `channels * multiplier` channels.
     """
     inputs, kernel = jnp.asarray(inputs), jnp.asarray(kernel)
+    n = _axes_of_space(inputs, kernel)
     *window, channels, multiplier = kernel.shape
     if inputs.dtype == jnp.float32 and cpu_convolution.is_better(kernel):
-        n = len(window)
         dilation = sizes(dilation_rate, n)
         pads = _pads(padding, window, dilation)
         place = (sizes(strides, n), pads, data_format, dilation)
@@ -382,7 +395,7 @@ def conv_transpose(
         An array of shape (batch, *space, filters), or (batch, filters, *space).
     """
     inputs, kernel = jnp.asarray(inputs), jnp.asarray(kernel)
-    n = inputs.ndim - 2
+    n = _axes_of_space(inputs, kernel)
     strides, dilation = sizes(strides, n), sizes(dilation_rate, n)
     extra = (None,) * n if output_padding is None else sizes(output_padding, n)
     pads = [

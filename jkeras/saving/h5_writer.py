@@ -12,7 +12,7 @@ _MAX_ATTRIBUTE_BYTES = 64512
 
 # The layout of HDF5 1.10 (of 2016) has checksums of all that is not an array.
 _LAYOUT = ("v110", "v110")
-_CHUNK = 2**20
+_CHUNK = 2**18  # stays in a processor's cache while HDF5 copies it, and sums it up
 _INLINE = 4096  # bytes of an array that is kept with its name, and shares its checksum
 
 

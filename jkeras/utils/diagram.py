@@ -240,7 +240,7 @@ def _labelled(label: str, value: str) -> Cell:
 
 
 def _kind(operation: Any) -> str:
-    if isinstance(operation, graph.Operation):
+    if isinstance(operation, graph.NamedFunction):
         return operation.kind.title().replace("_", "")
     return type(operation).__name__
 

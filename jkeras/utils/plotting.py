@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jkeras.base.naming import nearest
+from jkeras.core.layer import Layer
 from jkeras.utils.diagram import Diagram, Options, describe, to_dot
 from jkeras.utils.drawing import draw
 from jkeras.utils.files import atomic_path
@@ -151,6 +152,8 @@ def plot_model(
         True
     """
     format = _format_of(to_file)
+    if not isinstance(model, Layer):
+        raise ValueError(f"`model` must be a built keras.Model. Received: model={model!r}")
     dot = model_to_dot(
         model,
         show_shapes=show_shapes,

@@ -18,7 +18,7 @@ class PyDataset:
     Args:
         workers: How many batches `fit()` prepares at once.
         use_multiprocessing: Whether it does so in processes instead of threads.
-        max_queue_size: How many batches it prepares ahead.
+        max_queue_size: How many batches it prepares ahead; at least one for each worker.
 
     Example:
         >>> import jkeras as keras, numpy as np
@@ -47,7 +47,7 @@ class PyDataset:
     ):
         self.workers = count("workers", workers, 0)
         self.use_multiprocessing = use_multiprocessing
-        self.max_queue_size = count("max_queue_size", max_queue_size)
+        self.max_queue_size = count("max_queue_size", max_queue_size, 0)
 
     def __getitem__(self, index: int) -> Any:
         """Returns batch number `index`."""

@@ -34,11 +34,13 @@ MAKERS = {
     "Callback": {},
     "CallbackList": None,  # holds the others
     "EarlyStopping": {"monitor": "val_loss", "patience": 2, "restore_best_weights": True},
+    "HParams": {"log_dir": "{}/hparams", "hparams": {"rate": 0.1}},
     "History": {},
     "LambdaCallback": {"on_epoch_end": keep, "on_train_batch_end": keep},
     "LearningRateScheduler": {"schedule": halved},
     "ModelCheckpoint": {"filepath": "{}/m-{epoch}.keras", "save_best_only": True},
     "OrbaxCheckpoint": None,  # in a test of its own: orbax is an extra
+    "Plot": {"path": "{}/curves.svg"},
     "ProgbarLogger": {},
     "ReduceLROnPlateau": {"monitor": "loss", "patience": 0},
     "RemoteMonitor": None,  # in a test of its own, with a server

@@ -235,7 +235,9 @@ def test_graphs_deeper_than_pythons_stack():
     x = y = Input((1,))
     record = graph.SymbolicTensor
     for _ in range(3000):  # as cheap as a node can be made
-        y = graph.record_call(graph.Operation(lambda a: a + 1, "add"), (y,), {}, record((None, 1)))
+        y = graph.record_call(
+            graph.NamedFunction(lambda a: a + 1, "add"), (y,), {}, record((None, 1))
+        )
     assert len(graph.trace([x], y).calls) == 3000
 
 

@@ -298,3 +298,44 @@ def test_the_steps_of_the_base_unpack_into_logs_and_a_state_as_in_keras():
     for name, values in expected.items():
         np.testing.assert_allclose(history[name], values, rtol=1e-5)
     assert model.evaluate(X, Y, verbose=0, return_dict=True)["tested"] == 5.0
+
+
+@pytest.mark.parametrize("fitted", [False, True])
+def test_hooks_set_on_the_model_itself_count(fitted):
+    x, y = np.ones((4, 2), "float32"), np.ones((4, 1), "float32")
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    if fitted:
+        model.fit(x, y, verbose=0)
+        model.predict(x, verbose=0)
+
+    def constant(x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        return 0.0 * keras.ops.mean(y_pred) + 7.0
+
+    model.compute_loss = constant
+    assert model.fit(x, y, verbose=0).history["loss"] == [7.0]
+    assert model.evaluate(x, y, verbose=0) == 7.0
+    assert model.train_on_batch(x, y) == 7.0
+    del model.compute_loss
+    assert model.evaluate(x, y, verbose=0) != 7.0
+    model.predict_step = lambda state, data: (keras.ops.full((4, 1), 5.0), state[1])
+    assert model.predict(x, verbose=0).tolist() == [[5.0]] * 4
+
+
+def test_a_step_may_apply_the_model_with_its_whole_state():
+    class Whole(keras.Sequential):
+        def train_step(self, state, data):
+            def loss(params):
+                outputs, effects = keras.pure.apply(self, state.replace(params=params), data.x)
+                return keras.ops.mean((outputs - data.y) ** 2), effects
+
+            (value, effects), grads = jax.value_and_grad(loss, has_aux=True)(state.params)
+            params = jax.tree.map(lambda w, g: w - 0.1 * g, state.params, grads)
+            new = state.replace(params=params, state={**state.state, **effects.state})
+            return {"loss": value}, new
+
+    x, y = np.ones((4, 2), "float32"), np.ones((4, 1), "float32")
+    model = Whole([keras.Input((2,)), keras.layers.Dense(1), keras.layers.BatchNormalization()])
+    model.compile("sgd", "mse", metrics=["mae"])
+    history = model.fit(x, y, epochs=3, verbose=0).history["loss"]
+    assert history[2] < history[0]

@@ -7,30 +7,18 @@ each format.
 import argparse
 import os
 import random
+import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
 import numpy as np
 
 import jkeras as keras
 
-ROOT = Path(__file__).parents[2]
 NAMES = ("model.keras", "model.h5", "model.weights.h5", "folder")
-CODE = """
-import sys
-import numpy as np
-from tests.saving import kills
-model, i = kills.make(), 0
-while True:
-    i += 1
-    model.set_weights([np.full(w.shape, float(i % 100)) for w in model.get_weights()])
-    print(i, flush=True)
-    kills.save(model, sys.argv[1])
-"""
 
 
 def make():
@@ -57,43 +45,63 @@ def check(path):
     assert len(values) == 1, f"{path.name} mixes the weights of several saves: {values}"
 
 
+def save_again_and_again(path, writer):
+    """Saves a model whose weights are the number of the save, until the process is killed."""
+    model, i = make(), 0
+    while True:
+        i += 1
+        model.set_weights([np.full(w.shape, float(i % 100)) for w in model.get_weights()])
+        os.write(writer, b".")
+        save(model, path)
+
+
+def check_and_save(path):
+    """Checks what a killed process has left, and saves once more."""
+    if path.exists():
+        check(path)
+    else:  # a folder, killed between two names: the next save brings it back
+        assert any(entry.name.endswith(".old") for entry in path.parent.iterdir())
+    save(make(), path)
+    assert os.listdir(path.parent) == [path.name], os.listdir(path.parent)
+
+
+def fork(function, *arguments):
+    """Starts a process that calls a function; JAX has started no thread in this one."""
+    process = os.fork()
+    if process:
+        return process
+    code = 1
+    try:
+        function(*arguments)
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
 def run(count, seed, folder, names=NAMES):
     """Kills processes while they save; returns how many left something unfinished behind."""
     rng, left = random.Random(seed), 0
     for name in names:
         path = Path(folder) / name
-        for _ in range(count):
-            process = subprocess.Popen(
-                [sys.executable, "-c", CODE, str(path)], cwd=ROOT, stdout=subprocess.PIPE
-            )
+        for i in range(count):
+            reader, writer = os.pipe()
+            process = fork(save_again_and_again, path, writer)
+            os.close(writer)
             for _ in range(2):  # the first save is complete
-                process.stdout.readline()
+                os.read(reader, 1)
             time.sleep(rng.uniform(0.0, 0.03))
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            process.stdout.close()
-            entries = set(os.listdir(folder))
-            left += entries != {name}
-            if (
-                not path.exists()
-            ):  # a folder, killed between two names: the next save brings it back
-                assert any(entry.endswith(".old") for entry in entries)
-            else:
-                check(path)
-            save(make(), path)
-            assert os.listdir(folder) == [name], os.listdir(folder)
+            os.kill(process, signal.SIGKILL)
+            code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+            os.close(reader)
+            assert code == -signal.SIGKILL, f"{name}, kill {i}: the saving process ended by {code}"
+            left += set(os.listdir(folder)) != {name}
+            code = os.waitstatus_to_exitcode(os.waitpid(fork(check_and_save, path), 0)[1])
+            assert not code, f"{name}, kill {i}"
         for entry in Path(folder).iterdir():
-            _remove(entry)
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
     return left
-
-
-def _remove(path):
-    if path.is_dir():
-        for inner in path.iterdir():
-            _remove(inner)
-        path.rmdir()
-    else:
-        path.unlink()
 
 
 def main():

@@ -249,16 +249,19 @@ def mutant(path, rng, class_names):
         if rng.random() < 0.5:
             return change_bytes(content, rng)
         return json.dumps(change_json(json.loads(content), rng, class_names)).encode()
+    damaged = False  # then the HDF5 library, which this process has without limits, may not end
     for _ in range(rng.choice((1, 1, 1, 2))):
+        damaged = damaged or rng.random() < 0.4
         try:
-            if rng.random() < 0.4:
+            if damaged:
                 content = change_bytes(content, rng)
             elif path.suffix == ".keras":
                 content = change_archive(content, rng, class_names)
+                damaged = True  # a part of it may be
             else:
                 content = change_hdf5(content, rng, class_names)
-        except Exception:  # what is damaged already cannot be taken apart, or holds such a name
-            content = change_bytes(content, rng)
+        except Exception:  # what holds such a name, or what is not there, cannot be changed so
+            content, damaged = change_bytes(content, rng), True
     return content
 
 

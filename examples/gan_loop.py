@@ -1,9 +1,10 @@
-"""A GAN with two optimizers: two pure steps over two models, scanned in one compiled program."""
+"""A GAN as a loop over the pure core: two pure steps over two models, in one compiled program."""
 
 import argparse
 
 import jax
 import jax.numpy as jnp
+import matplotlib.pyplot as plt
 import optax
 
 import jkeras as keras
@@ -11,7 +12,7 @@ from jkeras import layers
 from jkeras.training import make_chunk
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-parser.add_argument("--steps", type=int, default=3000)
+parser.add_argument("--small", action="store_true", help="a few steps only")
 options = parser.parse_args()
 
 generator = keras.Sequential(
@@ -51,8 +52,16 @@ def step(state, key):
 
 
 g, c = generator.init(jax.random.key(0)).params, critic.init(jax.random.key(1)).params
-keys = jax.random.split(jax.random.key(2), options.steps)
+keys = jax.random.split(jax.random.key(2), 300 if options.small else 3000)
 run = make_chunk(step, select=lambda _, key: key)
 g, c, _, _ = run((g, c, tx.init(g), tx.init(c)), None, keys)
-radius = jnp.linalg.norm(make_points(g, jax.random.key(3), 1000), axis=1)
+points = make_points(g, jax.random.key(3), 1000)
+radius = jnp.linalg.norm(points, axis=1)
 print(f"generated points: radius {radius.mean():.2f} +- {radius.std():.2f} (the circle's is 1)")
+
+figure, axes = plt.subplots(figsize=(4.5, 4.5), layout="constrained")
+axes.add_patch(plt.Circle((0, 0), 1, fill=False, color="0.6", lw=3, label="the circle"))
+axes.plot(*points.T, ".", ms=3, label="points that were made")
+axes.set(aspect="equal", xlim=(-1.6, 1.6), ylim=(-1.6, 1.6))
+axes.legend(loc="upper right")
+figure.savefig("gan_loop.png", dpi=100)
