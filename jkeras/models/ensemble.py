@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.base import keys
+from jkeras.base import keys, naming
 from jkeras.base.extras import missing
 from jkeras.base.old_spellings import OldLogs
 from jkeras.base.types import Structure
@@ -30,6 +30,7 @@ from jkeras.callbacks.monitor import direction_of
 from jkeras.callbacks.progress import EpochProgress, resolve_verbose
 from jkeras.callbacks.terminate_on_nan import TerminateOnNaN
 from jkeras.core import placement, pure
+from jkeras.metrics.metric import Metric
 from jkeras.models import arguments, sharing
 from jkeras.models.model import Model
 from jkeras.models.session import Training
@@ -134,6 +135,7 @@ class Ensemble:
                 if not isinstance(model, Model):
                     raise TypeError(f"`make_model` must return a keras.Model, got {model!r}.")
                 members.append(_Member(number, model, {name: values[name] for name in others}))
+                members[-1].call_metrics_as(members[0])
         finally:
             keys.set_global_state(before)
         return members
@@ -479,6 +481,21 @@ class _Member:
             if not hasattr(optimizer, name):
                 raise ValueError(f"The optimizer {type(optimizer).__name__} has no {name!r}.")
             setattr(optimizer, name, value)
+
+    def call_metrics_as(self, first: "_Member") -> None:
+        """Gives metrics whose names were counted the names that they have in the first member."""
+        for own, other in zip(self._metrics(), first._metrics(), strict=False):
+            name = type(own).__name__
+            root = naming.to_snake_case(name)
+            counted = all(naming.likely_root(m.name, name) == root for m in (own, other))
+            if type(own) is type(other) and counted:
+                own.name = other.name
+
+    def _metrics(self) -> list[Any]:
+        arguments = self.model._session.arguments
+        found = jax.tree.leaves([arguments.get(name) for name in ("metrics", "weighted_metrics")])
+        own = [m for layer in self.model._flatten_layers() for m in vars(layer).values()]
+        return [m for m in (*found, *own) if isinstance(m, Metric)]
 
     def parts(self) -> list[Any]:
         """Returns what the member's step computes by."""
@@ -861,16 +878,38 @@ def _with(stack: Any, place: int, tree: Structure) -> Any:
     return jax.tree.map(lambda array, new: array.at[place].set(new), stack, tree)
 
 
+# States of at most so many bytes are stacked by NumPy: programs that do it, one for each number of
+# members and shape, take longer to compile than that of the training.
+_BY_NUMPY = 2**26
+
+
+def _is_small(arrays: list[Any], count: int = 1) -> bool:
+    """Says whether NumPy may stack arrays, or take them apart."""
+    return placement.current() is None and count * sum(a.nbytes for a in arrays) <= _BY_NUMPY
+
+
 def _stacked(trees: list[Any]) -> Any:
+    if _is_small(jax.tree.leaves(trees[0]), len(trees)):
+        return jax.tree.map(lambda *arrays: jax.device_put(np.stack(arrays)), *trees)
     stack = jax.tree.map(lambda *arrays: jnp.stack(list(map(jnp.asarray, arrays))), *trees)
     where = placement.current()
     # Under a distribution each device has some of the members, which have nothing to say to others.
     return stack if where is None else where.send(stack)
 
 
-@functools.partial(jax.jit, static_argnums=1)
 def _unstacked(stack: Any, count: int) -> list[Any]:
     """Returns the trees that a stack is made of."""
+    arrays, structure = jax.tree.flatten(stack)
+    if not _is_small(arrays):
+        return _taken_apart(stack, count)
+    # Copies: the stack's memory goes to what the next chunk makes of it.
+    held = [np.asarray(array) for array in arrays]
+    parts = jax.device_put([[array[place].copy() for array in held] for place in range(count)])
+    return [structure.unflatten(part) for part in parts]
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _taken_apart(stack: Any, count: int) -> list[Any]:
     return [_at(stack, place) for place in range(count)]
 
 

@@ -203,6 +203,26 @@ def test_what_decides_the_program_is_named():
         runs.fit(X, Y, verbose=0)
 
 
+def test_metrics_without_names_are_called_alike_in_all_members():
+    def make():
+        model = keras.Sequential([keras.Input((4,)), layers.Dense(1, "sigmoid")])
+        model.compile("sgd", "mse", metrics=[keras.metrics.AUC(num_thresholds=9)])
+        return model
+
+    labels = (Y > 1).astype("float32")
+    runs = Ensemble(make, seeds=2)
+    found = runs.fit(X, labels, epochs=2, verbose=0)
+    keras.utils.set_random_seed(1)
+    alone = make().fit(X, labels, epochs=2, verbose=0).history
+    (name,) = set(found) - {"loss"}
+    (of_single,) = set(alone) - {"loss"}
+    assert found[name][1] == pytest.approx(alone[of_single], rel=1e-6)
+    # What a model is called stays its own: an average of all members is one model.
+    inputs = keras.Input((4,))
+    mean = keras.Model(inputs, layers.Average()([model(inputs) for model in runs.members]))
+    assert mean.count_params() == 10
+
+
 def test_errors():
     with pytest.raises(ValueError, match="3 values of each setting"):
         Ensemble(plain, 3, learning_rate=[0.1, 0.2])
