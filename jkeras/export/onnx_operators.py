@@ -280,6 +280,13 @@ def _concatenate(graph: Graph, inputs: Any, params: Any, outs: Any) -> Value:
     return graph.made(name, outs[0].shape, outs[0].dtype)
 
 
+@converts("stack")
+def _stack(graph: Graph, inputs: Any, params: Any, outs: Any) -> Value:
+    axis = int(params["axis"])
+    apart = [graph.add("Unsqueeze", [graph.full(x), graph.ints([axis])]) for x in inputs]
+    return graph.made(graph.add("Concat", apart, axis=axis), outs[0].shape, outs[0].dtype)
+
+
 @converts("slice")
 def _slice(graph: Graph, inputs: Any, params: Any, outs: Any) -> Value:
     x = graph.whole(inputs[0])

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
-from jax.extend.core import Literal
 
 from jkeras.core import graph, pure
 from jkeras.core.graph import SymbolicTensor
@@ -17,6 +16,12 @@ from jkeras.core.graph import SymbolicTensor
 _TRIAL_BATCH = 37
 # What changes neither numbers nor what they mean, and would only crowd a picture.
 _SILENT = ("convert_element_type", "broadcast_in_dim", "copy", "copy_p", "stop_gradient")
+
+
+def _is_literal(value: Any) -> bool:
+    from jax.extend.core import Literal  # which imports Pallas
+
+    return isinstance(value, Literal)
 
 
 class _Node:
@@ -79,7 +84,7 @@ class _Reader:
 
     def resolve(self, value: Any) -> Any:
         """Returns the value that a value is."""
-        while not isinstance(value, Literal) and value in self._same:
+        while not _is_literal(value) and value in self._same:
             value = self._same[value]
         return value
 
@@ -88,7 +93,7 @@ class _Reader:
         for equation in jaxpr.eqns:
             stack = f"{outside}/{equation.source_info.name_stack}"
             given = [self.resolve(v) for v in equation.invars]
-            given = [v for v in given if not isinstance(v, Literal) and v in self.made]
+            given = [v for v in given if not _is_literal(v) and v in self.made]
             layer = self._layer_of(stack)
             inner = next(_jaxprs(equation), None)
             if layer is None and inner is not None and self._has_layers(inner):
@@ -161,7 +166,7 @@ def _as_graph(
     begin = next(iter(inputs.values())) if len(inputs) == 1 else inputs
     known: dict[Any, Any] = dict(zip(begins, graph.symbols(inputs), strict=True))
     for value in ends:
-        node = None if isinstance(value, Literal) else reader.made.get(value)
+        node = None if _is_literal(value) else reader.made.get(value)
         if node is not None:
             node.gives[value] = None
     calls = []
@@ -175,7 +180,7 @@ def _as_graph(
     layers = [x.source.layer for x in graph.symbols(inputs) if x.source is not None]
     operations = tuple(dict.fromkeys([*layers, *(call.layer for call in calls)]))
     # An output that follows from no input is left out.
-    found = [None if isinstance(v, Literal) else known.get(v) for v in ends]
+    found = [None if _is_literal(v) else known.get(v) for v in ends]
     structure = jax.tree.structure(outputs)
     return graph.Graph(
         begin, jax.tree.unflatten(structure, found), tuple(calls), operations, recorded=True

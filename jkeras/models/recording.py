@@ -406,8 +406,9 @@ def describe_for_file(self: Any) -> dict[str, Any]:
     Returns:
         A JSON-able dict: `model` is the config of a functional model of built-in layers, which does
         what `call` does; `places` are the paths of its layers in the model, the paths of their
-        weights in the file, and the numbers of single weights; `trained` are the paths of the
-        trained variables, in the order of the optimizer's state. Of a model that was read from such
+        weights in the file, and the numbers of single weights; `unused` are the shapes and dtypes
+        of the variables that are not in it; `trained` are the paths of the trained variables, in
+        the order of the optimizer's state. Of a model that was read from such
         a file, `model` is left out. Nothing, if there is no such graph.
     """
     if registry.is_builtin(type(self)):
@@ -431,6 +432,7 @@ def describe_for_file(self: Any) -> dict[str, Any]:
     return {
         "model": before.model,
         "places": before.places,
+        "unused": before.unused,
         "trained": [paths[v] for v in trained],
         "own_steps": own_steps(self),
     }
@@ -442,11 +444,13 @@ class _Described(NamedTuple):
     fingerprint: Any
     model: dict[str, Any]
     places: dict[str, Any]
+    unused: dict[str, Any]
 
 
-def _describe(model: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+def _describe(model: Any) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     found = record(model, _specs_of(model), within=True, both=True)
-    config = functional_config.describe(as_model(found, model))
+    whole = as_model(found, model)
+    config = functional_config.describe(whole)
     foreign = registry.names_of_users(config)
     if foreign:
         raise NotRecorded(f"It uses {foreign}, which a file cannot hold.")
@@ -458,7 +462,10 @@ def _describe(model: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         "config": config,
         "registered_name": "Functional",
     }
-    return envelope, places
+    used = set(whole.variables)
+    named = parts.named_variables(model).items()
+    unused = {k: [list(v.shape), v.variable_dtype] for k, v in named if v not in used}
+    return envelope, places, unused
 
 
 def twin(self: Any) -> Any:

@@ -99,6 +99,8 @@ class TracedModel(_Holder, Model):
             holders[place] = holder
             for one in described:
                 self._by_key[str(one["key"])] = _make(holder, one)
+        for place, held in saved_programs.holds().items():
+            holders[place]._places = {attribute: holders[below] for attribute, below in held}
         for program in (saved_programs.infer, saved_programs.train):
             _check(program, self._by_key)
         self._built = True

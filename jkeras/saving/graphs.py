@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from jkeras import initializers
 from jkeras.base import registry
 from jkeras.core import parts
 from jkeras.core.variable import Variable
@@ -61,9 +62,21 @@ def checked(found: Any) -> dict[str, Any]:
     fits = isinstance(places, dict) and all(
         isinstance(v, list) and len(v) == 3 and isinstance(v[0], str) for v in places.values()
     )
+    unused = found.get("unused", {})
+    fits = fits and isinstance(unused, dict) and all(map(_is_described, unused.values()))
     if not fits or not isinstance(found.get("trained", []), list):
         raise ValueError("The graph of the model in the file does not say where its layers are.")
     return found
+
+
+def _is_described(entry: Any) -> bool:
+    return (
+        isinstance(entry, list)
+        and len(entry) == 2
+        and isinstance(entry[0], list)
+        and all(isinstance(n, int) and n >= 0 for n in entry[0])
+        and isinstance(entry[1], str)
+    )
 
 
 def make(config: Mapping[str, Any], found: Mapping[str, Any] | None) -> tuple[Any, bool]:
@@ -124,9 +137,15 @@ def restore(model: Any, found: Mapping[str, Any]) -> dict[Any, tuple[str, int | 
 
 
 def trained(model: Any, found: Mapping[str, Any]) -> list[Variable] | None:
-    """Returns the trained variables in the order of the optimizer's state."""
+    """Returns the trained variables in the order of the optimizer's state.
+
+    Those that the model lacks, since the call of its class did not use them, are made for it.
+    """
     names = found.get("trained")
     variables = parts.named_variables(model)
+    for path, (shape, dtype) in found.get("unused", {}).items():
+        if path not in variables:
+            variables[path] = Variable(initializers.Zeros(), shape=tuple(shape), dtype=dtype)
     if names is None or set(names) - variables.keys():
         return None
     return [variables[name] for name in names]

@@ -8,7 +8,7 @@ from typing import IO, Any
 import numpy as np
 
 from jkeras.base import naming, registry
-from jkeras.core import placement
+from jkeras.core import parts, placement
 from jkeras.core.layer import Layer
 from jkeras.core.variable import Variable
 from jkeras.saving import (
@@ -27,8 +27,9 @@ from jkeras.saving.keras_format import KERAS_VERSION
 from jkeras.saving.plan import Plan
 
 _TOP_LEVEL = "top_level_model_weights"
-# Of a subclassed model: its class, and where it holds the layers of its graph.
-_GRAPH = "jkeras_graph"
+# Of a subclassed model: its class, and where it holds the layers of its graph; and the weights
+# that its call does not use, which are in no graph.
+_GRAPH, _UNUSED = "jkeras_graph", "jkeras_unused_weights"
 
 
 def is_model(root: Group) -> bool:
@@ -100,6 +101,9 @@ def write(
         layers = root.create_group("model_weights")
         _write_version(layers, version)
         _write_layers(layers, twin or model)
+        unused = {} if twin is None else _unused(model, twin)
+        if unused:
+            _write_arrays(root.create_group(_UNUSED), unused)
         if settings is not None:
             h5_writer.write_text(root, "training_config", json.dumps(settings))
         if optimizer is not None:
@@ -108,6 +112,13 @@ def write(
                 _write_arrays(group, dict(portable.optimizer_arrays(optimizer)))
             else:
                 _write_weights(group, optimizer.variables)
+
+
+def _unused(model: Any, copied_twin: Any) -> dict[str, np.ndarray]:
+    """Returns the arrays of a model by path that a copy of its graph does not hold."""
+    used = {id(v.cell()) for v in copied_twin.variables}
+    named = parts.named_variables(model).items()
+    return {k: placement.gathered(v.cell()) for k, v in named if id(v.cell()) not in used}
 
 
 def _write_version(group: Any, version: tuple[str, str]) -> None:
@@ -175,6 +186,14 @@ def read(root: Group, compile: bool = True) -> Any:
     elif found is not None:
         holder = model._twin()  # shares the variables
     plan = _plan(holder, root.group("model_weights"))
+    unused = root.group(_UNUSED)
+    if holder is not model and unused is not None:
+        by_path = parts.named_variables(model)
+        for path, dataset in zip(
+            unused.texts("weight_names") or [], _datasets(unused), strict=True
+        ):
+            if path in by_path:
+                plan.add(model, [by_path[path]], [dataset])
     plan.run()
     state = Plan()
     training = root.text("training_config")

@@ -78,6 +78,17 @@ class SavedPrograms:
             name = naming.AutomaticName(str(part["name"]), str(part["root"]))
             yield str(part["place"]), name, list(part["variables"])
 
+    def holds(self) -> dict[str, list[tuple[str, str]]]:
+        """Returns what each layer holds, by its place in files: attributes, and places in files.
+
+        A layer that several others hold is in each of them, and has one place.
+        """
+        return {
+            str(part["place"]): [(str(a), str(p)) for a, p in part["holds"]]
+            for part in self.table["parts"]
+            if "holds" in part
+        }
+
 
 # ------------------------------------------------------------------ writing
 def write(model: Any) -> dict[str, bytes]:
@@ -125,11 +136,18 @@ def write(model: Any) -> dict[str, bytes]:
         table[kind] = program.description()
         members[f"{FOLDER}/{kind}.stablehlo"] = program.to_bytes(derivatives=1)
     keys = {variable: key for key, variable in variables.items()}
-    for _, place, layer, own in parts.walk(model):
-        described = [{"key": keys[v], **_describe(v)} for v in own]
+    walked = parts.walk(model)
+    places = {part.layer: part.file_path for part in walked}
+    for _, place, layer, own in walked:
         name = layer._name
         table["parts"].append(
-            {"place": place, "name": str(name), "root": naming.root(name), "variables": described}
+            {
+                "place": place,
+                "name": str(name),
+                "root": naming.root(name),
+                "variables": [{"key": keys[v], **_describe(v)} for v in own],
+                "holds": [[where, places[part]] for where, part in parts.held(layer)[0]],
+            }
         )
     members[_TABLE] = json.dumps(table).encode()
     return {**members, **_arrays(model)}

@@ -206,6 +206,9 @@ def test_a_subclass_in_plain_jax(tmp_path):
                 "until": jax.lax.while_loop(lambda v: v.sum() < 9, lambda v: v + 1, x[0]),
                 "set": x.at[:, 1].set(7.0),
                 "top": jax.lax.top_k(x, 2)[0],
+                "stacked": jnp.stack([x, x + 1], axis=1),
+                "last": jnp.stack([x[:, 0], x[:, 1]], axis=-1),
+                "unstacked": sum(jnp.unstack(x, axis=1)),
             }
 
     model = Net()

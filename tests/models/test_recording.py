@@ -302,6 +302,85 @@ def test_a_weight_that_is_read_twice_stays_one_weight(name, tmp_path):
     check_trains_alike([model, found, again], x, targets)
 
 
+class Unused(keras.Model):
+    """A model with layers that its call does not use, or of which it uses nothing."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense, self.skip, self.never = layers.Dense(2), layers.Dense(2), layers.Dense(3)
+        self.never.build((None, 4))
+
+    def call(self, x):
+        self.skip(x)
+        return self.dense(x)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_weights_that_a_call_does_not_use_come_back_with_the_class(name, tmp_path):
+    x = np.ones((4, 5), "float32")
+    model, targets = trained(Unused, x)
+    model.save(tmp_path / name)
+    known = keras.models.load_model(tmp_path / name, custom_objects={"Unused": Unused})
+    assert len(known.weights) == 6
+    check_same(known.get_weights(), model.get_weights())
+    found = keras.models.load_model(tmp_path / name)
+    check_trains_alike([model, known, found], x, targets)
+
+
+class Half(layers.Layer):
+    def __init__(self, shared):
+        super().__init__()
+        self.norm, self.shared = layers.BatchNormalization(), shared
+
+    def call(self, x):
+        return jnp.tanh(self.norm(self.shared(x)))
+
+
+class Halves(keras.Model):
+    """A model of which no graph is recorded, and two layers of which hold the same one."""
+
+    def __init__(self):
+        super().__init__()
+        shared = layers.Dense(5)
+        self.halves = [Half(shared), Half(shared)]
+
+    def call(self, x):
+        return self.halves[1](self.halves[0](x))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_layers_that_share_one_are_traced_as_such(name, tmp_path):
+    x = np.random.default_rng(0).normal(size=(4, 5)).astype("float32")
+    model, targets = trained(Halves, x)
+    model.save(tmp_path / name)
+    found = keras.models.load_model(tmp_path / name)
+    found.save(tmp_path / f"again-{name}")
+    again = keras.models.load_model(tmp_path / f"again-{name}")
+    assert [len(layer.weights) for layer in again.layers] == [6, 6]
+    check_same(again.predict(x, verbose=0), model.predict(x, verbose=0))
+    check_trains_alike([model, found, again], x, targets)
+
+
+def test_programs_are_mapped_over_and_take_no_rows(tmp_path):
+    x = np.random.default_rng(0).normal(size=(3, 5)).astype("float32")
+    model = nets.RawJax()
+    model(x)
+    model.save(tmp_path / "model.keras")
+    found = keras.models.load_model(tmp_path / "model.keras")
+    assert found(x[:0]).shape == (0, 3) == model(x[:0]).shape
+    for of in (lambda f: jax.vmap(f)(x[:, None]), lambda f: jax.jacrev(f)(x)):
+        np.testing.assert_allclose(of(found), of(model), atol=1e-6)
+    by_row = [
+        jax.vmap(jax.grad(lambda one, f=f: jnp.sum(f(one[None]) ** 2)))(x) for f in (found, model)
+    ]
+    np.testing.assert_allclose(*by_row, atol=1e-6)
+    for wrong in (x[:, :4], x[None]):
+        with pytest.raises(ValueError, match=r"saved for .*float32\[batch,5\].*called on"):
+            found(wrong)
+    with pytest.raises(ValueError, match="one program"):
+        found.functional()
+
+
 class NoWeights(keras.Model):
     def call(self, x):
         return ops.where(x > 0, x, -np.inf)
