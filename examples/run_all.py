@@ -24,7 +24,9 @@ def shrink(source, target):
 
     image = Image.open(source).convert("RGB")
     image.thumbnail((720, 720), Image.Resampling.LANCZOS)
-    image.quantize(48, dither=Image.Dither.NONE).save(target, optimize=True)
+    image.quantize(96, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
+        target, optimize=True
+    )
 
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

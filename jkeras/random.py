@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base.numbers import checked_number
+from jkeras.base.quick_random import quick
 from jkeras.base.types import ArrayLike, DTypeLike, Seed, Shape
 from jkeras.core import policy
 from jkeras.core.explain import explaining
@@ -243,7 +244,7 @@ def dropout(
             n if wanted is None else wanted
             for n, wanted in zip(inputs.shape, noise_shape, strict=True)
         )
-    keep = jax.random.bernoulli(as_key(seed), 1.0 - rate, shape)
+    keep = jax.random.bernoulli(quick(as_key(seed), shape), 1.0 - rate, shape)
     scale = 1.0 / (1.0 - rate) if rate < 1.0 else 0.0
     return jnp.where(keep, inputs * scale, jnp.zeros((), inputs.dtype)).astype(inputs.dtype)
 

@@ -173,5 +173,6 @@ def as_key(seed: Any) -> jax.Array:
             return jnp.asarray(seed)
         return jax.random.fold_in(jax.random.key(seed[0]), seed[1])
     raise ValueError(
-        f"A seed is None, an integer, a keras.random.SeedGenerator or a JAX key, got {seed!r}."
+        "Argument `seed` must be either an integer or an instance of `SeedGenerator`; None and a "
+        f"JAX key are seeds, too. Received: {seed=}"
     )

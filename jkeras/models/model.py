@@ -541,6 +541,8 @@ class Model(OldModel, Layer):
     make_train_function = keras_steps.make_train_function
     make_test_function = keras_steps.make_test_function
     make_predict_function = keras_steps.make_predict_function
+    jax_state_sync = keras_steps.jax_state_sync
+    distribute_strategy = keras_steps.distribute_strategy
     quantize = keras_steps.quantize  # type: ignore[assignment]
 
     # -------------------------------------------------------------- metrics and states
