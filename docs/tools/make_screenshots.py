@@ -8,7 +8,6 @@ and shown as nbconvert writes it.
 """
 
 import argparse
-import re
 import shutil
 import socket
 import subprocess
@@ -60,12 +59,10 @@ def notebook(browser, folder):
     """Takes a picture of a notebook's summary and bar."""
     cells = [nbformat.v4.new_code_cell(cell) for cell in CELLS]
     book = nbformat.v4.new_notebook(cells=cells)
-    NotebookClient(book, timeout=600, resources={"metadata": {"path": folder}}).execute()
-    for cell in book.cells:
-        for output in cell.outputs:  # a notebook shows a line that is drawn again once
-            if "text" in output:
-                output.text = re.sub(r"[^\n]*\r(?!\n)", "", output.text)
-    page = browser.new_page(viewport={"width": 1000, "height": 600})
+    place = {"metadata": {"path": folder}}
+    # A line that is drawn again and again is shown once, as in a notebook that is open.
+    NotebookClient(book, timeout=600, resources=place, coalesce_streams=True).execute()
+    page = browser.new_page(viewport={"width": 1060, "height": 600})
     path = Path(folder, "notebook.html")
     path.write_text(HTMLExporter(template_name="lab").from_notebook_node(book)[0], "utf-8")
     page.goto(path.as_uri())
