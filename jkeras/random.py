@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base.numbers import checked_number
+from jkeras.base.quick_random import quick
 from jkeras.base.types import ArrayLike, DTypeLike, Seed, Shape
 from jkeras.core import policy
 from jkeras.core.explain import explaining
@@ -79,6 +80,9 @@ def normal(
         >>> import jkeras as keras
         >>> keras.random.normal((2, 3), seed=1).shape
         (2, 3)
+        >>> values = keras.random.normal((200, 300), mean=5.0, seed=0)
+        >>> round(float(values.mean()), 1)
+        5.0
     """
     _check("stddev", stddev, 0)
     dtype = _float("normal", dtype)
@@ -135,6 +139,9 @@ def uniform(
         >>> import jkeras as keras
         >>> keras.random.uniform((2, 3), seed=1).shape
         (2, 3)
+        >>> values = keras.random.uniform((20,), 3.0, 4.0, seed=0)
+        >>> bool(values.min() >= 3.0)
+        True
     """
     _check("minval", minval)
     _check("maxval", maxval, minval if isinstance(minval, (int, float)) else -math.inf)
@@ -237,7 +244,7 @@ def dropout(
             n if wanted is None else wanted
             for n, wanted in zip(inputs.shape, noise_shape, strict=True)
         )
-    keep = jax.random.bernoulli(as_key(seed), 1.0 - rate, shape)
+    keep = jax.random.bernoulli(quick(as_key(seed), shape), 1.0 - rate, shape)
     scale = 1.0 / (1.0 - rate) if rate < 1.0 else 0.0
     return jnp.where(keep, inputs * scale, jnp.zeros((), inputs.dtype)).astype(inputs.dtype)
 

@@ -7,9 +7,9 @@
 ````
 
 gives a table of the public names of `jkeras.layers` that are defined in that file, and then their
-documentation. Without `from` these are all names that are defined in the module or below it, and
-that the page does not have yet. At the end of a build, each public name of a module with a page
-must be documented somewhere.
+documentation. Without `from` these are all names that are defined in the module or below it, but
+in the files that `but` names, and that the page does not have yet. At the end of a build, each
+public name of a module with a page must be documented somewhere.
 """
 
 import ast
@@ -57,7 +57,7 @@ class Public(SphinxDirective):
     """Documents the public names of a module."""
 
     required_arguments = 1
-    option_spec = {"from": str}
+    option_spec = {"from": str, "but": str}
 
     def run(self) -> list[nodes.Node]:
         """Returns a table of the names, and the documentation of each."""
@@ -66,12 +66,13 @@ class Public(SphinxDirective):
         self.env.note_dependency(module.__file__)
         _modules(self.env).add(path)
         sources = self.options.get("from", path).split()
+        others = self.options.get("but", "").split()
         shown = self.env.temp_data.setdefault("public_names", set())  # on this page
         named: dict[int, tuple[Any, list[str]]] = {}
         for name, value in public_names(module).items():
             source = value.__module__
             below = "from" not in self.options and source.startswith(path + ".")
-            if id(value) not in shown and (below or source in sources):
+            if id(value) not in shown and source not in others and (below or source in sources):
                 named.setdefault(id(value), (value, []))[1].append(name)
                 self.env.note_dependency(importlib.import_module(source).__file__)
         if not named:

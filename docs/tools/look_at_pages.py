@@ -47,28 +47,24 @@ def serve(folder):
     return f"http://127.0.0.1:{server.server_port}/"
 
 
-def look(page, url, size):
-    """Opens a page, and returns what is wrong with it."""
-    errors = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("response", lambda r: r.status >= 400 and errors.append(f"{r.status} {r.url}"))
-    page.goto(url)
-    page.wait_for_load_state("load")
+def look(page, size):
+    """Returns what is wrong with a page that is open."""
     found = page.evaluate(MEASURE)
+    problems = [f"missing picture {source}" for source in found["missing"]]
     if found["wide"] > 0:
-        errors.append(f"{found['wide']} px too wide: {found['culprits']}")
+        problems.append(f"{found['wide']} px too wide: {found['culprits']}")
     if found["height"] > HEIGHT:
-        errors.append(f"{found['height']:,} px high")
+        problems.append(f"{found['height']:,} px high")
     if size > SIZE:
-        errors.append(f"{size // 1000} KB")
-    return errors + [f"missing picture {source}" for source in found["missing"]]
+        problems.append(f"{size // 1000} KB")
+    return problems
 
 
 def search(page, root, words):
     """Returns the titles of the first pages that the site's search finds."""
     page.goto(f"{root}search.html?q={words}")
     page.wait_for_function(
-        "/finished|did not match|found|일치/.test(document.querySelector('.search-summary')?.textContent)"
+        "/finished|did not|found/.test(document.querySelector('.search-summary')?.textContent)"
     )
     return page.locator("ul.search li a").all_text_contents()[:4]
 
@@ -92,18 +88,25 @@ def main():
         browser = playwright.chromium.launch(executable_path=options.chromium, args=FLAGS)
         for path in pages:
             name = path.relative_to(options.folder).as_posix()
+            page, errors = browser.new_page(), []
+            page.on("pageerror", lambda error, errors=errors: errors.append(str(error)))
+            page.on(
+                "response",
+                lambda r, errors=errors: r.status >= 400 and errors.append(f"{r.status} {r.url}"),
+            )
+            page.goto(root + name)
             for width in WIDTHS:
-                page = browser.new_page(viewport={"width": width, "height": 900})
-                problems = look(page, root + name, path.stat().st_size)
+                page.set_viewport_size({"width": width, "height": 900})
+                problems = errors + look(page, path.stat().st_size)
                 if options.shots:
-                    shot = options.shots / f"{name.replace('/', '.')}.{width}.png"
                     height = page.evaluate("document.documentElement.scrollHeight")
                     page.set_viewport_size({"width": width, "height": min(height, 9000)})
-                    page.screenshot(path=shot)
-                page.close()
+                    page.screenshot(path=options.shots / f"{name.replace('/', '.')}.{width}.png")
                 bad += bool(problems)
                 for problem in problems:
                     print(f"{name} at {width}: {problem}", flush=True)
+                errors.clear()
+            page.close()
         page = browser.new_page()
         for words in SEARCHES:
             titles = search(page, root, words)

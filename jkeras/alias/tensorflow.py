@@ -17,6 +17,7 @@ import numpy as np
 
 import jkeras
 from jkeras import ops, random, tree, utils
+from jkeras.alias import text_and_images
 
 VERSION = "2.20.0"
 
@@ -304,9 +305,19 @@ def _conv2d(
     )
 
 
-def _pool(function: Callable) -> Callable:
+def _pool(function: Callable, over: Callable) -> Callable:
     def pool(input: Any, ksize: Any, strides: Any, padding: str, name: Any = None) -> Any:
-        return function(input, _window(ksize), _window(strides), padding.lower())
+        depth = ksize[-1] if np.ndim(ksize) and len(ksize) == 4 else 1
+        if depth == 1:
+            return function(input, _window(ksize), _window(strides), padding.lower())
+        # TensorFlow pools over channels only if the windows are all of them, side by side.
+        if tuple(ksize[:3]) != (1, 1, 1) or tuple(strides) != tuple(ksize):
+            raise NotImplementedError(
+                "A window over channels is one of (1, 1, 1, n), with strides of the same. "
+                f"Received: ksize={ksize}, strides={strides}"
+            )
+        *shape, channels = ops.shape(input)
+        return over(ops.reshape(input, (*shape, channels // depth, depth)), axis=-1)
 
     return pool
 
@@ -598,6 +609,8 @@ def names() -> dict[str, Any]:
         **_DTYPES,
         **{f"dtypes.{name}": dtype for name, dtype in _DTYPES.items()},
         **{f"nn.{name}": _plain(getattr(ops, name)) for name in _ACTIVATIONS},
+        **text_and_images.TEXT,
+        **text_and_images.IMAGES,
         "AUTOTUNE": -1,
         "Module": Module,
         "Tensor": jax.Array,
@@ -668,15 +681,16 @@ def names() -> dict[str, Any]:
         "matmul": _matmul,
         "nest.flatten": tree.flatten,
         "nest.map_structure": tree.map_structure,
-        "nn.avg_pool2d": _pool(ops.average_pool),
+        "newaxis": None,
+        "nn.avg_pool2d": _pool(ops.average_pool, ops.mean),
         "nn.bias_add": _plain(ops.add),
         "nn.conv2d": _conv2d,
         "nn.dropout": lambda x, rate, seed=None, name=None: random.dropout(x, rate, seed=seed),
         "nn.embedding_lookup": lambda params, ids: _gather(params, ids),
         "nn.l2_loss": lambda t, name=None: ops.sum(ops.square(t)) / 2,
         "nn.l2_normalize": _l2_normalize,
-        "nn.max_pool2d": _pool(ops.max_pool),
-        "nn.max_pool": _pool(ops.max_pool),
+        "nn.max_pool2d": _pool(ops.max_pool, ops.max),
+        "nn.max_pool": _pool(ops.max_pool, ops.max),
         "nn.moments": _moments,
         "nn.sigmoid_cross_entropy_with_logits": _sigmoid_cross_entropy,
         "nn.softmax_cross_entropy_with_logits": _cross_entropy(ops.categorical_crossentropy),

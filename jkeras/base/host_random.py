@@ -21,11 +21,11 @@ def threefry(key: Any, high: Any, low: Any) -> tuple[Any, Any]:
     """Returns the two uint32 arrays that Threefry-2x32 makes of two counters.
 
     Args:
-        key: Two uint32 numbers.
-        high: A uint32 array.
+        key: Two uint32 numbers, of NumPy or JAX.
+        high: A uint32 array, of NumPy or JAX.
         low: A uint32 array of its shape.
     """
-    first, second = np.uint32(key[0]), np.uint32(key[1])
+    first, second = key
     keys = first, second, first ^ second ^ np.uint32(0x1BD11BDA)
     with np.errstate(over="ignore"):  # of scalars: they are to wrap around, as arrays do
         x, y = high + keys[0], low + keys[1]
@@ -40,7 +40,7 @@ def threefry(key: Any, high: Any, low: Any) -> tuple[Any, Any]:
 def key_data(seed: int, count: int) -> np.ndarray:
     """Returns the numbers of `jax.random.fold_in(jax.random.key(seed), count)`, of Threefry."""
     zero = np.uint32(0)
-    return np.array(threefry((zero, seed), zero, np.uint32(count)), np.uint32)
+    return np.array(threefry((zero, np.uint32(seed)), zero, np.uint32(count)), np.uint32)
 
 
 def counts_along(key: Any) -> bool:

@@ -44,6 +44,10 @@ def set_random_seed(seed: int) -> None:
     Example:
         >>> import jkeras as keras
         >>> keras.utils.set_random_seed(42)
+        >>> first = keras.random.normal((3,))
+        >>> keras.utils.set_random_seed(42)
+        >>> bool((keras.random.normal((3,)) == first).all())
+        True
     """
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
         raise ValueError(f"The seed must be an integer, got {seed!r}.")
@@ -169,5 +173,6 @@ def as_key(seed: Any) -> jax.Array:
             return jnp.asarray(seed)
         return jax.random.fold_in(jax.random.key(seed[0]), seed[1])
     raise ValueError(
-        f"A seed is None, an integer, a keras.random.SeedGenerator or a JAX key, got {seed!r}."
+        "Argument `seed` must be either an integer or an instance of `SeedGenerator`; None and a "
+        f"JAX key are seeds, too. Received: {seed=}"
     )

@@ -107,7 +107,11 @@ def resolve(identifier: Any, area: str, kind: str) -> Any:
             found = _builtins.get(area, {}).get(identifier) or find_builtin(area, identifier)
         if found is None:
             known = [*builtin_names(area), *get_custom_objects(), *_scoped.get({})]
-            raise ValueError(f"Unknown {kind} {identifier!r}{nearest(identifier, known)}")
+            hint = nearest(identifier, known) or (
+                f". Give one of the names in keras.{area}, an object or a function; a name of your "
+                "own is known once it is registered, by @keras.saving.register_keras_serializable()"
+            )
+            raise ValueError(f"Unknown {kind} {identifier!r}{hint}")
         identifier = found
     if isinstance(identifier, type):
         return identifier()

@@ -56,6 +56,8 @@ def set_floatx(value: str) -> None:
     Example:
         >>> import jkeras as keras
         >>> keras.config.set_floatx("float32")
+        >>> keras.config.floatx()
+        'float32'
     """
     if value not in _FLOATS:
         raise ValueError(f"Unknown float type {value!r}: expected one of {_FLOATS}.")

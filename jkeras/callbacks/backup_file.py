@@ -148,7 +148,7 @@ class Packed:
                 file.write(piece)
             file.truncate()
             file.flush()
-            getattr(os, "fdatasync", os.fsync)(file.fileno())
+            os.fsync(file.fileno())
         _rotate(part, path, keep)
 
 

@@ -490,6 +490,11 @@ class LambdaCallback(Callback):
     Example:
         >>> import jkeras as keras
         >>> log = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch))
+        >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> history = model.fit([[1.0]], [[2.0]], epochs=2, verbose=0, callbacks=[log])
+        0
+        1
     """
 
     def __init__(

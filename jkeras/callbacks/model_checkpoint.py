@@ -15,10 +15,14 @@ from jkeras.callbacks.monitor import MonitorCallback
 class ModelCheckpoint(MonitorCallback):
     """Saves the model, or its weights, after epochs or after every n-th batch.
 
+    A file holds all of the model, under a distribution too: it is gathered in the memory of each
+    process, and one of them writes. `OrbaxCheckpoint` writes in parts.
+
     Args:
         filepath: The path, which may hold `{epoch}` and `{batch}` (counted from one) and names of
             the logs, with formats: `"weights-{epoch:02d}-{val_loss:.2f}.keras"`. A model's file
-            ends in `.keras` or `.h5`, one with the weights only in `.weights.h5`.
+            ends in `.keras` or `.h5`, one with the weights only in `.weights.h5` or
+            `.safetensors`.
         monitor: With `save_best_only`, the name of the value that decides.
         verbose: 1 to say what is saved.
         save_best_only: Whether to save only if the value is better than at the last time.
@@ -70,10 +74,12 @@ class ModelCheckpoint(MonitorCallback):
         self.save_freq, self.best = save_freq, initial_value_threshold
         check_frequency(save_freq)
         is_old = not os.path.splitext(self.filepath)[1]  # a name as Keras 2 took it
-        if save_weights_only and not is_old and not self.filepath.endswith(".weights.h5"):
+        ends = (".weights.h5", ".safetensors")
+        if save_weights_only and not is_old and not self.filepath.endswith(ends):
             raise ValueError(
                 "When using `save_weights_only=True` in `ModelCheckpoint`, the filepath provided "
-                f"must end in `.weights.h5` (Keras weights format). Received: filepath={filepath}"
+                "must end in `.weights.h5` (Keras weights format) or `.safetensors`. "
+                f"Received: filepath={filepath}"
             )
         if not (save_weights_only or is_old or self.filepath.endswith((".keras", ".h5"))):
             raise ValueError(

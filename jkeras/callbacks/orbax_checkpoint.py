@@ -37,7 +37,7 @@ class OrbaxCheckpoint(MonitorCallback):
 
     Raises:
         ImportError: If Orbax is not installed.
-        ValueError: If `save_freq` or `mode` is unknown.
+        ValueError: If `save_freq` or `mode` is unknown, or the folder's name has a bracket.
 
     Example:
         >>> import tempfile, numpy as np, jkeras as keras
@@ -75,11 +75,20 @@ class OrbaxCheckpoint(MonitorCallback):
         self.max_to_keep, self.save_on_background = max_to_keep, save_on_background
         self._every = None if save_freq == "epoch" else EveryBatches(int(save_freq))
         self._batches = 0
-        self._goes_on = False  # what an interrupted training wrote last may be written again
+        self._begins = False  # whether nothing was written in this training
+        if "[" in self.directory:
+            raise ValueError(
+                f"Orbax takes the bracket in {self.directory!r} for a pattern, and could not read "
+                "the checkpoints that it writes there. Choose a folder without '[' in its path."
+            )
         options = orbax.CheckpointManagerOptions(
             max_to_keep=max_to_keep, enable_async_checkpointing=save_on_background, create=True
         )
-        self._manager = orbax.CheckpointManager(self.directory, options=options)
+        # With its handler, a new manager can read what another process has written.
+        handler = orbax.StandardCheckpointHandler()
+        self._manager = orbax.CheckpointManager(
+            self.directory, options=options, item_handlers=handler
+        )
 
     @property
     def steps(self) -> list[int]:
@@ -91,7 +100,7 @@ class OrbaxCheckpoint(MonitorCallback):
         return {"best": self.best, "batches": self._batches, "every": every}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        self.best, self._batches, self._goes_on = state["best"], state["batches"], True
+        self.best, self._batches = state["best"], state["batches"]
         if self._every is not None and state["every"] is not None:
             self._every.state = state["every"]
 
@@ -99,7 +108,7 @@ class OrbaxCheckpoint(MonitorCallback):
         return self._every.left if self._every is not None and mode == "train" else None
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self._goes_on = False
+        self._begins = True
         if self.save_best_only:
             super().on_train_begin(logs)
 
@@ -131,8 +140,12 @@ class OrbaxCheckpoint(MonitorCallback):
             tree = {k: v for k, v in tree.items() if k.endswith("trainable_variables")}
         tree = {k: v for k, v in tree.items() if v}
         _rename(tree, self.model.optimizer.name, _OPTIMIZER)
-        if self._goes_on and step in self.steps:
-            self._manager.delete(step)
+        if self._begins:  # also after an interrupted training: it goes on from its last backup
+            self.wait_until_finished()
+            for old in self.steps:
+                if old >= step:
+                    self._manager.delete(old)
+        self._begins = False
         self._manager.save(step, args=orbax.args.StandardSave(tree), force=True)
         if self.verbose:
             say(f"\nSaved checkpoint {step} to {self.directory}")
@@ -154,6 +167,8 @@ class OrbaxCheckpoint(MonitorCallback):
         if step is None or step not in self.steps:
             raise FileNotFoundError(f"There is no checkpoint {step} in {self.directory}.")
         model = self.model if model is None else model
+        if not model.optimizer.built:  # as in a new process
+            model.optimizer.build(model.trainable_variables)
         here = placement.on_mesh(model.get_state_tree())
         _rename(here, model.optimizer.name, _OPTIMIZER)
         specs = _specs(self._manager.item_metadata(step).tree, here)

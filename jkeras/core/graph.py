@@ -38,6 +38,8 @@ class SymbolicTensor:
         >>> x = keras.Input(shape=(3,))
         >>> (x * 2 + 1).shape
         (None, 3)
+        >>> keras.Input((2,), dtype="int32").dtype
+        'int32'
     """
 
     __array_priority__ = 2000

@@ -64,6 +64,7 @@ def define(
     class_name: str | None = None,
     arrays: str | None = None,
     called_with: str | None = None,
+    example: tuple[str, str] | None = None,
 ) -> Callable[..., Any]:
     """Makes an operation of a function of arrays, and enters it into the table.
 
@@ -76,6 +77,7 @@ def define(
         arrays: The parameters that are made into arrays, in one string; by default those that have
             a name which Keras gives to arrays.
         called_with: The parameters that files keep with each call; `arrays` by default.
+        example: With `like`, arguments and the list that comes of them, for the docstring.
 
     Returns:
         A function of arrays and of symbolic tensors.
@@ -112,7 +114,7 @@ def define(
 
     run.__name__ = run.__qualname__ = name
     run.__module__ = function.__module__ if like is None else f"jkeras.{module}"
-    run.__doc__ = function.__doc__ if like is None else _describe(function)
+    run.__doc__ = function.__doc__ if like is None else _describe(function, example)
     run.__signature__ = signature  # type: ignore[attr-defined]
     class_name = class_name or "".join(word.capitalize() for word in name.split("_"))
     graph_name = to_snake_case(class_name)
@@ -258,12 +260,26 @@ def repeat_call(class_name: str, config: Mapping[str, Any], args: Any, kwargs: A
     return outputs
 
 
-def _describe(function: Callable) -> str:
-    first = (inspect.getdoc(function) or "").split("\n\n")[0].replace("\n", " ")
+def _first_sentence(function: Callable) -> str:
+    return (inspect.getdoc(function) or "").split("\n\n")[0].replace("\n", " ")
+
+
+def _describe(function: Callable, example: tuple[str, str] | None) -> str:
+    first = _first_sentence(function)
     alias = re.match(r"Alias of :func:`jax\.numpy\.(\w+)`", first)
     if alias:
-        return _describe(getattr(jnp, alias[1]))
-    return f"{first}\n\nComputed by JAX's function `{function.__name__}`, which says more."
+        first = _first_sentence(getattr(jnp, alias[1]))
+    text = f"{first}\n\nComputed by JAX's function `{function.__name__}`, which says more."
+    if example:
+        call = f"keras.ops.{function.__name__}({example[0]}).tolist()"
+        lines = (
+            "Example:",
+            "    >>> import jkeras as keras",
+            f"    >>> {call}",
+            f"    {example[1]}",
+        )
+        text += "\n\n" + "\n".join(lines)
+    return text
 
 
 # ------------------------------------------------------------------ what stands for an array

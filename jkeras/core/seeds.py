@@ -32,9 +32,11 @@ class SeedGenerator:
 
     def __init__(self, seed: int | None = None, name: str | None = None, **kwargs: Any):
         if kwargs:
-            raise ValueError(f"SeedGenerator got unknown arguments: {sorted(kwargs)}.")
+            raise ValueError(
+                f"Unrecognized keyword arguments passed to SeedGenerator: {sorted(kwargs)}."
+            )
         if seed is not None and (isinstance(seed, bool) or not isinstance(seed, (int, np.integer))):
-            raise ValueError(f"A seed is an integer or None, got {seed!r}.")
+            raise ValueError(f"Argument `seed` must be an integer or None. Received: {seed=}")
         self.name = name or auto_name("seed_generator")
         self._given_seed = None if seed is None else int(seed)
         start = keys.draw_integer_seed() if seed is None else int(seed) % 2**32

@@ -336,6 +336,9 @@ class MultiHeadAttention(_HeadAttention):
         >>> outputs, scores = layer(query, value, return_attention_scores=True)
         >>> outputs.shape, scores.shape
         ((2, 8, 16), (2, 2, 8, 4))
+        >>> zeros = keras.ops.zeros((1, 2, 3))
+        >>> keras.layers.MultiHeadAttention(num_heads=1, key_dim=2)(zeros, zeros).tolist()
+        [[[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]]
     """
 
     @takes_arguments_of(_HeadAttention.__init__)
@@ -454,6 +457,9 @@ class Attention(Layer):
         >>> layer = keras.layers.Attention()
         >>> layer([np.ones((2, 8, 16)), np.ones((2, 4, 16))]).shape
         (2, 8, 16)
+        >>> values = np.array([[[1.0, 2.0], [3.0, 4.0]]])
+        >>> layer([np.zeros((1, 1, 2)), values]).tolist()
+        [[[2.0, 3.0]]]
     """
 
     supports_masking = True

@@ -141,6 +141,9 @@ class Conv1D(_Conv):
         >>> import jkeras as keras, numpy as np
         >>> keras.layers.Conv1D(8, 3, padding="causal")(np.ones((2, 10, 4))).shape
         (2, 10, 8)
+        >>> conv = keras.layers.Conv1D(1, 2, kernel_initializer="ones")
+        >>> conv([[[1.0], [2.0], [3.0]]]).tolist()
+        [[[3.0], [5.0]]]
     """
 
     rank = 1
@@ -175,6 +178,9 @@ class Conv2D(_Conv):
         >>> import jkeras as keras, numpy as np
         >>> keras.layers.Conv2D(8, 3, activation="relu")(np.ones((2, 28, 28, 1))).shape
         (2, 26, 26, 8)
+        >>> conv = keras.layers.Conv2D(1, 2, kernel_initializer="ones")
+        >>> conv(keras.ops.ones((1, 2, 2, 1))).tolist()
+        [[[[4.0]]]]
     """
 
     rank = 2
@@ -276,6 +282,9 @@ class Conv2DTranspose(_ConvTranspose):
         >>> layer = keras.layers.Conv2DTranspose(8, 3, strides=2, padding="same")
         >>> layer(np.ones((2, 14, 14, 1))).shape
         (2, 28, 28, 8)
+        >>> conv = keras.layers.Conv2DTranspose(1, 2, kernel_initializer="ones")
+        >>> conv(keras.ops.ones((1, 1, 1, 1))).tolist()
+        [[[[1.0], [1.0]], [[1.0], [1.0]]]]
     """
 
     rank = 2
@@ -460,6 +469,10 @@ class SeparableConv2D(_SeparableConv):
         >>> import jkeras as keras, numpy as np
         >>> keras.layers.SeparableConv2D(8, 3)(np.ones((2, 10, 10, 4))).shape
         (2, 8, 8, 8)
+        >>> options = {"depthwise_initializer": "ones", "pointwise_initializer": "ones"}
+        >>> conv = keras.layers.SeparableConv2D(1, 2, **options)
+        >>> conv(keras.ops.ones((1, 2, 2, 1))).tolist()
+        [[[[4.0]]]]
     """
 
     rank = 2

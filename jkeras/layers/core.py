@@ -50,6 +50,8 @@ class InputLayer(Layer):
         >>> import jkeras as keras
         >>> keras.layers.InputLayer(shape=(3,), name="features").output.shape
         (None, 3)
+        >>> keras.layers.InputLayer((2,), dtype="int32").dtype
+        'int32'
     """
 
     def __init__(
@@ -200,6 +202,8 @@ def Input(
         >>> import jkeras as keras
         >>> keras.Input(shape=(28, 28)).shape
         (None, 28, 28)
+        >>> keras.Input((2,), name="features").name
+        'features'
     """
     return InputLayer(
         shape, batch_size, dtype, sparse, ragged, batch_shape, tensor, optional, name
@@ -464,6 +468,9 @@ class Embedding(AdaptedLayer):
         >>> import jkeras as keras, numpy as np
         >>> keras.layers.Embedding(10, 4)(np.array([[1, 2, 3]])).shape
         (1, 3, 4)
+        >>> ones = keras.layers.Embedding(3, 2, embeddings_initializer="ones")
+        >>> ones([0, 2]).tolist()
+        [[1.0, 1.0], [1.0, 1.0]]
     """
 
     @weight_options(embeddings="uniform")

@@ -335,8 +335,13 @@ class Dot(_Merge):
         return None
 
 
-def _as_function(layer: type[_Merge]) -> Callable:
-    """Makes the function that calls a new layer of this class on a list of inputs."""
+def _as_function(layer: type[_Merge], result: float) -> Callable:
+    """Makes the function that calls a new layer of this class on a list of inputs.
+
+    Args:
+        layer: The class.
+        result: What it makes of 4 and 2, for the docstring.
+    """
 
     def function(inputs: Structure, **kwargs: Any) -> Any:
         return layer(**kwargs)(inputs)
@@ -351,14 +356,15 @@ def _as_function(layer: type[_Merge]) -> Callable:
 
     Example:
         >>> import jkeras as keras, numpy as np
-        >>> keras.layers.{name}([np.ones((1, 2)), np.ones((1, 2))]).shape
-        (1, 2)
+        >>> keras.layers.{name}([np.array([[4.0]]), np.array([[2.0]])]).tolist()
+        [[{result}]]
     """
     return function
 
 
-add, subtract, multiply = _as_function(Add), _as_function(Subtract), _as_function(Multiply)
-average, maximum, minimum = _as_function(Average), _as_function(Maximum), _as_function(Minimum)
+add, subtract = _as_function(Add, 6.0), _as_function(Subtract, 2.0)
+multiply, average = _as_function(Multiply, 8.0), _as_function(Average, 3.0)
+maximum, minimum = _as_function(Maximum, 4.0), _as_function(Minimum, 2.0)
 
 
 def concatenate(inputs: Structure, axis: int = -1, **kwargs: Any) -> Any:

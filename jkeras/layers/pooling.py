@@ -83,6 +83,9 @@ class MaxPooling2D(_MaxPooling):
         >>> import jkeras as keras, numpy as np
         >>> keras.layers.MaxPooling2D()(np.ones((1, 28, 28, 3))).shape
         (1, 14, 14, 3)
+        >>> squares = keras.ops.reshape(keras.ops.arange(4.0), (1, 2, 2, 1))
+        >>> keras.layers.MaxPooling2D(2)(squares).tolist()
+        [[[[3.0]]]]
     """
 
     rank = 2
@@ -134,6 +137,9 @@ class AveragePooling2D(_Pooling):
         >>> import jkeras as keras, numpy as np
         >>> keras.layers.AveragePooling2D(2)(np.ones((1, 28, 28, 3))).shape
         (1, 14, 14, 3)
+        >>> squares = keras.ops.reshape(keras.ops.arange(4.0), (1, 2, 2, 1))
+        >>> keras.layers.AveragePooling2D(2)(squares).tolist()
+        [[[[1.5]]]]
     """
 
     rank, pool = 2, staticmethod(nn.average_pool)

@@ -309,6 +309,10 @@ class SimpleRNN(CellRNN):
         >>> import jkeras as keras, numpy as np
         >>> keras.layers.SimpleRNN(4, return_sequences=True)(np.ones((2, 10, 8))).shape
         (2, 10, 4)
+        >>> options = {"kernel_initializer": "ones", "recurrent_initializer": "ones"}
+        >>> rnn = keras.layers.SimpleRNN(1, activation=None, **options)
+        >>> rnn([[[1.0], [2.0]]]).tolist()
+        [[3.0]]
     """
 
     @layer_options
@@ -379,6 +383,8 @@ class LSTM(CellRNN):
         >>> outputs, last, memory = layer(np.ones((2, 10, 8)))
         >>> outputs.shape, last.shape, memory.shape
         ((2, 10, 4), (2, 4), (2, 4))
+        >>> keras.layers.LSTM(2)(keras.ops.zeros((1, 3, 4))).tolist()
+        [[0.0, 0.0]]
     """
 
     recurrent_activation = of_cell("recurrent_activation")
@@ -448,6 +454,8 @@ class GRU(CellRNN):
         >>> import jkeras as keras, numpy as np
         >>> keras.layers.GRU(4)(np.ones((2, 10, 8))).shape
         (2, 4)
+        >>> keras.layers.GRU(2)(keras.ops.zeros((1, 3, 4))).tolist()
+        [[0.0, 0.0]]
     """
 
     recurrent_activation = of_cell("recurrent_activation")

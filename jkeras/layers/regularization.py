@@ -9,11 +9,17 @@ import jax.numpy as jnp
 
 from jkeras.base import settings
 from jkeras.base.numbers import as_integer
+from jkeras.base.quick_random import quick
 from jkeras.base.types import ArrayLike, DTypeLike, Seed, Shape
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
 from jkeras.layers.arguments import fraction, next_key, seed_generator
 from jkeras.ops import arrays as nn
+
+
+def _normal(key: jax.Array, inputs: ArrayLike) -> jax.Array:
+    """Returns normal noise for each of some inputs, in their dtype."""
+    return jax.random.normal(quick(key, inputs.shape), inputs.shape, inputs.dtype)
 
 
 class _Random(Layer):
@@ -205,7 +211,8 @@ class AlphaDropout(Dropout):
         if self.rate >= 1:
             return jnp.zeros_like(inputs)
         least = -1.7580993408473766  # of SELU
-        keep = jax.random.bernoulli(key, 1.0 - self.rate, self._noise_shape(inputs))
+        shape = self._noise_shape(inputs)
+        keep = jax.random.bernoulli(quick(key, shape), 1.0 - self.rate, shape)
         scale = ((1 - self.rate) * (1 + self.rate * least**2)) ** -0.5
         offset = -scale * least * self.rate
         return jnp.where(keep, inputs, least).astype(inputs.dtype) * scale + offset
@@ -234,7 +241,7 @@ class GaussianDropout(_Random):
 
     def disturb(self, inputs: ArrayLike, key: jax.Array) -> Any:
         stddev = math.sqrt(self.rate / (1.0 - self.rate)) if self.rate < 1 else math.inf
-        return inputs * (1.0 + stddev * jax.random.normal(key, inputs.shape, inputs.dtype))
+        return inputs * (1.0 + stddev * _normal(key, inputs))
 
 
 class GaussianNoise(_Random):
@@ -261,4 +268,4 @@ class GaussianNoise(_Random):
         self.stddev = fraction(self, "stddev", stddev)
 
     def disturb(self, inputs: ArrayLike, key: jax.Array) -> Any:
-        return inputs + self.stddev * jax.random.normal(key, inputs.shape, inputs.dtype)
+        return inputs + self.stddev * _normal(key, inputs)

@@ -29,6 +29,8 @@ class Flatten(Layer):
         >>> import jkeras as keras, numpy as np
         >>> keras.layers.Flatten()(np.ones((2, 3, 4))).shape
         (2, 12)
+        >>> keras.layers.Flatten()([[[1.0, 2.0], [3.0, 4.0]]]).tolist()
+        [[1.0, 2.0, 3.0, 4.0]]
     """
 
     def __init__(self, data_format: str | None = None, **kwargs: Any):
@@ -56,6 +58,8 @@ class Reshape(Layer):
         >>> import jkeras as keras, numpy as np
         >>> keras.layers.Reshape((2, -1))(np.ones((5, 6))).shape
         (5, 2, 3)
+        >>> keras.layers.Reshape((2, 2))([[1.0, 2.0, 3.0, 4.0]]).tolist()
+        [[[1.0, 2.0], [3.0, 4.0]]]
     """
 
     def __init__(self, target_shape: Shape, **kwargs: Any):
@@ -110,6 +114,8 @@ class Permute(Layer):
         >>> import jkeras as keras, numpy as np
         >>> keras.layers.Permute((2, 1))(np.ones((5, 10, 64))).shape
         (5, 64, 10)
+        >>> keras.layers.Permute((2, 1))([[[1.0, 2.0, 3.0]]]).tolist()
+        [[[1.0], [2.0], [3.0]]]
     """
 
     def __init__(self, dims: Any, **kwargs: Any):
@@ -139,6 +145,8 @@ class RepeatVector(Layer):
         >>> import jkeras as keras, numpy as np
         >>> keras.layers.RepeatVector(3)(np.ones((2, 4))).shape
         (2, 3, 4)
+        >>> keras.layers.RepeatVector(2)([[1.0, 2.0]]).tolist()
+        [[[1.0, 2.0], [1.0, 2.0]]]
     """
 
     def __init__(self, n: int, **kwargs: Any):
@@ -299,6 +307,8 @@ class ZeroPadding2D(_ZeroPadding):
         >>> import jkeras as keras, numpy as np
         >>> keras.layers.ZeroPadding2D(((1, 2), (3, 0)))(np.ones((2, 10, 10, 4))).shape
         (2, 13, 13, 4)
+        >>> keras.layers.ZeroPadding2D(((1, 0), (0, 0)))(keras.ops.ones((1, 1, 1, 1))).tolist()
+        [[[[0.0]], [[1.0]]]]
     """
 
     rank = 2
@@ -371,6 +381,8 @@ class UpSampling2D(_UpSampling):
         >>> import jkeras as keras, numpy as np
         >>> keras.layers.UpSampling2D(2)(np.ones((1, 4, 5, 3))).shape
         (1, 8, 10, 3)
+        >>> keras.layers.UpSampling2D(2)(keras.ops.ones((1, 1, 1, 1))).tolist()
+        [[[[1.0], [1.0]], [[1.0], [1.0]]]]
     """
 
     rank = 2

@@ -65,6 +65,9 @@ class TimeDistributed(Wrapper):
         >>> layer = keras.layers.TimeDistributed(keras.layers.Conv2D(4, 3))
         >>> layer(np.ones((2, 5, 8, 8, 3))).shape
         (2, 5, 6, 6, 4)
+        >>> total = keras.layers.Dense(1, kernel_initializer="ones")
+        >>> keras.layers.TimeDistributed(total)([[[1.0, 2.0], [3.0, 4.0]]]).tolist()
+        [[[3.0], [7.0]]]
     """
 
     supports_masking = True
@@ -131,6 +134,10 @@ class Bidirectional(Layer):
         >>> import jkeras as keras, numpy as np
         >>> keras.layers.Bidirectional(keras.layers.LSTM(4))(np.ones((2, 5, 3))).shape
         (2, 8)
+        >>> options = {"kernel_initializer": "ones", "recurrent_initializer": "ones"}
+        >>> rnn = keras.layers.SimpleRNN(1, activation=None, **options)
+        >>> keras.layers.Bidirectional(rnn)([[[1.0], [2.0]]]).tolist()
+        [[3.0, 3.0]]
     """
 
     supports_masking = True

@@ -32,8 +32,9 @@ def model_from_json(
     Example:
         >>> import jkeras as keras
         >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
-        >>> keras.models.model_from_json(model.to_json()).output_shape
-        (None, 2)
+        >>> again = keras.models.model_from_json(model.to_json())
+        >>> again.output_shape, again.count_params()
+        ((None, 2), 8)
     """
     if not isinstance(json_string, (str, bytes)):
         raise TypeError(f"`json_string` must be a string. Received: json_string={json_string!r}")

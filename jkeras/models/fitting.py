@@ -1,5 +1,6 @@
 """`fit`, `evaluate` and `predict` at work: a feed, a program, and those who listen."""
 
+import contextlib
 import warnings
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -69,6 +70,7 @@ class Fit:
         self._agreement: Agreement | None = None  # of several processes
         self._last: dict[str, Any] = {}  # the last epoch's logs
         self._random: dict[str, Any] | None = None  # the global generators when training began
+        self._settings: dict[str, str] = {}  # what `compile` was told, when training began
         self._keepers: list[Keeper] = []
         self._structure: Any = None  # of the state, and the paths in it
         self._paths: list[str] = []
@@ -175,6 +177,7 @@ class Fit:
         self._begun_at = int(self._session.step)
         if self._random is None:
             self._random = keys.global_state()
+            self._settings = _settings(self._session)
 
     @property
     def callbacks(self) -> CallbackList:
@@ -231,6 +234,7 @@ class Fit:
             "last": dict(self._last),
             "stopped": bool(self._model.stop_training),
             "program": self._identity(),
+            "settings": self._settings,
             "arrays": arrays,
             "feed": self._feed.position,
             "validation": validation,
@@ -250,6 +254,7 @@ class Fit:
         """
         there = saved["program"]
         # Who tries again in the same process has taken the steps of the first try before.
+        again = self._begun_at > there["steps_before"]
         self._begun_at = min(self._begun_at, there["steps_before"])
         lines = [
             f"- {name}: here {here}, there {there.get(name)}"
@@ -262,6 +267,10 @@ class Fit:
                 + "\n".join(lines)
                 + "\nRun the program that saved it; give each `fit` a folder of its own."
             )
+        told = saved.get("settings", self._settings)
+        if again:  # callbacks may have changed them
+            self._settings = told
+        _warn_of_other_settings(self._settings, told)
         arrays = saved["arrays"]
         if hasattr(arrays, "load"):  # they are to lie as those here
             arrays = arrays.load(self._by_path(self._training.state()))
@@ -334,6 +343,45 @@ class Fit:
             return jnp.array(value, array.dtype)
 
         return jax.tree_util.tree_map_with_path(fill, state), outside
+
+
+def _settings(session: Session) -> dict[str, str]:
+    """Returns what decides what a step does, beside the shapes and types of its state."""
+    told = {name: session.arguments.get(name) for name in ("loss", "loss_weights")}
+    optimizer = session.optimizer
+    with contextlib.suppress(NotImplementedError):  # an optax transformation
+        told |= getattr(optimizer, "inner_optimizer", optimizer).get_config()
+    return {name: str(_described(value)) for name, value in told.items() if name != "name"}
+
+
+def _described(value: Any) -> Any:
+    """Returns a value in words that another process has for it, too: no addresses or counters."""
+    if isinstance(value, Mapping):
+        return {k: _described(v) for k, v in value.items() if k != "name"}
+    if isinstance(value, (list, tuple)):
+        return [_described(v) for v in value]
+    if isinstance(value, (str, int, float, type(None))):
+        return value
+    try:
+        return {type(value).__name__: _described(value.get_config())}
+    except (AttributeError, NotImplementedError, TypeError):
+        return getattr(value, "__name__", type(value).__name__)
+
+
+def _warn_of_other_settings(here: Mapping[str, str], there: Mapping[str, str]) -> None:
+    lines = [
+        f"- {name}: here {value}, there {there[name]}"
+        for name, value in here.items()
+        if name in there and there[name] != value
+    ]
+    if lines:
+        lines = [
+            "The saved state is one of a program that was compiled otherwise:",
+            *lines,
+            "Training goes on with the learning rate of the saved state, and with the other "
+            "settings of this program. To start over, delete the backup.",
+        ]
+        warnings.warn("\n".join(lines), stacklevel=2)
 
 
 class Keeper(Protocol):

@@ -32,7 +32,7 @@ def overridden(model: Any) -> frozenset[str]:
 
 
 def set_on(model: Any) -> tuple[Any, ...]:
-    """Returns what was assigned to the hooks of a model itself, such as `model.compute_loss = f`."""
+    """Returns what was assigned to a model's own hooks, such as `model.compute_loss = f`."""
     return tuple(vars(model).get(n) for n in HOOKS)
 
 

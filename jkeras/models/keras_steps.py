@@ -80,6 +80,20 @@ def make_predict_function(self: Any, force: bool = False) -> Callable[..., Any]:
     return _function(self, "predict_function", predict)
 
 
+def jax_state_sync(self: Any) -> None:
+    """Does nothing, since a model's variables always say what training has come to.
+
+    Keras on JAX keeps the arrays of a running epoch elsewhere, so that its callbacks call this
+    before they read weights. Here they may read them at any time, with or without the call.
+    """
+
+
+distribute_strategy = property(
+    lambda self: None,
+    doc="None: TensorFlow's strategies are not used. See `keras.distribution` for what is.",
+)
+
+
 def _function(model: Any, name: str, run: Callable[..., Any]) -> Callable[..., Any]:
     options = {} if name == "predict_function" else {"return_dict": True}
 

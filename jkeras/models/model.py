@@ -87,6 +87,8 @@ class Model(OldModel, Layer):
         ...         return self.out(self.hidden(inputs))
         >>> Net()(keras.ops.ones((2, 3))).shape
         (2, 1)
+        >>> [layer.name for layer in model.layers[1:]], model.count_params()
+        (['dense'], 8)
     """
 
     # The kind that the module of Functional puts here, since it derives from this class.
@@ -539,6 +541,8 @@ class Model(OldModel, Layer):
     make_train_function = keras_steps.make_train_function
     make_test_function = keras_steps.make_test_function
     make_predict_function = keras_steps.make_predict_function
+    jax_state_sync = keras_steps.jax_state_sync
+    distribute_strategy = keras_steps.distribute_strategy
     quantize = keras_steps.quantize  # type: ignore[assignment]
 
     # -------------------------------------------------------------- metrics and states

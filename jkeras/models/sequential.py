@@ -34,11 +34,19 @@ class Sequential(Model):
         >>> model.add(keras.layers.Dense(1))
         >>> model.output_shape
         (None, 1)
+        >>> total = keras.Sequential([keras.layers.Dense(1, kernel_initializer="ones")])
+        >>> total.predict(keras.ops.array([[1.0, 2.0]]), verbose=0).tolist()
+        [[3.0]]
     """
 
     def __init__(
         self, layers: Iterable[Any] | None = None, trainable: bool = True, name: str | None = None
     ):
+        if isinstance(trainable, Layer):
+            raise ValueError(
+                "`layers` must be a list of layers: `keras.Sequential([first, second])`. Received "
+                f"several layers as several arguments: {layers!r}, {trainable!r}, ..."
+            )
         super().__init__(trainable=trainable, name=name)
         self._stack: list[Layer] = []  # with the InputLayer, if there is one
         self._by_name: dict[str, Layer] = {}

@@ -913,10 +913,26 @@ def _make_chunk(
     if mode == "predict":
         return engine.make_map(step, select)
     make_batch = select if mode == "train" else _with_variables(select)
-    return engine.make_chunk(step, make_batch, logs, donate)
+    run = engine.make_chunk(step, make_batch, logs, donate)
+    return run if where is None else _from_mesh(run, where)
 
 
 # ------------------------------------------------------------------ under a distribution
+def _from_mesh(run: Any, where: Any) -> Any:
+    """Makes a chunk take what of a state is on the host as it will return it.
+
+    A program is another one, and compiled again, where its arguments lie elsewhere.
+    """
+
+    def placed(leaf: Any) -> Any:
+        return leaf if isinstance(leaf, jax.Array) else where.put(leaf, where.replicated)
+
+    def run_from_mesh(state: Any, *args: Any, **kwargs: Any) -> Any:
+        return run(jax.tree.map(placed, state), *args, **kwargs)
+
+    return run_from_mesh
+
+
 def _splitting(select: Any, where: Any) -> Any:
     """Makes of a feed's `select` one that splits the rows of batches over the devices."""
 

@@ -15,6 +15,7 @@ from jax import lax
 from jkeras.base import settings
 from jkeras.base.numbers import as_integer
 from jkeras.base.platforms import has_fused_attention, platform
+from jkeras.base.quick_random import quick
 from jkeras.base.types import ArrayLike, Axis, Shape, Sizes
 from jkeras.ops import cpu_convolution
 
@@ -124,7 +125,8 @@ def dropout(x: ArrayLike, rate: float, key: jax.Array, shape: Shape = None) -> j
     x = _float(x)
     if not isinstance(rate, jax.Array) and rate >= 1.0:  # else traced: one of many models'
         return jnp.zeros_like(x)
-    keep = jax.random.bernoulli(key, 1.0 - rate, x.shape if shape is None else shape)
+    shape = x.shape if shape is None else shape
+    keep = jax.random.bernoulli(quick(key, shape), 1.0 - rate, shape)
     return jnp.where(keep, x / (1.0 - rate), 0).astype(x.dtype)
 
 

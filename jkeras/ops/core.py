@@ -193,6 +193,11 @@ def slice(inputs: ArrayLike, start_indices: Any, shape: Shape) -> jax.Array:
         [[2, 3], [5, 6]]
     """
     inputs, start = jnp.asarray(inputs), list(start_indices)
+    if not len(start) == len(shape) == inputs.ndim:
+        raise ValueError(
+            f"`start_indices` and `shape` need one number for each of the {inputs.ndim} axes of "
+            f"`inputs`. Received: start_indices={start_indices!r}, shape={shape!r}"
+        )
     sizes = [
         n - int(s) if wanted == -1 else wanted
         for n, s, wanted in zip(inputs.shape, start, shape, strict=True)

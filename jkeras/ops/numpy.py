@@ -38,8 +38,8 @@ def _diagonal_like(x: ArrayLike, k: int = 0) -> Any: ...
 
 
 # ------------------------------------------------------------------ element by element
-absolute = op(jnp.absolute, _unary)
-abs = op(jnp.abs, _unary)
+absolute = op(jnp.absolute, _unary, example=("[-1.0, 2.0]", "[1.0, 2.0]"))
+abs = op(jnp.abs, _unary, example=("[-1.0, 2.0]", "[1.0, 2.0]"))
 angle = op(jnp.angle, _unary)
 arccos = op(jnp.arccos, _unary)
 arccosh = op(jnp.arccosh, _unary)
@@ -53,10 +53,10 @@ cbrt = op(jnp.cbrt, _unary)
 conjugate = op(jnp.conjugate, _unary)
 conj = op(jnp.conj, _unary)
 copy = op(jnp.copy, _unary)
-cos = op(jnp.cos, _unary)
+cos = op(jnp.cos, _unary, example=("[0.0, 3.1415927]", "[1.0, -1.0]"))
 cosh = op(jnp.cosh, _unary)
 deg2rad = op(jnp.deg2rad, _unary)
-exp = op(jnp.exp, _unary)
+exp = op(jnp.exp, _unary, example=("[-1000.0, 0.0]", "[0.0, 1.0]"))
 exp2 = op(jnp.exp2, _unary)
 expm1 = op(jnp.expm1, _unary)
 fabs = op(jnp.fabs, _unary)
@@ -64,67 +64,67 @@ i0 = op(jnp.i0, _unary)
 imag = op(jnp.imag, _unary)
 isfinite = op(jnp.isfinite, _unary)
 isinf = op(jnp.isinf, _unary)
-isnan = op(jnp.isnan, _unary)
+isnan = op(jnp.isnan, _unary, example=('[1.0, float("nan")]', "[False, True]"))
 isneginf = op(jnp.isneginf, _unary)
 isposinf = op(jnp.isposinf, _unary)
 isreal = op(jnp.isreal, _unary)
-log = op(jnp.log, _unary)
+log = op(jnp.log, _unary, example=("[1.0, 2.718281828]", "[0.0, 1.0]"))
 log10 = op(jnp.log10, _unary)
 log1p = op(jnp.log1p, _unary)
 log2 = op(jnp.log2, _unary)
-logical_not = op(jnp.logical_not, _unary)
-negative = op(jnp.negative, _unary)
+logical_not = op(jnp.logical_not, _unary, example=("[True, False]", "[False, True]"))
+negative = op(jnp.negative, _unary, example=("[1.0, -2.0]", "[-1.0, 2.0]"))
 rad2deg = op(jnp.rad2deg, _unary)
 real = op(jnp.real, _unary)
 reciprocal = op(jnp.reciprocal, _unary)
-sign = op(jnp.sign, _unary)
+sign = op(jnp.sign, _unary, example=("[-3.0, 0.0, 2.0]", "[-1.0, 0.0, 1.0]"))
 signbit = op(jnp.signbit, _unary)
-sin = op(jnp.sin, _unary)
+sin = op(jnp.sin, _unary, example=("[0.0, 1.5707963]", "[0.0, 1.0]"))
 sinc = op(jnp.sinc, _unary)
 sinh = op(jnp.sinh, _unary)
-sqrt = op(jnp.sqrt, _unary)
-square = op(jnp.square, _unary)
+sqrt = op(jnp.sqrt, _unary, example=("[4.0, 9.0]", "[2.0, 3.0]"))
+square = op(jnp.square, _unary, example=("[2.0, 3.0]", "[4.0, 9.0]"))
 tan = op(jnp.tan, _unary)
-tanh = op(jnp.tanh, _unary)
+tanh = op(jnp.tanh, _unary, example=("[0.0, 100.0]", "[0.0, 1.0]"))
 trunc = op(jnp.trunc, _unary)
 
-add = op(jnp.add, _binary)
+add = op(jnp.add, _binary, example=("[1, 2], [3, 4]", "[4, 6]"))
 arctan2 = op(jnp.arctan2, _binary)
 bitwise_and = op(jnp.bitwise_and, _bitwise)
 bitwise_left_shift = op(jnp.bitwise_left_shift, _bitwise)
 bitwise_or = op(jnp.bitwise_or, _bitwise)
 bitwise_right_shift = op(jnp.bitwise_right_shift, _bitwise)
 bitwise_xor = op(jnp.bitwise_xor, _bitwise)
-divide = op(jnp.divide, _binary)
-equal = op(jnp.equal, _binary)
+divide = op(jnp.divide, _binary, example=("[1.0, 3.0], 2", "[0.5, 1.5]"))
+equal = op(jnp.equal, _binary, example=("[1, 2], [1, 3]", "[True, False]"))
 floor_divide = op(jnp.floor_divide, _binary)
 fmax = op(jnp.fmax, _binary)
 fmin = op(jnp.fmin, _binary)
 fmod = op(jnp.fmod, _binary)
 gcd = op(jnp.gcd, _binary)
-greater = op(jnp.greater, _binary)
-greater_equal = op(jnp.greater_equal, _binary)
+greater = op(jnp.greater, _binary, example=("[1, 2], 1", "[False, True]"))
+greater_equal = op(jnp.greater_equal, _binary, example=("[1, 2], 2", "[False, True]"))
 heaviside = op(jnp.heaviside, _binary)
 hypot = op(jnp.hypot, _binary)
 lcm = op(jnp.lcm, _binary)
 ldexp = op(jnp.ldexp, _binary)
 left_shift = op(jnp.left_shift, _bitwise)
-less = op(jnp.less, _binary)
-less_equal = op(jnp.less_equal, _binary)
+less = op(jnp.less, _binary, example=("[1, 2], 2", "[True, False]"))
+less_equal = op(jnp.less_equal, _binary, example=("[1, 2], 1", "[True, False]"))
 logaddexp = op(jnp.logaddexp, _binary)
 logaddexp2 = op(jnp.logaddexp2, _binary)
-logical_and = op(jnp.logical_and, _binary)
-logical_or = op(jnp.logical_or, _binary)
+logical_and = op(jnp.logical_and, _binary, example=("[True, True], [True, False]", "[True, False]"))
+logical_or = op(jnp.logical_or, _binary, example=("[True, False], [False, False]", "[True, False]"))
 logical_xor = op(jnp.logical_xor, _binary)
-maximum = op(jnp.maximum, _binary)
-minimum = op(jnp.minimum, _binary)
-mod = op(jnp.mod, _binary)
-multiply = op(jnp.multiply, _binary)
+maximum = op(jnp.maximum, _binary, example=("[1, 5], 3", "[3, 5]"))
+minimum = op(jnp.minimum, _binary, example=("[1, 5], 3", "[1, 3]"))
+mod = op(jnp.mod, _binary, example=("[5, -5], 3", "[2, 1]"))
+multiply = op(jnp.multiply, _binary, example=("[1, 2], [3, 4]", "[3, 8]"))
 nextafter = op(jnp.nextafter, _binary)
-not_equal = op(jnp.not_equal, _binary)
-power = op(jnp.power, _binary)
+not_equal = op(jnp.not_equal, _binary, example=("[1, 2], [1, 3]", "[False, True]"))
+power = op(jnp.power, _binary, example=("[2.0, 3.0], 2", "[4.0, 9.0]"))
 right_shift = op(jnp.right_shift, _bitwise)
-subtract = op(jnp.subtract, _binary)
+subtract = op(jnp.subtract, _binary, example=("[1, 2], [3, 4]", "[-2, -2]"))
 true_divide = op(jnp.true_divide, _binary)
 
 
@@ -162,19 +162,37 @@ def _as_float(x: ArrayLike) -> jax.Array:
 
 @op
 def ceil(x: ArrayLike) -> ArrayLike:
-    """Returns the next integers that are not smaller, as floats."""
+    """Returns the next integers that are not smaller, as floats.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.ceil([0.2, 1.0]).tolist()
+        [1.0, 1.0]
+    """
     return jnp.ceil(_as_float(x))
 
 
 @op
 def floor(x: ArrayLike) -> ArrayLike:
-    """Returns the next integers that are not larger, as floats."""
+    """Returns the next integers that are not larger, as floats.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.floor([0.8, 1.0]).tolist()
+        [0.0, 1.0]
+    """
     return jnp.floor(_as_float(x))
 
 
 @op
 def round(x: ArrayLike, decimals: int = 0) -> ArrayLike:
-    """Rounds to a number of decimals; halves go to the even neighbour."""
+    """Rounds to a number of decimals; halves go to the even neighbour.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.round([0.5, 1.7]).tolist()
+        [0.0, 2.0]
+    """
     return jnp.round(x, decimals)
 
 
@@ -229,16 +247,16 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
 
 
 # ------------------------------------------------------------------ reductions
-all = op(jnp.all, _reduction)
+all = op(jnp.all, _reduction, example=("[[True, False], [True, True]], axis=1", "[False, True]"))
 amax = op(jnp.amax, _reduction)
 amin = op(jnp.amin, _reduction)
-any = op(jnp.any, _reduction)
-argmax = op(jnp.argmax, _reduction)
-argmin = op(jnp.argmin, _reduction)
-max = op(jnp.max, _extreme)
-mean = op(jnp.mean, _reduction)
+any = op(jnp.any, _reduction, example=("[[False, False], [True, False]], axis=1", "[False, True]"))
+argmax = op(jnp.argmax, _reduction, example=("[[1, 5, 2], [9, 0, 3]], axis=1", "[1, 0]"))
+argmin = op(jnp.argmin, _reduction, example=("[[1, 5, 2], [9, 0, 3]], axis=1", "[0, 1]"))
+max = op(jnp.max, _extreme, example=("[[1, 5], [7, 2]], axis=0", "[7, 5]"))
+mean = op(jnp.mean, _reduction, example=("[[1.0, 3.0], [5.0, 7.0]], axis=0", "[3.0, 5.0]"))
 median = op(jnp.median, _reduction)
-min = op(jnp.min, _extreme)
+min = op(jnp.min, _extreme, example=("[[1, 5], [7, 2]], axis=0", "[1, 2]"))
 nanargmax = op(jnp.nanargmax, _reduction)
 nanargmin = op(jnp.nanargmin, _reduction)
 nanmax = op(jnp.nanmax, _reduction)
@@ -253,11 +271,11 @@ nansum = op(jnp.nansum, _reduction)
 nanvar = op(jnp.nanvar, _reduction)
 percentile = op(jnp.percentile, _quantiles)
 ptp = op(jnp.ptp, _reduction)
-std = op(jnp.std, _reduction)
-sum = op(jnp.sum, _reduction)
+std = op(jnp.std, _reduction, example=("[1.0, 3.0]", "1.0"))
+sum = op(jnp.sum, _reduction, example=("[[1, 2], [3, 4]], axis=0", "[4, 6]"))
 var = op(jnp.var, _reduction)
 cumprod = op(jnp.cumprod, _cumulative)
-cumsum = op(jnp.cumsum, _cumulative)
+cumsum = op(jnp.cumsum, _cumulative, example=("[1, 2, 3]", "[1, 3, 6]"))
 nancumprod = op(jnp.nancumprod, _cumulative)
 nancumsum = op(jnp.nancumsum, _cumulative)
 quantile = op(jnp.quantile, _quantiles)
@@ -267,7 +285,13 @@ quantile = op(jnp.quantile, _quantiles)
 def prod(
     x: ArrayLike, axis: Axis = None, keepdims: bool = False, dtype: DTypeLike = None
 ) -> ArrayLike:
-    """Returns the product along `axis`."""
+    """Returns the product along `axis`.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.prod([2, 3, 4]).tolist()
+        24
+    """
     return jnp.prod(x, axis, dtype, keepdims=keepdims)
 
 
@@ -317,7 +341,7 @@ def matmul(x1: ArrayLike, x2: ArrayLike) -> ArrayLike:
     return jnp.matmul(x1, x2, preferred_element_type=wide)
 
 
-dot = op(jnp.dot, _binary)
+dot = op(jnp.dot, _binary, example=("[[1, 2]], [[3], [4]]", "[[11]]"))
 inner = op(jnp.inner, _binary)
 kron = op(jnp.kron, _binary)
 outer = op(jnp.outer, _binary)
@@ -339,7 +363,13 @@ def cross(
 
 @op
 def tensordot(x1: ArrayLike, x2: ArrayLike, axes: Axis = 2) -> ArrayLike:
-    """Multiplies and sums over pairs of axes: so many last of `x1` and first of `x2`, or `axes`."""
+    """Multiplies and sums over pairs of axes: so many last of `x1` and first of `x2`, or `axes`.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.tensordot([[1, 2]], [[3], [4]], axes=1).tolist()
+        [[11]]
+    """
     return jnp.tensordot(x1, x2, axes)
 
 
@@ -396,33 +426,57 @@ def reshape(x: ArrayLike, newshape: Shape) -> ArrayLike:
 
     Example:
         >>> import jkeras as keras
-        >>> keras.ops.reshape(keras.ops.zeros((2, 6)), (4, -1)).shape
-        (4, 3)
+        >>> keras.ops.reshape([1, 2, 3, 4], (2, -1)).tolist()
+        [[1, 2], [3, 4]]
     """
     return jnp.reshape(x, newshape)
 
 
 @op
 def transpose(x: ArrayLike, axes: Axis = None) -> ArrayLike:
-    """Reorders the axes; reverses them by default."""
+    """Reorders the axes; reverses them by default.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.transpose([[1, 2], [3, 4]]).tolist()
+        [[1, 3], [2, 4]]
+    """
     return jnp.transpose(x, axes)
 
 
 @op
 def expand_dims(x: ArrayLike, axis: Axis) -> ArrayLike:
-    """Inserts axes of size 1, at the places that `axis` names in the result."""
+    """Inserts axes of size 1, at the places that `axis` names in the result.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.expand_dims([1, 2], axis=0).tolist()
+        [[1, 2]]
+    """
     return jnp.expand_dims(x, axis)
 
 
 @op
 def squeeze(x: ArrayLike, axis: Axis = None) -> ArrayLike:
-    """Takes out axes of size 1: those that `axis` names, or all."""
+    """Takes out axes of size 1: those that `axis` names, or all.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.squeeze([[[1, 2]]], axis=0).tolist()
+        [[1, 2]]
+    """
     return jnp.squeeze(x, axis)
 
 
 @op
 def swapaxes(x: ArrayLike, axis1: int, axis2: int) -> ArrayLike:
-    """Exchanges two axes."""
+    """Exchanges two axes.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.swapaxes([[1, 2, 3]], 0, 1).tolist()
+        [[1], [2], [3]]
+    """
     return jnp.swapaxes(x, axis1, axis2)
 
 
@@ -493,13 +547,25 @@ def _static(name: str, x: ArrayLike) -> Any:
 
 @op
 def repeat(x: ArrayLike, repeats: Any, axis: int | None = None) -> ArrayLike:
-    """Repeats each value along `axis`; without one, flattened."""
+    """Repeats each value along `axis`; without one, flattened.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.repeat([1, 2], 2).tolist()
+        [1, 1, 2, 2]
+    """
     return jnp.repeat(x, repeats if isinstance(repeats, jax.Array) else np.asarray(repeats), axis)
 
 
 @op
 def tile(x: ArrayLike, repeats: Any) -> ArrayLike:
-    """Lays copies of `x` one after another along each axis."""
+    """Lays copies of `x` one after another along each axis.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.tile([1, 2], 2).tolist()
+        [1, 2, 1, 2]
+    """
     return jnp.tile(x, _static("repeats", repeats))
 
 
@@ -582,8 +648,8 @@ def view(x: ArrayLike, dtype: DTypeLike = None) -> ArrayLike:
 
 
 # ------------------------------------------------------------------ places and order
-sort = op(jnp.sort, _sorting)
-argsort = op(jnp.argsort, _sorting)
+sort = op(jnp.sort, _sorting, example=("[3, 1, 2]", "[1, 2, 3]"))
+argsort = op(jnp.argsort, _sorting, example=("[3, 1, 2]", "[1, 2, 0]"))
 
 
 @op
@@ -722,19 +788,37 @@ def _made(function: Callable) -> Callable:
 
 @op
 def array(x: ArrayLike, dtype: DTypeLike = None) -> ArrayLike:
-    """Returns `x` as an array; see `convert_to_tensor`."""
+    """Returns `x` as an array; see `convert_to_tensor`.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.array([1, 2]).tolist()
+        [1, 2]
+    """
     return jnp.asarray(x, None if dtype is None else policy.standardize_dtype(dtype))
 
 
 @_made
 def zeros(shape: Shape, dtype: DTypeLike = None) -> ArrayLike:
-    """Returns zeros."""
+    """Returns zeros.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.zeros((2, 2)).tolist()
+        [[0.0, 0.0], [0.0, 0.0]]
+    """
     return jnp.zeros(shape, policy.standardize_dtype(dtype))
 
 
 @_made
 def ones(shape: Shape, dtype: DTypeLike = None) -> ArrayLike:
-    """Returns ones."""
+    """Returns ones.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.ones((2, 2)).tolist()
+        [[1.0, 1.0], [1.0, 1.0]]
+    """
     return jnp.ones(shape, policy.standardize_dtype(dtype))
 
 
@@ -746,13 +830,25 @@ def empty(shape: Shape, dtype: DTypeLike = None) -> ArrayLike:
 
 @partial(op, called_with="fill_value")
 def full(shape: Shape, fill_value: ArrayLike, dtype: DTypeLike = None) -> ArrayLike:
-    """Returns an array filled with a value."""
+    """Returns an array filled with a value.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.full((2,), 7).tolist()
+        [7.0, 7.0]
+    """
     return jnp.full(shape, as_array(fill_value), policy.standardize_dtype(dtype))
 
 
 @_made
 def eye(N: int, M: int | None = None, k: int = 0, dtype: DTypeLike = None) -> Any:
-    """Returns ones on a diagonal, zeros elsewhere."""
+    """Returns ones on a diagonal, zeros elsewhere.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.eye(2).tolist()
+        [[1.0, 0.0], [0.0, 1.0]]
+    """
     return jnp.eye(N, M, k, policy.standardize_dtype(dtype))
 
 
@@ -770,13 +866,25 @@ def tri(N: int, M: int | None = None, k: int = 0, dtype: DTypeLike = None) -> An
 
 @op
 def zeros_like(x: ArrayLike, dtype: DTypeLike = None) -> ArrayLike:
-    """Returns zeros of the shape and dtype of `x`."""
+    """Returns zeros of the shape and dtype of `x`.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.zeros_like([5, 6]).tolist()
+        [0, 0]
+    """
     return jnp.zeros_like(x, dtype)
 
 
 @op
 def ones_like(x: ArrayLike, dtype: DTypeLike = None) -> ArrayLike:
-    """Returns ones of the shape and dtype of `x`."""
+    """Returns ones of the shape and dtype of `x`.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.ones_like([5, 6]).tolist()
+        [1, 1]
+    """
     return jnp.ones_like(x, dtype)
 
 
@@ -821,7 +929,13 @@ def linspace(
     dtype: DTypeLike = None,
     axis: int = 0,
 ) -> Any:
-    """Returns `num` numbers at equal distances from `start` to `stop`."""
+    """Returns `num` numbers at equal distances from `start` to `stop`.
+
+    Example:
+        >>> import jkeras as keras
+        >>> keras.ops.linspace(0.0, 1.0, 3).tolist()
+        [0.0, 0.5, 1.0]
+    """
     return jnp.linspace(start, stop, num, endpoint, retstep, dtype, axis)
 
 

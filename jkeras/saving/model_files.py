@@ -71,8 +71,8 @@ def save_model(
         >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     keras.saving.save_model(model, f"{folder}/model.h5")
-        ...     keras.saving.load_model(f"{folder}/model.h5").output_shape
-        (None, 2)
+        ...     keras.saving.load_model(f"{folder}/model.h5").count_params()
+        8
     """
     include_optimizer = kwargs.pop("include_optimizer", True)
     save_format, dialect = kwargs.pop("save_format", None), kwargs.pop("dialect", None)
@@ -228,6 +228,14 @@ def save_weights(
     Raises:
         ValueError: If the name ends otherwise, or the model is not built.
         FileExistsError: If the file exists, and `overwrite` is False.
+
+    Example:
+        >>> import os, tempfile, jkeras as keras
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     keras.saving.save_weights(model, f"{folder}/model.weights.h5")
+        ...     os.listdir(folder)
+        ['model.weights.h5']
     """
     skip = kwargs.pop("objects_to_skip", None) or ()
     if kwargs:
@@ -278,6 +286,16 @@ def load_weights(
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it holds no weights, or weights of another architecture.
+
+    Example:
+        >>> import tempfile, jkeras as keras
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+        >>> again = keras.models.clone_model(model)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     keras.saving.save_weights(model, f"{folder}/model.weights.h5")
+        ...     keras.saving.load_weights(again, f"{folder}/model.weights.h5")
+        >>> bool((again.get_weights()[0] == model.get_weights()[0]).all())
+        True
     """
     by_name, skip = kwargs.pop("by_name", False), kwargs.pop("objects_to_skip", None)
     untrusted = kwargs.pop("untrusted", False)

@@ -76,6 +76,19 @@ def image_dataset_from_directory(
 
     Raises:
         ValueError: If an argument is wrong, or there are no images.
+
+    Example:
+        >>> import pathlib, tempfile, jkeras as keras, numpy as np
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for name, value in {"dark": 0.0, "light": 255.0}.items():
+        ...         pathlib.Path(folder, name).mkdir()
+        ...         pixels = np.full((4, 4, 3), value)
+        ...         keras.utils.save_img(f"{folder}/{name}/1.png", pixels, scale=False)
+        ...     images = keras.utils.image_dataset_from_directory(folder, shuffle=False)
+        ...     x, y = next(iter(images))
+        ...     print(images.class_names, x[:, 0, 0, 0].tolist(), y.tolist())
+        Found 2 files belonging to 2 classes.
+        ['dark', 'light'] [0.0, 255.0] [0, 1]
     """
     check_format(format)
     if color_mode not in image.CHANNELS:
@@ -168,6 +181,18 @@ def text_dataset_from_directory(
 
     Raises:
         ValueError: If an argument is wrong, or there are no texts.
+
+    Example:
+        >>> import pathlib, tempfile, jkeras as keras
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for name in ("bad", "good"):
+        ...         pathlib.Path(folder, name).mkdir()
+        ...         size = pathlib.Path(folder, name, "1.txt").write_text(f"very {name}")
+        ...     texts = keras.utils.text_dataset_from_directory(folder, shuffle=False)
+        ...     x, y = next(iter(texts))
+        ...     print(texts.class_names, [str(text) for text in x], y.tolist())
+        Found 2 files belonging to 2 classes.
+        ['bad', 'good'] ['very bad', 'very good'] [0, 1]
     """
     check_format(format)
 

@@ -44,6 +44,8 @@ def array_to_img(
         >>> import jkeras as keras, numpy as np
         >>> keras.utils.array_to_img(np.zeros((2, 3, 1))).size
         (3, 2)
+        >>> keras.utils.array_to_img(np.array([[[0.0], [1.0]]])).getpixel((1, 0))
+        255
     """
     image = _pillow()
     x = np.asarray(x, dtype or settings.floatx())
@@ -80,6 +82,8 @@ def img_to_array(img: Any, data_format: str | None = None, dtype: DTypeLike = No
         >>> from PIL import Image
         >>> keras.utils.img_to_array(Image.new("RGB", (3, 2))).shape
         (2, 3, 3)
+        >>> keras.utils.img_to_array([[[1, 2, 3]]]).tolist()
+        [[[1.0, 2.0, 3.0]]]
     """
     first = settings.standardize_data_format(data_format) == "channels_first"
     x = np.array(img, dtype or settings.floatx())
@@ -138,6 +142,13 @@ def load_img(
 
     Raises:
         ValueError: If a word is unknown.
+
+    Example:
+        >>> import io, jkeras as keras, numpy as np
+        >>> file = io.BytesIO()
+        >>> keras.utils.array_to_img(np.zeros((2, 3, 1))).save(file, "png")
+        >>> keras.utils.load_img(file, color_mode="grayscale").getpixel((0, 0))
+        0
     """
     image = _pillow()
     if not isinstance(path, (str, os.PathLike, io.BytesIO)):

@@ -44,7 +44,7 @@ def pad_sequences(
         raise ValueError("`sequences` must be iterable.")
     for word, kind in ((padding, "Padding"), (truncating, "Truncating")):
         if word not in ("pre", "post"):
-            raise ValueError(f'{kind} type "{word}" not understood')
+            raise ValueError(f'{kind} type "{word}" not understood: it is "pre" or "post"')
     for sequence in sequences:
         if not hasattr(sequence, "__len__"):
             raise ValueError(

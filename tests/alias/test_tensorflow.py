@@ -70,6 +70,19 @@ def test_values(tf):
         (lambda tf, x: tf.nn.l2_normalize([3.0, 4.0]), [0.6, 0.8]),
         (lambda tf, x: tf.math.confusion_matrix([0, 1], [1, 1]), [[0, 1], [0, 1]]),
         (lambda tf, x: tf.image.central_crop(PICTURE, 0.5)[..., 0], [[5, 6], [9, 10]]),
+        (lambda tf, x: tf.image.resize_with_crop_or_pad(PICTURE, 2, 6)[..., 0],
+         [[0, 4, 5, 6, 7, 0], [0, 8, 9, 10, 11, 0]]),
+        (lambda tf, x: tf.image.resize_with_pad(PICTURE, 4, 6)[..., 0].shape, (4, 6)),
+        (lambda tf, x: tf.image.resize_with_pad(PICTURE, 4, 6)[1, :, 0], [0, 4, 5, 6, 7, 0]),
+        (lambda tf, x: tf.image.crop_and_resize(
+            PICTURE[None], [[0, 0, 1, 1]], [0], [2, 2])[0, ..., 0],
+         [[0, 3], [12, 15]]),
+        (lambda tf, x: tf.image.random_crop(PICTURE, [2, 4, 1]).shape, (2, 4, 1)),
+        (lambda tf, x: tf.nn.max_pool(
+            x[:, None, None], (1, 1, 1, 2), (1, 1, 1, 2), "VALID").ravel(), [2, 4]),
+        (lambda tf, x: x[..., 0, tf.newaxis], [[1], [3]]),
+        (lambda tf, x: tf.strings.length(["ab", "c"]), [2, 1]),
+        (lambda tf, x: tf.strings.to_number(["1.5", "2"]), [1.5, 2]),
         (lambda tf, x: tf.nn.sparse_softmax_cross_entropy_with_logits([0], 0 * x[:1]), [0.6931472]),
         (lambda tf, x: tf.linalg.diag([1.0, 2.0]), [[1, 0], [0, 2]]),
     ],
@@ -77,6 +90,32 @@ def test_values(tf):
 def test_functions(tf, call, expected):
     got = call(tf, tf.constant([[1.0, 2.0], [3.0, 4.0]]))
     np.testing.assert_allclose(np.asarray(got), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (lambda tf, t: tf.strings.lower(t), ["[hello], you!"]),
+        (lambda tf, t: tf.strings.regex_replace(t, "[,!]", ""), ["[Hello] you"]),
+        (lambda tf, t: tf.strings.substr(t, 1, 5), ["Hello"]),
+        (lambda tf, t: tf.strings.join([t, ["?"]]), ["[Hello], you!?"]),
+        (lambda tf, t: tf.strings.reduce_join([["a", "b"], ["c", "d"]], axis=1), ["ab", "cd"]),
+        (lambda tf, t: tf.strings.split(b"a b  c"), ["a", "b", "c"]),
+    ],
+)
+def test_strings(tf, call, expected):
+    assert call(tf, tf.constant(["[Hello], you!"])).tolist() == expected
+
+
+def test_a_standardization_of_tensorflows_strings(tf):
+    def standardize(strings):
+        return tf.strings.regex_replace(tf.strings.lower(strings), "[.!]", "")
+
+    layer = tf.keras.layers.TextVectorization(standardize=standardize, output_sequence_length=3)
+    layer.adapt(["One two.", "TWO!"])
+    assert layer.get_vocabulary() == ["", "[UNK]", "two", "one"]
+    data = tf.data.Dataset.from_tensor_slices(["two three", "One"]).batch(2).map(layer)
+    assert next(iter(data)).tolist() == [[2, 1, 0], [3, 0, 0]]
 
 
 def test_in_a_functional_model_and_a_pipeline(tf):

@@ -26,21 +26,22 @@ def test_names_are_made_of_the_epoch_and_the_logs(tmp_path):
         fit(tmp_path / "{val_mae}.keras")
 
 
-@pytest.mark.parametrize("ending", [".keras", ".h5", ".weights.h5"])
+@pytest.mark.parametrize("ending", [".keras", ".h5", ".weights.h5", ".safetensors"])
 def test_the_file_holds_the_weights_of_the_best_epoch(tmp_path, ending):
     class Counting(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
             self.model.set_weights([np.full((2, 1), epoch)])
 
+    if ending == ".safetensors":
+        pytest.importorskip("safetensors")
+    only_weights = ending in (".weights.h5", ".safetensors")
     path = tmp_path / "new" / "folder" / f"best{ending}"
-    save = ModelCheckpoint(
-        path, save_best_only=True, save_weights_only=ending == ".weights.h5", mode="max"
-    )
+    save = ModelCheckpoint(path, save_best_only=True, save_weights_only=only_weights, mode="max")
     model = linear()
     values = Values("val_loss", [1.0, 3.0, 2.0])
     model.fit(X, Y, epochs=3, verbose=0, callbacks=[values, Counting(), save])
     assert save.best == 3.0
-    if ending == ".weights.h5":
+    if only_weights:
         loaded = linear()
         loaded.load_weights(path)
     else:

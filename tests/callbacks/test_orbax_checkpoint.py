@@ -31,6 +31,35 @@ def test_the_last_checkpoints_are_kept_and_restored(tmp_path, save_freq, steps):
         save.restore(step=99)
 
 
+def test_another_process_restores(tmp_path):
+    """As it sees the folder: by a callback of its own."""
+    make().fit(X, X, verbose=0, callbacks=[first := keras.callbacks.OrbaxCheckpoint(tmp_path)])
+    other = make()
+    keras.callbacks.OrbaxCheckpoint(tmp_path).restore(other)
+    for here, there in zip(other.get_weights(), first.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(here, there)
+    assert int(other.optimizer.iterations) == 1
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_a_second_training_replaces_the_first_ones(tmp_path, anew):
+    save, model = keras.callbacks.OrbaxCheckpoint(tmp_path, max_to_keep=None), make()
+    model.fit(X, X, epochs=3, verbose=0, callbacks=[save])
+    if anew:
+        save = keras.callbacks.OrbaxCheckpoint(tmp_path, max_to_keep=None)
+    model.fit(X, X, epochs=3, initial_epoch=1, verbose=0, callbacks=[save])
+    assert save.steps == [0, 1, 2]
+    model.fit(X, X, epochs=2, verbose=0, callbacks=[save])
+    assert save.steps == [0, 1]
+    save.restore(other := make())
+    assert int(other.optimizer.iterations) == 7
+
+
+def test_a_name_that_orbax_cannot_read_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"a folder without '\['"):
+        keras.callbacks.OrbaxCheckpoint(tmp_path / "a[b]")
+
+
 def test_only_the_best_is_saved(tmp_path):
     save = keras.callbacks.OrbaxCheckpoint(
         tmp_path, "loss", save_best_only=True, initial_value_threshold=-1.0

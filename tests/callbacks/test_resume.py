@@ -465,6 +465,24 @@ def test_backups_of_others(tmp_path):
         run({}, BackupAndRestore(tmp_path / "b", 2))
 
 
+@pytest.mark.parametrize(
+    ("compiled", "words"),
+    [
+        ({"loss": "mae"}, r"- loss: here mae, there"),
+        ({"optimizer": keras.optimizers.Adam(0.25)}, r"- learning_rate: here 0\.25, there 0\.0"),
+        (
+            {"optimizer": keras.optimizers.Adam(0.05, beta_1=0.5)},
+            r"- beta_1: here 0\.5, there 0\.9",
+        ),
+    ],
+)
+def test_a_program_that_was_compiled_otherwise(tmp_path, compiled, words):
+    with pytest.raises(PowerCut):
+        run({}, BackupAndRestore(tmp_path / "b", 2), Fail(1, 4))
+    with pytest.warns(UserWarning, match=words):
+        run({"compile": compiled}, BackupAndRestore(tmp_path / "b", 2))
+
+
 def test_what_is_in_the_folder_besides_is_left_alone(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     run({"fit": {"epochs": 1}}, BackupAndRestore(tmp_path))

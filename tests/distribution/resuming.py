@@ -1,16 +1,19 @@
 """A training that is killed, and goes on by another distribution.
 
 `python -m tests.distribution.resuming FOLDER NAME DEVICES [BATCH]`: trains with backups in FOLDER;
-kills itself before the batch with this number, counted over all epochs; prints the losses.
+kills itself before the batch with this number, counted over all epochs; prints the losses. With
+`slow` in its place, takes some time for each batch, and says when an epoch begins.
 """
 
 import json
 import os
 import signal
 import sys
+import time
 
 folder, name, devices = sys.argv[1:4]
-kill = int(sys.argv[4]) if len(sys.argv) > 4 else None
+last = sys.argv[4] if len(sys.argv) > 4 else None
+slow, kill = last == "slow", None if last in (None, "slow") else int(last)
 os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={devices}"
 
 import jax
@@ -50,8 +53,16 @@ class Kill(keras.callbacks.Callback):
         taken[0] += 1
 
 
+class Slow(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        print(f"epoch {epoch + 1}", file=sys.stderr, flush=True)
+
+    def on_train_batch_begin(self, batch, logs=None):
+        time.sleep(0.4)
+
+
 backup = keras.callbacks.BackupAndRestore(folder, save_freq=3, delete_checkpoint=False)
-callbacks = [backup, *([] if kill is None else [Kill()])]
+callbacks = [backup, *([Slow()] if slow else [] if kill is None else [Kill()])]
 history = model.fit(X, X[:, :4], epochs=4, batch_size=64, verbose=0, callbacks=callbacks)
 if jax.process_index() == 0:
     print(json.dumps(history.history["loss"]))

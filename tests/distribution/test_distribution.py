@@ -114,6 +114,27 @@ def test_same_losses_as_on_one_device(losses, cell):
 
 
 @pytest.fixture(scope="module")
+def programs(tmp_path_factory):
+    path = tmp_path_factory.mktemp("programs") / "found.json"
+    end(start("programs", path))
+    return json.loads(path.read_text())
+
+
+def test_one_sum_over_the_devices_a_step(programs):
+    # One program for all epochs, and in its loop one all-reduce of all gradients and totals.
+    assert programs["sent"] == [["all-reduce"]]
+
+
+def test_each_device_holds_its_part_of_the_state(programs):
+    assert len(programs["held"]) == 8 and max(programs["held"]) < 1 / 7
+
+
+def test_weights_are_drawn_in_parts(programs):
+    assert programs["memory"] < 0.5
+    assert programs["differ"] == []
+
+
+@pytest.fixture(scope="module")
 def seen(tmp_path_factory):
     out = tmp_path_factory.mktemp("faults") / "seen"
     job = start("faults", out, processes=2)

@@ -34,6 +34,23 @@ def test_functions_of_single_steps():
     np.testing.assert_allclose(model.make_predict_function()(batches), model(X), rtol=1e-6)
 
 
+def test_a_callback_may_read_weights_after_each_batch_as_in_keras():
+    class Reads(keras.callbacks.Callback):
+        seen = ()
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.jax_state_sync()
+            self.seen = (*self.seen, self.model.get_layer("head").kernel.numpy())
+
+    model, reads = make(), Reads()
+    model.compile("sgd", "mse")
+    model.fit(X, Y, batch_size=4, epochs=1, verbose=0, callbacks=[reads])
+    first, last = reads.seen
+    assert (first != last).any()
+    np.testing.assert_array_equal(last, model.get_layer("head").kernel.numpy())
+    assert model.distribute_strategy is None
+
+
 @pytest.mark.parametrize("rank", [None, 2])
 def test_low_rank_updates_train_and_the_weight_does_not(rank, tmp_path):
     model = make(lora_rank=rank)

@@ -132,3 +132,8 @@ def test_a_layer_that_is_built_of_its_own_config(kind, tmp_path):
     again = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_allclose(again(x), expected)
     assert again.get_layer(layer.name).start == "ones"
+
+
+def test_layers_that_are_not_in_a_list():
+    with pytest.raises(ValueError, match=r"must be a list of layers: `keras.Sequential\(\[first"):
+        keras.Sequential(keras.layers.Dense(2), keras.layers.Dense(1))

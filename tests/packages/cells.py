@@ -22,7 +22,7 @@ import types
 from pathlib import Path
 
 HERE = Path(__file__).parent
-SECONDS = 180  # for a cell
+SECONDS = 600  # for a cell, on a machine that may be busy
 ROWS, BATCHES, EPOCHS = 256, 4, 2
 
 

@@ -205,6 +205,9 @@ class RandomZoom(_TwoFactors):
         >>> import jkeras as keras, numpy as np
         >>> keras.layers.RandomZoom(0.5, 0.2)(np.ones((2, 8, 8, 3)), training=True).shape
         (2, 8, 8, 3)
+        >>> one = keras.ops.ones((1, 1, 1, 1))
+        >>> keras.layers.RandomZoom(0.5)(one, training=False).tolist()
+        [[[[1.0]]]]
     """
 
     @takes_arguments_of(_TwoFactors.__init__)

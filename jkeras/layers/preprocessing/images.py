@@ -298,6 +298,8 @@ class Resizing(ImageLayer):
         >>> import jkeras as keras, numpy as np
         >>> keras.layers.Resizing(4, 5)(np.ones((2, 8, 8, 3))).shape
         (2, 4, 5, 3)
+        >>> keras.layers.Resizing(1, 2)(keras.ops.ones((1, 1, 1, 1))).tolist()
+        [[[[1.0], [1.0]]]]
     """
 
     in_inference = moves = True

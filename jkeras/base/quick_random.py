@@ -1,0 +1,66 @@
+"""JAX's random numbers in one operation on a CPU: the same bits, in a fifth of the time.
+
+JAX writes the rounds of Threefry as a loop there, each round an operation of its own, as that is
+quicker to compile. A network draws masks of some thousand numbers in every step: eight of them took
+three times as long as the rest of a small net's step.
+"""
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend import random as extended
+
+from jkeras.base import host_random
+from jkeras.base.platforms import platform
+from jkeras.base.types import Shape
+
+# Positions are numbers of 32 bits.
+_MOST = 2**32 - 1
+
+
+def quick(key: jax.Array, shape: Shape) -> jax.Array:
+    """Returns a key that draws what `key` draws; for arrays of one shape, of at most 32 bits each.
+
+    Args:
+        key: A JAX key; given back as it is if its draws are not in a loop.
+        shape: The shape of what will be drawn.
+
+    Example:
+        >>> import jax
+        >>> from jkeras.base.quick_random import quick
+        >>> key = jax.random.key(3)
+        >>> ours = jax.random.normal(quick(key, (5,)), (5,))
+        >>> bool((ours == jax.random.normal(key, (5,))).all())
+        True
+    """
+    if platform() != "cpu" or jax.config.jax_enable_x64 or not host_random.counts_along(key):
+        return key
+    if not all(isinstance(size, int) for size in shape) or math.prod(shape) > _MOST:
+        return key  # symbolic sizes may be of any number
+    return jax.random.wrap_key_data(jax.random.key_data(key), impl=_UNROLLED)
+
+
+def _bits(data: jax.Array, width: int, shape: Shape) -> jax.Array:
+    position = jnp.zeros(shape, jnp.uint32)
+    for axis in range(len(shape)):
+        stride = np.uint32(math.prod(shape[axis + 1 :]))
+        position += jax.lax.broadcasted_iota(jnp.uint32, shape, axis) * stride
+    x, y = host_random.threefry((data[0], data[1]), jnp.zeros(shape, jnp.uint32), position)
+    return (x ^ y).astype(f"uint{width}")
+
+
+def _refuse(*args: Any) -> Any:
+    raise NotImplementedError("This key draws one array, and makes no other keys.")
+
+
+_UNROLLED = extended.define_prng_impl(
+    key_shape=(2,),
+    seed=_refuse,
+    split=_refuse,
+    fold_in=_refuse,
+    random_bits=_bits,
+    name="unrolled",
+)
