@@ -316,7 +316,7 @@ def _pool(function: Callable, over: Callable) -> Callable:
                 "A window over channels is one of (1, 1, 1, n), with strides of the same. "
                 f"Received: ksize={ksize}, strides={strides}"
             )
-        *shape, channels = ops.shape(input)
+        *shape, channels = input.shape
         return over(ops.reshape(input, (*shape, channels // depth, depth)), axis=-1)
 
     return pool

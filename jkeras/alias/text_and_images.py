@@ -123,7 +123,8 @@ def _crop_or_pad(image: Any, target_height: int, target_width: int) -> Any:
     own, wanted = image.shape[-3:-1], (int(target_height), int(target_width))
     starts = [max((a - b) // 2, 0) for a, b in zip(own, wanted, strict=True)]
     image = crop_to_box(image, *starts, *map(min, own, wanted))
-    return pad_to_box(image, *(max((b - a) // 2, 0) for a, b in zip(own, wanted)), *wanted)
+    top, left = (max((b - a) // 2, 0) for a, b in zip(own, wanted, strict=True))
+    return pad_to_box(image, top, left, *wanted)
 
 
 def _resize_with_pad(
@@ -140,8 +141,8 @@ def _resize_with_pad(
     resized = ops.image.resize(
         image.astype("float32"), size, interpolation=method, antialias=antialias
     )
-    starts = [max(int((b - a / ratio) / 2), 0) for a, b in zip(own, wanted, strict=True)]
-    return pad_to_box(resized, *starts, *wanted)
+    top, left = (max(int((b - a / ratio) / 2), 0) for a, b in zip(own, wanted, strict=True))
+    return pad_to_box(resized, top, left, *wanted)
 
 
 def _crop_and_resize(
@@ -165,7 +166,7 @@ def _crop_and_resize(
         height, width = images.shape[1:3]
         y = points(box[0], box[2], height, int(crop_size[0]))
         x = points(box[1], box[3], width, int(crop_size[1]))
-        grid = jnp.stack(jnp.meshgrid(y, x, indexing="ij"))
+        grid = jnp.meshgrid(y, x, indexing="ij")
         cut = jax.vmap(
             lambda channel: jax.scipy.ndimage.map_coordinates(channel, grid, order, "nearest"),
             in_axes=-1,

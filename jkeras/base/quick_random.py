@@ -36,7 +36,8 @@ def quick(key: jax.Array, shape: Shape) -> jax.Array:
         >>> bool((ours == jax.random.normal(key, (5,))).all())
         True
     """
-    if platform() != "cpu" or jax.config.jax_enable_x64 or not host_random.counts_along(key):
+    wide = jax.config.jax_enable_x64  # type: ignore[attr-defined]
+    if platform() != "cpu" or wide or not host_random.counts_along(key):
         return key
     if not all(isinstance(size, int) for size in shape) or math.prod(shape) > _MOST:
         return key  # symbolic sizes may be of any number

@@ -88,7 +88,8 @@ class Program:
         flat = _mappable(self.exported)
 
         def run(*given: Any) -> Any:
-            if jax.tree.structure((given, {})) != self.exported.in_tree:
+            expected: Any = self.exported.in_tree
+            if expected != jax.tree.structure((given, {})):
                 return self.exported.call(*given)
             return jax.tree.unflatten(self.exported.out_tree, flat(*jax.tree.leaves(given)))
 

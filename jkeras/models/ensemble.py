@@ -905,7 +905,7 @@ def _unstacked(stack: Any, count: int) -> list[Any]:
     # Copies: the stack's memory goes to what the next chunk makes of it.
     held = [np.asarray(array) for array in arrays]
     parts = jax.device_put([[array[place].copy() for array in held] for place in range(count)])
-    return [structure.unflatten(part) for part in parts]
+    return [jax.tree.unflatten(structure, part) for part in parts]
 
 
 @functools.partial(jax.jit, static_argnums=1)
