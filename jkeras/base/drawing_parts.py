@@ -12,7 +12,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.extend import random as extended
 
 from jkeras.base.types import Shape
 
@@ -72,6 +71,7 @@ def _kind(whole: Shape, part: Shape) -> Any:
     A key's data are two numbers of a Threefry key, the part's first position in the whole array,
     and the piece's in the part.
     """
+    from jax.extend import random as extended  # not at the top: it loads much else
 
     def bits(data: jax.Array, width: int, shape: Shape) -> jax.Array:
         place = data[3] + jax.lax.iota(jnp.uint32, shape[0])

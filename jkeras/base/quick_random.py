@@ -5,13 +5,13 @@ quicker to compile. A network draws masks of some thousand numbers in every step
 three times as long as the rest of a small net's step.
 """
 
+import functools
 import math
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend import random as extended
 
 from jkeras.base import host_random
 from jkeras.base.platforms import platform
@@ -41,7 +41,7 @@ def quick(key: jax.Array, shape: Shape) -> jax.Array:
         return key
     if not all(isinstance(size, int) for size in shape) or math.prod(shape) > _MOST:
         return key  # symbolic sizes may be of any number
-    return jax.random.wrap_key_data(jax.random.key_data(key), impl=_UNROLLED)
+    return jax.random.wrap_key_data(jax.random.key_data(key), impl=_unrolled())
 
 
 def _bits(data: jax.Array, width: int, shape: Shape) -> jax.Array:
@@ -57,11 +57,16 @@ def _refuse(*args: Any) -> Any:
     raise NotImplementedError("This key draws one array, and makes no other keys.")
 
 
-_UNROLLED = extended.define_prng_impl(
-    key_shape=(2,),
-    seed=_refuse,
-    split=_refuse,
-    fold_in=_refuse,
-    random_bits=_bits,
-    name="unrolled",
-)
+@functools.lru_cache
+def _unrolled() -> Any:
+    """Returns the kind of keys whose draws are not in a loop."""
+    from jax.extend import random  # not at the top: it loads much else
+
+    return random.define_prng_impl(
+        key_shape=(2,),
+        seed=_refuse,
+        split=_refuse,
+        fold_in=_refuse,
+        random_bits=_bits,
+        name="unrolled",
+    )
