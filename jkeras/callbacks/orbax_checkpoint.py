@@ -1,6 +1,7 @@
 """OrbaxCheckpoint: checkpoints by Orbax, several of them, written in the background."""
 
 import os
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -76,6 +77,7 @@ class OrbaxCheckpoint(MonitorCallback):
         self._every = None if save_freq == "epoch" else EveryBatches(int(save_freq))
         self._batches = 0
         self._begins = False  # whether nothing was written in this training
+        self._goes_on = False  # whether it is an interrupted one
         if "[" in self.directory:
             raise ValueError(
                 f"Orbax takes the bracket in {self.directory!r} for a pattern, and could not read "
@@ -100,7 +102,7 @@ class OrbaxCheckpoint(MonitorCallback):
         return {"best": self.best, "batches": self._batches, "every": every}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        self.best, self._batches = state["best"], state["batches"]
+        self.best, self._batches, self._goes_on = state["best"], state["batches"], True
         if self._every is not None and state["every"] is not None:
             self._every.state = state["every"]
 
@@ -108,7 +110,7 @@ class OrbaxCheckpoint(MonitorCallback):
         return self._every.left if self._every is not None and mode == "train" else None
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self._begins = True
+        self._begins, self._goes_on = True, False
         if self.save_best_only:
             super().on_train_begin(logs)
 
@@ -141,14 +143,24 @@ class OrbaxCheckpoint(MonitorCallback):
         tree = {k: v for k, v in tree.items() if v}
         _rename(tree, self.model.optimizer.name, _OPTIMIZER)
         if self._begins:  # also after an interrupted training: it goes on from its last backup
-            self.wait_until_finished()
-            for old in self.steps:
-                if old >= step:
-                    self._manager.delete(old)
+            self._make_room(step)
         self._begins = False
         self._manager.save(step, args=orbax.args.StandardSave(tree), force=True)
         if self.verbose:
             say(f"\nSaved checkpoint {step} to {self.directory}")
+
+    def _make_room(self, step: int) -> None:
+        """Deletes the checkpoints that this training writes anew."""
+        self.wait_until_finished()
+        old = [number for number in self.steps if number >= step]
+        if old and not self._goes_on:
+            warnings.warn(
+                f"The checkpoints {old} of an earlier training in {self.directory} are replaced. "
+                "Choose another folder to keep both.",
+                stacklevel=2,
+            )
+        for number in old:
+            self._manager.delete(number)
 
     def restore(self, model: Any = None, step: int | None = None) -> None:
         """Sets a model's variables to those of a checkpoint.

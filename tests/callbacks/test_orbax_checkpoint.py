@@ -47,9 +47,11 @@ def test_a_second_training_replaces_the_first_ones(tmp_path, anew):
     model.fit(X, X, epochs=3, verbose=0, callbacks=[save])
     if anew:
         save = keras.callbacks.OrbaxCheckpoint(tmp_path, max_to_keep=None)
-    model.fit(X, X, epochs=3, initial_epoch=1, verbose=0, callbacks=[save])
+    with pytest.warns(UserWarning, match=r"checkpoints \[1, 2\] of an earlier training"):
+        model.fit(X, X, epochs=3, initial_epoch=1, verbose=0, callbacks=[save])
     assert save.steps == [0, 1, 2]
-    model.fit(X, X, epochs=2, verbose=0, callbacks=[save])
+    with pytest.warns(UserWarning, match="another folder"):
+        model.fit(X, X, epochs=2, verbose=0, callbacks=[save])
     assert save.steps == [0, 1]
     save.restore(other := make())
     assert int(other.optimizer.iterations) == 7
