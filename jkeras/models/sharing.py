@@ -20,7 +20,7 @@ import numpy as np
 
 from jkeras.base import naming, settings
 from jkeras.base.types import ArrayLike
-from jkeras.core.graph import NamedFunction, SymbolicTensor
+from jkeras.core.graph import Operation, SymbolicTensor
 from jkeras.core.layer import Layer
 from jkeras.core.parts import paths
 from jkeras.core.seeds import SeedGenerator
@@ -48,7 +48,7 @@ _RECORDS: tuple[tuple[type, frozenset[str]], ...] = (
         | {"layout", "path_in_model", "placed_like"},
     ),
     (SymbolicTensor, frozenset({"name"})),
-    (NamedFunction, frozenset({"name"})),
+    (Operation, frozenset({"_name", "_calls"})),
     (SeedGenerator, frozenset({"name", "_given_seed"})),
     (Metric, frozenset({"_cells", "_added", "_written", "_making_cells"})),
     (CompiledObjective, frozenset({"output_names", "_names"})),
