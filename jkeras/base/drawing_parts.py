@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jkeras.base.quick_random import drawing_kind
 from jkeras.base.types import Shape
 
 # So many numbers are drawn at once.
@@ -71,19 +72,14 @@ def _kind(whole: Shape, part: Shape) -> Any:
     A key's data are two numbers of a Threefry key, the part's first position in the whole array,
     and the piece's in the part.
     """
-    from jax.extend import random as extended  # not at the top: it loads much else
+    from jax.extend.random import threefry2x32_p  # not at the top: it loads much else
 
     def bits(data: jax.Array, width: int, shape: Shape) -> jax.Array:
         place = data[3] + jax.lax.iota(jnp.uint32, shape[0])
         position = jnp.broadcast_to(data[2], place.shape)
         for size, inside, stride in zip(part, strides(part), strides(whole), strict=True):
             position += place // jnp.uint32(inside) % jnp.uint32(size) * jnp.uint32(stride)
-        x, y = extended.threefry2x32_p.bind(data[0], data[1], jnp.zeros_like(position), position)
+        x, y = threefry2x32_p.bind(data[0], data[1], jnp.zeros_like(position), position)
         return (x ^ y).astype(f"uint{width}")
 
-    def refuse(*args: Any) -> Any:
-        raise NotImplementedError("This key draws one part of an array, and nothing else.")
-
-    return extended.define_prng_impl(
-        key_shape=(4,), seed=refuse, split=refuse, fold_in=refuse, random_bits=bits, name="part"
-    )
+    return drawing_kind("part", 4, bits)

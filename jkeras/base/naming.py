@@ -9,6 +9,21 @@ from typing import Self
 _counters: dict[str, int] = {}
 
 
+class Named:
+    """What has a name: unique in a model."""
+
+    _name: str
+
+    @property
+    def name(self) -> str:
+        """The name: unique in a model."""
+        return str(self._name)
+
+    @name.setter
+    def name(self, value: str) -> None:
+        self._name = value
+
+
 class AutomaticName(str):
     """A name that was counted, not given, such as `dense_3`; its `root` is `dense`.
 

@@ -7,6 +7,7 @@ three times as long as the rest of a small net's step.
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -53,20 +54,31 @@ def _bits(data: jax.Array, width: int, shape: Shape) -> jax.Array:
     return (x ^ y).astype(f"uint{width}")
 
 
-def _refuse(*args: Any) -> Any:
-    raise NotImplementedError("This key draws one array, and makes no other keys.")
-
-
 @functools.lru_cache
 def _unrolled() -> Any:
     """Returns the kind of keys whose draws are not in a loop."""
+    return drawing_kind("unrolled", 2, _bits)
+
+
+def drawing_kind(name: str, size: int, bits: Callable[..., jax.Array]) -> Any:
+    """Returns a kind of JAX's keys that draw arrays, and make no other keys.
+
+    Args:
+        name: A name.
+        size: How many uint32 numbers the data of a key are.
+        bits: Draws random bits of some data, a width, and a shape.
+    """
     from jax.extend import random  # not at the top: it loads much else
 
     return random.define_prng_impl(
-        key_shape=(2,),
+        key_shape=(size,),
         seed=_refuse,
         split=_refuse,
         fold_in=_refuse,
-        random_bits=_bits,
-        name="unrolled",
+        random_bits=bits,
+        name=name,
     )
+
+
+def _refuse(*args: Any) -> Any:
+    raise NotImplementedError("This key draws one array, and makes no other keys.")

@@ -226,7 +226,7 @@ def _transpose(x: Structure) -> Any:
 
 
 # ------------------------------------------------------------------ calls
-class Operation(registry.Configurable):
+class Operation(naming.Named, registry.Configurable):
     """A step of a graph that has a name and no weights; the base of layers, too.
 
     A subclass writes `call(inputs)`. Called on symbolic tensors, it becomes a step of their graph,
@@ -255,15 +255,6 @@ class Operation(registry.Configurable):
         self._name = (
             naming.AutomaticName(naming.auto_name(root), root) if name is None else check_name(name)
         )
-
-    @property
-    def name(self) -> str:
-        """The name: unique in a model."""
-        return str(self._name)
-
-    @name.setter
-    def name(self, value: str) -> None:
-        self._name = value
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """Computes the outputs."""

@@ -40,10 +40,9 @@ class _GivesWay:
         return self if module is None else self._read(module)
 
 
-class Module:
+class Module(naming.Named):
     """What holds variables and other modules in its attributes, or in lists, tuples and dicts."""
 
-    _name: str
     _own_weights: Sequence[Variable] = ()
     # Variables in attributes that are not the layer's all the same.
     _untracked: Sequence[Variable] = ()
@@ -59,15 +58,6 @@ class Module:
     _saves_layers_first: bool = False
     # The class by which files call it in a list, if it stands for a class that is not there.
     _class_in_files: str | None = None
-
-    @property
-    def name(self) -> str:
-        """The name: unique in a model."""
-        return str(self._name)
-
-    @name.setter
-    def name(self, value: str) -> None:
-        self._name = value
 
     def _attributes(self) -> dict[str, Any]:
         """Returns the attributes that may hold parts, in the order of definition."""
