@@ -332,8 +332,9 @@ class GroupNormalization(_SampleNormalization):
             )
         if channels % self.groups:
             raise ValueError(
-                f"The number of channels ({channels}) must be a multiple of the number of groups "
-                f"({self.groups}). (layer {self.name!r}, input shape {input_shape})"
+                f"Number of groups ({self.groups}) must be a divisor: the number of channels "
+                f"({channels}) must be a multiple of the number of groups. "
+                f"(layer {self.name!r}, input shape {input_shape})"
             )
         self._add_affine(input_shape, axis)
 
