@@ -132,12 +132,14 @@ def positive_integer(layer: Layer, name: str, value: Any, phrase: str | None = N
     """
     number = value if type(value) is int else as_integer(value)
     if number is None or number <= 0:
+        # As Keras writes them.
+        received = "Received:" if phrase else "Received"
         phrase = phrase or (
             f"Invalid value for argument `{name}`. Expected a strictly positive value"
         )
         raise ValueError(
-            f"{phrase}. Received {name}={value!r}: `{name}` must be a positive integer (layer "
-            f"{layer.name!r})."
+            f"{phrase}. {received} {name}={value!r}. (layer {layer.name!r}: `{name}` must be a "
+            "positive integer)"
         )
     return number
 
