@@ -142,9 +142,10 @@ class SymbolicTensor:
     __int__ = __float__  # type: ignore[assignment]
 
     def __array__(self, *_: Any, **__: Any) -> np.ndarray:
-        raise TypeError(
-            f"{self!r} is symbolic: it has no value before the model runs. Call a layer or a "
-            "function of keras.ops on it instead of a NumPy function."
+        raise ValueError(
+            f"{self!r} is symbolic: it has no value before the model runs. You cannot convert it "
+            "to a NumPy array. Call a layer or a function of keras.ops on it instead of a NumPy "
+            "function."
         )
 
     @property

@@ -216,6 +216,11 @@ class Sequential(Model):
                 model.dtype_policy = registry.deserialize_keras_object(config["dtype"])
             made: dict[str, Layer] = {}  # a layer that comes twice is the same
             for entry in config["layers"]:
+                if not isinstance(entry, Mapping) or not isinstance(entry.get("config"), Mapping):
+                    raise ValueError(
+                        "A layer of a Sequential model's config is not described. Expected a "
+                        f"dictionary containing a 'config' key. Received: {entry!r}"
+                    )
                 name = str(entry["config"].get("name"))
                 if name not in made:
                     made[name] = functional_config.make_layer(entry)
