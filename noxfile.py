@@ -85,7 +85,7 @@ def examples(session):
 def distribution(session):
     """Trains on eight simulated devices, and in several processes; takes minutes."""
     session.install("-e", ".[orbax]", *group("test"))
-    arguments = session.posargs or ["tests/distribution"]
+    arguments = session.posargs or ["-n", "2", "--dist", "loadgroup", "tests/distribution"]
     session.run("pytest", "-o", "addopts=", "-q", *arguments, env=ENV)
 
 
