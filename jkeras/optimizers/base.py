@@ -57,6 +57,10 @@ class Optimizer(cells.Remembers):
         >>> _ = Plain(0.5).apply_gradients([([2.0, 2.0], weight)])
         >>> weight.value.tolist()
         [0.0, 1.0]
+        >>> adam = keras.optimizers.Adam()
+        >>> adam.build([weight])
+        >>> [variable.name for variable in adam.variables]
+        ['iteration', 'learning_rate', 'variable_momentum', 'variable_velocity']
     """
 
     # The slots of each trained variable, in groups: files hold one group after the other.
@@ -337,6 +341,13 @@ class Optimizer(cells.Remembers):
 
         Returns:
             How many updates were made: `iterations`.
+
+        Example:
+            >>> import jkeras as keras
+            >>> weight = keras.Variable([1.0, 2.0])
+            >>> _ = keras.optimizers.SGD(0.5).apply_gradients([([2.0, 2.0], weight)])
+            >>> weight.numpy().tolist()
+            [0.0, 1.0]
         """
         self.apply(*arguments.unzipped(grads_and_vars))
         return self.iterations
@@ -482,7 +493,16 @@ class Optimizer(cells.Remembers):
 
     @property
     def iterations(self) -> Any:
-        """How many updates were made."""
+        """How many updates were made.
+
+        Example:
+            >>> import jkeras as keras
+            >>> optimizer = keras.optimizers.SGD(0.5)
+            >>> weight = keras.Variable([1.0])
+            >>> _ = optimizer.apply_gradients([([1.0], weight)])
+            >>> int(optimizer.iterations)
+            1
+        """
         return self.updates_before(self._iterations)
 
     @property
@@ -492,6 +512,13 @@ class Optimizer(cells.Remembers):
         Raises:
             TypeError: If a number is set where a schedule is.
             ValueError: If the number is negative or not finite.
+
+        Example:
+            >>> import jkeras as keras
+            >>> optimizer = keras.optimizers.Adam(0.01)
+            >>> optimizer.learning_rate = 0.5
+            >>> float(optimizer.learning_rate)
+            0.5
         """
         if isinstance(self._learning_rate, Variable):
             return self._learning_rate
