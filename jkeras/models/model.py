@@ -582,6 +582,7 @@ class Model(OldModel, Layer):
         return build_config.to_config(self._call_specs, self.compute_dtype)
 
     build_from_config = build_config.build
+    call_specs = build_config.call_specs
 
     def _attributes(self) -> dict[str, Any]:
         own = super()._attributes()
