@@ -446,6 +446,32 @@ def children(module: Any) -> list[Any]:
     return _unique(held(module)[0])
 
 
+def chosen(modules: Sequence[Any], name: str | None = None, index: int | None = None) -> Any:
+    """Returns one of a model's layers, by its name or by its place.
+
+    Raises:
+        ValueError: If none is there, or not one of name and index is given.
+    """
+    if isinstance(name, int):
+        name, index = None, name
+    if (name is None) == (index is None):
+        raise ValueError("Provide either a layer name or layer index at `get_layer`.")
+    if index is not None:
+        if not -len(modules) <= index < len(modules):
+            raise ValueError(
+                f"Was asked to retrieve layer at index {index} but model only has "
+                f"{len(modules)} layers."
+            )
+        return modules[index]
+    for module in modules:
+        if module.name == name:
+            return module
+    names = [module.name for module in modules]
+    raise ValueError(
+        f"No such layer: {name}. Existing layers are: {names}{naming.nearest(name, names)}"
+    )
+
+
 def walk(root: Module, files: Mapping[Any, str] | None = None) -> list[Part]:
     """Returns the parts of a layer, itself included: depth first, in the order of definition.
 

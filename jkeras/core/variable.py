@@ -111,7 +111,7 @@ class Variable:
         self.placed_like: Variable | None = None  # the one beside which it lies
         self._array: jax.Array | None = None
         self._shown = False  # whether somebody else may hold the array
-        self._initializer: Callable | None = None
+        self.initializer: Callable | None = None  # what draws it; None if it started from an array
         self._seed: tuple[int, int] | None = None
         if callable(initializer):
             if shape is None:
@@ -120,7 +120,7 @@ class Variable:
                 )
             self._shape = tuple(map(int, shape))
             self._dtype = policy.standardize_dtype(dtype)
-            self._initializer = initializer
+            self.initializer = initializer
             # A plain function gets no key, so it must not move the draws of what comes after.
             self._seed = keys.draw_seed() if hasattr(initializer, "draw") else None
         else:
@@ -175,19 +175,14 @@ class Variable:
         """Whether the cell holds an array yet."""
         return self._array is not None
 
-    @property
-    def initializer(self) -> Callable | None:
-        """What draws it; None if it started from an array."""
-        return self._initializer
-
     def initial_value(self, key: jax.Array | None = None) -> jax.Array:
         """Returns a new initial value; random initializers without their own seed use `key`."""
-        if self._initializer is None:
+        if self.initializer is None:
             return self.cell()
-        if hasattr(self._initializer, "draw"):
-            value = self._initializer.draw(self._shape, self._dtype, key)
+        if hasattr(self.initializer, "draw"):
+            value = self.initializer.draw(self._shape, self._dtype, key)
         else:
-            value = self._initializer(self._shape, dtype=self._dtype)
+            value = self.initializer(self._shape, dtype=self._dtype)
         if value is None or isinstance(value, str):
             raise TypeError(
                 f"The initializer of {self.path!r} returned {value!r}, and not an array of shape "
@@ -278,15 +273,11 @@ class Variable:
 
     def assign_add(self, value: Any) -> jax.Array:
         """Adds `value` to the variable; returns the sum."""
-        return self.assign(self._uncast() + jnp.asarray(value))
+        return self.assign(_uncast(self) + jnp.asarray(value))
 
     def assign_sub(self, value: Any) -> jax.Array:
         """Subtracts `value` from the variable; returns the difference."""
-        return self.assign(self._uncast() - jnp.asarray(value))
-
-    def _uncast(self) -> jax.Array:
-        here = scope.current()
-        return self.cell() if here is None else here.read(self)
+        return self.assign(_uncast(self) - jnp.asarray(value))
 
     def numpy(self) -> np.ndarray:
         """Returns the value as a NumPy array.
@@ -410,6 +401,12 @@ def write_cells(variables: Iterable[Variable], arrays: Iterable[jax.Array]) -> N
 
 
 _COMPARABLE = (Variable, jax.Array, np.ndarray, np.generic, int, float, complex, list, tuple)
+
+
+def _uncast(variable: Variable) -> jax.Array:
+    """Returns what a variable reads as here, in the dtype in which it is kept."""
+    here = scope.current()
+    return variable.cell() if here is None else here.read(variable)
 
 
 def _plain(value: Any) -> Any:

@@ -8,14 +8,14 @@ import jax
 import jax.export
 
 from jkeras import saving
-from jkeras.base import naming, registry
+from jkeras.base import registry
 from jkeras.base.old_spellings import OldModel
 from jkeras.base.types import ArrayLike, Data, Shape, Structure
 from jkeras.callbacks.callback import History
 from jkeras.core import graph, placement, pure, serialization
 from jkeras.core.input_spec import check_input
 from jkeras.core.layer import Layer
-from jkeras.core.parts import children, find
+from jkeras.core.parts import children, chosen, find
 from jkeras.distribution import set_distribution
 from jkeras.export import export_model
 from jkeras.models import (
@@ -183,7 +183,7 @@ class Model(OldModel, Layer):
         """Returns a layer by name or by index.
 
         Raises:
-            ValueError: If there is none.
+            ValueError: If the model has no such layer.
 
         Example:
             >>> import jkeras as keras
@@ -191,25 +191,7 @@ class Model(OldModel, Layer):
             >>> model.get_layer("head") is model.get_layer(index=0)
             True
         """
-        if isinstance(name, int):
-            name, index = None, name
-        if (name is None) == (index is None):
-            raise ValueError("Provide either a layer name or layer index at `get_layer`.")
-        layers = self.layers
-        if index is not None:
-            if not -len(layers) <= index < len(layers):
-                raise ValueError(
-                    f"Was asked to retrieve layer at index {index} but model only has "
-                    f"{len(layers)} layers."
-                )
-            return layers[index]
-        for layer in layers:
-            if layer.name == name:
-                return layer
-        names = [layer.name for layer in layers]
-        raise ValueError(
-            f"No such layer: {name}. Existing layers are: {names}{naming.nearest(name, names)}"
-        )
+        return chosen(self.layers, name, index)
 
     inputs = _of_graph("inputs", lambda g: graph.symbols(g.inputs), "The symbolic inputs, a list.")
     outputs = _of_graph(
@@ -633,13 +615,7 @@ class Model(OldModel, Layer):
         with registry.CustomObjectScope(custom_objects):
             if not ("input_layers" in config and "output_layers" in config):
                 return super().from_config(config)
-            inputs, outputs, complete = functional_config.rebuild(config)
-            own = {k: v for k, v in config.items() if k not in functional_config.KEYS}
-            given = {"inputs": inputs, "outputs": outputs, "name": config.get("name")}
-            model = cls(**given, **registry.deserialize_values(own))
-            model._complete(complete)
-            model._trainable = bool(config.get("trainable", True))  # its layers know for themselves
-            return model
+            return functional_config.model_of(cls, config)
 
     def _complete(self, complete: Callable[[graph.Graph], graph.Graph]) -> None:
         """Gives the graph what its config has besides inputs and outputs."""
@@ -651,6 +627,7 @@ class Model(OldModel, Layer):
         return build_config.to_config(self._call_specs, self.compute_dtype)
 
     build_from_config = build_config.build
+    call_specs = build_config.call_specs
 
     def _attributes(self) -> dict[str, Any]:
         own = super()._attributes()

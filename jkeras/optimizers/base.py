@@ -230,7 +230,7 @@ class Optimizer(cells.Remembers):
             if not params.keys() <= named.keys():
                 raise ValueError(f"No variables are called {sorted(params.keys() - named.keys())}.")
             known = {path: named[path] for path in params}
-            self.check_known(known.values())
+            arguments.check_known(self._trainable_variables, known.values())
             return self.part_for(known)
 
         def init(params: Any) -> State:
@@ -369,7 +369,7 @@ class Optimizer(cells.Remembers):
             variables = list(trainable_variables)
             if not self.built:
                 self.build(variables)
-            self.check_known(variables)
+            arguments.check_known(self._trainable_variables, variables)
             arguments.check_length("grads", grads, "trainable_variables", variables)
             arguments.warn_of_missing(grads, variables)
             given, trained = dict(zip(variables, grads)), self._trainable_variables
@@ -445,17 +445,6 @@ class Optimizer(cells.Remembers):
             return params, list(values.values())
 
         return step
-
-    def check_known(self, variables: Iterable[Variable]) -> None:
-        """Raises a ValueError if it was not built for one of the variables."""
-        known = set(self._trainable_variables)
-        for variable in variables:
-            if variable not in known:
-                raise ValueError(
-                    f"Unknown variable: {variable!r}. This optimizer can only be called for the "
-                    "variables it was originally built with. When working with a new set of "
-                    "variables, call `optimizer.build(variables)` with all of them first."
-                )
 
     def averages(self) -> dict[Variable, Variable]:
         """Returns the moving averages by their variables: of those it is built on, if `use_ema`."""
