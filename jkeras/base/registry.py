@@ -243,7 +243,14 @@ class Configurable:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """Makes an object from the dict that `get_config` returned."""
+        """Makes an object from the dict that `get_config` returned.
+
+        Example:
+            >>> import jkeras as keras
+            >>> config = keras.losses.Huber(delta=2.0).get_config()
+            >>> keras.losses.Huber.from_config(config).delta
+            2.0
+        """
         return construct(cls, deserialize_values(config))
 
 

@@ -70,6 +70,7 @@ def save_model(
         >>> import tempfile, jkeras as keras
         >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
         >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.save(f"{folder}/model.keras")
         ...     keras.saving.save_model(model, f"{folder}/model.h5")
         ...     keras.saving.load_model(f"{folder}/model.h5").count_params()
         8
