@@ -86,6 +86,8 @@ def save_model(
             whole.seek(0)
             shutil.copyfileobj(whole, filepath)
         return
+    overwrite = boolean("overwrite", overwrite)
+    include_optimizer = boolean("include_optimizer", include_optimizer)
     path = _as_path(filepath)
     if path.name in ("", ".."):
         raise ValueError(
@@ -245,6 +247,7 @@ def save_weights(
     if kwargs:
         raise ValueError(f"Invalid keyword arguments: {kwargs}")
     _require_layer(model, "save_weights")
+    overwrite = boolean("overwrite", overwrite)
     path = _as_path(filepath)
     if not path.suffix and max_shard_size is None:
         warn_deprecated(
@@ -305,6 +308,8 @@ def load_weights(
     """
     by_name, skip = kwargs.pop("by_name", False), kwargs.pop("objects_to_skip", None)
     untrusted = kwargs.pop("untrusted", False)
+    by_name, untrusted = boolean("by_name", by_name), boolean("untrusted", untrusted)
+    skip_mismatch = boolean("skip_mismatch", skip_mismatch)
     if kwargs:
         raise ValueError(f"Invalid keyword arguments: {kwargs}")
     path = _existing(filepath)
