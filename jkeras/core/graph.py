@@ -22,6 +22,7 @@ from jkeras.core import policy, scope, shapes
 from jkeras.core.arithmetic import add_operators
 from jkeras.core.explain import explaining
 
+_MAX_AXES = 64  # of NumPy
 _NUMBERS = (int, float, complex, np.ndarray, np.generic, jax.Array)
 
 
@@ -60,6 +61,10 @@ class SymbolicTensor:
         sample: int | None = None,
     ):
         self.shape = tuple([None if n is None else int(n) for n in shape])
+        if len(self.shape) > _MAX_AXES:
+            raise ValueError(
+                f"A tensor has {len(self.shape)} axes, where arrays have at most {_MAX_AXES}."
+            )
         self.dtype = policy.standardize_dtype(dtype)
         self.name = name or naming.auto_name("keras_tensor")
         self.source = source
