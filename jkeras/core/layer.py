@@ -454,7 +454,8 @@ class Layer(Module, OldLayer, graph.Operation):
         """Gives an attribute that holds traced values what it was before there were calls."""
         if _holds_traced(self.__dict__.get(name)):
             del self.__dict__[name]
-            self.__dict__.update({name: value for value in self._before_calls[name]})
+            for value in self._before_calls[name]:
+                self.__dict__[name] = value
 
     def __getstate__(self) -> dict[str, Any]:
         return {k: v for k, v in self.__dict__.items() if k not in _LEFT_OUT}
