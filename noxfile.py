@@ -65,13 +65,14 @@ def types(session):
 
 @nox.session
 def docs(session):
-    """Builds the documentation, warnings being errors, and runs its examples."""
+    """Builds the documentation, warnings being errors, follows its links, and runs its examples."""
     session.install("-e", ".[plot,pandas,sklearn,image]", *group("docs"))
     # Each example runs once: compiling it is most of its time.
     env = {**ENV, "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
     for builder in ("html", "doctest"):
         options = ["-W", "--keep-going", "-q", "-d", "docs/_build/doctrees", "-b", builder]
         session.run("sphinx-build", *options, "docs", f"docs/_build/{builder}", env=env)
+    session.run("python", "docs/tools/check_links.py", "docs/_build/html")
 
 
 @nox.session
@@ -85,7 +86,7 @@ def examples(session):
 def distribution(session):
     """Trains on eight simulated devices, and in several processes; takes minutes."""
     session.install("-e", ".[orbax]", *group("test"))
-    arguments = session.posargs or ["tests/distribution"]
+    arguments = session.posargs or ["-n", "2", "--dist", "loadgroup", "tests/distribution"]
     session.run("pytest", "-o", "addopts=", "-q", *arguments, env=ENV)
 
 

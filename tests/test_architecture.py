@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import tokenize
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,36 @@ def test_no_circle_of_files():
     }:
         left = {module: found for module, found in left.items() if module not in ends}
     assert not left, f"in a circle, or between two: {sorted(left)}"
+
+
+MOST_LINES, MOST_METHODS = 320, 35  # of code: docstrings, comments and blank lines do not count
+
+
+def code_lines(path, tree):
+    """Returns the numbers of the lines of a file that hold code."""
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    held = [n for n in ast.walk(tree) if isinstance(n, documented) and ast.get_docstring(n)]
+    docs = {i for n in held for i in range(n.body[0].lineno, n.body[0].end_lineno + 1)}
+    layout = {tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
+    with tokenize.open(path) as file:
+        tokens = list(tokenize.generate_tokens(file.readline))
+    shown = [t for t in tokens if t.type not in layout | {tokenize.COMMENT}]
+    return {i for t in shown for i in range(t.start[0], t.end[0] + 1)} - docs
+
+
+def test_no_class_is_too_large_to_be_read():
+    too_large = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        tree = ast.parse(path.read_text())
+        lines = code_lines(path, tree)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                own = sum(node.lineno <= i <= node.end_lineno for i in lines)
+                functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+                methods = sum(isinstance(n, functions) for n in node.body)
+                if own > MOST_LINES or methods > MOST_METHODS:
+                    too_large.append(f"{path.name}: {node.name}, {own} lines, {methods} methods")
+    assert not too_large
 
 
 # All that a module keeps between calls, and why it may. What is not here belongs into an object.

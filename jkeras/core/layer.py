@@ -67,12 +67,22 @@ class Layer(Module, OldLayer, graph.Operation):
         >>> import jkeras as keras, numpy as np
         >>> class Scale(keras.layers.Layer):
         ...     def build(self, input_shape):
-        ...         self.gain = self.add_weight(shape=(input_shape[-1],), initializer="ones")
+        ...         self.gain = self.add_weight((input_shape[-1],), initializer="ones", name="gain")
         ...
         ...     def call(self, inputs):
         ...         return inputs * self.gain
-        >>> Scale()(np.full((1, 2), 3.0)).tolist()
+        >>> layer = Scale(name="scale")
+        >>> layer(np.full((1, 2), 3.0)).tolist()
         [[3.0, 3.0]]
+        >>> layer.name, layer.gain.path
+        ('scale', 'scale/gain')
+
+        What `call` may be given can be said by an `InputSpec`:
+
+        >>> layer.input_spec = keras.InputSpec(ndim=2)
+        >>> layer(np.ones(3))
+        Traceback (most recent call last):
+        ValueError: Input 0 of layer 'scale' is incompatible with the layer: expected ndim=2, ...
     """
 
     _signature = call.SignatureOfCall()
@@ -151,7 +161,15 @@ class Layer(Module, OldLayer, graph.Operation):
 
     # -------------------------------------------------------------- to be written by a subclass
     def build(self, *input_shape: Any) -> None:
-        """Makes the weights; called once, before the first `call`, with the inputs' shapes."""
+        """Makes the weights; called once, before the first `call`, with the inputs' shapes.
+
+        Example:
+            >>> import jkeras as keras
+            >>> layer = keras.layers.Dense(2)
+            >>> layer.build((None, 3))
+            >>> layer.kernel.shape
+            (3, 2)
+        """
         self._built = True
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
@@ -178,20 +196,39 @@ class Layer(Module, OldLayer, graph.Operation):
 
     @property
     def dtype(self) -> str:
-        """The dtype of the weights."""
+        """The dtype of the weights.
+
+        Example:
+            >>> import jkeras as keras
+            >>> keras.layers.Dense(2, dtype="mixed_bfloat16").dtype
+            'float32'
+        """
         return self._dtype_policy.variable_dtype
 
     variable_dtype = dtype
 
     @property
     def compute_dtype(self) -> str:
-        """The dtype of the computation."""
+        """The dtype of the computation.
+
+        Example:
+            >>> import jkeras as keras
+            >>> keras.layers.Dense(2, dtype="mixed_bfloat16").compute_dtype
+            'bfloat16'
+        """
         return self._dtype_policy.compute_dtype
 
     input_dtype = compute_dtype
 
     def get_config(self) -> dict[str, Any]:
-        """Returns a JSON-able dict from which `from_config` makes an equal, unbuilt layer."""
+        """Returns a JSON-able dict from which `from_config` makes an equal, unbuilt layer.
+
+        Example:
+            >>> import jkeras as keras
+            >>> config = keras.layers.Dense(2, activation="relu").get_config()
+            >>> config["units"], config["activation"]
+            (2, 'relu')
+        """
         base: dict[str, Any] = {"name": self._name, "trainable": self.trainable}
         if self.trainable and not registry.accepts(type(self).__init__, "trainable"):
             del base["trainable"]
@@ -222,6 +259,12 @@ class Layer(Module, OldLayer, graph.Operation):
             config: The dict.
             custom_objects: Names of your own classes and functions.
             safe_mode: Accepted for Keras's sake: code in configs is never executed.
+
+        Example:
+            >>> import jkeras as keras
+            >>> config = keras.layers.Dense(2, activation="relu", name="hidden").get_config()
+            >>> keras.layers.Dense.from_config(config)
+            <Dense name=hidden, built=False>
         """
         with registry.CustomObjectScope(custom_objects):
             values = registry.deserialize_values(config)
@@ -258,7 +301,16 @@ class Layer(Module, OldLayer, graph.Operation):
     # -------------------------------------------------------------- building
     @property
     def built(self) -> bool:
-        """Whether the weights have been made; true from the start if there are none to make."""
+        """Whether the weights have been made; true from the start if there are none to make.
+
+        Example:
+            >>> import jkeras as keras
+            >>> layer = keras.layers.Dense(2)
+            >>> before = layer.built
+            >>> layer.build((None, 3))
+            >>> before, layer.built
+            (False, True)
+        """
         if self._built:
             return True
         has_build = type(self).build is not Layer.build
@@ -274,6 +326,17 @@ class Layer(Module, OldLayer, graph.Operation):
 
         Raises:
             ValueError: If it is symbolic, and the layer is not the model that computes it.
+
+        Example:
+            >>> import jkeras as keras
+            >>> class Sparse(keras.layers.Layer):
+            ...     def call(self, inputs):
+            ...         self.add_loss(0.5 * keras.ops.sum(keras.ops.abs(inputs)))
+            ...         return inputs
+            >>> layer = Sparse()
+            >>> _ = layer(keras.ops.array([[1.0, -2.0]]))
+            >>> layer.losses[0].item()
+            1.5
         """
         here = scope.current()
         if here is None and graph.symbols(loss):
@@ -291,7 +354,17 @@ class Layer(Module, OldLayer, graph.Operation):
 
     @property
     def losses(self) -> list[jax.Array]:
-        """Losses added in this (or the last eager) call, and the regularizers' of the weights."""
+        """Losses added in this (or the last eager) call, and the regularizers' of the weights.
+
+        Example:
+            >>> import jkeras as keras
+            >>> layer = keras.layers.Dense(
+            ...     2, kernel_initializer="ones", kernel_regularizer=keras.regularizers.L2(0.5)
+            ... )
+            >>> layer.build((None, 3))
+            >>> [loss.item() for loss in layer.losses]
+            [3.0]
+        """
         here = scope.current()
         added = self._added_losses if here is None else here.added_losses
         if not isinstance(here, scope.Pure):
@@ -329,6 +402,11 @@ class Layer(Module, OldLayer, graph.Operation):
         """Returns the outputs' shapes for inputs of these shapes (None: unknown size).
 
         A layer overrides it only where its `call` cannot be evaluated abstractly.
+
+        Example:
+            >>> import jkeras as keras
+            >>> keras.layers.Conv2D(8, 3).compute_output_shape((None, 28, 28, 1))
+            (None, 26, 26, 8)
         """
 
         def symbol(shape: tuple) -> SymbolicTensor:
@@ -342,7 +420,14 @@ class Layer(Module, OldLayer, graph.Operation):
         return jax.tree.map(lambda x: x.shape if isinstance(x, SymbolicTensor) else x, outputs)
 
     def compute_mask(self, inputs: Structure, previous_mask: ArrayLike = None) -> Any:
-        """Returns the mask of the outputs: the inputs' own unless a layer overrides it."""
+        """Returns the mask of the outputs: the inputs' own unless a layer overrides it.
+
+        Example:
+            >>> import jkeras as keras
+            >>> layer = keras.layers.Embedding(10, 4, mask_zero=True)
+            >>> layer.compute_mask(keras.ops.array([[3, 7, 0]])).tolist()
+            [[True, True, False]]
+        """
         return previous_mask
 
     stateless_call = pure.stateless_call
@@ -361,6 +446,14 @@ class Layer(Module, OldLayer, graph.Operation):
 
         Raises:
             NotImplementedError: In others.
+
+        Example:
+            >>> import jkeras as keras
+            >>> layer = keras.layers.Dense(2)
+            >>> layer.build((None, 3))
+            >>> layer.quantize("int8")
+            >>> layer.quantization_mode
+            'int8'
         """
         raise NotImplementedError(
             f"Layer {type(self).__name__} does not have a `quantize` method implemented."

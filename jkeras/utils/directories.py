@@ -1,7 +1,6 @@
 """Data sets of the files in a folder: images, texts, sounds; a sub-folder is a class."""
 
 import os
-import wave
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -290,6 +289,8 @@ def _fit(samples: np.ndarray, length: int) -> np.ndarray:
 
 def _read_wave(path: str) -> tuple[np.ndarray, int]:
     """Returns samples of shape (samples, channels) between -1 and 1, and their rate."""
+    import wave
+
     try:
         with wave.open(path, "rb") as file:
             width, channels, rate = file.getsampwidth(), file.getnchannels(), file.getframerate()
