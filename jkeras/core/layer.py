@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
@@ -36,6 +37,9 @@ class _SetByConstructor:
 # What copies and pickles make anew: calls, which the graph of a model notes; and what files were
 # written from, known by code and modules, which cannot be pickled.
 _LEFT_OUT = frozenset({"_calls", "_remat", "_written_graph", "_written_programs"})
+
+# Classes, and the attributes of theirs that hold traced values in a call: each is told once.
+_told: weakref.WeakKeyDictionary[type, set[str]] = weakref.WeakKeyDictionary()
 
 
 class Layer(Module, OldLayer, graph.Operation):
@@ -91,6 +95,8 @@ class Layer(Module, OldLayer, graph.Operation):
     _build_shapes: dict[str, Any] | None = None
     _path: str | None = None
     _remat: devices.RematScope | None = None
+    # What attributes that calls set were before there were calls: a list of one value, or of none.
+    _before_calls: Mapping[str, list[Any]] = {}
     _seen_shapes: Any = None  # of the outputs of the last call outside of compiled code
     _dtype_policy: Any = _SetByConstructor()
     _older: Any = _SetByConstructor()  # which Keras 2's arguments were given, for a Sequential
@@ -480,6 +486,7 @@ class Layer(Module, OldLayer, graph.Operation):
             outputs = call.outputs_of(self, here, args, kwargs)
         finally:
             scope.ambient.reset(token)
+            here.end_attributes()
         if here.masks:
             here.keep_masks(outputs)
         return outputs
@@ -502,20 +509,46 @@ class Layer(Module, OldLayer, graph.Operation):
             check_input(self.input_spec, first, self.name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(value, jax.core.Tracer) or (
-            isinstance(value, (list, tuple, dict)) and find(value, _is_traced)
-        ):
+        here = scope.current()
+        if _holds_traced(value):
+            self._check_may_pass(here, name)
+        if isinstance(value, SymbolicTensor) and here is not None and here.records:
+            raise ValueError(f"It sets self.{name}, which would keep a symbolic tensor.")
+        if here is not None:
+            before = self.__dict__.setdefault("_before_calls", {})
+            if name not in before:
+                before[name] = [self.__dict__[name]] if name in self.__dict__ else []
+            here.set_attributes[self, name] = None
+        super().__setattr__(name, value)
+
+    def _check_may_pass(self, here: Any, name: str) -> None:
+        """Refuses a traced value in an attribute that should outlive the call; else warns."""
+        before = self._before_calls.get(name, self.__dict__.get(name))
+        if here is None or find(before, _is_state):
             raise ValueError(
                 f"The layer {self.name!r} sets self.{name} to a traced value, which means nothing "
                 "once the traced call has ended.\nReturn it from call(), keep it in a weight "
                 f"(`self.{name} = self.add_weight(..., trainable=False)` in build(), then "
                 f"`self.{name}.assign(value)`), or hand it to self.add_loss()."
             )
-        if isinstance(value, SymbolicTensor):
-            here = scope.current()
-            if here is not None and here.records:
-                raise ValueError(f"It sets self.{name}, which would keep a symbolic tensor.")
-        super().__setattr__(name, value)
+        told = _told.setdefault(type(self), set())
+        if here.is_abstract or name in told:
+            return
+        told.add(name)
+        warn_deprecated(
+            f"{type(self).__name__}.call() sets self.{name} to a traced value, which means nothing "
+            f"once the traced call has ended: then self.{name} is again what it was before there "
+            "were calls. To use it later, return it from call(), or keep it in a weight by "
+            "assign().",
+            UserWarning,
+        )
+
+    def end_attribute(self, name: str) -> None:
+        """Gives an attribute that holds traced values what it was before there were calls."""
+        if _holds_traced(self.__dict__.get(name)):
+            del self.__dict__[name]
+            for value in self._before_calls[name]:
+                self.__dict__[name] = value
 
     def __getstate__(self) -> dict[str, Any]:
         return {k: v for k, v in self.__dict__.items() if k not in _LEFT_OUT}
@@ -578,8 +611,18 @@ def _recorded(layer: Layer, args: tuple, kwargs: dict[str, Any], specs: Any) -> 
     return outputs
 
 
+def _holds_traced(value: Any) -> bool:
+    return isinstance(value, jax.core.Tracer) or (
+        isinstance(value, (list, tuple, dict)) and bool(find(value, _is_traced))
+    )
+
+
 def _is_traced(x: Any) -> bool:
     return isinstance(x, jax.core.Tracer)
+
+
+def _is_state(x: Any) -> bool:
+    return isinstance(x, (jax.Array, np.ndarray, Variable))
 
 
 def _penalty(variable: Variable) -> Any:

@@ -25,7 +25,7 @@ from jkeras.core.variable import Variable
 # fmt: off
 _RECORDS = frozenset({
     "_arguments", "_calls", "_added_losses", "_untracked", "_part_paths", "_build_shapes",
-    "_seen_shapes", "_written_graph",
+    "_seen_shapes", "_written_graph", "_before_calls",
 })
 # fmt: on
 
