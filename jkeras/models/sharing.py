@@ -317,6 +317,13 @@ def _of_class(kind: type) -> tuple[frozenset[str], list[str], bool]:
         if issubclass(kind, ours):
             records |= noted
     slots: list[str] = []
+    if package in _WALKED:  # what is kept after it was asked for follows from the rest
+        records |= {
+            name
+            for base in kind.__mro__
+            for name, value in vars(base).items()
+            if isinstance(value, functools.cached_property)
+        }
     for base in kind.__mro__:
         names = vars(base).get("__slots__", ())
         slots += (names,) if isinstance(names, str) else names
