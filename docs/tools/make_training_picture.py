@@ -111,6 +111,8 @@ def measured(rounds):
     versions = [f"{name} {version(name.lower())}" for name in ("jax", "Keras")]
     found["where"] = f"{os.cpu_count()} CPU cores, Python {platform.python_version()}, "
     found["where"] += ", ".join(versions)
+    if os.sched_getscheduler(0) != os.SCHED_OTHER:
+        found["where"] += ", real-time priority"
     return found
 
 
