@@ -183,7 +183,7 @@ class Model(OldModel, Layer):
         """Returns a layer by name or by index.
 
         Raises:
-            ValueError: If there is none.
+            ValueError: If the model has no such layer.
 
         Example:
             >>> import jkeras as keras
