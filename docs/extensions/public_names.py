@@ -120,7 +120,7 @@ def _from_private_bases(cls: type, module: ModuleType) -> list[str]:
     Those of a base that is public stand where that is documented.
     """
     others = [c for c in public_names(module).values() if inspect.isclass(c) and c is not cls]
-    if not any(issubclass(other, cls) for other in others):
+    if not any(cls in other.__mro__ for other in others):
         return []
     bases = [base for base in cls.__mro__[1:] if base.__module__.startswith("jkeras.")]
     public = [b for b in bases if b in (getattr(m, b.__name__, None) for m in (module, jkeras))]
