@@ -29,6 +29,7 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.util.inspect import stringify_signature
 from sphinx.util.logging import getLogger
 
+import jkeras
 from jkeras.base.registry import Configurable
 
 logger = getLogger(__name__)
@@ -104,7 +105,33 @@ def _entry(path: str, value: Any, names: list[str], without: list[str]) -> list[
     if others:
         also = ", ".join(f"``{other}``" for other in others)
         lines += [f"   Also called {also}.", ""]
+    if kind == "class" and value.__name__ == name:
+        for member in _from_private_bases(value, importlib.import_module(path)):
+            is_property = isinstance(inspect.getattr_static(value, member), property)
+            directive = "autoproperty" if is_property else "automethod"
+            if member not in without:
+                lines += [f"   .. {directive}:: {path}.{name}.{member}", ""]
     return lines
+
+
+def _from_private_bases(cls: type, module: ModuleType) -> list[str]:
+    """Returns the members that the base of other public classes has from undocumented bases.
+
+    Those of a base that is public stand where that is documented.
+    """
+    others = [c for c in public_names(module).values() if inspect.isclass(c) and c is not cls]
+    if not any(cls in other.__mro__ for other in others):
+        return []
+    bases = [base for base in cls.__mro__[1:] if base.__module__.startswith("jkeras.")]
+    public = [b for b in bases if b in (getattr(m, b.__name__, None) for m in (module, jkeras))]
+    found = {}
+    for base in bases:
+        if base not in public and base.__module__ != "jkeras.base.old_spellings":
+            for name, member in vars(base).items():
+                plain = inspect.isroutine(member) or isinstance(member, property)
+                if plain and not name.startswith("_") and inspect.getdoc(member):
+                    found[name] = not any(hasattr(p, name) for p in public)
+    return [name for name, shown in found.items() if shown and name not in vars(cls)]
 
 
 def _modules(env: BuildEnvironment) -> set[str]:

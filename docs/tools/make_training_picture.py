@@ -111,6 +111,7 @@ def measured(rounds):
     versions = [f"{name} {version(name.lower())}" for name in ("jax", "Keras")]
     found["where"] = f"{os.cpu_count()} CPU cores, Python {platform.python_version()}, "
     found["where"] += ", ".join(versions)
+    found["priority"] = os.sched_getscheduler(0) != os.SCHED_OTHER
     return found
 
 
@@ -154,17 +155,19 @@ def draw(found):
     rounds = next(iter(found["runs"].values()))["rounds"]
     low, high = found["load"]
     load = f"{low}" if low == high else f"{low} to {high}"
+    priority = ", with real-time priority" if found.get("priority") else ""
     caption = (
         "A network 8-30-1, 11,610 rows, 100 epochs, with imports and all compilation. "
         f"Played {longest / PLAYED:.1f} times as fast.",
-        f"Medians of {rounds} runs each, in turn; {found['where']}; load average {load}.",
+        f"Medians of {rounds} runs each, in turn{priority}; load average {load}.",
+        f"{found['where']}.",
     )
     parts += [
         f'<text class="caption" x="4" y="{y + 14 + 15 * i}">{escape(line)}</text>'
         for i, line in enumerate(caption)
     ]
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y + 38}" role="img">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y + 52}" role="img">'
         f"<title>One script with jkeras and with Keras</title><style>"
         f"text{{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',"
         f"monospace;white-space:pre;fill:#cbd5e1}}.prompt{{fill:#f8fafc}}"

@@ -301,7 +301,7 @@ class Layer(Module, OldLayer, graph.Operation):
     # -------------------------------------------------------------- building
     @property
     def built(self) -> bool:
-        """Whether the weights have been made; true from the start if there are none to make.
+        """Whether the weights have been made; true from the start if the layer has no weights.
 
         Example:
             >>> import jkeras as keras

@@ -107,7 +107,7 @@ class Sequential(Model):
         self._push(layer)
 
     def pop(self, rebuild: bool = True) -> Layer | None:
-        """Removes the top layer and returns it; None if there is none.
+        """Removes the top layer and returns it; None if the model has no layers.
 
         Example:
             >>> import jkeras as keras

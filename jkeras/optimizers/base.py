@@ -566,6 +566,14 @@ class Optimizer(cells.Remembers):
         return variable not in self._not_decayed and not found
 
     def get_config(self) -> dict[str, Any]:
+        """Returns a JSON-able dict from which `from_config` makes an equal optimizer.
+
+        Example:
+            >>> import jkeras as keras
+            >>> config = keras.optimizers.SGD(0.5, momentum=0.9).get_config()
+            >>> config["learning_rate"], config["momentum"]
+            (0.5, 0.9)
+        """
         values, rate = registry.constructor_arguments(self), self._learning_rate
         rate = float(rate.value) if isinstance(rate, Variable) else rate
         for name, value in (("name", self.name), ("learning_rate", rate)):
@@ -577,6 +585,18 @@ class Optimizer(cells.Remembers):
     def from_config(
         cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
     ) -> Self:
+        """Makes an optimizer from the dict that `get_config` returned.
+
+        Args:
+            config: The dict.
+            custom_objects: Names of your own classes and functions.
+
+        Example:
+            >>> import jkeras as keras
+            >>> config = keras.optimizers.SGD(0.5, momentum=0.9).get_config()
+            >>> keras.optimizers.SGD.from_config(config).momentum
+            0.9
+        """
         with registry.CustomObjectScope(custom_objects):
             return super().from_config(config)
 
