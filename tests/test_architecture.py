@@ -8,21 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.tools.rings import ALLOWED, ARRAYS, NAMES
+
 PACKAGE = Path(__file__).parent.parent / "jkeras"
 
-ARRAYS = {"initializers", "regularizers", "constraints", "ops.arrays", "ops.cpu_convolution"}
-NAMES = {"core", "activations", "ops", "layers", "losses", "metrics", "optimizers", "training"}
-# A folder of the names ring may import these (besides itself, the arrays ring and `base`).
-ALLOWED = {
-    "core": {"core"},
-    "activations": {"core"},
-    "ops": {"core", "activations"},
-    "layers": {"core", "activations", "ops"},
-    "losses": {"core", "ops"},
-    "metrics": {"core", "ops", "losses"},
-    "optimizers": {"core"},
-    "training": {"core", "losses", "metrics"},
-}
 LAZY = {"h5py", "tensorboardX", "matplotlib", "pandas", "PIL", "rich", "flax", "torch", "keras"}
 LAZY |= {
     "tensorflow",

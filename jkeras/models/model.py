@@ -567,7 +567,6 @@ class Model(OldModel, Layer):
     # -------------------------------------------------------------- metrics and states
     metrics = results.metrics
     metrics_names = results.metrics_names
-    metrics_variables = results.metrics_variables
     reset_metrics = results.reset_metrics
     get_metrics_result = results.get_metrics_result
     get_state_tree = state_tree.get_state_tree

@@ -27,13 +27,6 @@ metrics_names = property(
 )
 
 
-def _get_variables(self: Any) -> list[Any]:
-    return [variable for metric in self.metrics for variable in metric.variables]
-
-
-metrics_variables = property(_get_variables, doc="The variables of all metrics, in their order.")
-
-
 def reset_metrics(self: Any) -> None:
     """Starts all metrics again.
 
