@@ -147,9 +147,10 @@ class SymbolicTensor:
     __int__ = __float__  # type: ignore[assignment]
 
     def __array__(self, *_: Any, **__: Any) -> np.ndarray:
-        raise TypeError(
-            f"{self!r} is symbolic: it has no value before the model runs. Call a layer or a "
-            "function of keras.ops on it instead of a NumPy function."
+        raise ValueError(
+            f"{self!r} is symbolic: it has no value before the model runs. You cannot convert it "
+            "to a NumPy array. Call a layer or a function of keras.ops on it instead of a NumPy "
+            "function."
         )
 
     @property
@@ -295,14 +296,30 @@ class Operation(naming.Named, registry.Configurable):
 
     @property
     def input(self) -> Any:
-        """The symbolic inputs of its first call in a functional model."""
+        """The symbolic inputs of its first call in a functional model.
+
+        Example:
+            >>> import jkeras as keras
+            >>> layer = keras.layers.Dense(2)
+            >>> outputs = layer(keras.Input((3,)))
+            >>> layer.input.shape
+            (None, 3)
+        """
         call = self._first_call("input")
         inputs = call.inputs or call.output_list
         return inputs[0] if len(inputs) == 1 else inputs
 
     @property
     def output(self) -> Any:
-        """The symbolic outputs of its first call in a functional model."""
+        """The symbolic outputs of its first call in a functional model.
+
+        Example:
+            >>> import jkeras as keras
+            >>> layer = keras.layers.Dense(2)
+            >>> outputs = layer(keras.Input((3,)))
+            >>> layer.output is outputs
+            True
+        """
         return self._first_call("output").outputs
 
     def _first_call(self, what: str) -> "Call":
