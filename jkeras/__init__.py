@@ -6,7 +6,9 @@ Example:
     '0.2.0'
 """
 
+import importlib as _importlib
 import sys as _sys
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from jkeras import activations as activations
 from jkeras import applications as applications
@@ -14,7 +16,6 @@ from jkeras import backend as backend
 from jkeras import callbacks as callbacks
 from jkeras import config as config
 from jkeras import constraints as constraints
-from jkeras import datasets as datasets
 from jkeras import distillation as distillation
 from jkeras import distribution as distribution
 from jkeras import dtype_policies as dtype_policies
@@ -27,7 +28,6 @@ from jkeras import mixed_precision as mixed_precision
 from jkeras import models as models
 from jkeras import ops as ops
 from jkeras import optimizers as optimizers
-from jkeras import preprocessing as preprocessing
 from jkeras import quantizers as quantizers
 from jkeras import random as random
 from jkeras import regularizers as regularizers
@@ -35,8 +35,6 @@ from jkeras import saving as saving
 from jkeras import training as training
 from jkeras import tree as tree
 from jkeras import utils as utils
-from jkeras import visualization as visualization
-from jkeras import wrappers as wrappers
 from jkeras.applications import scales as _scales
 from jkeras.base import old_spellings as _old_spellings
 from jkeras.base import registry as _registry
@@ -65,6 +63,12 @@ from jkeras.optimizers import Optimizer as Optimizer
 from jkeras.quantizers import Quantizer as Quantizer
 from jkeras.regularizers import Regularizer as Regularizer
 
+if _TYPE_CHECKING:
+    from jkeras import datasets as datasets
+    from jkeras import preprocessing as preprocessing
+    from jkeras import visualization as visualization
+    from jkeras import wrappers as wrappers
+
 FloatDTypePolicy = DTypePolicy
 # It reads files, which layers do not otherwise.
 layers.TFSMLayer = export.TFSMLayer  # type: ignore[attr-defined]
@@ -88,6 +92,22 @@ _registry.export("keras", "models", vars(models))
 _registry.export("keras.utils", "utils", {"FeatureSpace": utils.FeatureSpace})
 _registry.export("keras.applications", "layers", vars(_scales))
 _registry.export("keras", "policy", vars(dtype_policies))
+
+# Imported when they are first used: most programs use none of them.
+_LAZY = ("datasets", "preprocessing", "visualization", "wrappers")
+
+
+def __getattr__(name: str) -> object:
+    if name in _LAZY:
+        return _importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})
+
+
+__all__ = [_name for _name in __dir__() if not _name.startswith("_")]
 
 _old_spellings.attach(_sys.modules[__name__])
 

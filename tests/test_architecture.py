@@ -3,25 +3,15 @@
 import ast
 import subprocess
 import sys
+import tokenize
 from pathlib import Path
 
 import pytest
 
+from tests.tools.rings import ALLOWED, ARRAYS, NAMES
+
 PACKAGE = Path(__file__).parent.parent / "jkeras"
 
-ARRAYS = {"initializers", "regularizers", "constraints", "ops.arrays", "ops.cpu_convolution"}
-NAMES = {"core", "activations", "ops", "layers", "losses", "metrics", "optimizers", "training"}
-# A folder of the names ring may import these (besides itself, the arrays ring and `base`).
-ALLOWED = {
-    "core": {"core"},
-    "activations": {"core"},
-    "ops": {"core", "activations"},
-    "layers": {"core", "activations", "ops"},
-    "losses": {"core", "ops"},
-    "metrics": {"core", "ops", "losses"},
-    "optimizers": {"core"},
-    "training": {"core", "losses", "metrics"},
-}
 LAZY = {"h5py", "tensorboardX", "matplotlib", "pandas", "PIL", "rich", "flax", "torch", "keras"}
 LAZY |= {
     "tensorflow",
@@ -145,6 +135,36 @@ def test_no_circle_of_files():
     assert not left, f"in a circle, or between two: {sorted(left)}"
 
 
+MOST_LINES, MOST_METHODS = 320, 35  # of code: docstrings, comments and blank lines do not count
+
+
+def code_lines(path, tree):
+    """Returns the numbers of the lines of a file that hold code."""
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    held = [n for n in ast.walk(tree) if isinstance(n, documented) and ast.get_docstring(n)]
+    docs = {i for n in held for i in range(n.body[0].lineno, n.body[0].end_lineno + 1)}
+    layout = {tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
+    with tokenize.open(path) as file:
+        tokens = list(tokenize.generate_tokens(file.readline))
+    shown = [t for t in tokens if t.type not in layout | {tokenize.COMMENT}]
+    return {i for t in shown for i in range(t.start[0], t.end[0] + 1)} - docs
+
+
+def test_no_class_is_too_large_to_be_read():
+    too_large = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        tree = ast.parse(path.read_text())
+        lines = code_lines(path, tree)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                own = sum(node.lineno <= i <= node.end_lineno for i in lines)
+                functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+                methods = sum(isinstance(n, functions) for n in node.body)
+                if own > MOST_LINES or methods > MOST_METHODS:
+                    too_large.append(f"{path.name}: {node.name}, {own} lines, {methods} methods")
+    assert not too_large
+
+
 # All that a module keeps between calls, and why it may. What is not here belongs into an object.
 AMBIENT = {
     "base.compilation_cache._decided": "whether this process keeps compiled programs was decided",
@@ -164,6 +184,7 @@ AMBIENT = {
     "core.host._calls": "draws in a loader's process differ from call to call",
     "core.host._programs": "what is compiled for layers that prepare data",
     "core.host._seeds": "what the draws of layers that prepare data follow from",
+    "core.layer._told": "what was warned about, once for each class of layers",
     "core.operations._table": "the operations by name, filled by imports",
     "core.devices.remat_scope": "RematScope, as in Keras: layers made inside of it note it",
     "core.placement._current": "set_distribution, as in Keras",

@@ -1,7 +1,7 @@
 """Draws the pictures of the pages from the code itself, when they are built.
 
-`rooms.svg`: the folders, in their rings, and which import which. `fit.svg`: one `fit`, followed
-from call to call through the files. `seen_*`: models, as the library draws them. `example_*`: what
+`rooms.svg`: the folders, in their rings, and which import which. `fit.svg`: the calls of one
+`fit` from file to file. `seen_*`: models, as the library draws them. `example_*`: what
 examples draw.
 """
 
@@ -16,25 +16,10 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
+from tests.tools.rings import folders_by_ring
+
 PACKAGE = Path(__file__).parents[2] / "jkeras"
-RINGS = [
-    ["base"],
-    ["initializers", "regularizers", "constraints"],
-    ["core", "ops", "activations", "layers", "losses", "metrics", "optimizers", "training"],
-    [
-        "models",
-        "callbacks",
-        "saving",
-        "export",
-        "utils",
-        "datasets",
-        "preprocessing",
-        "applications",
-        "wrappers",
-        "alias",
-    ],
-]
-TITLES = ["base", "arrays", "names", "cells"]
+RINGS = folders_by_ring(path.name for path in PACKAGE.iterdir() if any(path.glob("*.py")))
 INK, PALE, ACCENT = "#334155", "#e2e8f0", "#2563eb"
 
 
@@ -70,11 +55,11 @@ def draw_rooms(path):
     figure = Figure(figsize=(10, 6.2))
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
     axes.axis("off")
-    axes.set(xlim=(-9.5, 81), ylim=(-0.5, 3.75))
+    axes.set(xlim=(-9.5, 81), ylim=(-0.5, 3.9))
     place = {}
-    for y, ring in enumerate(RINGS):
+    for y, (title, ring) in enumerate(RINGS.items()):
         axes.axhspan(y - 0.38, y + 0.52, color=PALE if y % 2 == 0 else "#f1f5f9", zorder=0)
-        axes.text(-8.5, y + 0.07, TITLES[y], color=INK, size=12, weight="bold", va="center")
+        axes.text(-8.5, y + 0.07, title, color=INK, size=12, weight="bold", va="center")
         step = 80 / len(ring)
         for i, name in enumerate(ring):
             place[name] = (step * (i + 0.5), y)
@@ -105,7 +90,10 @@ def draw_rooms(path):
 
 
 def followed():
-    """Returns the files through which the calls of one `fit` go, in order of entering them."""
+    """Returns the calls of one `fit` from file to file, as a tree: (file, name) -> what it calls.
+
+    Calls inside of a file belong to the one that entered it; what is called again is there once.
+    """
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     import jkeras as keras
 
@@ -113,41 +101,67 @@ def followed():
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(8), keras.layers.Dense(1)])
     model.compile("adam", "mse")
     x, y = np.ones((64, 4), "float32"), np.ones((64, 1), "float32")
-    stays = []
+    calls = {}
+    open_calls = [("", calls)]
 
     def profile(frame, event, _):
-        name = frame.f_code.co_filename
-        if event == "call" and name.startswith(root):
-            name = name.removeprefix(root).removesuffix(".py").replace(os.sep, ".")
-            stays.append(name)
-            for length in range(1, 13):  # what is done for each of several things is drawn once
-                if stays[-length:] == stays[-2 * length : -length]:
-                    del stays[-length:]
+        code = frame.f_code
+        if not code.co_filename.startswith(root):
+            return
+        if event == "call":
+            file = code.co_filename.removeprefix(root).removesuffix(".py").replace(os.sep, "/")
+            entered, below = open_calls[-1]
+            if file != entered:
+                name = code.co_qualname.replace(".<locals>", "").replace(".__init__", "()")
+                below = below.setdefault((file, name), {})
+            open_calls.append((file, below))
+        elif event == "return" and len(open_calls) > 1:
+            open_calls.pop()
 
     sys.setprofile(profile)
     try:
         model.fit(x, y, epochs=2, verbose=0)
     finally:
         sys.setprofile(None)
-    return stays
+    return calls
+
+
+# The rooms of the way of a fit; what they ask of others on the way is not drawn.
+ROOMS = ("models", "training", "callbacks", "optimizers", "layers", "losses")
+RING_COLORS = {"names": "#0f766e", "cells": ACCENT}
+
+
+def shown_calls(calls, depth=0, seen=None):
+    """Returns the lines of the picture, each call once: how deep, the file, the name."""
+    seen, lines = set() if seen is None else seen, []
+    for (file, name), below in calls.items():
+        first = (file, name) not in seen
+        seen.add((file, name))
+        plain = not any(part.startswith(("_", "<")) for part in name.split("."))
+        is_shown = file.split("/")[0] in ROOMS and plain and first
+        rest = shown_calls(below, depth + is_shown, seen)
+        if is_shown and (rest or depth < 2 or name[0].isupper()):
+            lines.append((depth, file, name))
+        lines += rest
+    return lines
 
 
 def draw_fit(path):
-    """Draws the way of a fit: files from the outermost ring inwards, calls to the right."""
-    stays = followed()
-    rank = {name: i for i, ring in enumerate(reversed(RINGS)) for name in ring}
-
-    def key(name):
-        return rank.get(name.split(".")[0], 9), name
-
-    rows = {name: i for i, name in enumerate(sorted(set(stays), key=key))}
-    figure = Figure(figsize=(10, 0.19 * len(rows) + 0.8), layout="constrained")
-    axes = figure.add_subplot()
-    axes.step(range(len(stays)), [rows[name] for name in stays], color=ACCENT, lw=0.7)
-    axes.set_yticks(range(len(rows)), list(rows), size=7)
-    axes.set(ylim=(len(rows), -1), xlim=(0, len(stays)), xlabel="calls into another file, in order")
-    axes.grid(axis="y", color=PALE)
-    axes.spines[["top", "right"]].set_visible(False)
+    """Draws a fit as an outline: each line is a call into another file, below what makes it."""
+    lines = shown_calls(followed())
+    ring_of = {folder: ring for ring, folders in RINGS.items() for folder in folders}
+    figure = Figure(figsize=(9, 0.2 * len(lines) + 0.4))
+    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+    axes.axis("off")
+    axes.set(xlim=(0, 90), ylim=(len(lines) + 0.5, -1.5))
+    last = {}
+    for y, (depth, file, name) in enumerate(lines):
+        color, x = RING_COLORS[ring_of[file.split("/")[0]]], 2 + 4 * depth
+        if depth:
+            axes.plot([x - 3, x - 3, x - 0.8], [last[depth - 1], y, y], color="#cbd5e1", lw=1)
+        last[depth] = y
+        axes.text(x, y, name, size=8, color=INK, va="center", weight="bold" if not depth else None)
+        axes.text(62, y, f"{file}.py", size=8, color=color, va="center", family="monospace")
     figure.savefig(path)
 
 
@@ -214,6 +228,11 @@ def draw_seen(folder):
     keras.utils.clear_session(free_memory=False)
     wide, residuals, wave = seen_models()
     plot = keras.utils.plot_model
+    sizes = ((300, "relu"), (100, "relu"), (10, "softmax"))
+    mlp = keras.Sequential([keras.layers.Flatten(input_shape=(28, 28))])
+    for units, activation in sizes:
+        mlp.add(keras.layers.Dense(units, activation=activation))
+    plot(mlp, folder / "seen_mlp.png", show_shapes=True, dpi=110)
     plot(wide, folder / "seen_wide.png", show_shapes=True, show_layer_names=True, dpi=110)
     plot(residuals, folder / "seen_nested.png", show_shapes=True, expand_nested=True, dpi=110)
     plot(wave, folder / "seen_program.png", rankdir="LR", dpi=110)

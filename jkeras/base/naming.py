@@ -6,6 +6,10 @@ import re
 from collections.abc import Iterable
 from typing import Self
 
+_NOT_IN_WORDS = re.compile(r"\W+")
+_BEFORE_WORD = re.compile(r"(.)([A-Z][a-z]+)")
+_WITHIN = re.compile(r"([a-z])([A-Z])")
+
 _counters: dict[str, int] = {}
 
 
@@ -67,9 +71,9 @@ def to_snake_case(name: str) -> str:
         >>> [to_snake_case(n) for n in ("BatchNormalization", "PReLU", "Conv2D", "RMSprop")]
         ['batch_normalization', 'p_re_lu', 'conv2d', 'rm_sprop']
     """
-    name = re.sub(r"\W+", "", name)
-    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+    if not name.isidentifier():
+        name = _NOT_IN_WORDS.sub("", name)
+    return _WITHIN.sub(r"\1_\2", _BEFORE_WORD.sub(r"\1_\2", name)).lower()
 
 
 def auto_name(prefix: str) -> str:

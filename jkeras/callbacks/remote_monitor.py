@@ -1,9 +1,6 @@
 """Epochs' logs sent to a server."""
 
 import json
-import urllib.error
-import urllib.parse
-import urllib.request
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -37,6 +34,10 @@ class RemoteMonitor(Callback):
         self.headers, self.send_as_json = headers, send_as_json
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        import urllib.error
+        import urllib.parse
+        import urllib.request
+
         if not processes.writes_files():
             return
         values = {k: np.asarray(v).tolist() for k, v in (logs or {}).items()}

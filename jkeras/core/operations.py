@@ -5,6 +5,7 @@ tensors, it becomes a step of their graph; a model's file names it, and it is fo
 table.
 """
 
+import functools
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -35,25 +36,55 @@ _ARRAYS = frozenset([
 # fmt: on
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Entry:
     """What is known of an operation besides what it computes.
+
+    What follows from the signature is read off it when it is first needed: there are 350
+    operations, of which a program calls a few.
 
     Attributes:
         name: Its name in graphs, the class name in snake case: `"top_k"`.
         class_name: What model files call it: `"TopK"`.
         module: The module in which Keras's files say it is.
-        signature: What it takes.
-        called_with: The parameters that files keep with each call; the others are its config.
+        described_by: The function whose signature it has.
+        arrays: The parameters that are made into arrays; None for those that have a name which
+            Keras gives to arrays.
+        kept: The parameters that files keep with each call; None for those made into arrays.
         function: The operation.
     """
 
     name: str
     class_name: str
     module: str
-    signature: inspect.Signature
-    called_with: tuple[str, ...]
+    described_by: Callable[..., Any]
+    arrays: str | None
+    kept: str | None
     function: Callable[..., Any]
+
+    @functools.cached_property
+    def signature(self) -> inspect.Signature:
+        """What it takes."""
+        return inspect.signature(self.described_by)
+
+    @functools.cached_property
+    def converted(self) -> tuple[str, ...]:
+        """The parameters that are made into arrays."""
+        words = _ARRAYS if self.arrays is None else self.arrays.split()
+        parameters = self.signature.parameters.values()
+        return tuple(
+            p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD and p.name in words
+        )
+
+    @functools.cached_property
+    def positional(self) -> tuple[str, ...]:
+        """The parameters that have no default."""
+        return tuple(p.name for p in self.signature.parameters.values() if p.default is p.empty)
+
+    @property
+    def called_with(self) -> tuple[str, ...]:
+        """The parameters that files keep with each call; the others are its config."""
+        return self.converted if self.kept is None else tuple(self.kept.split())
 
 
 def define(
@@ -83,52 +114,47 @@ def define(
         A function of arrays and of symbolic tensors.
     """
     name = function.__name__
-    signature = inspect.signature(like or function)
-    parameters = signature.parameters.values()
-    positional = [p.name for p in parameters if p.default is p.empty]
-    words = _ARRAYS if arrays is None else arrays.split()
-    converted = tuple(
-        p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD and p.name in words
-    )
 
     def run(*args: Any, **kwargs: Any) -> Any:
         try:
-            bound = signature.bind(*args, **kwargs)
+            bound = made.signature.bind(*args, **kwargs)
         except TypeError as error:
             raise TypeError(f"{name}(): {error}.") from None
         given = bound.arguments
         try:
-            for key in converted:
+            for key in made.converted:
                 if key in given:
                     given[key] = as_arrays(given[key]) if key == "xs" else as_array(given[key])
             if like is None:
                 return function(*bound.args, **bound.kwargs)
             bound.apply_defaults()
             values = dict(given)
-            return function(*[values.pop(key) for key in positional], **values)
+            return function(*[values.pop(key) for key in made.positional], **values)
         except Exception as error:
             told = explained(error, f"keras.{module.partition('.')[0]}.{name}()", given)
             if told is error:
                 raise
             raise told from None
 
+    described_by = like or function
     run.__name__ = run.__qualname__ = name
     run.__module__ = function.__module__ if like is None else f"jkeras.{module}"
     run.__doc__ = function.__doc__ if like is None else _describe(function, example)
-    run.__signature__ = signature  # type: ignore[attr-defined]
+    run.__wrapped__ = described_by  # type: ignore[attr-defined]  # where its signature is found
     class_name = class_name or "".join(word.capitalize() for word in name.split("_"))
     graph_name = to_snake_case(class_name)
     lifted = lift(run, graph_name)
-    entry = Entry(
+    made = Entry(
         graph_name,
         class_name,
         f"keras.src.{module}",
-        signature,
-        converted if called_with is None else tuple(called_with.split()),
+        described_by,
+        arrays,
+        called_with,
         lifted,
     )
-    run.entry = lifted.entry = entry  # type: ignore[attr-defined]
-    _table.update(dict.fromkeys((name, graph_name, class_name), entry))
+    run.entry = lifted.entry = made  # type: ignore[attr-defined]
+    _table.update(dict.fromkeys((name, graph_name, class_name), made))
     return lifted
 
 
@@ -261,12 +287,15 @@ def repeat_call(class_name: str, config: Mapping[str, Any], args: Any, kwargs: A
 
 
 def _first_sentence(function: Callable) -> str:
-    return (inspect.getdoc(function) or "").split("\n\n")[0].replace("\n", " ")
+    return " ".join((function.__doc__ or "").strip().partition("\n\n")[0].split())
+
+
+_ALIAS = re.compile(r"Alias of :func:`jax\.numpy\.(\w+)`")
 
 
 def _describe(function: Callable, example: tuple[str, str] | None) -> str:
     first = _first_sentence(function)
-    alias = re.match(r"Alias of :func:`jax\.numpy\.(\w+)`", first)
+    alias = _ALIAS.match(first)
     if alias:
         first = _first_sentence(getattr(jnp, alias[1]))
     text = f"{first}\n\nComputed by JAX's function `{function.__name__}`, which says more."

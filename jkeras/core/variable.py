@@ -50,6 +50,8 @@ class Variable:
     Example:
         >>> import jkeras as keras
         >>> v = keras.Variable([1.0, 2.0], name="gain")
+        >>> v.name, v.path, v.shape, v.dtype
+        ('gain', 'gain', (2,), 'float32')
         >>> v.assign_add([1.0, 1.0]).tolist()
         [2.0, 3.0]
         >>> (v * 2).tolist(), (v == 3.0).tolist()
@@ -109,7 +111,7 @@ class Variable:
         self.placed_like: Variable | None = None  # the one beside which it lies
         self._array: jax.Array | None = None
         self._shown = False  # whether somebody else may hold the array
-        self._initializer: Callable | None = None
+        self.initializer: Callable | None = None  # what draws it; None if it started from an array
         self._seed: tuple[int, int] | None = None
         if callable(initializer):
             if shape is None:
@@ -118,7 +120,7 @@ class Variable:
                 )
             self._shape = tuple(map(int, shape))
             self._dtype = policy.standardize_dtype(dtype)
-            self._initializer = initializer
+            self.initializer = initializer
             # A plain function gets no key, so it must not move the draws of what comes after.
             self._seed = keys.draw_seed() if hasattr(initializer, "draw") else None
         else:
@@ -173,19 +175,14 @@ class Variable:
         """Whether the cell holds an array yet."""
         return self._array is not None
 
-    @property
-    def initializer(self) -> Callable | None:
-        """What draws it; None if it started from an array."""
-        return self._initializer
-
     def initial_value(self, key: jax.Array | None = None) -> jax.Array:
         """Returns a new initial value; random initializers without their own seed use `key`."""
-        if self._initializer is None:
+        if self.initializer is None:
             return self.cell()
-        if hasattr(self._initializer, "draw"):
-            value = self._initializer.draw(self._shape, self._dtype, key)
+        if hasattr(self.initializer, "draw"):
+            value = self.initializer.draw(self._shape, self._dtype, key)
         else:
-            value = self._initializer(self._shape, dtype=self._dtype)
+            value = self.initializer(self._shape, dtype=self._dtype)
         if value is None or isinstance(value, str):
             raise TypeError(
                 f"The initializer of {self.path!r} returned {value!r}, and not an array of shape "
@@ -202,7 +199,13 @@ class Variable:
     # -------------------------------------------------------------- reading and writing
     @property
     def value(self) -> jax.Array:
-        """The array this weight reads as here: the call's in a pure call, else the cell's."""
+        """The array this weight reads as here: the call's in a pure call, else the cell's.
+
+        Example:
+            >>> import jkeras as keras
+            >>> keras.Variable([1.0, 2.0]).value.tolist()
+            [1.0, 2.0]
+        """
         here = scope.current()
         if here is None:
             return self.show()
@@ -223,6 +226,12 @@ class Variable:
 
         Raises:
             ValueError: If the shape differs.
+
+        Example:
+            >>> import jkeras as keras
+            >>> variable = keras.Variable([1.0, 2.0])
+            >>> variable.assign([3.0, 4.0]).tolist()
+            [3.0, 4.0]
         """
         self.take(value)
         here = scope.current()
@@ -264,18 +273,20 @@ class Variable:
 
     def assign_add(self, value: Any) -> jax.Array:
         """Adds `value` to the variable; returns the sum."""
-        return self.assign(self._uncast() + jnp.asarray(value))
+        return self.assign(_uncast(self) + jnp.asarray(value))
 
     def assign_sub(self, value: Any) -> jax.Array:
         """Subtracts `value` from the variable; returns the difference."""
-        return self.assign(self._uncast() - jnp.asarray(value))
-
-    def _uncast(self) -> jax.Array:
-        here = scope.current()
-        return self.cell() if here is None else here.read(self)
+        return self.assign(_uncast(self) - jnp.asarray(value))
 
     def numpy(self) -> np.ndarray:
-        """Returns the value as a NumPy array."""
+        """Returns the value as a NumPy array.
+
+        Example:
+            >>> import jkeras as keras
+            >>> keras.Variable([1.0, 2.0]).numpy()
+            array([1., 2.], dtype=float32)
+        """
         return placement.gathered(self.value)
 
     # -------------------------------------------------------------- description
@@ -314,7 +325,13 @@ class Variable:
 
     @property
     def trainable(self) -> bool:
-        """Whether optimizers may change it."""
+        """Whether optimizers may change it.
+
+        Example:
+            >>> import jkeras as keras
+            >>> keras.Variable([1.0], trainable=False).trainable
+            False
+        """
         return self._trainable
 
     @trainable.setter
@@ -384,6 +401,12 @@ def write_cells(variables: Iterable[Variable], arrays: Iterable[jax.Array]) -> N
 
 
 _COMPARABLE = (Variable, jax.Array, np.ndarray, np.generic, int, float, complex, list, tuple)
+
+
+def _uncast(variable: Variable) -> jax.Array:
+    """Returns what a variable reads as here, in the dtype in which it is kept."""
+    here = scope.current()
+    return variable.cell() if here is None else here.read(variable)
 
 
 def _plain(value: Any) -> Any:

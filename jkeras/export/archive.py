@@ -6,9 +6,7 @@ them), and metadata.json.
 
 import datetime
 import json
-import logging
 import os
-import sys
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -17,7 +15,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from jkeras.base import naming, settings
+from jkeras.base import naming
+from jkeras.callbacks.console import say
 from jkeras.core import parts
 from jkeras.core.scope import Finding, enter
 from jkeras.core.variable import Variable
@@ -210,7 +209,7 @@ class ExportArchive:
 
         Args:
             filepath: Its name.
-            options: TensorFlow's, of which there are none here: None.
+            options: Must be None: TensorFlow's options are not supported.
             verbose: Whether to print what was written.
 
         Raises:
@@ -263,14 +262,6 @@ def text_of(tree: Any) -> str:
     return str(words).replace("'", "")
 
 
-def say(text: str) -> None:
-    """Prints a message; where logging is not interactive, logs it."""
-    if settings.get("interactive_logging"):
-        sys.stdout.write(f"{text}\n")
-    else:
-        logging.getLogger("jkeras").info("%s", text)
-
-
 # ------------------------------------------------------------------ models
 def _require_built(layer: Any) -> None:
     if getattr(layer, "built", True):
@@ -294,12 +285,7 @@ def signature_of(model: Any) -> list[Any]:
             f"The model {model.name!r} takes strings, or runs layers on the host, which no program "
             "of XLA does. Export the model that begins behind these layers, and run them before it."
         )
-    found = getattr(model, "call_graph", lambda: None)()
-    if found is not None:
-        inputs = found.inputs
-        single = isinstance(inputs, (list, tuple)) and len(inputs) == 1
-        return [inputs[0] if single else inputs]
-    specs = getattr(model, "_call_specs", None)
+    specs: dict[str, Any] = getattr(model, "call_specs", dict)()
     if not specs:
         raise ValueError(
             f"It is not known what {model.name!r} is called on: call it on data first, or pass "
@@ -307,7 +293,9 @@ def signature_of(model: Any) -> list[Any]:
         )
     names = model._signature.names
     last = max((names.index(k) for k in specs if k in names), default=-1)
-    return [specs.get(name) for name in names[: last + 1]]
+    found = [specs.get(name) for name in names[: last + 1]]
+    is_graph = model.call_graph() is not None
+    return [x[0] if is_graph and isinstance(x, (list, tuple)) and len(x) == 1 else x for x in found]
 
 
 def export_stablehlo(

@@ -12,6 +12,7 @@ import numpy as np
 
 from jkeras.base import naming, platforms
 from jkeras.base.extras import missing
+from jkeras.callbacks.console import say
 from jkeras.core import parts, scope
 from jkeras.export import archive, programs
 from jkeras.export.onnx_operators import Graph, Unsupported, known
@@ -74,7 +75,7 @@ def export_onnx(
         with atomic.writing(path) as file:
             file.write(data)
     if verbose:
-        archive.say(_report(path, names, args, proto, check))
+        say(_report(path, names, args, proto, check))
 
 
 def _packages(check: bool) -> tuple[Any, Any]:

@@ -12,6 +12,7 @@ import numpy as np
 from jkeras.base import registry
 from jkeras.base.types import ArrayLike, DTypeLike, Seed, Shape, Structure
 from jkeras.core.layer import Layer
+from jkeras.core.shapes import is_shape
 from jkeras.layers.arguments import next_key, seed_generator
 
 
@@ -115,9 +116,6 @@ class _Outside(Layer):
 
 
 def _placeholders(shapes: Shape, dtype: DTypeLike) -> Any:
-    def is_shape(x: Any) -> bool:
-        return isinstance(x, tuple) and all(n is None or isinstance(n, int) for n in x)
-
     def zeros(shape: Shape) -> jax.Array:
         return jnp.zeros([n or 1 for n in shape], dtype)
 

@@ -1,21 +1,14 @@
 """How often predictions are right."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
-from jkeras.base import registry, settings
+from jkeras.base import settings
 from jkeras.base.numbers import as_number, count
 from jkeras.base.types import ArrayLike, DTypeLike
-from jkeras.core import graph
 from jkeras.losses.alignment import align, as_floats, same_shape
 from jkeras.losses.crossentropy import class_numbers
-from jkeras.metrics.means import MeanMetricWrapper, PlainMean
-
-
-def _function(function: Any) -> Any:
-    return registry.register_builtin("metrics.functions", graph.lift(function))
+from jkeras.metrics.means import MeanMetricWrapper, PlainMean, metric_function
 
 
 def _as_values(right: jax.Array) -> jax.Array:
@@ -28,7 +21,7 @@ def accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     return _as_values(y_true == y_pred)
 
 
-@_function
+@metric_function
 def binary_accuracy(y_true: ArrayLike, y_pred: ArrayLike, threshold: float = 0.5) -> jax.Array:
     """1 where `y_true == (y_pred > threshold)`, else 0.
 
@@ -49,7 +42,7 @@ def binary_accuracy(y_true: ArrayLike, y_pred: ArrayLike, threshold: float = 0.5
     return _as_values(y_true == (y_pred > threshold))
 
 
-@_function
+@metric_function
 def categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """1 where the largest prediction is that of the right class, else 0.
 
@@ -69,7 +62,7 @@ def categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     return _as_values(jnp.argmax(y_true, axis=-1) == jnp.argmax(y_pred, axis=-1))
 
 
-@_function
+@metric_function
 def sparse_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """1 where the largest prediction is that of the class number, else 0.
 
@@ -90,7 +83,7 @@ def sparse_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Arr
     return _as_values(labels == jnp.argmax(y_pred, axis=-1))
 
 
-@_function
+@metric_function
 def top_k_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike, k: int = 5) -> jax.Array:
     """1 where the right class is among the `k` largest predictions, else 0.
 
@@ -112,7 +105,7 @@ def top_k_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike, k: int = 5)
     return _in_top_k(jnp.argmax(y_true, axis=-1), y_pred, k)
 
 
-@_function
+@metric_function
 def sparse_top_k_categorical_accuracy(
     y_true: ArrayLike, y_pred: ArrayLike, k: int = 5, from_sorted_ids: bool = False
 ) -> jax.Array:

@@ -9,7 +9,7 @@ import numpy as np
 
 from jkeras.base import registry
 from jkeras.base.types import ArrayLike, DTypeLike
-from jkeras.core import scope
+from jkeras.core import graph, scope
 from jkeras.losses.alignment import align_weights, as_arrays
 from jkeras.losses.loss import (
     Loss,
@@ -56,6 +56,11 @@ def weighted_totals(
 
 def _over_samples(x: jax.Array) -> jax.Array:
     return jnp.sum(jnp.mean(x, axis=range(1, x.ndim))) if x.ndim else x
+
+
+def metric_function(function: Callable) -> Callable:
+    """Lets a function be called on symbolic tensors, and be found by its name."""
+    return registry.register_builtin("metrics.functions", graph.lift(function))
 
 
 class Mean(Metric):

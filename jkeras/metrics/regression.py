@@ -5,13 +5,18 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jkeras.base import registry
 from jkeras.base.types import ArrayLike, Axis, DTypeLike
-from jkeras.core import graph, scope
+from jkeras.core import scope
 from jkeras.losses import regression
 from jkeras.losses.alignment import align, as_axes, as_floats, pair
 from jkeras.losses.loss import divide
-from jkeras.metrics.means import Mean, MeanMetricWrapper, PlainMean, masked_weights
+from jkeras.metrics.means import (
+    Mean,
+    MeanMetricWrapper,
+    PlainMean,
+    masked_weights,
+    metric_function,
+)
 from jkeras.metrics.metric import Metric, State
 
 
@@ -255,10 +260,6 @@ class R2Score(Metric):
 
 
 # ------------------------------------------------------------------ correlation
-def _correlation(function: Any) -> Any:
-    return registry.register_builtin("metrics.functions", graph.lift(function))
-
-
 def _centered(y_true: ArrayLike, y_pred: ArrayLike, axis: Axis) -> tuple[jax.Array, ...]:
     """Returns both without their means along `axis`, and the means."""
     y_true, y_pred = align(as_floats(y_true), as_floats(y_pred))
@@ -266,7 +267,7 @@ def _centered(y_true: ArrayLike, y_pred: ArrayLike, axis: Axis) -> tuple[jax.Arr
     return y_true - means[0], y_pred - means[1], means[0], means[1]
 
 
-@_correlation
+@metric_function
 def pearson_correlation(y_true: ArrayLike, y_pred: ArrayLike, axis: Axis = -1) -> jax.Array:
     """How linearly predictions follow targets: the covariance over both standard deviations.
 
@@ -291,7 +292,7 @@ def pearson_correlation(y_true: ArrayLike, y_pred: ArrayLike, axis: Axis = -1) -
     return jnp.sum(a * b, axis) / sizes
 
 
-@_correlation
+@metric_function
 def concordance_correlation(y_true: ArrayLike, y_pred: ArrayLike, axis: Axis = -1) -> jax.Array:
     """How well predictions equal targets: correlation that means and spreads reduce.
 

@@ -25,7 +25,7 @@ def specs_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def known_specs(model: Any) -> Mapping[str, Any]:
+def call_specs(model: Any) -> Mapping[str, Any]:
     """Returns what a model is called on, by the arguments' names; nothing if that is not known."""
     found = model.call_graph()
     if found is not None:

@@ -13,7 +13,6 @@ from jkeras.core import graph, pure
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.layer import Layer
 from jkeras.core.shapes import is_shape
-from jkeras.models import build_config
 
 _RUNS = 5
 # Where the size of the batch is not known.
@@ -86,7 +85,7 @@ def of_model(model: Any, batch_size: int) -> Cost | None:
     Returns:
         None if nothing tells what it is called on, or it takes strings, or runs layers on the host.
     """
-    specs = build_config.known_specs(model)
+    specs = model.call_specs()
     if not specs or model.on_host:
         return None
     inputs = jax.tree.map(lambda x: _data(x, batch_size), specs)
@@ -232,7 +231,7 @@ def program(self: Any, x: Any = None, stage: str = "stablehlo", training: bool =
             "of XLA does. Look at the model that begins behind these layers."
         )
     if x is None:
-        specs = build_config.known_specs(self)
+        specs = self.call_specs()
         if not specs:
             raise ValueError(
                 f"The model {self.name!r} was not called yet: pass a batch of inputs, or a shape."

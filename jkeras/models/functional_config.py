@@ -177,6 +177,17 @@ def rebuild(config: Mapping[str, Any]) -> tuple[Any, Any, Callable[[Any], Any]]:
     return inputs, outputs, complete
 
 
+def model_of(cls: type, config: Mapping[str, Any]) -> Any:
+    """Returns the model of class `cls` that a config with layers and calls describes."""
+    inputs, outputs, complete = rebuild(config)
+    own = {k: v for k, v in config.items() if k not in KEYS}
+    given = {"inputs": inputs, "outputs": outputs, "name": config.get("name")}
+    model = cls(**given, **registry.deserialize_values(own))
+    model._complete(complete)
+    model._trainable = bool(config.get("trainable", True))  # its layers know for themselves
+    return model
+
+
 class _Reader:
     """Calls layers as soon as what they are called on has been made."""
 

@@ -19,7 +19,7 @@ from jkeras.core.layer import Layer
 from jkeras.layers.activation import Activation
 from jkeras.layers.core import Input
 from jkeras.layers.recorded import AddLoss, GetMask, RecordedConstant, RecordedWeight, SetMask
-from jkeras.models import build_config, functional_config, name_stacks
+from jkeras.models import functional_config, name_stacks
 from jkeras.models.sharing import fingerprint
 from jkeras.saving.graphs import own_steps
 
@@ -282,7 +282,7 @@ def _specs_of(model: Any) -> Mapping[str, Any]:
     Raises:
         NotRecorded: If it was not called yet.
     """
-    specs = build_config.known_specs(model)
+    specs = model.call_specs()
     if not specs:
         raise NotRecorded("It is not built: call it on some data first, or build it for a shape.")
     return specs
@@ -369,7 +369,7 @@ def seen_graph(model: Any) -> graph.Graph | None:
     found = model.call_graph() if hasattr(model, "call_graph") else None
     if found is not None or not isinstance(model, Layer):
         return found
-    return _graph_for(model, getattr(model, "_call_specs", None) or {})
+    return _graph_for(model, getattr(model, "call_specs", dict)())
 
 
 def graph_within(layer: Any, call: graph.Call | None) -> graph.Graph | None:

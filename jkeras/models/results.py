@@ -27,15 +27,20 @@ metrics_names = property(
 )
 
 
-def _get_variables(self: Any) -> list[Any]:
-    return [variable for metric in self.metrics for variable in metric.variables]
-
-
-metrics_variables = property(_get_variables, doc="The variables of all metrics, in their order.")
-
-
 def reset_metrics(self: Any) -> None:
-    """Starts all metrics again."""
+    """Starts all metrics again.
+
+    Example:
+        >>> import numpy as np, jkeras as keras
+        >>> dense = keras.layers.Dense(1, kernel_initializer="ones")
+        >>> model = keras.Sequential([keras.Input((1,)), dense])
+        >>> model.compile("sgd", "mse")
+        >>> _ = model.evaluate(np.array([[1.0]]), np.array([[3.0]]), verbose=0)
+        >>> before = float(model.get_metrics_result()["loss"])
+        >>> model.reset_metrics()
+        >>> before, float(model.get_metrics_result()["loss"])
+        (4.0, 0.0)
+    """
     for metric in self.metrics:
         metric.reset_state()
 

@@ -59,7 +59,7 @@ _RECORDS: tuple[tuple[type, frozenset[str]], ...] = (
     ),
     (
         Layer,
-        frozenset({"_calls", "_build_shapes", "_path", "_seen_shapes"})
+        frozenset({"_calls", "_build_shapes", "_path", "_seen_shapes", "_before_calls"})
         | {"_session", "_fitting", "_compile_arguments", "history", "optimizer", "loss"}
         | {"_by_name", "_call_specs", "jit_compile", "run_eagerly"}
         | {"_written_graph", "_written_programs"}

@@ -3,7 +3,7 @@
 import functools
 import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypedDict
 
 import jax
@@ -183,6 +183,18 @@ def check_length(name: str, values: Sequence[Any], other: str, expected: Sequenc
         raise ValueError(
             f"`{name}` must correspond 1:1 to {other}: got {len(values)}, expected {len(expected)}."
         )
+
+
+def check_known(known: Iterable[Variable], variables: Iterable[Variable]) -> None:
+    """Raises a ValueError if an optimizer built on `known` was not built for one of `variables`."""
+    built_on = set(known)
+    for variable in variables:
+        if variable not in built_on:
+            raise ValueError(
+                f"Unknown variable: {variable!r}. This optimizer can only be called for the "
+                "variables it was originally built with. When working with a new set of "
+                "variables, call `optimizer.build(variables)` with all of them first."
+            )
 
 
 def warn_of_missing(grads: Sequence[Any], variables: Sequence[Variable]) -> None:

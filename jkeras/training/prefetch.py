@@ -2,14 +2,12 @@
 
 import collections
 import itertools
-import multiprocessing
 from collections.abc import Iterator
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
     Executor,
     Future,
-    ProcessPoolExecutor,
     ThreadPoolExecutor,
     wait,
 )
@@ -74,6 +72,9 @@ def _failed(future: Future) -> bool:
 
 def _executor(source: Any, workers: int) -> Executor:
     if getattr(source, "use_multiprocessing", False):
+        import multiprocessing
+        from concurrent.futures import ProcessPoolExecutor
+
         # Not by forking: a fork of a process in which JAX's threads run can hang.
         context = multiprocessing.get_context("spawn")
         return ProcessPoolExecutor(workers, context, initializer=_receive, initargs=(source,))
@@ -81,9 +82,9 @@ def _executor(source: Any, workers: int) -> Executor:
 
 
 def _submit(executor: Executor, source: Any, index: int) -> Future:
-    if isinstance(executor, ProcessPoolExecutor):
-        return executor.submit(_get, index)
-    return executor.submit(source.__getitem__, index)
+    if isinstance(executor, ThreadPoolExecutor):
+        return executor.submit(source.__getitem__, index)
+    return executor.submit(_get, index)
 
 
 def _receive(source: Any) -> None:

@@ -1,7 +1,6 @@
 """Data sets of the files in a folder: images, texts, sounds; a sub-folder is a class."""
 
 import os
-import wave
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -50,7 +49,7 @@ def image_dataset_from_directory(
         labels: `"inferred"`: each sub-folder is a class; a list of numbers, one for each file in
             the order of their paths; or None.
         label_mode: `"int"`: labels are numbers; `"categorical"`: one-hot vectors; `"binary"`: 0.0
-            or 1.0; None: there are none.
+            or 1.0; None gives images without labels.
         class_names: The sub-folders to use, in the order of their numbers; all in alphabetical
             order by default.
         color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
@@ -161,7 +160,7 @@ def text_dataset_from_directory(
         labels: `"inferred"`: each sub-folder is a class; a list of numbers, one for each file in
             the order of their paths; or None.
         label_mode: `"int"`: labels are numbers; `"categorical"`: one-hot vectors; `"binary"`: 0.0
-            or 1.0; None: there are none.
+            or 1.0; None gives images without labels.
         class_names: The sub-folders to use, in the order of their numbers; all in alphabetical
             order by default.
         batch_size: How many texts make a batch; None for single texts.
@@ -230,7 +229,7 @@ def audio_dataset_from_directory(
         labels: `"inferred"`: each sub-folder is a class; a list of numbers, one for each file in
             the order of their paths; or None.
         label_mode: `"int"`: labels are numbers; `"categorical"`: one-hot vectors; `"binary"`: 0.0
-            or 1.0; None: there are none.
+            or 1.0; None gives images without labels.
         class_names: The sub-folders to use, in the order of their numbers; all in alphabetical
             order by default.
         batch_size: How many sounds make a batch; None for single sounds.
@@ -290,6 +289,8 @@ def _fit(samples: np.ndarray, length: int) -> np.ndarray:
 
 def _read_wave(path: str) -> tuple[np.ndarray, int]:
     """Returns samples of shape (samples, channels) between -1 and 1, and their rate."""
+    import wave
+
     try:
         with wave.open(path, "rb") as file:
             width, channels, rate = file.getsampwidth(), file.getnchannels(), file.getframerate()

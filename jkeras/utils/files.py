@@ -3,14 +3,10 @@
 import hashlib
 import os
 import shutil
-import tarfile
-import urllib.error
-import urllib.request
 import uuid
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from http.client import HTTPException
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from urllib.parse import unquote, urlsplit
 
@@ -185,10 +181,13 @@ def download(origin: str, path: Path, check: Callable[[Path], None] | None = Non
     Raises:
         OSError: If the download fails.
     """
+    from http.client import HTTPException
+    from urllib.error import HTTPError
+
     with atomic_path(path) as part:
         try:
             _fetch(origin, part, path.name)
-        except urllib.error.HTTPError as error:
+        except HTTPError as error:
             reason = f"{error.code} -- {error.reason}"
             raise OSError(f"URL fetch failure on {origin}: {reason}") from error
         except (OSError, HTTPException) as error:
@@ -198,6 +197,8 @@ def download(origin: str, path: Path, check: Callable[[Path], None] | None = Non
 
 
 def _fetch(origin: str, path: Path, name: str) -> None:
+    from urllib.request import urlopen
+
     from rich.progress import (
         BarColumn,
         DownloadColumn,
@@ -215,7 +216,7 @@ def _fetch(origin: str, path: Path, name: str) -> None:
         TimeRemainingColumn(),
     )
     with (
-        urllib.request.urlopen(origin, timeout=_STALLED_AFTER) as response,
+        urlopen(origin, timeout=_STALLED_AFTER) as response,
         path.open("xb") as file,
         Progress(*columns) as progress,
     ):
@@ -244,6 +245,8 @@ def unpack_archive(
         formats = ["tar", "zip"] if archive_format == "auto" else [archive_format]
     else:
         formats = list(archive_format)
+    import tarfile
+
     if unknown := set(formats) - {"tar", "zip"}:
         raise ValueError(f"Unknown archive_format {sorted(unknown)}: expected 'tar' or 'zip'.")
     with atomic_path(folder) as part:
@@ -259,6 +262,8 @@ def unpack_archive(
 
 
 def _unpack_tar(archive: Path, folder: Path) -> None:
+    import tarfile
+
     def member_filter(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo | None:
         # Python's data filter allows links that stay inside; that check was broken until 3.11.13
         # (CVE-2025-4517), and data sets have no use for them.

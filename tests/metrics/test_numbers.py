@@ -156,6 +156,21 @@ def test_the_area_under_precision_and_recall_is_near_the_average_precision():
     assert np.isclose(metrics.AUC(curve="PR", num_thresholds=1000)(Y, P), average, atol=0.02)
 
 
+@pytest.mark.parametrize("n", [4, 9, 40])
+def test_true_positives_grow_linearly_between_two_points_of_precision_and_recall(n):
+    """Against an integral by many small steps (Davis and Goadrich, 2006)."""
+    thresholds = np.r_[-1, np.arange(1, 12) / 12, 2]
+    found = P[:n] > thresholds[:, None]
+    tp, fp = (Y[:n] * found).sum(1), ((1 - Y[:n]) * found).sum(1)
+    area = 0.0
+    for a, b, c, d in zip(tp, tp[1:], fp, fp[1:], strict=False):
+        if a > b:
+            t = np.linspace(b, a, 20001)[:-1] + (a - b) / 40000
+            area += np.mean(t / (t + d + (c - d) * (t - b) / (a - b))) * (a - b)
+    metric = metrics.AUC(curve="PR", thresholds=thresholds[1:-1].tolist())
+    assert np.isclose(metric(Y[:n], P[:n]), area / Y[:n].sum(), atol=1e-4)
+
+
 def test_areas_of_labels():
     y, p = Y.reshape(100, 3), P.reshape(100, 3)
     each = [metrics.AUC()(y[:, i], p[:, i]) for i in range(3)]

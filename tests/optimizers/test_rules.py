@@ -207,9 +207,7 @@ CASES = [(case, options) for case in OPTIMIZERS for options in ({}, *case.varian
 
 @pytest.mark.parametrize(("case", "options"), CASES, ids=lambda x: str(x))
 def test_formula(case, options):
-    weights, grads = draw(
-        names=("filters", "bias") if case.name == "Adafactor" else ("tall", "bias")
-    )
+    weights, grads = draw(names=("kernel", "bias", "filters", "tall"))
     optimizer = case.make(optimizers, **options)
     variables = [Variable(w, name=k) for k, w in weights.items()]
     formula = globals()[case.name.lower()]
