@@ -285,7 +285,7 @@ def signature_of(model: Any) -> list[Any]:
             f"The model {model.name!r} takes strings, or runs layers on the host, which no program "
             "of XLA does. Export the model that begins behind these layers, and run them before it."
         )
-    specs = getattr(model, "call_specs", dict)()
+    specs: dict[str, Any] = getattr(model, "call_specs", dict)()
     if not specs:
         raise ValueError(
             f"It is not known what {model.name!r} is called on: call it on data first, or pass "
