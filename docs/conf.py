@@ -38,6 +38,7 @@ html_theme = "furo"
 html_title = f"jkeras {release}"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+html_use_index = False  # one page of all names, which nobody reads; the search finds them
 html_logo = html_favicon = "static/logo.svg"
 html_theme_options = {
     "light_css_variables": {

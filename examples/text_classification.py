@@ -82,7 +82,7 @@ np.add.at(counts, (labels[:n_test], classes), 1)
 figure, axes = plt.subplots(figsize=(5.5, 4.5), layout="constrained")
 axes.imshow(counts / counts.sum(axis=1, keepdims=True), cmap="Blues")
 for (i, j), n in np.ndenumerate(counts):
-    axes.text(j, i, n, ha="center", va="center")
+    axes.text(j, i, n, ha="center", va="center", color="white" if i == j else "black")
 axes.set_xticks(range(len(TOPICS)), TOPICS)
 axes.set_yticks(range(len(TOPICS)), TOPICS)
 axes.set(xlabel="the GRU says", ylabel="topic", title="sentences of the test")

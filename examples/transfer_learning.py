@@ -71,5 +71,5 @@ for i, (name, accuracies) in enumerate(rows.items()):
     axes.bar_label(bars, [f"{a:.0%}" for a in accuracies], fontsize=8)
 axes.set(xlabel="images to learn from", ylabel="test accuracy", ylim=(0.3, 1))
 axes.set_xticks(range(len(counts)), counts)
-axes.legend(loc="lower right")
+axes.legend(loc="upper left")
 figure.savefig("transfer_learning.png", dpi=100)

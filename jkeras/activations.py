@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.base import registry
+from jkeras.base.deprecation import warn_deprecated
 from jkeras.base.types import ArrayLike, Axis, Identifier
 from jkeras.core.operations import define
 
@@ -383,6 +384,13 @@ def softmax(x: ArrayLike, axis: Axis = -1) -> jax.Array:
     """
     x = jnp.asarray(x)
     x = x if jnp.issubdtype(x.dtype, jnp.inexact) else x.astype(jnp.result_type(float))
+    if isinstance(axis, int) and axis in range(-x.ndim, x.ndim) and x.shape[axis] == 1:
+        warn_deprecated(
+            f"You are using a softmax over axis {axis} of a tensor of shape {x.shape}. This axis "
+            "has size 1. The softmax operation will always return the value 1, which is likely not "
+            "what you intended. Did you mean to use a sigmoid instead?",
+            UserWarning,
+        )
     return _softmax(x, tuple(axis) if isinstance(axis, list) else axis)
 
 

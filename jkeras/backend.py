@@ -124,6 +124,179 @@ def _hard_sigmoid(x: ArrayLike) -> Any:
     return ops.clip(0.2 * x + 0.5, 0.0, 1.0)
 
 
+def _channels_first(data_format: str | None) -> bool:
+    return (data_format or image_data_format()) == "channels_first"
+
+
+def _bias_add(x: ArrayLike, bias: ArrayLike, data_format: str | None = None) -> Any:
+    if len(bias.shape) == 1 and _channels_first(data_format):
+        bias = ops.reshape(bias, (-1, *[1] * (len(x.shape) - 2)))
+    return x + bias
+
+
+def _conv2d_transpose(
+    x: ArrayLike,
+    kernel: ArrayLike,
+    output_shape: Any,
+    strides: Any = (1, 1),
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Any = (1, 1),
+) -> Any:
+    outputs = ops.conv_transpose(x, kernel, strides, padding, None, data_format, dilation_rate)
+    asked = zip(output_shape, outputs.shape, strict=True)
+    if any(isinstance(n, int) and m is not None and n != m for n, m in asked):
+        raise ValueError(
+            f"keras.backend.conv2d_transpose gives the shape {tuple(outputs.shape)} here, not "
+            f"{tuple(output_shape)}: use keras.ops.conv_transpose with `output_padding`."
+        )
+    return outputs
+
+
+def _pool(
+    x: ArrayLike,
+    pool_size: Any,
+    strides: Any = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    pool_mode: str = "max",
+) -> Any:
+    pool = {"max": ops.max_pool, "avg": ops.average_pool}[pool_mode]
+    return pool(x, pool_size, strides, padding, data_format)
+
+
+def _pad(x: ArrayLike, padding: Any, data_format: str | None = "channels_last") -> Any:
+    space = tuple((n, n) if isinstance(n, int) else tuple(n) for n in padding)
+    before, after = ((0, 0), (0, 0)), ()
+    if not _channels_first(data_format):
+        before, after = ((0, 0),), ((0, 0),)
+    return ops.pad(x, (*before, *space, *after))
+
+
+def _enlarge(x: ArrayLike, factors: Any, data_format: str | None, mode: str = "nearest") -> Any:
+    first = 2 if _channels_first(data_format) else 1
+    if mode != "nearest":
+        size = [n * factor for n, factor in zip(x.shape[first:], factors, strict=False)]
+        return ops.image.resize(x, tuple(size), mode, data_format=data_format)
+    for axis, factor in enumerate(factors, first):
+        x = ops.repeat(x, factor, axis)
+    return x
+
+
+def _resize_images(
+    x: ArrayLike,
+    height_factor: int,
+    width_factor: int,
+    data_format: str | None,
+    interpolation: str = "nearest",
+) -> Any:
+    return _enlarge(x, (height_factor, width_factor), data_format, interpolation)
+
+
+def _resize_volumes(
+    x: ArrayLike, depth_factor: int, height_factor: int, width_factor: int, data_format: str | None
+) -> Any:
+    return _enlarge(x, (depth_factor, height_factor, width_factor), data_format)
+
+
+def _ctc_batch_cost(
+    y_true: ArrayLike, y_pred: ArrayLike, input_length: ArrayLike, label_length: ArrayLike
+) -> Any:
+    """Returns CTC's loss of probabilities whose last class is the blank one, as a column."""
+    lengths = [ops.reshape(n, (-1,)) for n in (label_length, input_length)]
+    logits = ops.log(y_pred + epsilon())
+    loss = ops.ctc_loss(ops.cast(y_true, "int32"), logits, *lengths, y_pred.shape[-1] - 1)
+    return ops.expand_dims(loss, 1)
+
+
+def _ctc_decode(
+    y_pred: ArrayLike,
+    input_length: ArrayLike,
+    greedy: bool = True,
+    beam_width: int = 100,
+    top_paths: int = 1,
+) -> Any:
+    strategy = "greedy" if greedy else "beam_search"
+    paths, scores = ops.ctc_decode(
+        ops.log(y_pred + epsilon()),
+        input_length,
+        strategy,
+        beam_width,
+        top_paths,
+        mask_index=y_pred.shape[-1] - 1,
+    )
+    return list(paths), scores
+
+
+def _fold(reverse: bool) -> Callable:
+    def fold(fn: Callable, elems: ArrayLike, initializer: Any = None, name: Any = None) -> Any:
+        elems = jnp.flip(elems, 0) if reverse else jnp.asarray(elems)
+        if initializer is None:
+            initializer, elems = elems[0], elems[1:]
+        return jax.lax.scan(lambda so_far, x: (fn(so_far, x), None), initializer, elems)[0]
+
+    return fold
+
+
+def _moving_average_update(x: Any, value: Any, momentum: float) -> Any:
+    return _update(x, x * momentum + ops.cast(value, x.dtype) * (1.0 - momentum))
+
+
+def _random_variable(draw: Callable) -> Callable:
+    def variable(
+        shape: Any, first: Any, second: Any, dtype: Any = None, name: Any = None, seed: Any = None
+    ) -> Any:
+        return Variable(draw(tuple(shape), first, second, dtype, seed), dtype=dtype, name=name)
+
+    return variable
+
+
+def _rnn(
+    step_function: Callable,
+    inputs: Any,
+    initial_states: Any,
+    go_backwards: bool = False,
+    mask: ArrayLike = None,
+    constants: Any = None,
+    unroll: bool = False,
+    input_length: Any = None,
+    time_major: bool = False,
+    zero_output_for_mask: bool = False,
+    return_all_outputs: bool = True,
+) -> tuple[Any, Any, Any]:
+    """Calls `step_function(inputs, states)` for each step: `(last output, outputs, states)`."""
+
+    def turned(x: ArrayLike) -> jax.Array:
+        x = jnp.asarray(x) if time_major else jnp.swapaxes(jnp.asarray(x), 0, 1)
+        return jnp.flip(x, 0) if go_backwards else x
+
+    def call(x: Any, states: Any) -> tuple[Any, list[Any]]:
+        output, new = step_function(x, [*states, *(constants or ())])
+        return output, list(new)
+
+    def step(before: tuple, now: tuple) -> tuple:
+        (x, is_there), (states, last) = now, before
+        output, new = call(x, states)
+        if is_there is not None:
+
+            def chosen(a: jax.Array, b: jax.Array) -> jax.Array:
+                return jnp.where(is_there.reshape(*is_there.shape, *[1] * (a.ndim - 1)), a, b)
+
+            new = jax.tree.map(chosen, new, states)
+            output = chosen(output, jnp.zeros_like(last) if zero_output_for_mask else last)
+        return (new, output), output if return_all_outputs else None
+
+    steps = jax.tree.map(turned, inputs)
+    masks = None if mask is None else turned(mask).astype(bool)
+    first = jax.tree.map(lambda x: x[0], steps)
+    output, states = jax.eval_shape(call, first, list(initial_states))
+    started = jax.tree.map(lambda x, like: jnp.asarray(x, like.dtype), list(initial_states), states)
+    start = (started, jnp.zeros(output.shape, output.dtype))
+    (states, last), outputs = jax.lax.scan(step, start, (steps, masks))
+    outputs = outputs if return_all_outputs else last[None]
+    return last, outputs if time_major else jnp.swapaxes(outputs, 0, 1), states
+
+
 # Names that mean in Keras 2 what keras.ops means by them, with the same arguments.
 # fmt: off
 _SAME = (
@@ -145,6 +318,50 @@ _KERAS_2: dict[str, tuple[str, Callable]] = {
     "batch_flatten": ("keras.ops.reshape", lambda x: ops.reshape(x, (len(x), -1))),
     "batch_get_value": ("variable.numpy()", lambda tensors: [_get_value(x) for x in tensors]),
     "batch_set_value": ("variable.assign(value)", lambda pairs: [_update(*p) for p in pairs]),
+    "batch_normalization": (
+        "keras.ops.batch_normalization",
+        lambda x, mean, var, beta, gamma, axis=-1, epsilon=0.001: ops.batch_normalization(
+            x, mean, var, axis, beta, gamma, epsilon
+        ),
+    ),
+    "bias_add": ("keras.ops.add", _bias_add),
+    "cast_to_floatx": ("keras.ops.cast", lambda x: ops.cast(x, floatx())),
+    **{f"conv{n}d": ("keras.ops.conv", ops.conv) for n in (1, 2, 3)},
+    "conv2d_transpose": ("keras.ops.conv_transpose", _conv2d_transpose),
+    "ctc_batch_cost": ("keras.ops.ctc_loss", _ctc_batch_cost),
+    "ctc_decode": ("keras.ops.ctc_decode", _ctc_decode),
+    "depthwise_conv2d": ("keras.ops.depthwise_conv", ops.depthwise_conv),
+    "dropout": (
+        "keras.random.dropout",
+        lambda x, level, noise_shape=None, seed=None: random.dropout(x, level, noise_shape, seed),
+    ),
+    "foldl": ("keras.ops.scan", _fold(reverse=False)),
+    "foldr": ("keras.ops.scan", _fold(reverse=True)),
+    "moving_average_update": ("variable.assign(value)", _moving_average_update),
+    "pool2d": ("keras.ops.max_pool", _pool),
+    "pool3d": ("keras.ops.max_pool", _pool),
+    "random_bernoulli": (
+        "keras.random.binomial",
+        lambda shape, p=0.0, dtype=None, seed=None: random.binomial(shape, 1, p, dtype, seed),
+    ),
+    "random_normal_variable": ("keras.Variable", _random_variable(random.normal)),
+    "random_uniform_variable": ("keras.Variable", _random_variable(random.uniform)),
+    "repeat": ("keras.ops.repeat", lambda x, n: ops.repeat(ops.expand_dims(x, 1), n, 1)),
+    "resize_images": ("keras.ops.repeat", _resize_images),
+    "resize_volumes": ("keras.ops.repeat", _resize_volumes),
+    "reverse": ("keras.ops.flip", lambda x, axes: ops.flip(x, axes)),
+    "rnn": ("keras.layers.RNN, or keras.ops.scan", _rnn),
+    "separable_conv2d": ("keras.ops.separable_conv", ops.separable_conv),
+    "spatial_2d_padding": (
+        "keras.ops.pad",
+        lambda x, padding=((1, 1), (1, 1)), data_format=None: _pad(x, padding, data_format),
+    ),
+    "spatial_3d_padding": (
+        "keras.ops.pad",
+        lambda x, padding=((1, 1), (1, 1), (1, 1)), data_format=None: _pad(x, padding, data_format),
+    ),
+    "temporal_padding": ("keras.ops.pad", lambda x, padding=(1, 1): _pad(x, [tuple(padding)])),
+    "to_dense": ("the array", lambda tensor: tensor),
     "clip": ("keras.ops.clip", lambda x, min_value, max_value: ops.clip(x, min_value, max_value)),
     "concatenate": (
         "keras.ops.concatenate",
@@ -205,7 +422,8 @@ _GONE = {
     "get_session": "There are no sessions.",
     "set_session": "There are no sessions.",
     "placeholder": "Use keras.Input.",
-    "rnn": "Use keras.layers.RNN, or keras.ops.scan.",
+    "ctc_label_dense_to_sparse": "keras.ops.ctc_loss takes dense labels.",
+    "print_tensor": "Use jax.debug.print.",
 }
 
 

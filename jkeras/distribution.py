@@ -209,7 +209,7 @@ class LayoutMap(MutableMapping):
         self.device_mesh, self._layouts = device_mesh, dict[str, TensorLayout]()
 
     def match(self, path: str) -> str | None:
-        """Returns the key for a path; None if there is none.
+        """Returns the key for a path; None if no key matches.
 
         Raises:
             ValueError: If several keys match it.

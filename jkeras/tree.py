@@ -96,7 +96,7 @@ def map_structure(func: Callable, *structures: Any, none_is_leaf: bool = True) -
         none_is_leaf: Whether the function gets None, too; otherwise it stays.
 
     Raises:
-        ValueError: If the structures differ, or there is none.
+        ValueError: If the structures differ, or no structure is given.
 
     Example:
         >>> import jkeras as keras

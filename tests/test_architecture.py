@@ -184,6 +184,7 @@ AMBIENT = {
     "core.host._calls": "draws in a loader's process differ from call to call",
     "core.host._programs": "what is compiled for layers that prepare data",
     "core.host._seeds": "what the draws of layers that prepare data follow from",
+    "core.layer._told": "what was warned about, once for each class of layers",
     "core.operations._table": "the operations by name, filled by imports",
     "core.devices.remat_scope": "RematScope, as in Keras: layers made inside of it note it",
     "core.placement._current": "set_distribution, as in Keras",

@@ -12,6 +12,7 @@ from jkeras import backend as K
 from jkeras.backend import _GONE, _KERAS_2
 
 X = np.float32([[1, -2, 3], [4, 5, -6]])
+CHANCES = np.float32([[[0.4, 0.1, 0.5], [0.0, 0.7, 0.3]]])  # of two classes, and of none
 
 
 def old(name):
@@ -113,6 +114,20 @@ def test_what_is_gone_says_what_to_do():
         (lambda: old("map_fn")(lambda row: row.sum(), X), X.sum(1)),
         (lambda: old("categorical_crossentropy")([[0.0, 1.0]], [[0.5, 0.5]]), [np.log(2)]),
         (lambda: old("one_hot")([1], 2), [[0, 1]]),
+        (
+            lambda: old("temporal_padding")(X[None], (1, 0)),
+            np.pad(X[None], ((0, 0), (1, 0), (0, 0))),
+        ),
+        (lambda: old("spatial_2d_padding")(X[None, ..., None])[..., 0], np.pad(X, 1)[None]),
+        (lambda: old("resize_images")(X[None, ..., None], 2, 1, None)[0, ..., 0], X.repeat(2, 0)),
+        (lambda: old("reverse")(X, 1), X[:, ::-1]),
+        (lambda: old("repeat")(X, 2), X[:, None].repeat(2, 1)),
+        (lambda: old("foldr")(lambda a, b: a - b, X), X[1] - X[0]),
+        (lambda: old("bias_add")(X[None], X[:, 0], "channels_first"), X[None] + X[:, :1]),
+        (lambda: old("pool2d")(X[None, ..., None], (2, 3), pool_mode="avg").ravel(), [X.mean()]),
+        (lambda: old("conv1d")(X[None], np.ones((2, 3, 1)), padding="causal").ravel(), [2, 5]),
+        (lambda: old("ctc_batch_cost")([[0]], CHANCES, [[2]], [[1]]), [[-np.log(0.4 * 0.3)]]),
+        (lambda: old("ctc_decode")(CHANCES, [2])[0][0], [[1, -1]]),
     ],
 )
 def test_numbers(call, expected):
@@ -138,6 +153,36 @@ def test_shapes():
     assert (old("ndim")(X), old("shape")(X), old("dtype")(X)) == (2, (2, 3), "float32")
 
 
+@pytest.mark.parametrize(
+    ("options", "outputs", "state"),
+    [
+        ({}, [1, 3, 6], 6),
+        ({"go_backwards": True}, [3, 5, 6], 6),
+        ({"mask": [[True, False, True]]}, [1, 1, 4], 4),
+        ({"mask": [[True, False, True]], "zero_output_for_mask": True}, [1, 0, 4], 4),
+        ({"return_all_outputs": False}, [6], 6),
+        ({"constants": [np.ones((1, 1))]}, [2, 5, 9], 9),
+    ],
+)
+def test_rnn(options, outputs, state):
+    def step(x, states):
+        total = states[0] + x + (states[1] if len(states) > 1 else 0)
+        return total, [total]
+
+    steps = np.float32([[[1], [2], [3]]])
+    last, every, states = old("rnn")(step, steps, [np.zeros((1, 1), "float32")], **options)
+    assert every[0, :, 0].tolist() == outputs
+    assert (last.item(), states[0].item()) == (outputs[-1], state)
+
+
+def test_a_shape_that_conv2d_transpose_does_not_give():
+    x, kernel = np.ones((1, 2, 2, 1)), np.ones((3, 3, 1, 1))
+    transpose = old("conv2d_transpose")
+    assert transpose(x, kernel, (1, 4, 4, 1), (2, 2), "same").shape == (1, 4, 4, 1)
+    with pytest.raises(ValueError, match="with `output_padding`"):
+        transpose(x, kernel, (1, 3, 3, 1), (2, 2), "same")
+
+
 def test_random_numbers():
     assert old("random_normal")((2, 3), mean=5.0, stddev=0.0).tolist() == [[5.0] * 3] * 2
     assert old("random_uniform")((2,), minval=1.0, maxval=1.0, seed=3).tolist() == [1.0, 1.0]
@@ -152,3 +197,4 @@ def test_a_loss_written_for_keras_2_is_traced_and_differentiated():
     assert float(jax.jit(jax.grad(rmse, argnums=1))(0.0, 3.0)) == 1.0
     x = keras.Input((3,))
     assert mean(x, axis=-1).shape == (None,)
+    assert old("temporal_padding")(keras.Input((4, 2))).shape == (None, 6, 2)

@@ -53,6 +53,33 @@ def test_has_an_example_with_a_value(name):
     assert prints if name in SHAPES else values, f"keras.{name} has no example that prints a value"
 
 
+MEMBERS = sorted(n.replace("'s members", "") for n, t in TIERS.items() if t in "SA" and "'s m" in n)
+# Other names of `on_train_batch_begin` and `on_train_batch_end`.
+ALIASES = {"Callback.on_batch_begin", "Callback.on_batch_end"}
+CLASSES = {"Callback": keras.callbacks.Callback, "Functional": keras.Model}
+ELSEWHERE = {"Model.stop_training": keras.callbacks.Callback}
+
+
+def examples_of(cls):
+    """Returns the code of the examples on the page of a class: its own, and its members'."""
+    docs = [inspect.getdoc(c) for c in cls.__mro__]
+    docs += [inspect.getdoc(member) for c in cls.__mro__ for member in vars(c).values()]
+    parser = doctest.DocTestParser()
+    return "".join(example.source for doc in docs if doc for example in parser.get_examples(doc))
+
+
+def test_members_are_sorted_into_tiers():
+    assert len(MEMBERS) > 90
+    assert set(MEMBERS) > ALIASES
+
+
+@pytest.mark.parametrize("name", [n for n in MEMBERS if n not in ALIASES])
+def test_member_is_in_an_example(name):
+    owner, member = name.split(".")
+    code = examples_of(ELSEWHERE.get(name) or CLASSES.get(owner) or getattr(keras, owner))
+    assert re.search(rf"(\.|def ){member}\b", code), f"no example uses {member} of a {owner}"
+
+
 def test_what_is_a_value():
     assert shown(">>> x.shape\n(2, 3)\n") == (["(2, 3)"], [])
     assert shown(">>> x.tolist()\n[2, 3]\n") == (["[2, 3]"], ["[2, 3]"])

@@ -74,14 +74,6 @@ def test_words_are_korean(korean):
     assert rows[0] == rows[1]
 
 
-@pytest.mark.parametrize("korean", PAGES)
-def test_links_lead_somewhere(korean):
-    page = FENCE.sub("", read(korean))
-    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page):
-        if "://" not in target:
-            assert (ROOT / korean).parent.joinpath(target).exists(), target
-
-
 def test_reading_of_pages():
     page = "# a\n```python\n# no heading\n```\n## b\n```{warning}\nwords\n```\n"
     assert levels(page) == [1, 2]

@@ -1,4 +1,4 @@
-"""A reader who copies the blocks of a page in their order has all names: pages import them."""
+"""Pages import the names that their blocks use, in their order; and their links lead somewhere."""
 
 import ast
 import builtins
@@ -56,8 +56,32 @@ def test_a_page_imports_what_it_uses(page):
     assert unknown((ROOT / page).read_text("utf-8")) == []
 
 
+FILES = sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").rglob("*.md"))
+WRITTEN = [p.relative_to(ROOT).as_posix() for p in FILES if "_build" not in p.parts]
+
+
+def anchors(page):
+    """Returns the anchors that GitHub and MyST make of the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```$", "", page, flags=re.M | re.S), re.M)
+    return {re.sub(r"[^\w\- ]", "", h.lower()).strip().replace(" ", "-") for h in headings}
+
+
+@pytest.mark.parametrize("page", WRITTEN)
+def test_links_lead_somewhere(page):
+    """Also where no site is built: on GitHub, and in an editor."""
+    path = ROOT / page
+    text = re.sub(r"^```\w.*?^```$|`[^`\n]*`", "", path.read_text("utf-8"), flags=re.M | re.S)
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if "://" not in link:
+            name, _, anchor = link.partition("#")
+            target = path.parent / name if name else path
+            assert target.exists(), link
+            assert not anchor or anchor in anchors(target.read_text("utf-8")), link
+
+
 def test_reading_of_pages():
     page = (
         "```{doctest}\n>>> import numpy as np\n>>> def f(x):\n...     return np.sin(x) + y\n```\n"
     )
     assert unknown(page) == ["y"]
+    assert anchors("# What's new, in `fit`\n```\n# no heading\n```\n") == {"whats-new-in-fit"}

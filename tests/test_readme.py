@@ -25,7 +25,9 @@ def test_code(tmp_path, monkeypatch, capsys):
 
 
 @DOCS
-@pytest.mark.parametrize("page", ["README.md", "README.ko.md", "docs/performance.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "README.ko.md", "docs/index.md", "docs/performance.md"]
+)
 def test_figures_are_measured_ones(page):
     """No ratio in a table that the page of measurements does not have."""
     measured = set(re.findall(r"\b\d+\.\d+\b", read("docs/benchmarks.md")))

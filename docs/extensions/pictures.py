@@ -228,6 +228,11 @@ def draw_seen(folder):
     keras.utils.clear_session(free_memory=False)
     wide, residuals, wave = seen_models()
     plot = keras.utils.plot_model
+    sizes = ((300, "relu"), (100, "relu"), (10, "softmax"))
+    mlp = keras.Sequential([keras.layers.Flatten(input_shape=(28, 28))])
+    for units, activation in sizes:
+        mlp.add(keras.layers.Dense(units, activation=activation))
+    plot(mlp, folder / "seen_mlp.png", show_shapes=True, dpi=110)
     plot(wide, folder / "seen_wide.png", show_shapes=True, show_layer_names=True, dpi=110)
     plot(residuals, folder / "seen_nested.png", show_shapes=True, expand_nested=True, dpi=110)
     plot(wave, folder / "seen_program.png", rankdir="LR", dpi=110)

@@ -8,7 +8,8 @@
 
 gives a table of the public names of `jkeras.layers` that are defined in that file, and then their
 documentation. Without `from` these are all names that are defined in the module or below it, but
-in the files that `but` names, and that the page does not have yet. At the end of a build, each
+in the files that `but` names, and that the page does not have yet. `without` names members of their
+classes that stand on another page. At the end of a build, each
 public name of a module with a page must be documented somewhere.
 """
 
@@ -28,6 +29,7 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.util.inspect import stringify_signature
 from sphinx.util.logging import getLogger
 
+import jkeras
 from jkeras.base.registry import Configurable
 
 logger = getLogger(__name__)
@@ -57,7 +59,7 @@ class Public(SphinxDirective):
     """Documents the public names of a module."""
 
     required_arguments = 1
-    option_spec = {"from": str, "but": str}
+    option_spec = {"from": str, "but": str, "without": str}
 
     def run(self) -> list[nodes.Node]:
         """Returns a table of the names, and the documentation of each."""
@@ -79,7 +81,8 @@ class Public(SphinxDirective):
             return []
         shown.update(named)
         found = sorted(named.values(), key=lambda entry: not inspect.isclass(entry[0]))
-        entries = [_entry(path, value, names) for value, names in found]
+        without = self.options.get("without", "").split()
+        entries = [_entry(path, value, names, without) for value, names in found]
         table = [f"   ~{path}.{names[0]}" for names in map(_sorted, found)]
         lines = ["````{eval-rst}", ".. autosummary::", "   :nosignatures:", "", *table, ""]
         lines += [line for entry in entries for line in entry] + ["````"]
@@ -92,17 +95,43 @@ def _sorted(entry: tuple[Any, list[str]]) -> list[str]:
     return sorted(names, key=lambda name: name != getattr(value, "__name__", None))
 
 
-def _entry(path: str, value: Any, names: list[str]) -> list[str]:
+def _entry(path: str, value: Any, names: list[str], without: list[str]) -> list[str]:
     name, *others = _sorted((value, names))
     kind = "class" if inspect.isclass(value) else "function"
     lines = [f".. auto{kind}:: {path}.{name}"]
     if kind == "class" and value.__name__ == name:
-        lines.append("   :members:")
+        lines += ["   :members:", f"   :exclude-members: {', '.join(without)}"]
     lines.append("")
     if others:
         also = ", ".join(f"``{other}``" for other in others)
         lines += [f"   Also called {also}.", ""]
+    if kind == "class" and value.__name__ == name:
+        for member in _from_private_bases(value, importlib.import_module(path)):
+            is_property = isinstance(inspect.getattr_static(value, member), property)
+            directive = "autoproperty" if is_property else "automethod"
+            if member not in without:
+                lines += [f"   .. {directive}:: {path}.{name}.{member}", ""]
     return lines
+
+
+def _from_private_bases(cls: type, module: ModuleType) -> list[str]:
+    """Returns the members that the base of other public classes has from undocumented bases.
+
+    Those of a base that is public stand where that is documented.
+    """
+    others = [c for c in public_names(module).values() if inspect.isclass(c) and c is not cls]
+    if not any(cls in other.__mro__ for other in others):
+        return []
+    bases = [base for base in cls.__mro__[1:] if base.__module__.startswith("jkeras.")]
+    public = [b for b in bases if b in (getattr(m, b.__name__, None) for m in (module, jkeras))]
+    found = {}
+    for base in bases:
+        if base not in public and base.__module__ != "jkeras.base.old_spellings":
+            for name, member in vars(base).items():
+                plain = inspect.isroutine(member) or isinstance(member, property)
+                if plain and not name.startswith("_") and inspect.getdoc(member):
+                    found[name] = not any(hasattr(p, name) for p in public)
+    return [name for name, shown in found.items() if shown and name not in vars(cls)]
 
 
 def _modules(env: BuildEnvironment) -> set[str]:
@@ -177,6 +206,22 @@ def show_constructor(
     return stringify_signature(inspect.signature(value), show_annotation=False), returns
 
 
+def mend_links_back(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
+) -> None:
+    """Makes a listing's link to documentation under another name lead to the page as a whole.
+
+    Viewcode takes all names of a file to be documented under the module of one of them.
+    """
+    if pagename.startswith("_modules/") and "body" in context:
+        known = {entry.node_id for entry in app.env.get_domain("py").data["objects"].values()}
+        context["body"] = re.sub(
+            r'(class="viewcode-back" href="[^"#]*)#([^"]*)"',
+            lambda m: m[0] if m[2] in known else f'{m[1]}"',
+            context["body"],
+        )
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Is called by Sphinx."""
     app.add_directive("public", Public)
@@ -186,4 +231,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("autodoc-process-docstring", protect, priority=400)  # before Napoleon
     app.connect("autodoc-process-docstring", escape, priority=600)  # after Napoleon
     app.connect("doctree-read", separate_examples)
+    app.connect("html-page-context", mend_links_back)
     return {"version": "1", "parallel_read_safe": False}

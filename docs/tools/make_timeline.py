@@ -17,6 +17,8 @@ from html import escape
 from importlib.metadata import version
 from pathlib import Path
 
+import kept
+
 PICTURE = Path(__file__).parents[1] / "images" / "timeline.svg"
 INK, PALE = "#334155", "#e2e8f0"
 PYTHON, XLA = "#f59e0b", "#2563eb"
@@ -157,6 +159,15 @@ def draw(found):
     )
 
 
+def rounded():
+    """Returns what was measured, to a tenth of a microsecond."""
+    found = measure()
+    for package in ("jkeras", "Keras"):
+        length, spans = found[package]
+        found[package] = [round(length, 1), [[round(a, 1), round(b, 1)] for a, b in spans]]
+    return found
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--profile", help=argparse.SUPPRESS)
@@ -165,15 +176,7 @@ def main():
     if options.profile:
         profile(options.profile)
         return
-    kept = PICTURE.with_suffix(".json")
-    if not options.again:
-        PICTURE.parent.mkdir(exist_ok=True)
-        found = measure()
-        for package in ("jkeras", "Keras"):
-            length, spans = found[package]
-            found[package] = [round(length, 1), [[round(a, 1), round(b, 1)] for a, b in spans]]
-        kept.write_text(json.dumps(found) + "\n", "utf-8")
-    PICTURE.write_text(draw(json.loads(kept.read_text("utf-8"))), "utf-8")
+    kept.picture(PICTURE, rounded, draw, options.again)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ what else ran (the load average before the first run, and the most beside it).
 """
 
 import argparse
-import json
 import os
 import platform
 import pty
@@ -22,6 +21,8 @@ import time
 from html import escape
 from importlib.metadata import version
 from pathlib import Path
+
+import kept
 
 PICTURE = Path(__file__).parents[1] / "images" / "training.svg"
 PACKAGES = {"jkeras": "jkeras as keras", "Keras 3": "keras"}
@@ -40,9 +41,10 @@ model = keras.Sequential([
 model.compile(loss="mse", optimizer="adam")
 model.fit(x, y, epochs=100, validation_split=0.2)
 """
-COLUMNS, ROWS = 78, 22
+COLUMNS = 78
+KEPT, SHOWN = 20, 6  # lines of the end of each run
 PLAYED = 14  # seconds, of which the last four show both ends
-STEP, LEFT, TOP, SIZE = 17, 14, 48, 11.5
+WIDTH, STEP, LEFT, TOP = 640, 17, 14, 46
 
 
 def run(package):
@@ -56,6 +58,7 @@ def run(package):
             os.chdir(folder)
             os.environ.update(TERM="xterm-256color", COLUMNS=str(COLUMNS), KERAS_BACKEND="jax")
             os.environ.update(JAX_PLATFORMS="cpu", NO_COLOR="1")
+            os.environ["JKERAS_COMPILATION_CACHE"] = "off"  # Keras keeps no programs on disk
             os.execv(sys.executable, [sys.executable, "-W", "ignore", "train.py"])
         lines, text = [], ""
         while True:
@@ -93,8 +96,9 @@ def measure(rounds):
     return runs, loads
 
 
-def summary(runs, loads):
+def measured(rounds):
     """Returns what the picture shows."""
+    runs, loads = measure(rounds)
     found = {"load": [round(loads[0], 1), round(max(loads), 1)], "runs": {}}
     for package, several in runs.items():
         middle = sorted(several, key=lambda run: run["wall"])[len(several) // 2]
@@ -102,25 +106,32 @@ def summary(runs, loads):
             "seconds": round(statistics.median(run["wall"] for run in several), 2),
             "cpu": round(statistics.median(run["cpu"] for run in several), 2),
             "rounds": len(several),
-            "lines": [[round(at, 2), line] for at, line in middle["lines"]][-(ROWS - 2) :],
+            "lines": [[round(at, 2), line] for at, line in middle["lines"]][-KEPT:],
         }
     versions = [f"{name} {version(name.lower())}" for name in ("jax", "Keras")]
     found["where"] = f"{os.cpu_count()} CPU cores, Python {platform.python_version()}, "
     found["where"] += ", ".join(versions)
+    found["priority"] = os.sched_getscheduler(0) != os.SCHED_OTHER
     return found
 
 
 def draw(found):
-    """Returns the picture: two terminals, in which lines appear when they came."""
-    width, height = 640, TOP + STEP * ROWS + 64
+    """Returns the picture: two terminals, in which lines appear when they came, and two bars."""
     longest = 1.4 * max(run["seconds"] for run in found["runs"].values())
-    style, panels = [], []
+    style, parts, y = [], [], 0
     for i, (package, run) in enumerate(found["runs"].items()):
-        x, rows = i * (width + 20), []
-        rows.append((0.0, "$ time python train.py", "prompt"))
-        rows += [(at, line, "line") for at, line in run["lines"]]
+        rows = [(0.0, "$ time python train.py", "prompt")]
+        rows += [(at, line, "line") for at, line in run["lines"][-SHOWN:]]
         rows.append((run["seconds"], f"{run['seconds']:.1f} s  ({run['cpu']:.1f} s CPU)", "end"))
-        texts = []
+        height = TOP + STEP * len(rows) + 4
+        dots = "".join(
+            f'<circle cx="{18 + 16 * k}" cy="{y + 15}" r="5" fill="{color}"/>'
+            for k, color in enumerate(("#ff5f57", "#febc2e", "#28c840"))
+        )
+        parts.append(
+            f'<rect y="{y}" width="{WIDTH}" height="{height}" rx="9" fill="#0f172a"/>{dots}'
+            f'<text class="title" x="{WIDTH / 2}" y="{y + 19}">import {PACKAGES[package]}</text>'
+        )
         for j, (at, line, kind) in enumerate(rows):
             name, share = f"r{i}-{j}", 100 * at / longest
             if at:
@@ -129,43 +140,44 @@ def draw(found):
                     f"{share + 0.01:.2f}%,100%{{opacity:1}}}}"
                 )
             play = f' style="animation-name:{name}"' if at else ""
-            y = TOP + STEP * (j + 1) + (12 if kind == "end" else 0)
-            texts.append(f'<text class="{kind}" x="{LEFT}" y="{y}"{play}>{escape(line)}</text>')
-        dots = "".join(
-            f'<circle cx="{18 + 16 * k}" cy="17" r="5" fill="{color}"/>'
-            for k, color in enumerate(("#ff5f57", "#febc2e", "#28c840"))
+            place = f'x="{LEFT}" y="{y + TOP + STEP * j + (4 if kind == "end" else 0)}"'
+            parts.append(f'<text class="{kind}" {place}{play}>{escape(line)}</text>')
+        y += height + 8
+    most = max(run["seconds"] for run in found["runs"].values())
+    for (package, run), color in zip(found["runs"].items(), ("#4338ca", "#94a3b8"), strict=True):
+        length = (WIDTH - 190) * run["seconds"] / most
+        parts.append(
+            f'<text class="bar" x="4" y="{y + 17}">{package}</text>'
+            f'<rect x="88" y="{y + 2}" width="{length:.1f}" height="20" rx="4" fill="{color}"/>'
+            f'<text class="bar" x="{96 + length:.1f}" y="{y + 17}">{run["seconds"]:.1f} s</text>'
         )
-        title = f"import {PACKAGES[package]}"
-        panels.append(
-            f'<g transform="translate({x} 0)"><rect width="{width}" height="{height - 24}" rx="9"'
-            f' fill="#0f172a"/>{dots}<text class="title" x="{width / 2}" y="21">{title}</text>'
-            + "".join(texts)
-            + "</g>"
-        )
+        y += 28
     rounds = next(iter(found["runs"].values()))["rounds"]
     low, high = found["load"]
+    load = f"{low}" if low == high else f"{low} to {high}"
+    priority = ", with real-time priority" if found.get("priority") else ""
     caption = (
-        "A network 8-30-1, 11,610 rows, 100 epochs; imports and compilation included. "
+        "A network 8-30-1, 11,610 rows, 100 epochs, with imports and all compilation. "
         f"Played {longest / PLAYED:.1f} times as fast.",
-        f"Medians of {rounds} runs each, in turn; {found['where']}; load average {low} to {high}.",
+        f"Medians of {rounds} runs each, in turn{priority}; load average {load}.",
+        f"{found['where']}.",
     )
-    total = 2 * width + 20
+    parts += [
+        f'<text class="caption" x="4" y="{y + 14 + 15 * i}">{escape(line)}</text>'
+        for i, line in enumerate(caption)
+    ]
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {total} {height + 18}" role="img">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y + 52}" role="img">'
         f"<title>One script with jkeras and with Keras</title><style>"
-        f"text{{font:{SIZE}px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',"
+        f"text{{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',"
         f"monospace;white-space:pre;fill:#cbd5e1}}.prompt{{fill:#f8fafc}}"
-        f".end{{fill:#4ade80;font-weight:bold;font-size:17px}}"
-        f".title{{fill:#94a3b8;text-anchor:middle}}.caption{{fill:#64748b;font-size:12px}}"
+        f".end{{fill:#4ade80;font-weight:bold;font-size:15px}}"
+        f".bar{{fill:#64748b;font:bold 16px system-ui,sans-serif}}"
+        f".title{{fill:#94a3b8;text-anchor:middle}}"
+        f".caption{{fill:#64748b;font:11px system-ui,sans-serif}}"
         f"@media (prefers-reduced-motion:no-preference){{"
         f".line,.end{{animation:{PLAYED}s 3 both}}"
-        f"{''.join(style)}}}</style>"
-        + "".join(panels)
-        + "".join(
-            f'<text class="caption" x="4" y="{height - 6 + 18 * i}">{escape(line)}</text>'
-            for i, line in enumerate(caption)
-        )
-        + "</svg>\n"
+        f"{''.join(style)}}}</style>{''.join(parts)}</svg>\n"
     )
 
 
@@ -174,13 +186,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--again", action="store_true", help="draw from the kept figures alone")
     options = parser.parse_args()
-    kept = PICTURE.with_suffix(".json")
-    if not options.again:
-        PICTURE.parent.mkdir(exist_ok=True)
-        figures = summary(*measure(options.rounds))
-        kept.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    found = json.loads(kept.read_text("utf-8"))
-    PICTURE.write_text(draw(found), "utf-8")
+    found = kept.picture(PICTURE, lambda: measured(options.rounds), draw, options.again)
     for package, run in found["runs"].items():
         print(f"{package}: {run['seconds']} s, {run['cpu']} s of CPU")
 

@@ -205,7 +205,9 @@ class _Loader(importlib.abc.Loader):
 
     def create_module(self, spec: Any) -> types.ModuleType:
         module = self._make()
-        self._kept = {name: vars(module)[name] for name in _OWN if name in vars(module)}
+        # A module that was made just now has None there, and takes what Python gives it.
+        kept = {name: vars(module).get(name) for name in _OWN}
+        self._kept = {name: value for name, value in kept.items() if value is not None}
         return module
 
     def exec_module(self, module: types.ModuleType) -> None:

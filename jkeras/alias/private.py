@@ -6,6 +6,7 @@ with. Of the helpers those are here that packages were seen to call.
 """
 
 import importlib
+import importlib.util
 import types
 from collections.abc import Callable
 from typing import Any
@@ -149,7 +150,28 @@ def _standardize_tuple(value: Any, n: int, name: str, allow_zero: bool = False) 
     return values
 
 
+class _LazyModule:
+    """A module that is imported when something of it is used, if it is there at all."""
+
+    def __init__(self, name: str, pip_name: str | None = None, import_error_msg: str | None = None):
+        self._name, self._told = name, import_error_msg or f"Please install {pip_name or name}."
+
+    @property
+    def available(self) -> bool:
+        return importlib.util.find_spec(self._name) is not None
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if not self.available:
+            raise ImportError(f"This requires the {self._name} module. {self._told}")
+        return getattr(importlib.import_module(self._name), name)
+
+
 _HELPERS: dict[str, Any] = {
+    # What a package adds to Keras's table is found by its name from then on.
+    "ALL_OBJECTS_DICT": jkeras.saving.get_custom_objects(),
+    "LazyModule": _LazyModule,
     "SUPPORTS_COMPLEX_DTYPES": True,
     "SUPPORTS_RAGGED_TENSORS": False,
     "SUPPORTS_SPARSE_TENSORS": False,

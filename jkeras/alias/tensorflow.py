@@ -812,7 +812,8 @@ def module(fullname: str, note: Callable) -> StandIn | None:
     """Returns `tensorflow` or a module below it, or None if the stand-in has none of that name."""
     table = names()
     dotted = fullname.removeprefix("tensorflow").lstrip(".")
-    if dotted and not any(known.startswith(f"{dotted}.") for known in table):
+    is_there = dotted == "python" or any(known.startswith(f"{dotted}.") for known in table)
+    if dotted and not is_there:  # `tensorflow.python.keras` is Keras
         return None
     if not dotted:
         # Arrays answer `.numpy()`, as TensorFlow's do.

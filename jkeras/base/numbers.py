@@ -57,10 +57,8 @@ def count(name: str, value: Any, least: int = 1) -> int:
     """
     number = as_integer(value)
     if number is None or number < least:
-        raise ValueError(
-            f"Invalid value for argument `{name}`. Expected an integer of at least {least}. "
-            f"Received: {name}={value!r}"
-        )
+        wanted = "a positive integer" if least == 1 else f"an integer of at least {least}"
+        raise ValueError(f"`{name}` must be {wanted}. Received: {name}={value!r}")
     return number
 
 

@@ -243,7 +243,14 @@ class Configurable:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """Makes an object from the dict that `get_config` returned."""
+        """Makes an object from the dict that `get_config` returned.
+
+        Example:
+            >>> import jkeras as keras
+            >>> config = keras.losses.Huber(delta=2.0).get_config()
+            >>> keras.losses.Huber.from_config(config).delta
+            2.0
+        """
         return construct(cls, deserialize_values(config))
 
 
@@ -621,7 +628,10 @@ def _deserialize(config: Any, area: str | None, only_complete: bool = False) -> 
         return shared[number]
     cls = find_class(config, area)
     if not isinstance(inner, Mapping):
-        raise ValueError(f"The config of {name!r} is not a dict of arguments: {inner!r}.")
+        raise ValueError(
+            f"The config of {name!r} is not a dict of arguments. Expected 'config' to be a dict. "
+            f"Received: {inner!r}"
+        )
     inner = dict(inner)
     given = inner.get("name")
     if isinstance(given, str):
@@ -710,7 +720,10 @@ def find_class(config: Mapping[str, Any], area: str | None = None) -> Any:
 def _find_described_function(config: Mapping[str, Any], area: str | None) -> Any:
     name, registered = config.get("config"), config.get("registered_name")
     if not isinstance(name, str):
-        raise ValueError(f"The config of a function is its name, got {name!r}.")
+        raise ValueError(
+            f"The config of a function is its name, got {name!r}. Expected 'config' to be a "
+            "non-null str."
+        )
     function = find_function(name, area)
     if registered not in (None, "", "function", name) and custom_object(name) is not function:
         raise ValueError(

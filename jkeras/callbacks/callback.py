@@ -30,13 +30,54 @@ class Callback:
 
     Example:
         >>> import numpy as np, jkeras as keras
-        >>> class Names(keras.callbacks.Callback):
+        >>> class StopWhenGood(keras.callbacks.Callback):
         ...     def on_epoch_end(self, epoch, logs=None):
-        ...         print(epoch, sorted(logs))
-        >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-        >>> model.compile(loss="mse")
-        >>> history = model.fit(np.ones((4, 1)), np.ones(4), verbose=0, callbacks=[Names()])
-        0 ['loss']
+        ...         if logs["loss"] < 0.5:
+        ...             print("epoch", epoch, "is good enough")
+        ...             self.model.stop_training = True
+        >>> dense = keras.layers.Dense(1, kernel_initializer="ones")
+        >>> model = keras.Sequential([keras.Input((1,)), dense])
+        >>> model.compile(keras.optimizers.SGD(0.1), "mse")
+        >>> x, y = np.ones((4, 1)), np.full((4, 1), 3.0)
+        >>> history = model.fit(x, y, epochs=9, verbose=0, callbacks=[StopWhenGood()])
+        epoch 3 is good enough
+
+        The hooks in the order of a training, those of batches left out:
+
+        >>> class Order(keras.callbacks.Callback):
+        ...     def set_model(self, model):
+        ...         super().set_model(model)
+        ...         print("set_model", model.name)
+        ...
+        ...     def set_params(self, params):
+        ...         print("set_params", params)
+        ...
+        ...     def on_train_begin(self, logs=None):
+        ...         print("on_train_begin")
+        ...
+        ...     def on_epoch_begin(self, epoch, logs=None):
+        ...         print("on_epoch_begin", epoch)
+        ...
+        ...     def on_test_begin(self, logs=None):
+        ...         print("on_test_begin")
+        ...
+        ...     def on_test_end(self, logs=None):
+        ...         print("on_test_end", sorted(logs))
+        ...
+        ...     def on_epoch_end(self, epoch, logs=None):
+        ...         print("on_epoch_end", epoch, sorted(logs))
+        ...
+        ...     def on_train_end(self, logs=None):
+        ...         print("on_train_end", sorted(logs))
+        >>> history = model.fit(x, y, validation_data=(x, y), verbose=0, callbacks=[Order()])
+        set_model sequential
+        set_params {'verbose': 0, 'epochs': 1, 'steps': 1}
+        on_train_begin
+        on_epoch_begin 0
+        on_test_begin
+        on_test_end ['loss']
+        on_epoch_end 0 ['loss', 'val_loss']
+        on_train_end ['loss', 'val_loss']
     """
 
     params: dict[str, Any] | None = None
@@ -135,11 +176,35 @@ class Callback:
         """Called after an epoch and its validation, with the logs of both."""
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Called before a training step."""
+        """Called before a training step.
+
+        Example:
+            >>> import jkeras as keras
+            >>> class Batches(keras.callbacks.Callback):
+            ...     def on_train_batch_begin(self, batch, logs=None):
+            ...         print("batch", batch)
+            >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+            >>> model.compile("sgd", "mse")
+            >>> data = [[1.0], [2.0]]
+            >>> _ = model.fit(data, data, batch_size=1, verbose=0, callbacks=[Batches()])
+            batch 0
+            batch 1
+        """
         self.on_batch_begin(batch, logs=logs)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Called after a training step, with the means over the epoch so far."""
+        """Called after a training step, with the means over the epoch so far.
+
+        Example:
+            >>> import jkeras as keras
+            >>> class Batches(keras.callbacks.Callback):
+            ...     def on_train_batch_end(self, batch, logs=None):
+            ...         print("batch", batch, sorted(logs))
+            >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+            >>> model.compile("sgd", "mse")
+            >>> _ = model.fit([[1.0]], [[2.0]], verbose=0, callbacks=[Batches()])
+            batch 0 ['loss']
+        """
         self.on_batch_end(batch, logs=logs)
 
     def on_test_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:

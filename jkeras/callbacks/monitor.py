@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from jkeras import ops
 from jkeras.callbacks.callback import Callback
 
 # Names of metric classes, of which a metric's class is one or a subclass.
@@ -38,7 +39,7 @@ class MonitorCallback(Callback):
             mode = "auto"
         self.monitor, self.mode, self.min_delta = monitor, mode, abs(min_delta)
         self.best: Any = None
-        self.monitor_op: Any = None  # np.less or np.greater, once that is known
+        self.monitor_op: Any = None  # ops.less or ops.greater, once that is known
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Finds out which way is better, so that an unknown name is an error before training."""
@@ -53,14 +54,16 @@ class MonitorCallback(Callback):
                 "value, or pass `mode='min'` in order to use the lowest value. The model's metrics "
                 f"are: {[metric.name for metric in self.model.metrics]}."
             )
-        self.monitor_op = np.less if direction == "min" else np.greater
+        self.monitor_op = ops.less if direction == "min" else ops.greater
 
     def is_improvement(self, value: Any, reference: Any) -> bool:
         """Says whether `value` is better than `reference`; anything is better than None."""
         if reference is None:
             return True
-        delta = self.min_delta if self.monitor_op is np.less else -self.min_delta
-        return bool(self.monitor_op(value + delta, reference))
+        # Compared by NumPy, at once and in 64 bits; a function of one's own is called as it is.
+        compare = {ops.less: np.less, ops.greater: np.greater}.get(self.monitor_op, self.monitor_op)
+        delta = self.min_delta if compare is np.less else -self.min_delta
+        return bool(compare(value + delta, reference))
 
 
 def direction_of(model: Any, name: str) -> str | None:

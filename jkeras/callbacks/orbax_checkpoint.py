@@ -1,12 +1,15 @@
 """OrbaxCheckpoint: checkpoints by Orbax, several of them, written in the background."""
 
+import json
 import os
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import jax
 
+from jkeras.base import registry
 from jkeras.base.extras import missing
 from jkeras.callbacks.console import say
 from jkeras.callbacks.every_batches import EveryBatches, check_frequency
@@ -15,14 +18,17 @@ from jkeras.core import placement
 
 # What optimizers are called in checkpoints: their own names count up in a process.
 _OPTIMIZER = "optimizer"
+_WEIGHTS = ("trainable_variables", "non_trainable_variables")
 
 
 class OrbaxCheckpoint(MonitorCallback):
     """Saves the model's state with Orbax after epochs or after every n-th batch.
 
-    A checkpoint holds what `model.get_state_tree()` returns; `restore` brings it back. Under a
-    distribution each process writes its parts of the arrays, and reads those that it needs: on
-    another mesh, or another number of devices, too.
+    A checkpoint holds what `model.get_state_tree()` returns, and the model's config. `restore`
+    brings the state back; `keras.saving.load_model(directory)` makes the model anew from the last
+    checkpoint, and `model.load_weights(directory)` reads its weights. Under a distribution each
+    process writes its parts of the arrays, and reads those that it needs: on another mesh, or
+    another number of devices, too.
 
     Args:
         directory: The folder of the checkpoints; each is in a folder named by its number.
@@ -34,7 +40,8 @@ class OrbaxCheckpoint(MonitorCallback):
         initial_value_threshold: With `save_best_only`, a value to be better than.
         max_to_keep: How many checkpoints to keep; None for all.
         save_on_background: Whether training goes on while a checkpoint is written.
-        save_weights_only: Whether to leave out the states of the optimizer and of metrics.
+        save_weights_only: Whether to leave out the states of the optimizer and of metrics, and
+            the config.
 
     Raises:
         ImportError: If Orbax is not installed.
@@ -87,9 +94,12 @@ class OrbaxCheckpoint(MonitorCallback):
             max_to_keep=max_to_keep, enable_async_checkpointing=save_on_background, create=True
         )
         # With its handler, a new manager can read what another process has written.
-        handler = orbax.StandardCheckpointHandler()
+        handlers = {
+            "pytree": orbax.StandardCheckpointHandler(),
+            "model_config": orbax.PyTreeCheckpointHandler(),
+        }
         self._manager = orbax.CheckpointManager(
-            self.directory, options=options, item_handlers=handler
+            self.directory, options=options, item_handlers=handlers
         )
 
     @property
@@ -139,13 +149,16 @@ class OrbaxCheckpoint(MonitorCallback):
         tree = self.model.get_state_tree("numpy_array" if whole else "backend_tensor")
         tree = placement.on_mesh(tree)
         if self.save_weights_only:
-            tree = {k: v for k, v in tree.items() if k.endswith("trainable_variables")}
+            tree = {k: v for k, v in tree.items() if k in _WEIGHTS}
         tree = {k: v for k, v in tree.items() if v}
-        _rename(tree, self.model.optimizer.name, _OPTIMIZER)
+        _rename(tree, _OPTIMIZER)
+        items = {"pytree": orbax.args.StandardSave(tree)}
+        if not self.save_weights_only and (config := _config(self.model)):
+            items["model_config"] = orbax.args.PyTreeSave({"config": config})
         if self._begins:  # also after an interrupted training: it goes on from its last backup
             self._make_room(step)
         self._begins = False
-        self._manager.save(step, args=orbax.args.StandardSave(tree), force=True)
+        self._manager.save(step, args=orbax.args.Composite(**items), force=True)
         if self.verbose:
             say(f"\nSaved checkpoint {step} to {self.directory}")
 
@@ -162,12 +175,15 @@ class OrbaxCheckpoint(MonitorCallback):
         for number in old:
             self._manager.delete(number)
 
-    def restore(self, model: Any = None, step: int | None = None) -> None:
+    def restore(
+        self, model: Any = None, step: int | None = None, weights_only: bool = False
+    ) -> None:
         """Sets a model's variables to those of a checkpoint.
 
         Args:
             model: The model, of the same architecture; the one that was trained by default.
             step: The checkpoint's number; the last one by default.
+            weights_only: Whether to leave the optimizer's state as it is.
 
         Raises:
             FileNotFoundError: If there is no such checkpoint.
@@ -179,13 +195,18 @@ class OrbaxCheckpoint(MonitorCallback):
         if step is None or step not in self.steps:
             raise FileNotFoundError(f"There is no checkpoint {step} in {self.directory}.")
         model = self.model if model is None else model
-        if not model.optimizer.built:  # as in a new process
-            model.optimizer.build(model.trainable_variables)
+        optimizer = getattr(model, "optimizer", None)
+        if optimizer is not None and not optimizer.built:  # as in a new process
+            optimizer.build(model.trainable_variables)
         here = placement.on_mesh(model.get_state_tree())
-        _rename(here, model.optimizer.name, _OPTIMIZER)
-        specs = _specs(self._manager.item_metadata(step).tree, here)
-        tree = self._manager.restore(step, args=orbax.args.StandardRestore(specs))
-        _rename(tree, _OPTIMIZER, model.optimizer.name)
+        _rename(here, _OPTIMIZER)
+        specs = _specs(self._manager.item_metadata(step)["pytree"].tree, here)
+        wanted = orbax.args.Composite(pytree=orbax.args.StandardRestore(specs))
+        tree = dict(self._manager.restore(step, args=wanted)["pytree"])
+        if weights_only or optimizer is None:
+            tree = {k: v for k, v in tree.items() if k in _WEIGHTS}
+        else:
+            _rename(tree, optimizer.name)
         model.set_state_tree(tree)
 
     def wait_until_finished(self) -> None:
@@ -210,8 +231,67 @@ def _specs(saved: Any, here: Any) -> Any:
     return jax.ShapeDtypeStruct(tuple(saved.shape), saved.dtype, sharding=sharding)
 
 
-def _rename(tree: dict[str, Any], before: str, after: str) -> None:
-    """Renames the optimizer in a tree of a model's state."""
+def _rename(tree: dict[str, Any], name: str) -> None:
+    """Gives the optimizer in a tree of a model's state this name, if there is one alone."""
     own = tree.get("optimizer_variables", {})
-    if before in own:
-        tree["optimizer_variables"] = {after if k == before else k: v for k, v in own.items()}
+    if len(own) == 1:
+        tree["optimizer_variables"] = {name: next(iter(own.values()))}
+
+
+def _config(model: Any) -> str | None:
+    """Returns the model's config as JSON; None with a warning if it has none."""
+    try:
+        return json.dumps(registry.serialize_keras_object(model))
+    except (TypeError, ValueError, NotImplementedError) as error:
+        warnings.warn(
+            f"The checkpoints hold no config of the model, so that load_model() cannot make it "
+            f"anew: {error}",
+            stacklevel=2,
+        )
+        return None
+
+
+# ------------------------------------------------------------------ folders as files
+def is_checkpoint(path: Path) -> bool:
+    """Says whether a folder is a checkpoint, or one of checkpoints."""
+    return path.is_dir() and (_is_step(path) or any(map(_is_step, path.iterdir())))
+
+
+def _is_step(path: Path) -> bool:
+    return path.name.isdigit() and (path / "pytree").is_dir()
+
+
+def _opened(path: Path) -> tuple[OrbaxCheckpoint, int]:
+    """Returns the checkpoints of a folder, and the number of the one that is meant."""
+    step = int(path.name) if _is_step(path) else None
+    checkpoints = OrbaxCheckpoint(path if step is None else path.parent, save_on_background=False)
+    return checkpoints, checkpoints.steps[-1] if step is None else step
+
+
+def load_weights(model: Any, path: Path) -> None:
+    """Reads a model's weights from a checkpoint, or from the last one of a folder."""
+    checkpoints, step = _opened(path)
+    checkpoints.restore(model, step, weights_only=True)
+
+
+def load_model(path: Path, compile: bool) -> Any:
+    """Makes a model of a checkpoint, or of the last one of a folder.
+
+    Raises:
+        ValueError: If it holds weights only.
+    """
+    import orbax.checkpoint as orbax
+
+    checkpoints, step = _opened(path)
+    if not (Path(checkpoints.directory) / str(step) / "model_config").is_dir():
+        raise ValueError(
+            f"The checkpoint {step} in {checkpoints.directory!r} holds weights, and no config of a "
+            "model. Build the model, and call its load_weights()."
+        )
+    wanted = orbax.args.Composite(model_config=orbax.args.PyTreeRestore())
+    config = json.loads(checkpoints._manager.restore(step, args=wanted)["model_config"]["config"])
+    if not compile:
+        config.pop("compile_config", None)
+    model = registry.deserialize_keras_object(config)
+    checkpoints.restore(model, step)
+    return model

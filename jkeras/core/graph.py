@@ -22,6 +22,7 @@ from jkeras.core import policy, scope, shapes
 from jkeras.core.arithmetic import add_operators
 from jkeras.core.explain import explaining
 
+_MAX_AXES = 64  # of NumPy
 _NUMBERS = (int, float, complex, np.ndarray, np.generic, jax.Array)
 
 
@@ -60,6 +61,10 @@ class SymbolicTensor:
         sample: int | None = None,
     ):
         self.shape = tuple([None if n is None else int(n) for n in shape])
+        if len(self.shape) > _MAX_AXES:
+            raise ValueError(
+                f"A tensor has {len(self.shape)} axes, where arrays have at most {_MAX_AXES}."
+            )
         self.dtype = policy.standardize_dtype(dtype)
         self.name = name or naming.auto_name("keras_tensor")
         self.source = source
@@ -142,9 +147,10 @@ class SymbolicTensor:
     __int__ = __float__  # type: ignore[assignment]
 
     def __array__(self, *_: Any, **__: Any) -> np.ndarray:
-        raise TypeError(
-            f"{self!r} is symbolic: it has no value before the model runs. Call a layer or a "
-            "function of keras.ops on it instead of a NumPy function."
+        raise ValueError(
+            f"{self!r} is symbolic: it has no value before the model runs. You cannot convert it "
+            "to a NumPy array. Call a layer or a function of keras.ops on it instead of a NumPy "
+            "function."
         )
 
     @property
@@ -290,14 +296,30 @@ class Operation(naming.Named, registry.Configurable):
 
     @property
     def input(self) -> Any:
-        """The symbolic inputs of its first call in a functional model."""
+        """The symbolic inputs of its first call in a functional model.
+
+        Example:
+            >>> import jkeras as keras
+            >>> layer = keras.layers.Dense(2)
+            >>> outputs = layer(keras.Input((3,)))
+            >>> layer.input.shape
+            (None, 3)
+        """
         call = self._first_call("input")
         inputs = call.inputs or call.output_list
         return inputs[0] if len(inputs) == 1 else inputs
 
     @property
     def output(self) -> Any:
-        """The symbolic outputs of its first call in a functional model."""
+        """The symbolic outputs of its first call in a functional model.
+
+        Example:
+            >>> import jkeras as keras
+            >>> layer = keras.layers.Dense(2)
+            >>> outputs = layer(keras.Input((3,)))
+            >>> layer.output is outputs
+            True
+        """
         return self._first_call("output").outputs
 
     def _first_call(self, what: str) -> "Call":

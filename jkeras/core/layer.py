@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
@@ -37,6 +38,9 @@ class _SetByConstructor:
 # written from, known by code and modules, which cannot be pickled.
 _LEFT_OUT = frozenset({"_calls", "_remat", "_written_graph", "_written_programs"})
 
+# Classes, and the attributes of theirs that hold traced values in a call: each is told once.
+_told: weakref.WeakKeyDictionary[type, set[str]] = weakref.WeakKeyDictionary()
+
 
 class Layer(Module, OldLayer, graph.Operation):
     """The base of all layers.
@@ -63,12 +67,22 @@ class Layer(Module, OldLayer, graph.Operation):
         >>> import jkeras as keras, numpy as np
         >>> class Scale(keras.layers.Layer):
         ...     def build(self, input_shape):
-        ...         self.gain = self.add_weight(shape=(input_shape[-1],), initializer="ones")
+        ...         self.gain = self.add_weight((input_shape[-1],), initializer="ones", name="gain")
         ...
         ...     def call(self, inputs):
         ...         return inputs * self.gain
-        >>> Scale()(np.full((1, 2), 3.0)).tolist()
+        >>> layer = Scale(name="scale")
+        >>> layer(np.full((1, 2), 3.0)).tolist()
         [[3.0, 3.0]]
+        >>> layer.name, layer.gain.path
+        ('scale', 'scale/gain')
+
+        What `call` may be given can be said by an `InputSpec`:
+
+        >>> layer.input_spec = keras.InputSpec(ndim=2)
+        >>> layer(np.ones(3))
+        Traceback (most recent call last):
+        ValueError: Input 0 of layer 'scale' is incompatible with the layer: expected ndim=2, ...
     """
 
     _signature = call.SignatureOfCall()
@@ -81,6 +95,8 @@ class Layer(Module, OldLayer, graph.Operation):
     _build_shapes: dict[str, Any] | None = None
     _path: str | None = None
     _remat: devices.RematScope | None = None
+    # What attributes that calls set were before there were calls: a list of one value, or of none.
+    _before_calls: Mapping[str, list[Any]] = {}
     _seen_shapes: Any = None  # of the outputs of the last call outside of compiled code
     _dtype_policy: Any = _SetByConstructor()
     _older: Any = _SetByConstructor()  # which Keras 2's arguments were given, for a Sequential
@@ -145,7 +161,15 @@ class Layer(Module, OldLayer, graph.Operation):
 
     # -------------------------------------------------------------- to be written by a subclass
     def build(self, *input_shape: Any) -> None:
-        """Makes the weights; called once, before the first `call`, with the inputs' shapes."""
+        """Makes the weights; called once, before the first `call`, with the inputs' shapes.
+
+        Example:
+            >>> import jkeras as keras
+            >>> layer = keras.layers.Dense(2)
+            >>> layer.build((None, 3))
+            >>> layer.kernel.shape
+            (3, 2)
+        """
         self._built = True
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
@@ -172,20 +196,39 @@ class Layer(Module, OldLayer, graph.Operation):
 
     @property
     def dtype(self) -> str:
-        """The dtype of the weights."""
+        """The dtype of the weights.
+
+        Example:
+            >>> import jkeras as keras
+            >>> keras.layers.Dense(2, dtype="mixed_bfloat16").dtype
+            'float32'
+        """
         return self._dtype_policy.variable_dtype
 
     variable_dtype = dtype
 
     @property
     def compute_dtype(self) -> str:
-        """The dtype of the computation."""
+        """The dtype of the computation.
+
+        Example:
+            >>> import jkeras as keras
+            >>> keras.layers.Dense(2, dtype="mixed_bfloat16").compute_dtype
+            'bfloat16'
+        """
         return self._dtype_policy.compute_dtype
 
     input_dtype = compute_dtype
 
     def get_config(self) -> dict[str, Any]:
-        """Returns a JSON-able dict from which `from_config` makes an equal, unbuilt layer."""
+        """Returns a JSON-able dict from which `from_config` makes an equal, unbuilt layer.
+
+        Example:
+            >>> import jkeras as keras
+            >>> config = keras.layers.Dense(2, activation="relu").get_config()
+            >>> config["units"], config["activation"]
+            (2, 'relu')
+        """
         base: dict[str, Any] = {"name": self._name, "trainable": self.trainable}
         if self.trainable and not registry.accepts(type(self).__init__, "trainable"):
             del base["trainable"]
@@ -216,6 +259,12 @@ class Layer(Module, OldLayer, graph.Operation):
             config: The dict.
             custom_objects: Names of your own classes and functions.
             safe_mode: Accepted for Keras's sake: code in configs is never executed.
+
+        Example:
+            >>> import jkeras as keras
+            >>> config = keras.layers.Dense(2, activation="relu", name="hidden").get_config()
+            >>> keras.layers.Dense.from_config(config)
+            <Dense name=hidden, built=False>
         """
         with registry.CustomObjectScope(custom_objects):
             values = registry.deserialize_values(config)
@@ -252,7 +301,16 @@ class Layer(Module, OldLayer, graph.Operation):
     # -------------------------------------------------------------- building
     @property
     def built(self) -> bool:
-        """Whether the weights have been made; true from the start if there are none to make."""
+        """Whether the weights have been made; true from the start if the layer has no weights.
+
+        Example:
+            >>> import jkeras as keras
+            >>> layer = keras.layers.Dense(2)
+            >>> before = layer.built
+            >>> layer.build((None, 3))
+            >>> before, layer.built
+            (False, True)
+        """
         if self._built:
             return True
         has_build = type(self).build is not Layer.build
@@ -268,6 +326,17 @@ class Layer(Module, OldLayer, graph.Operation):
 
         Raises:
             ValueError: If it is symbolic, and the layer is not the model that computes it.
+
+        Example:
+            >>> import jkeras as keras
+            >>> class Sparse(keras.layers.Layer):
+            ...     def call(self, inputs):
+            ...         self.add_loss(0.5 * keras.ops.sum(keras.ops.abs(inputs)))
+            ...         return inputs
+            >>> layer = Sparse()
+            >>> _ = layer(keras.ops.array([[1.0, -2.0]]))
+            >>> layer.losses[0].item()
+            1.5
         """
         here = scope.current()
         if here is None and graph.symbols(loss):
@@ -285,7 +354,17 @@ class Layer(Module, OldLayer, graph.Operation):
 
     @property
     def losses(self) -> list[jax.Array]:
-        """Losses added in this (or the last eager) call, and the regularizers' of the weights."""
+        """Losses added in this (or the last eager) call, and the regularizers' of the weights.
+
+        Example:
+            >>> import jkeras as keras
+            >>> layer = keras.layers.Dense(
+            ...     2, kernel_initializer="ones", kernel_regularizer=keras.regularizers.L2(0.5)
+            ... )
+            >>> layer.build((None, 3))
+            >>> [loss.item() for loss in layer.losses]
+            [3.0]
+        """
         here = scope.current()
         added = self._added_losses if here is None else here.added_losses
         if not isinstance(here, scope.Pure):
@@ -323,6 +402,11 @@ class Layer(Module, OldLayer, graph.Operation):
         """Returns the outputs' shapes for inputs of these shapes (None: unknown size).
 
         A layer overrides it only where its `call` cannot be evaluated abstractly.
+
+        Example:
+            >>> import jkeras as keras
+            >>> keras.layers.Conv2D(8, 3).compute_output_shape((None, 28, 28, 1))
+            (None, 26, 26, 8)
         """
 
         def symbol(shape: tuple) -> SymbolicTensor:
@@ -336,7 +420,14 @@ class Layer(Module, OldLayer, graph.Operation):
         return jax.tree.map(lambda x: x.shape if isinstance(x, SymbolicTensor) else x, outputs)
 
     def compute_mask(self, inputs: Structure, previous_mask: ArrayLike = None) -> Any:
-        """Returns the mask of the outputs: the inputs' own unless a layer overrides it."""
+        """Returns the mask of the outputs: the inputs' own unless a layer overrides it.
+
+        Example:
+            >>> import jkeras as keras
+            >>> layer = keras.layers.Embedding(10, 4, mask_zero=True)
+            >>> layer.compute_mask(keras.ops.array([[3, 7, 0]])).tolist()
+            [[True, True, False]]
+        """
         return previous_mask
 
     stateless_call = pure.stateless_call
@@ -355,6 +446,14 @@ class Layer(Module, OldLayer, graph.Operation):
 
         Raises:
             NotImplementedError: In others.
+
+        Example:
+            >>> import jkeras as keras
+            >>> layer = keras.layers.Dense(2)
+            >>> layer.build((None, 3))
+            >>> layer.quantize("int8")
+            >>> layer.quantization_mode
+            'int8'
         """
         raise NotImplementedError(
             f"Layer {type(self).__name__} does not have a `quantize` method implemented."
@@ -387,6 +486,7 @@ class Layer(Module, OldLayer, graph.Operation):
             outputs = call.outputs_of(self, here, args, kwargs)
         finally:
             scope.ambient.reset(token)
+            here.end_attributes()
         if here.masks:
             here.keep_masks(outputs)
         return outputs
@@ -409,20 +509,46 @@ class Layer(Module, OldLayer, graph.Operation):
             check_input(self.input_spec, first, self.name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(value, jax.core.Tracer) or (
-            isinstance(value, (list, tuple, dict)) and find(value, _is_traced)
-        ):
+        here = scope.current()
+        if _holds_traced(value):
+            self._check_may_pass(here, name)
+        if isinstance(value, SymbolicTensor) and here is not None and here.records:
+            raise ValueError(f"It sets self.{name}, which would keep a symbolic tensor.")
+        if here is not None:
+            before = self.__dict__.setdefault("_before_calls", {})
+            if name not in before:
+                before[name] = [self.__dict__[name]] if name in self.__dict__ else []
+            here.set_attributes[self, name] = None
+        super().__setattr__(name, value)
+
+    def _check_may_pass(self, here: Any, name: str) -> None:
+        """Refuses a traced value in an attribute that should outlive the call; else warns."""
+        before = self._before_calls.get(name, self.__dict__.get(name))
+        if here is None or find(before, _is_state):
             raise ValueError(
                 f"The layer {self.name!r} sets self.{name} to a traced value, which means nothing "
                 "once the traced call has ended.\nReturn it from call(), keep it in a weight "
                 f"(`self.{name} = self.add_weight(..., trainable=False)` in build(), then "
                 f"`self.{name}.assign(value)`), or hand it to self.add_loss()."
             )
-        if isinstance(value, SymbolicTensor):
-            here = scope.current()
-            if here is not None and here.records:
-                raise ValueError(f"It sets self.{name}, which would keep a symbolic tensor.")
-        super().__setattr__(name, value)
+        told = _told.setdefault(type(self), set())
+        if here.is_abstract or name in told:
+            return
+        told.add(name)
+        warn_deprecated(
+            f"{type(self).__name__}.call() sets self.{name} to a traced value, which means nothing "
+            f"once the traced call has ended: then self.{name} is again what it was before there "
+            "were calls. To use it later, return it from call(), or keep it in a weight by "
+            "assign().",
+            UserWarning,
+        )
+
+    def end_attribute(self, name: str) -> None:
+        """Gives an attribute that holds traced values what it was before there were calls."""
+        if _holds_traced(self.__dict__.get(name)):
+            del self.__dict__[name]
+            for value in self._before_calls[name]:
+                self.__dict__[name] = value
 
     def __getstate__(self) -> dict[str, Any]:
         return {k: v for k, v in self.__dict__.items() if k not in _LEFT_OUT}
@@ -485,8 +611,18 @@ def _recorded(layer: Layer, args: tuple, kwargs: dict[str, Any], specs: Any) -> 
     return outputs
 
 
+def _holds_traced(value: Any) -> bool:
+    return isinstance(value, jax.core.Tracer) or (
+        isinstance(value, (list, tuple, dict)) and bool(find(value, _is_traced))
+    )
+
+
 def _is_traced(x: Any) -> bool:
     return isinstance(x, jax.core.Tracer)
+
+
+def _is_state(x: Any) -> bool:
+    return isinstance(x, (jax.Array, np.ndarray, Variable))
 
 
 def _penalty(variable: Variable) -> Any:

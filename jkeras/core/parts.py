@@ -25,7 +25,7 @@ from jkeras.core.variable import Variable
 # fmt: off
 _RECORDS = frozenset({
     "_arguments", "_calls", "_added_losses", "_untracked", "_part_paths", "_build_shapes",
-    "_seen_shapes", "_written_graph",
+    "_seen_shapes", "_written_graph", "_before_calls",
 })
 # fmt: on
 
@@ -76,7 +76,15 @@ class Module(naming.Named):
 
     @property
     def variables(self) -> list[Variable]:
-        """All variables of the layer and its sub-layers, seeds included."""
+        """All variables of the layer and its sub-layers, seeds included.
+
+        Example:
+            >>> import jkeras as keras
+            >>> layer = keras.layers.BatchNormalization()
+            >>> layer.build((None, 3))
+            >>> [variable.name for variable in layer.variables]
+            ['gamma', 'beta', 'moving_mean', 'moving_variance']
+        """
         found: list[Variable] = []
         for node in _nodes(self).values():
             found += sorted(node.variables, key=_MADE_TRAINABLE, reverse=True)
@@ -84,12 +92,28 @@ class Module(naming.Named):
 
     @property
     def weights(self) -> list[Variable]:
-        """The weights of the layer and its sub-layers: each layer's trainable ones first."""
+        """The weights of the layer and its sub-layers: each layer's trainable ones first.
+
+        Example:
+            >>> import jkeras as keras
+            >>> layer = keras.layers.Dense(2, kernel_initializer="ones")
+            >>> layer.build((None, 3))
+            >>> [(weight.name, weight.shape) for weight in layer.weights]
+            [('kernel', (3, 2)), ('bias', (2,))]
+        """
         return [v for v in self.variables if v.is_weight]
 
     @property
     def trainable_variables(self) -> list[Variable]:
-        """The variables that optimizers may change."""
+        """The variables that optimizers may change.
+
+        Example:
+            >>> import jkeras as keras
+            >>> layer = keras.layers.Dense(2, kernel_initializer="ones")
+            >>> layer.build((None, 3))
+            >>> [variable.name for variable in layer.trainable_variables]
+            ['kernel', 'bias']
+        """
         return [v for v in self.variables if v.trainable]
 
     @property
@@ -99,17 +123,42 @@ class Module(naming.Named):
 
     @property
     def trainable_weights(self) -> list[Variable]:
-        """The weights that optimizers may change."""
+        """The weights that optimizers may change.
+
+        Example:
+            >>> import jkeras as keras
+            >>> layer = keras.layers.Dense(2, kernel_initializer="ones")
+            >>> layer.build((None, 3))
+            >>> layer.trainable = False
+            >>> layer.trainable_weights
+            []
+        """
         return [v for v in self.weights if v.trainable]
 
     @property
     def non_trainable_weights(self) -> list[Variable]:
-        """The weights that optimizers may not change."""
+        """The weights that optimizers may not change.
+
+        Example:
+            >>> import jkeras as keras
+            >>> layer = keras.layers.BatchNormalization()
+            >>> layer.build((None, 3))
+            >>> [weight.name for weight in layer.non_trainable_weights]
+            ['moving_mean', 'moving_variance']
+        """
         return [v for v in self.weights if not v.trainable]
 
     @property
     def trainable(self) -> bool:
-        """Whether optimizers may change the weights; setting it reaches all sub-layers."""
+        """Whether optimizers may change the weights; setting it reaches all sub-layers.
+
+        Example:
+            >>> import jkeras as keras
+            >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+            >>> model.trainable = False
+            >>> model.layers[0].trainable, len(model.trainable_weights)
+            (False, 0)
+        """
         return self._trainable
 
     @trainable.setter
@@ -157,6 +206,19 @@ class Module(naming.Named):
 
         Raises:
             ValueError: If the shape is not one, or has an axis of unknown size; in `call`.
+
+        Example:
+            >>> import jkeras as keras
+            >>> class Scale(keras.layers.Layer):
+            ...     def build(self, input_shape):
+            ...         self.gain = self.add_weight((input_shape[-1],), "ones", name="gain")
+            ...
+            ...     def call(self, inputs):
+            ...         return inputs * self.gain
+            >>> layer = Scale()
+            >>> layer.build((None, 2))
+            >>> layer.gain.name, layer.gain.numpy().tolist()
+            ('gain', [1.0, 1.0])
         """
         here = scope.current()
         if here is not None and here.callers and here.callers[-1] is self:
@@ -233,6 +295,13 @@ class Module(naming.Named):
 
         Raises:
             ValueError: If the layer is not built.
+
+        Example:
+            >>> import jkeras as keras
+            >>> layer = keras.layers.Dense(2, kernel_initializer="ones")
+            >>> layer.build((None, 3))
+            >>> layer.count_params()
+            8
         """
         if not self.built:
             raise ValueError(
@@ -242,7 +311,16 @@ class Module(naming.Named):
         return sum(weight.size for weight in self.weights)
 
     def get_weights(self) -> list[np.ndarray]:
-        """Returns the weights as NumPy arrays."""
+        """Returns the weights as NumPy arrays.
+
+        Example:
+            >>> import jkeras as keras
+            >>> layer = keras.layers.Dense(2, kernel_initializer="ones")
+            >>> layer.build((None, 3))
+            >>> kernel, bias = layer.get_weights()
+            >>> kernel.tolist(), bias.tolist()
+            ([[1.0, 1.0], [1.0, 1.0], [1.0, 1.0]], [0.0, 0.0])
+        """
         return [np.array(weight.numpy()) for weight in self.weights]
 
     def set_weights(self, weights: Iterable[Any]) -> None:
@@ -253,6 +331,14 @@ class Module(naming.Named):
 
         Raises:
             ValueError: If the number of arrays or a shape differs.
+
+        Example:
+            >>> import numpy as np, jkeras as keras
+            >>> layer = keras.layers.Dense(1)
+            >>> layer.build((None, 2))
+            >>> layer.set_weights([np.array([[1.0], [2.0]]), np.array([3.0])])
+            >>> layer(np.array([[10.0, 10.0]])).tolist()
+            [[33.0]]
         """
         if not isinstance(weights, Iterable) or isinstance(weights, (str, bytes)):
             raise ValueError(f"`weights` must be a list of arrays. Received: weights={weights!r}")
@@ -308,7 +394,17 @@ class Module(naming.Named):
     # -------------------------------------------------------------- metrics
     @property
     def metrics(self) -> list[Any]:
-        """The metric objects in this layer's and its sub-layers' attributes."""
+        """The metric objects in this layer's and its sub-layers' attributes.
+
+        Example:
+            >>> import jkeras as keras
+            >>> class Watched(keras.layers.Dense):
+            ...     def __init__(self, units):
+            ...         super().__init__(units)
+            ...         self.size = keras.metrics.Mean(name="size")
+            >>> [metric.name for metric in Watched(2).metrics]
+            ['size']
+        """
         found = {
             id(value): value
             for layer in self._flatten_layers()

@@ -4,6 +4,7 @@ Without a distribution `current()` is None, and arrays lie where JAX puts them.
 """
 
 import functools
+import itertools
 import json
 import math
 import warnings
@@ -35,6 +36,8 @@ def current() -> Any:
 def make_current(where: Any) -> None:
     """Makes a distribution the one by which arrays are placed from now on; None for one device."""
     global _current
+    if where is not None:
+        where.connect()
     _current = where
 
 
@@ -107,6 +110,7 @@ class Distribution:
         self._shardings: dict[Any, NamedSharding] = {}
         self._draws: dict[Any, Any] = {}
         self._warned: set[str] = set()
+        self._connected = False
 
     # -------------------------------------------------------------- as in Keras
     @contextmanager
@@ -118,6 +122,34 @@ class Distribution:
             yield self
         finally:
             make_current(before)
+
+    def connect(self) -> None:
+        """Connects the devices of all processes, along each axis, before there is much to compute.
+
+        Devices that exchange something for the first time wait for each other for half a minute
+        only (Gloo), and the first program that does may be compiled for longer in one process.
+        """
+        if self._connected or not self.spans_processes:
+            return
+        from jax.experimental import multihost_utils
+
+        self._connected = True
+        names = [name for name, size in self.mesh.shape.items() if size > 1]
+        counts = range(1, len(names) + 1)
+        groups = [axes for count in counts for axes in itertools.combinations(names, count)]
+        multihost_utils.sync_global_devices("connect")
+        ones = self.put(np.ones((), np.float32), self.replicated)
+        jax.block_until_ready(jax.jit(self._sums, static_argnums=1)(ones, tuple(groups)))
+
+    def _sums(self, ones: jax.Array, groups: tuple[tuple[str, ...], ...]) -> list[jax.Array]:
+        """Returns sums over the devices, along each of some groups of axes."""
+        return jax.shard_map(
+            lambda one: [jax.lax.psum(one, axes) for axes in groups],
+            mesh=self.mesh,
+            in_specs=PartitionSpec(),
+            out_specs=PartitionSpec(),
+            check_vma=False,
+        )(ones)
 
     @property
     def num_processes(self) -> int:

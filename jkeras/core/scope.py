@@ -51,6 +51,7 @@ class Scope:
     # Whether calls of layers are noted by the scope's `record(layer, args, kwargs)`.
     records = False
     record: Callable[[Any, tuple, dict[str, Any]], Any]
+    is_abstract = False
 
     def __init__(
         self, training: bool | None = None, paths: Callable[[], Mapping[Any, str]] | None = None
@@ -64,6 +65,8 @@ class Scope:
         self._draws: dict[str, int] = {}
         # id -> (array, mask): holding the array keeps its id from being given to another one
         self.masks: dict[int, tuple[Any, Any]] = {}
+        # Layers, and the names of their attributes that were set: in the order of setting
+        self.set_attributes: dict[tuple[Any, str], None] = {}
         around = ambient.get()
         self.names: tuple[str, ...] = _names.get() if around is None else around.names
 
@@ -100,6 +103,18 @@ class Scope:
         count = self._draws.get(path, 0)
         self._draws[path] = count + 1
         return jax.random.fold_in(keys.fold_path(key, path), count)
+
+    # -------------------------------------------------------------- attributes of layers
+    def end_attributes(self) -> None:
+        """Ends what attributes hold of a traced call, once no call is open around this one."""
+        if self.set_attributes:
+            around = ambient.get()
+            if around is None or self.is_abstract:
+                for layer, name in self.set_attributes:
+                    layer.end_attribute(name)
+            else:
+                around.set_attributes.update(self.set_attributes)
+            self.set_attributes = {}
 
     # -------------------------------------------------------------- masks
     def set_mask(self, array: ArrayLike, mask: ArrayLike) -> None:
@@ -152,6 +167,8 @@ class Keyed(Eager):
 
 class Abstract(Scope):
     """Weights are stand-ins, whose values mean nothing."""
+
+    is_abstract = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -262,6 +279,7 @@ def enter(scope: Any) -> Iterator[Any]:
         yield scope
     finally:
         ambient.reset(token)
+        scope.end_attributes()
 
 
 @contextmanager

@@ -263,9 +263,18 @@ def _evaluate_at_numbers(function: Callable, specs: Sequence[Any]) -> Any:
         )
         raise
     if not _alike(*results):
+        first, second = map(_ranks, results)
+        given = [spec.shape for spec in specs]
+        if len(first) != len(second):
+            raise ValueError(
+                f"Cannot infer how many outputs there are from inputs of the shapes {given}: it "
+                "depends on an axis of unknown size. Give the Input a static shape (`batch_size=`, "
+                "`shape=`), or say how many there are (the `num` argument of keras.ops.unstack)."
+            )
         raise ValueError(
-            f"{function!r} gives outputs of {_ranks(results[0])} axes for some input sizes and "
-            f"{_ranks(results[1])} for others. Give the inputs a static shape."
+            f"Inputs of the shapes {given} give outputs of {first} axes for some input sizes in "
+            f"place of None, and {second} for others. Give the Input a static shape "
+            "(`batch_size=`, `shape=`)."
         )
     try:  # below a size at which the call may cut off: `min(x.shape[1], 100)`
         small = _run(function, specs, AbstractScope(7, 9, {}))

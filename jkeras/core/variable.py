@@ -50,6 +50,8 @@ class Variable:
     Example:
         >>> import jkeras as keras
         >>> v = keras.Variable([1.0, 2.0], name="gain")
+        >>> v.name, v.path, v.shape, v.dtype
+        ('gain', 'gain', (2,), 'float32')
         >>> v.assign_add([1.0, 1.0]).tolist()
         [2.0, 3.0]
         >>> (v * 2).tolist(), (v == 3.0).tolist()
@@ -197,7 +199,13 @@ class Variable:
     # -------------------------------------------------------------- reading and writing
     @property
     def value(self) -> jax.Array:
-        """The array this weight reads as here: the call's in a pure call, else the cell's."""
+        """The array this weight reads as here: the call's in a pure call, else the cell's.
+
+        Example:
+            >>> import jkeras as keras
+            >>> keras.Variable([1.0, 2.0]).value.tolist()
+            [1.0, 2.0]
+        """
         here = scope.current()
         if here is None:
             return self.show()
@@ -218,6 +226,12 @@ class Variable:
 
         Raises:
             ValueError: If the shape differs.
+
+        Example:
+            >>> import jkeras as keras
+            >>> variable = keras.Variable([1.0, 2.0])
+            >>> variable.assign([3.0, 4.0]).tolist()
+            [3.0, 4.0]
         """
         self.take(value)
         here = scope.current()
@@ -266,7 +280,13 @@ class Variable:
         return self.assign(_uncast(self) - jnp.asarray(value))
 
     def numpy(self) -> np.ndarray:
-        """Returns the value as a NumPy array."""
+        """Returns the value as a NumPy array.
+
+        Example:
+            >>> import jkeras as keras
+            >>> keras.Variable([1.0, 2.0]).numpy()
+            array([1., 2.], dtype=float32)
+        """
         return placement.gathered(self.value)
 
     # -------------------------------------------------------------- description
@@ -305,7 +325,13 @@ class Variable:
 
     @property
     def trainable(self) -> bool:
-        """Whether optimizers may change it."""
+        """Whether optimizers may change it.
+
+        Example:
+            >>> import jkeras as keras
+            >>> keras.Variable([1.0], trainable=False).trainable
+            False
+        """
         return self._trainable
 
     @trainable.setter

@@ -209,7 +209,7 @@ class ExportArchive:
 
         Args:
             filepath: Its name.
-            options: TensorFlow's, of which there are none here: None.
+            options: Must be None: TensorFlow's options are not supported.
             verbose: Whether to print what was written.
 
         Raises:

@@ -132,12 +132,14 @@ def positive_integer(layer: Layer, name: str, value: Any, phrase: str | None = N
     """
     number = value if type(value) is int else as_integer(value)
     if number is None or number <= 0:
+        # As Keras writes them.
+        received = "Received:" if phrase else "Received"
         phrase = phrase or (
             f"Invalid value for argument `{name}`. Expected a strictly positive value"
         )
         raise ValueError(
-            f"{phrase}. Received: {name}={value!r}: `{name}` must be a positive integer (layer "
-            f"{layer.name!r})."
+            f"{phrase}. {received} {name}={value!r}. (layer {layer.name!r}: `{name}` must be a "
+            "positive integer)"
         )
     return number
 
@@ -211,8 +213,9 @@ def as_axes(layer: Layer, axis: Axis) -> Any:
     axes = [as_integer(a) for a in axis] if isinstance(axis, (list, tuple)) else [None]
     if None in axes:
         raise TypeError(
-            "Expected an int or a list/tuple of ints for the argument 'axis'. Received: "
-            f"axis={axis!r} (layer {layer.name!r})"
+            "Invalid value for `axis` argument: expected an int or a list/tuple of ints. (Expected "
+            "an int or a list/tuple of ints for the argument 'axis'.) "
+            f"Received: axis={axis!r} (layer {layer.name!r})"
         )
     return axes
 

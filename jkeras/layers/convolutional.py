@@ -165,7 +165,7 @@ class Conv2D(_Conv):
             columns).
         dilation_rate: The distance between the window's elements, or one for each axis.
         groups: In how many groups channels are convolved, each by itself.
-        activation: A name of `keras.activations`, or a function; None for none.
+        activation: A name of `keras.activations`, or a function; None for the identity.
         use_bias: Whether there is a bias.
         **options: Initializers, regularizers and constraints of `kernel` and `bias`, `lora_rank`
             and `lora_alpha`: see `Dense`.
@@ -269,7 +269,7 @@ class Conv2DTranspose(_ConvTranspose):
         data_format: `"channels_last"` or `"channels_first"`, which is (batch, channels, rows,
             columns).
         dilation_rate: The distance between the window's elements, or one for each axis.
-        activation: A name of `keras.activations`, or a function; None for none.
+        activation: A name of `keras.activations`, or a function; None for the identity.
         use_bias: Whether there is a bias.
         **options: Initializers, regularizers and constraints of `kernel` and `bias`: see `Dense`.
 
@@ -374,7 +374,7 @@ class DepthwiseConv2D(_DepthwiseConv):
         data_format: `"channels_last"` or `"channels_first"`, which is (batch, channels, rows,
             columns).
         dilation_rate: The distance between the window's elements, or one for each axis.
-        activation: A name of `keras.activations`, or a function; None for none.
+        activation: A name of `keras.activations`, or a function; None for the identity.
         use_bias: Whether there is a bias.
         **options: Initializers, regularizers and constraints of `depthwise` (the kernel) and
             `bias`: see `Dense`.
@@ -457,7 +457,7 @@ class SeparableConv2D(_SeparableConv):
             columns).
         dilation_rate: The distance between the window's elements, or one for each axis.
         depth_multiplier: The number of outputs of each channel of the first convolution.
-        activation: A name of `keras.activations`, or a function; None for none.
+        activation: A name of `keras.activations`, or a function; None for the identity.
         use_bias: Whether there is a bias.
         **options: Initializers, regularizers and constraints of `depthwise`, `pointwise` (the
             kernels) and `bias`: see `Dense`.

@@ -157,7 +157,7 @@ class ConvLSTM2D(_ConvLSTM):
         data_format: `"channels_last"` or `"channels_first"`.
         dilation_rate: The distance between the elements of the inputs' window.
         activation: The activation of candidate and output: a name of `keras.activations`, or a
-            function; None for none.
+            function; None for the identity.
         recurrent_activation: The activation of the gates.
         use_bias: Whether there is a bias.
         unit_forget_bias: Whether the forget gate's bias starts from 1.

@@ -218,7 +218,7 @@ class Dense(AdaptedLayer):
 
     Args:
         units: The size of the outputs' last axis.
-        activation: A name of `keras.activations`, or a function; None for none.
+        activation: A name of `keras.activations`, or a function; None for the identity.
         use_bias: Whether there is a bias.
         kernel_initializer: The initializer of the kernel.
         bias_initializer: The initializer of the bias.
@@ -299,7 +299,7 @@ class EinsumDense(AdaptedLayer):
             may begin or end with `...`.
         output_shape: The shape of one sample of the outputs, without the axes that `...` stands
             for; None for a size that the inputs give.
-        activation: A name of `keras.activations`, or a function; None for none.
+        activation: A name of `keras.activations`, or a function; None for the identity.
         bias_axes: The letters of the axes that have a bias; None for no bias.
         lora_rank: See `Dense`.
         lora_alpha: See `Dense`.

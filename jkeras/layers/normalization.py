@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras import initializers
+from jkeras.base.deprecation import warn_deprecated
 from jkeras.base.numbers import as_integer
 from jkeras.base.types import ArrayLike, Axis, DTypeLike, Identifier, Shape
 from jkeras.core.input_spec import InputSpec
@@ -257,6 +258,11 @@ class LayerNormalization(_SampleNormalization):
         super().__init__(**options)
         self.rms_scaling = bool(rms_scaling)
         if self.rms_scaling:
+            warn_deprecated(
+                "You passed `rms_scaling=True`, which is deprecated. It divides by the deviation, "
+                "not by the root mean square: use `keras.layers.RMSNormalization`.",
+                UserWarning,
+            )
             self.scale, self.center = True, False
 
     def build(self, input_shape: Shape) -> None:
@@ -326,8 +332,9 @@ class GroupNormalization(_SampleNormalization):
             )
         if channels % self.groups:
             raise ValueError(
-                f"The number of channels ({channels}) must be a multiple of the number of groups "
-                f"({self.groups}). (layer {self.name!r}, input shape {input_shape})"
+                f"Number of groups ({self.groups}) must be a divisor: the number of channels "
+                f"({channels}) must be a multiple of the number of groups. "
+                f"(layer {self.name!r}, input shape {input_shape})"
             )
         self._add_affine(input_shape, axis)
 

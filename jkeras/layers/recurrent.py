@@ -298,7 +298,7 @@ class SimpleRNN(CellRNN):
 
     Args:
         units: The size of the state.
-        activation: A name of `keras.activations`, or a function; None for none.
+        activation: A name of `keras.activations`, or a function; None for the identity.
         use_bias: Whether there is a bias.
         **options: See `LSTM`, for these and for the arguments that are not named here.
 
@@ -358,7 +358,7 @@ class LSTM(CellRNN):
     Args:
         units: The size of output and memory.
         activation: The activation of candidate and output: a name of `keras.activations`, or a
-            function; None for none.
+            function; None for the identity.
         recurrent_activation: The activation of the gates.
         use_bias: Whether there is a bias.
         unit_forget_bias: Whether the forget gate's bias starts from 1 (Jozefowicz et al., 2015).
@@ -440,7 +440,7 @@ class GRU(CellRNN):
     Args:
         units: The size of the state.
         activation: The activation of the candidate: a name of `keras.activations`, or a function;
-            None for none.
+            None for the identity.
         recurrent_activation: The activation of the gates.
         use_bias: Whether there is a bias.
         reset_after: Whether the reset gate acts after the recurrent product (as in cuDNN) or

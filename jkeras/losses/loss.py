@@ -143,7 +143,13 @@ class Loss(registry.Configurable):
 
     # -------------------------------------------------------------- configuration
     def get_config(self) -> dict[str, Any]:
-        """Returns a JSON-able dict from which `from_config` makes an equal loss."""
+        """Returns a JSON-able dict from which `from_config` makes an equal loss.
+
+        Example:
+            >>> import jkeras as keras
+            >>> keras.losses.Huber(delta=2.0).get_config()
+            {'name': 'huber_loss', 'reduction': 'sum_over_batch_size', 'delta': 2.0}
+        """
         arguments = registry.constructor_arguments(self)
         arguments.update(name=self.name, reduction=self.reduction, dtype=self.dtype)
         if not self._has_own_dtype:

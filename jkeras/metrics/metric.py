@@ -157,7 +157,16 @@ class Metric(registry.Configurable):
 
     # -------------------------------------------------------------- cells
     def update_state(self, *args: Any, **kwargs: Any) -> None:
-        """Updates the variables by more data; takes what `update` takes after the state."""
+        """Updates the variables by more data; takes what `update` takes after the state.
+
+        Example:
+            >>> import jkeras as keras
+            >>> metric = keras.metrics.Mean()
+            >>> metric.update_state([1.0, 2.0])
+            >>> metric.update_state([6.0])
+            >>> metric.result().item()
+            3.0
+        """
         raise NotImplementedError(
             f"The metric {type(self).__name__} has no method update_state(). Write one."
         )
@@ -167,7 +176,16 @@ class Metric(registry.Configurable):
         raise NotImplementedError
 
     def reset_state(self) -> None:
-        """Sets the variables to their initial values."""
+        """Sets the variables to their initial values.
+
+        Example:
+            >>> import jkeras as keras
+            >>> metric = keras.metrics.Mean()
+            >>> metric.update_state([1.0, 3.0])
+            >>> metric.reset_state()
+            >>> metric.result().item()
+            0.0
+        """
         for name in self._written:  # the shapes of these are the last data's
             self._cells.pop(name, None)
         self._written.clear()
@@ -185,7 +203,15 @@ class Metric(registry.Configurable):
 
     @property
     def variables(self) -> list[Variable]:
-        """The variables, those of metrics in attributes included."""
+        """The variables, those of metrics in attributes included.
+
+        Example:
+            >>> import jkeras as keras
+            >>> metric = keras.metrics.Mean()
+            >>> metric.update_state([1.0, 3.0])
+            >>> [(variable.name, float(variable)) for variable in metric.variables]
+            [('total', 4.0), ('count', 2.0)]
+        """
         return list(self.named_variables().values())
 
     def write(self, state: State) -> None:
@@ -243,7 +269,23 @@ class Metric(registry.Configurable):
         dtype: DTypeLike = None,
         name: str | None = None,
     ) -> Variable:
-        """Makes a variable, as `add_variable` does; the name may come first, as in Keras 2."""
+        """Makes a variable, as `add_variable` does; the name may come first, as in Keras 2.
+
+        Example:
+            >>> import jkeras as keras
+            >>> class Count(keras.metrics.Metric):
+            ...     def __init__(self, name="count", **kwargs):
+            ...         super().__init__(name=name, **kwargs)
+            ...         self.seen = self.add_weight(name="seen")
+            ...
+            ...     def update_state(self, values):
+            ...         self.seen.assign_add(keras.ops.size(values))
+            ...
+            ...     def result(self):
+            ...         return self.seen.value
+            >>> float(Count()([1.0, 2.0, 3.0]))
+            3.0
+        """
         if isinstance(shape, str):
             name, shape = shape, ()
         return self.add_variable(shape, initializer, dtype, name=name)

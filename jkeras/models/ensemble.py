@@ -6,46 +6,35 @@ whenever one of its callbacks is called: so all callbacks mean for a member what
 model of its own.
 """
 
-import contextlib
 import copy
-import functools
 import inspect
 import json
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from jkeras.base import keys, naming
+from jkeras.base import keys
 from jkeras.base.extras import missing
-from jkeras.base.old_spellings import OldLogs
 from jkeras.base.types import Structure
-from jkeras.callbacks.callback import CallbackList
 from jkeras.callbacks.monitor import direction_of
-from jkeras.callbacks.progress import EpochProgress, resolve_verbose
-from jkeras.callbacks.terminate_on_nan import TerminateOnNaN
-from jkeras.core import placement, pure
-from jkeras.metrics.metric import Metric
+from jkeras.callbacks.progress import resolve_verbose
+from jkeras.core import pure
 from jkeras.models import arguments, sharing
+from jkeras.models.members import Member, Plan, difference
 from jkeras.models.model import Model
-from jkeras.models.session import Training
-from jkeras.training import budget, engine, loop, steps
+from jkeras.models.together import Together, at, stacked
+from jkeras.training import budget, steps
 from jkeras.training.data import ArrayData
-from jkeras.training.state import Batch, EvalState, TrainState
 
 _log = logging.getLogger("jkeras")
 
 # Numbers that may be set on any optimizer, where `make_model` does not take them.
 _OF_OPTIMIZERS = ("learning_rate", "weight_decay", "momentum", "beta_1", "beta_2", "epsilon", "rho")
-
-
-class WantsBatchesError(ValueError):
-    """A callback wants to be called for batches, which an ensemble does not do."""
 
 
 class Ensemble:
@@ -115,7 +104,7 @@ class Ensemble:
         self.history: dict[str, list[list[float]]] = {}
         self._programs: dict[Any, Any] = {}
 
-    def _make(self, make_model: Callable[..., Model]) -> list["_Member"]:
+    def _make(self, make_model: Callable[..., Model]) -> list[Member]:
         taken = inspect.signature(make_model).parameters
         takes_all = any(p.kind is p.VAR_KEYWORD for p in taken.values())
         of_model = [name for name in self.settings if name in taken or takes_all]
@@ -134,7 +123,7 @@ class Ensemble:
                 model = make_model(**{name: values[name] for name in of_model})
                 if not isinstance(model, Model):
                     raise TypeError(f"`make_model` must return a keras.Model, got {model!r}.")
-                members.append(_Member(number, model, {name: values[name] for name in others}))
+                members.append(Member(number, model, {name: values[name] for name in others}))
                 members[-1].call_metrics_as(members[0])
         finally:
             keys.set_global_state(before)
@@ -162,7 +151,7 @@ class Ensemble:
                 "not layers, numbers, text, arrays or functions, or uses a module of its own."
             )
         for member, mark in zip(self._members[1:], marks[1:], strict=True):
-            name = _difference(marks[0], mark)
+            name = difference(marks[0], mark)
             if name:
                 raise ValueError(
                     f"The members 0 and {member.number} differ in {name}, which is not a number "
@@ -278,20 +267,21 @@ class Ensemble:
             valid = session.read_validation(validation_data, size, "auto")
         elif validation_split:
             train, valid = train.split(validation_split, validation_batch_size)
-        plan = _Plan(train, valid, shuffle, range(initial_epoch, epochs), validation_freq, rows)
+        plan = Plan(train, valid, shuffle, range(initial_epoch, epochs), validation_freq, rows)
         verbose = resolve_verbose(verbose)
         for member in self._members:
-            member.begin(callbacks, plan, epochs)
+            member.begin(callbacks, plan, epochs, self._members[0])
         groups = self._groups()
         for number, group in enumerate(groups):
             if verbose and len(groups) > 1:
                 _log.info("Members %d to %d:", group[0].number, group[-1].number)
-            _Run(self, group, plan, verbose if number == len(groups) - 1 else 0).run()
+            shown = verbose if number == len(groups) - 1 else 0
+            Together(self._programs, group, plan, shown).run()
         names = self._members[0].history
         self.history = {name: [member.history[name] for member in self._members] for name in names}
         return self.history
 
-    def _groups(self) -> list[list["_Member"]]:
+    def _groups(self) -> list[list[Member]]:
         """Returns the members in groups that fit into memory."""
         members, size = self._members, self.members_at_once
         if size is None:
@@ -328,11 +318,10 @@ class Ensemble:
         session = self.member(0)._compiled_session("evaluate")
         with self._members[0].drawing():
             given = session.read(x, y, sample_weight, batch_size)
-        plan = _Plan(given, given, False, range(0), 1, None)
+        plan = Plan(given, given, False, range(0), 1, None)
         for member in self._members:
-            member.place(plan)
-        run = _Run(self, self._members, plan, 0)
-        return loop.fetch(run.evaluate(run.stack()))
+            member.place(plan, self._members[0])
+        return Together(self._programs, self._members, plan, 0).evaluate()
 
     def predict(self, x: Structure, batch_size: int = 32, reduce: str | None = None) -> Any:
         """Returns the members' outputs.
@@ -355,14 +344,14 @@ class Ensemble:
         for member in self._members:
             with member.drawing():
                 member.model._session.describe(given.example.x)
-        variables = _stacked([pure.read(model) for model in self.members])
+        variables = stacked([pure.read(model) for model in self.members])
         if "predict" not in self._programs:
             step = steps.make_predict_step(self.member(0))
             forward = jax.vmap(lambda values, x: step({}, values, x)[1], (0, None))
             self._programs["predict"] = jax.jit(forward)
         parts = []
         for start in range(0, len(jax.tree.leaves(given.batch.x)[0]), batch_size):
-            part = _at(given.batch.x, slice(start, start + batch_size))
+            part = at(given.batch.x, slice(start, start + batch_size))
             outputs = self._programs["predict"](variables, part)
             parts.append(jax.tree.map(lambda a: np.asarray(_reduced(a, reduce)), outputs))
         axis = 0 if reduce else 1
@@ -445,500 +434,14 @@ class Ensemble:
         return self
 
 
-# ------------------------------------------------------------------ members
-class _Plan(NamedTuple):
-    """What one `fit` is on."""
-
-    train: ArrayData
-    valid: ArrayData | None
-    shuffle: bool
-    epochs: range
-    frequency: Any
-    rows: Sequence[Any] | None
-
-
-class _Member:
-    """A model of an ensemble, and what it has of its own while it is trained.
-
-    Args:
-        number: Its number.
-        model: The model, just made.
-        numbers: Numbers to set on its optimizer.
-    """
-
-    def __init__(self, number: int, model: Model, numbers: Mapping[str, Any]):
-        self.number, self.model, self._numbers = number, model, numbers
-        self._random = keys.global_state()
-        self.set_numbers()
-        self._called = CallbackList()
-
-    def set_numbers(self) -> None:
-        """Sets the numbers on the optimizer, once there is one."""
-        optimizer = getattr(self.model, "optimizer", None)
-        if optimizer is None:
-            return
-        for name, value in self._numbers.items():
-            if not hasattr(optimizer, name):
-                raise ValueError(f"The optimizer {type(optimizer).__name__} has no {name!r}.")
-            setattr(optimizer, name, value)
-
-    def call_metrics_as(self, first: "_Member") -> None:
-        """Gives metrics whose names were counted the names that they have in the first member."""
-        for own, other in zip(self._metrics(), first._metrics(), strict=False):
-            name = type(own).__name__
-            root = naming.to_snake_case(name)
-            counted = all(naming.likely_root(m.name, name) == root for m in (own, other))
-            if type(own) is type(other) and counted:
-                own.name = other.name
-
-    def _metrics(self) -> list[Any]:
-        arguments = self.model._session.arguments
-        found = jax.tree.leaves([arguments.get(name) for name in ("metrics", "weighted_metrics")])
-        own = [m for layer in self.model._flatten_layers() for m in vars(layer).values()]
-        return [m for m in (*found, *own) if isinstance(m, Metric)]
-
-    def parts(self) -> list[Any]:
-        """Returns what the member's step computes by."""
-        session = self.model._session
-        return [self.model, session.optimizer, session.arguments]
-
-    def variables(self) -> list[Any]:
-        """Returns the variables of the model and its optimizer."""
-        optimizer = getattr(self.model, "optimizer", None)
-        return [*self.model.variables, *(optimizer.variables if optimizer is not None else ())]
-
-    def begin(self, callbacks: Any, plan: _Plan, epochs: int) -> None:
-        """Gets ready for a `fit`."""
-        given = callbacks(self.number) if _makes(callbacks) else _copies(callbacks, self.number)
-        self._called = CallbackList(given, add_history=True, model=self.model)
-        wanting = [type(c).__name__ for c in self._called if _wants_batches(c)]
-        if wanting:
-            raise WantsBatchesError(
-                f"The callback {wanting[0]} wants to be called for batches, which an ensemble "
-                "does not do: its members take many steps at once."
-            )
-        size = plan.train.batch_size
-        taken = len(plan.rows[self.number][0]) if plan.rows is not None else None
-        self._steps: int = -(-taken // size) if taken else plan.train.steps
-        self._called.set_params({"verbose": 0, "epochs": epochs, "steps": self._steps})
-        self.model.stop_training = False
-        self.place(plan)
-
-    def place(self, plan: _Plan) -> None:
-        """Builds the model if needed, and draws what `fit` draws, in the order in which it does."""
-        session = self.model._session
-        with self.drawing():
-            session.describe(plan.train.example.x)
-            if plan.epochs:
-                data = plan.train
-                self.rows = np.arange(len(jax.tree.leaves(data.batch)[0]))
-                if plan.rows is not None:
-                    self.rows = np.asarray(plan.rows[self.number][0])
-                own = ArrayData(Batch(self.rows, None, None), data.batch_size, True)
-                self.feed = session.place(own, plan.shuffle)
-                session.cells({})
-
-    @contextlib.contextmanager
-    def drawing(self) -> Iterator[None]:
-        """Draws from the member's own seed, where it stopped."""
-        before = keys.global_state()
-        keys.set_global_state(self._random)
-        try:
-            yield
-            self._random = keys.global_state()
-        finally:
-            keys.set_global_state(before)
-
-    def next_rows(self) -> list[np.ndarray]:
-        """Returns the row numbers of the next epoch: full batches, and the rest."""
-        return [self.rows[slots].astype(np.int32) for slots in self.feed.next_pass()]
-
-    @property
-    def history(self) -> dict[str, list[float]]:
-        """The values by epoch."""
-        return self._called.history.history  # type: ignore[union-attr]
-
-    def end_epoch(self, epoch: int, logs: dict[str, float]) -> None:
-        """Calls what is to be called at the end of an epoch."""
-        logs = OldLogs(logs)
-        for callback in self._called:
-            if isinstance(callback, TerminateOnNaN):
-                callback.on_train_batch_end(self._steps - 1, logs)
-        self.call("on_epoch_end", epoch, logs)
-
-    def call(self, hook: str, *args: Any) -> None:
-        """Calls a hook of the callbacks."""
-        getattr(self._called, hook)(*args)
-
-    @property
-    def listens(self) -> bool:
-        """Whether there are callbacks that may read or set the model's values."""
-        return len(self._called.callbacks) > 1  # one is the history
-
-    def final(self, monitor: str, last: float) -> float:
-        """Returns the value of the weights that training has left."""
-        for callback in self._called:
-            restored = getattr(callback, "restore_best_weights", False)
-            if restored and callback.monitor == monitor and callback.best is not None:
-                return float(callback.best)
-        return float(last)
-
-
-def _makes(callbacks: Any) -> bool:
-    return callable(callbacks) and not hasattr(callbacks, "set_model")
-
-
-_PATHS = ("filepath", "filename", "log_dir", "path", "backup_dir")
-
-
-def _copies(callbacks: Any, number: int) -> list[Any]:
-    """Returns copies of callbacks for a member, which write to files of their own."""
-    several = isinstance(callbacks, (list, tuple, CallbackList))
-    given = list(callbacks) if several else [] if callbacks is None else [callbacks]
-    copies = copy.deepcopy(given)
-    for callback in copies:
-        for name in _PATHS:
-            path = vars(callback).get(name)
-            if isinstance(path, (str, os.PathLike)):
-                own = _path_of_member(os.fspath(path), number)
-                setattr(callback, name, own if isinstance(path, str) else Path(own))
-    return copies
-
-
-def _path_of_member(path: str, number: int) -> str:
-    if "{member}" in path:
-        return path.replace("{member}", str(number))
-    root, ending = os.path.splitext(path)
-    if ending == ".h5" and root.endswith(".weights"):
-        root, ending = root.removesuffix(".weights"), ".weights.h5"
-    return f"{root}_member_{number}{ending}"
-
-
-def _wants_batches(callback: Any) -> bool:
-    if isinstance(callback, TerminateOnNaN):
-        return False  # a loss that was not finite stays so: the end of an epoch shows it as well
-    wants = getattr(callback, "wants_batches", None)
-    return bool(wants is not None and wants("train"))
-
-
-# ------------------------------------------------------------------ running
-class _Run:
-    """Trains a group of members at once.
-
-    Args:
-        ensemble: The ensemble.
-        group: The members.
-        plan: What they are trained on.
-        verbose: Whether to show the epochs.
-    """
-
-    def __init__(self, ensemble: Ensemble, group: list[_Member], plan: _Plan, verbose: int):
-        self._plan, self._programs = plan, ensemble._programs
-        self._active, self._first = list(group), group[0].number
-        self._stopped: set[int] = set()
-        self._held: dict[int, list[Any]] = {}
-        self._session = first = group[0].model._session
-        programs = [m.model._session.program("train", plan.train.example) for m in group]
-        self._train, self._slots = programs[0], _differing(group, programs)
-        first.check_labels(self._train, plan.train)
-        self._trainings = {}
-        if plan.epochs:
-            self._trainings = {
-                m.number: Training(m.model._session, program, engine.take_slot)
-                for m, program in zip(group, programs, strict=True)
-            }
-        self._test = None if plan.valid is None else first.program("test", plan.valid.example)
-        batch = jax.tree.map(jnp.asarray, tuple(plan.train.batch))
-        same = plan.valid is None or plan.rows is not None
-        self._data = batch, batch if same else jax.tree.map(jnp.asarray, tuple(plan.valid.batch))  # type: ignore[union-attr]
-        self._progress = (
-            EpochProgress(verbose, plan.epochs.stop, plan.train.steps) if verbose else None
-        )
-
-    # -------------------------------------------------------------- states
-    def stack(self) -> Any:
-        """Returns the members' states as one."""
-        if not self._trainings:  # for evaluation only
-            return _stacked([pure.read(m.model) for m in self._active])
-        states = [self._trainings[m.number].state() for m in self._active]
-        return _stacked([state.replace(metrics=self._train.empty) for state in states])
-
-    def _spread(self, stack: TrainState) -> None:
-        """Makes the members hold their states, which stay those of the stack as well."""
-        for member, state in zip(self._active, _unstacked(stack, len(self._active)), strict=True):
-            if member.number in self._stopped:
-                continue
-            training = self._trainings[member.number]
-            training.write(state)
-            training.metrics = state.metrics
-            self._held[member.number] = _cells(member)
-
-    def _alive(self) -> list[tuple[int, _Member]]:
-        """Returns the members that have not stopped, with their places in the stack."""
-        return [(i, m) for i, m in enumerate(self._active) if m.number not in self._stopped]
-
-    def _changed(self, stack: TrainState) -> TrainState:
-        """Returns the stack with what callbacks have set in the members."""
-        for place, member in self._alive():
-            held, now = self._held[member.number], _cells(member)
-            if any(a is not b for a, b in zip(held, now, strict=True)):
-                new = self._trainings[member.number].state()
-                new = new.replace(metrics=_at(stack.metrics, place))
-                stack = _with(stack, place, new)
-                self._held[member.number] = now
-        return stack
-
-    # -------------------------------------------------------------- programs
-    def _chunk(self) -> Any:
-        """Returns the program that takes many steps of all members."""
-        session, program, programs = self._session, self._train, self._programs
-        programs["slots"], key = self._slots[self._first], ("train", id(program))
-
-        def one(state: TrainState, numbers: list[Any], batch: Any) -> TrainState:
-            with _lifting(programs["slots"], numbers), steps.refusing_outside():
-                step = session.train_step(program.objective, program.outside)
-                return step(state, Batch(*batch))
-
-        def select(resident: Any, slot: Any) -> Any:
-            data, numbers = resident
-            return numbers, engine.take_rows(data, slot)
-
-        if key not in programs:
-            programs[key] = engine.make_chunk(
-                lambda stack, given: jax.vmap(one)(stack, *given),
-                select,
-                jax.vmap(program.logs),  # type: ignore[type-var]
-            )
-        return programs[key]
-
-    def evaluate(self, stack: Any) -> Any:
-        """Returns the logs of an evaluation of all members."""
-        program: Any = self._test
-        programs, key = self._programs, ("test", id(program))
-        programs["slots"] = self._slots[self._first]
-        params, state = (stack.params, stack.state) if self._trainings else stack
-
-        def one(carry: EvalState, variables: Any, numbers: list[Any], batch: Any) -> EvalState:
-            with _lifting(programs["slots"], numbers), steps.refusing_outside():
-                return program.step(carry, (variables, Batch(*batch)))
-
-        def select(resident: Any, slot: Any) -> Any:
-            variables, data, numbers = resident
-            return variables, numbers, engine.take_rows(data, slot)
-
-        if key not in programs:
-            programs[key] = engine.make_chunk(
-                lambda carry, given: jax.vmap(one)(carry, *given),
-                select,
-                jax.vmap(program.logs),  # type: ignore[type-var]
-            )
-        count = len(self._active)
-        empty = _stacked([program.empty] * count)
-        carry = EvalState({path: state[path] + 0 for path in program.written}, empty)
-        resident = (pure.Variables(params, state), self._data[1], self._numbers())
-        plan: Any = self._plan
-        rows = [np.arange(len(jax.tree.leaves(self._data[1])[0]))] * count
-        if plan.rows is not None:
-            rows = [np.asarray(plan.rows[m.number][1]) for m in self._active]
-        given = [_in_batches(own.astype(np.int32), plan.valid.batch_size) for own in rows]
-        return self._run_slots(programs[key], carry, resident, given)[1]
-
-    def _run_slots(self, run: Any, state: Any, resident: Any, given: list[Any]) -> Any:
-        """Runs a chunk over slots of all members: (steps, members, rows)."""
-        full, last = (np.stack(parts, axis=1) for parts in zip(*given, strict=True))
-        rest = last[0] if last.size else None
-        try:
-            return run(state, resident, full, rest=rest)
-        except steps.OutsideVariables as found:
-            raise ValueError(
-                "The models use variables that they do not own, which are one for all members: "
-                f"{[v.path for v in found.args[0]]}. Make them attributes of the model."
-            ) from found
-
-    def _numbers(self) -> list[Any]:
-        """Returns the numbers in which members differ: an array of each."""
-        own = [[slot.value for slot in self._slots[m.number]] for m in self._active]
-        return [jnp.asarray(column, jnp.float32) for column in zip(*own, strict=True)]
-
-    # -------------------------------------------------------------- epochs
-    def run(self) -> None:
-        """Trains until all members have stopped."""
-        group, plan = list(self._active), self._plan
-        last: dict[int, dict[str, Any]] = {m.number: {} for m in group}
-        listens = any(member.listens for member in group)
-        run, stack = self._chunk(), self.stack()
-        self._spread(stack)
-        for member in group:
-            member.call("on_train_begin")
-        for epoch in plan.epochs:
-            if self._progress is not None:
-                self._progress.start(epoch)
-            for _, member in self._alive():
-                member.call("on_epoch_begin", epoch)
-            if listens:
-                stack = self._changed(stack)
-            stack = stack.replace(metrics=_stacked([self._train.empty] * len(self._active)))
-            given = [member.next_rows() for member in self._active]
-            stack, logs = self._run_slots(run, stack, (self._data[0], self._numbers()), given)
-            logs = dict(logs)
-            if plan.valid is not None and arguments.validates(plan.frequency, epoch):
-                logs |= {f"val_{name}": value for name, value in self.evaluate(stack).items()}
-            values = loop.fetch(logs)
-            if listens or epoch == plan.epochs[-1]:
-                self._spread(stack)
-            for place, member in self._alive():
-                own = {name: float(array[place]) for name, array in values.items()}
-                member.end_epoch(epoch, own)
-                last[member.number] = own
-            if self._progress is not None:
-                self._progress.finish(_shown(values), plan.train.steps)
-            if listens:
-                stack = self._changed(stack)
-            self._stopped |= {m.number for m in self._active if m.model.stop_training}
-            left = [place for place, _ in self._alive()]
-            if not left:
-                break
-            if 2 * len(left) <= len(self._active):  # the others are computed for nothing
-                stack = _at(stack, np.array(left))
-                self._active = [self._active[place] for place in left]
-        for member in group:
-            member.model._session.keep_order(member.feed)
-            self._trainings[member.number].publish()
-            member.model.optimizer.finalize_variable_values(member.model.trainable_variables)
-            member.call("on_train_end", last[member.number])
-
-
-# ------------------------------------------------------------------ numbers that differ
-def _differing(group: list[_Member], programs: list[Any]) -> dict[int, list[sharing.Number]]:
-    """Returns, by member, the numbers in which members differ."""
-    marks = []
-    for member, program in zip(group, programs, strict=True):
-        session = member.model._session
-        marks.append(
-            sharing.numbered_fingerprint(member.model, session.optimizer, program.objective)
-        )
-    if len(group) < 2 or any(mark is None for mark in marks):
-        return {member.number: [] for member in group}
-    name = next(filter(None, (_difference(marks[0], mark) for mark in marks[1:])), None)
-    if name:
-        raise ValueError(f"The members differ in {name}, which is not a number.")
-    first = marks[0][0]  # type: ignore[index]
-    places = [k for k, token in enumerate(first) if any(m[0][k] != token for m in marks)]  # type: ignore[index]
-    return {
-        member.number: [mark[1][k] for k in places]  # type: ignore[index]
-        for member, mark in zip(group, marks, strict=True)
-    }
-
-
-def _difference(one: Any, other: Any) -> str | None:
-    """Returns the name of the first thing besides numbers in which two fingerprints differ."""
-    tokens, slots = one
-    for place in range(min(len(tokens), len(other[0]))):
-        a, b = tokens[place], other[0][place]
-        if a != b and not (place in slots and place in other[1]):
-            before: Any = tokens[place - 1] if place else None
-            is_name = isinstance(before, tuple) and before[:1] == (str,)
-            what = f"`{before[1]}`" if is_name else "their structure"
-            values = [v[1] if isinstance(v, tuple) and len(v) == 2 else None for v in (a, b)]
-            return what if None in values else f"{what} ({values[0]} and {values[1]})"
-    return None if len(tokens) == len(other[0]) else "their structure"
-
-
-@contextlib.contextmanager
-def _lifting(slots: list[sharing.Number], values: list[Any]) -> Iterator[None]:
-    """Puts traced values in the place of numbers while a step is traced.
-
-    Raises:
-        ValueError: If a number decides which operations there are.
-    """
-    for slot, value in zip(slots, values, strict=True):
-        slot.put(value)
-    try:
-        yield
-    except jax.errors.ConcretizationTypeError as error:
-        names = ", ".join(sorted({f"`{slot.name}`" for slot in slots}))
-        raise ValueError(
-            f"The members differ in {names}, and which operations a step has depends on it, or it "
-            "is needed as a Python number. Members that differ in it are other programs: make an "
-            "ensemble of each, or use keras.models.search."
-        ) from error
-    finally:
-        for slot in slots:
-            slot.put(slot.value)
-
-
-# ------------------------------------------------------------------ stacks
-def _at(tree: Structure, place: Any) -> Any:
-    """Returns what is at a place, or places, of all arrays' first axes."""
-    return jax.tree.map(lambda array: array[place], tree)
-
-
-def _with(stack: Any, place: int, tree: Structure) -> Any:
-    """Returns a stack with another tree at a place."""
-    return jax.tree.map(lambda array, new: array.at[place].set(new), stack, tree)
-
-
-# States of at most so many bytes are stacked by NumPy: programs that do it, one for each number of
-# members and shape, take longer to compile than that of the training.
-_BY_NUMPY = 2**26
-
-
-def _is_small(arrays: list[Any], count: int = 1) -> bool:
-    """Says whether NumPy may stack arrays, or take them apart."""
-    return placement.current() is None and count * sum(a.nbytes for a in arrays) <= _BY_NUMPY
-
-
-def _stacked(trees: list[Any]) -> Any:
-    if _is_small(jax.tree.leaves(trees[0]), len(trees)):
-        return jax.tree.map(lambda *arrays: jax.device_put(np.stack(arrays)), *trees)
-    stack = jax.tree.map(lambda *arrays: jnp.stack(list(map(jnp.asarray, arrays))), *trees)
-    where = placement.current()
-    # Under a distribution each device has some of the members, which have nothing to say to others.
-    return stack if where is None else where.send(stack)
-
-
-def _unstacked(stack: Any, count: int) -> list[Any]:
-    """Returns the trees that a stack is made of."""
-    arrays, structure = jax.tree.flatten(stack)
-    if not _is_small(arrays):
-        return _taken_apart(stack, count)
-    # Copies: the stack's memory goes to what the next chunk makes of it.
-    held = [np.asarray(array) for array in arrays]
-    parts = jax.device_put([[array[place].copy() for array in held] for place in range(count)])
-    return [jax.tree.unflatten(structure, part) for part in parts]
-
-
-@functools.partial(jax.jit, static_argnums=1)
-def _taken_apart(stack: Any, count: int) -> list[Any]:
-    return [_at(stack, place) for place in range(count)]
-
-
-def _cells(member: _Member) -> list[Any]:
-    return [variable.cell() for variable in member.variables()]
-
-
-def _in_batches(rows: np.ndarray, size: int) -> list[np.ndarray]:
-    cut = len(rows) // size * size
-    return [rows[:cut].reshape(-1, size), rows[cut:][None]]
-
-
 def _reduced(outputs: Structure, reduce: str | None) -> Any:
     if reduce == "mean":
         return outputs.mean(axis=0)
     if reduce == "vote":
         classes = outputs.argmax(axis=-1)
-        votes = jax.nn.one_hot(classes, outputs.shape[-1], dtype=jnp.int32).sum(axis=0)
+        votes = jax.nn.one_hot(classes, outputs.shape[-1], dtype=np.int32).sum(axis=0)
         return votes.argmax(axis=-1)
     return outputs
-
-
-def _shown(values: Mapping[str, Any]) -> dict[str, float]:
-    """Returns what a line of an epoch says of all members."""
-    shown = {name: float(np.median(array)) for name, array in values.items()}
-    for name in ("loss", "val_loss"):
-        if name in values:
-            shown[f"lowest_{name}"] = float(np.min(values[name]))
-    return shown
 
 
 def _plain_values(values: Iterable[Any]) -> list[Any]:

@@ -579,6 +579,16 @@ def train_on_batch(
 
     Returns:
         The loss (and the metrics) before the step; see `evaluate`.
+
+    Example:
+        >>> import numpy as np, jkeras as keras
+        >>> dense = keras.layers.Dense(1, kernel_initializer="ones")
+        >>> model = keras.Sequential([keras.Input((1,)), dense])
+        >>> model.compile("sgd", "mse")
+        >>> x = np.array([[1.0], [2.0]])
+        >>> losses = [float(model.train_on_batch(x, 3 * x)) for _ in range(3)]
+        >>> losses[0], losses[2] < losses[0]
+        (10.0, True)
     """
     session: Session = self._compiled_session("train_on_batch")
     given = session.read(x, y, sample_weight, None, class_weight)
@@ -614,13 +624,31 @@ def test_on_batch(
         y: The targets.
         sample_weight: A factor for each sample's loss.
         return_dict: Whether to return a dict by name.
+
+    Example:
+        >>> import numpy as np, jkeras as keras
+        >>> dense = keras.layers.Dense(1, kernel_initializer="ones")
+        >>> model = keras.Sequential([keras.Input((1,)), dense])
+        >>> model.compile("sgd", "mse", metrics=["mae"])
+        >>> model.test_on_batch(
+        ...     np.array([[1.0], [2.0]]), np.array([[3.0], [6.0]]), return_dict=True
+        ... )
+        {'loss': 10.0, 'mae': 3.0}
     """
     options = {"sample_weight": sample_weight, "return_dict": return_dict, "verbose": 0}
     return self.evaluate(x, y, batch_size=_rows(x), **options)
 
 
 def predict_on_batch(self: Any, x: Structure) -> Any:
-    """Returns the outputs for all of the given samples, computed as one batch."""
+    """Returns the outputs for all of the given samples, computed as one batch.
+
+    Example:
+        >>> import numpy as np, jkeras as keras
+        >>> dense = keras.layers.Dense(1, kernel_initializer="ones")
+        >>> model = keras.Sequential([keras.Input((1,)), dense])
+        >>> model.predict_on_batch(np.array([[1.0], [2.0]])).tolist()
+        [[1.0], [2.0]]
+    """
     return self.predict(x, batch_size=_rows(x), verbose=0)
 
 

@@ -501,6 +501,24 @@ def test_step(self: Any, state: Any, data: Structure) -> Any:
 
     Returns:
         The new state; or `(logs, state)`, where the state may be three such lists.
+
+    Example:
+        >>> import numpy as np, jkeras as keras
+        >>> class Doubled(keras.Model):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.dense = keras.layers.Dense(1, kernel_initializer="ones")
+        ...
+        ...     def call(self, x):
+        ...         return self.dense(x)
+        ...
+        ...     def test_step(self, state, data):
+        ...         logs, state = super().test_step(state, data)
+        ...         return {**logs, "twice": 2 * logs["loss"]}, state
+        >>> model = Doubled()
+        >>> model.compile(loss="mse")
+        >>> model.evaluate(np.ones((4, 1)), np.full((4, 1), 3.0), verbose=0, return_dict=True)
+        {'loss': 4.0, 'twice': 8.0}
     """
     return take_standard_step(state, data, "test_step")
 
@@ -526,6 +544,18 @@ def compute_loss(
     Returns:
         The losses of `compile`, with their weights, plus `self.losses`: what layers and
         regularizers add.
+
+    Example:
+        >>> import numpy as np, jkeras as keras
+        >>> class Scaled(keras.Sequential):
+        ...     def compute_loss(
+        ...         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+        ...     ):
+        ...         return 10 * keras.ops.mean(keras.ops.abs(y - y_pred))
+        >>> model = Scaled([keras.Input((1,)), keras.layers.Dense(1, kernel_initializer="ones")])
+        >>> model.compile("sgd")
+        >>> model.evaluate(np.ones((4, 1)), np.full((4, 1), 3.0), verbose=0)
+        20.0
     """
     del training
     objective = _objective(self, y_pred, y)

@@ -23,6 +23,16 @@ def predict_step(self: Any, state: Any, data: Any) -> tuple[Any, list[Any]]:
 
     Returns:
         `(outputs, non_trainable)`.
+
+    Example:
+        >>> import numpy as np, jkeras as keras
+        >>> class Rounded(keras.Sequential):
+        ...     def predict_step(self, state, data):
+        ...         outputs, rest = super().predict_step(state, data)
+        ...         return keras.ops.round(outputs), rest
+        >>> model = Rounded([keras.Input((1,)), keras.layers.Dense(1, kernel_initializer="ones")])
+        >>> model.predict(np.array([[1.2], [2.7]]), verbose=0).tolist()
+        [[1.0], [3.0]]
     """
     trainable, non_trainable = state[0], state[1]
     x = data[0] if isinstance(data, (StepData, tuple)) else data

@@ -75,8 +75,10 @@ class Model(OldModel, Layer):
         >>> import jkeras as keras
         >>> inputs = keras.Input(shape=(3,))
         >>> model = keras.Model(inputs, keras.layers.Dense(2)(inputs))
-        >>> model.output_shape
-        (None, 2)
+        >>> model.input_shape, model.output_shape
+        ((None, 3), (None, 2))
+        >>> model.inputs[0] is inputs, len(model.outputs)
+        (True, 1)
         >>> class Net(keras.Model):
         ...     def __init__(self):
         ...         super().__init__()
@@ -161,7 +163,14 @@ class Model(OldModel, Layer):
 
     @property
     def layers(self) -> list[Layer]:
-        """The layers of the model, in order: of a graph as Keras orders it, else of definition."""
+        """The layers of the model, in order: of a graph as Keras orders it, else of definition.
+
+        Example:
+            >>> import jkeras as keras
+            >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="head")])
+            >>> model.layers
+            [<Dense name=head, built=True>]
+        """
         return children(self)
 
     @layers.setter
@@ -175,6 +184,12 @@ class Model(OldModel, Layer):
 
         Raises:
             ValueError: If the model has no such layer.
+
+        Example:
+            >>> import jkeras as keras
+            >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="head")])
+            >>> model.get_layer("head") is model.get_layer(index=0)
+            True
         """
         return chosen(self.layers, name, index)
 
@@ -234,6 +249,13 @@ class Model(OldModel, Layer):
 
         Raises:
             ValueError: If the model cannot be called on inputs of this shape.
+
+        Example:
+            >>> import jkeras as keras
+            >>> model = keras.Sequential([keras.layers.Dense(2)])
+            >>> model.build((None, 3))
+            >>> model.count_params()
+            8
         """
         if input_shape is not None:
             pure.ensure_built(self, input_shape)
@@ -280,8 +302,10 @@ class Model(OldModel, Layer):
             >>> import jkeras as keras
             >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
             >>> model.compile(optimizer="adam", loss="mse", metrics=["mae"])
-            >>> model.optimizer.name
-            'adam'
+            >>> model.optimizer.name, model.loss, model.metrics_names
+            ('adam', 'mse', ['loss', 'mae'])
+            >>> model.run_eagerly, model.jit_compile
+            (False, True)
         """
         given = {
             "optimizer": optimizer,
@@ -297,7 +321,16 @@ class Model(OldModel, Layer):
 
     @property
     def compiled(self) -> bool:
-        """Whether `compile` was called."""
+        """Whether `compile` was called.
+
+        Example:
+            >>> import jkeras as keras
+            >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+            >>> before = model.compiled
+            >>> model.compile("sgd", "mse")
+            >>> before, model.compiled
+            (False, True)
+        """
         return self._session.optimizer is not None
 
     get_compile_config = compiling.get_compile_config
@@ -371,8 +404,10 @@ class Model(OldModel, Layer):
             >>> model.compile(optimizer="sgd", loss="mse")
             >>> x = np.linspace(0, 1, 64)[:, None]
             >>> history = model.fit(x, 2 * x, epochs=3, verbose=0, validation_split=0.25)
-            >>> sorted(history.history)
-            ['loss', 'val_loss']
+            >>> sorted(history.history), model.history is history
+            (['loss', 'val_loss'], True)
+            >>> history.history["loss"][2] < history.history["loss"][0]
+            True
         """
         session = self._compiled_session("fit")
         arguments.check(
@@ -441,10 +476,11 @@ class Model(OldModel, Layer):
 
         Example:
             >>> import numpy as np, jkeras as keras
-            >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+            >>> dense = keras.layers.Dense(1, kernel_initializer="ones")
+            >>> model = keras.Sequential([keras.Input((1,)), dense])
             >>> model.compile(loss="mse", metrics=["mae"])
-            >>> len(model.evaluate(np.ones((4, 1)), np.ones(4), verbose=0))
-            2
+            >>> model.evaluate(np.ones((4, 1)), np.full((4, 1), 3.0), verbose=0)
+            [4.0, 2.0]
         """
         kwargs.pop("_use_cached_eval_dataset", None)
         session = self._compiled_session("evaluate")
@@ -488,9 +524,10 @@ class Model(OldModel, Layer):
 
         Example:
             >>> import numpy as np, jkeras as keras
-            >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2)])
-            >>> model.predict(np.ones((4, 1)), verbose=0).shape
-            (4, 2)
+            >>> dense = keras.layers.Dense(2, kernel_initializer="ones")
+            >>> model = keras.Sequential([keras.Input((1,)), dense])
+            >>> model.predict(np.array([[1.0], [2.0]]), verbose=0).tolist()
+            [[1.0, 1.0], [2.0, 2.0]]
         """
         session = self._session
         if verbose == 0 and not callbacks and steps is None and not kwargs:
@@ -565,6 +602,14 @@ class Model(OldModel, Layer):
             config: The dict.
             custom_objects: Names of your own classes and functions.
             safe_mode: Accepted for Keras's sake: code in configs is never executed.
+
+        Example:
+            >>> import jkeras as keras
+            >>> inputs = keras.Input((3,))
+            >>> model = keras.Model(inputs, keras.layers.Dense(2, name="head")(inputs))
+            >>> again = keras.Model.from_config(model.get_config())
+            >>> again.layers[1]
+            <Dense name=head, built=True>
         """
         with registry.CustomObjectScope(custom_objects):
             if not ("input_layers" in config and "output_layers" in config):

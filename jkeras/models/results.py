@@ -28,7 +28,19 @@ metrics_names = property(
 
 
 def reset_metrics(self: Any) -> None:
-    """Starts all metrics again."""
+    """Starts all metrics again.
+
+    Example:
+        >>> import numpy as np, jkeras as keras
+        >>> dense = keras.layers.Dense(1, kernel_initializer="ones")
+        >>> model = keras.Sequential([keras.Input((1,)), dense])
+        >>> model.compile("sgd", "mse")
+        >>> _ = model.evaluate(np.array([[1.0]]), np.array([[3.0]]), verbose=0)
+        >>> before = float(model.get_metrics_result()["loss"])
+        >>> model.reset_metrics()
+        >>> before, float(model.get_metrics_result()["loss"])
+        (4.0, 0.0)
+    """
     for metric in self.metrics:
         metric.reset_state()
 

@@ -68,6 +68,14 @@ class Sequential(Model):
 
         Raises:
             ValueError: If it is not a layer, or its name is taken.
+
+        Example:
+            >>> import jkeras as keras
+            >>> model = keras.Sequential()
+            >>> model.add(keras.Input((3,)))
+            >>> model.add(keras.layers.Dense(2))
+            >>> model.output_shape
+            (None, 2)
         """
         if graph.is_symbolic(layer) and layer.source is not None and not layer.source.inputs:
             layer = layer.source.layer
@@ -99,7 +107,17 @@ class Sequential(Model):
         self._push(layer)
 
     def pop(self, rebuild: bool = True) -> Layer | None:
-        """Removes the top layer and returns it; None if there is none."""
+        """Removes the top layer and returns it; None if the model has no layers.
+
+        Example:
+            >>> import jkeras as keras
+            >>> model = keras.Sequential(
+            ...     [keras.Input((3,)), keras.layers.Dense(2), keras.layers.Dense(1)]
+            ... )
+            >>> _ = model.pop()
+            >>> model.output_shape
+            (None, 2)
+        """
         if not self.layers:
             return None
         *below, top = self._stack
@@ -216,6 +234,11 @@ class Sequential(Model):
                 model.dtype_policy = registry.deserialize_keras_object(config["dtype"])
             made: dict[str, Layer] = {}  # a layer that comes twice is the same
             for entry in config["layers"]:
+                if not isinstance(entry, Mapping) or not isinstance(entry.get("config"), Mapping):
+                    raise ValueError(
+                        "A layer of a Sequential model's config is not described. Expected a "
+                        f"dictionary containing a 'config' key. Received: {entry!r}"
+                    )
                 name = str(entry["config"].get("name"))
                 if name not in made:
                     made[name] = functional_config.make_layer(entry)

@@ -285,11 +285,12 @@ class Session:
         self._layout = new
         return new
 
-    def describe(self, x: Structure) -> Description:
+    def describe(self, x: Structure, like: "Session | None" = None) -> Description:
         """Builds the model if needed, and describes what it gives for arrays or specs like `x`.
 
         Args:
             x: A batch of inputs, of the size in which the model is called.
+            like: That of a model which gives the same, by which it need not be found out again.
         """
         leaves, structure = jax.tree.flatten(x)
         with self._lock:
@@ -300,6 +301,10 @@ class Session:
             specs = tuple((a.shape[1:], np.dtype(a.dtype)) for a in leaves)
             key = (structure, specs, tuple(layout.flags))
             found = layout.descriptions.get(key)
+            if found is None and like is not None and like is not self:
+                outputs, _, written = like.describe(x)
+                found = Description(outputs, self.output_names(outputs), written)
+                self.layout().descriptions[key] = found
             if found is None:
                 variables = jax.tree.map(spec_of, layout.variables())
                 outputs, written = steps.describe(self.model, variables, jax.tree.map(spec_of, x))

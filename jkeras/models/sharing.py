@@ -59,7 +59,7 @@ _RECORDS: tuple[tuple[type, frozenset[str]], ...] = (
     ),
     (
         Layer,
-        frozenset({"_calls", "_build_shapes", "_path", "_seen_shapes"})
+        frozenset({"_calls", "_build_shapes", "_path", "_seen_shapes", "_before_calls"})
         | {"_session", "_fitting", "_compile_arguments", "history", "optimizer", "loss"}
         | {"_by_name", "_call_specs", "jit_compile", "run_eagerly"}
         | {"_written_graph", "_written_programs"}
@@ -317,6 +317,13 @@ def _of_class(kind: type) -> tuple[frozenset[str], list[str], bool]:
         if issubclass(kind, ours):
             records |= noted
     slots: list[str] = []
+    if package in _WALKED:  # what is kept after it was asked for follows from the rest
+        records |= {
+            name
+            for base in kind.__mro__
+            for name, value in vars(base).items()
+            if isinstance(value, functools.cached_property)
+        }
     for base in kind.__mro__:
         names = vars(base).get("__slots__", ())
         slots += (names,) if isinstance(names, str) else names

@@ -106,6 +106,13 @@ def batch_normalization(
     x = _float(x)
     shape = [1] * x.ndim
     shape[axis] = x.shape[axis]
+    given = {"mean": mean, "variance": variance, "offset": offset, "scale": scale}
+    for name, value in given.items():
+        if value is not None and jnp.shape(value) not in ((shape[axis],), (1,), ()):
+            raise ValueError(
+                f"`{name}` must be a vector of length `x.shape[axis]`. Expected: "
+                f"{(shape[axis],)}. Received: {jnp.shape(value)}"
+            )
     factor = lax.rsqrt(jnp.asarray(variance) + epsilon)
     if scale is not None:
         factor = factor * scale
@@ -293,8 +300,10 @@ def _convolve(
     numbers = _dimension_numbers(inputs.ndim, data_format)
     dtype = jnp.result_type(inputs.dtype, kernel.dtype)
     inputs, kernel = inputs.astype(dtype), kernel.astype(dtype)
-    groups = inputs.shape[numbers.lhs_spec[1]] // kernel.shape[-2]
-
+    channels = inputs.shape[numbers.lhs_spec[1]]
+    groups, rest = divmod(channels, kernel.shape[-2])
+    if isinstance(channels, int) and (rest or not groups):
+        raise ValueError(_of_other_channels(channels, kernel.shape[-2], "be a multiple of"))
     return lax.conv_general_dilated(
         inputs,
         kernel,
@@ -304,6 +313,14 @@ def _convolve(
         rhs_dilation=dilation,
         dimension_numbers=numbers,
         feature_group_count=groups,
+    )
+
+
+def _of_other_channels(given: int, wanted: int, relation: str = "match") -> str:
+    return (
+        f"The number of input channels must {relation} the kernel's input channels: the input "
+        "channels must match the kernel, or those of each group. "
+        f"Received: input channels={given}, kernel input channels={wanted}"
     )
 
 
@@ -331,6 +348,9 @@ def depthwise_conv(
     inputs, kernel = jnp.asarray(inputs), jnp.asarray(kernel)
     n = _axes_of_space(inputs, kernel)
     *window, channels, multiplier = kernel.shape
+    found = inputs.shape[_dimension_numbers(inputs.ndim, data_format).lhs_spec[1]]
+    if isinstance(found, int) and found != channels:
+        raise ValueError(_of_other_channels(found, channels))
     if inputs.dtype == jnp.float32 and cpu_convolution.is_better(kernel):
         dilation = sizes(dilation_rate, n)
         pads = _pads(padding, window, dilation)

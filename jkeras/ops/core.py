@@ -9,8 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.base.numbers import as_integer
 from jkeras.base.types import ArrayLike, DTypeLike, Shape
-from jkeras.core import policy
+from jkeras.core import policy, shapes
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.operations import as_array, define, export
 from jkeras.core.variable import Variable
@@ -42,14 +43,15 @@ def convert_to_tensor(
 
 
 def convert_to_numpy(x: ArrayLike) -> np.ndarray:
-    """Returns `x` as a NumPy array.
+    """Returns `x` as a NumPy array that may be written to.
 
     Example:
         >>> import jkeras as keras
         >>> keras.ops.convert_to_numpy(keras.ops.ones((2,))).tolist()
         [1.0, 1.0]
     """
-    return np.asarray(x)
+    array = np.asarray(x)
+    return array if array.flags.writeable else array.copy()
 
 
 def is_tensor(x: Any) -> bool:
@@ -172,11 +174,22 @@ def custom_gradient(f: Callable) -> Callable:
 def unstack(x: ArrayLike, num: int | None = None, axis: int = 0) -> list[jax.Array]:
     """Returns the parts along `axis` as a list.
 
+    Args:
+        x: The array.
+        num: Their number; needed where the size of the axis is not known.
+        axis: The axis.
+
     Raises:
-        ValueError: If `num` is given and is not their number.
+        ValueError: If `num` is given and is not their number, if it is needed, or if there is no
+            such axis.
     """
     x = jnp.asarray(x)
-    if num not in (None, x.shape[axis]):
+    if not -x.ndim <= axis < x.ndim:
+        raise ValueError(f"unstack(): axis {axis} is out of bounds for shape {x.shape}.")
+    found = shapes.known(x.shape)[axis]
+    if num is not None and found is None:
+        return [jnp.take(x, i, axis) for i in range(num)]
+    if num not in (None, found):
         raise ValueError(f"unstack() into num={num} parts along axis {axis} of shape {x.shape}.")
     return list(jnp.unstack(x, axis=axis))
 
@@ -193,10 +206,17 @@ def slice(inputs: ArrayLike, start_indices: Any, shape: Shape) -> jax.Array:
         [[2, 3], [5, 6]]
     """
     inputs, start = jnp.asarray(inputs), list(start_indices)
-    if not len(start) == len(shape) == inputs.ndim:
+    for name, value in (("start_indices", start), ("shape", shape)):
+        if len(value) != inputs.ndim:
+            raise ValueError(
+                f"The dimensions in `{name}` must match the dimensions in `inputs`: one number for "
+                f"each of its {inputs.ndim} axes. The dimensions in `inputs` must match those in "
+                f"`shape`, too. Received: start_indices={start_indices!r}, shape={shape!r}"
+            )
+    if -1 in shape and any(isinstance(s, jax.core.Tracer) for s in start):
         raise ValueError(
-            f"`start_indices` and `shape` need one number for each of the {inputs.ndim} axes of "
-            f"`inputs`. Received: start_indices={start_indices!r}, shape={shape!r}"
+            f"keras.ops.slice() takes no shape with -1, got {shape!r}, if `start_indices` follow "
+            "from the data: the size of the part would do so, too. Give the sizes."
         )
     sizes = [
         n - int(s) if wanted == -1 else wanted
@@ -368,8 +388,10 @@ def scan(
         >>> last.item(), sums.tolist()
         (6, [0, 1, 3, 6])
     """
-    if not isinstance(unroll, (bool, int)) or (unroll is not True and unroll < 1):
-        raise ValueError(f"`unroll` must be an positive integer or boolean. Received: {unroll}")
+    if not isinstance(unroll, bool) and (as_integer(unroll) or 0) < 1:
+        raise ValueError(
+            f"`unroll` must be an positive integer or boolean. Received: unroll={unroll}"
+        )
     return jax.lax.scan(f, init, xs, length, reverse, unroll)
 
 

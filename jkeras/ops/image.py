@@ -11,7 +11,7 @@ import jax.scipy.ndimage
 from jkeras.base import settings
 from jkeras.base.numbers import as_integer
 from jkeras.base.types import ArrayLike, Seed, Shape, Sizes
-from jkeras.core.operations import define
+from jkeras.core.operations import as_array, define
 from jkeras.core.seeds import as_key
 from jkeras.ops import arrays as nn
 from jkeras.ops import host_image
@@ -66,6 +66,11 @@ def _float_color(images: ArrayLike, data_format: Any) -> tuple[jax.Array, int]:
         raise ValueError(
             f"Invalid images dtype: expected float dtype. Received: images.dtype={images.dtype}"
         )
+    if images.shape[axis] != 3:
+        raise ValueError(
+            "Input images must have 3 channels, but received images with "
+            f"{images.shape[axis]} channels. Received: images.shape={images.shape}"
+        )
     return images, axis
 
 
@@ -81,6 +86,11 @@ def rgb_to_grayscale(images: ArrayLike, data_format: str | None = None) -> jax.A
     images, axis = _color(images, data_format)
     if images.shape[axis] == 1:
         return images
+    if images.shape[axis] != 3:
+        raise ValueError(
+            "Invalid channel size: expected 3 (RGB) or 1 (Grayscale). "
+            f"Received input with shape: images.shape={images.shape}"
+        )
     weights = jnp.expand_dims(jnp.array([0.2989, 0.5870, 0.1140]), range(1, -axis))
     floats = images.astype(jnp.promote_types(images.dtype, jnp.float32))
     return jnp.sum(floats * weights, axis, keepdims=True).astype(images.dtype)
@@ -217,14 +227,21 @@ def _margins(
             f"Received: {first}_{what}={before}, {last}_{what}={after}, target_{measure}={target}"
         )
     if target is not None:
+        _not_negative(f"target_{measure}", target)
         total = target - size if what == "padding" else size - target
         before = total - (after or 0) if before is None else before
         after = total - before
     margins = (before or 0, after or 0)
     for side, margin in zip((first, last), margins, strict=True):
-        if margin < 0:
-            raise ValueError(f"{side}_{what} must be >= 0. Received: {side}_{what}={margin}")
+        _not_negative(f"{side}_{what}", margin)
+    if what == "cropping":
+        _not_negative(f"target_{measure}", size - sum(margins))
     return margins
+
+
+def _not_negative(name: str, number: Any) -> None:
+    if isinstance(number, int) and number < 0:
+        raise ValueError(f"{name} must be >= 0. Received: {name}={number}")
 
 
 _HEIGHT, _WIDTH = ("top", "bottom", "height"), ("left", "right", "width")
@@ -324,7 +341,7 @@ def scale_and_translate(
 
     Args:
         images: An array.
-        output_shape: The shape of the result.
+        output_shape: The shape of the result; None for an axis that keeps its size.
         scale: A factor for each spatial axis.
         translation: A distance in pixels of the result for each spatial axis.
         spatial_dims: Which axes are spatial.
@@ -334,9 +351,15 @@ def scale_and_translate(
     allowed = {"bilinear": "linear", "trilinear": "linear", "bicubic": "cubic"}
     allowed |= {"tricubic": "cubic"} | {m: m for m in ("linear", "cubic", "lanczos3", "lanczos5")}
     _one_of("method", method, allowed)
+    images = jnp.asarray(images)
+    if len(output_shape) != images.ndim:
+        raise ValueError(
+            f"`output_shape` must have a size for each of the {images.ndim} axes of `images`. "
+            f"Received: output_shape={output_shape}"
+        )
     return jax.image.scale_and_translate(
-        jnp.asarray(images),
-        tuple(output_shape),
+        images,
+        tuple(n if m is None else m for n, m in zip(images.shape, output_shape, strict=True)),
         tuple(spatial_dims),
         jnp.asarray(scale),
         jnp.asarray(translation),
@@ -402,7 +425,18 @@ def extract_patches(
         >>> keras.ops.image.extract_patches(keras.ops.ones((1, 4, 6, 3)), 2).shape
         (1, 2, 3, 12)
     """
-    axes = 2 if as_integer(size) is not None else len(size)
+    single = as_integer(size) is not None
+    if not single and not isinstance(size, (tuple, list)):
+        raise TypeError(
+            "Invalid `size` argument. Expected an int or a tuple. "
+            f"Received: size={size!r} of type {type(size).__name__}"
+        )
+    axes = 2 if single else len(size)
+    if axes not in (2, 3):
+        raise ValueError(
+            "Invalid `size` argument. Expected a tuple of length 2 or 3. "
+            f"Received: size={size} of length {axes}"
+        )
     return _patches(images, size, strides, dilation_rate, padding, data_format, axes)
 
 
@@ -619,9 +653,16 @@ def affine_transform(
     """
     _one_of("interpolation", interpolation, _ORDERS)
     _one_of("fill_mode", fill_mode, _FILL_MODES)
+    transform = jnp.asarray(as_array(transform))
+    if transform.ndim not in (1, 2) or transform.shape[-1] != 8:
+        raise ValueError(
+            "Invalid transform rank: expected rank 1 (a single transform of 8 numbers) or rank 2 "
+            "(a batch of transforms). "
+            f"Received input with shape: transform.shape={transform.shape}"
+        )
 
     def run(x: jax.Array) -> jax.Array:
-        numbers = jnp.broadcast_to(jnp.asarray(transform), (x.shape[0], 8))
+        numbers = jnp.broadcast_to(transform, (x.shape[0], 8))
         a0, a1, a2, b0, b1, b2 = numbers.T[:6, :, None, None]
         rows, columns = _grid(x)
         sources = b0 * columns + b1 * rows + b2, a0 * columns + a1 * rows + a2
@@ -659,11 +700,17 @@ def perspective_transform(
         data_format: `"channels_last"` or `"channels_first"`.
     """
     _one_of("interpolation", interpolation, _ORDERS)
+    points = {"start_points": start_points, "end_points": end_points}
+    for name, value in points.items():
+        points[name] = value = jnp.asarray(as_array(value), "float32")
+        if value.ndim not in (2, 3) or value.shape[-2:] != (4, 2):
+            raise ValueError(
+                f"Invalid {name} shape: expected (4,2) for a single image or (N,4,2) for a batch. "
+                f"Received shape: {value.shape}"
+            )
 
     def run(x: jax.Array) -> jax.Array:
-        shape = (x.shape[0], 4, 2)
-        start = jnp.broadcast_to(jnp.asarray(start_points, "float32"), shape)
-        end = jnp.broadcast_to(jnp.asarray(end_points, "float32"), shape)
+        start, end = (jnp.broadcast_to(p, (x.shape[0], 4, 2)) for p in points.values())
         a0, a1, a2, b0, b1, b2, c0, c1 = jax.vmap(projection)(start, end).T[:, :, None, None]
         rows, columns = _grid(x)
         depth = c0 * columns + c1 * rows + 1

@@ -38,9 +38,20 @@ def cholesky(x: ArrayLike, upper: bool = False) -> jax.Array:
         upper: Whether to return the upper factor rather than the lower one.
 
     Returns:
-        `L` such that `L @ L.T` is `x`, or its transpose; NaN where `x` is not positive definite.
+        `L` such that `L @ L.T` is `x`, or its transpose; under `jax.jit`, NaN where `x` is not
+        positive definite.
+
+    Raises:
+        ValueError: If `x` is not positive definite, outside of `jax.jit`.
     """
-    return jnp.linalg.cholesky(_square(x), upper=upper)
+    x = _square(x)
+    factor = jnp.linalg.cholesky(x, upper=upper)
+    if not isinstance(factor, jax.core.Tracer) and jnp.isnan(factor).any():
+        raise ValueError(
+            "Cholesky decomposition failed. The input might not be a valid positive definite "
+            f"matrix. Received: x of shape {x.shape}"
+        )
+    return factor
 
 
 @op
@@ -95,7 +106,11 @@ def lu_factor(x: ArrayLike) -> tuple[jax.Array, jax.Array]:
 
 @op
 def matrix_rank(x: ArrayLike, tol: Any = None) -> jax.Array:
-    """Returns how many singular values of `x` are larger than `tol`."""
+    """Returns how many singular values of matrices `x` are larger than `tol`."""
+    if jnp.ndim(x) < 2:
+        raise ValueError(
+            f"Expected input to have rank >= 2. Received input with shape {jnp.shape(x)}."
+        )
     return jnp.linalg.matrix_rank(_float(x), tol)
 
 
@@ -133,7 +148,7 @@ def qr(x: ArrayLike, mode: str = "reduced") -> Structure:
     """
     if mode not in ("reduced", "complete"):
         raise ValueError(
-            '`mode` argument value not supported. Expected one of {"reduced", "complete"}. '
+            "`mode` argument value not supported. Expected one of {'reduced', 'complete'}. "
             f"Received: mode={mode}"
         )
     return jnp.linalg.qr(_float(x), mode)

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jkeras.base.numbers import count
 from jkeras.base.types import ArrayLike, Axis, Structure
 from jkeras.core.operations import as_array, define, export
 
@@ -69,6 +70,11 @@ def cdist(x: ArrayLike, y: Any) -> jax.Array:
         Distances, of shape `(..., m, n)`.
     """
     x, y = jnp.asarray(x), jnp.asarray(y)
+    if min(x.ndim, y.ndim) < 2 or x.shape[-1] != y.shape[-1]:
+        raise ValueError(
+            "Last dimension of inputs to `cdist` must match, and each has at least two. "
+            f"Received: x.shape={x.shape}, y.shape={y.shape}"
+        )
     return jnp.linalg.norm(x[..., :, None, :] - y[..., None, :, :], axis=-1)
 
 
@@ -81,7 +87,7 @@ def view_as_complex(x: ArrayLike) -> jax.Array:
     """
     if jnp.ndim(x) < 1 or jnp.shape(x)[-1] != 2:
         raise ValueError(
-            "Input must have the last axis of size 2: real and imaginary parts. "
+            "Last dimension of input must be size 2 (real and imaginary parts). "
             f"Received: x.shape={jnp.shape(x)}"
         )
     return jax.lax.complex(x[..., 0], x[..., 1])
@@ -133,7 +139,19 @@ def _segment_reduction(reduce: Callable, data: Any, segment_ids: Any, *options: 
         raise ValueError(
             f"Argument `segment_ids` should be an 1-D vector, got shape: {jnp.shape(segment_ids)}."
         )
-    return reduce(jnp.asarray(data), jnp.asarray(segment_ids), *options)
+    data, segment_ids = jnp.asarray(data), jnp.asarray(segment_ids)
+    if data.shape[:1] != segment_ids.shape:
+        raise ValueError(
+            "Argument `segment_ids` and `data` should have same leading dimension. "
+            f"Received: segment_ids.shape={segment_ids.shape}, data.shape={data.shape}"
+        )
+    if options[0] is None and isinstance(segment_ids, jax.core.Tracer):
+        raise ValueError(
+            "Argument `num_segments` must be set when using the JAX backend in a model or under "
+            "`jax.jit`: the shape of the result cannot follow from the data. Received: "
+            "num_segments=None"
+        )
+    return reduce(data, segment_ids, *options)
 
 
 @op
@@ -272,6 +290,8 @@ def extract_sequences(x: ArrayLike, sequence_length: int, sequence_stride: int) 
         [[1, 2], [2, 3], [3, 4]]
     """
     x = jnp.asarray(x)
+    count("sequence_length", sequence_length)
+    count("sequence_stride", sequence_stride)
     starts = jnp.arange(0, x.shape[-1] - sequence_length + 1, sequence_stride)
     return x[..., starts[:, None] + jnp.arange(sequence_length)]
 
@@ -300,7 +320,10 @@ def _window(window: Any, sequence_length: int, fft_length: int, dtype: Any) -> j
     return jnp.pad(values, (before, fft_length - sequence_length - before))
 
 
-def _check_lengths(sequence_length: int, fft_length: int) -> None:
+def _check_lengths(sequence_length: int, sequence_stride: int, fft_length: int) -> None:
+    count("sequence_length", sequence_length)
+    count("sequence_stride", sequence_stride)
+    count("fft_length", fft_length)
     if fft_length < sequence_length:
         raise ValueError(
             "`fft_length` must equal or larger than `sequence_length`. Received: "
@@ -330,10 +353,12 @@ def stft(
     Returns:
         A pair (real, imaginary) of shape `(..., pieces, fft_length // 2 + 1)`.
     """
-    _check_lengths(sequence_length, fft_length)
+    _check_lengths(sequence_length, sequence_stride, fft_length)
     x = jnp.asarray(x)
     if not jnp.issubdtype(x.dtype, jnp.floating):
-        raise TypeError(f"Invalid input type. Expected a float. Received: input type={x.dtype}")
+        raise TypeError(
+            f"Invalid input type. Expected `float32` or `float64`. Received: input type={x.dtype}"
+        )
     if center:
         pads = [(0, 0)] * (x.ndim - 1) + [(fft_length // 2, fft_length // 2)]
         x = jnp.pad(x, pads, mode="reflect")
@@ -363,12 +388,12 @@ def istft(
         window: As for `stft`.
         center: As for `stft`.
     """
-    _check_lengths(sequence_length, fft_length)
+    _check_lengths(sequence_length, sequence_stride, fft_length)
     pieces = jnp.fft.irfft(_complex(x), fft_length)
     values = _window(window, sequence_length, fft_length, pieces.dtype)
-    count = pieces.shape[-2]
-    size = (count - 1) * sequence_stride + fft_length
-    places = jnp.arange(count)[:, None] * sequence_stride + jnp.arange(fft_length)
+    number = pieces.shape[-2]
+    size = (number - 1) * sequence_stride + fft_length
+    places = jnp.arange(number)[:, None] * sequence_stride + jnp.arange(fft_length)
     total = jnp.zeros((*pieces.shape[:-2], size), pieces.dtype)
     total = total.at[..., places].add(pieces * values)
     weight = jnp.zeros(size, pieces.dtype).at[places].add(jnp.square(values))

@@ -10,6 +10,7 @@ import optax
 
 from jkeras import activations
 from jkeras.base import settings
+from jkeras.base.deprecation import warn_deprecated
 from jkeras.base.numbers import as_integer
 from jkeras.base.types import ArrayLike, Axis, DTypeLike, Sizes
 from jkeras.core import policy
@@ -102,7 +103,8 @@ def layer_normalization(
         beta: What is added, likewise.
         axis: The axis, or several.
         epsilon: What is added to the variance; `keras.config.epsilon()` by default.
-        rms_scaling: False: use `rms_normalization` instead.
+        rms_scaling: Deprecated: whether to divide by the deviation without subtracting the mean,
+            and to leave `beta` out. `rms_normalization` divides by the root mean square.
 
     Example:
         >>> import jkeras as keras
@@ -110,10 +112,13 @@ def layer_normalization(
         [-1.0, 1.0]
     """
     if rms_scaling:
-        raise ValueError(
-            "Use rms_normalization(x, scale) for layer_normalization(rms_scaling=True)"
+        warn_deprecated(
+            "You passed `rms_scaling=True`, which is deprecated. It divides by the deviation, not "
+            "by the root mean square: use `keras.ops.rms_normalization`.",
+            UserWarning,
         )
-    return arrays.layer_normalization(x, gamma, beta, axis, epsilon)
+        beta = None
+    return arrays.layer_normalization(x, gamma, beta, axis, epsilon, subtract_mean=not rms_scaling)
 
 
 @op
@@ -207,12 +212,14 @@ def dot_product_attention(
         )
     if attn_logits_soft_cap is not None:
         raise ValueError("attn_logits_soft_cap is not supported: set attn_logits_soft_cap=None.")
-    query = jnp.asarray(query)
+    query, key, value = (jnp.asarray(x) for x in (query, key, value))
+    dtype = jnp.result_type(query, key, value)
+    query, key, value = (x.astype(dtype) for x in (query, key, value))
     kernel = arrays.attention_kernel(flash_attention, query, mask if bias is None else bias)
     return jax.nn.dot_product_attention(
         query,
-        jnp.asarray(key),
-        jnp.asarray(value),
+        key,
+        value,
         bias=None if bias is None else jnp.asarray(bias),
         mask=None if mask is None else jnp.asarray(mask, bool),
         scale=scale,
@@ -390,6 +397,12 @@ def ctc_loss(
         mask_index: The class that stands for "none".
     """
     target, output = jnp.asarray(target), jnp.asarray(output)
+    if (target.ndim, output.ndim) != (2, 3):
+        raise ValueError(
+            "ctc_loss() takes `target` of shape (batch, max_target_length) and `output` of shape "
+            f"(batch, max_output_length, num_classes). Received: target.shape={target.shape}, "
+            f"output.shape={output.shape}"
+        )
 
     def beyond(lengths: Any, size: int) -> jax.Array:
         return (jnp.arange(size) >= jnp.asarray(lengths)[:, None]).astype(output.dtype)
@@ -418,26 +431,47 @@ def ctc_decode(
     Args:
         inputs: Logits of shape `(batch, max_length, num_classes)`.
         sequence_lengths: How many steps of each row count.
-        strategy: `"greedy"`: the best class of each step.
-        beam_width: Accepted for Keras's sake.
-        top_paths: 1.
-        merge_repeated: Whether a class that comes several times in a row counts once.
+        strategy: `"greedy"`: the best class of each step; `"beam_search"`: the most probable
+            sequences of classes, each over all ways to spell it.
+        beam_width: How many sequences are followed at a time by the beam search.
+        top_paths: How many of them are returned.
+        merge_repeated: Whether a class that comes several times in a row counts once; in a beam
+            search it always does.
         mask_index: The class that stands for "none".
 
     Returns:
-        The classes, of shape `(1, batch, max_length)`, -1 after the last; and less the sum of the
-        best logits, of shape `(batch, 1)`.
+        The classes, of shape `(top_paths, batch, max_length)`, -1 after the last; and scores of
+        shape `(batch, top_paths)`: less the sum of the best logits, or the logarithms of the
+        sequences' probabilities. The greedy path is one.
 
     Raises:
-        NotImplementedError: For `strategy="beam_search"`.
+        ValueError: For another strategy, or more paths than the beam has.
+
+    Example:
+        >>> import jkeras as keras, numpy as np
+        >>> steps = np.log([[[0.6, 0.4], [0.6, 0.4]]])  # "none", or class 1
+        >>> keras.ops.ctc_decode(steps, [2])[0].tolist()
+        [[[-1, -1]]]
+        >>> paths, scores = keras.ops.ctc_decode(steps, [2], "beam_search", top_paths=2)
+        >>> paths.tolist(), np.exp(scores).round(2).tolist()
+        ([[[1, -1]], [[-1, -1]]], [[0.64, 0.36]])
     """
+    inputs = _ranked(inputs, 3)
+    inputs = inputs.astype(jnp.promote_types(inputs.dtype, jnp.float32))
     if strategy == "beam_search":
-        raise NotImplementedError("ctc_decode() knows no beam search: use strategy='greedy'.")
+        if not 1 <= top_paths <= beam_width:
+            raise ValueError(
+                "`top_paths` must be from 1 to `beam_width`. "
+                f"Received: top_paths={top_paths}, beam_width={beam_width}"
+            )
+        search = partial(_beam_search, width=beam_width, blank=mask_index)
+        lengths = jnp.asarray(sequence_lengths)
+        paths, scores = jax.vmap(search)(jax.nn.log_softmax(inputs), lengths)
+        return jnp.moveaxis(paths[:, :top_paths], 1, 0), scores[:, :top_paths]
     if strategy != "greedy":
         raise ValueError(
             f"Invalid strategy {strategy}. Supported values are 'greedy' and 'beam_search'."
         )
-    inputs = jnp.asarray(inputs)
     size = inputs.shape[1]
     inside = jnp.arange(size) < jnp.asarray(sequence_lengths)[:, None]
     best = jnp.argmax(inputs, axis=-1)
@@ -449,6 +483,66 @@ def ctc_decode(
     classes = jnp.take_along_axis(jnp.where(keep, best, -1), order, axis=-1)
     scores = -jnp.sum(jnp.where(inside, jnp.max(inputs, axis=-1), 0), axis=1, keepdims=True)
     return classes[None], scores
+
+
+def _beam_search(
+    steps: jax.Array, length: jax.Array, width: int, blank: int
+) -> tuple[jax.Array, jax.Array]:
+    """Follows the most probable sequences of classes (Graves and Jaitly, 2014).
+
+    Args:
+        steps: Logarithms of probabilities, of shape `(max_length, classes)`.
+        length: How many steps count.
+        width: How many sequences are followed.
+        blank: The class that stands for "none".
+
+    Returns:
+        The sequences, of shape `(width, max_length)`, and the logarithms of their probabilities.
+    """
+    size, classes = steps.shape
+    never, rows = -jnp.inf, jnp.arange(width)
+    # A sequence's probability has two parts, ending in "none" or not: only after "none" the same
+    # class counts anew. Places in the beam that hold no sequence have length -1.
+    beam = (
+        jnp.full((width, size), -1),
+        jnp.where(rows == 0, 0, -1),
+        jnp.where(rows == 0, 0.0, never).astype(steps.dtype),
+        jnp.full(width, never, steps.dtype),
+    )
+
+    def follow(beam: tuple, step: tuple) -> tuple:
+        (paths, lengths, blanks, others), (number, logs) = beam, step
+        either = jnp.logaddexp(blanks, others)
+        ends = jnp.maximum(lengths - 1, 0)
+        last = jnp.where(lengths > 0, paths[rows, ends], -1)
+        longer = jnp.where(jnp.arange(classes) == last[:, None], blanks[:, None], either[:, None])
+        longer = (longer + logs).at[:, blank].set(never)
+        # What makes a sequence longer may give one that is in the beam already: then it goes there.
+        shorter = paths.at[rows, ends].set(-1)
+        same = (shorter[:, None] == paths).all(-1) & (lengths[:, None] > 0) & (lengths >= 0)
+        gain = jnp.where(same, longer[:, last].T, never)
+        kept_blanks = either + logs[blank]
+        kept = jnp.logaddexp(
+            jnp.where(lengths > 0, others + logs[last], never), jax.nn.logsumexp(gain, axis=1)
+        )
+        longer = jnp.where(jnp.zeros_like(longer, bool).at[:, last].max(same.T), never, longer)
+        candidates = jnp.concatenate([jnp.logaddexp(kept_blanks, kept), longer.ravel()])
+        scores, chosen = jax.lax.top_k(candidates, width)
+        grows = chosen >= width
+        parent = jnp.where(grows, (chosen - width) // classes, chosen)
+        added = jnp.where(grows, (chosen - width) % classes, -1)
+        places = jnp.where(grows, lengths[parent], size)  # beyond the end: nothing is written
+        alive = scores > never
+        new = (
+            jnp.where(alive[:, None], paths[parent].at[rows, places].set(added, mode="drop"), -1),
+            jnp.where(alive, lengths[parent] + grows, -1),
+            jnp.where(grows, never, kept_blanks[parent]),
+            jnp.where(grows, scores, kept[parent]),
+        )
+        return jax.tree.map(partial(jnp.where, number < length), new, beam), None
+
+    (paths, _, blanks, others), _ = jax.lax.scan(follow, beam, (jnp.arange(size), steps))
+    return paths, jnp.logaddexp(blanks, others)
 
 
 @partial(op, class_name="PSNR")
@@ -473,6 +567,19 @@ def polar(abs_: Any, angle: Any) -> jax.Array:
 
 
 # ------------------------------------------------------------------ images as blocks
+def _images(x: ArrayLike, block_size: int) -> jax.Array:
+    if (as_integer(block_size) or 0) < 2:
+        raise ValueError(f"`block_size` must be at least 2. Received: block_size={block_size!r}")
+    return _ranked(x, 4)
+
+
+def _ranked(x: ArrayLike, ndim: int) -> jax.Array:
+    x = jnp.asarray(x)
+    if x.ndim != ndim:
+        raise ValueError(f"Input must be a {ndim}D tensor. Received: input.shape={x.shape}")
+    return x
+
+
 @op
 def depth_to_space(x: ArrayLike, block_size: int, data_format: str = "channels_last") -> jax.Array:
     """Makes blocks of pixels of groups of channels.
@@ -490,8 +597,15 @@ def depth_to_space(x: ArrayLike, block_size: int, data_format: str = "channels_l
         >>> keras.ops.depth_to_space(keras.ops.ones((1, 2, 3, 8)), 2).shape
         (1, 4, 6, 2)
     """
-    x, b = jnp.asarray(x), block_size
-    if settings.standardize_data_format(data_format) == "channels_first":
+    x, b = _images(x, block_size), block_size
+    first = settings.standardize_data_format(data_format) == "channels_first"
+    channels = x.shape[1 if first else 3]
+    if isinstance(channels, int) and channels % b**2:
+        raise ValueError(
+            f"The number of channels must be a multiple of block_size**2 = {b**2}. "
+            f"Received: x.shape={x.shape}, data_format={data_format!r}"
+        )
+    if first:
         n, c, h, w = x.shape
         x = x.reshape(n, c // b**2, b, b, h, w).transpose(0, 1, 4, 2, 5, 3)
         return x.reshape(n, c // b**2, h * b, w * b)
@@ -514,8 +628,15 @@ def space_to_depth(x: ArrayLike, block_size: int, data_format: str = "channels_l
         >>> keras.ops.space_to_depth(keras.ops.ones((1, 4, 6, 2)), 2).shape
         (1, 2, 3, 8)
     """
-    x, b = jnp.asarray(x), block_size
-    if settings.standardize_data_format(data_format) == "channels_first":
+    x, b = _images(x, block_size), block_size
+    first = settings.standardize_data_format(data_format) == "channels_first"
+    for size in x.shape[2:] if first else x.shape[1:3]:
+        if isinstance(size, int) and size % b:
+            raise ValueError(
+                f"Height and width must be multiples of block_size={b}. Received: "
+                f"x.shape={x.shape}, data_format={data_format!r}"
+            )
+    if first:
         n, c, h, w = x.shape
         x = x.reshape(n, c, h // b, b, w // b, b).transpose(0, 1, 3, 5, 2, 4)
         return x.reshape(n, c * b**2, h // b, w // b)
@@ -556,7 +677,7 @@ def unfold(
         >>> keras.ops.unfold(keras.ops.ones((1, 2, 4, 4)), 2, stride=2).shape
         (1, 8, 4)
     """
-    return _unfold(x, kernel_size, dilation, padding, stride)
+    return _unfold(_ranked(x, 4), kernel_size, dilation, padding, stride)
 
 
 @op
@@ -586,7 +707,7 @@ def fold(
         >>> keras.ops.fold(keras.ops.ones((1, 8, 4)), (4, 4), 2, stride=2).shape
         (1, 2, 4, 4)
     """
-    x = jnp.asarray(x)
+    x = _ranked(x, 3)
     channels = x.shape[1] // math.prod(arrays.sizes(kernel_size, 2))
     images = jax.ShapeDtypeStruct((x.shape[0], channels, *arrays.sizes(output_size, 2)), x.dtype)
     options = {"dilation": dilation, "padding": padding, "stride": stride}

@@ -57,6 +57,10 @@ class Optimizer(cells.Remembers):
         >>> _ = Plain(0.5).apply_gradients([([2.0, 2.0], weight)])
         >>> weight.value.tolist()
         [0.0, 1.0]
+        >>> adam = keras.optimizers.Adam()
+        >>> adam.build([weight])
+        >>> [variable.name for variable in adam.variables]
+        ['iteration', 'learning_rate', 'variable_momentum', 'variable_velocity']
     """
 
     # The slots of each trained variable, in groups: files hold one group after the other.
@@ -337,6 +341,13 @@ class Optimizer(cells.Remembers):
 
         Returns:
             How many updates were made: `iterations`.
+
+        Example:
+            >>> import jkeras as keras
+            >>> weight = keras.Variable([1.0, 2.0])
+            >>> _ = keras.optimizers.SGD(0.5).apply_gradients([([2.0, 2.0], weight)])
+            >>> weight.numpy().tolist()
+            [0.0, 1.0]
         """
         self.apply(*arguments.unzipped(grads_and_vars))
         return self.iterations
@@ -471,7 +482,16 @@ class Optimizer(cells.Remembers):
 
     @property
     def iterations(self) -> Any:
-        """How many updates were made."""
+        """How many updates were made.
+
+        Example:
+            >>> import jkeras as keras
+            >>> optimizer = keras.optimizers.SGD(0.5)
+            >>> weight = keras.Variable([1.0])
+            >>> _ = optimizer.apply_gradients([([1.0], weight)])
+            >>> int(optimizer.iterations)
+            1
+        """
         return self.updates_before(self._iterations)
 
     @property
@@ -481,6 +501,13 @@ class Optimizer(cells.Remembers):
         Raises:
             TypeError: If a number is set where a schedule is.
             ValueError: If the number is negative or not finite.
+
+        Example:
+            >>> import jkeras as keras
+            >>> optimizer = keras.optimizers.Adam(0.01)
+            >>> optimizer.learning_rate = 0.5
+            >>> float(optimizer.learning_rate)
+            0.5
         """
         if isinstance(self._learning_rate, Variable):
             return self._learning_rate
@@ -539,6 +566,14 @@ class Optimizer(cells.Remembers):
         return variable not in self._not_decayed and not found
 
     def get_config(self) -> dict[str, Any]:
+        """Returns a JSON-able dict from which `from_config` makes an equal optimizer.
+
+        Example:
+            >>> import jkeras as keras
+            >>> config = keras.optimizers.SGD(0.5, momentum=0.9).get_config()
+            >>> config["learning_rate"], config["momentum"]
+            (0.5, 0.9)
+        """
         values, rate = registry.constructor_arguments(self), self._learning_rate
         rate = float(rate.value) if isinstance(rate, Variable) else rate
         for name, value in (("name", self.name), ("learning_rate", rate)):
@@ -550,6 +585,18 @@ class Optimizer(cells.Remembers):
     def from_config(
         cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
     ) -> Self:
+        """Makes an optimizer from the dict that `get_config` returned.
+
+        Args:
+            config: The dict.
+            custom_objects: Names of your own classes and functions.
+
+        Example:
+            >>> import jkeras as keras
+            >>> config = keras.optimizers.SGD(0.5, momentum=0.9).get_config()
+            >>> keras.optimizers.SGD.from_config(config).momentum
+            0.9
+        """
         with registry.CustomObjectScope(custom_objects):
             return super().from_config(config)
 

@@ -91,7 +91,8 @@ class MultiOptimizer(Optimizer):
     """Updates each variable with the optimizer that was chosen for it.
 
     Args:
-        optimizer_map: An `OptimizerMap`, or a function from a variable to its optimizer.
+        optimizer_map: An `OptimizerMap`, a function from a variable to its optimizer, or one
+            optimizer for all.
         loss_scale_factor: What the loss is multiplied with, and gradients divided by.
         name: The name.
 
@@ -115,6 +116,8 @@ class MultiOptimizer(Optimizer):
         loss_scale_factor: float | None = None,
         name: str | None = None,
     ):
+        if isinstance(optimizer_map, Optimizer):
+            optimizer_map = OptimizerMap(optimizer_map)
         if not callable(optimizer_map):
             raise TypeError(
                 "`optimizer_map` must be an OptimizerMap, or a function from a variable to its "

@@ -82,7 +82,16 @@ class OptaxOptimizer(Optimizer):
             grads = rules.checked(grads, params, known)
             # Optax wants a gradient for each parameter.
             full = {k: grads[k] if k in grads else jnp.zeros_like(p) for k, p in params.items()}
-            updates, inner = self.wrapped.update(full, state["state"], params)
+            try:
+                updates, inner = self.wrapped.update(full, state["state"], params)
+            except TypeError as error:
+                if "required keyword-only argument" not in str(error):
+                    raise
+                needs = str(error).partition(": ")[2]
+                raise TypeError(
+                    f"The optax transformation needs {needs} besides the gradients, which `fit` "
+                    "does not give it.\nUse it in a loop of your own, over `model.apply`."
+                ) from error
             new = {"iteration": state["iteration"] + 1, "state": inner}
             return {k: updates[k] for k in grads}, new
 

@@ -1,5 +1,6 @@
 """Files that are there whole or not at all, whenever the process is killed."""
 
+import io
 import os
 import shutil
 import tempfile
@@ -19,6 +20,7 @@ except ImportError:  # Windows: what a killed process leaves stays there
 _SUFFIX, _OLD = ".tmp", ".old"  # of new files, and of a folder that steps aside
 _RANDOM = 8  # letters that mkstemp puts before these
 _MAX_NAME = 255
+_FLUSHED = 8 * 2**20  # bytes that the system begins to write together
 
 
 @contextmanager
@@ -162,11 +164,26 @@ def _prefix(target: Path) -> str:
 def _new_file(target: Path) -> tuple[Path, IO[bytes]]:
     while True:
         handle, name = tempfile.mkstemp(prefix=_prefix(target), suffix=_SUFFIX, dir=target.parent)
-        file = os.fdopen(handle, "w+b")
+        file = io.BufferedRandom(_Flushed(handle, "w+b"))
         # Shared, since HDF5's readers share it: until it is closed, the file has its final name.
         if _lock(handle, shared=True) and os.path.exists(name):
             return Path(name), file  # else another process took it for a dead one's
         file.close()
+
+
+class _Flushed(io.FileIO):
+    """A file that the system begins to write to the disk before `fsync` waits for it."""
+
+    _begun = 0
+
+    def write(self, data: Any) -> int | None:
+        written = super().write(data)
+        end = self.tell()
+        if end - self._begun >= _FLUSHED and hasattr(os, "posix_fadvise"):
+            # On Linux this begins to write dirty pages; what is not written yet stays in memory.
+            os.posix_fadvise(self.fileno(), self._begun, end - self._begun, os.POSIX_FADV_DONTNEED)
+            self._begun = end
+        return written
 
 
 def _remove_stale(target: Path) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from jkeras.saving.fletcher32 import fletcher32
+
 _DEFLATE, _SHUFFLE, _FLETCHER32, _LZF = 1, 2, 3, 32000
 # Those that come with h5py; others are loaded from plugins.
 _KNOWN = {_DEFLATE, _SHUFFLE, _FLETCHER32, _LZF}
@@ -101,20 +103,6 @@ def _undo(code: int, values: tuple[int, ...], data: bytes, size: int) -> bytes:
         whole = len(data) // width * width
         mixed = np.frombuffer(data[:whole], np.uint8)
         return mixed.reshape(width, -1).T.tobytes() + data[whole:]
-    if len(data) < 4 or _fletcher32(data[:-4]) != int.from_bytes(data[-4:], "little"):
+    if len(data) < 4 or fletcher32(data[:-4]) != int.from_bytes(data[-4:], "little"):
         raise ValueError("A chunk differs from its checksum: it is damaged.")
     return data[:-4]
-
-
-def _fletcher32(data: bytes) -> int:
-    """Returns HDF5's checksum of some bytes."""
-    words = np.frombuffer(data + b"\0" * (len(data) % 2), ">u2").astype(np.uint64)
-    first = second = 0
-    for start in range(0, len(words), 2**16):
-        part = words[start : start + 2**16]
-        weights = np.arange(len(part), 0, -1, dtype=np.uint64)
-        second += first * len(part) + int((part * weights).sum())
-        first += int(part.sum())
-    # Sums are kept by carrying over: only that of nothing is 0.
-    low, high = ((n - 1) % 65535 + 1 if n else 0 for n in (first, second))
-    return high << 16 | low

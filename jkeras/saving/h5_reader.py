@@ -268,8 +268,10 @@ class H5Group(Group):
             links = self._group.links  # asked first: opening would follow the link
             if not links.exists(key):
                 return None
-            if links.get_info(key).type != h5py.h5l.TYPE_HARD:
-                raise self.refuse("a link to elsewhere", path)
+            kind = links.get_info(key).type
+            if kind != h5py.h5l.TYPE_HARD:
+                word = {h5py.h5l.TYPE_SOFT: "SoftLink", h5py.h5l.TYPE_EXTERNAL: "ExternalLink"}
+                raise self.refuse(f"a link to elsewhere ({word.get(kind, 'link')})", path)
             item = h5py.h5o.open(self._group, key)
             if isinstance(item, h5py.h5g.GroupID):
                 return H5Group(self._reader, item, path)

@@ -6,13 +6,15 @@ from typing import IO, Any
 
 import numpy as np
 
+from jkeras.saving.fletcher32 import fletcher32
+
 # A list of names larger than this does not fit into an HDF5 object header.
 _MAX_ATTRIBUTE_BYTES = 64512
 
 
 # The layout of HDF5 1.10 (of 2016) has checksums of all that is not an array.
 _LAYOUT = ("v110", "v110")
-_CHUNK = 2**18  # stays in a processor's cache while HDF5 copies it, and sums it up
+_CHUNK = 2**19  # bytes that stay in a processor's cache while they are summed up and written
 _INLINE = 4096  # bytes of an array that is kept with its name, and shares its checksum
 
 
@@ -53,9 +55,7 @@ def create_dataset(group: Any, name: str, array: np.ndarray) -> Any:
     if group.file.libver[0] == "earliest" or not array.size:
         return group.create_dataset(name, data=array)
     if array.nbytes > _INLINE:
-        rows = max(_CHUNK * len(array) // array.nbytes, 1)
-        chunks = (min(rows, len(array)), *array.shape[1:])
-        return group.create_dataset(name, data=array, chunks=chunks, fletcher32=True)
+        return _create_chunked(group, name, np.ascontiguousarray(array))
     plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     plist.set_layout(h5py.h5d.COMPACT)
     links = h5py.h5p.create(h5py.h5p.LINK_CREATE)
@@ -66,6 +66,27 @@ def create_dataset(group: Any, name: str, array: np.ndarray) -> Any:
     made.write(h5py.h5s.ALL, h5py.h5s.ALL, np.ascontiguousarray(array), kind)
     h5py.h5o.link(made, group.id, name.encode("utf-8"), lcpl=links)
     return h5py.Dataset(made)
+
+
+def _create_chunked(group: Any, name: str, array: np.ndarray) -> Any:
+    """Writes an array by whole rows, with HDF5's own checksum, which is only taken faster here."""
+    rows = min(max(_CHUNK * len(array) // array.nbytes, 1), len(array))
+    chunks = (rows, *array.shape[1:])
+    made = group.create_dataset(
+        name, shape=array.shape, dtype=array.dtype, chunks=chunks, fletcher32=True
+    )
+    width, zeros = array.nbytes // len(array), [0] * (array.ndim - 1)
+    size = rows * width
+    content = array.reshape(-1).view(np.uint8)
+    stored = np.empty(size + 4, np.uint8)  # one for all: new memory takes the system time
+    for row in range(0, len(array), rows):
+        part = content[row * width : row * width + size]
+        stored[: len(part)] = part
+        stored[len(part) : size] = 0
+        checksum = fletcher32(stored[:size])
+        stored[size:] = np.frombuffer(checksum.to_bytes(4, "little"), np.uint8)
+        made.id.write_direct_chunk((row, *zeros), stored)
+    return made
 
 
 def write_names(group: Any, attribute: str, names: Sequence[str]) -> None:

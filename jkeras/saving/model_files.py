@@ -70,6 +70,7 @@ def save_model(
         >>> import tempfile, jkeras as keras
         >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
         >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.save(f"{folder}/model.keras")
         ...     keras.saving.save_model(model, f"{folder}/model.h5")
         ...     keras.saving.load_model(f"{folder}/model.h5").count_params()
         8
@@ -85,6 +86,8 @@ def save_model(
             whole.seek(0)
             shutil.copyfileobj(whole, filepath)
         return
+    overwrite = boolean("overwrite", overwrite)
+    include_optimizer = boolean("include_optimizer", include_optimizer)
     path = _as_path(filepath)
     if path.name in ("", ".."):
         raise ValueError(
@@ -146,7 +149,8 @@ def load_model(
     What the file is, is found from its contents, not its name.
 
     Args:
-        filepath: The file; or a binary file that is open for reading.
+        filepath: The file; a folder that `OrbaxCheckpoint` has written, or one of its checkpoints,
+            which is read by Orbax; or a binary file that is open for reading.
         custom_objects: Your own classes and functions by the names that the file uses; those that
             are registered with `register_keras_serializable` need not be passed. A Lambda layer's
             function may also be passed by the layer's name.
@@ -179,6 +183,8 @@ def load_model(
     is_open = hasattr(filepath, "read")
     path: Any = filepath if is_open else _existing(filepath)  # type: ignore[arg-type]
     with _all_or_nothing(), registry.CustomObjectScope(custom_objects), _reading(path):
+        if orbax_folder := _as_checkpoint(path, untrusted):
+            return orbax_folder.load_model(path, compile)
         is_archive = _is_archive(path)
         if is_archive or not _is_hdf5(path):
             if not is_open and not is_archive:
@@ -241,6 +247,7 @@ def save_weights(
     if kwargs:
         raise ValueError(f"Invalid keyword arguments: {kwargs}")
     _require_layer(model, "save_weights")
+    overwrite = boolean("overwrite", overwrite)
     path = _as_path(filepath)
     if not path.suffix and max_shard_size is None:
         warn_deprecated(
@@ -272,6 +279,8 @@ def load_weights(
 ) -> None:
     """Reads weights from a file: `.weights.h5`, `.keras`, `.safetensors`, or an older `.h5`.
 
+    A folder that `keras.callbacks.OrbaxCheckpoint` has written is read as well.
+
     If the model's optimizer has a state already, and the file has one, that is read as well.
 
     Args:
@@ -299,12 +308,16 @@ def load_weights(
     """
     by_name, skip = kwargs.pop("by_name", False), kwargs.pop("objects_to_skip", None)
     untrusted = kwargs.pop("untrusted", False)
+    by_name, untrusted = boolean("by_name", by_name), boolean("untrusted", untrusted)
+    skip_mismatch = boolean("skip_mismatch", skip_mismatch)
     if kwargs:
         raise ValueError(f"Invalid keyword arguments: {kwargs}")
     path = _existing(filepath)
     _require_layer(model, "load_weights")
     with _reading(path), _kept_on_failure(model):
-        if path.suffix == ".json":
+        if orbax_folder := _as_checkpoint(path, untrusted):
+            orbax_folder.load_weights(model, path)
+        elif path.suffix == ".json":
             with weights.Shards(path, untrusted) as shards:
                 _load(model, shards, skip_mismatch, skip)
         elif _is_archive(path):
@@ -462,6 +475,22 @@ def _existing(filepath: str | os.PathLike) -> Path:
             "and pass `io.BytesIO(file.read())` to `load_model`."
         )
     return path
+
+
+def _as_checkpoint(path: Any, untrusted: bool) -> Any:
+    """Returns what reads a path if it is a folder of Orbax; else None."""
+    if not (isinstance(path, Path) and path.is_dir()):
+        return None
+    from jkeras.callbacks import orbax_checkpoint
+
+    if not orbax_checkpoint.is_checkpoint(path):
+        return None
+    if untrusted:
+        raise ValueError(
+            f"The folder {str(path)!r} is a checkpoint of Orbax, which cannot be read as an "
+            "untrusted file."
+        )
+    return orbax_checkpoint
 
 
 def _is_archive(path: Any) -> bool:

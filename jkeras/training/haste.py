@@ -18,7 +18,7 @@ from jkeras.base.types import Structure
 from jkeras.core.layer import Layer
 
 # What a layer notes of itself, and what no call looks at.
-_RECORDS = frozenset({"_arguments", "_calls", "_build_shapes"})
+_RECORDS = frozenset({"_arguments", "_calls", "_build_shapes", "_before_calls"})
 # Epochs shorter than so many seconds wait for one another's logs, but no more than so many of them.
 SHORT_EPOCH = 0.1
 MOST_WAITING = 16

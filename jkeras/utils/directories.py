@@ -49,7 +49,7 @@ def image_dataset_from_directory(
         labels: `"inferred"`: each sub-folder is a class; a list of numbers, one for each file in
             the order of their paths; or None.
         label_mode: `"int"`: labels are numbers; `"categorical"`: one-hot vectors; `"binary"`: 0.0
-            or 1.0; None: there are none.
+            or 1.0; None gives images without labels.
         class_names: The sub-folders to use, in the order of their numbers; all in alphabetical
             order by default.
         color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
@@ -160,7 +160,7 @@ def text_dataset_from_directory(
         labels: `"inferred"`: each sub-folder is a class; a list of numbers, one for each file in
             the order of their paths; or None.
         label_mode: `"int"`: labels are numbers; `"categorical"`: one-hot vectors; `"binary"`: 0.0
-            or 1.0; None: there are none.
+            or 1.0; None gives images without labels.
         class_names: The sub-folders to use, in the order of their numbers; all in alphabetical
             order by default.
         batch_size: How many texts make a batch; None for single texts.
@@ -229,7 +229,7 @@ def audio_dataset_from_directory(
         labels: `"inferred"`: each sub-folder is a class; a list of numbers, one for each file in
             the order of their paths; or None.
         label_mode: `"int"`: labels are numbers; `"categorical"`: one-hot vectors; `"binary"`: 0.0
-            or 1.0; None: there are none.
+            or 1.0; None gives images without labels.
         class_names: The sub-folders to use, in the order of their numbers; all in alphabetical
             order by default.
         batch_size: How many sounds make a batch; None for single sounds.

@@ -16,7 +16,7 @@ from sklearn.utils.validation import validate_data
 
 from jkeras.base.keys import draw_integer_seed
 from jkeras.models import Ensemble
-from jkeras.models.ensemble import WantsBatchesError
+from jkeras.models.members import WantsBatchesError
 from jkeras.models.search import group_by_structure
 from jkeras.wrappers.scikit_learn import Fitted, _Estimator
 

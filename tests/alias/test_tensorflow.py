@@ -154,3 +154,9 @@ def test_layers_are_called_on_arrays(tf):
             return tf.reduce_sum(x, axis=-1) * 2
 
     assert Twice()(tf.ones((2, 3))).numpy().tolist() == [6.0, 6.0]
+
+
+@pytest.mark.parametrize("name", ["tensorflow", "tensorflow.math", "keras", "keras.src.utils"])
+def test_packages_that_look_whether_it_is_there_find_it(tf, name):
+    importlib.import_module(name)
+    assert importlib.util.find_spec(name).name == name

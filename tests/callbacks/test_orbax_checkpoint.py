@@ -41,6 +41,31 @@ def test_another_process_restores(tmp_path):
     assert int(other.optimizer.iterations) == 1
 
 
+def test_load_model_and_load_weights_read_the_folder(tmp_path):
+    model = make()
+    model.fit(X, X, epochs=2, verbose=0, callbacks=[keras.callbacks.OrbaxCheckpoint(tmp_path)])
+    loaded = keras.saving.load_model(tmp_path)
+    assert int(loaded.optimizer.iterations) == 2
+    assert loaded.fit(X, X, verbose=0).history == model.fit(X, X, verbose=0).history
+    assert not keras.saving.load_model(tmp_path / "1", compile=False).compiled
+    uncompiled = keras.models.clone_model(model)
+    uncompiled.load_weights(tmp_path)
+    assert not np.array_equal(uncompiled.get_weights()[0], model.get_weights()[0])
+    with pytest.raises(ValueError, match="untrusted"):
+        keras.saving.load_model(tmp_path, untrusted=True)
+
+
+def test_a_folder_of_weights_is_no_model(tmp_path):
+    save = keras.callbacks.OrbaxCheckpoint(tmp_path, save_weights_only=True)
+    make().fit(X, X, verbose=0, callbacks=[save])
+    other = make()
+    other.load_weights(tmp_path)
+    np.testing.assert_array_equal(other.get_weights()[0], save.model.get_weights()[0])
+    assert int(other.optimizer.iterations) == 0
+    with pytest.raises(ValueError, match="no config of a model"):
+        keras.saving.load_model(tmp_path)
+
+
 @pytest.mark.parametrize("anew", [False, True])
 def test_a_second_training_replaces_the_first_ones(tmp_path, anew):
     save, model = keras.callbacks.OrbaxCheckpoint(tmp_path, max_to_keep=None), make()

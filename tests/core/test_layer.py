@@ -1,5 +1,7 @@
 """Layer: building, weights, calls, and what errors say."""
 
+import copy
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -337,24 +339,64 @@ def test_input_and_output_are_those_of_the_first_call():
 
 # ------------------------------------------------------------------ errors
 def test_a_traced_value_as_an_attribute():
-    class Leaky(layers.Layer):
-        def call(self, inputs):
-            self.last = inputs * 2
-            return inputs
+    class Scratch(layers.Layer):
+        def __init__(self):
+            super().__init__(name="scratch")
+            self.seen, self.cache = [], None
 
-    leaky = Leaky(name="leaky")
-    leaky(X)  # eagerly, it is an array like any other
-    message = r"'leaky' sets self.last to a traced value.*\n.*add_weight.*add_loss"
-    with pytest.raises(ValueError, match=message):
-        jax.jit(leaky)(X)
-
-    class LeakyList(layers.Layer):
         def call(self, inputs):
+            if self.cache is None:
+                self.cache = inputs * 2
             self.seen = [inputs]
+            self.seen.append(self.cache)
+            self.last = inputs + self.seen[1]
+            return self.last
+
+    class Outer(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.inner = Scratch()
+
+        def call(self, inputs):
+            self.inner(inputs)
+            return self.inner.last + 1  # the outer call has not ended
+
+    outer = Outer()
+    assert outer(keras.Input((3,))).shape == (None, 3)
+    with pytest.warns(UserWarning, match=r"Scratch.call\(\) sets self.\w+ to a traced value"):
+        first = jax.jit(outer)(X)
+    second, _ = jax.jit(lambda x: keras.pure.apply(outer, ({}, {}), x))(X + 1)
+    np.testing.assert_allclose(first, 3 * X + 1)
+    np.testing.assert_allclose(second, 3 * (X + 1) + 1)
+    inner = copy.deepcopy(outer).inner
+    assert (inner.seen, inner.cache, hasattr(inner, "last")) == ([], None, False)
+    outer(X)  # eagerly, it is an array like any other
+    np.testing.assert_allclose(outer.inner.last, 3 * X)
+    with pytest.raises(AttributeError, match="last"):
+        jax.grad(lambda x: (outer(x) + outer.inner.last).sum())(X)  # not the array of before
+
+
+@pytest.mark.parametrize("kind", ["array", "weight"])
+def test_a_traced_value_in_place_of_state(kind):
+    class Leaky(layers.Layer):
+        def build(self, input_shape):
+            self.total = self.add_weight(()) if kind == "weight" else np.zeros(())
+
+        def call(self, inputs):
+            self.total = self.total + inputs.sum()
             return inputs
 
-    with pytest.raises(ValueError, match=r"self.seen to a traced value"):
-        jax.jit(LeakyList())(X)
+    message = r"'leaky' sets self.total to a traced value.*\n.*add_weight.*add_loss"
+    with pytest.raises(ValueError, match=message):
+        jax.jit(Leaky(name="leaky"))(X)
+    if kind == "array":
+        leaky = Leaky(name="leaky")
+        leaky(X)
+        with pytest.raises(ValueError, match=message):
+            jax.jit(leaky)(X)
+    layer = Unit()
+    with pytest.raises(ValueError, match="traced value"):
+        jax.jit(lambda x: setattr(layer, "x", x))(X)  # outside of any call
 
 
 def test_super_init_forgotten():

@@ -35,6 +35,13 @@ class At(keras.callbacks.Callback):
             self.end(self.model)
 
 
+def late(y, y_pred):
+    """Takes longer to trace in the second process than new connections wait for each other."""
+    if jax.process_index() == 1 and y.shape[0] == 16:
+        time.sleep(32)
+    return keras.ops.mean(keras.ops.square(y - y_pred), axis=-1)
+
+
 def fail(model):
     raise ValueError("no luck")
 
@@ -44,6 +51,7 @@ def stop(model):
 
 
 CASES = {
+    "late": {},
     "slow": {"begin": lambda model: time.sleep(1)},
     "stop": {"end": stop},
     "interrupt": {"begin": lambda model: os.kill(os.getpid(), signal.SIGINT)},
@@ -64,7 +72,7 @@ def main(out):
     for name, hooks in CASES.items():
         keras.utils.set_random_seed(number if name == "other seed" else 1)
         model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(1)])
-        model.compile("sgd", "mse")
+        model.compile("sgd", late if name == "late" else "mse")
         x = X[:50] if name == "other data" and number else X
         data = {"x": x, "y": x[:, :1], "batch_size": 16}
         if name == "other streams":  # shuffled by a generator that nobody has seeded

@@ -27,11 +27,14 @@ CHANGES = [
 def killed(folder, distribution, devices, processes):
     """Starts a training, and kills all its processes at a random moment of the second epoch."""
     job = start("resuming", folder, distribution, devices, "slow", processes=processes)
+    said = []
     for line in job[0].stderr:
+        said.append(line)
         if line.startswith("epoch 2"):
             break
     else:
-        raise RuntimeError(f"The training did not reach its second epoch: {end(job, fails=True)}")
+        wrong = "".join(said), end(job, fails=True)
+        raise RuntimeError(f"The training did not reach its second epoch: {wrong}")
     wait = random.uniform(0, 3)
     time.sleep(wait)
     for process in job:

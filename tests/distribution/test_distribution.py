@@ -12,6 +12,9 @@ import pytest
 
 from tests.distribution import faults
 
+# Two workers: one for the table of losses, one for all else, much of which is waiting.
+pytestmark = pytest.mark.xdist_group("jobs")
+
 ROOT = Path(__file__).parents[2]
 # How far a loss may be from that of one device. Half precision adds in other orders.
 TOLERANCE = {"half": 1e-3, "classifier": 1e-5, "transformer": 1e-5, "averages": 1e-5, "files": 1e-5}
@@ -68,7 +71,7 @@ def cells(every):
 def pytest_generate_tests(metafunc):
     if "cell" in metafunc.fixturenames:
         found = cells(metafunc.config.getoption("every_cell", False))
-        names = [" ".join(map(str, c[:3])) + (f" {c[3]}" if c[3] else "") for c in found]
+        names = ["-".join(str(part) for part in c if part is not None) for c in found]
         metafunc.parametrize("cell", found, ids=names)
 
 
@@ -76,34 +79,43 @@ def pytest_generate_tests(metafunc):
 def losses(tmp_path_factory, request):
     """What each scenario gave: by processes, distribution, scenario and rows."""
     found = {}
-    wanted = cells(request.config.getoption("every_cell", False))
+    calls = [getattr(item, "callspec", None) for item in request.session.items]
+    wanted = [call.params["cell"] for call in calls if call is not None and "cell" in call.params]
 
     def read(path, processes, rows):
         for name, value in json.loads(path.read_text()).items():
             found[processes, *name.split(), rows] = value
 
     for rows in dict.fromkeys(cell[3] for cell in wanted):
-        folder = tmp_path_factory.mktemp("losses")
-        names = tuple(dict.fromkeys(s for n, _, s, r in wanted if (n, r) == (1, rows)))
-        alone = [
-            start("scenarios", of, folder / f"{of}.json", *names, rows=rows)
-            for of in ("one,dp,tp", "fsdp,fsdp_tp")
-        ]
-        for job in alone:
-            end(job)
-        for path in folder.glob("*.json"):
+        folder, of_rows = tmp_path_factory.mktemp("losses"), [c for c in wanted if c[3] == rows]
+
+        def job(n, names, scenarios, path, folder=folder, rows=rows):
+            files = folder / f"files{n}"
+            files.mkdir(exist_ok=True)
+            options = {"processes": n, "folder": files if n > 1 else None, "rows": rows}
+            return start("scenarios", ",".join(names), path, *scenarios, **options)
+
+        names = ("one", *dict.fromkeys(d for n, d, _, _ in of_rows if n == 1))
+        scenarios = tuple(dict.fromkeys(s for _, _, s, _ in of_rows))
+        halves = [part for part in (names[::2], names[1::2]) if part]  # beside each other
+        paths = [folder / f"{','.join(part)}.json" for part in halves]
+        jobs = [job(1, *given, scenarios, p) for *given, p in zip(halves, paths, strict=True)]
+        for started, path in zip(jobs, paths, strict=True):
+            end(started)
             read(path, 1, rows)
         for n in OF_JOBS:
-            path, files = folder / f"{n}.json", folder / f"files{n}"
-            files.mkdir()
-            names = tuple(dict.fromkeys(s for m, _, s, r in wanted if (m, r) == (n, rows)))
-            job = start("scenarios", "dp,fsdp", path, *names, processes=n, folder=files, rows=rows)
-            end(job)
-            read(path, n, rows)
-            assert not [f.name for f in files.iterdir() if f.name.startswith(".")]
+            names = tuple(dict.fromkeys(d for m, d, _, _ in of_rows if m == n))
+            scenarios = tuple(dict.fromkeys(s for m, _, s, _ in of_rows if m == n))
+            if names:
+                path = folder / f"{n}.json"
+                end(job(n, names, scenarios, path))
+                read(path, n, rows)
+                left = [f.name for f in (folder / f"files{n}").iterdir()]
+                assert not [name for name in left if name.startswith(".")]
     return found
 
 
+@pytest.mark.xdist_group("table")
 def test_same_losses_as_on_one_device(losses, cell):
     scenario = cell[2]
     here, one = losses[cell], losses[1, "one", *cell[2:]]
@@ -148,10 +160,11 @@ def test_one_seed_in_all_processes(seen):
     assert first["drawn"] == second["drawn"]
 
 
-def test_processes_of_different_speed_stay_in_step(seen):
+@pytest.mark.parametrize("case", ["late", "slow"])
+def test_processes_of_different_speed_stay_in_step(seen, case):
     (first, second), _, _ = seen
-    assert first["slow"]["losses"] == second["slow"]["losses"]
-    assert len(first["slow"]["losses"]) == 3
+    assert first[case]["losses"] == second[case]["losses"]
+    assert len(first[case]["losses"]) == 3
 
 
 def test_all_stop_when_one_stops(seen):
@@ -208,6 +221,6 @@ def test_going_on_elsewhere_after_a_kill(unbroken, tmp_path, before, after, batc
 
 def test_every_case_of_faults_is_looked_at():
     assert set(faults.CASES) == {
-        *("slow", "stop", "interrupt", "fail at a begin", "fail at an end"),
+        *("late", "slow", "stop", "interrupt", "fail at a begin", "fail at an end"),
         *("other data", "other seed", "other streams", "die"),
     }

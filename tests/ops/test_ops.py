@@ -1,6 +1,7 @@
 """keras.ops against NumPy, hand-written formulas and mathematics."""
 
 import inspect
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import jkeras as keras
 from jkeras import Variable, ops, random
 from jkeras.core import operations
 from jkeras.ops import arrays
@@ -391,10 +393,61 @@ def test_ctc_decode():
     classes, scores = ops.ctc_decode(logits, [6, 4])
     assert classes.tolist() == [[[1, 1, 2, -1, -1, -1], [2, -1, -1, -1, -1, -1]]]
     assert scores.tolist() == [[-30], [-20]]
-    with pytest.raises(NotImplementedError, match="greedy"):
-        ops.ctc_decode(logits, [6, 4], strategy="beam_search")
+    found, likely = ops.ctc_decode(logits, [6, 4], "beam_search", beam_width=4, top_paths=2)
+    assert found[0].tolist() == classes[0].tolist()
+    assert (likely[:, 0] > likely[:, 1]).all()
+    with pytest.raises(ValueError, match="top_paths"):
+        ops.ctc_decode(logits, [6, 4], "beam_search", beam_width=1, top_paths=2)
     with pytest.raises(ValueError, match="Invalid strategy"):
         ops.ctc_decode(logits, [6, 4], strategy="best")
+
+
+def test_beam_search_sums_over_all_ways_to_spell():
+    steps = RNG.rand(1, 4, 3)
+    steps /= steps.sum(-1, keepdims=True)
+    spelled = {}
+    for way in itertools.product(range(3), repeat=4):
+        kept = tuple(c for i, c in enumerate(way) if c and (i == 0 or way[i - 1] != c))
+        spelled[kept] = spelled.get(kept, 0) + np.prod(steps[0, range(4), way])
+    best = sorted(spelled.items(), key=lambda pair: -pair[1])[:5]
+    paths, scores = ops.ctc_decode(np.log(steps), [4], "beam_search", top_paths=5)
+    assert [tuple(c for c in row if c >= 0) for row in paths[:, 0].tolist()] == [p for p, _ in best]
+    close(np.exp(scores[0]), [p for _, p in best], 1e-5)
+
+
+WRONG = [  # what is called, and the phrase that people search for
+    (
+        lambda: ops.conv(np.ones((1, 9, 3)), np.ones((3, 5, 4))),
+        "input channels must match the kern",
+    ),
+    (lambda: ops.conv_transpose(np.ones((1, 9, 3)), np.ones((3, 4, 5)), 2), "input channels must"),
+    (
+        lambda: ops.depthwise_conv(np.ones((1, 9, 3)), np.ones((3, 5, 1))),
+        "input channels must match",
+    ),
+    (lambda: ops.batch_normalization(A, A[0], A[0], -1, A[:1, :2][0]), "`offset` must be a vector"),
+    (lambda: ops.depth_to_space(np.ones((1, 2, 2, 4)), 0), "`block_size` must be at least 2"),
+    (lambda: ops.space_to_depth(np.ones((1, 3, 3, 4)), 2), "must be multiples of block_size=2"),
+    (lambda: ops.fold(np.ones((1, 2, 3, 4)), 4, 2), "must be a 3D tensor"),
+    (lambda: ops.stft(np.ones(4), 2, 0, 4), "`sequence_stride` must be a positive integer"),
+    (lambda: ops.cdist(np.ones((3, 4)), np.ones((5, 5))), "Last dimension of inputs"),
+    (lambda: ops.segment_sum(A, [0]), "should have same leading dimension"),
+    (lambda: ops.cholesky(-np.eye(3)), "Cholesky decomposition failed"),
+    (lambda: ops.matrix_rank(np.ones(3)), "rank >= 2"),
+    (lambda: ops.unstack(A, axis=7), "axis 7 is out of bounds"),
+    (lambda: ops.unstack(keras.Input((None,)), axis=1), "Cannot infer .* `num` argument"),
+    (lambda: ops.image.rgb_to_hsv(np.ones((4, 4, 2))), "must have 3 channels"),
+    (lambda: ops.image.rgb_to_grayscale(np.ones((4, 4, 2))), "expected 3 .RGB. or 1"),
+    (lambda: ops.image.affine_transform(np.ones((4, 4, 3)), 1.0), "Invalid transform rank"),
+    (lambda: ops.image.crop_images(A[None], 2, 0, 2, 0), "target_height must be >= 0"),
+    (lambda: ops.convert_to_numpy(keras.Input((3,))), "cannot convert it to a NumPy array"),
+]
+
+
+@pytest.mark.parametrize(("call", "phrase"), WRONG, ids=[phrase for _, phrase in WRONG])
+def test_wrong_arguments_are_told_in_the_words_people_search_for(call, phrase):
+    with pytest.raises(ValueError, match=phrase):
+        call()
 
 
 @few
@@ -454,8 +507,9 @@ def test_normalizations():
     close(mean, A.mean(0, keepdims=True))
     close(variance, A.var(0, keepdims=True))
     close(ops.layer_normalization(A, epsilon=0.0).std(-1), np.ones(3))
-    with pytest.raises(ValueError, match="rms_normalization"):
-        ops.layer_normalization(A, rms_scaling=True)
+    with pytest.warns(UserWarning, match="rms_normalization"):
+        scaled = ops.layer_normalization(A, beta=A[0], epsilon=0.0, rms_scaling=True)
+    close(scaled, A / A.std(-1, keepdims=True))
 
 
 # ------------------------------------------------------------------ images

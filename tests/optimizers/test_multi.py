@@ -113,7 +113,15 @@ def test_a_map_is_a_collection_of_patterns():
     with pytest.raises(TypeError, match="default_optimizer"):
         optimizers.OptimizerMap("sgd")
     with pytest.raises(TypeError, match="optimizer_map"):
-        optimizers.MultiOptimizer(optimizers.SGD())
+        optimizers.MultiOptimizer("sgd")
+
+
+def test_one_optimizer_is_that_of_all_variables():
+    (weight,) = weights("a")
+    optimizers.MultiOptimizer(optimizers.SGD(0.5)).apply([np.ones(weight.shape)], [weight])
+    (other,) = weights("a")
+    optimizers.SGD(0.5).apply([np.ones(other.shape)], [other])
+    np.testing.assert_array_equal(weight.numpy(), other.numpy())
 
 
 def test_the_loss_is_scaled_once():

@@ -153,3 +153,11 @@ def test_an_object_with_init_and_update_trains_a_model():
 
     for mine, theirs in zip(train(Half()), train(optimizers.SGD(0.5)), strict=True):
         np.testing.assert_array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize("tx", [optax.lbfgs(), optax.polyak_sgd()])
+def test_transformations_that_need_the_loss_are_refused_by_what_they_need(tx):
+    optimizer = optimizers.get(tx)
+    with pytest.raises(TypeError, match=r"needs .*'value'.* besides the gradients") as error:
+        optimizer.apply_gradients([([1.0], weights("w")[0])])
+    assert "a loop of your own" in str(error.value)

@@ -2,7 +2,9 @@
 
 `python -m tests.packages --python PYTHON [--keras FOLDER] [NAME...]`, where PYTHON has the packages
 but not Keras, and FOLDER holds Keras (`pip install --target FOLDER --no-deps keras`). `nox -s
-packages` prepares both and calls this. Prints a table for docs/drop_in.md.
+packages` prepares both and calls this. Prints a table for docs/drop_in.md. A NAME is that of a
+script of `tests/packages/scripts`, `keras_tuner`, `bayesflow`, or a part of these tests, such as
+`keras_tuner/engine` or `bayesflow/links`.
 """
 
 import argparse
@@ -17,7 +19,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 SCRIPTS = sorted((HERE / "scripts").glob("*.py"))
 # The last sources of keras-tuner that have the tests in them; they are run against the newest.
-TUNER_TESTS = "keras-tuner==1.3.5"
+TUNER = "keras-tuner==1.3.5"
+TUNER_TESTS = ("engine", "tuners", "distribute", "applications", "utils_test.py")
 BAYESFLOW = "bayesflow==2.0.7"  # the last sources that have the tests in them
 BAYESFLOW_TESTS = ("links", "distributions", "networks", "approximators")
 
@@ -99,6 +102,13 @@ def main():
     def wanted(name):
         return not options.names or name in options.names
 
+    def parts(name, every):
+        chosen = {
+            part for n in options.names for start, _, part in [n.partition("/")] if start == name
+        }
+        return every if wanted(name) else [part for part in every if part in chosen]
+
+    failed = {}
     with tempfile.TemporaryDirectory() as work:
         for script in SCRIPTS:
             if wanted(script.stem):
@@ -110,32 +120,28 @@ def main():
                     error = done.stderr.strip().splitlines()[-1:] or [""]
                     cells.append("ran" if done.returncode == 0 else f"failed: {error[0][:120]}")
                 print(f"| {script.stem} | " + " | ".join(cells) + " |", flush=True)
-        failed = {}
-        if wanted("keras_tuner"):
-            source = download(options.python, TUNER_TESTS, os.path.join(work, "tuner"))
-            tests = Path(work) / "tuner_tests"
-            adapt_tuner_tests(source, tests)
+
+        def compare(what, path, folder, tests):
             cells = []
             for side, keras in sides.items():
-                last, failed["keras_tuner", side] = run_tests(
-                    options.python, keras, [], tests, ["."]
-                )
+                last, failed[what, side] = run_tests(options.python, keras, path, folder, tests)
                 cells.append(last)
-            print("| keras_tuner's tests | " + " | ".join(cells) + " |", flush=True)
-        if wanted("bayesflow"):
+            print(f"| {what} | " + " | ".join(cells) + " |", flush=True)
+
+        if chosen := parts("keras_tuner", TUNER_TESTS):
+            source = download(options.python, TUNER, os.path.join(work, "tuner"))
+            tests = Path(work) / "tuner_tests"
+            adapt_tuner_tests(source, tests)
+            for part in chosen:
+                compare(f"keras_tuner/{part}", [], tests, [part])
+        if chosen := parts("bayesflow", BAYESFLOW_TESTS):
             source = download(options.python, BAYESFLOW, os.path.join(work, "bayesflow"))
-            for area in BAYESFLOW_TESTS:
-                cells = []
-                for side, keras in sides.items():
-                    last, failed[area, side] = run_tests(
-                        options.python, keras, [str(source)], source, [f"tests/test_{area}"]
-                    )
-                    cells.append(last)
-                print(f"| bayesflow's tests of {area} | " + " | ".join(cells) + " |", flush=True)
-        for (what, side), names in failed.items():
-            if side == "jkeras":
-                for name in sorted(set(names) - set(failed.get((what, "Keras"), ()))):
-                    print(f"only with jkeras: {what} {name}")
+            for part in chosen:
+                compare(f"bayesflow/{part}", [str(source)], source, [f"tests/test_{part}"])
+    for (what, side), names in failed.items():
+        if side == "jkeras":
+            for name in sorted(set(names) - set(failed.get((what, "Keras"), ()))):
+                print(f"only with jkeras: {what} {name}")
 
 
 if __name__ == "__main__":

@@ -82,6 +82,21 @@ def test_a_killed_process_leaves_the_old_file_whole(tmp_path):
             assert len(values) == 1, f"{name} mixes the weights of several saves"
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda m, p: m.save(p / "m.keras", overwrite="x"),
+        lambda m, p: m.save(p / "m.keras", include_optimizer="no"),
+        lambda m, p: m.save_weights(p / "m.weights.h5", overwrite="x"),
+        lambda m, p: m.load_weights(p / "m.weights.h5", skip_mismatch="no"),
+    ],
+)
+def test_flags_are_true_or_false(tmp_path, call):
+    with pytest.raises(ValueError, match="must be True or False"):
+        call(model(), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_overwrite_must_be_allowed(tmp_path):
     for name in NAMES:
         path = tmp_path / name

@@ -346,6 +346,30 @@ class Broken(layers.Layer):
         return inputs
 
 
+def test_layers_that_add_an_axis_each():
+    embedding = keras.layers.Embedding(5, 4).get_config()
+    layers = [{"class_name": "InputLayer", "config": {"batch_shape": [None, 1]}}]
+    for i in range(500):
+        config = {**embedding, "name": f"e{i}"}
+        layers.append({"class_name": "Embedding", "config": config})
+    with pytest.raises(ValueError, match="65 axes, where arrays have at most 64"):
+        keras.Sequential.from_config({"name": "s", "layers": layers})
+
+
+@pytest.mark.parametrize("size", [500, 2**16, 2**18 + 7])
+def test_checksums_of_arrays_are_those_of_hdf5(tmp_path, size):
+    array = np.random.default_rng(0).normal(size=(size, 3)).astype("float32")
+    array[: size // 3] = np.uint32(2**32 - 1).view("float32")  # all bits set
+    layer = keras.layers.Embedding(size, 3, name="layer")
+    model = keras.Sequential([keras.Input((1,)), layer])
+    layer.set_weights([array])
+    model.save_weights(tmp_path / "m.weights.h5")
+    with h5py.File(tmp_path / "m.weights.h5") as file:  # which compares
+        stored = file["layers/embedding/vars/0"]
+        assert stored.fletcher32
+        assert stored[()].tobytes() == array.tobytes()
+
+
 @pytest.mark.parametrize("error", ["type", "key", "memory"])
 def test_whatever_goes_wrong_is_the_documented_error(tmp_path, error):
     model = keras.Sequential([keras.Input((3,)), Broken()])

@@ -158,7 +158,7 @@ class Sources(Pipeline):
             name: Accepted for the sake of `tf.data`.
 
         Raises:
-            ValueError: If there are none.
+            ValueError: If no file matches.
         """
         given = [file_pattern] if isinstance(file_pattern, (str, bytes)) else file_pattern
         patterns = [p.decode() if isinstance(p, bytes) else str(p) for p in np.ravel(given)]

@@ -78,7 +78,7 @@ class Stored(Stage):
         name: What the names of the files begin with.
 
     Raises:
-        ValueError: If there are none, or not of this kind.
+        ValueError: If no such files are there, or they are of another kind.
     """
 
     numbered = True
