@@ -447,8 +447,8 @@ class CallbackList(Callback):
                 callback.on_epoch_begin(epoch, {})
 
     def steps_ahead(self, mode: str, batch: int) -> int | None:
-        ahead = [_steps_ahead(c, mode, batch) for c in self.callbacks]
-        return min((n for n in ahead if n is not None), default=None)
+        ahead = [n for c in self.callbacks if (n := _steps_ahead(c, mode, batch)) is not None]
+        return min(ahead, default=None)
 
     def overrides(self, hook: str) -> bool:
         """Says whether a callback does something in a hook."""

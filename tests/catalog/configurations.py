@@ -266,6 +266,8 @@ _RECURRENT = [
     ("GRU", (3,), {"reset_after": False, "return_state": True}),
     ("GRU", (3,), {"go_backwards": True, "return_sequences": True, "use_bias": False}),
     ("GRU", (3,), {"reset_after": False, "use_bias": False, "unroll": True}),
+    ("RNN", (Nested("LSTMCell", 3),), {"unroll": True, "go_backwards": True}),
+    ("RNN", (Nested("GRUCell", 3),), {"return_sequences": True, "zero_output_for_mask": True}),
     ("RNN", (Nested("LSTMCell", 3),), {"return_sequences": True}),
     ("RNN", (Nested("GRUCell", 3, reset_after=False),), {}),
     ("RNN", ([Nested("LSTMCell", 3), Nested("GRUCell", 2)],), {"return_state": True}),
@@ -290,6 +292,77 @@ _WRAPPERS = [
     ("ConvLSTM2D", (2, 3, 2, "same"), (2, 3, 6, 5, 2)),
     ("ConvLSTM3D", (2, 2), (1, 3, 3, 4, 3, 2)),
 ]
+# What no row above sets, together: test_every_argument_has_numbers.
+_PLAIN = {"activation": "tanh", "use_bias": False}
+_LSTM = {"activation": "relu", "recurrent_activation": "hard_sigmoid", "use_bias": False}
+_STATES = {"return_sequences": True, "return_state": True}
+_OTHER_ARGUMENTS = [
+    ("Conv1D", (5, 3), {"use_bias": False}, X3),
+    ("Conv2D", (5, 3), {"activation": "tanh"}, X4),
+    ("Conv3D", (4, 2), {"dilation_rate": 2, "groups": 2, **FIRST, **_PLAIN}, (1, 2, 4, 3, 5)),
+    ("Conv1DTranspose", (2, 3), {**FIRST, **_PLAIN}, (2, 3, 5)),
+    ("Conv2DTranspose", (2, 3), {"strides": 2, "output_padding": 1, **_PLAIN}, X4),
+    ("Conv2DTranspose", (2, (2, 3)), {"dilation_rate": (1, 2)}, X4),
+    ("Conv3DTranspose", (2, 2), {"strides": 2, "output_padding": 1, **FIRST}, (1, 3, 2, 3, 2)),
+    ("Conv3DTranspose", (2, 2), {"dilation_rate": 2, **_PLAIN}, (1, 2, 3, 2, 3)),
+    ("DepthwiseConv1D", (3, 2, "same"), {**FIRST, **_PLAIN}, (2, 3, 6)),
+    ("DepthwiseConv1D", (3,), {"dilation_rate": 2}, (2, 6, 3)),
+    ("DepthwiseConv2D", (2,), {"dilation_rate": (1, 2), "use_bias": False}, X4),
+    ("SeparableConv1D", (4, 3, 2, "same"), {**FIRST, **_PLAIN}, (2, 3, 6)),
+    ("SeparableConv1D", (4, 3), {"dilation_rate": 2}, (2, 6, 3)),
+    ("SeparableConv2D", (4, 2), {"depth_multiplier": 2, "activation": "tanh", **FIRST}, X4),
+    ("MaxPooling1D", (2,), FIRST, (2, 3, 5)),
+    ("AveragePooling1D", (3, 1), FIRST, (2, 3, 5)),
+    ("AveragePooling3D", (2, 1, "same"), FIRST, (1, 2, 3, 4, 3)),
+    ("MaxPooling3D", ((1, 2, 2), 1, "same"), FIRST, (1, 2, 3, 4, 3)),
+    ("UpSampling3D", ((1, 2, 3),), FIRST, (1, 2, 3, 2, 3)),
+    ("ZeroPadding3D", (((1, 0), (0, 2), (1, 1)),), FIRST, (1, 2, 3, 2, 3)),
+    ("GlobalMaxPooling1D", (), {"keepdims": True, **FIRST}, X3),
+    ("GlobalAveragePooling3D", (), {"keepdims": True, **FIRST}, X5),
+    ("GlobalMaxPooling2D", (), FIRST, X4),
+    ("GlobalMaxPooling3D", (), {"keepdims": True}, X5),
+    ("GlobalAveragePooling2D", (), {"keepdims": True}, X4),
+    ("AdaptiveAveragePooling1D", (2,), FIRST, (2, 3, 5)),
+    ("AdaptiveAveragePooling2D", ((2, 3),), FIRST, (2, 3, 5, 4)),
+    ("AdaptiveAveragePooling3D", (2,), FIRST, (1, 2, 3, 4, 5)),
+    ("AdaptiveMaxPooling1D", (2,), FIRST, (2, 3, 5)),
+    ("AdaptiveMaxPooling3D", (2,), FIRST, (1, 2, 3, 4, 5)),
+    ("Cropping2D", (1,), FIRST, (2, 3, 5, 4)),
+    ("GroupNormalization", (2,), {"scale": False}, X3),
+    ("ConvLSTM1D", (2, 2, 2), FIRST, (2, 3, 2, 6)),
+    (
+        "ConvLSTM1D",
+        (2, 3, 1, "same"),
+        {"dilation_rate": 2, "unit_forget_bias": False, "go_backwards": True, **_LSTM, **_STATES},
+        (2, 3, 6, 2),
+    ),
+    (
+        "ConvLSTM2D",
+        (2, 2),
+        {"dilation_rate": (1, 2), "go_backwards": True, **_LSTM},
+        (2, 3, 4, 5, 2),
+    ),
+    ("ConvLSTM2D", (2, 2), {"unit_forget_bias": False}, (2, 3, 4, 3, 2)),
+    ("ConvLSTM3D", (2, 2, 2, "same"), {**FIRST, **_STATES}, (1, 2, 2, 3, 4, 3)),
+    (
+        "ConvLSTM3D",
+        (1, 2),
+        {"dilation_rate": 2, "unit_forget_bias": False, "go_backwards": True, **_LSTM},
+        (1, 2, 3, 4, 3, 2),
+    ),
+    ("LSTM", (3,), {"activation": "relu"}, X3),
+    ("GRU", (3,), {"activation": "relu", "recurrent_activation": "hard_sigmoid"}, X3),
+    ("SimpleRNN", (3,), {"use_bias": False, "return_state": True, "unroll": True}, X3),
+    ("LSTMCell", (3,), {"unit_forget_bias": False, **_LSTM}, ((4, 5), [(4, 3), (4, 3)])),
+    ("GRUCell", (3,), {"reset_after": False, **_LSTM}, ((4, 5), [(4, 3)])),
+    ("SimpleRNNCell", (3,), {"activation": "relu", "use_bias": False}, ((4, 5), [(4, 3)])),
+    (
+        "STFTSpectrogram",
+        ("magnitude", 6, 3, 8),
+        {"periodic": True, "scaling": "spectrum"},
+        (2, 20, 2),
+    ),
+]
 SCORES = {"return_attention_scores": True}
 CAUSAL = {"use_causal_mask": True}
 Q, V = (2, 5, 4), (2, 6, 3)
@@ -308,6 +381,7 @@ _HEADS = [
     ("MultiHeadAttention", (2, 3), {}, [(2, 3, 4, 5), (2, 2, 3, 5)], {}),
     ("GroupQueryAttention", (3, 4, 2), {}, [Q, V], {}),
     ("GroupQueryAttention", (3, 4, 1), {"use_gate": True}, [Q, V], {**MASK, **SCORES}),
+    ("GroupQueryAttention", (3, 4, 2), {"sliding_window": 2}, [Q, Q], {}),
     ("GroupQueryAttention", (3, 2, 2), {"use_bias": False}, [Q, Q], {**CAUSAL, **SCORES}),
 ]
 LIST_MASK = {"mask": [QUERY_MASK, VALUE_MASK["value_mask"]]}
@@ -341,32 +415,35 @@ _IMAGES = [
     ("Resizing", (4, 5), {"crop_to_aspect_ratio": True}),
     ("Resizing", (4, 5), {"pad_to_aspect_ratio": True, "fill_value": 3.0}),
     ("CenterCrop", (5, 4), {}),
+    ("CenterCrop", (4, 5), FIRST),
+    ("Resizing", (4, 5), {"antialias": True}),
     ("CenterCrop", (3, 20), {}),
     ("RandomRotation", (THIRD,), {}),
-    ("RandomRotation", (THIRD,), {"fill_mode": "constant", "interpolation": "nearest"}),
+    ("RandomRotation", (THIRD, "constant", "nearest"), {"fill_value": 9.0}),
     ("RandomRotation", (THIRD,), {"fill_mode": "wrap", **FIRST}),
     ("RandomZoom", (THIRD,), {}),
-    ("RandomZoom", ((-0.3, -0.3), (0.2, 0.2)), {"fill_mode": "nearest"}),
+    ("RandomZoom", ((-0.3, -0.3), (0.2, 0.2)), {"fill_mode": "nearest", **FIRST}),
     ("RandomTranslation", (THIRD, (-0.2, -0.2)), {"fill_mode": "constant", "fill_value": 9.0}),
     ("RandomShear", (), {"x_factor": (0.0, 0.0)}),
     ("RandomPerspective", (SAME, 0.0), {}),
     ("RandomErasing", (SAME, SAME, 3.0), {}),
     ("RandomErasing", ((0.0, 0.0),), {}),
-    ("RandomBrightness", (THIRD,), {}),
-    ("RandomContrast", ((-0.3, 0.3),), {}),
-    ("RandomHue", (SAME,), {}),
-    ("RandomSaturation", (THIRD,), FIRST),
-    ("RandomGrayscale", (1.0,), {}),
+    ("RandomBrightness", (THIRD,), {"value_range": (0, 300)}),
+    ("RandomContrast", ((-0.3, 0.3),), {"value_range": (0, 200)}),
+    ("RandomHue", (SAME, (0, 300)), FIRST),
+    ("RandomSaturation", (THIRD, (0, 300)), FIRST),
+    ("RandomGrayscale", (1.0,), FIRST),
     ("RandomSharpness", (THIRD,), {}),
-    ("RandomSharpness", ((0.9, 0.9),), {}),
-    ("RandomColorDegeneration", (THIRD,), {}),
-    ("RandomPosterization", ((3, 3),), {}),
-    ("RandomInvert", (SAME,), {}),
-    ("RandomGaussianBlur", (SAME, (3, 5), (0.7, 0.7)), {}),
+    ("RandomSharpness", ((0.9, 0.9), (0, 200)), FIRST),
+    ("RandomColorDegeneration", (THIRD, (0, 200)), FIRST),
+    ("RandomPosterization", ((3, 3), (0, 300)), FIRST),
+    ("RandomInvert", (SAME, (0, 300)), FIRST),
+    ("RandomGaussianBlur", (SAME, (3, 5), (0.7, 0.7), (0, 300)), FIRST),
     ("Solarization", (), {}),
     ("AutoContrast", (), {}),
     ("Equalization", (), {}),
     ("Equalization", (), {"bins": 16}),
+    ("Equalization", ((0, 300),), FIRST),
     ("ContrastLimitedAdaptiveHistogramEqualization", (), {"tile_grid_size": (3, 2)}),
     (
         "ContrastLimitedAdaptiveHistogramEqualization",
@@ -376,7 +453,7 @@ _IMAGES = [
     ("RandomElasticTransform", ((0.0, 0.0),), {}),
     (
         "RandomColorJitter",
-        (),
+        ((0, 300),),
         {
             "brightness_factor": THIRD,
             "contrast_factor": (-0.2, 0.2),
@@ -417,6 +494,7 @@ _SINGLE = [
 
 def _configurations() -> list[Configuration]:
     tables = (_SIMPLE, _CONVOLUTIONS, _POOLINGS, _RESHAPING, _NORMALIZATIONS, _EINSUMS)
+    tables = (*tables, _OTHER_ARGUMENTS)
     found = [Configuration(*row) for table in tables for row in table]
     for name, args, kwargs in _RECURRENT:
         for call in ({}, {"mask": STEPS}):

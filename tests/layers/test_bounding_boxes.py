@@ -11,7 +11,7 @@ from jkeras import layers
 from jkeras.utils import Dataset
 from jkeras.utils.bounding_boxes import convert_format
 
-# The image is 40 wide and 20 high; the last box is none.
+# The image is 40 wide and 20 high; the last row is padding, not a box.
 BOXES = np.array([[4.0, 2.0, 14.0, 10.0], [24.0, 8.0, 34.0, 16.0], [0, 0, 0, 0]], "float32")
 LABELS = np.array([1, 2, -1])
 

@@ -1,5 +1,6 @@
 """Layers' outputs, states and gradients, beside what Keras gave for them."""
 
+import inspect
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,40 @@ def test_every_layer_has_numbers(golden, golden_draws):
     named = {c.name for c in CONFIGURATIONS} | {d.name for d in DRAWS}
     known = {getattr(layers, name) for name in named}
     assert {case.layer.__name__ for case in LAYERS if case.layer not in known} == ELSEWHERE.keys()
+
+
+# Arguments that do not change what Keras's numbers can be compared with, or are tested elsewhere.
+# fmt: off
+_NO_NUMBERS = {
+    "name", "dtype", "trainable", "autocast", "seed", "weights", "sparse", "kwargs", "options",
+    "dropout", "recurrent_dropout", "noise_shape",  # random: tests/catalog/draws.py
+    "flash_attention", "use_cudnn", "synchronized",  # other programs for the same numbers
+    "stateful", "num_bins", "epsilon",  # of several calls, and of `adapt`
+    "lora_rank", "lora_alpha", "quantization_config",
+    "mask_value",  # no drawn number is one
+}
+# fmt: on
+_OF_WEIGHTS = ("_initializer", "_regularizer", "_constraint")
+
+
+def test_every_argument_has_numbers():
+    """A wrong use of an argument that no configuration sets would not be seen."""
+    given, random = {}, {d.name for d in DRAWS}  # as images are, mostly
+    for configuration in (c for c in CONFIGURATIONS if not c.pixels):
+        signature = inspect.signature(getattr(layers, configuration.name))
+        bound = signature.bind(*configuration.args, **configuration.kwargs).arguments
+        options = [k for k, p in signature.parameters.items() if p.kind is p.VAR_KEYWORD]
+        known = given.setdefault(configuration.name, set(_NO_NUMBERS))
+        known |= {
+            name
+            for name, value in bound.items()
+            if name not in options and repr(value) != repr(signature.parameters[name].default)
+        }
+    missing = {}
+    for name in given.keys() - random:
+        arguments = inspect.signature(getattr(layers, name)).parameters.keys()
+        missing[name] = {a for a in arguments if not a.endswith(_OF_WEIGHTS)} - given[name]
+    assert not {name: rest for name, rest in missing.items() if rest}
 
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS, ids=str)

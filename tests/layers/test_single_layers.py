@@ -212,3 +212,72 @@ def test_mel_spectrogram_by_its_definition(mag_exp):
     expected = np.maximum(decibels, decibels.max() - 5)
     assert (decibels < expected).any()
     np.testing.assert_allclose(layer(x), expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("cell", "options", "allowed"),
+    [
+        ("SimpleRNNCell", {}, (0.0, 2.0)),
+        ("GRUCell", {"reset_after": True}, (0.5, 1.0)),
+        ("GRUCell", {"reset_after": False}, (0.5, 1.0)),
+        ("LSTMCell", {"unit_forget_bias": False}, (0.25, 0.75)),
+    ],
+)
+def test_recurrent_dropout_drops_what_the_gates_see_and_nothing_else(cell, options, allowed):
+    """Gates are half open, and candidates are the state: what is left says what was dropped."""
+    made = getattr(layers, cell)(20, activation=None, recurrent_dropout=0.5, seed=1, **options)
+    state = np.ones((6, 20), "f4")
+    states = [state] * made.number_of_states
+    x = np.zeros((6, 2), "f4")
+    made(x, states)
+    candidate = {"SimpleRNNCell": 0, "GRUCell": 2, "LSTMCell": 2}[cell]
+    kernel = np.zeros((20, made.gates * 20), "f4")
+    kernel[:, 20 * candidate : 20 * (candidate + 1)] = np.eye(20)
+    made.kernel.assign(0 * made.kernel.numpy())
+    made.recurrent_kernel.assign(kernel)
+    output = np.asarray(made(x, states, training=True)[0])
+    assert np.unique(output).tolist() == list(allowed)
+    assert len(np.unique(output, axis=0)) == 6  # each sample drops others
+
+
+def test_a_recurrent_layer_drops_the_same_at_all_steps():
+    layer = layers.SimpleRNN(20, activation=None, recurrent_dropout=0.5, return_sequences=True)
+    x = np.zeros((4, 3, 2), "f4")
+    layer(x)
+    layer.cell.recurrent_kernel.assign(np.eye(20))
+    found = np.asarray(layer(x, initial_state=np.ones((4, 20), "f4"), training=True))
+    courses = np.unique(found.transpose(0, 2, 1).reshape(-1, 3), axis=0)
+    assert courses.tolist() == [[0.0, 0.0, 0.0], [2.0, 4.0, 8.0]]
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "starts"),
+    [
+        (layers.LSTM(2), (1, 3, 2), {"bias": [0, 0, 1, 1, 0, 0, 0, 0]}),
+        (layers.LSTM(2, unit_forget_bias=False), (1, 3, 2), {"bias": [0] * 8}),
+        (layers.ConvLSTM1D(1, 2), (1, 3, 4, 2), {"bias": [0, 1, 0, 0]}),
+        (layers.GRU(1), (1, 3, 2), {"bias": [[0, 0, 0], [0, 0, 0]]}),
+        (layers.Conv1D(2, 1), (1, 3, 2), {"bias": [0, 0]}),
+        (layers.PReLU(), (1, 2), {"alpha": [0, 0]}),
+        (layers.GroupNormalization(1), (1, 2), {"gamma": [1, 1], "beta": [0, 0]}),
+        (layers.RMSNormalization(), (1, 2), {"scale": [1, 1]}),
+        (
+            layers.BatchNormalization(renorm=True, moving_variance_initializer="ones"),
+            (2, 1),
+            {
+                "gamma": [1],
+                "beta": [0],
+                "moving_mean": [0],
+                "moving_variance": [1],
+                "moving_stddev": [1],
+                "renorm_mean": [0],
+                "renorm_stddev": [1],
+            },
+        ),
+    ],
+    ids=lambda x: getattr(x, "name", ""),
+)
+def test_weights_start_from(layer, shape, starts):
+    layer.build(shape)
+    found = {w.name: w.numpy().tolist() for w in layer.weights if "kernel" not in w.name}
+    assert found == starts

@@ -273,7 +273,7 @@ def stage_of(value: Any, message: str) -> Stage:
     """Returns the stage of a data set.
 
     Raises:
-        TypeError: If the value is none, with a message.
+        TypeError: If the value is not one, with a message.
     """
     if not isinstance(value, Pipeline):
         raise TypeError(f"{message}, got {type(value).__name__}.")

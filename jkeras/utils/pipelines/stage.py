@@ -118,7 +118,7 @@ def positive(name: str, value: Any) -> int:
     """Returns a number of at least 1.
 
     Raises:
-        ValueError: If it is none.
+        ValueError: If it is less than 1, or no number.
     """
     number = int(value)
     if number < 1:
