@@ -746,7 +746,7 @@ def bincount(
         [1, 0, 2]
     """
     x = jnp.asarray(x)
-    length = builtins.max(int(x.max(initial=-1)) + 1, minlength)
+    length = builtins.max(int(x.max()) + 1 if x.size else 0, minlength)
     count = partial(jnp.bincount, length=length)
     weights = as_array(weights)
     if x.ndim == 1:

@@ -387,6 +387,12 @@ def test_ctc_loss_sums_over_alignments():
     close(ops.ctc_loss([[1, 2]], logits, [2], [3]), [-np.log(total)], 1e-4)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int8", "int32"])
+def test_bincount_counts_no_further_than_there_are_values(dtype):
+    assert ops.bincount(np.array([1, 2, 3, 2], dtype)).tolist() == [0, 1, 2, 1]
+    assert ops.bincount(np.array([], dtype), minlength=2).tolist() == [0, 0]
+
+
 def test_ctc_decode():
     best = np.array([[1, 1, 0, 1, 2, 2], [0, 2, 2, 0, 1, 1]])
     logits = np.eye(3)[best] * 5
