@@ -176,7 +176,7 @@ class _Flushed(io.FileIO):
 
     _begun = 0
 
-    def write(self, data: Any) -> int | None:
+    def write(self, data: Any, /) -> int:
         written = super().write(data)
         end = self.tell()
         if end - self._begun >= _FLUSHED and hasattr(os, "posix_fadvise"):

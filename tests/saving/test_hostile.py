@@ -331,7 +331,7 @@ def test_a_graph_is_built_in_linear_time():
         keras.models.model_from_json(text)
         return time.process_time() - start
 
-    few, many = min(seconds(50) for _ in range(2)), seconds(400)
+    few, many = (min(seconds(n) for _ in range(2)) for n in (50, 400))
     assert many < 8 * 2.5 * few
 
 
