@@ -167,10 +167,9 @@ def _pool(
 
 def _pad(x: ArrayLike, padding: Any, data_format: str | None = "channels_last") -> Any:
     space = tuple((n, n) if isinstance(n, int) else tuple(n) for n in padding)
-    before, after = ((0, 0), (0, 0)), ()
-    if not _channels_first(data_format):
-        before, after = ((0, 0),), ((0, 0),)
-    return ops.pad(x, (*before, *space, *after))
+    if _channels_first(data_format):
+        return ops.pad(x, ((0, 0), (0, 0), *space))
+    return ops.pad(x, ((0, 0), *space, (0, 0)))
 
 
 def _enlarge(x: ArrayLike, factors: Any, data_format: str | None, mode: str = "nearest") -> Any:
@@ -292,9 +291,10 @@ def _rnn(
     output, states = jax.eval_shape(call, first, list(initial_states))
     started = jax.tree.map(lambda x, like: jnp.asarray(x, like.dtype), list(initial_states), states)
     start = (started, jnp.zeros(output.shape, output.dtype))
+    outputs: Any
     (states, last), outputs = jax.lax.scan(step, start, (steps, masks))
-    outputs = outputs if return_all_outputs else last[None]
-    return last, outputs if time_major else jnp.swapaxes(outputs, 0, 1), states
+    every = outputs if return_all_outputs else last[None]
+    return last, every if time_major else jnp.swapaxes(every, 0, 1), states
 
 
 # Names that mean in Keras 2 what keras.ops means by them, with the same arguments.
