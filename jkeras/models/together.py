@@ -131,7 +131,8 @@ class Together:
                 return step(state, given)
 
         if key not in programs:
-            make, functions = functools.partial(_make_chunk, select), (one, program.logs)
+            make: Any = functools.partial(_make_chunk, select)
+            functions: tuple[Any, ...] = one, program.logs
             kind = "ensemble", program.mode, self._places
             programs[key] = (
                 make(*functions)
