@@ -91,7 +91,7 @@ def examples(session):
 def distribution(session):
     """Trains on eight simulated devices, and in several processes; takes minutes."""
     session.install("-e", ".[orbax]", *group("test"))
-    arguments = session.posargs or ["-n", "2", "--dist", "loadgroup", "tests/distribution"]
+    arguments = session.posargs or ["-n", "2", "--dist", "loadfile", "tests/distribution"]
     session.run("pytest", "-o", "addopts=", "-q", *arguments, env=ENV)
 
 

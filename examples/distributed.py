@@ -16,7 +16,6 @@ PROCESSES = int(os.environ.get("KERAS_DISTRIBUTION_NUM_PROCESSES", "1"))
 os.environ.setdefault("XLA_FLAGS", f"--xla_force_host_platform_device_count={8 // PROCESSES}")
 
 import jax
-import matplotlib.pyplot as plt
 import numpy as np
 from jax.sharding import PartitionSpec as P
 
@@ -38,40 +37,20 @@ def train(distribution):
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile("adam", loss, metrics=["accuracy"])
     history = model.fit(x, y, batch_size=64, epochs=3, verbose=0)
-    if jax.process_index() == 0:
-        name = "one device" if distribution is None else type(distribution).__name__
-        print(name, [f"{loss:.6f}" for loss in history.history["loss"]])
+    name = "one device" if distribution is None else type(distribution).__name__
+    kernel = layers[1].kernel.value
+    if jax.process_index() == 0:  # which devices have which part of a weight?
+        print(f"\n{name}: losses", [f"{loss:.6f}" for loss in history.history["loss"]])
+        jax.debug.visualize_array_sharding(kernel)
     return model
 
 
-def draw(axes, kernel, title):
-    """Colours each entry of a matrix by the device that has it; text where several have it."""
-    owners = {}
-    for device, index in kernel.sharding.devices_indices_map(kernel.shape).items():
-        rows, columns = (range(*s.indices(n)) for s, n in zip(index, kernel.shape))
-        owners.setdefault((rows, columns), []).append(device.id)
-    for (rows, columns), devices in owners.items():
-        place = (columns.start, rows.start), len(columns), len(rows)
-        color = plt.get_cmap("tab10")(devices[0])
-        axes.add_patch(plt.Rectangle(*place, facecolor=color, edgecolor="white", alpha=0.7))
-        middle = columns.start + len(columns) / 2, rows.start + len(rows) / 2
-        axes.text(*middle, "\n".join(map(str, devices)), ha="center", va="center", fontsize=8)
-    axes.set(xlim=(0, kernel.shape[1]), ylim=(kernel.shape[0], 0), title=title)
-
-
-count = len(jax.devices())
-mesh = jax.make_mesh((2, count // 2), ("data", "model"))
+mesh = jax.make_mesh((2, len(jax.devices()) // 2), ("data", "model"))
 rules = {".*hidden.*kernel": P(None, "model"), ".*hidden.*bias": P("model")}
 if PROCESSES == 1:
-    train(None)  # one device
-whole = train(keras.distribution.DataParallel())
-divided = train(keras.distribution.FullyShardedDataParallel())
+    train(None)
+train(keras.distribution.DataParallel())
+train(keras.distribution.FullyShardedDataParallel())
 model = train(keras.distribution.ModelParallel(layout_map=rules, device_mesh=mesh, rest="fsdp"))
 if jax.process_index() == 0:
     model.summary(expand_shardings=True)
-    figure, axes = plt.subplots(1, 3, figsize=(11, 3.8), layout="constrained")
-    titles = "DataParallel: all have all", "FullyShardedDataParallel", "ModelParallel, by rules"
-    for ax, trained, title in zip(axes, (whole, divided, model), titles, strict=True):
-        draw(ax, trained.get_layer("hidden_1").kernel.value, title)
-    figure.suptitle("Which devices have which part of the second hidden layer's kernel")
-    figure.savefig("distributed.png", dpi=100)

@@ -19,12 +19,12 @@ AS_THEY_ARE = {"distributed", "drop_in", "export"}
 
 
 def shrink(source, target):
-    """Writes a picture of few colours, no wider than a page."""
+    """Writes a picture of 256 colours, no wider than a page."""
     from PIL import Image
 
     image = Image.open(source).convert("RGB")
     image.thumbnail((720, 720), Image.Resampling.LANCZOS)
-    image.quantize(96, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
+    image.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
         target, optimize=True
     )
 

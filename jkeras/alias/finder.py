@@ -91,10 +91,10 @@ class Finder(importlib.abc.MetaPathFinder):
         if self.tensorflow and fullname.partition(".")[0] == "tensorflow":
             from jkeras.alias import tensorflow
 
-            stand_in = tensorflow.module(fullname, self.report.note_missing)
-            if stand_in is None:
+            if not tensorflow.has_module(fullname):
                 self._refuse(fullname)
-            return self._spec(fullname, lambda: stand_in)
+            note = self.report.note_missing
+            return self._spec(fullname, lambda: tensorflow.module(fullname, note))
         return None
 
     def _spec(self, fullname: str, make: Callable) -> importlib.machinery.ModuleSpec:

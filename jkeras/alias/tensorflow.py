@@ -595,6 +595,11 @@ def _clip_by_norm(t: Any, clip_norm: float, axes: Any = None, name: Any = None) 
     return ops.multiply(t, ops.minimum(1.0, clip_norm / ops.maximum(norm, 1e-12)))
 
 
+def _sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = None, name: Any = None) -> Any:
+    size = int(np.max(lengths)) if maxlen is None else maxlen
+    return ops.cast(jnp.arange(size) < jnp.expand_dims(jnp.asarray(lengths), -1), dtype or "bool")
+
+
 def names() -> dict[str, Any]:
     """Returns everything that is here, by dotted name below `tf`."""
     math = {new: _plain(getattr(ops, old)) for new, old in _MATH.items()}
@@ -703,6 +708,7 @@ def names() -> dict[str, Any]:
         "ones": _ones,
         "no_op": lambda name=None: None,
         "one_hot": _one_hot,
+        "sequence_mask": _sequence_mask,
         "ones_like": _like(ops.ones_like),
         "pad": _pad,
         "print": print,
@@ -808,16 +814,21 @@ class StandIn(types.ModuleType):
         return sorted({n.partition(".")[0] for n in below} | {"keras"})
 
 
-def module(fullname: str, note: Callable) -> StandIn | None:
-    """Returns `tensorflow` or a module below it, or None if the stand-in has none of that name."""
-    table = names()
+def has_module(fullname: str) -> bool:
+    """Says whether the stand-in answers for `tensorflow`, or for a module below it."""
     dotted = fullname.removeprefix("tensorflow").lstrip(".")
-    is_there = dotted == "python" or any(known.startswith(f"{dotted}.") for known in table)
-    if dotted and not is_there:  # `tensorflow.python.keras` is Keras
-        return None
-    if not dotted:
-        # Arrays answer `.numpy()`, as TensorFlow's do.
-        array_type: Any = type(jnp.zeros(()))
+    # `tensorflow.python.keras` is Keras.
+    return dotted in ("", "python") or any(known.startswith(f"{dotted}.") for known in names())
+
+
+def module(fullname: str, note: Callable) -> StandIn:
+    """Makes `tensorflow`, or a module below it.
+
+    Not while it is only looked for: libraries look whether it is there in the midst of compiling.
+    """
+    if fullname == "tensorflow":
+        # Arrays answer `.numpy()`, as TensorFlow's do. Nothing is computed to find their type.
+        array_type: Any = type(jax.device_put(np.zeros(())))
         if not hasattr(array_type, "numpy"):
             array_type.numpy = lambda self: np.asarray(self)
-    return StandIn(fullname, table, note)
+    return StandIn(fullname, names(), note)

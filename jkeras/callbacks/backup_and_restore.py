@@ -36,7 +36,9 @@ class BackupAndRestore(Callback):
     that was under way starts over.
 
     A backup is written by a thread while training goes on, at most one at a time. It takes the
-    place of the one before when it is complete, so that there is always one that can be read.
+    place of the one before when it is complete, so that there is always one that can be read. One
+    that falls due within an epoch while the disk is still busy with the one before is left out:
+    training does not wait for the disk.
     Ctrl-C and SIGTERM, which a machine that is taken away sends, end the training after a backup.
 
     What gives batches goes on where it stood: a `PyDataset` by the number of the batch (its hooks
@@ -117,6 +119,7 @@ class BackupAndRestore(Callback):
         self._changes: Changes | None = None
         self._thread: ThreadPoolExecutor | None = None
         self._writing: Future | None = None
+        self._copies: dict[str, np.ndarray] = {}  # of the arrays, written over by the next backup
         self._lock: IO[bytes] | None = None
 
     # -------------------------------------------------------------- when
@@ -162,7 +165,7 @@ class BackupAndRestore(Callback):
         if self._pace is not None:
             self._pace.note(batch + 1 - self._done)
         self._done = batch + 1
-        if self._every is not None and self._every.note(batch):
+        if self._every is not None and self._every.note(batch) and not self._is_busy():
             self._save()
         self._save_in_time()
 
@@ -185,7 +188,7 @@ class BackupAndRestore(Callback):
     def _save_in_time(self) -> None:
         if self._seconds is None:
             return
-        due = time.monotonic() - self._written >= self._seconds
+        due = time.monotonic() - self._written >= self._seconds and not self._is_busy()
         if processes.first(due) if placement.spans_processes() else due:
             self._save()
 
@@ -198,7 +201,13 @@ class BackupAndRestore(Callback):
 
     def _save(self) -> None:
         sharded = placement.current() is not None  # then it is written before the next step
-        self.keep(self._fit("BackupAndRestore").read(copies=not sharded))
+        self._wait()
+        fit = self._fit("BackupAndRestore")
+        self.keep(fit.read(copies=not sharded, into=self._copies))
+
+    def _is_busy(self) -> bool:
+        """Says whether a backup is being written; not when it has failed, which must be heard."""
+        return self._writing is not None and not self._writing.done()
 
     def keep(self, state: dict[str, Any]) -> None:
         """Begins to write a state, when the one before is written."""
@@ -239,6 +248,7 @@ class BackupAndRestore(Callback):
             OSError: If it could not be written.
         """
         thread, self._thread = self._thread, None
+        self._copies = {}
         lock, self._lock = self._lock, None
         try:
             if thread is not None:

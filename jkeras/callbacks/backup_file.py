@@ -65,6 +65,7 @@ class Packed:
 
     def __init__(self, tree: Structure, copies: bool = False):
         self._arrays: list[Any] = []
+        self._entries: list[dict[str, Any]] = []  # of the arrays in the tree
         self._copies = copies
         self._tree = self._take(tree, "")
 
@@ -74,6 +75,7 @@ class Packed:
             return value
         if kind is Packed:
             self._arrays += value._arrays
+            self._entries += value._entries
             return value._tree
         if kind in (list, tuple):
             plain = _PLAIN.issuperset(map(type, value))
@@ -110,8 +112,9 @@ class Packed:
                 f"{type(value).__name__}. States are dicts, lists and tuples of numbers, strings, "
                 "None, bytes and arrays."
             )
-        array = self._arrays[-1]
-        return {_MARK: what, "dtype": str(array.dtype), "shape": list(array.shape)}
+        entry: dict[str, Any] = {_MARK: what}  # `write` adds the rest, while training goes on
+        self._entries.append(entry)
+        return entry
 
     def write(self, path: Path, versions: Mapping[str, str], keep: Path | None = None) -> None:
         """Writes a file, which takes the place of the one at `path` when it is complete.
@@ -121,6 +124,8 @@ class Packed:
             versions: What wrote it.
             keep: Where the file that was there before is kept.
         """
+        for entry, array in zip(self._entries, self._arrays, strict=True):
+            entry.update(dtype=str(array.dtype), shape=list(array.shape))
         tree = json.dumps(self._tree).encode()
         parts: list[Any] = [
             tree,

@@ -24,7 +24,7 @@ from jkeras.base.types import Structure
 from jkeras.callbacks.monitor import direction_of
 from jkeras.callbacks.progress import resolve_verbose
 from jkeras.core import pure
-from jkeras.models import arguments, sharing
+from jkeras.models import arguments, hooks, sharing
 from jkeras.models.members import Member, Plan, difference
 from jkeras.models.model import Model
 from jkeras.models.together import Together, at, stacked
@@ -86,16 +86,24 @@ class Ensemble:
         members_at_once: int | None = None,
         **settings: Any,
     ):
+        for name, values in settings.items():
+            if np.ndim(values) == 0:
+                raise ValueError(
+                    f"A setting is a list of a value for each member. Received: {name}={values!r} "
+                    "(what is the same for all belongs into `make_model`)"
+                )
         lengths = {name: len(values) for name, values in settings.items()}
         if seeds is None:
             seeds = next(iter(lengths.values()), 1)
         self.seeds = list(range(seeds)) if isinstance(seeds, int) else [int(s) for s in seeds]
         count = len(self.seeds)
         wrong = {name: length for name, length in lengths.items() if length != count}
-        if wrong or not count:
+        if not count:
+            raise ValueError("An ensemble needs at least one member. Received: no seeds")
+        if wrong:
             raise ValueError(
                 f"An ensemble of {count} members needs {count} values of each setting, got "
-                f"{wrong or 'no seeds'}. `seeds` may be the number of members."
+                f"{wrong}. `seeds` may be the number of members."
             )
         self.settings = {name: _plain_values(values) for name, values in settings.items()}
         self.members_at_once = members_at_once
@@ -253,7 +261,7 @@ class Ensemble:
             ValueError: If the models are not compiled, the data are no arrays, or a callback wants
                 to be called for batches.
         """
-        session = self.member(0)._compiled_session("fit")
+        session = self._standard_session("fit")
         arguments.check(Model.fit, {}, epochs=epochs, batch_size=batch_size, shuffle=shuffle)
         with self._members[0].drawing():  # reading builds a model that is not built yet
             train = session.read(x, y, sample_weight, batch_size, class_weight)
@@ -271,7 +279,7 @@ class Ensemble:
         verbose = resolve_verbose(verbose)
         for member in self._members:
             member.begin(callbacks, plan, epochs, self._members[0])
-        groups = self._groups()
+        groups = self._groups() if plan.epochs else []
         for number, group in enumerate(groups):
             if verbose and len(groups) > 1:
                 _log.info("Members %d to %d:", group[0].number, group[-1].number)
@@ -280,6 +288,17 @@ class Ensemble:
         names = self._members[0].history
         self.history = {name: [member.history[name] for member in self._members] for name in names}
         return self.history
+
+    def _standard_session(self, method: str) -> Any:
+        """Returns the first member's session, if its steps are those of `compile`."""
+        session = self.member(0)._compiled_session(method)
+        if own := sorted(hooks.overridden(self.member(0))):
+            raise ValueError(
+                f"The models have a `{own[0]}` of their own: an ensemble takes steps by the losses "
+                "and metrics of `compile` only. (A loss may be any function; what a layer adds by "
+                "`add_loss` counts as well.)"
+            )
+        return session
 
     def _groups(self) -> list[list[Member]]:
         """Returns the members in groups that fit into memory."""
@@ -315,7 +334,7 @@ class Ensemble:
             batch_size: Samples a step; 32 by default.
             sample_weight: A factor for each sample's loss.
         """
-        session = self.member(0)._compiled_session("evaluate")
+        session = self._standard_session("evaluate")
         with self._members[0].drawing():
             given = session.read(x, y, sample_weight, batch_size)
         plan = Plan(given, given, False, range(0), 1, None)

@@ -213,20 +213,30 @@ class Fit:
             "steps_before": self._begun_at,
         }
 
-    def read(self, epoch: int | None = None, copies: bool = True) -> dict[str, Any]:
+    def read(
+        self,
+        epoch: int | None = None,
+        copies: bool = True,
+        into: dict[str, np.ndarray] | None = None,
+    ) -> dict[str, Any]:
         """Returns the state from which another process goes on.
 
         Args:
             epoch: The epoch to start with; where training stands, by default.
             copies: Whether the arrays must outlast the next step.
+            into: Arrays by path that may be written over, as new memory takes the system more time;
+                those that are made are added.
         """
         run: Any = self._run
         place = run.place if epoch is None else loop.Place(epoch)
         arrays = self._by_path(self._training.state())
         if copies and self._training.donates:  # the next step destroys the cells' arrays
             on_host = platform() == "cpu" and placement.current() is None
-            copy = np.array if on_host else jnp.copy
-            arrays = {path: copy(array) for path, array in arrays.items()}
+            kept: dict[str, np.ndarray] = {} if into is None else into
+            arrays = {
+                path: _copied(array, path, kept) if on_host else jnp.copy(array)
+                for path, array in arrays.items()
+            }
         validation = None if self._validation is None else self._validation.position
         return {
             **place._asdict(),
@@ -343,6 +353,16 @@ class Fit:
             return jnp.array(value, array.dtype)
 
         return jax.tree_util.tree_map_with_path(fill, state), outside
+
+
+def _copied(array: jax.Array, path: str, kept: dict[str, np.ndarray]) -> np.ndarray:
+    """Returns a copy, in the array that is kept for the path if it fits."""
+    value = np.asarray(array)
+    copy = kept.get(path)
+    if copy is None or copy.shape != value.shape or copy.dtype != value.dtype:
+        copy = kept[path] = np.empty_like(value)
+    np.copyto(copy, value)
+    return copy
 
 
 def _settings(session: Session) -> dict[str, str]:

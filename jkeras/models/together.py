@@ -289,7 +289,9 @@ def _cut(group: list[Member]) -> list[list[Member]]:
     """Returns the members in parts of about the same size, one for each core of a CPU."""
     count = 1
     if platform() == "cpu" and placement.current() is None:
-        count = max(1, min(len(os.sched_getaffinity(0)), len(group) // _LEAST_OF_A_PART))
+        known = hasattr(os, "sched_getaffinity")  # not on every system
+        cores = len(os.sched_getaffinity(0)) if known else os.cpu_count() or 1
+        count = max(1, min(cores, len(group) // _LEAST_OF_A_PART))
     if count > 1 and not _threads_are_alike():
         count = 1
     return [list(part) for part in np.array_split(np.array(group, dtype=object), count)]

@@ -137,7 +137,7 @@ class RMSprop(Optimizer):
             by_root = optax.scale_by_rms(self.rho, self.epsilon)
             fields, slots = optax.ScaleByRmsState, {"nu": "velocity"}
         parts = [rules.kept(by_root, fields, **slots), optax.scale(step.learning_rate)]
-        if self.momentum:
+        if rules.keeps_momentum(self._slots, self.momentum):
             parts.append(rules.trace(self.momentum))
         return rules.chain(*parts, optax.scale(-1.0))
 

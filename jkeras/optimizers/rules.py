@@ -288,6 +288,25 @@ def _cast(arrays: Arrays, like: Arrays) -> Arrays:
 
 
 # ------------------------------------------------------------------ parts of several optimizers
+def keeps_momentum(slots: Any, momentum: Any) -> bool:
+    """Says whether an optimizer was made with momentum, whose value may be traced by now.
+
+    Args:
+        slots: The names of its slots.
+        momentum: The momentum that it has now.
+
+    Raises:
+        ValueError: If it was made without, and has some now.
+    """
+    keeps = ("momentum",) in slots
+    if not keeps and (isinstance(momentum, jax.core.Tracer) or momentum):
+        raise ValueError(
+            f"`momentum` was set to {momentum}, but the optimizer was made without: make a new "
+            "one, with `momentum=`, and compile again."
+        )
+    return keeps
+
+
 def trace(momentum: float, nesterov: bool = False) -> Part:
     """Returns optax's momentum, kept in the slot `momentum`."""
     return kept(optax.trace(momentum, nesterov), optax.TraceState, trace="momentum")

@@ -43,7 +43,7 @@ class SGD(Optimizer):
 
     def rule(self, step: rules.Step) -> rules.Part:
         scale = optax.scale(-step.learning_rate)
-        if not self.momentum:
+        if not rules.keeps_momentum(self._slots, self.momentum):
             return scale
         return rules.chain(scale, rules.trace(self.momentum, self.nesterov))
 

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import stat
 import uuid
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
@@ -280,7 +281,10 @@ def _unpack_tar(archive: Path, folder: Path) -> None:
 
 def _unpack_zip(archive: Path, folder: Path) -> None:
     with zipfile.ZipFile(archive) as zip_file:
-        for name in zip_file.namelist():
+        for info in zip_file.infolist():
+            name = info.filename
+            if stat.S_ISLNK(info.external_attr >> 16):
+                raise _unsafe(archive, name, "is neither a file nor a folder")
             path = PureWindowsPath(name)  # splits at both slashes, and knows drives
             if path.is_absolute() or path.drive or path.root or ".." in path.parts:
                 raise _unsafe(archive, name, "would be written outside of the folder")

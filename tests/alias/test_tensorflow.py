@@ -1,8 +1,11 @@
 """The stand-in for TensorFlow."""
 
 import importlib
+import importlib.util
 import sys
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -50,6 +53,7 @@ def test_values(tf):
     [
         (lambda tf, x: tf.reduce_sum(x, axis=1), [3, 7]),
         (lambda tf, x: tf.reduce_mean(x), 2.5),
+        (lambda tf, x: tf.sequence_mask([1, 2], 2, tf.float32), [[1, 0], [1, 1]]),
         (lambda tf, x: tf.math.square(x), [[1, 4], [9, 16]]),
         (lambda tf, x: tf.matmul(x, x, transpose_b=True), [[5, 11], [11, 25]]),
         (lambda tf, x: tf.concat([x, x], 0), [[1, 2], [3, 4], [1, 2], [3, 4]]),
@@ -160,3 +164,15 @@ def test_layers_are_called_on_arrays(tf):
 def test_packages_that_look_whether_it_is_there_find_it(tf, name):
     importlib.import_module(name)
     assert importlib.util.find_spec(name).name == name
+
+
+def test_looking_for_it_computes_nothing(monkeypatch):
+    # Libraries look while JAX compiles, which would then wait for itself.
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    alias.install(tensorflow=True, children=False)
+    try:
+        for module, name in ((jax, "jit"), (jax, "device_put"), (jnp, "zeros")):
+            monkeypatch.setattr(module, name, lambda *args, **kwargs: 1 / 0)
+        assert importlib.util.find_spec("tensorflow")
+    finally:
+        alias.uninstall()

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -251,3 +252,18 @@ def test_one_folder_is_one_fits_own(tmp_path):
         fit(inner, backup())
     assert fit(inner.__class__(), backup()).epoch == [0, 1]  # it failed, and the folder is free
     assert not (tmp_path / "backup").exists()
+
+
+def test_training_does_not_wait_for_the_disk(tmp_path, monkeypatch):
+    trained, heard = threading.Event(), []
+    monkeypatch.setattr(os, "fsync", lambda handle: heard.append(trained.wait(20)))
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    tell = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: trained.set() if batch == 3 else None
+    )
+    backup = keras.callbacks.BackupAndRestore(tmp_path / "b", save_freq=1)
+    x = np.ones((5, 1))
+    model.fit(x, x, batch_size=1, verbose=0, callbacks=[tell, backup])
+    assert heard
+    assert all(heard)  # the first backup was complete only after the fourth batch

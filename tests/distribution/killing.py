@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 
-from tests.distribution.test_distribution import end, start
+from tests.distribution.jobs import end, start
 
 # Before and after: distribution, devices, processes.
 CHANGES = [

@@ -150,7 +150,9 @@ def test_some_members_at_a_time_are_the_same():
     assert histories[0] == histories[1]
 
 
-@pytest.mark.parametrize("name", ["weight_decay", "label_smoothing", "loss_weight", "l2"])
+@pytest.mark.parametrize(
+    "name", ["weight_decay", "label_smoothing", "loss_weight", "l2", "momentum"]
+)
 def test_other_numbers_may_differ(name):
     labels = np.eye(3, dtype="float32")[np.arange(70) % 3]
     values = [0.01, 0.3]
@@ -163,8 +165,11 @@ def test_other_numbers_may_differ(name):
                 layers.Dense(3, "softmax", kernel_regularizer=keras.regularizers.L2(decay)),
             ]
         )
+        optimizer = keras.optimizers.Adam(0.01, weight_decay=given.get("weight_decay", 0.1))
+        if "momentum" in given:
+            optimizer = keras.optimizers.SGD(0.01, momentum=given["momentum"])
         model.compile(
-            keras.optimizers.Adam(0.01, weight_decay=given.get("weight_decay", 0.1)),
+            optimizer,
             keras.losses.CategoricalCrossentropy(label_smoothing=given.get("label_smoothing", 0.1)),
             loss_weights=[given.get("loss_weight", 1.0)],
         )
@@ -221,6 +226,49 @@ def test_metrics_without_names_are_called_alike_in_all_members():
     inputs = keras.Input((4,))
     mean = keras.Model(inputs, layers.Average()([model(inputs) for model in runs.members]))
     assert mean.count_params() == 10
+
+
+def test_members_in_threads_are_single_fits():
+    rates = list(np.geomspace(0.001, 0.1, 9))  # two cores have parts of five and four
+
+    def stop(number):
+        stop = keras.callbacks.EarlyStopping(min_delta=0.1, patience=1, restore_best_weights=True)
+        return [stop]
+
+    runs = Ensemble(plain, range(9), learning_rate=rates)
+    history = runs.fit(X, Y, epochs=8, verbose=0, callbacks=stop, **VALID)
+    for number in (0, 5, 8):
+        options = {"epochs": 8, "callbacks": stop(number)}
+        found = single(plain, number, lambda o=options: o, learning_rate=rates[number])
+        check(runs.member(number), of_member(history, number), *found, exact=True)
+
+
+class Own(keras.Sequential):
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        return keras.ops.mean(keras.ops.abs(y - y_pred))
+
+
+def own():
+    model = Own([keras.Input((4,)), layers.Dense(1)])
+    model.compile("sgd")
+    return model
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda: Ensemble(own, 2).fit(X, Y, verbose=0), "`compute_loss` of their own"),
+        (lambda: Ensemble(plain, 2, learning_rate=0.1), "a list of a value for each member"),
+        (lambda: Ensemble(plain, []), "at least one member"),
+        (
+            lambda: Ensemble(plain, 2, momentum=[0.1, 0.2]).fit(X, Y, verbose=0),
+            "made without: make a new one",
+        ),
+    ],
+)
+def test_what_an_ensemble_cannot_do_is_said(ask, message):
+    with pytest.raises(ValueError, match=message):
+        ask()
 
 
 def test_errors():

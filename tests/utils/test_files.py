@@ -229,6 +229,17 @@ def test_a_zip_cannot_reach_outside(server, cache, name):
     assert files_in(cache) == ["datasets/bad.zip_archive"]
 
 
+def test_a_link_in_a_zip(server, cache):
+    with zipfile.ZipFile(server.folder / "bad.zip", "w") as zip_file:
+        link = zipfile.ZipInfo("link")
+        link.external_attr = 0o120777 << 16
+        zip_file.writestr(link, "/etc")
+        zip_file.writestr("link/up.txt", "harmful")
+    with pytest.raises(ValueError, match="'link' is neither a file nor a folder"):
+        get_file(origin=server.address + "bad.zip", extract=True)
+    assert files_in(cache) == ["datasets/bad.zip_archive"]
+
+
 def test_absolute_names_and_dangerous_modes_are_tamed(server):
     with tarfile.open(server.folder / "abs.tar", "w") as tar:
         add(tar, "/etc/x.txt", b"abc", mode=0o6777)
