@@ -509,8 +509,8 @@ class Layer(Module, OldLayer, graph.Operation):
             check_input(self.input_spec, first, self.name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        here = scope.current()
-        if _holds_traced(value):
+        here = scope.ambient.get()
+        if isinstance(value, _MAY_HOLD_TRACED) and _holds_traced(value):
             self._check_may_pass(here, name)
         if isinstance(value, SymbolicTensor) and here is not None and here.records:
             raise ValueError(f"It sets self.{name}, which would keep a symbolic tensor.")
@@ -545,10 +545,11 @@ class Layer(Module, OldLayer, graph.Operation):
 
     def end_attribute(self, name: str) -> None:
         """Gives an attribute that holds traced values what it was before there were calls."""
-        if _holds_traced(self.__dict__.get(name)):
+        value = self.__dict__.get(name)
+        if isinstance(value, _MAY_HOLD_TRACED) and _holds_traced(value):
             del self.__dict__[name]
-            for value in self._before_calls[name]:
-                self.__dict__[name] = value
+            for before in self._before_calls[name]:
+                self.__dict__[name] = before
 
     def __getstate__(self) -> dict[str, Any]:
         return {k: v for k, v in self.__dict__.items() if k not in _LEFT_OUT}
@@ -609,6 +610,10 @@ def _recorded(layer: Layer, args: tuple, kwargs: dict[str, Any], specs: Any) -> 
         graph.note_call(layer, made[0].source)
         call.mark_symbols(layer, args, kwargs, outputs)
     return outputs
+
+
+# Asked first, since attributes are set often.
+_MAY_HOLD_TRACED = (jax.core.Tracer, list, tuple, dict)
 
 
 def _holds_traced(value: Any) -> bool:

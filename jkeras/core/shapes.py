@@ -124,7 +124,7 @@ def note_outputs(layer: Any, outputs: Structure) -> None:
     if isinstance(here, AbstractScope):
         here.seen.append((layer, _shapes_of(outputs)))
     elif not isinstance(here, scope.Pure):
-        layer._seen_shapes = _shapes_of(outputs)
+        vars(layer)["_seen_shapes"] = _shapes_of(outputs)  # a record, not set by the call
 
 
 def _shapes_of(outputs: Structure) -> Any:

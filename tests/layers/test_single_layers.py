@@ -61,11 +61,13 @@ def test_attention_of_more_axes_is_that_of_each_slice(make):
 
 
 def test_rms_scaling_divides_by_the_deviation():
-    layer = layers.LayerNormalization(rms_scaling=True, epsilon=0.0)
+    with pytest.warns(UserWarning, match="rms_scaling"):
+        layer = layers.LayerNormalization(rms_scaling=True, epsilon=0.0)
     x = np.array([[1.0, 2.0, 3.0]])
     np.testing.assert_allclose(layer(x), x / x.std(), rtol=1e-6)  # Keras's formula
     assert [w.name for w in layer.weights] == ["gamma"]
-    again = layers.LayerNormalization.from_config(layer.get_config())
+    with pytest.warns(UserWarning, match="rms_scaling"):
+        again = layers.LayerNormalization.from_config(layer.get_config())
     np.testing.assert_allclose(again(x), layer(x))
 
 
