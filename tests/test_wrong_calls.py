@@ -117,7 +117,7 @@ CONSTRUCTORS = [
     (lambda: losses.BinaryCrossentropy(label_smoothing=2), ["`label_smoothing`", "[0, 1]", "2"]),
     (lambda: losses.BinaryCrossentropy(from_logits="x"), ["`from_logits`", "True or False"]),
     (lambda: losses.LossFunctionWrapper(3), ["`fn`", "a function", "3"]),
-    (lambda: metrics.TopKCategoricalAccuracy(k=0), ["`k`", "at least 1", "0"]),
+    (lambda: metrics.TopKCategoricalAccuracy(k=0), ["`k`", "a positive integer", "k=0"]),
     (lambda: metrics.MeanIoU("x"), ["`num_classes`", "'x'"]),
     (lambda: metrics.Precision(thresholds="x"), ["Threshold values", "'x'"]),
     (lambda: metrics.Precision(class_id=-1), ["`class_id`", "at least 0", "-1"]),
