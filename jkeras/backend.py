@@ -29,6 +29,7 @@ from jkeras.core.policy import standardize_dtype as standardize_dtype
 from jkeras.core.scope import name_scope as name_scope
 from jkeras.core.session import clear_session as clear_session
 from jkeras.core.variable import Variable
+from jkeras.ops import arrays
 
 is_keras_tensor = is_symbolic
 
@@ -266,34 +267,26 @@ def _rnn(
     """Calls `step_function(inputs, states)` for each step: `(last output, outputs, states)`."""
 
     def turned(x: ArrayLike) -> jax.Array:
-        x = jnp.asarray(x) if time_major else jnp.swapaxes(jnp.asarray(x), 0, 1)
-        return jnp.flip(x, 0) if go_backwards else x
+        return jnp.asarray(x) if time_major else jnp.swapaxes(jnp.asarray(x), 0, 1)
 
-    def call(x: Any, states: Any) -> tuple[Any, list[Any]]:
+    def step(x: Any, states: Any) -> tuple[Any, list[Any]]:
         output, new = step_function(x, [*states, *(constants or ())])
         return output, list(new)
 
-    def step(before: tuple, now: tuple) -> tuple:
-        (x, is_there), (states, last) = now, before
-        output, new = call(x, states)
-        if is_there is not None:
-
-            def chosen(a: jax.Array, b: jax.Array) -> jax.Array:
-                return jnp.where(is_there.reshape(*is_there.shape, *[1] * (a.ndim - 1)), a, b)
-
-            new = jax.tree.map(chosen, new, states)
-            output = chosen(output, jnp.zeros_like(last) if zero_output_for_mask else last)
-        return (new, output), output if return_all_outputs else None
-
-    steps = jax.tree.map(turned, inputs)
-    masks = None if mask is None else turned(mask).astype(bool)
-    first = jax.tree.map(lambda x: x[0], steps)
-    output, states = jax.eval_shape(call, first, list(initial_states))
-    started = jax.tree.map(lambda x, like: jnp.asarray(x, like.dtype), list(initial_states), states)
-    start = (started, jnp.zeros(output.shape, output.dtype))
-    outputs: Any
-    (states, last), outputs = jax.lax.scan(step, start, (steps, masks))
-    every = outputs if return_all_outputs else last[None]
+    steps, states = jax.tree.map(turned, inputs), list(initial_states)
+    # States that begin as integers have the dtype of those that come after.
+    _, after = jax.eval_shape(step, jax.tree.map(lambda x: x[0], steps), states)
+    last, outputs, states = arrays.recurrent(
+        step,
+        steps,
+        jax.tree.map(lambda x, like: jnp.asarray(x, like.dtype), states, after),
+        None if mask is None else turned(mask).astype(bool),
+        go_backwards,
+        unroll,
+        zero_output_for_mask,
+        return_all_outputs,
+    )
+    every: Any = outputs if return_all_outputs else last[None]
     return last, every if time_major else jnp.swapaxes(every, 0, 1), states
 
 

@@ -161,6 +161,7 @@ def test_shapes():
         ({"mask": [[True, False, True]]}, [1, 1, 4], 4),
         ({"mask": [[True, False, True]], "zero_output_for_mask": True}, [1, 0, 4], 4),
         ({"return_all_outputs": False}, [6], 6),
+        ({"unroll": True}, [1, 3, 6], 6),
         ({"constants": [np.ones((1, 1))]}, [2, 5, 9], 9),
     ],
 )

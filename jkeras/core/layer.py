@@ -617,9 +617,7 @@ _MAY_HOLD_TRACED = (jax.core.Tracer, list, tuple, dict)
 
 
 def _holds_traced(value: Any) -> bool:
-    return isinstance(value, jax.core.Tracer) or (
-        isinstance(value, (list, tuple, dict)) and bool(find(value, _is_traced))
-    )
+    return isinstance(value, jax.core.Tracer) or bool(find(value, _is_traced))
 
 
 def _is_traced(x: Any) -> bool:
