@@ -494,15 +494,15 @@ def _beam_search(
         steps: Logarithms of probabilities, of shape `(max_length, classes)`.
         length: How many steps count.
         width: How many sequences are followed.
-        blank: The class that stands for "none".
+        blank: The class between labels, which is no part of a sequence.
 
     Returns:
         The sequences, of shape `(width, max_length)`, and the logarithms of their probabilities.
     """
     size, classes = steps.shape
     never, rows = -jnp.inf, jnp.arange(width)
-    # A sequence's probability has two parts, ending in "none" or not: only after "none" the same
-    # class counts anew. Places in the beam that hold no sequence have length -1.
+    # A sequence's probability has two parts, ending in the blank class or not: only after a blank
+    # the same class counts anew. Places in the beam that hold no sequence have length -1.
     beam = (
         jnp.full((width, size), -1),
         jnp.where(rows == 0, 0, -1),
