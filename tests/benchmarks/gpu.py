@@ -182,18 +182,19 @@ def ensemble(tiny):
         f"members = {members}\n"
         "runs = keras.models.Ensemble(make, range(members))\n"
         "model = make()\n"
-        "single = lambda: model.fit(x, y, epochs=5, verbose=0)\n"
-        "together = lambda: runs.fit(x, y, epochs=5, verbose=0)\n"
-        "timed('single, compiled here', single); timed('all, compiled here', together)\n"
-        "timed('single', single, 3); timed('all', together, 3)\n"
+        "single = lambda epochs=10: model.fit(x, y, epochs=epochs, verbose=0)\n"
+        "together = lambda epochs=10: runs.fit(x, y, epochs=epochs, verbose=0)\n"
+        "for what, call in (('single', single), ('all', together)):\n"
+        "    timed(f'{what}, compiled here', call)\n"
+        "    timed(f'{what}, 10 epochs', call, 3)\n"
+        "    timed(f'{what}, 100 epochs', lambda: call(100))\n"
         "print(json.dumps(found))\n"
     )
     body = body.replace("11610", "256") if tiny else body
     found = scripts.run(body, "jkeras")
-    print(
-        f"  {members} members: {found['all'] / found['single']:.2f} single fits, compiled", end=""
-    )
-    print(f"; {found['all, compiled here'] / found['single, compiled here']:.2f} with compilation")
+    for how in ("10 epochs", "100 epochs", "compiled here"):
+        ratio = found[f"all, {how}"] / found[f"single, {how}"]
+        print(f"  {members} members, {how}: {ratio:.2f} single fits")
 
 
 ATTENTION = """
