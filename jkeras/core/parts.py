@@ -515,7 +515,11 @@ def _nodes(root: Module) -> dict[int, _Node]:
         nodes[id(layer)] = _Node(path, layer, modules, own)
         taken: dict[str, int] = {}
         for child in _unique(modules) if modules else ():
-            name = naming.claim(naming.root(child._name), taken)
+            name = naming.root(child._name)
+            if name in taken:
+                name = naming.claim(name, taken)
+            else:
+                taken[name] = 0
             if id(child) not in nodes:
                 given = known.get(child) if layer is root else None
                 below = f"{path}/{name}" if path else name
@@ -537,7 +541,11 @@ def named_variables(layer: Module) -> dict[str, Variable]:
     for path, _, _, variables in _nodes(layer).values():
         for variable in variables:
             name = f"{path}/{variable.root_name}" if path else variable.root_name
-            named[naming.claim(name, taken)] = variable
+            if name in taken:
+                name = naming.claim(name, taken)
+            else:
+                taken[name] = 0
+            named[name] = variable
     return named
 
 

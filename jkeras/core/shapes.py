@@ -195,9 +195,9 @@ def _is_array(x: Any) -> bool:
 def _merge(results: list[_Result]) -> Any:
     """Returns what the results of several evaluations have in common."""
     leaves = list(map(_common, *[result.leaves for result in results]))
-    for calls in zip(*(r.scope.seen for r in results), strict=False):
+    for calls in zip(*[r.scope.seen for r in results], strict=False):
         layers, seen = zip(*calls, strict=True)
-        if all(layer is layers[0] for layer in layers):
+        if {*map(id, layers)} == {id(layers[0])}:
             layers[0]._seen_shapes = jax.tree.map(
                 lambda *group: _common_shape(group), *seen, is_leaf=is_shape
             )

@@ -211,6 +211,9 @@ def Input(
 
 
 # ------------------------------------------------------------------ weights
+_MATRIX_OR_MORE = InputSpec(min_ndim=2)
+
+
 class Dense(AdaptedLayer):
     """`activation(inputs @ kernel + bias)`, on the last axis of the inputs.
 
@@ -260,7 +263,7 @@ class Dense(AdaptedLayer):
         self._keep_adaptation(lora_rank, lora_alpha, quantization_config)
         self.units = positive_integer(self, "units", units)
         self.activation, self.use_bias = activations.get(activation), use_bias
-        self.input_spec = InputSpec(min_ndim=2)
+        self.input_spec = _MATRIX_OR_MORE
 
     def build(self, input_shape: Shape) -> None:
         self._add_adapted((input_shape[-1], self.units))

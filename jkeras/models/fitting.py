@@ -150,7 +150,7 @@ class Fit:
                 finally:
                     session.keep_order(self._feed)
                     self._training.publish()
-                session.optimizer.finalize_variable_values(model.trainable_variables)
+                session.finalize()
                 called.on_train_end(dict(self._last))
                 if self._agreement is not None:
                     self._agreement.meet("the end of fit")

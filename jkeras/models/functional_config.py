@@ -211,10 +211,9 @@ class _Reader:
         if isinstance(layer, InputLayer):
             self._made[name, 0] = [layer.output]
         elif isinstance(layer, Layer) and all(map(_is_ours, layer._flatten_layers())):
-            self._kinds[name] = name
-        if name in self._kinds and not layer._layers:
-            own = {k: v for k, v in entry["config"].items() if k != "name"}
-            self._kinds[name] = json.dumps([type(layer).__name__, own], sort_keys=True, default=id)
+            kind = [type(layer).__name__, {**entry["config"], "name": None}]
+            alone = bool(layer._layers)  # what is inside may be named otherwise
+            self._kinds[name] = name if alone else json.dumps(kind, sort_keys=True, default=id)
         for index, node in enumerate(entry.get("inbound_nodes") or ()):
             key = (name, index)
             self._calls[key] = (layer if layer is not None else entry, dict(node))

@@ -98,8 +98,8 @@ class Layout:
         """Returns the current arrays, for reading only."""
         params: dict[str, Any] = {}
         state: dict[str, Any] = {}
-        for path, variable in self.named.items():
-            (params if variable.trainable else state)[path] = variable.cell()
+        for (path, variable), trains in zip(self.named.items(), self.trainable, strict=True):
+            (params if trains else state)[path] = variable.cell()
         return pure.Variables(params, state)
 
 
@@ -120,8 +120,8 @@ class Cells:
     def __init__(self, layout: Layout, optimizer: Any, outside: Mapping[str, Variable]):
         params: dict[str, Variable] = {}
         state: dict[str, Variable] = {}
-        for path, variable in layout.named.items():
-            (params if variable.trainable else state)[path] = variable
+        for (path, variable), trains in zip(layout.named.items(), layout.trainable, strict=True):
+            (params if trains else state)[path] = variable
         optimizer.build(list(params.values()))
         self.names = {variable: path for path, variable in params.items()}
         slots = optimizer.cells(self.names)
@@ -284,6 +284,11 @@ class Session:
             self.rng = None if self.rng is None else np.asarray(self.rng)
         self._layout = new
         return new
+
+    def finalize(self) -> None:
+        """Lets the optimizer replace weights at the end of training: by their moving averages."""
+        named = self.layout().named.values()
+        self.optimizer.finalize_variable_values(list(filter(_IS_TRAINABLE, named)))
 
     def describe(self, x: Structure, like: "Session | None" = None) -> Description:
         """Builds the model if needed, and describes what it gives for arrays or specs like `x`.

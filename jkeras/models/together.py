@@ -267,7 +267,7 @@ class Together:
         for member in self._group:
             member.model._session.keep_order(member.feed)
             self._trainings[member.number].publish()
-            member.model.optimizer.finalize_variable_values(member.model.trainable_variables)
+            member.model._session.finalize()
             member.call("on_train_end", last[member.number])
 
 

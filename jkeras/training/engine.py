@@ -106,10 +106,11 @@ def make_chunk(
         if slots is None:
             return run_all(state, resident, None, rest)
         stop = _length(slots) if count is None else start + count
-        if single.are_better(state, resident, slots, rest):
+        way = single.way(state, resident, slots, rest)
+        if way == "singly":
             return single.run(state, resident, slots, range(start, stop), rest)
         if count is None and start == 0:
-            if not single.is_better_for(rest, state, resident, slots):
+            if way == "together":
                 return run_all(state, resident, slots, rest)
             last = single.compile(state, resident, rest)
             made = run_all(state, resident, slots, None)

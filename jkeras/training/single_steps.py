@@ -48,35 +48,34 @@ class SingleSteps:
     def __init__(self, run_slot: Any, finish: Callable[[Any], Any] | None):
         self._run_slot = run_slot
         self._finish = None if finish is None else jax.jit(finish)
-        self._costs: dict[Any, float] = {}
+        self._ways: dict[Any, str] = {}
         self._compiled: dict[Any, Future] = {}
 
-    def are_better(self, state: Any, resident: Structure, slots: Any, rest: Any) -> bool:
-        """Says whether steps of these shapes take so long that a loop gains nothing."""
-        limit = _OPERATIONS.get(platform(), _OPERATIONS_OF_OTHERS)
-        return self._cost(state, resident, slots, rest) > limit
+    def way(self, state: Any, resident: Structure, slots: Any, rest: Any) -> str:
+        """Says how to run slots of these shapes.
 
-    def is_better_for(self, rest: Any, state: Any, resident: Structure, slots: Any) -> bool:
-        """Says whether the last step, of another size, should be compiled beside the loop."""
-        if rest is None or platform() == "cpu":
-            return False
-        count = jax.tree.leaves(slots)[0].shape[0]
-        return count * self._cost(state, resident, slots, rest) > _OF_LONG_EPOCHS
-
-    def _cost(self, state: Any, resident: Structure, slots: Any, rest: Any) -> float:
-        """Returns about how many operations a step has; 0 while it is traced."""
-        arrays = jax.tree.leaves(slots)
-        count, key = arrays[0].shape[0], tuple([a.shape[1:] for a in arrays])
-        found = self._costs.get(key)
+        Returns:
+            `"singly"` if steps take so long that a loop gains nothing; `"apart"` if the last step
+            should be compiled beside the loop; else `"together"`.
+        """
+        key = (rest is None, *[array.shape for array in jax.tree.leaves(slots)])
+        found = self._ways.get(key)
         if found is None:
             leaves = jax.tree.leaves((state, resident, slots))
             in_python = jax.config.jax_disable_jit  # type: ignore[attr-defined]
-            traced = [a for a in leaves if isinstance(a, jax.core.Tracer)]
-            if in_python or traced:
-                return 0.0
-            one = self._run_slot.trace(state, resident, _slot(slots, 0) if count else rest)
-            found = self._costs[key] = operations(one.jaxpr.jaxpr)
+            if in_python or [a for a in leaves if isinstance(a, jax.core.Tracer)]:
+                return "together"
+            found = self._ways[key] = self._found_way(state, resident, slots, rest)
         return found
+
+    def _found_way(self, state: Any, resident: Structure, slots: Any, rest: Any) -> str:
+        count = jax.tree.leaves(slots)[0].shape[0]
+        one = self._run_slot.trace(state, resident, _slot(slots, 0) if count else rest)
+        cost = operations(one.jaxpr.jaxpr)
+        if cost > _OPERATIONS.get(platform(), _OPERATIONS_OF_OTHERS):
+            return "singly"
+        is_long = platform() != "cpu" and count * cost > _OF_LONG_EPOCHS
+        return "apart" if is_long and rest is not None else "together"
 
     def run(self, state: Any, resident: Structure, slots: Any, numbers: range, rest: Any) -> Any:
         """Runs the steps of these slots, and the rest.
