@@ -63,7 +63,7 @@ def initialize(
         process_id: The number of this one.
 
     Raises:
-        ValueError: If only a part of that is given.
+        ValueError: If only a part of that is given, or nothing, and JAX does not find it out.
         RuntimeError: If JAX has computed something already, or the others cannot be reached.
     """
     names = ("JOB_ADDRESSES", "NUM_PROCESSES", "PROCESS_ID")
@@ -83,13 +83,24 @@ def initialize(
         )
     # That is how processes on CPUs talk to each other; it concerns no other device.
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
-    jax.distributed.initialize(
-        address,
-        num_processes,
-        process_id,
-        heartbeat_timeout_seconds=_HEARTBEAT,
-        shutdown_timeout_seconds=_HEARTBEAT,
-    )
+    try:
+        jax.distributed.initialize(
+            address,
+            num_processes,
+            process_id,
+            heartbeat_timeout_seconds=_HEARTBEAT,
+            shutdown_timeout_seconds=_HEARTBEAT,
+        )
+    except ValueError as error:
+        if address is not None:
+            raise
+        raise ValueError(
+            "`initialize` was not told where the processes are, and JAX did not find out: this is "
+            "not a TPU pod, nor was it started by `srun`, `mpirun` or Kubernetes (which needs "
+            '`pip install "jax[k8s]"`). Give `job_addresses="host:port"` of the first process, '
+            "`num_processes` and `process_id`, or set KERAS_DISTRIBUTION_JOB_ADDRESSES, "
+            f"_NUM_PROCESSES and _PROCESS_ID. (JAX says: {error})"
+        ) from error
     if jax.process_count() > 1:
         processes.share_seed()
 

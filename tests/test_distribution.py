@@ -132,6 +132,15 @@ def test_wrong_arguments(mesh):
         distribution.distribute_tensor(np.ones(2), ("batch",))
 
 
+def test_no_cluster(monkeypatch):
+    def initialize(*args, **kwargs):
+        raise ValueError("coordinator_address should be defined.")  # as JAX does without one
+
+    monkeypatch.setattr(jax.distributed, "initialize", initialize)
+    with pytest.raises(ValueError, match='Give `job_addresses="host:port"`'):
+        keras.distribution.initialize()
+
+
 def test_a_model_that_is_moved(capsys):
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4)])
     model.compile("sgd", "mse")

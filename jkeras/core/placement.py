@@ -395,13 +395,13 @@ def _lies_at(array: Any, sharding: NamedSharding) -> bool:
 
 
 def _described(start: Any) -> tuple | None:
-    """Returns what tells an initializer that draws from its key; None of what is to be called."""
+    """Returns what tells an initializer that each device can draw a part of; None of others."""
     while isinstance(start, functools.partial) and len(start.args) == 1 and not start.keywords:
         start = start.args[0]
     if not isinstance(start, Initializer) or not isinstance(start.seed, (int, type(None))):
         return None
-    if type(start).__call__ is not Initializer.__call__:
-        return None  # a user's own, which may do anything
+    if start.of_whole or type(start).__call__ is not Initializer.__call__:
+        return None  # a user's own may do anything
     try:
         return type(start), json.dumps(start.get_config(), sort_keys=True)
     except TypeError:

@@ -69,6 +69,8 @@ INITIALIZERS = {
     "glorot_uniform": ((520, 1048), "float32"),
     "he_normal": ((520, 24, 28), "float32"),
     "random_normal": ((520, 1048), "bfloat16"),
+    "identity": ((520, 1048), "float32"),
+    "orthogonal": ((520, 520), "float32"),
 }
 
 
