@@ -388,10 +388,12 @@ def _drawn(start: Any, shape: tuple[int, ...], dtype: Any, key: Any) -> jax.Arra
 def _lies_at(array: Any, sharding: NamedSharding) -> bool:
     if not isinstance(array, jax.Array):
         return False
-    if array.sharding == sharding:
+    at = array.sharding
+    if at == sharding:
         return True
-    same_devices = array.sharding.device_set == sharding.device_set
-    return same_devices and array.sharding.is_equivalent_to(sharding, array.ndim)
+    # A program is another one for an array that lies there by another mesh, or by none.
+    same_mesh = isinstance(at, NamedSharding) and at.mesh == sharding.mesh
+    return same_mesh and at.is_equivalent_to(sharding, array.ndim)
 
 
 def _described(start: Any) -> tuple | None:
