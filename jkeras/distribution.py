@@ -105,6 +105,12 @@ def initialize(
         processes.share_seed()
 
 
+def _check_distinct(what: str, names: Sequence[Any]) -> None:
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if list(names).count(name) > 1)
+        raise ValueError(f"The {what} must differ. Received: {list(names)} ({twice!r} twice)")
+
+
 class DeviceMesh:
     """Devices in a grid with named axes.
 
@@ -129,6 +135,10 @@ class DeviceMesh:
                 "`shape` and `axis_names` should have the same size. "
                 f"Received: shape={shape}, axis_names={axis_names}"
             )
+        _check_distinct("devices of a mesh", devices)
+        _check_distinct("names of a mesh's axes", axis_names)
+        if not devices:
+            raise ValueError("A mesh needs at least one device. Received: devices=[]")
         if math.prod(shape) != len(devices):
             raise ValueError(
                 "Shape does not match the number of devices. "
@@ -174,6 +184,7 @@ class TensorLayout:
                 f"Invalid axis names for Layout. Valid axis names: {device_mesh.axis_names}, "
                 f"Got {sorted(unknown)}"
             )
+        _check_distinct("axes of a layout", [axis for e in axes for axis in placement.axes_of(e)])
         self.axes, self.device_mesh = tuple(axes), device_mesh
 
     def __repr__(self) -> str:
@@ -246,12 +257,19 @@ class LayoutMap(MutableMapping):
                 f"{key} already exist in the LayoutMap with value {self._layouts[key]}. Please "
                 "make sure to not use duplicated keys."
             )
-        if isinstance(layout, (tuple, PartitionSpec)):
-            layout = TensorLayout(tuple(layout), self.device_mesh)
+        try:
+            re.compile(key)
+        except re.error as error:
+            raise ValueError(
+                f"The key {key!r} is not a regular expression ({error}). In one, `.*` stands for "
+                "any text: '.*kernel' matches each path that ends with 'kernel'."
+            ) from None
+        if isinstance(layout, (tuple, PartitionSpec, NamedSharding)):
+            layout = TensorLayout(tuple(placement.as_spec(layout)), self.device_mesh)
         if not isinstance(layout, TensorLayout):
             raise ValueError(
                 f"{layout} should be a TensorLayout type, a PartitionSpec or a tuple, got "
-                f"{type(layout)}"
+                f"{type(layout)} for the key {key!r}"
             )
         if layout.device_mesh is None:
             layout = TensorLayout(layout.axes, self.device_mesh)

@@ -130,6 +130,10 @@ class Variable:
             with concretely():
                 self._array = _as_array(initializer, dtype)
             self._shape, self._dtype = self._array.shape, self._array.dtype.name
+            where = placement.current()
+            if where is not None:
+                with concretely():
+                    self._array = where.put(self._array, where.sharding_of(self))
             if shape is not None and tuple(shape) != self._shape:
                 raise ValueError(
                     f"The variable {self.path!r} is given shape={tuple(shape)}, but its value has "
