@@ -12,7 +12,8 @@ In several processes, here two on one machine (each in a terminal of its own, or
 import os
 
 PROCESSES = int(os.environ.get("KERAS_DISTRIBUTION_NUM_PROCESSES", "1"))
-# On a machine with several GPUs or TPU cores, leave this out.
+# On a machine with several GPUs or TPU cores, leave these two lines out.
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("XLA_FLAGS", f"--xla_force_host_platform_device_count={8 // PROCESSES}")
 
 import jax

@@ -63,7 +63,7 @@ def initialize(
         process_id: The number of this one.
 
     Raises:
-        ValueError: If only a part of that is given.
+        ValueError: If only a part of that is given, or nothing, and JAX does not find it out.
         RuntimeError: If JAX has computed something already, or the others cannot be reached.
     """
     names = ("JOB_ADDRESSES", "NUM_PROCESSES", "PROCESS_ID")
@@ -83,15 +83,32 @@ def initialize(
         )
     # That is how processes on CPUs talk to each other; it concerns no other device.
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
-    jax.distributed.initialize(
-        address,
-        num_processes,
-        process_id,
-        heartbeat_timeout_seconds=_HEARTBEAT,
-        shutdown_timeout_seconds=_HEARTBEAT,
-    )
+    try:
+        jax.distributed.initialize(
+            address,
+            num_processes,
+            process_id,
+            heartbeat_timeout_seconds=_HEARTBEAT,
+            shutdown_timeout_seconds=_HEARTBEAT,
+        )
+    except ValueError as error:
+        if address is not None:
+            raise
+        raise ValueError(
+            "`initialize` was not told where the processes are, and JAX did not find out: this is "
+            "not a TPU pod, nor was it started by `srun`, `mpirun` or Kubernetes (which needs "
+            '`pip install "jax[k8s]"`). Give `job_addresses="host:port"` of the first process, '
+            "`num_processes` and `process_id`, or set KERAS_DISTRIBUTION_JOB_ADDRESSES, "
+            f"_NUM_PROCESSES and _PROCESS_ID. (JAX says: {error})"
+        ) from error
     if jax.process_count() > 1:
         processes.share_seed()
+
+
+def _check_distinct(what: str, names: Sequence[Any]) -> None:
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if list(names).count(name) > 1)
+        raise ValueError(f"The {what} must differ. Received: {list(names)} ({twice!r} twice)")
 
 
 class DeviceMesh:
@@ -118,6 +135,10 @@ class DeviceMesh:
                 "`shape` and `axis_names` should have the same size. "
                 f"Received: shape={shape}, axis_names={axis_names}"
             )
+        _check_distinct("devices of a mesh", devices)
+        _check_distinct("names of a mesh's axes", axis_names)
+        if not devices:
+            raise ValueError("A mesh needs at least one device. Received: devices=[]")
         if math.prod(shape) != len(devices):
             raise ValueError(
                 "Shape does not match the number of devices. "
@@ -163,6 +184,7 @@ class TensorLayout:
                 f"Invalid axis names for Layout. Valid axis names: {device_mesh.axis_names}, "
                 f"Got {sorted(unknown)}"
             )
+        _check_distinct("axes of a layout", [axis for e in axes for axis in placement.axes_of(e)])
         self.axes, self.device_mesh = tuple(axes), device_mesh
 
     def __repr__(self) -> str:
@@ -235,12 +257,19 @@ class LayoutMap(MutableMapping):
                 f"{key} already exist in the LayoutMap with value {self._layouts[key]}. Please "
                 "make sure to not use duplicated keys."
             )
-        if isinstance(layout, (tuple, PartitionSpec)):
-            layout = TensorLayout(tuple(layout), self.device_mesh)
+        try:
+            re.compile(key)
+        except re.error as error:
+            raise ValueError(
+                f"The key {key!r} is not a regular expression ({error}). In one, `.*` stands for "
+                "any text: '.*kernel' matches each path that ends with 'kernel'."
+            ) from None
+        if isinstance(layout, (tuple, PartitionSpec, NamedSharding)):
+            layout = TensorLayout(tuple(placement.as_spec(layout)), self.device_mesh)
         if not isinstance(layout, TensorLayout):
             raise ValueError(
                 f"{layout} should be a TensorLayout type, a PartitionSpec or a tuple, got "
-                f"{type(layout)}"
+                f"{type(layout)} for the key {key!r}"
             )
         if layout.device_mesh is None:
             layout = TensorLayout(layout.axes, self.device_mesh)

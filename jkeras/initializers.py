@@ -102,6 +102,8 @@ class Initializer(registry.Configurable):
     """
 
     seed: Any = None
+    # Whether it computes with all of an array, so that a device cannot make a part of it alone.
+    of_whole: bool = False
     _own_seed: int | None = None
 
     def __init__(self) -> None:
@@ -513,6 +515,8 @@ class Orthogonal(Initializer):
         >>> bool(abs(q @ q.T - keras.ops.eye(3)).max() < 1e-5)
         True
     """
+
+    of_whole = True
 
     def __init__(self, gain: float = 1.0, seed: Seed = None):
         self.gain, self.seed = checked_number("gain", gain), checked_seed(seed)

@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 import pytest
-from jax.sharding import PartitionSpec
+from jax.sharding import NamedSharding, PartitionSpec
 
 import jkeras as keras
 from jkeras.distribution import DeviceMesh, LayoutMap, TensorLayout
@@ -104,12 +104,16 @@ def test_a_variable_with_a_layout_of_its_own(mesh):
     with keras.distribution.DataParallel(jax.make_mesh((1,), ("batch",))).scope() as parallel:
         variable = keras.Variable(np.ones((2, 3)), layout=(None, "batch"))
         assert parallel.get_variable_layout(variable).axes == (None, "batch")
-        wrong = keras.Variable(np.ones(2), layout=(None, "batch"), name="wrong")
+        layout = NamedSharding(parallel.mesh, PartitionSpec(None, "batch"))
+        assert variable.value.sharding == layout  # as soon as it is made
+        wrong = keras.Variable("ones", shape=(2,), layout=(None, "batch"), name="wrong")
         with pytest.raises(ValueError, match="'wrong', which has fewer axes"):
             parallel.get_variable_layout(wrong)
-        unknown = keras.Variable(np.ones(2), layout=("model",))
+        unknown = keras.Variable("ones", shape=(2,), layout=("model",))
         with pytest.raises(ValueError, match="no axis 'model'"):
             parallel.get_variable_layout(unknown)
+        with pytest.raises(ValueError, match="no axis 'model'"):
+            keras.Variable(np.ones(2), layout=("model",))
 
 
 def test_wrong_arguments(mesh):
@@ -128,8 +132,27 @@ def test_wrong_arguments(mesh):
         distribution.DataParallel(mesh)
     with pytest.raises(ValueError, match="`num_processes` and `process_id` are needed"):
         distribution.initialize("localhost:1234")
+    with pytest.raises(ValueError, match="at least one device"):
+        distribution.DataParallel(devices=[])
+    with pytest.raises(ValueError, match="'cpu:0' twice"):
+        distribution.DataParallel(devices=["cpu:0", "cpu:0"])
+    with pytest.raises(ValueError, match="'a' twice"):
+        DeviceMesh((1, 1), ["a", "a"], ["cpu:0"])
+    with pytest.raises(ValueError, match="'model' twice"):
+        LayoutMap(mesh)["kernel"] = ("model", "model")
+    with pytest.raises(ValueError, match="'\\*kernel' is not a regular expression"):
+        LayoutMap(mesh)["*kernel"] = (None, "model")
     with pytest.raises(ValueError, match="no mesh"):
         distribution.distribute_tensor(np.ones(2), ("batch",))
+
+
+def test_no_cluster(monkeypatch):
+    def initialize(*args, **kwargs):
+        raise ValueError("coordinator_address should be defined.")  # as JAX does without one
+
+    monkeypatch.setattr(jax.distributed, "initialize", initialize)
+    with pytest.raises(ValueError, match='Give `job_addresses="host:port"`'):
+        keras.distribution.initialize()
 
 
 def test_a_model_that_is_moved(capsys):

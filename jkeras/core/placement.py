@@ -388,20 +388,22 @@ def _drawn(start: Any, shape: tuple[int, ...], dtype: Any, key: Any) -> jax.Arra
 def _lies_at(array: Any, sharding: NamedSharding) -> bool:
     if not isinstance(array, jax.Array):
         return False
-    if array.sharding == sharding:
+    at = array.sharding
+    if at == sharding:
         return True
-    same_devices = array.sharding.device_set == sharding.device_set
-    return same_devices and array.sharding.is_equivalent_to(sharding, array.ndim)
+    # A program is another one for an array that lies there by another mesh, or by none.
+    same_mesh = isinstance(at, NamedSharding) and at.mesh == sharding.mesh
+    return same_mesh and at.is_equivalent_to(sharding, array.ndim)
 
 
 def _described(start: Any) -> tuple | None:
-    """Returns what tells an initializer that draws from its key; None of what is to be called."""
+    """Returns what tells an initializer that each device can draw a part of; None of others."""
     while isinstance(start, functools.partial) and len(start.args) == 1 and not start.keywords:
         start = start.args[0]
     if not isinstance(start, Initializer) or not isinstance(start.seed, (int, type(None))):
         return None
-    if type(start).__call__ is not Initializer.__call__:
-        return None  # a user's own, which may do anything
+    if start.of_whole or type(start).__call__ is not Initializer.__call__:
+        return None  # a user's own may do anything
     try:
         return type(start), json.dumps(start.get_config(), sort_keys=True)
     except TypeError:

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras import initializers
 from jkeras.base import keys
 from jkeras.base.naming import auto_name
 from jkeras.base.tracing import concretely
@@ -33,8 +34,8 @@ class Variable:
     list is asked by `any(v is w for w in variables)`.
 
     Args:
-        initializer: An array, or a function of (shape, dtype), such as an initializer.
-        shape: The shape; needed with a function.
+        initializer: An array; an initializer, its name, or another function of (shape, dtype).
+        shape: The shape; needed with an initializer or a function.
         dtype: The dtype; that of the array, or `floatx()`.
         trainable: Whether optimizers may change it.
         autocast: Whether a float weight reads in its layer's compute dtype.
@@ -88,7 +89,9 @@ class Variable:
             )
         if isinstance(trainable, (str, bytes)):
             raise ValueError(f"`trainable` must be True or False. Received: {trainable!r}")
-        if initializer is None or isinstance(initializer, (str, bytes)):
+        if isinstance(initializer, str):
+            initializer = initializers.get(initializer)
+        if initializer is None or isinstance(initializer, bytes):
             raise ValueError(
                 "`initializer` must be an array, a number, an initializer or a function of shape "
                 f"and dtype. Received: initializer={initializer!r}"
@@ -127,6 +130,10 @@ class Variable:
             with concretely():
                 self._array = _as_array(initializer, dtype)
             self._shape, self._dtype = self._array.shape, self._array.dtype.name
+            where = placement.current()
+            if where is not None:
+                with concretely():
+                    self._array = where.put(self._array, where.sharding_of(self))
             if shape is not None and tuple(shape) != self._shape:
                 raise ValueError(
                     f"The variable {self.path!r} is given shape={tuple(shape)}, but its value has "

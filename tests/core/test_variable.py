@@ -51,6 +51,13 @@ def test_of_an_initializer_is_drawn_once():
     np.testing.assert_array_equal(first, v.numpy())
 
 
+def test_of_an_initializer_s_name():
+    v = keras.Variable("ones", shape=(2,))
+    assert v.numpy().tolist() == [1.0, 1.0]
+    with pytest.raises(ValueError, match="Unknown initializer 'oness'"):
+        keras.Variable("oness", shape=(2,))
+
+
 def test_a_plain_function_initializes():
     v = Variable(lambda shape, dtype: jnp.full(shape, 7, dtype), shape=(2,), dtype="int32")
     assert v.numpy().tolist() == [7, 7]

@@ -1,4 +1,4 @@
-"""Starts jobs of one or more processes, and waits for them."""
+"""Starts jobs of one or more processes, and waits for them; looks at what they take."""
 
 import os
 import socket
@@ -39,3 +39,14 @@ def end(job, fails=False):
     if not fails:
         assert all(p.returncode == 0 for p in job), outputs[0][1][-3000:] + outputs[-1][1][-3000:]
     return outputs
+
+
+def resident(name):
+    """Returns the bytes that this process holds, by a line of its status."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name)) * 1024
+
+
+def peak_from_now():
+    """Makes the peak, `resident("VmHWM")`, count from now on."""
+    Path("/proc/self/clear_refs").write_text("5")

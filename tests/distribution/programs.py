@@ -21,6 +21,7 @@ import numpy as np
 from jax.sharding import PartitionSpec as P
 
 import jkeras as keras
+from tests.distribution.jobs import peak_from_now, resident
 
 L, D = keras.layers, keras.distribution
 X = np.random.default_rng(0).normal(size=(64, 32)).astype("float32")
@@ -49,11 +50,6 @@ def held(model):
     return [sum(s.data.nbytes for s in shards if s.device == d) / whole for d in jax.devices()]
 
 
-def resident(name):
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(name)) * 1024
-
-
 def drawn(initializer, shape, dtype="float32"):
     keras.utils.set_random_seed(1)
     start = keras.initializers.get(initializer)
@@ -64,7 +60,7 @@ def memory_of_drawing():
     """Returns the most memory above a weight of 128 MiB while it is drawn, as a share of it."""
     drawn("he_normal", (1024, 512))  # what compiling takes is there already
     before = resident("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # the peak counts from now on
+    peak_from_now()
     weight = drawn("he_normal", (4096, 8192))
     return (resident("VmHWM") - before) / weight.nbytes - 1
 
@@ -73,6 +69,8 @@ INITIALIZERS = {
     "glorot_uniform": ((520, 1048), "float32"),
     "he_normal": ((520, 24, 28), "float32"),
     "random_normal": ((520, 1048), "bfloat16"),
+    "identity": ((520, 1048), "float32"),
+    "orthogonal": ((520, 520), "float32"),
 }
 
 

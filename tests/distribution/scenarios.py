@@ -227,8 +227,41 @@ def files():
     return found
 
 
+def resume():
+    """Ends by an error within the second epoch, and goes on from a backup; unbroken without."""
+    where, data, taken = D.distribution(), first(300), []
+    steps = -(-len(data[0]) // 64)
+    folder = f"{os.environ.get('FOLDER') or tempfile.mkdtemp()}/{type(where).__name__}-backup"
+
+    class Fail(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            if len(taken) == steps + 3 and where is not None:
+                raise ValueError("no luck")
+            taken.append(batch)
+
+    def train():
+        def optimizer():
+            return keras.optimizers.SGD(momentum=0.9)
+
+        layers = [L.Dense(64, activation="relu"), L.Dropout(0.2), L.Dense(1)]
+        model = compiled(((16,), lambda: layers), optimizer=optimizer, metrics=["mae"])
+        backup = keras.callbacks.BackupAndRestore(folder, save_freq=2)
+        return fit(model, *data, epochs=3, callbacks=[backup, Fail()])
+
+    if where is None:
+        return train()
+    try:
+        train()
+    except ValueError:
+        taken.append("again")
+    found = train()
+    if len(taken) - taken.index("again") > 2 * steps:
+        raise RuntimeError(f"It did not go on where it was: {taken}")
+    return found
+
+
 ALL = [arrays, classifier, dropout, from_host, stream, one_step_a_chunk, lstm, transformer]
-ALL += [averages, half, files]
+ALL += [averages, half, files, resume]
 
 
 def main(names, out, chosen):

@@ -31,6 +31,14 @@ def test_weights_are_drawn_in_parts(programs):
     assert programs["differ"] == []
 
 
+def test_one_device_costs_nothing(tmp_path):
+    path = tmp_path / "found.json"
+    end(start("one_device", path))
+    found = json.loads(path.read_text())
+    assert len(found) == 4
+    assert list(found.values()) == [{"bits": True, "operations": True, "programs": 1}] * 4
+
+
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory):
     out = tmp_path_factory.mktemp("faults") / "seen"
