@@ -236,6 +236,7 @@ class SymbolicSize(SymbolicTensor):
 
     def __init__(self, source: "Call | None"):
         super().__init__((), "int32", source=source)
+        self.bound = _TRIAL_SIZE
 
     @property
     def tensors(self) -> list[SymbolicTensor]:
@@ -307,39 +308,33 @@ def _source(size: SymbolicSize) -> "Call":
     return size.source
 
 
-# What is computed of sizes is a number without bounds: a file might ask for one that fills memory.
-def _bounded(number: Any) -> Any:
-    if isinstance(number, int) and abs(number) >= 2**63:
-        raise OverflowError(f"A size of {number.bit_length()} bits is computed.")
-    return number
-
-
-def _add(a: Any, b: Any) -> Any:
-    return _bounded(a + b)
-
-
-def _subtract(a: Any, b: Any) -> Any:
-    return _bounded(a - b)
-
-
-def _multiply(a: Any, b: Any) -> Any:
-    return _bounded(a * b)
-
-
-def _negative(a: Any) -> Any:
-    return _bounded(-a)
-
-
-# What gives a size for sizes, by the names of operations.
-_OF_SIZES = {
-    "add": _add,
-    "subtract": _subtract,
-    "multiply": _multiply,
-    "negative": _negative,
-    "true_divide": operator.truediv,
-    "floor_divide": operator.floordiv,
-    "mod": operator.mod,
+# What gives a size for sizes, by the names of operations; and how large it is at most.
+_OF_SIZES: dict[str, tuple[Callable, Callable]] = {
+    "add": (operator.add, operator.add),
+    "subtract": (operator.sub, operator.add),
+    "multiply": (operator.mul, operator.mul),
+    "negative": (operator.neg, abs),
+    "true_divide": (operator.truediv, lambda a, _: a),
+    "floor_divide": (operator.floordiv, lambda a, _: a),
+    "mod": (operator.mod, lambda a, _: a),
+    "less": (operator.lt, lambda *_: 1),
+    "less_equal": (operator.le, lambda *_: 1),
+    "greater": (operator.gt, lambda *_: 1),
+    "greater_equal": (operator.ge, lambda *_: 1),
 }
+# For unknown sizes of this length, what is computed of sizes is no larger: it is a number of
+# Python's, of which a file might ask for one that fills memory.
+_TRIAL_SIZE, _LARGEST = 64, 2**40
+
+
+def _record_of_sizes(operation: "NamedFunction", numbers: tuple) -> SymbolicSize:
+    operation.function, bound = _OF_SIZES[operation.kind]
+    size = SymbolicSize(Call(operation, numbers, {}))
+    size.bound = bound(*[abs(getattr(n, "bound", n)) for n in numbers])
+    if size.bound >= _LARGEST:
+        raise ValueError(f"{operation.kind}() computes too large a size of {numbers}.")
+    size.source.outputs = size  # type: ignore[union-attr]
+    return size
 
 
 class Slice:
@@ -645,18 +640,15 @@ def replace(tree: Structure, known: dict[int, Any]) -> Any:
 def record(function: Callable, args: tuple, kwargs: dict[str, Any], name: str | None = None) -> Any:
     """Records the call of a plain function on symbolic tensors; returns its symbolic outputs."""
     operation = NamedFunction(function, name)
-    of_sizes = _OF_SIZES.get(operation.kind)
-    if of_sizes and all(isinstance(x, SymbolicSize) for x in symbols((args, kwargs))):
-        operation.function = of_sizes
-        return _size_of(Call(operation, (*args, *kwargs.values()), {}))
+    if operation.kind in _OF_SIZES and not kwargs and all(map(_is_size, args)):
+        return _record_of_sizes(operation, args)
     with scope.hidden_sizes():
         specs = abstract(explaining(function, f"{operation.kind}()"), args, kwargs)
         return record_call(operation, args, kwargs, specs)
 
 
-def _size_of(call: Call) -> SymbolicSize:
-    call.outputs = SymbolicSize(call)
-    return call.outputs
+def _is_size(x: Any) -> bool:
+    return isinstance(x, (SymbolicSize, int, float))
 
 
 def note_call(layer: Any, call: "Call") -> None:

@@ -79,10 +79,10 @@ class AbstractScope(scope.Abstract):
 
     def odd_axes(self, shape: Sequence[Any]) -> tuple[int, ...]:
         """Returns which axes of a result are as long as unknown axes elsewhere."""
+        if self.size is None:
+            return ()
         other = (self.size, *[self.batch] * len(shape))
-        return tuple([
-            i for i, (n, m) in enumerate(zip(shape, other, strict=False)) if m is not None and n == m
-        ])
+        return tuple([i for i, n in enumerate(shape) if n == other[i]])
 
     def known(self, shape: Sequence[Any]) -> Shape:
         """Returns the shape with None for each size that is not known to be one of the data."""

@@ -18,7 +18,14 @@ from jkeras.core.graph import SymbolicTensor
 from jkeras.core.layer import Layer
 from jkeras.layers.activation import Activation
 from jkeras.layers.core import Input
-from jkeras.layers.recorded import AddLoss, GetMask, RecordedConstant, RecordedWeight, SetMask, SizeOf
+from jkeras.layers.recorded import (
+    AddLoss,
+    GetMask,
+    RecordedConstant,
+    RecordedWeight,
+    SetMask,
+    SizeOf,
+)
 from jkeras.models import functional_config, name_stacks
 from jkeras.models.sharing import fingerprint
 from jkeras.saving.graphs import own_steps
