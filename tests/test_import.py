@@ -12,6 +12,7 @@ UNUSED = (
     *("safetensors", "scipy.stats", "sklearn", "tensorboardX", "torch"),
     *("concurrent.futures.process", "tarfile", "urllib.request", "wave"),
     *("jkeras.alias", "jkeras.applications.resnet", "jkeras.datasets", "jkeras.export.onnx_files"),
+    *("jkeras.models.ensemble", "jkeras.models.searching", "multiprocessing"),
     *("jkeras.preprocessing", "jkeras.visualization", "jkeras.wrappers"),
 )
 
@@ -28,6 +29,7 @@ def test_an_import_loads_nothing_that_is_rarely_used():
 
 def test_what_is_loaded_later_is_there_all_the_same():
     assert {"datasets", "preprocessing", "visualization", "wrappers"} <= {*dir(keras)}
+    assert {"Ensemble", "search", "cross_validate"} <= {*dir(keras.models)}
     names: dict = {}
     exec("from jkeras import *", names)
     assert names["datasets"] is keras.datasets is sys.modules["jkeras.datasets"]

@@ -23,6 +23,7 @@ from jkeras.core.arithmetic import add_operators
 from jkeras.core.explain import explaining
 
 _MAX_AXES = 64  # of NumPy
+_MAX_SIZES = 1000  # that one follows from; programs have a few
 _NUMBERS = (int, float, complex, np.ndarray, np.generic, jax.Array)
 
 
@@ -59,11 +60,12 @@ class SymbolicTensor:
         *,
         source: "Call | None" = None,
         sample: int | None = None,
+        odd_axes: tuple[int, ...] = (),
     ):
-        self.shape = tuple([None if n is None else int(n) for n in shape])
-        if len(self.shape) > _MAX_AXES:
+        self._shape = tuple([None if n is None else int(n) for n in shape])
+        if len(self._shape) > _MAX_AXES:
             raise ValueError(
-                f"A tensor has {len(self.shape)} axes, where arrays have at most {_MAX_AXES}."
+                f"A tensor has {len(self._shape)} axes, where arrays have at most {_MAX_AXES}."
             )
         self.dtype = policy.standardize_dtype(dtype)
         self.name = name or naming.auto_name("keras_tensor")
@@ -73,13 +75,26 @@ class SymbolicTensor:
         # How long the first axis is in the data at hand: what a call may be tried with that only
         # takes batches of that size.
         self.sample = sample
+        # Axes of unknown size that are as long as another one: see `shapes.Spec`.
+        self.odd_axes = odd_axes
 
     ragged_rank = row_splits_dtype = None  # of Keras: no array here is ragged
 
     @property
+    def shape(self) -> tuple[Any, ...]:
+        """The shape, with None for an axis of unknown size; in a call that is recorded, its size.
+
+        That is a symbol as well, with which the call may compute.
+        """
+        here = scope.current()
+        if here is None or not here.shows_sizes:
+            return self._shape
+        return here.sizes(self)
+
+    @property
     def ndim(self) -> int:
         """The number of axes."""
-        return len(self.shape)
+        return len(self._shape)
 
     @property
     def input_name(self) -> str:
@@ -106,7 +121,7 @@ class SymbolicTensor:
         return record(_transpose, (self,), {})
 
     def __getitem__(self, index: Any) -> "SymbolicTensor":
-        return record(_get_item, (self, index), {})
+        return record(_get_item, (self, Slice.of(index)), {})
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, _NUMBERS):
@@ -210,9 +225,154 @@ _OPERATOR_NAMES = {
 add_operators(SymbolicTensor, _lift_operator)
 
 
+class SymbolicSize(SymbolicTensor):
+    """The size of an axis, or what follows from such sizes: a number that is no array.
+
+    Once a model runs, also under `jit`, it is a number of Python's, so that shapes may have it.
+
+    Args:
+        source: The call that gives it; None for what a call is said to give.
+    """
+
+    def __init__(self, source: "Call | None"):
+        super().__init__((), "int32", source=source)
+        self.bound = _TRIAL_SIZE
+
+    @property
+    def tensors(self) -> list[SymbolicTensor]:
+        """The tensors whose shapes it follows from."""
+        given = (x for size in self._behind() for x in _source(size).inputs)
+        return [x for x in given if not isinstance(x, SymbolicSize)]
+
+    def filled(self, fill: Callable[[Any], tuple]) -> Any:
+        """Returns the number that it is.
+
+        Args:
+            fill: Gives the shape of a tensor with sizes in place of None.
+        """
+        known: dict[int, Any] = {}
+
+        def value(x: Any) -> Any:
+            if isinstance(x, SymbolicSize):
+                return known[id(x)]
+            return jax.ShapeDtypeStruct(fill(x), x.dtype) if isinstance(x, SymbolicTensor) else x
+
+        for size in self._behind():
+            call = _source(size)
+            known[id(size)] = call.layer(*jax.tree.map(value, call.args))
+        return known[id(self)]
+
+    def _behind(self) -> "list[SymbolicSize]":
+        """Returns the sizes that it follows from, and itself, in an order in which they can run."""
+        done: dict[int, SymbolicSize] = {}
+        stack: list[tuple[SymbolicSize, bool]] = [(self, False)]
+        while stack:
+            size, is_ready = stack.pop()
+            if is_ready:
+                done[id(size)] = size
+            elif id(size) not in done:
+                given = [x for x in _source(size).inputs if isinstance(x, SymbolicSize)]
+                stack.append((size, True))
+                stack.extend((x, False) for x in given if id(x) not in done)
+            if len(done) > _MAX_SIZES:
+                raise ValueError(f"A size follows from more than {_MAX_SIZES} others.")
+        return list(done.values())
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if isinstance(other, SymbolicSize):
+            if self._at_symbols() == other._at_symbols():
+                return True
+        elif not isinstance(other, _NUMBERS):
+            return False
+        raise TypeError(
+            f"Whether the sizes {self!r} and {other!r} are the same is not known before the model "
+            "runs."
+        )
+
+    def __ne__(self, other: object) -> Any:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self._at_symbols())
+
+    def _at_symbols(self) -> Any:
+        with scope.hidden_sizes():
+            return self.filled(shapes.at_symbols)
+
+
+def _source(size: SymbolicSize) -> "Call":
+    if size.source is None:
+        raise ValueError("The size follows from no tensor.")
+    return size.source
+
+
+# What gives a size for sizes, by the names of operations; and how large it is at most.
+_OF_SIZES: dict[str, tuple[Callable, Callable]] = {
+    "add": (operator.add, operator.add),
+    "subtract": (operator.sub, operator.add),
+    "multiply": (operator.mul, operator.mul),
+    "negative": (operator.neg, abs),
+    "true_divide": (operator.truediv, lambda a, _: a),
+    "floor_divide": (operator.floordiv, lambda a, _: a),
+    "mod": (operator.mod, lambda a, _: a),
+    "less": (operator.lt, lambda *_: 1),
+    "less_equal": (operator.le, lambda *_: 1),
+    "greater": (operator.gt, lambda *_: 1),
+    "greater_equal": (operator.ge, lambda *_: 1),
+}
+# For unknown sizes of this length, what is computed of sizes is no larger: it is a number of
+# Python's, of which a file might ask for one that fills memory.
+_TRIAL_SIZE, _LARGEST = 64, 2**40
+
+
+def _record_of_sizes(operation: "NamedFunction", numbers: tuple) -> SymbolicSize:
+    operation.function, bound = _OF_SIZES[operation.kind]
+    size = SymbolicSize(Call(operation, numbers, {}))
+    size.bound = bound(*[abs(getattr(n, "bound", n)) for n in numbers])
+    if size.bound >= _LARGEST:
+        raise ValueError(f"{operation.kind}() computes too large a size of {numbers}.")
+    size.source.outputs = size  # type: ignore[union-attr]
+    return size
+
+
+class Slice:
+    """A slice between symbolic sizes, as a structure of them.
+
+    Args:
+        start: Where it begins.
+        stop: Where it ends.
+        step: Its step.
+    """
+
+    def __init__(self, start: Any, stop: Any, step: Any):
+        self.start, self.stop, self.step = start, stop, step
+
+    @staticmethod
+    def of(key: Any) -> Any:
+        """Returns an index with this in place of slices between symbolic sizes."""
+        if isinstance(key, tuple):
+            return tuple(map(Slice.of, key))
+        parts = (key.start, key.stop, key.step) if isinstance(key, slice) else ()
+        return Slice(*parts) if symbols(parts) else key
+
+    @staticmethod
+    def plain(key: Any) -> Any:
+        """Returns an index with slices in place of these."""
+        if isinstance(key, tuple):
+            return tuple(map(Slice.plain, key))
+        return slice(key.start, key.stop, key.step) if isinstance(key, Slice) else key
+
+
+jax.tree_util.register_pytree_node(
+    Slice, lambda s: ((s.start, s.stop, s.step), None), lambda _, parts: Slice(*parts)
+)
+
+
 # The methods of a tensor, with the arguments' names that keras.ops has.
 def _get_item(x: Structure, key: Any) -> Any:
-    return x[key]
+    return x[Slice.plain(key)]
 
 
 def _reshape(x: Structure, newshape: Shape) -> Any:
@@ -280,7 +440,8 @@ class Operation(naming.Named, registry.Configurable):
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
         """Adds this call to the graph that the symbolic arguments come from."""
-        outputs = record_call(self, args, kwargs, self.compute_output_spec(*args, **kwargs))
+        with scope.hidden_sizes():
+            outputs = record_call(self, args, kwargs, self.compute_output_spec(*args, **kwargs))
         for x in symbols(outputs)[:1]:
             if x.source is not None:
                 note_call(self, x.source)
@@ -479,8 +640,15 @@ def replace(tree: Structure, known: dict[int, Any]) -> Any:
 def record(function: Callable, args: tuple, kwargs: dict[str, Any], name: str | None = None) -> Any:
     """Records the call of a plain function on symbolic tensors; returns its symbolic outputs."""
     operation = NamedFunction(function, name)
-    specs = abstract(explaining(function, f"{operation.kind}()"), args, kwargs)
-    return record_call(operation, args, kwargs, specs)
+    if operation.kind in _OF_SIZES and not kwargs and all(map(_is_size, args)):
+        return _record_of_sizes(operation, args)
+    with scope.hidden_sizes():
+        specs = abstract(explaining(function, f"{operation.kind}()"), args, kwargs)
+        return record_call(operation, args, kwargs, specs)
+
+
+def _is_size(x: Any) -> bool:
+    return isinstance(x, (SymbolicSize, int, float))
 
 
 def note_call(layer: Any, call: "Call") -> None:
@@ -495,8 +663,10 @@ def record_call(layer: Any, args: tuple, kwargs: dict[str, Any], specs: Structur
     call = Call(layer, args, kwargs)
 
     def output(spec: Any) -> Any:
+        if isinstance(spec, SymbolicSize):
+            return SymbolicSize(call)
         if isinstance(spec, SymbolicTensor):
-            return SymbolicTensor(spec.shape, spec.dtype, source=call)
+            return SymbolicTensor(spec.shape, spec.dtype, source=call, odd_axes=spec.odd_axes)
         return spec
 
     call.outputs = jax.tree.map(output, specs)
@@ -534,14 +704,25 @@ def lift(function: Callable, name: str | None = None) -> Callable:
 # ------------------------------------------------------------------ shapes
 def abstract(function: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
     """Returns what `function` gives for symbolic arguments, as symbolic tensors without source."""
-    inputs = list({id(x): x for x in symbols((args, kwargs))}.values())
+    given = {id(x): x for x in symbols((args, kwargs))}
+    sizes = [x for x in given.values() if isinstance(x, SymbolicSize)]
+    if sizes:
+        given = {id(t): t for x in given.values() for t in getattr(x, "tensors", [x])}
+    inputs = list(given.values())
 
     def evaluated(*arrays: Any) -> Any:
         known = dict(zip(map(id, inputs), arrays, strict=True))
+        if sizes:
+            here: Any = scope.current()
+            known.update((id(x), x.filled(here.fill_spec)) for x in sizes)
         return function(*replace(args, known), **replace(kwargs, known))
 
     return jax.tree.map(
-        lambda x: SymbolicTensor(x.shape, x.dtype) if isinstance(x, shapes.Spec) else x,
+        lambda x: (
+            SymbolicTensor(x.shape, x.dtype, odd_axes=x.odd_axes)
+            if isinstance(x, shapes.Spec)
+            else x
+        ),
         shapes.evaluate(evaluated, inputs),
     )
 
@@ -645,7 +826,7 @@ class Graph:
         # A flat list of calls: from tensor to tensor, pickle would go as deep as the graph.
         inputs, made = symbols(self.inputs), self.all_calls
         tensors = [*inputs, *(x for call in made for x in call.output_list)]
-        known = {id(x): _Place(i, (x.shape, x.dtype, x.name)) for i, x in enumerate(tensors)}
+        known = {id(x): _Place(i, x) for i, x in enumerate(tensors)}
         layers = [x.source and not x.source.inputs and x.source.layer for x in inputs]
         calls = [
             (call.layer, *(replace(v, known) for v in (call.args, call.kwargs, call.outputs)))
@@ -667,8 +848,9 @@ class Graph:
 class _Place:
     """Stands for a symbolic tensor where a graph is pickled."""
 
-    def __init__(self, number: int, arguments: tuple):
-        self.number, self.arguments = number, arguments
+    def __init__(self, number: int, tensor: SymbolicTensor):
+        self.number, self.arguments = number, (tensor.shape, tensor.dtype, tensor.name)
+        self.is_size = isinstance(tensor, SymbolicSize)
 
 
 def _restored_graph(
@@ -686,7 +868,10 @@ def _restored_graph(
             return place
         if place.number not in tensors:
             shape, dtype, name = place.arguments
-            tensors[place.number] = SymbolicTensor(shape, dtype, name=name)
+            made = SymbolicTensor(shape, dtype, name=name)
+            if place.is_size:
+                made.__class__ = SymbolicSize
+            tensors[place.number] = made
         return tensors[place.number]
 
     def note(layer: Any, args: Any, kwargs: Any, made: Any) -> Call:

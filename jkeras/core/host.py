@@ -12,7 +12,6 @@ element: it is the same in any number of threads, and when training resumes.
 import contextlib
 import contextvars
 import itertools
-import multiprocessing
 import os
 import sys
 import threading
@@ -57,12 +56,18 @@ def preparing_data(*position: int) -> Iterator[None]:
 def applies(layer: Any, args: tuple, kwargs: dict[str, Any]) -> bool:
     """Says whether a call is made to prepare data, on NumPy arrays."""
     if _position.get() is None:
-        if multiprocessing.parent_process() is None or not layer._prepares_data:
+        if not _is_worker() or not layer._prepares_data:
             return False
     elif _computes_with_numpy.get():
         return False  # inside of such a call
     found = jax.tree.leaves((args, kwargs))
     return any(map(_is_numpy, found)) and not any(isinstance(x, jax.Array) for x in found)
+
+
+def _is_worker() -> bool:
+    """Says whether this process was started by Python's multiprocessing, which then is loaded."""
+    loaded: Any = sys.modules.get("multiprocessing")
+    return loaded is not None and loaded.parent_process() is not None
 
 
 def _is_numpy(value: Any) -> bool:
@@ -80,7 +85,7 @@ def in_loader() -> bool:
 
     If it was forked, JAX must not be used there, not even to find shapes.
     """
-    return computes_with_numpy() and multiprocessing.parent_process() is not None
+    return computes_with_numpy() and _is_worker()
 
 
 def array_module() -> Any:
@@ -104,6 +109,8 @@ def seeds(layer: Any) -> list[int]:
     """Returns what the draws of a call follow from: of the layer, the element, and the call."""
     here = _position.get()
     if here is None:
+        import multiprocessing  # which takes longer than the module of a program that has none
+
         worker = multiprocessing.current_process().name
         numbers = (zlib.crc32(worker.encode()), next(_calls))
     else:

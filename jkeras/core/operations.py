@@ -237,9 +237,9 @@ def describe_call(call: Call) -> dict[str, Any]:
             args.extend(value)
         elif parameter.kind is parameter.VAR_KEYWORD:
             (kwargs if name in found.called_with else config).update(value)
-        elif name not in found.called_with:
+        elif name not in found.called_with and not symbols(value):
             config[name] = value
-        elif parameter.default is parameter.empty:
+        elif name in found.called_with and parameter.default is parameter.empty:
             args.append(value)
         else:
             kwargs[name] = value

@@ -52,6 +52,9 @@ class Scope:
     records = False
     record: Callable[[Any, tuple, dict[str, Any]], Any]
     is_abstract = False
+    # Whether shapes of symbolic tensors show sizes in place of None, which `sizes(tensor)` gives.
+    shows_sizes = False
+    sizes: Callable[[Any], tuple[Any, ...]]
 
     def __init__(
         self, training: bool | None = None, paths: Callable[[], Mapping[Any, str]] | None = None
@@ -280,6 +283,20 @@ def enter(scope: Any) -> Iterator[Any]:
     finally:
         ambient.reset(token)
         scope.end_attributes()
+
+
+@contextmanager
+def hidden_sizes() -> Iterator[None]:
+    """Lets shapes of symbolic tensors have None again while a block runs."""
+    here = ambient.get()
+    if here is None or not here.shows_sizes:
+        yield
+        return
+    here.shows_sizes = False
+    try:
+        yield
+    finally:
+        here.shows_sizes = True
 
 
 @contextmanager

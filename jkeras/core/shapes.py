@@ -24,10 +24,17 @@ Shape = tuple[int | None, ...]
 
 
 class Spec:
-    """What is known of an array: a shape, with None for an axis of unknown size, and a dtype."""
+    """What is known of an array: a shape, with None for an axis of unknown size, and a dtype.
 
-    def __init__(self, shape: Iterable[int | None], dtype: DTypeLike):
-        self.shape, self.dtype = tuple(shape), dtype
+    Attributes:
+        odd_axes: Axes of unknown size that are as long as such an axis elsewhere: the first axis
+            if that is no batch, and others that are one.
+    """
+
+    def __init__(
+        self, shape: Iterable[int | None], dtype: DTypeLike, odd_axes: tuple[int, ...] = ()
+    ):
+        self.shape, self.dtype, self.odd_axes = tuple(shape), dtype, odd_axes
 
 
 class AbstractScope(scope.Abstract):
@@ -61,6 +68,21 @@ class AbstractScope(scope.Abstract):
             return tuple(shape)
         sizes = [self.batch, *[self.size] * len(shape)]
         return tuple([m if n is None else n for n, m in zip(shape, sizes, strict=False)])
+
+    def fill_spec(self, spec: Any) -> tuple:
+        """Returns the shape of a spec, or symbolic tensor, with sizes in place of None."""
+        filled = self.fill(spec.shape)
+        if not spec.odd_axes:
+            return filled
+        other = {i: self.batch if i else self.size for i in spec.odd_axes}
+        return tuple([other.get(i, n) for i, n in enumerate(filled)])
+
+    def odd_axes(self, shape: Sequence[Any]) -> tuple[int, ...]:
+        """Returns which axes of a result are as long as unknown axes elsewhere."""
+        if self.size is None:
+            return ()
+        other = (self.size, *[self.batch] * len(shape))
+        return tuple([i for i, n in enumerate(shape) if n == other[i]])
 
     def known(self, shape: Sequence[Any]) -> Shape:
         """Returns the shape with None for each size that is not known to be one of the data."""
@@ -154,6 +176,11 @@ def evaluate(function: Callable, specs: Sequence[Any]) -> Any:
         return _evaluate_at_numbers(function, specs)
 
 
+def at_symbols(spec: Any) -> tuple:
+    """Returns the shape of a spec, or symbolic tensor, with symbols in place of None."""
+    return AbstractScope(*_symbols()).fill_spec(spec)
+
+
 @functools.cache
 def _symbols() -> tuple[Any, Any]:
     """Returns a batch size and a size for other axes.
@@ -182,7 +209,7 @@ def _run(function: Callable, specs: Sequence[Any], here: AbstractScope) -> _Resu
         static[:] = [structure, [None if _is_array(x) else x for x in leaves]]
         return [x for x in leaves if _is_array(x)]
 
-    structs = [jax.ShapeDtypeStruct(here.fill(spec.shape), spec.dtype) for spec in specs]
+    structs = [jax.ShapeDtypeStruct(here.fill_spec(spec), spec.dtype) for spec in specs]
     arrays = iter(jax.eval_shape(run, *structs))
     structure, constants = static
     return _Result([next(arrays) if c is None else c for c in constants], structure, here)
@@ -194,8 +221,9 @@ def _is_array(x: Any) -> bool:
 
 def _merge(results: list[_Result]) -> Any:
     """Returns what the results of several evaluations have in common."""
-    leaves = list(map(_common, *[result.leaves for result in results]))
-    for calls in zip(*[r.scope.seen for r in results], strict=False):
+    scopes = [result.scope for result in results]
+    leaves = [_common(v, scopes) for v in zip(*[result.leaves for result in results], strict=True)]
+    for calls in zip(*[scope.seen for scope in scopes], strict=False):
         layers, seen = zip(*calls, strict=True)
         if {*map(id, layers)} == {id(layers[0])}:
             layers[0]._seen_shapes = jax.tree.map(
@@ -204,10 +232,15 @@ def _merge(results: list[_Result]) -> Any:
     return results[0].structure.unflatten(leaves)
 
 
-def _common(*values: Any) -> Any:
+def _common(values: Sequence[Any], scopes: Sequence[AbstractScope]) -> Any:
     first = values[0]
     if isinstance(first, jax.ShapeDtypeStruct):
-        return Spec(_common_shape([v.shape for v in values]), first.dtype)
+        shape = _common_shape([v.shape for v in values])
+        if None not in shape:
+            return Spec(shape, first.dtype)
+        odd = [here.odd_axes(v.shape) for v, here in zip(values, scopes, strict=True)]
+        both = tuple([i for i in odd[0] if shape[i] is None and all(i in o for o in odd)])
+        return Spec(shape, first.dtype, both)
     if jax.export.is_symbolic_dim(first) or any(v != first for v in values[1:]):
         return None
     return first

@@ -74,7 +74,7 @@ def takes_arguments_of(base: Callable, without: Iterable[str] = ()) -> Callable[
 
     def decorator(init: Init) -> Init:
         own = inspect.signature(init).parameters
-        inherited = inspect.signature(base).parameters.values()
+        inherited = _parameters(base)
         return written_out(
             init,
             [
@@ -85,6 +85,12 @@ def takes_arguments_of(base: Callable, without: Iterable[str] = ()) -> Callable[
         )
 
     return decorator
+
+
+@functools.cache
+def _parameters(function: Callable) -> tuple[inspect.Parameter, ...]:
+    # The constructors of a few base classes are asked many times while the library is imported.
+    return tuple(inspect.signature(function).parameters.values())
 
 
 def _is_named(parameter: inspect.Parameter) -> bool:

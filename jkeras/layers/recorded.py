@@ -11,6 +11,7 @@ import numpy as np
 
 from jkeras import constraints, regularizers
 from jkeras.base import registry
+from jkeras.core import graph
 from jkeras.core.layer import Layer
 from jkeras.core.variable import Variable
 
@@ -204,5 +205,38 @@ class SetMask(_AsItIs):
         return inputs
 
 
-_ALL = (RecordedWeight, RecordedConstant, AddLoss, GetMask, SetMask)
+class SizeOf(graph.Operation):
+    """Gives the size of an axis as a number, which shapes may have.
+
+    Args:
+        axis: The axis.
+        name: The name; made from the class's by default.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jkeras.layers.recorded import SizeOf
+        >>> SizeOf(1)(jnp.ones((2, 3)))
+        3
+    """
+
+    def __init__(self, axis: int, name: str | None = None):
+        super().__init__(name)
+        self.axis = axis
+
+    def call(self, inputs: Any) -> int:
+        """Returns the size."""
+        return inputs.shape[self.axis]
+
+    def compute_output_spec(self, inputs: Any) -> Any:
+        """Returns a symbolic size.
+
+        Raises:
+            ValueError: If there is no such axis.
+        """
+        if not isinstance(self.axis, int) or not 0 <= self.axis < len(inputs.shape):
+            raise ValueError(f"A tensor of shape {inputs.shape} has no axis {self.axis!r}.")
+        return graph.SymbolicSize(None)
+
+
+_ALL = (RecordedWeight, RecordedConstant, AddLoss, GetMask, SetMask, SizeOf)
 registry.export("keras.layers", "layers", {cls.__name__: cls for cls in _ALL})

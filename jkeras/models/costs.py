@@ -56,10 +56,16 @@ def of_layers(found: graph.Graph, batch_size: int) -> dict[int, Cost]:
 
 
 def _of_call(call: graph.Call, batch_size: int) -> Cost:
-    inputs = list({id(x): x for x in call.inputs}.values())
+    given = {id(x): x for x in call.inputs}
+    inputs = [x for x in given.values() if not isinstance(x, graph.SymbolicSize)]
+    sizes = {
+        key: x.filled(lambda x: _data(x, batch_size).shape)
+        for key, x in given.items()
+        if isinstance(x, graph.SymbolicSize)
+    }
 
     def filled(arrays: Any) -> Any:
-        known = dict(zip(map(id, inputs), arrays, strict=True))
+        known = {**dict(zip(map(id, inputs), arrays, strict=True)), **sizes}
         return graph.replace((call.args, call.kwargs), known)
 
     arrays = [_data(x, batch_size) for x in inputs]

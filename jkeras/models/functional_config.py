@@ -100,6 +100,7 @@ class _Writer:
 
     def _node(self, args: Any, kwargs: Any) -> dict[str, Any]:
         values = jax.tree.map(self._tensor, (list(args), dict(kwargs)))
+        values = jax.tree.map(graph.Slice.plain, values, is_leaf=_is_slice)
         return {
             "args": [registry.serialize_keras_object(v) for v in values[0]],
             "kwargs": {k: registry.serialize_keras_object(v) for k, v in values[1].items()},
@@ -288,6 +289,9 @@ class _Reader:
         if isinstance(value, Mapping):
             if value.get("class_name") == "__keras_tensor__":
                 return self._tensor(*value["config"]["keras_history"])
+            if value.get("class_name") == "__slice__":
+                config = value["config"]
+                return slice(*[self._fill(config.get(k)) for k in ("start", "stop", "step")])
             if "class_name" in value:
                 return registry.deserialize_keras_object(value)
             return {k: self._fill(v) for k, v in value.items()}
@@ -332,7 +336,11 @@ def _call_operation(entry: Mapping[str, Any], args: list[Any], kwargs: dict[str,
 
 
 def _as_index(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+    return graph.Slice.of(tuple(value) if isinstance(value, list) else value)
+
+
+def _is_slice(value: Any) -> bool:
+    return isinstance(value, graph.Slice)
 
 
 def make_layer(entry: Mapping[str, Any]) -> Any:

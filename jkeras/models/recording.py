@@ -18,7 +18,14 @@ from jkeras.core.graph import SymbolicTensor
 from jkeras.core.layer import Layer
 from jkeras.layers.activation import Activation
 from jkeras.layers.core import Input
-from jkeras.layers.recorded import AddLoss, GetMask, RecordedConstant, RecordedWeight, SetMask
+from jkeras.layers.recorded import (
+    AddLoss,
+    GetMask,
+    RecordedConstant,
+    RecordedWeight,
+    SetMask,
+    SizeOf,
+)
 from jkeras.models import functional_config, name_stacks
 from jkeras.models.sharing import fingerprint
 from jkeras.saving.graphs import own_steps
@@ -49,6 +56,20 @@ class Recording(scope.Scope):
         self._weights: dict[Any, SymbolicTensor] = {}
         self._got: dict[int, tuple[Any, Any]] = {}  # what holds an id, and its mask
         self._foreign: dict[Layer, bool] = {}
+        self._sizes: dict[tuple[int, int], tuple[Any, Any]] = {}  # likewise, and the size
+
+    # -------------------------------------------------------------- sizes
+    def sizes(self, tensor: SymbolicTensor) -> tuple[Any, ...]:
+        """Returns the shape of a tensor, with symbols for sizes that are not known."""
+        with scope.hidden_sizes():
+            shape = tensor.shape
+            return tuple([self._size(tensor, i) if n is None else n for i, n in enumerate(shape)])
+
+    def _size(self, tensor: SymbolicTensor, axis: int) -> Any:
+        key = id(tensor), axis
+        if key not in self._sizes:
+            self._sizes[key] = tensor, SizeOf(axis).symbolic_call(tensor)
+        return self._sizes[key][1]
 
     # -------------------------------------------------------------- what a call reads and writes
     def read(self, variable: Any) -> Any:
@@ -105,6 +126,10 @@ class Recording(scope.Scope):
 
     def run(self, layer: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
         """Runs a layer's `call` on symbolic tensors, as `core.call` does on arrays."""
+        with scope.hidden_sizes():
+            return self._run(layer, args, kwargs)
+
+    def _run(self, layer: Layer, args: tuple, kwargs: dict[str, Any]) -> Any:
         signature = layer._signature
         named = signature.named(args, kwargs)
         masks = {name: jax.tree.map(self.get_mask, value) for name, value in named.items()}
@@ -121,9 +146,11 @@ class Recording(scope.Scope):
                 given[name] = masks[source]
         before, self.training = self.training, training
         self.callers.append(layer)
+        self.shows_sizes = not registry.is_builtin(type(layer))
         try:
             outputs = layer.call(*bound.args[1:], **bound.kwargs)
         finally:
+            self.shows_sizes = False
             self.callers.pop()
             self.training = before
         if layer.activity_regularizer is not None:
@@ -153,7 +180,8 @@ def _noted(layer: Any, *args: Any, **kwargs: Any) -> Any:
     """Notes a call in the graph, and not in the layer, which may be part of other models."""
     before = list(layer._calls)
     try:
-        return layer.symbolic_call(*args, **kwargs)
+        with scope.hidden_sizes():
+            return layer.symbolic_call(*args, **kwargs)
     finally:
         layer.__dict__.pop("_calls", None)
         for call in before:

@@ -13,6 +13,7 @@ from jkeras.base import settings
 from jkeras.base.numbers import as_integer
 from jkeras.base.types import ArrayLike, Axis, DTypeLike, Shape, Structure
 from jkeras.core import policy
+from jkeras.core.graph import Slice
 from jkeras.core.operations import as_array, as_arrays, define, export
 from jkeras.ops.core import ndim as ndim
 from jkeras.ops.core import size as size
@@ -679,7 +680,7 @@ def take_along_axis(x: ArrayLike, indices: ArrayLike, axis: int | None = None) -
 @partial(op, arrays="x", called_with="x key")
 def get_item(x: ArrayLike, key: Any) -> ArrayLike:
     """Returns `x[key]`."""
-    return x[key]
+    return x[Slice.plain(key)]
 
 
 @op

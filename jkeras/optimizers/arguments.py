@@ -107,10 +107,12 @@ def checked(name: str, value: Any, check: Check | None = None) -> Any:
 
 def checks_arguments(init: Init) -> Init:
     """Makes a constructor check and standardize its numbers, each by its name."""
-    names = list(inspect.signature(init).parameters)
+    known: list[str] = []  # found when it is first needed, not when the library is imported
 
     @functools.wraps(init)
     def initialize(*args: Any, **kwargs: Any) -> None:
+        names = known or list(inspect.signature(init).parameters)
+        known[:] = names
         given = [checked(name, value) for name, value in zip(names, args)]
         init(*given, *args[len(names) :], **{k: checked(k, v) for k, v in kwargs.items()})
 

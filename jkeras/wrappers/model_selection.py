@@ -17,7 +17,7 @@ from sklearn.utils.validation import validate_data
 from jkeras.base.keys import draw_integer_seed
 from jkeras.models import Ensemble
 from jkeras.models.members import WantsBatchesError
-from jkeras.models.search import group_by_structure
+from jkeras.models.searching import group_by_structure
 from jkeras.wrappers.scikit_learn import Fitted, _Estimator
 
 # What `Ensemble.fit` means as `Model.fit` does when each member has rows of its own.

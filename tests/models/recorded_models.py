@@ -173,10 +173,31 @@ class Branching(keras.Model):
         return self.coarse(x) + 0.1 * self.fine(x)
 
 
+class Patched(keras.Model):
+    """A transformer of pictures, which asks for the sizes of what it is called on."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.project, self.head = layers.Dense(4), layers.Dense(2)
+        self.places = layers.Embedding(9, 4)
+        self.attend = layers.MultiHeadAttention(2, 2)
+        self.begin = self.add_weight(shape=(1, 1, 4), name="begin")
+
+    def call(self, x):
+        batch = ops.shape(x)[0]
+        x = ops.image.extract_patches(x, size=2)
+        x = self.project(ops.reshape(x, (batch, -1, x.shape[-1])))
+        x = ops.concatenate([ops.broadcast_to(self.begin, (batch, 1, 4)), x], axis=1)
+        x = x + self.places(ops.arange(ops.shape(x)[1]))
+        x = x + self.attend(x, x)
+        return self.head(ops.reshape(x, (x.shape[0], x.shape[1] * x.shape[2])))
+
+
 _numbers = np.random.default_rng(0)
 X = _numbers.normal(size=(48, 5)).astype("float32")
 WIDE = _numbers.normal(size=(48, 3)).astype("float32")
 TOKENS = _numbers.integers(0, 20, (48, 7))
+PICTURES = _numbers.normal(size=(48, 4, 4, 1)).astype("float32")
 
 RECORDED = {
     WideAndDeep: (WIDE, X),
@@ -189,5 +210,6 @@ RECORDED = {
     AddsLoss: X,
     Nested: X,
     Branching: X,
+    Patched: PICTURES,
 }
 ALL = {**RECORDED, RawJax: X}
