@@ -24,6 +24,10 @@ _OF_ARRAYS = re.compile("array|Tracer|JAX|string to float|invalid literal|not un
 _KINDS = (ArithmeticError, LookupError, NameError, RuntimeError, TypeError, ValueError)
 
 
+class ArgumentsError(TypeError, ValueError):
+    """Arguments that do not fit: of shapes, JAX says so by a TypeError, Keras by a ValueError."""
+
+
 def explained(error: Exception, function: str, arguments: Mapping[str, Any]) -> Exception:
     """Returns the error with which to say in the user's terms what is wrong.
 
@@ -48,7 +52,8 @@ def explained(error: Exception, function: str, arguments: Mapping[str, Any]) -> 
     else:
         text = _without_trial_sizes(text.split("\n")[0].rstrip("."))
     given = ", ".join(f"{name}={value}" for name, value in described.items())
-    kind = next((k for k in (TypeError, IndexError) if isinstance(error, k)), ValueError)
+    kinds = {TypeError: ArgumentsError, IndexError: IndexError}
+    kind = next((kinds[k] for k in kinds if isinstance(error, k)), ValueError)
     return kind(f"{function} {_TOLD}: {text}.\nReceived: {given}")
 
 

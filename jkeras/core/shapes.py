@@ -40,6 +40,7 @@ class AbstractScope(scope.Abstract):
             which stem from unknown ones (False). None where symbols tell.
         asks: Whether to stop at a layer that is to be built for a size which is not in `learned`.
         trusting: Whether layers whose call fails give outputs of the shapes that they declare.
+        met: Whether sizes of other axes stand for unknown ones: no layer is built for these.
     """
 
     def __init__(
@@ -49,10 +50,11 @@ class AbstractScope(scope.Abstract):
         learned: dict[Any, bool] | None = None,
         asks: bool = False,
         trusting: bool = False,
+        met: bool = False,
     ):
         super().__init__()
         self.batch, self.size, self.learned = batch, size, learned
-        self.asks, self.trusting = asks, trusting
+        self.asks, self.trusting, self.met = asks, trusting, met
         self.seen: list[tuple[Any, Any]] = []  # layers that were called, and their outputs' shapes
 
     def fill(self, shape: Sequence[int | None]) -> tuple:
@@ -102,6 +104,8 @@ def known_for_build(tree: Structure) -> Any:
     here = scope.current()
     if not isinstance(here, AbstractScope):
         return tree
+    if here.met:
+        raise ValueError("A layer cannot be built for sizes that stand for unknown ones.")
     if here.asks:
         sizes = [n for shape in jax.tree.leaves(tree, is_leaf=is_shape) for n in _sizes(shape)]
         if any(n not in here.learned for n in sizes):  # type: ignore[operator]
@@ -249,6 +253,7 @@ def _evaluate_at_numbers(function: Callable, specs: Sequence[Any]) -> Any:
         for sample in {s.sample for s in specs if s.sample}:
             here = AbstractScope(sample, None, dict.fromkeys(sizes - {None, sample}, True))
             attempts.append(lambda here=here: [_run(function, specs, here)])
+        attempts.insert(len(_SMALL_UNITS), functools.partial(_evaluate_met, function, specs))
         attempts.append(lambda: [_run(function, specs, AbstractScope(*_symbols(), trusting=True))])
         for attempt in attempts:
             try:
@@ -281,6 +286,68 @@ def _evaluate_at_numbers(function: Callable, specs: Sequence[Any]) -> Any:
     except Exception:
         return _merge(results)
     return _merge([*results, small] if _alike(results[0], small) else results)
+
+
+_MOST_MEETINGS = 32  # that are tried
+_Sizes = dict[tuple[int, int], Any]  # by the number of an input, and an axis
+
+
+def _evaluate_met(function: Callable, specs: Sequence[Any]) -> list[_Result]:
+    """Returns the result of a function in which axes must agree.
+
+    `(None, 3)` and `(2, None)` add up to `(2, 3)`: an unknown axis that meets a known one has its
+    size. Which axes meet, the function knows: sizes are put in place of unknown ones until it
+    takes them, and no more of them than it needs.
+    """
+
+    def at(sizes: _Sizes) -> _Result:
+        shapes = [
+            [sizes.get((i, k), n) for k, n in enumerate(spec.shape)] for i, spec in enumerate(specs)
+        ]
+        given = [Spec(shape, spec.dtype) for shape, spec in zip(shapes, specs, strict=True)]
+        return _run(function, given, AbstractScope(*_symbols(), met=True))
+
+    for sizes in itertools.islice(_meetings([spec.shape for spec in specs]), _MOST_MEETINGS):
+        try:
+            result = at(sizes)
+        except Exception:
+            continue
+        for place in sizes if len(sizes) > 1 else ():
+            fewer = {other: n for other, n in sizes.items() if other != place}
+            try:
+                result, sizes = at(fewer), fewer
+            except Exception:
+                continue
+        return [result]
+    raise ValueError("No sizes of other axes fit in place of the unknown ones.")
+
+
+def _meetings(shapes: Sequence[Shape]) -> Iterator[_Sizes]:
+    """Gives sizes for unknown axes.
+
+    First come those of the axes that lie over one another when the shapes are written to the
+    right, then those of any axis for each by itself, then for several.
+    """
+    unknown = [(i, k) for i, shape in enumerate(shapes) for k, n in enumerate(shape) if n is None]
+    symbols = _symbols()
+    options: dict[tuple[int, int], list[Any]] = {}
+    over_one_another = {}
+    for i, k in unknown:
+        right = k - len(shapes[i])
+        others = [shape for j, shape in enumerate(shapes) if j != i]
+        over = [s[right] for s in others if len(s) >= -right and s[right] not in (None, 1)]
+        if over:
+            over_one_another[i, k] = over[0]
+        sizes = [n for shape in others for n in shape if n not in (None, 1)]
+        options[i, k] = list(dict.fromkeys([*over, *sizes]))
+        if len(shapes) > 1 and len(unknown) > 1:
+            options[i, k].append(symbols[k == 0])  # the other one of the two
+    if over_one_another:
+        yield over_one_another
+    for count in range(1, min(len(unknown), 3) + 1):
+        for places in itertools.combinations(unknown, count):
+            for chosen in itertools.product(*[options[place] for place in places]):
+                yield dict(zip(places, chosen, strict=True))
 
 
 def _evaluate_twice(

@@ -369,6 +369,9 @@ class Variable:
     def __iter__(self) -> Any:
         return iter(self.value)
 
+    def __format__(self, spec: str) -> str:
+        return format(self.value if spec else str(self), spec)
+
     def __float__(self) -> float:
         return float(self.value)
 
