@@ -211,7 +211,8 @@ add_operators(SymbolicTensor, _lift_operator)
 
 
 # The methods of a tensor, with the arguments' names that keras.ops has.
-def _get_item(x: Structure, key: Any) -> Any:
+def _get_item(x: Any, key: Any) -> Any:
+    shapes.check_index(x.shape, key)
     return x[key]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from jkeras.base import settings
 from jkeras.base.numbers import as_integer
 from jkeras.base.types import ArrayLike, Axis, DTypeLike, Shape, Structure
-from jkeras.core import policy
+from jkeras.core import policy, shapes
 from jkeras.core.operations import as_array, as_arrays, define, export
 from jkeras.ops.core import ndim as ndim
 from jkeras.ops.core import size as size
@@ -531,6 +531,8 @@ def split(x: ArrayLike, indices_or_sections: Any, axis: int = 0) -> Structure:
         >>> [part.tolist() for part in keras.ops.split([1, 2, 3, 4], [1, 3])]
         [[1], [2, 3], [4]]
     """
+    if not -x.ndim <= axis < x.ndim:
+        raise ValueError(f"axis {axis} is out of bounds for array of dimension {x.ndim}")
     return jnp.split(x, _static("indices_or_sections", indices_or_sections), axis)
 
 
@@ -679,6 +681,7 @@ def take_along_axis(x: ArrayLike, indices: ArrayLike, axis: int | None = None) -
 @partial(op, arrays="x", called_with="x key")
 def get_item(x: ArrayLike, key: Any) -> ArrayLike:
     """Returns `x[key]`."""
+    shapes.check_index(x.shape, key)
     return x[key]
 
 
@@ -768,9 +771,14 @@ def histogram(x: ArrayLike, bins: int = 10, range: Any = None) -> ArrayLike:
     if x.ndim != 1:
         raise ValueError(f"Input tensor must be 1-dimensional. Received: input.shape={x.shape}")
     if as_integer(bins) is None or bins <= 0:
-        raise ValueError(f"Argument `bins` must be a positive integer. Received: bins={bins}")
+        raise ValueError(
+            f"Argument `bins` should be a non-negative integer, and not 0. Received: bins={bins}"
+        )
     if range is not None and (len(range) != 2 or range[0] > range[1]):
-        raise ValueError(f"Argument `range` must be a pair (low, high). Received: range={range}")
+        raise ValueError(
+            "Argument `range` must be a tuple of two elements, (low, high). Received: "
+            f"range={range}"
+        )
     return jnp.histogram(x, bins, range)
 
 

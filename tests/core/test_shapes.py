@@ -372,3 +372,21 @@ def test_no_layer_is_built_for_a_size_that_stands_for_an_unknown_one():
         Applied(lambda layer, x: layer.inner(x), inner=Steps())(
             [keras.Input((None, 4)), keras.Input((5, 4))]
         )
+
+
+def test_a_diagonal_ends_with_the_shorter_axis():
+    assert ops.diag(keras.KerasTensor((None, 3))).shape == (None,)
+    assert ops.diagonal(keras.KerasTensor((None, 3, 3))).shape == (3, None)
+    assert ops.diagonal(keras.KerasTensor((None, 3, 3)), axis1=1, axis2=2).shape == (None, 3)
+
+
+@pytest.mark.parametrize(
+    "key", [np.s_[:, 17], np.s_[..., 16], np.s_[:, -6, None], np.s_[:, :, -17]]
+)
+def test_an_index_beyond_an_axis(key):
+    x = keras.KerasTensor((None, 5, 16))
+    for get in (lambda x: x[key], lambda x: ops.get_item(x, key)):
+        with pytest.raises(ValueError, match=r"is out of bounds for axis [12] of size \d+"):
+            get(x)
+    for inside in (np.s_[500], np.s_[..., -16], np.s_[:, None, 4], np.s_[:, 1:99, 15]):
+        assert len(x[inside].shape) == len(np.ones((501, 5, 16))[inside].shape)
