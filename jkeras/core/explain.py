@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from jkeras.base.arguments import ArgumentsError
 from jkeras.core import scope, shapes
 
 # Where an error comes from whose words are not ours, and not the user's.
@@ -22,10 +23,6 @@ _OF_PYTHON = re.compile(
 )
 _OF_ARRAYS = re.compile("array|Tracer|JAX|string to float|invalid literal|not understood|a number")
 _KINDS = (ArithmeticError, LookupError, NameError, RuntimeError, TypeError, ValueError)
-
-
-class ArgumentsError(TypeError, ValueError):
-    """Arguments that do not fit: of shapes, JAX says so by a TypeError, Keras by a ValueError."""
 
 
 def explained(error: Exception, function: str, arguments: Mapping[str, Any]) -> Exception:

@@ -20,6 +20,10 @@ _creation = itertools.count()
 _AGGREGATIONS = (None, "none", "mean", "sum", "only_first_replica")
 
 
+def _formatted(variable: Any, spec: str) -> str:
+    return format(variable.value if spec else str(variable), spec)
+
+
 class Variable:
     """A named weight.
 
@@ -369,8 +373,7 @@ class Variable:
     def __iter__(self) -> Any:
         return iter(self.value)
 
-    def __format__(self, spec: str) -> str:
-        return format(self.value if spec else str(self), spec)
+    __format__ = _formatted
 
     def __float__(self) -> float:
         return float(self.value)

@@ -193,6 +193,9 @@ def round(x: ArrayLike, decimals: int = 0) -> ArrayLike:
         >>> keras.ops.round([0.5, 1.7]).tolist()
         [0.0, 2.0]
     """
+    if decimals < 0 and jnp.issubdtype(x.dtype, jnp.integer):  # which JAX does not take
+        tens = 10**-decimals
+        return (jnp.round(x / tens) * tens).astype(x.dtype)
     return jnp.round(x, decimals)
 
 
@@ -429,6 +432,12 @@ def reshape(x: ArrayLike, newshape: Shape) -> ArrayLike:
         >>> keras.ops.reshape([1, 2, 3, 4], (2, -1)).tolist()
         [[1, 2], [3, 4]]
     """
+    sizes = newshape if isinstance(newshape, (tuple, list)) else (newshape,)
+    if builtins.any(isinstance(n, int) and n < -1 for n in sizes):
+        raise ValueError(
+            "Argument `newshape` must hold non-negative integers, and at most one -1. Received: "
+            f"newshape={newshape}"
+        )
     return jnp.reshape(x, newshape)
 
 
@@ -441,6 +450,13 @@ def transpose(x: ArrayLike, axes: Axis = None) -> ArrayLike:
         >>> keras.ops.transpose([[1, 2], [3, 4]]).tolist()
         [[1, 3], [2, 4]]
     """
+    if axes is not None and {int(axis) % builtins.max(x.ndim, 1) for axis in axes} != {
+        *range(x.ndim)
+    }:
+        raise ValueError(
+            f"Argument `axes` must be a valid permutation of the {x.ndim} axes of `x`. Received: "
+            f"axes={axes}"
+        )
     return jnp.transpose(x, axes)
 
 
@@ -655,9 +671,15 @@ argsort = op(jnp.argsort, _sorting, example=("[3, 1, 2]", "[1, 2, 0]"))
 
 
 @op
-def argpartition(x: ArrayLike, kth: int, axis: int = -1) -> ArrayLike:
-    """Returns the places in an order in which the `kth` smallest value is at its place."""
-    return jnp.argpartition(x, kth, axis)
+def argpartition(x: ArrayLike, kth: int, axis: int | None = -1) -> ArrayLike:
+    """Returns the places in an order in which the `kth` smallest value is at its place.
+
+    Args:
+        x: The array.
+        kth: Which value, counted from 0.
+        axis: The axis along which values are ordered; None for the flattened array.
+    """
+    return jnp.argpartition(x, kth, axis) if axis is not None else jnp.argpartition(x.ravel(), kth)
 
 
 @op
