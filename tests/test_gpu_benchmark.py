@@ -16,4 +16,4 @@ def test_the_benchmark_runs(tmp_path):
     found = [json.loads(line) for line in path.read_text().splitlines()]
     assert [f["section"] for f in found] == ["facts", "loops", "ensemble"], done.stdout
     assert {f["outcome"] for f in found} == {"done"}, done.stdout
-    assert "single fits, compiled" in found[2]["text"]
+    assert "compiled here" in found[2]["text"]

@@ -1,4 +1,4 @@
-"""What is done on GPUs and TPUs, as far as a CPU can show it: never run on a GPU."""
+"""What is done on GPUs and TPUs, as far as a CPU can show it."""
 
 import re
 from collections import Counter
@@ -56,20 +56,21 @@ def test_layers_compute_the_same_as_on_a_cpu(make, shape, monkeypatch):
     )
 
 
-@pytest.mark.parametrize("source", ["arrays", "stream", "host"])
+@pytest.mark.parametrize("source", ["arrays", "parts", "stream", "host"])
 def test_fit_gives_the_same_as_on_a_cpu(source, monkeypatch):
     x, y = RNG.normal(size=(72, 6)).astype("float32"), RNG.integers(0, 3, 72)
 
     def train():
         keras.utils.set_random_seed(1)
         model = keras.Sequential([keras.Input((6,)), layers.Dropout(0.2), layers.Dense(3)])
-        model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile("adam", loss, steps_per_execution=5 if source == "parts" else 1)
         options = {"epochs": 2, "verbose": 0, "validation_data": (x[:20], y[:20])}
         if source == "stream":
             batches = [(x[i : i + 8], y[i : i + 8]) for i in range(0, 72, 8)]
             model.fit((b for _ in range(2) for b in batches), steps_per_epoch=9, **options)
         else:
-            model.fit(x, y, batch_size=8, data_on_device=source == "arrays", **options)
+            model.fit(x, y, batch_size=8, data_on_device=source != "host", **options)
         return model.history.history, model.predict(x, batch_size=16, verbose=0)
 
     history, outputs = train()
@@ -78,6 +79,22 @@ def test_fit_gives_the_same_as_on_a_cpu(source, monkeypatch):
     for name, values in history.items():
         np.testing.assert_allclose(other[name], values, rtol=1e-5)
     np.testing.assert_allclose(others, outputs, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("count", [0, 1, 15, 16, 17, 40])
+def test_loops_in_blocks_give_the_bits_of_a_scan(count, monkeypatch):
+    rows = RNG.normal(size=(40, 3)).astype("float32")
+
+    def step(state, batch):
+        total, taken = state
+        return (jnp.tanh(total + batch.sum()), taken + 1)
+
+    start = jnp.float32(0.1), np.int32(0)
+    slots = np.arange(40)[:, None]
+    expected = make_chunk(step, donate=False)(start, rows, slots[:count])
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    found = make_chunk(step, donate=False)(start, rows, slots, 0, count)
+    assert [a.tolist() for a in found] == [a.tolist() for a in expected]
 
 
 def mlp():

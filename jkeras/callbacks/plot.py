@@ -1,6 +1,7 @@
 """Learning curves that are drawn while a model trains."""
 
 import io
+import math
 import os
 import time
 from typing import Any
@@ -53,7 +54,7 @@ class Plot(Callback):
         self._begin()
 
     def _begin(self) -> None:
-        self._drawn = 0.0  # when
+        self._drawn = -math.inf  # when: clocks may start with the machine
         self._handle: Any = None  # of the picture in a notebook
         self._window: Any = None  # the figure that a window shows
 

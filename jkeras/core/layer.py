@@ -593,14 +593,16 @@ def _recorded_build(build: Callable) -> Callable:
 
 
 # ------------------------------------------------------------------ small helpers
-def symbolic_call_like(layer: Layer, other: Layer, args: tuple, kwargs: dict[str, Any]) -> Any:
-    """Does `symbolic_call` as another layer has done it first, which differs in its name only.
+def symbolic_call_like(
+    layer: Layer, other: Layer, number: int, args: tuple, kwargs: dict[str, Any]
+) -> Any:
+    """Does `symbolic_call` as in a call of a layer that differs in its name at most.
 
     What `call` gives is not found again: that takes most of the time.
     """
     layer._prepare(args, kwargs)
     layer.__dict__.update(_built=True, _seen_shapes=other._seen_shapes)
-    return _recorded(layer, args, kwargs, other._calls[0].outputs)
+    return _recorded(layer, args, kwargs, other._calls[number].outputs)
 
 
 def _recorded(layer: Layer, args: tuple, kwargs: dict[str, Any], specs: Any) -> Any:

@@ -199,7 +199,8 @@ class _Reader:
         self._waiting: dict[Key, list[Key]] = defaultdict(list)  # the calls that wait for one
         self._ready: deque[Key] = deque()
         self._kinds: dict[str, str] = {}  # what layers are but for their names
-        self._first: dict[tuple[str, str], Layer] = {}  # of those of a kind, by their arguments
+        # Of those of a kind, by their arguments: a layer, and the number of its call.
+        self._first: dict[tuple[str, str], tuple[Layer, int]] = {}
 
     def add(self, entry: Mapping[str, Any]) -> None:
         """Makes a layer, and notes its calls."""
@@ -209,7 +210,9 @@ class _Reader:
         layer = self._layers[name] = None if is_operation(entry) else make_layer(entry)
         if isinstance(layer, InputLayer):
             self._made[name, 0] = [layer.output]
-        elif isinstance(layer, Layer) and registry.is_builtin(type(layer)) and not layer._layers:
+        elif isinstance(layer, Layer) and all(map(_is_ours, layer._flatten_layers())):
+            self._kinds[name] = name
+        if name in self._kinds and not layer._layers:
             own = {k: v for k, v in entry["config"].items() if k != "name"}
             self._kinds[name] = json.dumps([type(layer).__name__, own], sort_keys=True, default=id)
         for index, node in enumerate(entry.get("inbound_nodes") or ()):
@@ -261,16 +264,17 @@ class _Reader:
             )
 
     def _call(self, key: Key, layer: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
-        """Calls a layer; of layers that are equal but for their names, only one is evaluated."""
-        name, index = key
-        inputs = graph.symbols((args, kwargs))
-        if index or name not in self._kinds or any(x._keras_mask is not None for x in inputs):
+        """Calls a layer; of equal calls, of layers equal but for their names, one is evaluated."""
+        name, inputs = key[0], graph.symbols((args, kwargs))
+        if name not in self._kinds:
             return layer(*args, **kwargs)
-        given = graph.replace((args, kwargs), {id(x): (x.shape, x.dtype) for x in inputs})
-        like = self._first.setdefault((self._kinds[name], repr(given)), layer)
-        if like is layer or not like._calls:
+        told = {id(x): (x.shape, x.dtype, getattr(x._keras_mask, "shape", None)) for x in inputs}
+        given = graph.replace((args, kwargs), told)
+        here = layer, len(layer._calls)
+        like, number = self._first.setdefault((self._kinds[name], repr(given)), here)
+        if (like, number) == here or number >= len(like._calls):
             return layer(*args, **kwargs)
-        return symbolic_call_like(layer, like, tuple(args), kwargs)
+        return symbolic_call_like(layer, like, number, tuple(args), kwargs)
 
     def _announce(self, made: Key) -> None:
         for key in self._waiting.pop(made, ()):
@@ -310,6 +314,10 @@ class _Reader:
             return self._tensor(name, index, position)
         made = [self.tensors(v, is_output) for v in tree]
         return tuple(made) if isinstance(tree, tuple) else made
+
+
+def _is_ours(layer: Layer) -> bool:
+    return registry.is_builtin(type(layer))
 
 
 def is_operation(entry: Mapping[str, Any]) -> bool:

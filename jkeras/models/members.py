@@ -115,10 +115,11 @@ class Member:
             session.describe(plan.train.example.x, like=first.model._session)
             if plan.epochs:
                 data = plan.train
-                self.rows = np.arange(len(jax.tree.leaves(data.batch)[0]))
+                rows = np.arange(len(jax.tree.leaves(data.batch)[0]))
+                self._rows: Any = None
                 if plan.rows is not None:
-                    self.rows = np.asarray(plan.rows[self.number][0])
-                own = ArrayData(Batch(self.rows, None, None), data.batch_size, True)
+                    rows = self._rows = np.asarray(plan.rows[self.number][0], np.int32)
+                own = ArrayData(Batch(rows, None, None), data.batch_size, True)
                 self.feed = session.place(own, plan.shuffle)
                 session.cells({})
 
@@ -135,7 +136,8 @@ class Member:
 
     def next_rows(self) -> list[np.ndarray]:
         """Returns the row numbers of the next epoch: full batches, and the rest."""
-        return [self.rows[slots].astype(np.int32) for slots in self.feed.next_pass()]
+        taken = self.feed.next_pass()
+        return [self._rows[slots] for slots in taken] if self._rows is not None else taken
 
     @property
     def history(self) -> dict[str, list[float]]:

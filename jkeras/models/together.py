@@ -223,7 +223,8 @@ class Together:
         last: dict[int, dict[str, Any]] = {m.number: {} for m in self._group}
         for part in self._parts:
             self._stack(part)
-            self._spread(part)
+            if listens:
+                self._spread(part)
         for member in self._group:
             member.call("on_train_begin")
         for epoch in plan.epochs:
@@ -241,6 +242,8 @@ class Together:
                 if validates:
                     values = self._evaluated(part, part.stack.params, part.stack.state)
                     logs |= {f"val_{name}": value for name, value in values.items()}
+                if epoch != plan.epochs[-1]:  # noqa: B023
+                    _draw_ahead(part.members)
                 return logs
 
             found = self._in_parts(work, f"validates {validates}")
@@ -298,6 +301,12 @@ def _cut(group: list[Member]) -> list[list[Member]]:
     return [list(part) for part in np.array_split(np.array(group, dtype=object), count)]
 
 
+def _draw_ahead(members: list[Member]) -> None:
+    """Draws the next epoch's orders while the device is busy: NumPy shuffles outside of the GIL."""
+    with ThreadPoolExecutor(min(len(members), os.cpu_count() or 1)) as threads:
+        list(threads.map(lambda member: member.feed.draw_ahead(), members))
+
+
 def _threads_are_alike() -> bool:
     """Says whether other threads compile as this one does: contexts of JAX hold for one only."""
 
@@ -328,7 +337,8 @@ def _is_small(arrays: list[Any], count: int = 1) -> bool:
 def stacked(trees: list[Any]) -> Any:
     """Returns trees of arrays as one, whose arrays have a first axis more."""
     if _is_small(jax.tree.leaves(trees[0]), len(trees)):
-        return jax.tree.map(lambda *arrays: jax.device_put(np.stack(arrays)), *trees)
+        held = jax.device_get(trees)  # at once: one by one, each waits for the device
+        return jax.device_put(jax.tree.map(lambda *arrays: np.stack(arrays), *held))
     stack = jax.tree.map(lambda *arrays: jnp.stack(list(map(jnp.asarray, arrays))), *trees)
     where = placement.current()
     # Under a distribution each device has some of the members, which have nothing to say to others.
@@ -341,7 +351,7 @@ def _unstacked(stack: Any, count: int) -> list[Any]:
     if not _is_small(arrays):
         return _taken_apart(stack, count)
     # Copies: the stack's memory goes to what the next chunk makes of it.
-    held = [np.asarray(array) for array in arrays]
+    held = jax.device_get(arrays)
     parts = jax.device_put([[array[place].copy() for array in held] for place in range(count)])
     return [jax.tree.unflatten(structure, part) for part in parts]
 

@@ -187,6 +187,10 @@ class ArrayFeed:
             self._sent = {}
         return self._rows
 
+    def draw_ahead(self) -> None:
+        """Draws the row numbers of the next pass, while the device is busy."""
+        self._draw_rows()
+
     def next_pass(self) -> list[np.ndarray]:
         """Returns the row numbers of a whole pass, and counts it: full batches, and the rest."""
         rows = self._draw_rows()

@@ -1,9 +1,12 @@
-"""Steps that are better not in a loop, each a program of its own.
+"""Steps that are better not in a loop, each a program of its own; or only an epoch's last one.
 
 A loop in XLA saves what calls from Python cost, some 50 microseconds a step. But on a CPU XLA makes
 the gradients of convolutions fast in a program's outermost computation only (in a loop they took 5
-times as long, with jax 0.10); and on a GPU a step of milliseconds gains nothing by a loop, which is
-compiled together with a last, smaller batch, one after the other.
+times as long, with jax 0.10); and on a GPU a step of milliseconds gains nothing by a loop.
+
+A loop and the step of a last, smaller batch are one program, compiled one after the other; that is
+the quickest for epochs of milliseconds. On a GPU, where compiling takes many seconds and a call
+takes as long as on a CPU, the last step of longer epochs is compiled by itself, beside the loop.
 
 What a step takes is estimated from the operations in it, not measured, so that the same programs
 run every time and in every process.
@@ -23,11 +26,14 @@ from jkeras.base.types import Structure
 
 # How much a step may do to be in a loop: additions and multiplications of products count one each,
 # the elements that other operations make so many. On a CPU any step without convolutions may: a
-# transformer's took 1.5 times as long by itself (two cores, jax 0.10). Elsewhere it is about a
-# millisecond's work, which was not measured.
+# transformer's took 1.5 times as long by itself (two cores, jax 0.10). On a GPU (H100, jax 0.11) a
+# step by itself took 0.25 ms longer at least: 7 times as long at 2e9 operations, 1.16 at 1e11.
 _OPERATIONS = {"cpu": 1e300}
-_OPERATIONS_OF_OTHERS = 1e10
+_OPERATIONS_OF_OTHERS = 1e11
 _AN_ELEMENT = 20
+# Epochs of more than so many operations have a program for the last step, which costs a
+# call (0.3 ms); not on a CPU, whose cores one compilation keeps busy.
+_OF_LONG_EPOCHS = 1e10
 
 
 class SingleSteps:
@@ -42,23 +48,34 @@ class SingleSteps:
     def __init__(self, run_slot: Any, finish: Callable[[Any], Any] | None):
         self._run_slot = run_slot
         self._finish = None if finish is None else jax.jit(finish)
-        self._better: dict[Any, bool] = {}
+        self._costs: dict[Any, float] = {}
         self._compiled: dict[Any, Future] = {}
 
     def are_better(self, state: Any, resident: Structure, slots: Any, rest: Any) -> bool:
         """Says whether steps of these shapes take so long that a loop gains nothing."""
+        limit = _OPERATIONS.get(platform(), _OPERATIONS_OF_OTHERS)
+        return self._cost(state, resident, slots, rest) > limit
+
+    def is_better_for(self, rest: Any, state: Any, resident: Structure, slots: Any) -> bool:
+        """Says whether the last step, of another size, should be compiled beside the loop."""
+        if rest is None or platform() == "cpu":
+            return False
+        count = jax.tree.leaves(slots)[0].shape[0]
+        return count * self._cost(state, resident, slots, rest) > _OF_LONG_EPOCHS
+
+    def _cost(self, state: Any, resident: Structure, slots: Any, rest: Any) -> float:
+        """Returns about how many operations a step has; 0 while it is traced."""
         arrays = jax.tree.leaves(slots)
         count, key = arrays[0].shape[0], tuple([a.shape[1:] for a in arrays])
-        found = self._better.get(key)
+        found = self._costs.get(key)
         if found is None:
             leaves = jax.tree.leaves((state, resident, slots))
             in_python = jax.config.jax_disable_jit  # type: ignore[attr-defined]
             traced = [a for a in leaves if isinstance(a, jax.core.Tracer)]
             if in_python or traced:
-                return False
+                return 0.0
             one = self._run_slot.trace(state, resident, _slot(slots, 0) if count else rest)
-            limit = _OPERATIONS.get(platform(), _OPERATIONS_OF_OTHERS)
-            found = self._better[key] = operations(one.jaxpr.jaxpr) > limit
+            found = self._costs[key] = operations(one.jaxpr.jaxpr)
         return found
 
     def run(self, state: Any, resident: Structure, slots: Any, numbers: range, rest: Any) -> Any:
@@ -71,15 +88,26 @@ class SingleSteps:
             numbers: Which of them to run.
             rest: One more slot, of another size; None for none.
         """
-        last = None if rest is None else self._compile(state, resident, rest)
+        last = None if rest is None else self.compile(state, resident, rest)
         for number in numbers:
             state = self._run_slot(state, resident, _slot(slots, number))
+        return self.finish(state, resident, rest, last)
+
+    def finish(self, state: Any, resident: Structure, rest: Any, last: Future | None) -> Any:
+        """Runs the step of the rest, if there is one; returns what a chunk does.
+
+        Args:
+            state: The state; destroyed, if the functions donate it.
+            resident: What stays on the device.
+            rest: A slot; None for none.
+            last: What `compile` has returned for it.
+        """
         if last is not None:
             state = self._run_last(last, state, resident, rest)
         return state if self._finish is None else (state, self._finish(state))
 
-    def _compile(self, state: Any, resident: Any, rest: Any) -> Future:
-        """Compiles the program of the rest, beside that of the others."""
+    def compile(self, state: Any, resident: Any, rest: Any) -> Future:
+        """Compiles the program of the rest, in a thread of its own."""
         leaves, structure = jax.tree.flatten((state, rest))
         key = (structure, tuple([np.shape(leaf) for leaf in leaves]))
         if key not in self._compiled:

@@ -41,10 +41,12 @@ def run(workload, rounds, quick):
         kinds.append(programs.FlaxLoop)
     if programs.has("keras"):
         kinds += [programs.Keras, programs.KerasTuned]
-    if programs.has("torch") and not quick:  # compiling takes up to half a minute
+    if programs.has("torch"):
         from tests.benchmarks import torch_programs
 
-        kinds += [torch_programs.TorchLoop, torch_programs.TorchCompiled]
+        kinds.append(torch_programs.TorchLoop)
+        if not quick:  # compiling takes up to half a minute
+            kinds.append(torch_programs.TorchCompiled)
     made = [kind(workload, x, y, weights) for kind in kinds]
     check(made)
     cold = {}

@@ -19,11 +19,16 @@ import numpy as np
 LIMITS = {
     "facts": 40,
     "regression": 60,
-    "Fashion-MNIST MLP": 60,
+    "Fashion-MNIST MLP": 110,
+    "dispatch": 50,
     "loops": 60,
-    "bar": 50,
-    "numbers": 60,
     "ensemble": 60,
+    "attention": 100,
+    "long LSTM": 80,
+    "numbers": 60,
+    "one device": 50,
+    "same bits": 60,
+    "bar": 50,
     "LSTM": 60,
     "transformer": 80,
     "memory": 60,
@@ -64,6 +69,33 @@ def workload_section(name):
         run(smaller(found, tiny), 1 if tiny else 3, quick=True)
 
     return section
+
+
+def dispatch(tiny):
+    """Says when the call of a scan returns, and what unrolling it brings."""
+    import jax
+
+    from tests.benchmarks import others, programs
+
+    for name in ("regression", "Fashion-MNIST MLP"):
+        workload = smaller(others.NAMED[name], tiny)
+        for unroll in (1, 4, 16):
+            program = others.make(programs.HandScan, workload)
+            program.unroll = unroll
+            began = time.perf_counter()
+            float(program.one())
+            compiled, returned, whole = time.perf_counter() - began, [], []
+            for _ in range(3 if tiny else 7):
+                began = time.perf_counter()
+                loss = program.one()
+                returned.append(time.perf_counter() - began)
+                jax.block_until_ready(loss)
+                whole.append(time.perf_counter() - began)
+            epoch = np.median(whole)
+            print(
+                f"  {name}, unroll={unroll}: {epoch / program.steps * 1e6:.1f} us a step, returned "
+                f"after {np.median(returned) / epoch:.2f} of it, first call {compiled:.2f} s"
+            )
 
 
 def loops(tiny):
@@ -150,18 +182,118 @@ def ensemble(tiny):
         f"members = {members}\n"
         "runs = keras.models.Ensemble(make, range(members))\n"
         "model = make()\n"
-        "single = lambda: model.fit(x, y, epochs=5, verbose=0)\n"
-        "together = lambda: runs.fit(x, y, epochs=5, verbose=0)\n"
-        "timed('single, compiled here', single); timed('all, compiled here', together)\n"
-        "timed('single', single, 3); timed('all', together, 3)\n"
+        "single = lambda epochs=10: model.fit(x, y, epochs=epochs, verbose=0)\n"
+        "together = lambda epochs=10: runs.fit(x, y, epochs=epochs, verbose=0)\n"
+        "for what, call in (('single', single), ('all', together)):\n"
+        "    timed(f'{what}, compiled here', call)\n"
+        "    timed(f'{what}, 10 epochs', call, 3)\n"
+        "    timed(f'{what}, 100 epochs', lambda: call(100))\n"
         "print(json.dumps(found))\n"
     )
     body = body.replace("11610", "256") if tiny else body
     found = scripts.run(body, "jkeras")
-    print(
-        f"  {members} members: {found['all'] / found['single']:.2f} single fits, compiled", end=""
-    )
-    print(f"; {found['all, compiled here'] / found['single, compiled here']:.2f} with compilation")
+    for how in ("10 epochs", "100 epochs", "compiled here"):
+        ratio = found[f"all, {how}"] / found[f"single, {how}"]
+        print(f"  {members} members, {how}: {ratio:.2f} single fits")
+
+
+ATTENTION = """
+keras.mixed_precision.set_global_policy("mixed_bfloat16")
+rows, tokens, width = SIZES
+x, y = rng.integers(0, 1000, (rows, tokens)), labels(rows)
+def make():
+    i = keras.Input((tokens,), dtype="int32")
+    h = L.Embedding(1000, width)(i)
+    for _ in range(4):
+        a = L.LayerNormalization()(h)
+        h = h + L.MultiHeadAttention(width // 64, 64)(a, a, use_causal_mask=True)
+        h = h + L.Dense(width)(L.Dense(4 * width, "gelu")(L.LayerNormalization()(h)))
+    return keras.Model(i, L.Dense(10, dtype="float32")(L.GlobalAveragePooling1D()(h)))
+"""
+LONG_LSTM = """
+rows, steps, width = SIZES
+x, y = rng.normal(size=(rows, steps, 32)).astype("float32"), labels(rows)
+def make():
+    lstm = lambda last: L.LSTM(width, return_sequences=not last)
+    return keras.Sequential([keras.Input((steps, 32)), lstm(False), lstm(True), L.Dense(10)])
+"""
+EPOCHS = """
+fit = lambda model: (model.fit(x, y, batch_size=64, verbose=0), model)[1]
+def first():
+    model = make(); model.compile("adam", loss); return fit(model)
+model = timed("build, first fit", first); timed("steady epoch", lambda: fit(model), 5)
+model.predict(x, verbose=0)
+timed("predict", lambda: model.predict(x, verbose=0), 3)
+print(json.dumps(found))
+"""
+
+
+def script(body, sizes, small):
+    """Returns a section that times epochs of a script's model beside Keras's."""
+
+    def section(tiny):
+        from tests.benchmarks import scripts
+
+        whole = body.replace("SIZES", str(small if tiny else sizes)) + EPOCHS
+        runs = {which: lambda which=which: scripts.run(whole, which) for which in present()}
+        scripts.beside(f"rows, length, width: {small if tiny else sizes}", runs, 1)
+
+    return section
+
+
+def one_device(tiny):
+    """Times epochs under a distribution over one device, beside those without."""
+    import jkeras
+    from tests.benchmarks import others, programs, tables
+
+    workload = smaller(others.NAMED["Fashion-MNIST MLP"], tiny)
+    made = {"without": others.make(programs.JKeras, workload)}
+    kinds = {
+        "DataParallel": jkeras.distribution.DataParallel,
+        "FullyShardedDataParallel": jkeras.distribution.FullyShardedDataParallel,
+    }
+    for name, kind in kinds.items():
+        program = made[name] = others.make(programs.JKeras, workload)
+        program.model.distribute(kind())
+    for program in made.values():
+        program.epoch(3)
+    calls = {name: (lambda p=program: p.epoch(3)) for name, program in made.items()}
+    tables.show("3 epochs on one device", tables.race(calls, 2 if tiny else 5), "without")
+
+
+def same_bits(tiny):
+    """Says whether a seed gives the same weights again, in this process and in another one."""
+    code = """
+import hashlib, numpy as np, jkeras as keras
+L = keras.layers
+def digest(first, x):
+    keras.utils.set_random_seed(3)
+    layers = [*first, L.Dropout(0.3), L.Dense(4)]
+    model = keras.Sequential(layers)
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(x, np.arange(640) % 4, epochs=3, verbose=0)
+    return hashlib.sha256(b"".join(w.tobytes() for w in model.get_weights())).hexdigest()[:12]
+rng = np.random.default_rng(0)
+words, pixels = rng.integers(0, 50, (640, 16)), rng.normal(size=(640, 12, 12, 3))
+for _ in range(2):
+    print(digest([L.Flatten(), L.Dense(128, "relu")], pixels),
+          digest([L.Conv2D(8, 3), L.BatchNormalization(), L.Flatten()], pixels),
+          digest([L.Embedding(50, 32), L.LSTM(16)], words))
+"""
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, **more},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.splitlines()
+        for more in ({}, {}, {"XLA_FLAGS": "--xla_gpu_deterministic_ops=true"} if not tiny else {})
+    ]
+    print("  dense, convolution, embedding and LSTM; twice in each of two processes, and in one")
+    print("  whose operations were told to be deterministic:")
+    for lines in said:
+        print("  " + " | ".join(lines))
 
 
 def memory(tiny):
@@ -228,7 +360,12 @@ def present():
 
 OWN = {
     "facts": facts,
+    "dispatch": dispatch,
     "loops": loops,
+    "attention": script(ATTENTION, (1024, 512, 512), (64, 16, 64)),
+    "long LSTM": script(LONG_LSTM, (8192, 40, 128), (64, 5, 8)),
+    "one device": one_device,
+    "same bits": same_bits,
     "bar": bar,
     "numbers": numbers,
     "ensemble": ensemble,

@@ -50,6 +50,7 @@ class HandScan(Program):
     """One `lax.scan` over the epoch, with the data on the device: the limit."""
 
     name = "scan by hand"
+    unroll = 1
 
     def prepare(self):
         tx, loss = transformation(self.workload), self.workload.hand_loss
@@ -75,7 +76,9 @@ class HandScan(Program):
                 return step(carry, jax.tree.map(lambda a: a[rows], data))
 
             cut = self.steps * size
-            carry, _ = lax.scan(one, (*state, jnp.zeros(())), order[:cut].reshape(-1, size))
+            carry, _ = lax.scan(
+                one, (*state, jnp.zeros(())), order[:cut].reshape(-1, size), unroll=self.unroll
+            )
             if cut < order.shape[0]:
                 carry, _ = one(carry, order[cut:])
             return carry[:2], carry[2] / order.shape[0]

@@ -8,6 +8,8 @@ from torch.nn import functional
 
 from tests.benchmarks.programs import Program
 
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+
 
 def linear(weights):
     kernel, bias = weights
@@ -122,8 +124,8 @@ class TorchLoop(Program):
     name = "PyTorch loop"
 
     def prepare(self):
-        self.net = NETS[self.workload.name]([np.array(w) for w in self.weights])
-        self.data = jax.tree.map(torch.tensor, (self.x, self.y))
+        self.net = NETS[self.workload.name]([np.array(w) for w in self.weights]).to(DEVICE)
+        self.data = jax.tree.map(lambda a: torch.tensor(a, device=DEVICE), (self.x, self.y))
         parameters = [p for p in self.net.parameters() if p.requires_grad]
         self.optimizer = (
             torch.optim.SGD(parameters, lr=0.01)
@@ -148,7 +150,7 @@ class TorchLoop(Program):
     def epoch(self, count=1):
         size = self.workload.batch_size
         for _ in range(count):
-            order = torch.randperm(self.rows)
+            order = torch.randperm(self.rows, device=DEVICE)
             for start in range(0, self.rows, size):
                 rows = order[start : start + size]
                 x, y = jax.tree.map(lambda a, rows=rows: a[rows], self.data)

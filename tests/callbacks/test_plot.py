@@ -1,7 +1,9 @@
 """Learning curves: those of a history, and those that are drawn while a model trains."""
 
+import itertools
 import pickle
 import sys
+import time
 import types
 
 import numpy as np
@@ -121,6 +123,7 @@ def test_plot_writes_a_file(tmp_path):
 
 @pytest.mark.parametrize(("interval", "pictures"), [(0.0, 4), (3600.0, 2)])
 def test_interval(interval, pictures, tmp_path, monkeypatch):
+    monkeypatch.setattr(time, "monotonic", itertools.count(5.0).__next__)  # a machine just started
     written = []
     save = matplotlib.figure.Figure.savefig
     monkeypatch.setattr(

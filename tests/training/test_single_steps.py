@@ -127,3 +127,23 @@ def test_the_same_bits_however_many_steps_are_taken_at_once(layer):
         other, others = train(**options)
         assert other == losses
         jax.tree.map(np.testing.assert_array_equal, others, weights)
+
+
+def test_the_last_step_of_a_long_epoch_is_compiled_beside_the_loop(monkeypatch):
+    monkeypatch.setitem(single_steps._OPERATIONS, "cpu", 1e300)
+    slots, rest, rows = np.arange(36).reshape(9, 4), np.arange(36, 39), jnp.asarray(ROWS)
+    together = make_chunk(step, finish=lambda s: s.sum())
+    expected = together(jnp.zeros((50, SIZE)), rows, slots, rest=rest)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    monkeypatch.setattr(single_steps, "_OF_LONG_EPOCHS", 1e9)
+    threads = []
+    start = single_steps.threading.Thread.start
+    monkeypatch.setattr(
+        single_steps.threading.Thread, "start", lambda t: (threads.append(t.name), start(t))
+    )
+    apart = make_chunk(step, finish=lambda s: s.sum())
+    for _ in range(2):
+        state, total = apart(jnp.zeros((50, SIZE)), rows, slots, rest=rest)
+        np.testing.assert_allclose(state, expected[0], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(total, expected[1], rtol=1e-5)
+    assert threads.count("compile") == 1
