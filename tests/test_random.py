@@ -142,3 +142,17 @@ def test_bad_generators():
         random.SeedGenerator("a")
     with pytest.raises(ValueError, match="Unrecognized keyword arguments"):
         random.SeedGenerator(1, sead=2)
+
+
+@pytest.mark.parametrize("draw", [keras.random.normal, lambda s: keras.random.randint(s, 0, 9)])
+def test_numbers_of_the_global_seed_are_no_constants_of_a_compiled_function(draw):
+    with pytest.raises(ValueError, match="you should only use seeded random ops"):
+        jax.jit(lambda: draw((2,)))()
+    drawn = jax.jit(lambda key: keras.random.normal((2,), seed=key))
+    assert (drawn(jax.random.key(0)) != drawn(jax.random.key(1))).all()
+    assert draw((2,)).shape == (2,)
+
+
+def test_a_seed_that_is_no_seed():
+    with pytest.raises(ValueError, match=r"Argument `seed` must be either an integer.*'one'"):
+        keras.random.SeedGenerator("one")

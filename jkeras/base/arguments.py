@@ -10,6 +10,15 @@ from typing import Any, Union, get_args, get_origin
 import numpy as np
 
 
+class ArgumentsError(TypeError, ValueError):
+    """Arguments that do not fit.
+
+    Where shapes do not, JAX raises a TypeError and Keras a ValueError; where a constructor does not
+    take what a config holds, Keras's `from_config` makes a TypeError of its ValueError. Whoever
+    looks for either finds this one.
+    """
+
+
 def check_arguments(cls: type, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
     """Refuses strings and the like where a constructor takes a flag or a number.
 

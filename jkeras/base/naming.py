@@ -4,7 +4,7 @@ import difflib
 import functools
 import re
 from collections.abc import Iterable
-from typing import Self
+from typing import Any, Self
 
 _NOT_IN_WORDS = re.compile(r"\W+")
 _BEFORE_WORD = re.compile(r"(.)([A-Z][a-z]+)")
@@ -14,9 +14,18 @@ _counters: dict[str, int] = {}
 
 
 class Named:
-    """What has a name: unique in a model."""
+    """What has a name: unique in a model.
+
+    A subclass that writes `name = "block"` in its body does not name its objects by it, as in
+    Keras: all of them would be called that, whatever their constructors are given.
+    """
 
     _name: str
+
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        if isinstance(cls.__dict__.get("name"), str):
+            cls.name = Named.name  # type: ignore[method-assign]
 
     @property
     def name(self) -> str:

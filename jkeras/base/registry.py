@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 from jkeras.base import naming
-from jkeras.base.arguments import check_arguments
+from jkeras.base.arguments import ArgumentsError, check_arguments
 from jkeras.base.naming import nearest, to_snake_case
 
 _Made = TypeVar("_Made")
@@ -259,9 +259,19 @@ def construct(cls: Callable[..., _Made], arguments: Mapping[str, Any]) -> _Made:
 
     Raises:
         TypeError: If an argument is missing, or one is not known.
+        ArgumentsError: If the constructor says that an argument is wrong.
     """
     try:
         return cls(**arguments)
+    except ArgumentsError:
+        raise
+    except ValueError as error:
+        if type(error) is not ValueError:
+            raise
+        raise ArgumentsError(
+            f"{error}\nThis is what the config of a {getattr(cls, '__name__', cls)!r} holds: "
+            f"{dict(arguments)}"
+        ) from error
     except TypeError as error:
         raise TypeError(
             f"Error when deserializing class {getattr(cls, '__name__', cls)!r} using config="
@@ -628,7 +638,7 @@ def _deserialize(config: Any, area: str | None, only_complete: bool = False) -> 
         return shared[number]
     cls = find_class(config, area)
     if not isinstance(inner, Mapping):
-        raise ValueError(
+        raise ArgumentsError(
             f"The config of {name!r} is not a dict of arguments. Expected 'config' to be a dict. "
             f"Received: {inner!r}"
         )
@@ -720,7 +730,7 @@ def find_class(config: Mapping[str, Any], area: str | None = None) -> Any:
 def _find_described_function(config: Mapping[str, Any], area: str | None) -> Any:
     name, registered = config.get("config"), config.get("registered_name")
     if not isinstance(name, str):
-        raise ValueError(
+        raise ArgumentsError(
             f"The config of a function is its name, got {name!r}. Expected 'config' to be a "
             "non-null str."
         )

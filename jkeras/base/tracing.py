@@ -23,5 +23,16 @@ def concretely() -> Any:
         >>> one(1.0).item()
         1.0
     """
-    traced = isinstance(jax.device_put(np.float32(0)), jax.core.Tracer)
-    return jax.ensure_compile_time_eval() if traced else contextlib.nullcontext()
+    return jax.ensure_compile_time_eval() if traced() else contextlib.nullcontext()
+
+
+def traced() -> bool:
+    """Says whether a function is being compiled: what is made here belongs to its trace.
+
+    Example:
+        >>> import jax
+        >>> from jkeras.base.tracing import traced
+        >>> traced(), jax.jit(lambda x: x + traced())(1.0).item()
+        (False, 2.0)
+    """
+    return isinstance(jax.device_put(np.float32(0)), jax.core.Tracer)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from jkeras.base.arguments import ArgumentsError
 from jkeras.core import scope, shapes
 
 # Where an error comes from whose words are not ours, and not the user's.
@@ -48,7 +49,8 @@ def explained(error: Exception, function: str, arguments: Mapping[str, Any]) -> 
     else:
         text = _without_trial_sizes(text.split("\n")[0].rstrip("."))
     given = ", ".join(f"{name}={value}" for name, value in described.items())
-    kind = next((k for k in (TypeError, IndexError) if isinstance(error, k)), ValueError)
+    kinds = {TypeError: ArgumentsError, IndexError: IndexError}
+    kind = next((kinds[k] for k in kinds if isinstance(error, k)), ValueError)
     return kind(f"{function} {_TOLD}: {text}.\nReceived: {given}")
 
 

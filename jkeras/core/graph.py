@@ -371,8 +371,10 @@ jax.tree_util.register_pytree_node(
 
 
 # The methods of a tensor, with the arguments' names that keras.ops has.
-def _get_item(x: Structure, key: Any) -> Any:
-    return x[Slice.plain(key)]
+def _get_item(x: Any, key: Any) -> Any:
+    key = Slice.plain(key)
+    shapes.check_index(x.shape, key)
+    return x[key]
 
 
 def _reshape(x: Structure, newshape: Shape) -> Any:

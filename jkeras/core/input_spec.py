@@ -114,7 +114,10 @@ def check_input(spec: Any, inputs: Structure, layer_name: str) -> None:
         if value is None:
             if one.optional:
                 continue
-            raise ValueError(f"Input {index} of layer {layer_name!r} is missing (None was passed).")
+            raise ValueError(
+                f"Input {index} of layer {layer_name!r} is missing (None was passed). Pass an "
+                "array or a symbolic tensor; a function that ends without `return` gives None."
+            )
         number = isinstance(value, numbers.Number)
         shape = () if number else getattr(value, "shape", None)
         problem = None if shape is None else one.problem(shapes.known(shape))

@@ -250,7 +250,8 @@ class DTypePolicyMap(DTypePolicy):
     __hash__ = DTypePolicy.__hash__
 
     def __repr__(self) -> str:
-        return f"<DTypePolicyMap at {self.default_policy.name!r}: {self._policies}>"
+        mapping = [(path, policy.name) for path, policy in self._policies.items()]
+        return f"<DTypePolicyMap default_policy={self.default_policy.name}, {mapping=}>"
 
     def get_config(self) -> dict[str, Any]:
         default = None if self._default is None else serialize_keras_object(self.default_policy)

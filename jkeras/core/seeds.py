@@ -8,6 +8,7 @@ import numpy as np
 
 from jkeras.base import keys, registry
 from jkeras.base.naming import auto_name
+from jkeras.base.tracing import traced
 from jkeras.base.types import Seed
 from jkeras.core import scope
 from jkeras.core.variable import Variable
@@ -36,7 +37,10 @@ class SeedGenerator:
                 f"Unrecognized keyword arguments passed to SeedGenerator: {sorted(kwargs)}."
             )
         if seed is not None and (isinstance(seed, bool) or not isinstance(seed, (int, np.integer))):
-            raise ValueError(f"Argument `seed` must be an integer or None. Received: {seed=}")
+            raise ValueError(
+                "Argument `seed` must be either an integer or None (one is drawn). Received: "
+                f"seed={seed!r}"
+            )
         self.name = name or auto_name("seed_generator")
         self._given_seed = None if seed is None else int(seed)
         start = keys.draw_integer_seed() if seed is None else int(seed) % 2**32
@@ -73,7 +77,16 @@ class SeedGenerator:
 
 def as_key(seed: Seed) -> jax.Array:
     """Returns a key for what Keras accepts as a seed: None, an integer, a generator, or a key."""
-    return scope.draw_key() if seed is None else keys.as_key(seed)
+    if seed is not None:
+        return keys.as_key(seed)
+    if scope.current() is None and traced():
+        raise ValueError(
+            "When tracing a JAX function, you should only use seeded random ops: a key of the "
+            "global seed would be a constant of the compiled function, which gave the same "
+            "numbers in each call.\nPass `seed=`: a JAX key that is an argument of the function, "
+            "or draw within a layer, whose key `model.apply(..., key=...)` takes."
+        )
+    return scope.draw_key()
 
 
 registry.register_builtin("random", SeedGenerator)

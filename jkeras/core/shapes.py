@@ -8,6 +8,7 @@ asks meanwhile goes through `known`, which gives None for axes that were filled 
 symbol nor a trial size reaches a layer's `build` as if it were the size of the data.
 """
 
+import contextlib
 import functools
 import itertools
 import time
@@ -47,6 +48,7 @@ class AbstractScope(scope.Abstract):
             which stem from unknown ones (False). None where symbols tell.
         asks: Whether to stop at a layer that is to be built for a size which is not in `learned`.
         trusting: Whether layers whose call fails give outputs of the shapes that they declare.
+        met: Whether sizes of other axes stand for unknown ones: no layer is built for these.
     """
 
     def __init__(
@@ -56,10 +58,11 @@ class AbstractScope(scope.Abstract):
         learned: dict[Any, bool] | None = None,
         asks: bool = False,
         trusting: bool = False,
+        met: bool = False,
     ):
         super().__init__()
         self.batch, self.size, self.learned = batch, size, learned
-        self.asks, self.trusting = asks, trusting
+        self.asks, self.trusting, self.met = asks, trusting, met
         self.seen: list[tuple[Any, Any]] = []  # layers that were called, and their outputs' shapes
 
     def fill(self, shape: Sequence[int | None]) -> tuple:
@@ -124,11 +127,40 @@ def known_for_build(tree: Structure) -> Any:
     here = scope.current()
     if not isinstance(here, AbstractScope):
         return tree
+    if here.met:
+        raise ValueError("A layer cannot be built for sizes that stand for unknown ones.")
     if here.asks:
         sizes = [n for shape in jax.tree.leaves(tree, is_leaf=is_shape) for n in _sizes(shape)]
         if any(n not in here.learned for n in sizes):  # type: ignore[operator]
             raise _Undecided(sizes)
     return map_shapes(here.known, tree)
+
+
+def check_index(shape: Sequence[Any], key: Any) -> None:
+    """Says no to a number beyond an axis, in whose place JAX takes the last entry.
+
+    Raises:
+        ValueError: If an integer in `key` lies beyond a known size.
+
+    Example:
+        >>> from jkeras.core import shapes
+        >>> shapes.check_index((2, 3), (0, -3))
+    """
+    parts = key if isinstance(key, tuple) else (key,)
+    if not all(part is None or isinstance(part, (int, slice, type(...))) for part in parts):
+        return  # arrays take axes in ways of their own
+    if any(isinstance(part, bool) for part in parts):
+        return
+    axes = [part for part in parts if part is not None]
+    if axes.count(...) == 1:
+        cut = axes.index(...)
+        axes[cut : cut + 1] = [slice(None)] * (len(shape) - len(axes) + 1)
+    for axis, (part, n) in enumerate(zip(axes, known(shape), strict=False)):
+        if isinstance(part, int) and n is not None and not -n <= part < n:
+            raise ValueError(
+                f"The index {part} is out of bounds for axis {axis} of size {n}. Received: an "
+                f"array of shape {tuple(known(shape))}, indexed by {key}"
+            )
 
 
 def _sizes(shape: Shape) -> Iterator[Any]:
@@ -223,7 +255,7 @@ def _merge(results: list[_Result]) -> Any:
     """Returns what the results of several evaluations have in common."""
     scopes = [result.scope for result in results]
     leaves = [_common(v, scopes) for v in zip(*[result.leaves for result in results], strict=True)]
-    for calls in zip(*[scope.seen for scope in scopes], strict=False):
+    for calls in zip(*[one.seen for one in scopes], strict=False):
         layers, seen = zip(*calls, strict=True)
         if {*map(id, layers)} == {id(layers[0])}:
             layers[0]._seen_shapes = jax.tree.map(
@@ -282,6 +314,7 @@ def _evaluate_at_numbers(function: Callable, specs: Sequence[Any]) -> Any:
         for sample in {s.sample for s in specs if s.sample}:
             here = AbstractScope(sample, None, dict.fromkeys(sizes - {None, sample}, True))
             attempts.append(lambda here=here: [_run(function, specs, here)])
+        attempts.insert(len(_SMALL_UNITS), functools.partial(_evaluate_met, function, specs))
         attempts.append(lambda: [_run(function, specs, AbstractScope(*_symbols(), trusting=True))])
         for attempt in attempts:
             try:
@@ -309,11 +342,74 @@ def _evaluate_at_numbers(function: Callable, specs: Sequence[Any]) -> Any:
             f"place of None, and {second} for others. Give the Input a static shape "
             "(`batch_size=`, `shape=`)."
         )
-    try:  # below a size at which the call may cut off: `min(x.shape[1], 100)`
-        small = _run(function, specs, AbstractScope(7, 9, {}))
-    except Exception:
-        return _merge(results)
-    return _merge([*results, small] if _alike(results[0], small) else results)
+    for small in ((7, 9), (2, 1)):  # below sizes at which the call may cut off
+        with contextlib.suppress(Exception):  # `min(x.shape[1], 100)`, the diagonal of (None, 3)
+            result = _run(function, specs, AbstractScope(*small, {}))
+            if _alike(results[0], result):
+                results.append(result)
+    return _merge(results)
+
+
+_MOST_MEETINGS = 32  # that are tried
+_Sizes = dict[tuple[int, int], Any]  # by the number of an input, and an axis
+
+
+def _evaluate_met(function: Callable, specs: Sequence[Any]) -> list[_Result]:
+    """Returns the result of a function in which axes must agree.
+
+    `(None, 3)` and `(2, None)` add up to `(2, 3)`: an unknown axis that meets a known one has its
+    size. Which axes meet, the function knows: sizes are put in place of unknown ones until it
+    takes them, and no more of them than it needs.
+    """
+
+    def at(sizes: _Sizes) -> _Result:
+        shapes = [
+            [sizes.get((i, k), n) for k, n in enumerate(spec.shape)] for i, spec in enumerate(specs)
+        ]
+        given = [Spec(shape, spec.dtype) for shape, spec in zip(shapes, specs, strict=True)]
+        return _run(function, given, AbstractScope(*_symbols(), met=True))
+
+    for sizes in itertools.islice(_meetings([spec.shape for spec in specs]), _MOST_MEETINGS):
+        try:
+            result = at(sizes)
+        except Exception:
+            continue
+        for place in sizes if len(sizes) > 1 else ():
+            fewer = {other: n for other, n in sizes.items() if other != place}
+            try:
+                result, sizes = at(fewer), fewer
+            except Exception:
+                continue
+        return [result]
+    raise ValueError("No sizes of other axes fit in place of the unknown ones.")
+
+
+def _meetings(shapes: Sequence[Shape]) -> Iterator[_Sizes]:
+    """Gives sizes for unknown axes.
+
+    First come those of the axes that lie over one another when the shapes are written to the
+    right, then those of any axis for each by itself, then for several.
+    """
+    unknown = [(i, k) for i, shape in enumerate(shapes) for k, n in enumerate(shape) if n is None]
+    symbols = _symbols()
+    options: dict[tuple[int, int], list[Any]] = {}
+    over_one_another = {}
+    for i, k in unknown:
+        right = k - len(shapes[i])
+        others = [shape for j, shape in enumerate(shapes) if j != i]
+        over = [s[right] for s in others if len(s) >= -right and s[right] not in (None, 1)]
+        if over:
+            over_one_another[i, k] = over[0]
+        sizes = [n for shape in others for n in shape if n not in (None, 1)]
+        options[i, k] = list(dict.fromkeys([*over, *sizes]))
+        if len(shapes) > 1 and len(unknown) > 1:
+            options[i, k].append(symbols[k == 0])  # the other one of the two
+    if over_one_another:
+        yield over_one_another
+    for count in range(1, min(len(unknown), 3) + 1):
+        for places in itertools.combinations(unknown, count):
+            for chosen in itertools.product(*[options[place] for place in places]):
+                yield dict(zip(places, chosen, strict=True))
 
 
 def _evaluate_twice(

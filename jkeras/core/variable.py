@@ -21,6 +21,10 @@ _creation = itertools.count()
 _AGGREGATIONS = (None, "none", "mean", "sum", "only_first_replica")
 
 
+def _formatted(variable: Any, spec: str) -> str:
+    return format(variable.value if spec else str(variable), spec)
+
+
 class Variable:
     """A named weight.
 
@@ -375,6 +379,8 @@ class Variable:
 
     def __iter__(self) -> Any:
         return iter(self.value)
+
+    __format__ = _formatted
 
     def __float__(self) -> float:
         return float(self.value)

@@ -197,9 +197,14 @@ class _ForgetBias(initializers.Initializer):
         self.initializer = initializer
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
-        bias = initializers.draw(self.initializer, shape, dtype, key)
-        quarter = shape[-1] // 4
-        return jnp.asarray(bias, dtype).at[quarter : 2 * quarter].set(1)
+        units = shape[-1] // 4
+        sizes = [(*shape[:-1], units), (*shape[:-1], 2 * units)]  # before the forget gate, after
+        keys = jax.random.split(key)
+        first, rest = (
+            initializers.draw(self.initializer, size, dtype, k)
+            for size, k in zip(sizes, keys, strict=True)
+        )
+        return jnp.concatenate([first, jnp.ones(sizes[0], dtype), rest], axis=-1)
 
 
 class GRUCell(Cell):

@@ -80,6 +80,9 @@ def moments(
         variance = jnp.sum(jnp.square(x - mean) * weights, axes, keepdims=True) / total
         if not keepdims:
             mean, variance = jnp.squeeze(mean, axes), jnp.squeeze(variance, axes)
+    if dtype == jnp.float16:  # the largest number, and not infinity, as in Keras
+        most = jnp.finfo(dtype).max
+        mean, variance = (jnp.clip(v, -most, most) for v in (mean, variance))
     return mean.astype(dtype), variance.astype(dtype)
 
 

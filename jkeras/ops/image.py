@@ -653,6 +653,7 @@ def affine_transform(
     """
     _one_of("interpolation", interpolation, _ORDERS)
     _one_of("fill_mode", fill_mode, _FILL_MODES)
+    _ranked(images, 3, 4)
     transform = jnp.asarray(as_array(transform))
     if transform.ndim not in (1, 2) or transform.shape[-1] != 8:
         raise ValueError(
@@ -700,6 +701,7 @@ def perspective_transform(
         data_format: `"channels_last"` or `"channels_first"`.
     """
     _one_of("interpolation", interpolation, _ORDERS)
+    _ranked(images, 3, 4)
     points = {"start_points": start_points, "end_points": end_points}
     for name, value in points.items():
         points[name] = value = jnp.asarray(as_array(value), "float32")

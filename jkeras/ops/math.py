@@ -201,7 +201,13 @@ def segment_min(
 
 # ------------------------------------------------------------------ Fourier transforms
 # Keras's complex arrays are pairs (real, imaginary).
-def _complex(x: Structure) -> jax.Array:
+def _at_least(x: jax.Array, rank: int) -> jax.Array:
+    if x.ndim < rank:
+        raise ValueError(f"Input should have rank >= {rank}. Received: input.shape={x.shape}")
+    return x
+
+
+def _complex(x: Structure, rank: int = 1) -> jax.Array:
     if not isinstance(x, (tuple, list)) or len(x) != 2:
         raise ValueError(
             "Input `x` should be a tuple of two tensors - real and imaginary. "
@@ -213,6 +219,7 @@ def _complex(x: Structure) -> jax.Array:
             "Input `x` should be a tuple of two tensors - real and imaginary. Both the real and "
             f"imaginary parts should have the same shape. Received: {real.shape}, {imag.shape}"
         )
+    _at_least(real, rank)
     if not jnp.issubdtype(real.dtype, jnp.floating) or not jnp.issubdtype(imag.dtype, jnp.floating):
         raise ValueError(
             f"At least one tensor in input `x` is not of type float: {real.dtype}, {imag.dtype}."
@@ -236,13 +243,13 @@ def fft(x: Structure) -> tuple[jax.Array, jax.Array]:
 @partial(_transform, class_name="FFT2")
 def fft2(x: Structure) -> tuple[jax.Array, jax.Array]:
     """Returns the Fourier transform along the last two axes of a pair (real, imaginary)."""
-    return _pair(jnp.fft.fft2(_complex(x)))
+    return _pair(jnp.fft.fft2(_complex(x, 2)))
 
 
 @partial(_transform, class_name="IFFT2")
 def ifft2(x: Structure) -> tuple[jax.Array, jax.Array]:
     """Returns what `fft2` transforms into the pair `x`."""
-    return _pair(jnp.fft.ifft2(_complex(x)))
+    return _pair(jnp.fft.ifft2(_complex(x, 2)))
 
 
 @partial(op, class_name="RFFT")
@@ -258,7 +265,7 @@ def rfft(x: ArrayLike, fft_length: int | None = None) -> tuple[jax.Array, jax.Ar
         >>> [part.tolist() for part in keras.ops.rfft([1.0, 1.0, 1.0, 1.0])]
         [[4.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
     """
-    return _pair(jnp.fft.rfft(x, fft_length))
+    return _pair(jnp.fft.rfft(_at_least(x, 1), fft_length))
 
 
 @partial(_transform, class_name="IRFFT")
@@ -289,7 +296,7 @@ def extract_sequences(x: ArrayLike, sequence_length: int, sequence_stride: int) 
         >>> keras.ops.extract_sequences([1, 2, 3, 4], 2, 1).tolist()
         [[1, 2], [2, 3], [3, 4]]
     """
-    x = jnp.asarray(x)
+    x = _at_least(jnp.asarray(x), 1)
     count("sequence_length", sequence_length)
     count("sequence_stride", sequence_stride)
     starts = jnp.arange(0, x.shape[-1] - sequence_length + 1, sequence_stride)
@@ -389,7 +396,7 @@ def istft(
         center: As for `stft`.
     """
     _check_lengths(sequence_length, sequence_stride, fft_length)
-    pieces = jnp.fft.irfft(_complex(x), fft_length)
+    pieces = jnp.fft.irfft(_complex(x, 2), fft_length)
     values = _window(window, sequence_length, fft_length, pieces.dtype)
     number = pieces.shape[-2]
     size = (number - 1) * sequence_stride + fft_length

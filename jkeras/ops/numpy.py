@@ -12,7 +12,7 @@ import numpy as np
 from jkeras.base import settings
 from jkeras.base.numbers import as_integer
 from jkeras.base.types import ArrayLike, Axis, DTypeLike, Shape, Structure
-from jkeras.core import policy
+from jkeras.core import policy, shapes
 from jkeras.core.graph import Slice
 from jkeras.core.operations import as_array, as_arrays, define, export
 from jkeras.ops.core import ndim as ndim
@@ -194,6 +194,9 @@ def round(x: ArrayLike, decimals: int = 0) -> ArrayLike:
         >>> keras.ops.round([0.5, 1.7]).tolist()
         [0.0, 2.0]
     """
+    if decimals < 0 and jnp.issubdtype(x.dtype, jnp.integer):  # which JAX does not take
+        tens = 10**-decimals
+        return (jnp.round(x / tens) * tens).astype(x.dtype)
     return jnp.round(x, decimals)
 
 
@@ -430,6 +433,12 @@ def reshape(x: ArrayLike, newshape: Shape) -> ArrayLike:
         >>> keras.ops.reshape([1, 2, 3, 4], (2, -1)).tolist()
         [[1, 2], [3, 4]]
     """
+    sizes = newshape if isinstance(newshape, (tuple, list)) else (newshape,)
+    if builtins.any(isinstance(n, int) and n < -1 for n in sizes):
+        raise ValueError(
+            "Argument `newshape` must hold non-negative integers, and at most one -1. Received: "
+            f"newshape={newshape}"
+        )
     return jnp.reshape(x, newshape)
 
 
@@ -442,6 +451,13 @@ def transpose(x: ArrayLike, axes: Axis = None) -> ArrayLike:
         >>> keras.ops.transpose([[1, 2], [3, 4]]).tolist()
         [[1, 3], [2, 4]]
     """
+    if axes is not None and {int(axis) % builtins.max(x.ndim, 1) for axis in axes} != {
+        *range(x.ndim)
+    }:
+        raise ValueError(
+            f"Argument `axes` must be a valid permutation of the {x.ndim} axes of `x`. Received: "
+            f"axes={axes}"
+        )
     return jnp.transpose(x, axes)
 
 
@@ -532,6 +548,8 @@ def split(x: ArrayLike, indices_or_sections: Any, axis: int = 0) -> Structure:
         >>> [part.tolist() for part in keras.ops.split([1, 2, 3, 4], [1, 3])]
         [[1], [2, 3], [4]]
     """
+    if not -x.ndim <= axis < x.ndim:
+        raise ValueError(f"axis {axis} is out of bounds for array of dimension {x.ndim}")
     return jnp.split(x, _static("indices_or_sections", indices_or_sections), axis)
 
 
@@ -654,9 +672,15 @@ argsort = op(jnp.argsort, _sorting, example=("[3, 1, 2]", "[1, 2, 0]"))
 
 
 @op
-def argpartition(x: ArrayLike, kth: int, axis: int = -1) -> ArrayLike:
-    """Returns the places in an order in which the `kth` smallest value is at its place."""
-    return jnp.argpartition(x, kth, axis)
+def argpartition(x: ArrayLike, kth: int, axis: int | None = -1) -> ArrayLike:
+    """Returns the places in an order in which the `kth` smallest value is at its place.
+
+    Args:
+        x: The array.
+        kth: Which value, counted from 0.
+        axis: The axis along which values are ordered; None for the flattened array.
+    """
+    return jnp.argpartition(x, kth, axis) if axis is not None else jnp.argpartition(x.ravel(), kth)
 
 
 @op
@@ -680,7 +704,9 @@ def take_along_axis(x: ArrayLike, indices: ArrayLike, axis: int | None = None) -
 @partial(op, arrays="x", called_with="x key")
 def get_item(x: ArrayLike, key: Any) -> ArrayLike:
     """Returns `x[key]`."""
-    return x[Slice.plain(key)]
+    key = Slice.plain(key)
+    shapes.check_index(x.shape, key)
+    return x[key]
 
 
 @op
@@ -769,9 +795,14 @@ def histogram(x: ArrayLike, bins: int = 10, range: Any = None) -> ArrayLike:
     if x.ndim != 1:
         raise ValueError(f"Input tensor must be 1-dimensional. Received: input.shape={x.shape}")
     if as_integer(bins) is None or bins <= 0:
-        raise ValueError(f"Argument `bins` must be a positive integer. Received: bins={bins}")
+        raise ValueError(
+            f"Argument `bins` should be a non-negative integer, and not 0. Received: bins={bins}"
+        )
     if range is not None and (len(range) != 2 or range[0] > range[1]):
-        raise ValueError(f"Argument `range` must be a pair (low, high). Received: range={range}")
+        raise ValueError(
+            "Argument `range` must be a tuple of two elements, (low, high). Received: "
+            f"range={range}"
+        )
     return jnp.histogram(x, bins, range)
 
 

@@ -647,7 +647,10 @@ class Reader(NamedTuple):
     ) -> ArrayData | StreamData:
         """Makes arrays or a stream of batches of what the user passed."""
         if x is None:
-            raise ValueError("The data is missing: `x` is None.")
+            raise ValueError(
+                "The data is missing: `x` is None. Pass an array, a structure of arrays, or "
+                "something that gives batches."
+            )
         if not is_stream(x):
             batch = self.batch(x, y, sample_weight, class_weight)
             if class_weight is not None:

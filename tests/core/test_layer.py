@@ -523,3 +523,10 @@ def test_a_frozen_layer_freezes_what_it_builds():
     assert outer.trainable_weights == [] and len(outer.non_trainable_weights) == 2
     outer.trainable = True
     assert len(outer.trainable_weights) == 2
+
+
+def test_a_name_in_the_body_of_a_class_is_not_the_name_of_its_layers():
+    class Steady(layers.Layer):
+        name = "fixed"
+
+    assert (Steady().name, Steady(name="mine").name) == ("steady", "mine")

@@ -105,3 +105,20 @@ def test_paths_of_leaves_have_names(model):
         jax.tree_util.keystr(p) for p, _ in jax.tree_util.tree_leaves_with_path(model.variables)
     ]
     assert paths[0] == ".params['batch_normalization/beta']"
+
+
+@pytest.mark.parametrize(
+    ("layer", "config"),
+    [
+        (keras.layers.Embedding, {"input_dim": 3.7, "output_dim": 8}),
+        (keras.layers.RepeatVector, {"n": "3"}),
+        (keras.layers.UpSampling1D, {"size": 2.5}),
+    ],
+)
+def test_a_wrong_argument_in_a_config_is_an_error_of_either_kind(layer, config):
+    for kind in (TypeError, ValueError):
+        with pytest.raises(kind, match="positive"):
+            layer.from_config(config)
+    for kind in (TypeError, ValueError):
+        with pytest.raises(kind, match="Expected 'config' to be a dict"):
+            keras.saving.deserialize_keras_object({"class_name": "Dense", "config": [1]})

@@ -331,3 +331,62 @@ def test_a_call_that_takes_one_batch_size_is_tried_with_that_of_the_data():
     assert outer.dense.kernel.shape == (3, 1)
     with pytest.raises(TypeError, match="incompatible shapes"):
         Applied(call, dense=layers.Dense(1))(keras.Input((3,)))
+
+
+# ------------------------------------------------------------------ axes that must agree
+UNKNOWN_MEETS_KNOWN = {
+    "add": (lambda a, b: ops.add(a, b), [(None, 3), (2, None)], (2, 3)),
+    "where": (lambda a, b: ops.where(a > b, a, b), [(None, 3), (2, None)], (2, 3)),
+    "matmul": (ops.matmul, [(None, 3, 4), (3, None, 4, 5)], (3, None, 3, 5)),
+    "inner": (ops.inner, [(5, None), (4, 3)], (5, 4)),
+    "cross": (ops.cross, [(2, 3, 3), (None, 1, 2)], (2, 3, 3)),
+    "einsum": (lambda a, b: ops.einsum("ij,kj->ik", a, b), [(None, None), (2, 3)], (None, 2)),
+    "linspace": (lambda a, b: ops.linspace(a, b, 7, axis=1), [(None, 4), (2, 4)], (2, 7, 4)),
+    "a layer": (lambda a, b: layers.Dot(axes=-1)([a, b]), [(None, None), (None, 3)], (None, 1)),
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN_MEETS_KNOWN)
+def test_an_unknown_axis_that_meets_a_known_one_has_its_size(name):
+    function, given, expected = UNKNOWN_MEETS_KNOWN[name]
+    assert function(*[keras.KerasTensor(shape) for shape in given]).shape == expected
+
+
+def test_axes_that_cannot_agree_are_an_error_of_either_kind():
+    for kind in (ValueError, TypeError):
+        with pytest.raises(kind, match=r"keras.ops.add\(\) got arguments that do not fit"):
+            ops.add(keras.KerasTensor((None, 3)), keras.KerasTensor((2, 4)))
+        with pytest.raises(kind, match=r"keras.ops.matmul\(\) got arguments that do not fit"):
+            ops.matmul(ops.ones((3, 4)), ops.ones((3, 4)))
+
+
+def test_no_layer_is_built_for_a_size_that_stands_for_an_unknown_one():
+    class Steps(layers.Layer):
+        def build(self, shapes):
+            self.gain = self.add_weight(shape=(shapes[0][1],))
+
+        def call(self, inputs):
+            return inputs[0] * self.gain[:, None] + inputs[1]
+
+    with pytest.raises(ValueError, match="unknown size"):
+        Applied(lambda layer, x: layer.inner(x), inner=Steps())(
+            [keras.Input((None, 4)), keras.Input((5, 4))]
+        )
+
+
+def test_a_diagonal_ends_with_the_shorter_axis():
+    assert ops.diag(keras.KerasTensor((None, 3))).shape == (None,)
+    assert ops.diagonal(keras.KerasTensor((None, 3, 3))).shape == (3, None)
+    assert ops.diagonal(keras.KerasTensor((None, 3, 3)), axis1=1, axis2=2).shape == (None, 3)
+
+
+@pytest.mark.parametrize(
+    "key", [np.s_[:, 17], np.s_[..., 16], np.s_[:, -6, None], np.s_[:, :, -17]]
+)
+def test_an_index_beyond_an_axis(key):
+    x = keras.KerasTensor((None, 5, 16))
+    for get in (lambda x: x[key], lambda x: ops.get_item(x, key)):
+        with pytest.raises(ValueError, match=r"is out of bounds for axis [12] of size \d+"):
+            get(x)
+    for inside in (np.s_[500], np.s_[..., -16], np.s_[:, None, 4], np.s_[:, 1:99, 15]):
+        assert len(x[inside].shape) == len(np.ones((501, 5, 16))[inside].shape)

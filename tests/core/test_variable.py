@@ -237,6 +237,8 @@ def test_rounding_and_printing():
     assert round(Variable(2.345), 1).item() == pytest.approx(2.3) and round(Variable(2.7)) == 3
     weight = keras.layers.Dense(1).add_weight(shape=(2,), initializer="ones", name="w")
     assert repr(weight).endswith("shape=(2,), dtype=float32, value=[1. 1.]>")
+    assert f"{Variable(1.234):.2f} {Variable(2.5):>5} {Variable(7):d}" == "1.23   2.5 7"
+    assert f"{weight}" == repr(weight)
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda v: pickle.loads(pickle.dumps(v))])

@@ -283,3 +283,17 @@ def test_weights_start_from(layer, shape, starts):
     layer.build(shape)
     found = {w.name: w.numpy().tolist() for w in layer.weights if "kernel" not in w.name}
     assert found == starts
+
+
+@pytest.mark.parametrize(
+    "make",
+    [layers.LSTM, lambda n, **k: layers.ConvLSTM1D(n, 1, **k)],
+    ids=["LSTM", "ConvLSTM1D"],
+)
+def test_the_biases_around_the_forget_gate_are_drawn_by_themselves(make):
+    def counted(shape, dtype=None):
+        return ops.arange(shape[0], dtype="float32")
+
+    layer = make(2, bias_initializer=counted)
+    layer.build((None, 2, 4) if isinstance(layer, layers.LSTM) else (None, 2, 4, 1))
+    assert layer.cell.bias.numpy().tolist() == [0, 1, 1, 1, 0, 1, 2, 3]

@@ -678,3 +678,42 @@ def test_depthwise_convolution_is_one_in_as_many_groups_as_channels(
     options = (strides, padding, data_format, dilation)
     expected = arrays.conv(x, kernel.reshape(*window, 1, 6), *options)
     close(arrays.depthwise_conv(x, kernel, *options), expected)
+
+
+def test_rounding_integers_to_tens():
+    x = np.array([[123, 155, -25]])
+    assert ops.round(x, -1).tolist() == np.round(x, -1).tolist() == [[120, 160, -20]]
+
+
+def test_partitions_of_the_flattened_array():
+    x = np.array([[3, 1], [2, 0]])
+    places = ops.argpartition(x, 1, axis=None)
+    assert x.ravel()[places].tolist()[:2] == [0, 1]
+
+
+def test_moments_beyond_float16():
+    mean, variance = ops.moments(np.array([6e4, 6e4, -6e4], "float16"), 0)
+    assert np.isfinite(mean) and variance == np.finfo("float16").max
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda x: ops.transpose(x, (0, 0)), r"`axes` must be a valid permutation.*axes=\(0, 0\)"),
+        (lambda x: ops.reshape(x, (-2, 3)), r"non-negative integers.*newshape=\(-2, 3\)"),
+        (
+            lambda x: ops.image.affine_transform(x, np.ones(8)),
+            "Invalid images rank: expected rank 3",
+        ),
+        (lambda x: ops.fft((x[0, 0], x[0, 0])), "Input should have rank >= 1"),
+        (lambda x: ops.fft2((x[0], x[0])), "Input should have rank >= 2"),
+        (lambda x: ops.rfft(x[0, 0]), "Input should have rank >= 1"),
+        (lambda x: ops.istft((x[0], x[0]), 4, 2, 4), "Input should have rank >= 2"),
+        (lambda x: ops.extract_sequences(x[0, 0], 2, 1), "Input should have rank >= 1"),
+        (lambda x: ops.split(x, 2, axis=9), "axis 9 is out of bounds"),
+        (lambda x: ops.histogram(x[0], bins=-1), "Argument `bins` should be a non-negative"),
+    ],
+)
+def test_arguments_that_make_no_sense(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(np.ones((2, 3), "float32"))
