@@ -140,7 +140,7 @@ CONSTRUCTORS = [
     (lambda: initializers.Constant("x"), ["`value`", "a number"]),
     (lambda: constraints.MaxNorm("x"), ["`max_value`", "a number"]),
     (lambda: keras.Sequential(3), ["`layers`", "list", "3"]),
-    (lambda: keras.Variable("x"), ["`initializer`", "'x'"]),
+    (lambda: keras.Variable("x"), ["initializer", "'x'"]),
     (lambda: keras.Variable(np.ones(2), aggregation="x"), ["`aggregation`", "'x'"]),
     (lambda: keras.Variable(np.ones(2), shape=(3,)), ["shape=(3,)", "(2,)"]),
     (lambda: callbacks.ReduceLROnPlateau(factor=-1), ["negative factor", "-1"]),

@@ -86,7 +86,7 @@ class SymbolicTensor:
 
         That is a symbol as well, with which the call may compute.
         """
-        here = scope.current()
+        here = scope.ambient.get()
         if here is None or not here.shows_sizes:
             return self._shape
         return here.sizes(self)
@@ -707,8 +707,9 @@ def lift(function: Callable, name: str | None = None) -> Callable:
 def abstract(function: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
     """Returns what `function` gives for symbolic arguments, as symbolic tensors without source."""
     given = {id(x): x for x in symbols((args, kwargs))}
-    sizes = [x for x in given.values() if isinstance(x, SymbolicSize)]
-    if sizes:
+    sizes: list[SymbolicSize] = []
+    if SymbolicSize in {*map(type, given.values())}:
+        sizes = [x for x in given.values() if isinstance(x, SymbolicSize)]
         given = {id(t): t for x in given.values() for t in getattr(x, "tensors", [x])}
     inputs = list(given.values())
 

@@ -100,8 +100,10 @@ def check_input(spec: Any, inputs: Structure, layer_name: str) -> None:
     """
     if spec is None:
         return
-    specs = jax.tree.leaves(spec)
-    if isinstance(inputs, Mapping) and all(s.name in inputs for s in specs):
+    specs = [spec] if type(spec) is InputSpec else jax.tree.leaves(spec)
+    if inputs is None or hasattr(inputs, "shape"):
+        values = [inputs]
+    elif isinstance(inputs, Mapping) and all(s.name in inputs for s in specs):
         values = [inputs[s.name] for s in specs]
     else:
         values = jax.tree.leaves(inputs, is_leaf=lambda x: x is None)

@@ -502,11 +502,11 @@ class Layer(Module, OldLayer, graph.Operation):
     def _prepare(self, args: tuple, kwargs: dict[str, Any]) -> None:
         """Checks the inputs against `input_spec`, and builds if that is still to be done."""
         first = args[0] if args else next(iter(kwargs.values()), None)
-        check_input(self.input_spec, first, self.name)
+        check_input(self.input_spec, first, self._name)
         if not self._built and type(self).build is not Layer.build:
             self._signature.bind(self, args, kwargs)
             self.build(**self._signature.shapes_for(self.build, args, kwargs))
-            check_input(self.input_spec, first, self.name)
+            check_input(self.input_spec, first, self._name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         here = scope.ambient.get()

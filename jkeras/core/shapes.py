@@ -258,7 +258,7 @@ def _merge(results: list[_Result]) -> Any:
     for calls in zip(*[one.seen for one in scopes], strict=False):
         layers, seen = zip(*calls, strict=True)
         if {*map(id, layers)} == {id(layers[0])}:
-            layers[0]._seen_shapes = jax.tree.map(
+            layers[0].__dict__["_seen_shapes"] = jax.tree.map(
                 lambda *group: _common_shape(group), *seen, is_leaf=is_shape
             )
     return results[0].structure.unflatten(leaves)
@@ -268,7 +268,7 @@ def _common(values: Sequence[Any], scopes: Sequence[AbstractScope]) -> Any:
     first = values[0]
     if isinstance(first, jax.ShapeDtypeStruct):
         shape = _common_shape([v.shape for v in values])
-        if None not in shape:
+        if None not in shape or scopes[0].size is None:
             return Spec(shape, first.dtype)
         odd = [here.odd_axes(v.shape) for v, here in zip(values, scopes, strict=True)]
         both = tuple([i for i in odd[0] if shape[i] is None and all(i in o for o in odd)])
