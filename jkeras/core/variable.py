@@ -94,7 +94,10 @@ class Variable:
         if isinstance(trainable, (str, bytes)):
             raise ValueError(f"`trainable` must be True or False. Received: {trainable!r}")
         if isinstance(initializer, str):
-            initializer = initializers.get(initializer)
+            try:
+                initializer = initializers.get(initializer)
+            except ValueError as error:
+                raise ValueError(f"A variable's `initializer` is not known. {error}") from None
         if initializer is None or isinstance(initializer, bytes):
             raise ValueError(
                 "`initializer` must be an array, a number, an initializer or a function of shape "
