@@ -1,25 +1,27 @@
-"""Strings of any length in HDF5 files lie in heaps, which are looked at before the library does.
+"""Names and strings of HDF5 files lie in heaps, which are looked at before the library does.
 
-The library follows a heap's objects one by one, for ever if one says that it has no bytes; and it
-copies an object anew for each of the names that point to it.
+The library follows the free space of a heap of names, and the objects of a heap of strings, one by
+one: for ever if they go round, or have no bytes. And it copies a string anew for each of the names
+that point to it.
 """
 
 import math
 import mmap
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 _FILE, _SIGNATURE = b"\x89HDF\r\n\x1a\n", b"GCOL\x01\0\0\0"
 _VARIABLE_LENGTH = 9  # HDF5's number for such types
-# HDF5's numbers for what stands in an object's header: an attribute, where the header goes on, and
-# that attributes stand elsewhere.
-_ATTRIBUTE, _CONTINUED, _ELSEWHERE = 0x0C, 0x10, 0x15
+# HDF5's numbers for what stands in an object's header: an attribute, where the header goes on, that
+# attributes stand elsewhere, and where a group's members stand.
+_ATTRIBUTE, _CONTINUED, _ELSEWHERE, _MEMBERS = 0x0C, 0x10, 0x15, 0x11
 _SHARED = 2  # a flag: what is meant stands elsewhere
 _NOWHERE = 2**64 - 1
 _MAX_MESSAGES = 2**16
-_HEADER, _OBJECT = 16, 16
+_HEADER, _OBJECT, _FREE, _LAST = 16, 16, 16, 1
 _REFERENCE = np.dtype([("length", "<u4"), ("heap", "<u8"), ("number", "<u4")])
 
 
@@ -36,11 +38,7 @@ class Heaps:
 
     def __init__(self, source: Any, name: str):
         self._name, self._content = name, _content(source)
-        self._base = 0  # a user block of 512, 1024, ... bytes may come first
-        while self._content[self._base : self._base + 8] != _FILE and self._base < len(
-            self._content
-        ):
-            self._base = max(512, 2 * self._base)
+        self._base = _base_of(self._content)
         self._sizes: dict[int, dict[int, int]] = {}
         self._costs: dict[str, int] = {}
         at = self._content.find(_SIGNATURE)
@@ -104,36 +102,19 @@ class Heaps:
 
     def _attributes(self, start: int) -> list[int]:
         """Returns where attributes stand in an object's header; empty if some stand elsewhere."""
-        if self._content[start : start + 4] == b"OHDR":
-            flags = self._number(start + 5, 1)
-            first = start + 6 + (16 if flags & 32 else 0) + (4 if flags & 16 else 0)
-            width, head, end = 1 << (flags & 3), 6 if flags & 4 else 4, 4
-            blocks = [(first + width, self._number(first, width))]
-            kind_bytes, continued = 1, 4  # the next part begins with a word of four letters
-        else:
-            blocks, head, end = [(start + 16, self._number(start + 8, 4))], 8, 0
-            kind_bytes, continued = 2, 0
         found: list[int] = []
-        count = 0
-        for at, size in blocks:  # which grow meanwhile
-            stop = min(at + size, len(self._content))
-            while at + head <= stop:
-                count += 1
-                kind = self._number(at, kind_bytes)
-                length = self._number(at + kind_bytes, 2)
-                is_shared = self._number(at + kind_bytes + 2, 1) & _SHARED
-                data, at = at + head, at + head + length
-                if kind == _CONTINUED:
-                    place = self._number(data, 8) + self._base + continued
-                    blocks.append((place, self._number(data + 8, 8) - continued - end))
-                elif kind == _ATTRIBUTE and not is_shared:
-                    found.append(data)
-                elif kind == _ELSEWHERE:
+        try:
+            for kind, data, is_shared in _messages(self._content, self._base, start):
+                if kind == _ELSEWHERE:
                     place = data + (4 if self._number(data + 1, 1) & 1 else 2)
                     if self._number(place, 8) != _NOWHERE:
                         return []
-                elif kind == _ATTRIBUTE or count > _MAX_MESSAGES:
-                    return []
+                elif kind == _ATTRIBUTE:
+                    if is_shared:
+                        return []
+                    found.append(data)
+        except ValueError:
+            return []
         return found
 
     def _cost_at(self, name_at: int, at: int, name: bytes) -> list[int]:
@@ -162,6 +143,120 @@ class Heaps:
         for (heap, number), times in zip(kinds.tolist(), counts.tolist(), strict=True):
             total += times * self._sizes.get(heap + self._base, {}).get(number, 0)
         return [total]
+
+
+def _messages(content: Any, base: int, start: int) -> Iterator[tuple[int, int, bool]]:
+    """Yields what stands in an object's header: kinds, where they begin, whether elsewhere.
+
+    Args:
+        content: The file.
+        base: What addresses count from.
+        start: Where the header begins.
+
+    Raises:
+        ValueError: If there are too many.
+    """
+
+    def number(at: int, size: int) -> int:
+        return int.from_bytes(content[at : at + size], "little")
+
+    if content[start : start + 4] == b"OHDR":
+        flags = number(start + 5, 1)
+        first = start + 6 + (16 if flags & 32 else 0) + (4 if flags & 16 else 0)
+        width, head, end = 1 << (flags & 3), 6 if flags & 4 else 4, 4
+        blocks = [(first + width, number(first, width))]
+        kind_bytes, continued = 1, 4  # the next part begins with a word of four letters
+    else:
+        blocks, head, end = [(start + 16, number(start + 8, 4))], 8, 0
+        kind_bytes, continued = 2, 0
+    count = 0
+    for at, size in blocks:  # which grow meanwhile
+        stop = min(at + size, len(content))
+        while at + head <= stop:
+            count += 1
+            if count > _MAX_MESSAGES:
+                raise ValueError(f"The header at byte {start} has too many entries.")
+            kind, length = number(at, kind_bytes), number(at + kind_bytes, 2)
+            is_shared = bool(number(at + kind_bytes + 2, 1) & _SHARED)
+            data, at = at + head, at + head + length
+            if kind == _CONTINUED:
+                place = number(data, 8) + base + continued
+                blocks.append((place, number(data + 8, 8) - continued - end))
+            yield kind, data, is_shared
+
+
+class Names:
+    """The heaps in which groups have the names of their members.
+
+    Args:
+        source: The file's path, or the open file.
+        name: What to call it in messages.
+    """
+
+    def __init__(self, source: Any, name: str):
+        self._name = name
+        self._content = _Slices(source) if hasattr(source, "read") else _content(source)
+        self._base = _base_of(self._content)
+
+    def root(self) -> int:
+        """Returns the address of the group that holds all others."""
+        version = self._number(self._base + 8, 1)
+        return self._number(self._base + {0: 64, 1: 68}.get(version, 36), 8)
+
+    def check(self, address: int) -> None:
+        """Makes sure that the library comes to the end of a group's heap.
+
+        Args:
+            address: Where the group is.
+
+        Raises:
+            ValueError: If it would not.
+        """
+        for kind, data, _ in _messages(self._content, self._base, address + self._base):
+            if kind == _MEMBERS:
+                heap = self._number(data + 8, 8) + self._base
+                size, free = self._number(heap + 8, 8), self._number(heap + 16, 8)
+                start = self._number(heap + 24, 8) + self._base
+                self._check_free_space(start, min(size, len(self._content)), free)
+
+    def _check_free_space(self, start: int, size: int, free: int) -> None:
+        seen: set[int] = set()
+        while free + _FREE <= size:  # the last one says a number that is no place
+            if free in seen or len(seen) > _MAX_MESSAGES:
+                raise ValueError(
+                    f"Not allowed: the heap at byte {start} of {self._name!r} is damaged: its free "
+                    "space goes round."
+                )
+            seen.add(free)
+            following = self._number(start + free, 8)
+            if following == _LAST:
+                break
+            free = following
+
+    def _number(self, at: int, size: int) -> int:
+        return int.from_bytes(self._content[at : at + size], "little")
+
+
+class _Slices:
+    """The content of an open file, of which only what is asked for is read."""
+
+    def __init__(self, file: Any):
+        self._file, self._size = file, file.seek(0, os.SEEK_END)
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, part: slice) -> bytes:
+        self._file.seek(part.start)
+        return self._file.read(part.stop - part.start)
+
+
+def _base_of(content: Any) -> int:
+    """Returns what addresses count from: a user block of 512, 1024, ... bytes may come first."""
+    base = 0
+    while content[base : base + 8] != _FILE and base < len(content):
+        base = max(512, 2 * base)
+    return base
 
 
 def _content(source: Any) -> Any:

@@ -15,7 +15,7 @@ import numpy as np
 
 from jkeras.saving import h5_chunks
 from jkeras.saving.budget import Budget, size_of
-from jkeras.saving.h5_heaps import Heaps
+from jkeras.saving.h5_heaps import Heaps, Names
 
 _MAX_DEPTH = 100
 _STRING_OVERHEAD = 100  # bytes that Python takes for a short string
@@ -51,6 +51,8 @@ class H5Reader:
             self._file = h5py.File(file, "r", rdcc_nbytes=0)
             if self._file.id.get_create_plist().get_sizes() != (8, 8):
                 raise refused("addresses that have not 8 bytes", "", self.name)
+            self.names = Names(file, self.name)
+            self.names.check(self.names.root())
             self.root: Group = H5Group(self, self._file["/"].id, "")
 
     def __enter__(self) -> Self:
@@ -268,12 +270,14 @@ class H5Group(Group):
             links = self._group.links  # asked first: opening would follow the link
             if not links.exists(key):
                 return None
-            kind = links.get_info(key).type
+            info = links.get_info(key)
+            kind = info.type
             if kind != h5py.h5l.TYPE_HARD:
                 word = {h5py.h5l.TYPE_SOFT: "SoftLink", h5py.h5l.TYPE_EXTERNAL: "ExternalLink"}
                 raise self.refuse(f"a link to elsewhere ({word.get(kind, 'link')})", path)
             item = h5py.h5o.open(self._group, key)
             if isinstance(item, h5py.h5g.GroupID):
+                self._reader.names.check(info.u)
                 return H5Group(self._reader, item, path)
             if isinstance(item, h5py.h5d.DatasetID):
                 return H5Dataset(self._reader, item, path)

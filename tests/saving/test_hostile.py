@@ -2,6 +2,8 @@
 
 import io
 import json
+import re
+import struct
 import subprocess
 import sys
 import time
@@ -165,6 +167,21 @@ def test_a_heap_whose_object_has_no_size(tmp_path):
     content[at + 8 : at + 16] = bytes(8)
     path.write_bytes(content)
     refused(path, "heap.*damaged.*|config")
+
+
+@pytest.mark.parametrize("which", [0, 1, -1])
+def test_free_space_of_a_heap_of_names_that_goes_round(tmp_path, which):
+    path, content = tmp_path / "m.h5", bytearray((GOLDEN / "bigru.init.h5").read_bytes())
+    places = []
+    for heap in (match.start() for match in re.finditer(b"HEAP", content)):
+        size, free, start = struct.unpack("<QQQ", content[heap + 8 : heap + 32])
+        if free < size:
+            places.append((start + free, free))
+    at, free = places[which]
+    content[at : at + 8] = struct.pack("<Q", free)  # the next free space is this one
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="its free space goes round"):  # the library reads for ever
+        keras.models.load_model(path)
 
 
 def test_many_names_for_one_string(tmp_path):
