@@ -288,8 +288,16 @@ def test_exceptions_of_callbacks_surface_as_they_are(hook):
     assert np.isfinite(model.predict(X, verbose=0)).all()  # the model is still whole
 
 
+@pytest.fixture
+def interruptible():
+    """A process that was started in the background may ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("by_batch", [False, True])
-def test_ctrl_c_leaves_the_weights_valid(by_batch, monkeypatch, destroyed):
+def test_ctrl_c_leaves_the_weights_valid(by_batch, monkeypatch, destroyed, interruptible):
     """The signal comes at the worst time: when a chunk has destroyed the weights it was given."""
     model = linear(optimizer=keras.optimizers.SGD(0.1, momentum=0.9))
     compiled = session.Program.chunk
