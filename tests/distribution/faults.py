@@ -65,6 +65,7 @@ CASES = {
 
 
 def main(out):
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored by what runs in background
     keras.distribution.initialize()
     keras.distribution.set_distribution(keras.distribution.DataParallel())
     number = jax.process_index()
