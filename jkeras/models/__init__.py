@@ -33,4 +33,8 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *_LAZY})
 
 
-__all__ = [_name for _name in __dir__() if not _name.startswith("_")]
+__all__ = [
+    _name
+    for _name in __dir__()
+    if not _name.startswith("_") and type(globals().get(_name)) is not type(_importlib)
+]

@@ -63,9 +63,10 @@ def own_names():
     for area, tiers in AREAS.items():
         module = jkeras if area == "keras" else find(jkeras, area)
         if inspect.ismodule(module):
+            values = {n: getattr(module, n) for n in dir(module)}  # some are loaded when asked for
             names = {
                 n
-                for n, v in vars(module).items()
+                for n, v in values.items()
                 if not n.startswith("_")
                 and getattr(v, "__module__", "").startswith("jkeras")
                 and (inspect.isclass(v) or inspect.isfunction(v))
