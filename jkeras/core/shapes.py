@@ -11,11 +11,13 @@ symbol nor a trial size reaches a layer's `build` as if it were the size of the 
 import contextlib
 import functools
 import itertools
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base.types import DTypeLike, Sizes, Structure
@@ -28,8 +30,8 @@ class Spec:
     """What is known of an array: a shape, with None for an axis of unknown size, and a dtype.
 
     Attributes:
-        odd_axes: Axes of unknown size that are as long as such an axis elsewhere: the first axis
-            if that is no batch, and others that are one.
+        odd_axes: Axes of unknown size that axes were swapped with: a first axis that is as long
+            as others are, such as steps, and an axis elsewhere that is as long as the batch.
     """
 
     def __init__(
@@ -81,7 +83,7 @@ class AbstractScope(scope.Abstract):
         return tuple([other.get(i, n) for i, n in enumerate(filled)])
 
     def odd_axes(self, shape: Sequence[Any]) -> tuple[int, ...]:
-        """Returns which axes of a result are as long as unknown axes elsewhere."""
+        """Returns the axes of a result that `Spec` calls odd."""
         if self.size is None:
             return ()
         other = (self.size, *[self.batch] * len(shape))
@@ -161,6 +163,30 @@ def check_index(shape: Sequence[Any], key: Any) -> None:
                 f"The index {part} is out of bounds for axis {axis} of size {n}. Received: an "
                 f"array of shape {tuple(known(shape))}, indexed by {key}"
             )
+
+
+def reshape(x: Any, newshape: Any) -> jax.Array:
+    """Reshapes an array, where -1 may be any size if that of the array is not known.
+
+    `(None, 2)` may become `(-1, 6, 2)`: whether 6 divides the axis, the data will tell.
+
+    Example:
+        >>> import numpy as np
+        >>> from jkeras.core import shapes
+        >>> shapes.reshape(np.ones((6, 2)), (-1, 6, 2)).shape
+        (1, 6, 2)
+    """
+    try:
+        return jnp.reshape(x, newshape)
+    except Exception:
+        given = newshape if isinstance(newshape, (tuple, list)) else [newshape]
+        sizes = [int(n) if isinstance(n, np.integer) else n for n in given]
+        numbers = [n for n in sizes if isinstance(n, int)]
+        if numbers.count(-1) != 1 or 0 in numbers or None not in known(x.shape):
+            raise
+        rest = math.prod(x.shape) // -math.prod(sizes)
+        # Only the shape is looked at.
+        return jnp.empty([rest if isinstance(n, int) and n == -1 else n for n in sizes], x.dtype)
 
 
 def _sizes(shape: Shape) -> Iterator[Any]:
@@ -289,8 +315,8 @@ def _common_shape(shapes: Sequence[Any]) -> Shape:
 # ------------------------------------------------------------------ evaluation at numbers
 # A unit u stands for the sizes (6u, 3u) and (10u, 5u) of first and other axes: all differ, so that
 # a batch is not taken for another axis. A table of positions may be shorter than the first sizes; a
-# cropping may take more than they have.
-_UNIT, _SMALL_UNITS, _LARGE_UNIT = 64, (8, 2, 1), 4096
+# cropping may take more than they have. The numbers up to 10 divide 2520.
+_UNIT, _SMALL_UNITS, _LARGE_UNITS = 64, (8, 2, 1), (2520, 4096)
 # Larger sizes are only tried if the first took no longer, since a call may loop over an axis.
 _QUICK = 0.1  # seconds
 
@@ -307,7 +333,7 @@ def _evaluate_at_numbers(function: Callable, specs: Sequence[Any]) -> Any:
     try:
         results = evaluate_at(_UNIT)
     except Exception as error:
-        larger = [_LARGE_UNIT] if time.monotonic() - begin < _QUICK else []
+        larger = _LARGE_UNITS if time.monotonic() - begin < _QUICK else ()
         attempts: list[Callable] = [
             functools.partial(evaluate_at, unit) for unit in (*_SMALL_UNITS, *larger)
         ]

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base import settings
+from jkeras.base.arguments import ArgumentsError
 from jkeras.base.numbers import as_integer
 from jkeras.base.types import ArrayLike, Axis, DTypeLike, Shape, Structure
 from jkeras.core import policy, shapes
@@ -439,7 +440,13 @@ def reshape(x: ArrayLike, newshape: Shape) -> ArrayLike:
             "Argument `newshape` must hold non-negative integers, and at most one -1. Received: "
             f"newshape={newshape}"
         )
-    return jnp.reshape(x, newshape)
+    if builtins.any(n is None for n in sizes):
+        raise ArgumentsError(
+            f"Argument `newshape` must not hold None. Received: newshape={newshape}\nThat is an "
+            "axis of unknown size: write -1 for one such axis, and for several a layer whose "
+            "`call` reshapes, where their sizes are known."
+        )
+    return shapes.reshape(x, newshape)
 
 
 @op
@@ -550,7 +557,15 @@ def split(x: ArrayLike, indices_or_sections: Any, axis: int = 0) -> Structure:
     """
     if not -x.ndim <= axis < x.ndim:
         raise ValueError(f"axis {axis} is out of bounds for array of dimension {x.ndim}")
-    return jnp.split(x, _static("indices_or_sections", indices_or_sections), axis)
+    parts = _static("indices_or_sections", indices_or_sections)
+    try:
+        return jnp.split(x, parts, axis)
+    except Exception:
+        if shapes.known(x.shape)[axis] is not None or not isinstance(parts, int) or parts < 1:
+            raise
+        # Whether it divides an axis of unknown size, the data will tell: only shapes are looked at.
+        part = jax.lax.slice_in_dim(x, 0, x.shape[axis] // parts, axis=axis)
+        return [part] * parts
 
 
 def _static(name: str, x: ArrayLike) -> Any:

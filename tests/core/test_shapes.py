@@ -279,6 +279,40 @@ def test_functions_of_sizes(name):
     assert agrees(layer, shape, *sizes) == (None, *expected)
 
 
+PARTS = {
+    "reshape": (lambda x: ops.reshape(x, (-1, 7, 2)), (None, 7, 2)),
+    "method": (lambda x: x.reshape((-1, 7, 4)), (None, 7, 4)),
+    "a window": (lambda x: ops.reshape(x, (x.shape[0], -1, 11, 4)), (None, None, 11, 4)),
+    "and back": (
+        lambda x: ops.reshape(ops.reshape(x, (-1, 4)) * 2, (-1, *x.shape[1:])),
+        (None, None, 4),
+    ),
+    "split": (lambda x: ops.split(x, 11, axis=1)[3], (None, None, 4)),
+    "split, of batches": (lambda x: ops.split(x, 7, axis=0)[0], (None, None, 4)),
+    "a check": (lambda x: x[:, : 1 // (x.shape[1] % 7 == 0)], (None, 1, 4)),
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_whether_a_number_divides_an_unknown_size_the_data_tell(name):
+    function, expected = PARTS[name]
+    layer = Applied(lambda layer, x: function(x))
+    assert agrees(layer, (None, 4), 77, batch=7) == expected
+
+
+def test_numbers_that_do_not_divide_known_sizes():
+    with pytest.raises(ValueError, match="reshape"):
+        ops.reshape(keras.Input(batch_shape=(5, 4)), (-1, 7, 2))
+    with pytest.raises(ValueError, match="split"):
+        ops.split(keras.Input((5,)), 2, axis=1)
+
+
+def test_an_unknown_size_is_no_part_of_a_new_shape():
+    x = keras.Input((None, 4))
+    with pytest.raises(ValueError, match=r"must not hold None[\s\S]*write -1"):
+        ops.reshape(x, (x.shape[0], -1, 2))
+
+
 def test_halving_and_doubling():
     inputs = x = keras.Input((None, None, 3))
     skips = []
