@@ -142,7 +142,7 @@ class SymbolicTensor:
         return self
 
     def __repr__(self) -> str:
-        return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
+        return f"<KerasTensor shape={self._shape}, dtype={self.dtype}, name={self.name}>"
 
     def __len__(self) -> int:
         raise TypeError(f"{self!r} is symbolic: its length is not known before the model runs.")
@@ -232,11 +232,16 @@ class SymbolicSize(SymbolicTensor):
 
     Args:
         source: The call that gives it; None for what a call is said to give.
+        name: As for a symbolic tensor.
+
+    Attributes:
+        bound: The largest number that it may be where unknown axes have 64 entries.
     """
 
-    def __init__(self, source: "Call | None"):
-        super().__init__((), "int32", source=source)
-        self.bound = _TRIAL_SIZE
+    bound: Any = 64
+
+    def __init__(self, source: "Call | None", name: str | None = None):
+        super().__init__((), "int32", source=source, name=name)
 
     @property
     def tensors(self) -> list[SymbolicTensor]:
@@ -295,7 +300,8 @@ class SymbolicSize(SymbolicTensor):
         return not self == other
 
     def __hash__(self) -> int:
-        return hash(self._at_symbols())
+        # A dictionary that has the number would be said not to have it.
+        raise TypeError(f"{self!r} is a size that is not known before the model runs: no key.")
 
     def _at_symbols(self) -> Any:
         with scope.hidden_sizes():
@@ -308,7 +314,7 @@ def _source(size: SymbolicSize) -> "Call":
     return size.source
 
 
-# What gives a size for sizes, by the names of operations; and how large it is at most.
+# What gives a size for sizes, by the names of operations; and its bound for theirs.
 _OF_SIZES: dict[str, tuple[Callable, Callable]] = {
     "add": (operator.add, operator.add),
     "subtract": (operator.sub, operator.add),
@@ -316,15 +322,16 @@ _OF_SIZES: dict[str, tuple[Callable, Callable]] = {
     "negative": (operator.neg, abs),
     "true_divide": (operator.truediv, lambda a, _: a),
     "floor_divide": (operator.floordiv, lambda a, _: a),
-    "mod": (operator.mod, lambda a, _: a),
+    "mod": (operator.mod, max),  # -1 % n is n - 1
+    "power": (operator.pow, lambda a, b: a ** min(b, 64)),
     "less": (operator.lt, lambda *_: 1),
     "less_equal": (operator.le, lambda *_: 1),
     "greater": (operator.gt, lambda *_: 1),
     "greater_equal": (operator.ge, lambda *_: 1),
 }
-# For unknown sizes of this length, what is computed of sizes is no larger: it is a number of
-# Python's, of which a file might ask for one that fills memory.
-_TRIAL_SIZE, _LARGEST = 64, 2**40
+# No bound may be larger: these are numbers of Python's, and a file might ask for one that fills
+# memory, or for an array of that size.
+_LARGEST = 2**40
 
 
 def _record_of_sizes(operation: "NamedFunction", numbers: tuple) -> SymbolicSize:
@@ -378,7 +385,7 @@ def _get_item(x: Any, key: Any) -> Any:
 
 
 def _reshape(x: Structure, newshape: Shape) -> Any:
-    return x.reshape(newshape)
+    return shapes.reshape(x, newshape)
 
 
 def _squeeze(x: Structure, axis: Axis) -> Any:
@@ -852,8 +859,15 @@ class _Place:
     """Stands for a symbolic tensor where a graph is pickled."""
 
     def __init__(self, number: int, tensor: SymbolicTensor):
-        self.number, self.arguments = number, (tensor.shape, tensor.dtype, tensor.name)
+        self.number, self.name = number, tensor.name
+        self.shape, self.dtype, self.odd_axes = tensor.shape, tensor.dtype, tensor.odd_axes
         self.is_size = isinstance(tensor, SymbolicSize)
+
+    def tensor(self) -> SymbolicTensor:
+        """Returns a tensor like the one for which it stands."""
+        if self.is_size:
+            return SymbolicSize(None, self.name)
+        return SymbolicTensor(self.shape, self.dtype, name=self.name, odd_axes=self.odd_axes)
 
 
 def _restored_graph(
@@ -870,11 +884,7 @@ def _restored_graph(
         if not isinstance(place, _Place):
             return place
         if place.number not in tensors:
-            shape, dtype, name = place.arguments
-            made = SymbolicTensor(shape, dtype, name=name)
-            if place.is_size:
-                made.__class__ = SymbolicSize
-            tensors[place.number] = made
+            tensors[place.number] = place.tensor()
         return tensors[place.number]
 
     def note(layer: Any, args: Any, kwargs: Any, made: Any) -> Call:

@@ -268,7 +268,10 @@ class _Reader:
         name, inputs = key[0], graph.symbols((args, kwargs))
         if name not in self._kinds:
             return layer(*args, **kwargs)
-        told = {id(x): (x.shape, x.dtype, getattr(x._keras_mask, "shape", None)) for x in inputs}
+        told = {
+            id(x): (x.shape, x.dtype, x.odd_axes, getattr(x._keras_mask, "shape", None))
+            for x in inputs
+        }
         given = graph.replace((args, kwargs), told)
         here = layer, len(layer._calls)
         like, number = self._first.setdefault((self._kinds[name], repr(given)), here)

@@ -34,6 +34,7 @@ KINDS = {
     "slices": lambda x, s: x[:, s[1] // 2 : s[1] - 1],
     "item": lambda x, s: x[:, s[1] - 1],
     "number": lambda x, s: ops.sum(x, axis=1) / s[1],
+    "number, power": lambda x, s: x / s[1] ** 0.5,
     "number, cast": lambda x, s: x / ops.sqrt(ops.cast(s[1], x.dtype)),
     "size": lambda x, s: ops.sum(x) / ops.size(x),
     "stack": lambda x, s: ops.stack([s[0], s[1] % 4]),
@@ -113,6 +114,7 @@ def test_what_depends_on_a_size_is_not_recorded():
         lambda s: s[1] > 4,
         lambda s: s[0],
         lambda s: range(s[1]),
+        lambda s: {4: True}.get(s[1]),
     ):
         with pytest.raises(ValueError, match=r"before the model runs|SymbolicSize"):
             calls(decide).functional()
@@ -123,6 +125,16 @@ def test_what_depends_on_a_size_is_not_recorded():
 def test_sizes_outside_of_a_recorded_call_are_not_known():
     x = keras.Input((3,))
     assert x.shape == ops.shape(x) == (None, 3)
+
+
+def test_swapped_axes_stay_swapped_in_copies():
+    """Of two equal layers on a tensor and its transpose, a file's reader evaluates both."""
+    x = keras.Input((None, 3))
+    dense = [layers.Dense(4)(v) for v in (x, ops.transpose(x, (1, 0, 2)))]
+    model = keras.Model(x, dense)
+    for copy in (pickle.loads(pickle.dumps(model)), keras.Model.from_config(model.get_config())):
+        one, other = copy.outputs
+        assert (one + ops.transpose(other, (1, 0, 2))).shape == (None, None, 4)
 
 
 def test_layers_see_shapes_without_sizes():
@@ -187,8 +199,8 @@ def load_changed(tmp_path, members, found):
     return keras.models.load_model(tmp_path / "bad.keras")
 
 
-def chained(found, count, by_itself=True):
-    """Returns a graph in which each size is the one before, times itself or 1."""
+def chained(found, count, by=None):
+    """Returns a graph in which each size is the one before, times itself or a number."""
     found = json.loads(json.dumps(found))
     entries = found["model"]["config"]["layers"]
     at = next(i for i, e in enumerate(entries) if e["class_name"] == "Multiply")
@@ -202,10 +214,18 @@ def chained(found, count, by_itself=True):
         name = f"square_{i}" if i < count - 1 else entries[at]["name"]
         entry["name"] = entry["config"]["name"] = name
         given = {**tensor, "config": {**tensor["config"], "keras_history": [before, 0, 0]}}
-        entry["inbound_nodes"][0]["args"] = [given, given if by_itself else 1]
+        entry["inbound_nodes"][0]["args"] = [given, given if by is None else by]
         made.append(entry)
         before = name
     entries[at : at + 1] = made
+    return found
+
+
+def of_kind(found, class_name):
+    """Returns a graph with another operation in place of products."""
+    for entry in found["model"]["config"]["layers"]:
+        if entry["class_name"] == "Multiply":
+            entry["class_name"] = class_name
     return found
 
 
@@ -219,7 +239,9 @@ def test_hostile_sizes(tmp_path):
     for bad, message in (
         (axis, "no axis 7"),
         (chained(found, 70), "too large"),
-        (chained(found, 1200, by_itself=False), "more than 1000"),
+        (chained(found, 1200, by=1), "more than 1000"),
+        (of_kind(chained(found, 1, by=10**9), "Power"), "too large"),
+        (of_kind(chained(found, 1, by=10**13), "Mod"), "too large"),
     ):
         with pytest.raises(ValueError, match=message):
             load_changed(tmp_path, members, bad)
