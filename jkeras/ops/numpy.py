@@ -363,7 +363,23 @@ def cross(
     axis: int | None = None,
 ) -> ArrayLike:
     """Returns the cross product of vectors of three (or two) components."""
-    return jnp.cross(x1, x2, axisa, axisb, axisc, axis)
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    x1, x2 = jnp.moveaxis(x1, axisa, -1), jnp.moveaxis(x2, axisb, -1)
+    sizes = x1.shape[-1], x2.shape[-1]
+    if not {*sizes} <= {2, 3}:
+        raise ValueError(
+            "Dimension must be either 2 or 3 for cross product: vectors have so many components. "
+            f"Received: {sizes[0]} in x1 and {sizes[1]} in x2."
+        )
+    product = jnp.cross(_in_space(x1), _in_space(x2))
+    return product[..., 2] if sizes == (2, 2) else jnp.moveaxis(product, -1, axisc)
+
+
+def _in_space(vectors: jax.Array) -> jax.Array:
+    """Returns vectors of three components: JAX 0.12 has no product of others."""
+    missing = [(0, 0)] * (vectors.ndim - 1) + [(0, 3 - vectors.shape[-1])]
+    return jnp.pad(vectors, missing)
 
 
 @op
