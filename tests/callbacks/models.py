@@ -1,5 +1,7 @@
 """What the tests of callbacks train."""
 
+import time
+
 import numpy as np
 
 import jkeras as keras
@@ -13,6 +15,15 @@ def linear(**compile_arguments):
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, use_bias=False)])
     model.compile(**{"optimizer": "sgd", "loss": "mse", **compile_arguments})
     return model
+
+
+class PatientBackup(keras.callbacks.BackupAndRestore):
+    """Waits for the disk, so that no backup is left out where that is slow."""
+
+    def _is_busy(self):
+        while super()._is_busy():
+            time.sleep(0.001)
+        return False
 
 
 class Values(keras.callbacks.Callback):

@@ -5,13 +5,12 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 
 import numpy as np
 import pytest
 
 import jkeras as keras
-from tests.callbacks.models import X, Y, linear
+from tests.callbacks.models import PatientBackup, X, Y, linear
 
 BackupAndRestore = keras.callbacks.BackupAndRestore
 
@@ -48,15 +47,6 @@ class Fail(keras.callbacks.Callback):
     def on_train_batch_begin(self, batch, logs=None):
         if (self.now, batch) == (self.epoch, self.batch):
             raise InterruptedError
-
-
-class Patient(BackupAndRestore):
-    """Waits for the disk, so that no backup is left out where that is slow."""
-
-    def _is_busy(self):
-        while super()._is_busy():
-            time.sleep(0.001)
-        return False
 
 
 def plain():
@@ -157,7 +147,7 @@ def test_a_changed_learning_rate_is_part_of_the_backup(tmp_path):
 def test_a_backup_within_an_epoch_goes_on_with_the_next_batch(tmp_path):
     whole, expected = train()
     with pytest.raises(InterruptedError):
-        train(Patient(tmp_path / "b", save_freq=3), Fail(2, 0))
+        train(PatientBackup(tmp_path / "b", save_freq=3), Fail(2, 0))
     seen = []
     watch = keras.callbacks.LambdaCallback(
         on_epoch_begin=lambda epoch, logs: seen.append(("epoch", epoch)),
@@ -165,7 +155,7 @@ def test_a_backup_within_an_epoch_goes_on_with_the_next_batch(tmp_path):
             (batch, int(watch.model.optimizer.iterations))
         ),
     )
-    resumed, history = train(Patient(tmp_path / "b", save_freq=3), watch)
+    resumed, history = train(PatientBackup(tmp_path / "b", save_freq=3), watch)
     # Three batches were done: epoch 0, and the first one of epoch 1.
     assert seen[:4] == [("epoch", 1), (1, 3), ("epoch", 2), (0, 4)]
     assert history.history == expected.history and history.epoch == [0, 1, 2, 3]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import jkeras as keras
+from tests.callbacks.models import PatientBackup
 from tests.resume.program import SOURCES, VALID, X, Y, differences, make_model
 
 pytestmark = pytest.mark.optimized
@@ -143,8 +144,8 @@ def run(case, *callbacks):
 def interrupted(folder, case, *more, at=(1, 4), save_freq=3):
     """Lets a training fail, and go on."""
     with pytest.raises(PowerCut):
-        run(case, BackupAndRestore(folder, save_freq), Fail(*at), *more)
-    return run(case, BackupAndRestore(folder, save_freq), Fail(None, None), *more)
+        run(case, PatientBackup(folder, save_freq), Fail(*at), *more)
+    return run(case, PatientBackup(folder, save_freq), Fail(None, None), *more)
 
 
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")
