@@ -5,6 +5,7 @@ one: for ever if they go round, or have no bytes. And it copies a string anew fo
 that point to it.
 """
 
+import functools
 import math
 import mmap
 import os
@@ -20,7 +21,7 @@ _VARIABLE_LENGTH = 9  # HDF5's number for such types
 _ATTRIBUTE, _CONTINUED, _ELSEWHERE, _MEMBERS = 0x0C, 0x10, 0x15, 0x11
 _SHARED = 2  # a flag: what is meant stands elsewhere
 _NOWHERE = 2**64 - 1
-_MAX_MESSAGES = 2**16
+_MAX_MESSAGES, _MAX_FREE = 2**16, 2**16
 _HEADER, _OBJECT, _FREE, _LAST = 16, 16, 16, 1
 _REFERENCE = np.dtype([("length", "<u4"), ("heap", "<u8"), ("number", "<u4")])
 
@@ -63,7 +64,7 @@ class Heaps:
         return sizes
 
     def _number(self, at: int, size: int) -> int:
-        return int.from_bytes(self._content[at : at + size], "little")
+        return _number(self._content, at, size)
 
     def cost(self, attribute: str, owner: int) -> int:
         """Returns the bytes that the strings of an attribute take at most.
@@ -157,9 +158,7 @@ def _messages(content: Any, base: int, start: int) -> Iterator[tuple[int, int, b
         ValueError: If there are too many.
     """
 
-    def number(at: int, size: int) -> int:
-        return int.from_bytes(content[at : at + size], "little")
-
+    number = functools.partial(_number, content)
     if content[start : start + 4] == b"OHDR":
         flags = number(start + 5, 1)
         first = start + 6 + (16 if flags & 32 else 0) + (4 if flags & 16 else 0)
@@ -222,7 +221,7 @@ class Names:
     def _check_free_space(self, start: int, size: int, free: int) -> None:
         seen: set[int] = set()
         while free + _FREE <= size:  # the last one says a number that is no place
-            if free in seen or len(seen) > _MAX_MESSAGES:
+            if free in seen or len(seen) > _MAX_FREE:
                 raise ValueError(
                     f"Not allowed: the heap at byte {start} of {self._name!r} is damaged: its free "
                     "space goes round."
@@ -234,7 +233,7 @@ class Names:
             free = following
 
     def _number(self, at: int, size: int) -> int:
-        return int.from_bytes(self._content[at : at + size], "little")
+        return _number(self._content, at, size)
 
 
 class _Slices:
@@ -249,6 +248,11 @@ class _Slices:
     def __getitem__(self, part: slice) -> bytes:
         self._file.seek(part.start)
         return self._file.read(part.stop - part.start)
+
+
+def _number(content: Any, at: int, size: int) -> int:
+    """Returns a number that stands in a file."""
+    return int.from_bytes(content[at : at + size], "little")
 
 
 def _base_of(content: Any) -> int:
