@@ -141,7 +141,7 @@ def _in_blocks(count: Any, body: Callable[[Any, Any], Any], state: Any) -> Any:
 
 
 def _size(state: Any) -> int:
-    return sum([math.prod(a.shape) * a.dtype.itemsize for a in jax.tree.leaves(state)])
+    return sum([a.nbytes for a in jax.tree.leaves(state)])
 
 
 def _length(slots: Any) -> int:

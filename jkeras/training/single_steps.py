@@ -49,6 +49,7 @@ class SingleSteps:
         self._run_slot = run_slot
         self._finish = None if finish is None else jax.jit(finish)
         self._ways: dict[Any, str] = {}
+        self._costs: dict[Any, float] = {}  # of steps, by the shapes of a slot
         self._compiled: dict[Any, Future] = {}
 
     def way(self, state: Any, resident: Structure, slots: Any, rest: Any) -> str:
@@ -69,9 +70,12 @@ class SingleSteps:
         return found
 
     def _found_way(self, state: Any, resident: Structure, slots: Any, rest: Any) -> str:
-        count = jax.tree.leaves(slots)[0].shape[0]
-        one = self._run_slot.trace(state, resident, _slot(slots, 0) if count else rest)
-        cost = operations(one.jaxpr.jaxpr)
+        arrays = jax.tree.leaves(slots)
+        count, key = arrays[0].shape[0], tuple([a.shape[1:] for a in arrays])
+        cost = self._costs.get(key)
+        if cost is None:
+            one = self._run_slot.trace(state, resident, _slot(slots, 0) if count else rest)
+            cost = self._costs[key] = operations(one.jaxpr.jaxpr)
         if cost > _OPERATIONS.get(platform(), _OPERATIONS_OF_OTHERS):
             return "singly"
         is_long = platform() != "cpu" and count * cost > _OF_LONG_EPOCHS
