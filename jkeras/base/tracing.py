@@ -36,4 +36,4 @@ def traced() -> bool:
         >>> traced(), jax.jit(lambda x: x + traced())(1.0).item()
         (False, 2.0)
     """
-    return isinstance(jax.device_put(np.float32(0)), jax.core.Tracer)
+    return not isinstance(concretely(), contextlib.nullcontext)

@@ -284,7 +284,7 @@ def _merge(results: list[_Result]) -> Any:
     for calls in zip(*[one.seen for one in scopes], strict=False):
         layers, seen = zip(*calls, strict=True)
         if {*map(id, layers)} == {id(layers[0])}:
-            layers[0].__dict__["_seen_shapes"] = jax.tree.map(
+            vars(layers[0])["_seen_shapes"] = jax.tree.map(
                 lambda *group: _common_shape(group), *seen, is_leaf=is_shape
             )
     return results[0].structure.unflatten(leaves)

@@ -213,8 +213,8 @@ class _Reader:
             self._made[name, 0] = [layer.output]
         elif isinstance(layer, Layer) and all(map(_is_ours, layer._flatten_layers())):
             kind = [type(layer).__name__, {**entry["config"], "name": None}]
-            alone = bool(layer._layers)  # what is inside may be named otherwise
-            self._kinds[name] = name if alone else json.dumps(kind, sort_keys=True, default=id)
+            holds = bool(layer._layers)  # which may be named otherwise: it is like itself only
+            self._kinds[name] = name if holds else json.dumps(kind, sort_keys=True, default=id)
         for index, node in enumerate(entry.get("inbound_nodes") or ()):
             key = (name, index)
             self._calls[key] = (layer if layer is not None else entry, dict(node))

@@ -237,12 +237,14 @@ class Together:
                     self._take_changes(part)
             validates = plan.valid is not None and arguments.validates(plan.frequency, epoch)
 
-            def work(part: _Part, validates: bool = validates) -> dict[str, Any]:
+            def work(
+                part: _Part, validates: bool = validates, ends: bool = epoch == plan.epochs[-1]
+            ) -> dict[str, Any]:
                 logs = self._epoch(part)
                 if validates:
                     values = self._evaluated(part, part.stack.params, part.stack.state)
                     logs |= {f"val_{name}": value for name, value in values.items()}
-                if epoch != plan.epochs[-1]:  # noqa: B023
+                if not ends:
                     _draw_ahead(part.members)
                 return logs
 
