@@ -147,3 +147,14 @@ def test_the_last_step_of_a_long_epoch_is_compiled_beside_the_loop(monkeypatch):
         np.testing.assert_allclose(state, expected[0], rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(total, expected[1], rtol=1e-5)
     assert threads.count("compile") == 1
+
+
+def test_a_step_is_estimated_once_for_slots_of_a_shape(monkeypatch):
+    counted = []
+    monkeypatch.setattr(
+        single_steps, "operations", lambda jaxpr: counted.append(1) or operations(jaxpr)
+    )
+    run = make_chunk(step, donate=False)
+    for count in (1, 2, 8):
+        run(jnp.zeros((1, SIZE)), jnp.asarray(ROWS), np.arange(4 * count).reshape(count, 4))
+    assert len(counted) == 1
