@@ -717,3 +717,33 @@ def test_moments_beyond_float16():
 def test_arguments_that_make_no_sense(call, message):
     with pytest.raises(ValueError, match=message):
         call(np.ones((2, 3), "float32"))
+
+
+@pytest.mark.parametrize(
+    ("window", "strides", "options"),
+    [
+        ((5, 2), (1, 2), {"padding": "same", "output_padding": 0}),  # XLA's own ends the process
+        ((2, 3), (3, 2), {"padding": "valid", "output_padding": 1}),
+        ((3, 4), (2, 2), {"padding": "same"}),
+    ],
+)
+def test_a_transposed_convolution_adds_windows_up(window, strides, options):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, 4, 3, 3)).astype("float32")
+    kernel = rng.normal(size=(*window, 2, 3)).astype("float32")
+    sizes = [(n - 1) * s + k for n, s, k in zip((4, 3), strides, window, strict=True)]
+    added = np.zeros((2, *sizes, 2))
+    for i, j, a, b in np.ndindex(4, 3, *window):
+        added[:, i * strides[0] + a, j * strides[1] + b] += x[:, i, j] @ kernel[a, b].T
+    outputs, pull = jax.vjp(lambda x, k: ops.conv_transpose(x, k, strides, **options), x, kernel)
+    # All windows added up, but for a border; or zeros behind them.
+    cut = [max(k - s, 0) // 2 if "same" in options.values() else 0 for k, s in zip(window, strides)]
+    if options.get("output_padding") == 0:
+        cut = [k // 2 for k in window]
+    height, width = outputs.shape[1:3]
+    wide = np.pad(added, [(0, 0), (0, 9), (0, 9), (0, 0)])
+    close(outputs, wide[:, cut[0] : cut[0] + height, cut[1] : cut[1] + width], 1e-5)
+    # Linear in each argument: gradients are those by which products are the same.
+    given = rng.normal(size=outputs.shape).astype("float32")
+    for gradient, argument in zip(pull(jnp.asarray(given)), (x, kernel), strict=True):
+        close((gradient * argument).sum(), (given * outputs).sum(), 1e-3)
