@@ -612,8 +612,10 @@ def train_on_batch(
     """
     session: Session = self._compiled_session("train_on_batch")
     varies = _lengths_vary(x, y, sample_weight)
-    parts = (iter([(x, y, sample_weight)]), None, None) if varies else (x, y, sample_weight)
-    given = session.read(*parts, None, class_weight)
+    if varies:
+        given = session.read(iter([(x, y, sample_weight)]), None, None, None, class_weight)
+    else:
+        given = session.read(x, y, sample_weight, None, class_weight)
     if not varies and not isinstance(given, data_module.ArrayData):
         raise TypeError(
             "train_on_batch() takes the arrays of one batch, but `x` gives batches: it is "
