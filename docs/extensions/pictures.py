@@ -218,6 +218,19 @@ def seen_models():
     return models
 
 
+def regression_model():
+    """Returns the model of the tutorial with a wide and a deep input."""
+    import jkeras as keras
+
+    layers = keras.layers
+    inputs = [keras.Input((4,), name="wide"), keras.Input((6,), name="deep")]
+    wide, deep = layers.Normalization(), layers.Normalization()
+    hidden = layers.Dense(30, activation="relu")(deep(inputs[1]))
+    hidden = layers.Dense(30, activation="relu")(hidden)
+    both = layers.concatenate([wide(inputs[0]), hidden])
+    return keras.Model(inputs, layers.Dense(1, name="price")(both))
+
+
 def draw_seen(folder):
     """Draws models as `plot_model` does, and a table as a terminal shows it."""
     from rich.console import Console
@@ -233,6 +246,7 @@ def draw_seen(folder):
     for units, activation in sizes:
         mlp.add(keras.layers.Dense(units, activation=activation))
     plot(mlp, folder / "seen_mlp.png", show_shapes=True, dpi=110)
+    plot(regression_model(), folder / "wide_and_deep.png", rankdir="LR", dpi=110)
     plot(wide, folder / "seen_wide.png", show_shapes=True, show_layer_names=True, dpi=110)
     plot(residuals, folder / "seen_nested.png", show_shapes=True, expand_nested=True, dpi=110)
     plot(wave, folder / "seen_program.png", rankdir="LR", dpi=110)
