@@ -74,21 +74,24 @@ class Model(OldModel, Layer):
     Example:
         >>> import jkeras as keras
         >>> inputs = keras.Input(shape=(3,))
-        >>> model = keras.Model(inputs, keras.layers.Dense(2)(inputs))
+        >>> outputs = keras.layers.Dense(2, kernel_initializer="ones")(inputs)
+        >>> model = keras.Model(inputs, outputs)
         >>> model.input_shape, model.output_shape
         ((None, 3), (None, 2))
-        >>> model.inputs[0] is inputs, len(model.outputs)
-        (True, 1)
+        >>> model.predict([[1.0, 2.0, 3.0]], verbose=0).tolist()
+        [[6.0, 6.0]]
         >>> class Net(keras.Model):
         ...     def __init__(self):
         ...         super().__init__()
-        ...         self.hidden = keras.layers.Dense(4, activation="relu")
-        ...         self.out = keras.layers.Dense(1)
+        ...         self.hidden = keras.layers.Dense(
+        ...             4, activation="relu", kernel_initializer="ones"
+        ...         )
+        ...         self.out = keras.layers.Dense(1, kernel_initializer="ones")
         ...
         ...     def call(self, inputs):
         ...         return self.out(self.hidden(inputs))
-        >>> Net()(keras.ops.ones((2, 3))).shape
-        (2, 1)
+        >>> Net()(keras.ops.ones((2, 3))).tolist()
+        [[12.0], [12.0]]
         >>> [layer.name for layer in model.layers[1:]], model.count_params()
         (['dense'], 8)
     """

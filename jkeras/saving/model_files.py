@@ -176,8 +176,9 @@ def load_model(
         >>> model = keras.Sequential([keras.Input((3,)), Twice()])
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     model.save(f"{folder}/model.keras")
-        ...     keras.saving.load_model(f"{folder}/model.keras").layers[0].name
-        'twice'
+        ...     loaded = keras.saving.load_model(f"{folder}/model.keras")
+        >>> loaded(keras.ops.ones((1, 3))).tolist()
+        [[2.0, 2.0, 2.0]]
     """
     compile, _ = boolean("compile", compile), boolean("safe_mode", safe_mode)
     is_open = hasattr(filepath, "read")
