@@ -14,6 +14,7 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
+from docutils import nodes
 from matplotlib.figure import Figure
 
 from tests.tools.rings import folders_by_ring
@@ -275,7 +276,17 @@ def write(app):
     draw_seen(folder)
 
 
+def let_scroll(app, doctree):
+    """Puts pictures of class `scroll` into boxes: a phone shows them large enough to be read."""
+    for image in list(doctree.findall(nodes.image)):
+        if "scroll" in image["classes"]:
+            box = nodes.container(classes=["scroll"])
+            image.replace_self(box)
+            box += image
+
+
 def setup(app):
     """Draws before pages are read."""
     app.connect("builder-inited", write)
+    app.connect("doctree-read", let_scroll)
     return {"parallel_read_safe": True}
