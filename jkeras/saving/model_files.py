@@ -64,7 +64,8 @@ def save_model(
         TypeError: If `model` is neither a model nor a layer.
         ValueError: If the name ends otherwise.
         FileExistsError: If the file exists, and `overwrite` is False.
-        NotImplementedError: If a subclassed model is saved as `.h5`.
+        NotImplementedError: If a subclassed model goes into `.h5` whose `call` can be neither
+            recorded nor exported, since it looks at values.
 
     Example:
         >>> import tempfile, jkeras as keras
