@@ -266,6 +266,37 @@ def draw_seen(folder):
     terminal.save_svg(str(path), title="model.summary()", unique_id="summary")
 
 
+def draw_rare(path):
+    """Draws precision over recall of two models of rare positives, and where 0.5 lies."""
+    import jkeras as keras
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2000, 4)).astype("float32")
+    y = (x[:, 0] + 0.5 * rng.normal(size=2000) > 1.85).astype("float32")
+    weights = {
+        label: len(y) / (2 * count) for label, count in enumerate(np.bincount(y.astype(int)))
+    }
+    figure = Figure(figsize=(5.5, 3.6), layout="constrained")
+    axes = figure.subplots()
+    for name, options in (("as it is", {}), ("with class weights", {"class_weight": weights})):
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, activation="sigmoid")])
+        model.compile(keras.optimizers.Adam(0.05), "binary_crossentropy")
+        model.fit(x, y, epochs=5, verbose=0, **options)
+        scores = model.predict(x, verbose=0)[:, 0]
+        found = np.cumsum(y[np.argsort(-scores)])
+        recall, precision = found / y.sum(), found / np.arange(1, len(y) + 1)
+        (line,) = axes.plot(recall, precision, label=name)
+        at = np.count_nonzero(scores > 0.5) - 1
+        axes.plot(
+            recall[at], precision[at], "o", color=line.get_color(), label="  its threshold 0.5"
+        )
+    axes.set(xlabel="recall", ylabel="precision")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=110)
+
+
 def write(app):
     """Writes the pictures beside the pages."""
     folder = Path(app.srcdir) / "pictures"
@@ -274,6 +305,7 @@ def write(app):
         draw_rooms(folder / "rooms.svg")
         draw_fit(folder / "fit.svg")
     draw_seen(folder)
+    draw_rare(folder / "rare.png")
 
 
 def let_scroll(app, doctree):
