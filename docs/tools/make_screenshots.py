@@ -3,7 +3,8 @@
     pip install ".[plot]" tensorboard "setuptools<81" nbconvert ipykernel nbclient playwright
     python docs/tools/make_screenshots.py
 
-TensorBoard shows trainings of small networks; the notebook is run, and shown as nbconvert writes it.
+TensorBoard shows trainings of small networks; the notebook is run, and shown as nbconvert writes
+it.
 """
 
 import argparse
