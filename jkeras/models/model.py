@@ -78,6 +78,8 @@ class Model(OldModel, Layer):
         >>> model = keras.Model(inputs, outputs)
         >>> model.input_shape, model.output_shape
         ((None, 3), (None, 2))
+        >>> model.inputs[0] is inputs, model.outputs[0] is outputs
+        (True, True)
         >>> model.predict([[1.0, 2.0, 3.0]], verbose=0).tolist()
         [[6.0, 6.0]]
         >>> class Net(keras.Model):
