@@ -219,8 +219,9 @@ def plot_image_gallery(
     count = len(array)
     columns = cols or (math.ceil(count / rows) if rows else math.ceil(math.sqrt(count)))
     lines = rows or math.ceil(count / columns)
-    size = {"figsize": (columns * scale, lines * scale), "layout": "tight"}
-    figure, axes = plt.subplots(lines, columns, squeeze=False, FigureClass=ShownOnce, **size)
+    size = columns * scale, lines * scale
+    figure = plt.figure(FigureClass=ShownOnce, figsize=size, layout="tight")
+    axes = figure.subplots(lines, columns, squeeze=False)
     names = label_map or {}
     for i, axis in enumerate(axes.ravel()):
         axis.set_axis_off()
