@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import jkeras
-from jkeras.alias import private
+from jkeras.alias import attributes, private
 from jkeras.base import old_spellings
 from jkeras.saving.keras_format import KERAS_VERSION
 
@@ -68,6 +68,7 @@ class Finder(importlib.abc.MetaPathFinder):
         self.report = Report()
         self.before: dict[str, str | None] = {}
         self._watched: dict[types.ModuleType, Any] = {}
+        self._attributes: dict[type, Any] = {}
 
     def check_not_imported(self, names: Sequence[str]) -> None:
         """Raises RuntimeError if one of the modules is there already."""
@@ -141,7 +142,8 @@ class Finder(importlib.abc.MetaPathFinder):
 
     # -------------------------------------------------------------- what is missing, and versions
     def watch(self) -> None:
-        """Notes the names that are asked for in vain in jkeras's public modules."""
+        """Notes what is asked for in vain in public modules; adds Keras's private attributes."""
+        self._attributes = attributes.attach()
         for name in private.PUBLIC:
             module = private.resolve(name)
             before = vars(module).get("__getattr__")
@@ -165,6 +167,7 @@ class Finder(importlib.abc.MetaPathFinder):
 
     def unwatch(self) -> None:
         """Takes back what `watch` did."""
+        attributes.detach(self._attributes)
         for module, before in self._watched.items():
             if before is None:
                 vars(module).pop("__getattr__", None)

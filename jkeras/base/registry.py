@@ -293,10 +293,10 @@ def constructor_arguments(obj: Configurable) -> dict[str, Any]:
     classes = type(obj).__mro__
     if is_builtin(_definer(classes, "__init__")):
         return _kept_arguments(obj, classes)
-    values = _captured_arguments(obj)
     describes = _definer(classes, "get_config")
     if is_builtin(describes):
-        return values
+        return _captured_arguments(obj)
+    values = _captured_arguments(obj, named_only=True)
     for i in range(classes.index(describes), len(classes)):
         if is_builtin(classes[i]):
             return {**values, **_kept_arguments(obj, classes[i:])}
@@ -306,14 +306,20 @@ def constructor_arguments(obj: Configurable) -> dict[str, Any]:
     return values
 
 
-def _captured_arguments(obj: Configurable) -> dict[str, Any]:
+def _captured_arguments(obj: Configurable, named_only: bool = False) -> dict[str, Any]:
+    """Returns what a constructor was given, by name.
+
+    Raises:
+        NotImplementedError: If it was given `*layers` or the like, unless only the named arguments
+            are wanted, as by a `get_config` that adds the others.
+    """
     args, kwargs = obj._arguments
     bound = inspect.signature(type(obj).__init__).bind(obj, *args, **kwargs)
     bound.apply_defaults()
     values: dict[str, Any] = {}
     for name, parameter in list(bound.signature.parameters.items())[1:]:
         if parameter.kind is parameter.VAR_POSITIONAL:
-            if bound.arguments[name]:
+            if bound.arguments[name] and not named_only:
                 raise NotImplementedError(
                     f"{type(obj).__name__} takes *{name}, which a config cannot name: "
                     "write get_config() and from_config() for it."

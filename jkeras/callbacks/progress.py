@@ -1,4 +1,4 @@
-"""What one sees while a model is trained: a live line, or plain lines where nobody watches."""
+"""What one sees while a model is trained: a live line, or one at the end where nobody watches."""
 
 import math
 import time
@@ -13,13 +13,13 @@ from jkeras.core import processes
 def resolve_verbose(verbose: Any) -> int:
     """Returns 0 (silent), 1 (a live line) or 2 (a line an epoch) for an argument `verbose`.
 
-    `"auto"` is 1 where a line can be redrawn, else 2. Of several processes, one shows something.
+    `"auto"` is 1. Of several processes, one shows something.
 
     Raises:
         ValueError: If it is not one of these.
     """
     if verbose == "auto":
-        verbose = 1 if console.is_terminal() else 2
+        verbose = 1
     if verbose not in (0, 1, 2):
         raise ValueError(f"`verbose` is 'auto', 0, 1 or 2, got {verbose!r}.")
     return int(verbose) if processes.writes_files() else 0

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 Init = TypeVar("Init", bound=Callable[..., None])
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def written_out(
@@ -85,6 +86,26 @@ def takes_arguments_of(base: Callable, without: Iterable[str] = ()) -> Callable[
         )
 
     return decorator
+
+
+def without_others(function: Function) -> Function:
+    """Hides `**kwargs` from `inspect.signature`, of a function that refuses what it does not know.
+
+    Programs read off a signature which of their own arguments they may hand on.
+
+    Example:
+        >>> import inspect
+        >>> from jkeras.core.signatures import without_others
+        >>> @without_others
+        ... def train(epochs=1, **kwargs):
+        ...     return sorted(kwargs)
+        >>> str(inspect.signature(train)), train(workers=2)
+        ('(epochs=1)', ['workers'])
+    """
+    signature = inspect.signature(function)
+    kept = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    function.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]
+    return function
 
 
 @functools.cache

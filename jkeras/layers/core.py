@@ -282,7 +282,7 @@ class Dense(AdaptedLayer):
     def _spread_scale(self, scale: ArrayLike) -> Any:
         return scale
 
-    def call(self, inputs: ArrayLike) -> ArrayLike:
+    def call(self, inputs: ArrayLike, training: bool | None = None) -> ArrayLike:
         if self.quantization_mode is None:
             outputs = inputs @ self.kernel
         else:
@@ -373,7 +373,7 @@ class EinsumDense(AdaptedLayer):
         _, kernel, outputs = self._terms()
         return _arrange(scale, outputs, kernel)
 
-    def call(self, inputs: ArrayLike) -> ArrayLike:
+    def call(self, inputs: ArrayLike, training: bool | None = None) -> ArrayLike:
         if self.quantization_mode is None:
             outputs = jnp.einsum(self.equation, inputs, self.kernel)
         else:

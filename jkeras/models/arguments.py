@@ -84,7 +84,7 @@ def check(method: Callable, unknown: Mapping[str, Any], **given: Any) -> None:
     """
     for name in unknown:
         if name not in _WORKERS:
-            hint = nearest(name, list(inspect.signature(method).parameters)[1:-1])
+            hint = nearest(name, list(inspect.signature(method).parameters)[1:])
             raise TypeError(
                 f"{method.__name__}() got an unexpected keyword argument {name!r}{hint}"
             )

@@ -1,5 +1,6 @@
 """For which inputs files say that a subclassed model was built."""
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,7 +9,7 @@ import jax.export
 
 from jkeras.base.types import Shape
 from jkeras.core import graph, pure
-from jkeras.core.shapes import is_shape
+from jkeras.core.shapes import is_shape, map_shapes
 
 
 def specs_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,7 +54,20 @@ def to_config(specs: Mapping[str, Any], dtype: str) -> dict[str, Any]:
 
 
 def build(model: Any, config: Mapping[str, Any]) -> None:
-    """Makes a model's weights for what `get_build_config` returned; nothing is computed."""
+    """Makes a model's weights for what `get_build_config` returned; nothing is computed.
+
+    A `build` that the user wrote is called with the shapes it was called with before. What it
+    leaves to the layers' first calls is built by calling the model on symbols.
+    """
+    if not hasattr(type(model).build, "is_standard"):
+        try:
+            bound = _bound_for(model.build, config)
+        except TypeError:  # they are shapes of a call's arguments
+            bound = None
+        if bound is not None:
+            model.build(*bound.args, **bound.kwargs)
+            if all(layer.built for layer in model._flatten_layers()):
+                return
     if config.get("input_shape") is not None:
         specs = _symbols_for(config["input_shape"], config.get("input_dtype"))
         pure.ensure_built(model, specs)
@@ -61,6 +75,15 @@ def build(model: Any, config: Mapping[str, Any]) -> None:
         dtypes = config.get("dtypes_dict") or {}
         named = {k.removesuffix("_shape"): v for k, v in config["shapes_dict"].items()}
         pure.ensure_built(model, **{k: _symbols_for(v, dtypes.get(k)) for k, v in named.items()})
+
+
+def _bound_for(method: Any, config: Mapping[str, Any]) -> inspect.BoundArguments | None:
+    """Returns how a `build` takes what a config says; None if it says nothing."""
+    if config.get("input_shape") is not None:
+        return inspect.signature(method).bind(map_shapes(tuple, config["input_shape"]))
+    if not config.get("shapes_dict"):
+        return None
+    return inspect.signature(method).bind(**map_shapes(tuple, config["shapes_dict"]))
 
 
 def _symbols_for(shapes: Shape, dtypes: Any) -> Any:

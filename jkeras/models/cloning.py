@@ -129,7 +129,7 @@ def _cloned(
                 f"{type(model).__name__} {model.name!r} can only be made anew by its config."
             )
         new = _same(model)
-        build_config = model.get_build_config() if isinstance(model, Model) else None
+        build_config = model.get_build_config()
         if model.built and not new.built and build_config:
             new.build_from_config(build_config)
         return new

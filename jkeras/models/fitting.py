@@ -611,14 +611,18 @@ def train_on_batch(
         (10.0, True)
     """
     session: Session = self._compiled_session("train_on_batch")
-    given = session.read(x, y, sample_weight, None, class_weight)
-    if not isinstance(given, data_module.ArrayData):
+    varies = _lengths_vary(x, y, sample_weight)
+    if varies:
+        given = session.read(iter([(x, y, sample_weight)]), None, None, None, class_weight)
+    else:
+        given = session.read(x, y, sample_weight, None, class_weight)
+    if not varies and not isinstance(given, data_module.ArrayData):
         raise TypeError(
             "train_on_batch() takes the arrays of one batch, but `x` gives batches: it is "
             f"{x!r:.60}. Pass it to fit(), or call train_on_batch(*batch) for each batch in turn."
         )
-    batch = given.batch
-    data = data_module.ArrayData(batch, data_module.check_lengths(batch))
+    batch = given.example if varies else given.batch
+    data = given if varies else data_module.ArrayData(batch, data_module.check_lengths(batch))
     program = session.program("train", data.example)
     session.check_labels(program, data)
     training = Training(session, program, engine.take_slot)
@@ -655,7 +659,10 @@ def test_on_batch(
         ... )
         {'loss': 10.0, 'mae': 3.0}
     """
-    options = {"sample_weight": sample_weight, "return_dict": return_dict, "verbose": 0}
+    options = {"return_dict": return_dict, "verbose": 0}
+    if _lengths_vary(x, y, sample_weight):
+        return self.evaluate(iter([(x, y, sample_weight)]), **options)
+    options["sample_weight"] = sample_weight
     return self.evaluate(x, y, batch_size=_rows(x), **options)
 
 
@@ -669,7 +676,19 @@ def predict_on_batch(self: Any, x: Structure) -> Any:
         >>> model.predict_on_batch(np.array([[1.0], [2.0]])).tolist()
         [[1.0], [2.0]]
     """
+    if _lengths_vary(x):
+        return self.predict(iter([(x,)]), verbose=0)
     return self.predict(x, batch_size=_rows(x), verbose=0)
+
+
+def _lengths_vary(x: Structure, *others: Structure) -> bool:
+    """Says whether arrays differ in their numbers of rows, as a graph's nodes and edges may.
+
+    One input has a row for each target.
+    """
+    if not isinstance(x, (list, tuple, dict)) or len(jax.tree.leaves(x)) < 2:
+        return False
+    return len({np.shape(a)[0] for a in jax.tree.leaves((x, others)) if np.ndim(a)}) > 1
 
 
 def _rows(x: Structure) -> int:

@@ -16,6 +16,7 @@ from jkeras.core import graph, placement, pure, serialization
 from jkeras.core.input_spec import check_input
 from jkeras.core.layer import Layer
 from jkeras.core.parts import children, chosen, find
+from jkeras.core.signatures import without_others
 from jkeras.distribution import set_distribution
 from jkeras.export import export_model
 from jkeras.models import (
@@ -245,6 +246,7 @@ class Model(OldModel, Layer):
         if not self._built and type(self).build is not Model.build and not self._building:
             super()._prepare(args, kwargs)
 
+    @hooks.standard
     def build(self, input_shape: Shape = None) -> None:
         """Makes the weights for inputs of a shape; nothing is computed.
 
@@ -267,6 +269,7 @@ class Model(OldModel, Layer):
 
     # -------------------------------------------------------------- training
     @hooks.standard
+    @without_others
     def compile(
         self,
         optimizer: Any = "rmsprop",
@@ -341,6 +344,7 @@ class Model(OldModel, Layer):
     get_compile_config = compiling.get_compile_config
     compile_from_config = compiling.compile_from_config
 
+    @without_others
     def fit(
         self,
         x: Data = None,
@@ -376,8 +380,8 @@ class Model(OldModel, Layer):
             batch_size: Samples a step; 32 by default. The last step of an epoch has what is left.
             epochs: How many epochs to train; with `initial_epoch`, the number of the epoch at which
                 to stop.
-            verbose: 0: silent; 1: a live line; 2: a line an epoch; `"auto"`: 1 in a terminal or
-                notebook, else 2.
+            verbose: 0: silent; 1 or `"auto"`: a live line in a terminal or notebook, else one with
+                a bar at the end of each epoch; 2: a plain line an epoch.
             callbacks: `keras.callbacks.Callback` objects.
             validation_split: The fraction of the rows that is kept for validation. It is **the LAST
                 rows, before any shuffling**: shuffle data that is sorted by class yourself.
@@ -507,6 +511,7 @@ class Model(OldModel, Layer):
             progress.finish(logs, run.done)
         return logs if return_dict else results.as_list(self, logs)
 
+    @without_others
     def predict(
         self,
         x: Data,

@@ -9,7 +9,7 @@ from jkeras.core import graph, scope, shapes
 from jkeras.core.host import building, in_loader
 from jkeras.core.layer import Layer
 from jkeras.layers.core import InputLayer, given_input_shape
-from jkeras.models import functional_config, host
+from jkeras.models import functional_config, hooks, host
 from jkeras.models.functional import arrange_inputs
 from jkeras.models.model import Model
 
@@ -253,6 +253,7 @@ class Sequential(Model):
         return {"input_shape": self.input_shape} if self._has_inputs else super().get_build_config()
 
     # -------------------------------------------------------------- building and calling
+    @hooks.standard
     def build(self, input_shape: Shape = None) -> None:
         """Makes the weights for inputs of a shape, such as `(None, 8)`."""
         if input_shape is None:

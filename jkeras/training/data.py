@@ -245,7 +245,16 @@ def check_lengths(batch: Batch) -> int:
             "Data cardinality is ambiguous. Make sure all arrays contain the same number of "
             "samples (rows).\n" + "\n".join(lines)
         )
-    count = next((v[0] for v in sizes.values() if v), 0)
+    return check_not_empty(batch)
+
+
+def check_not_empty(batch: Batch) -> int:
+    """Returns the number of samples: of rows of the first input.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    count = next((int(a.shape[0]) for a in jax.tree.leaves(tuple(batch))), 0)
     if count == 0 and any(
         a is None for a in jax.tree.leaves(batch[0], is_leaf=lambda a: a is None)
     ):
@@ -671,7 +680,7 @@ class Reader(NamedTuple):
                 policy.check_integers(item[0], "`x`")
                 policy.check_integers(item[1], "`y`")
                 return Batch(item[0], [item[1]])
-            batch = self.batch(*unpack(item), class_weight, names)
+            batch = self.batch(*unpack(item), class_weight, names, is_step=True)
             if names is None:
                 names = self.output_names(batch.x)
                 single = len(leaf_names(names)) == 1
@@ -688,11 +697,17 @@ class Reader(NamedTuple):
         sample_weight: Structure = None,
         class_weight: Any = None,
         names: Any = None,
+        is_step: bool = False,
     ) -> Batch:
-        """Makes a batch of arrays; `names` are those of the outputs, if they are known."""
+        """Makes a batch of arrays; `names` are those of the outputs, if they are known.
+
+        The arrays have as many rows each, unless it is a step's batch of several inputs: of a
+        graph's nodes, edges and label, say.
+        """
         x = self.encode(as_structure(x, "x"))
+        check = check_not_empty if is_step and len(jax.tree.leaves(x)) > 1 else check_lengths
         if names is None:
-            check_lengths(Batch(x))
+            check(Batch(x))
             _check_values(x, "x")
             names = self.output_names(x)
         if self.as_given:
@@ -703,7 +718,7 @@ class Reader(NamedTuple):
             batch = Batch(x, as_targets(y, names, "y"), weight)
         for part, value in batch._asdict().items():
             _check_values(value, part)
-        check_lengths(batch)
+        check(batch)
         if class_weight is not None:
             flat = Batch(x, *(as_targets(part, names, "y") for part in batch[1:]))
             weights = class_weights(class_weight, flat, names)

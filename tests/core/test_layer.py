@@ -530,3 +530,33 @@ def test_a_name_in_the_body_of_a_class_is_not_the_name_of_its_layers():
         name = "fixed"
 
     assert (Steady().name, Steady(name="mine").name) == ("steady", "mine")
+
+
+def test_a_class_that_takes_layers_describes_itself():
+    @keras.saving.register_keras_serializable("takes_layers")
+    class Chain(layers.Layer):
+        def __init__(self, *parts, scale=1, **kwargs):
+            super().__init__(**kwargs)
+            self.parts, self.scale = parts, scale
+
+        def get_config(self):
+            config = super().get_config()
+            parts = [keras.saving.serialize_keras_object(part) for part in self.parts]
+            return {"name": config["name"], "scale": self.scale, "parts": parts}
+
+        @classmethod
+        def from_config(cls, config):
+            parts = map(keras.saving.deserialize_keras_object, config.pop("parts"))
+            return cls(*parts, **config)
+
+    chain = Chain(layers.Dense(2), layers.ReLU(), scale=3)
+    again = Chain.from_config(chain.get_config())
+    assert [type(part).__name__ for part in again.parts] == ["Dense", "ReLU"]
+    assert again.scale == 3
+
+
+@pytest.mark.parametrize("layer", [layers.Dense(2), layers.EinsumDense("ab,bc->ac", 2)])
+def test_dense_layers_take_training_as_kerass_do(layer):
+    outputs = layer(X)
+    np.testing.assert_array_equal(layer.call(X, training=True), outputs)
+    np.testing.assert_array_equal(layer(X, training=True), outputs)

@@ -1,5 +1,6 @@
 """Losses, metrics and weights in every structure, and what results are called."""
 
+import inspect
 import pickle
 import warnings
 
@@ -340,3 +341,31 @@ def test_loss_weights_have_the_structure_of_the_losses():
         two_outputs(tuple).compile("sgd", [of_both, ("mse", "mae")], loss_weights=[1.0])
     with pytest.raises(ValueError, match="Expected one loss an output: in a list"):
         two_outputs(list).compile("sgd", [of_both, ["mse", "mae"]])
+
+
+@pytest.mark.parametrize("name", ["compile", "fit", "predict"])
+def test_a_signature_says_that_other_arguments_are_refused(name):
+    method = getattr(keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]), name)
+    parameters = inspect.signature(method).parameters.values()
+    assert not any(p.kind is p.VAR_KEYWORD for p in parameters)
+    assert "callbacks" in inspect.signature(method).parameters or name == "compile"
+
+
+def test_a_build_of_ones_own_is_called_with_what_it_was_called_with():
+    class Conditional(keras.Model):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.dense = keras.layers.Dense(2)
+
+        def build(self, shapes):
+            self.dense.build((None, shapes["a"][1] + shapes["b"][1]))
+
+        def call(self, a, b):
+            return self.dense(keras.ops.concatenate([a, b], -1))
+
+    model = Conditional()
+    model.build({"a": (4, 1), "b": (4, 2)})
+    again = Conditional()
+    again.build_from_config(model.get_build_config())
+    assert again.dense.kernel.shape == (3, 2)
+    assert len(keras.models.clone_model(model).weights) == 2

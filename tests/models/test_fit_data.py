@@ -293,3 +293,40 @@ def test_sample_weights_of_several_outputs():
     assert both_v != pytest.approx(v)
     assert zero_v == 0
     assert total == pytest.approx(u + v)
+
+
+class _Joined(keras.layers.Layer):
+    def call(self, nodes, edges):
+        return (nodes.sum(0) + edges.sum(0))[None]
+
+    def compute_output_shape(self, nodes_shape, edges_shape):
+        return (1, nodes_shape[-1])
+
+
+def test_inputs_of_one_step_may_differ_in_length():
+    """As a graph's nodes and edges do, whose label is one row."""
+
+    def make():
+        inputs = [keras.Input((2,)), keras.Input((2,))]
+        dense = keras.layers.Dense(1, kernel_initializer="ones")
+        model = keras.Model(inputs, dense(_Joined()(*inputs)))
+        model.compile(keras.optimizers.SGD(0.01), "mse")
+        return model
+
+    y = np.zeros((1, 1), "float32")
+    ones = np.ones((4, 2), "float32")
+    graphs = [(ones[:n], ones[:m]) for n, m in ((2, 3), (1, 4), (2, 2))]
+    model = make()
+    assert model.predict_on_batch(list(graphs[0])).tolist() == [[10.0]]
+    assert model.test_on_batch(list(graphs[0]), y) == 100.0
+    assert model.predict(iter([(x,) for x in graphs])).tolist() == [[10.0], [10.0], [8.0]]
+    # Each step counts by the rows of its first input.
+    found = model.evaluate(iter([(x, y) for x in graphs]), verbose=0)
+    assert found == pytest.approx((2 * 100 + 100 + 2 * 64) / 5)
+    singly, together = make(), make()
+    for x in graphs:
+        singly.train_on_batch(x, y)
+    together.fit(iter([(x, y) for x in graphs]), verbose=0)
+    np.testing.assert_allclose(together.get_weights()[0], singly.get_weights()[0], rtol=1e-6)
+    with pytest.raises(ValueError, match="Data cardinality is ambiguous"):
+        model.fit(list(graphs[0]), y)
