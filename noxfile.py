@@ -21,13 +21,19 @@ def group(name):
     return nox.project.dependency_groups(PYPROJECT, name)
 
 
+def install(session, *requirements):
+    """Installs requirements, compiling nothing: Python compiles what a session imports, which is
+    a small part of what it installs, and compiling is half of the time that installing takes."""
+    session.install("--no-compile", *requirements)
+
+
 def run_tests(session, *options):
     """Runs the tests, or what the rest of the arguments says.
 
     The few that are compiled as a user's programs are have processes of their own: some of the
     compiler's options hold for a whole process.
     """
-    session.install("-e", ".[plot,pandas]", *group("test"))
+    install(session, "-e", ".[plot,pandas]", *group("test"))
     if session.posargs:
         session.run("pytest", *session.posargs, env=ENV)
         return
@@ -56,7 +62,7 @@ def versions(session):
 @nox.session
 def lint(session):
     """Checks style and format."""
-    session.install(*group("lint"))
+    install(session, *group("lint"))
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
 
@@ -64,14 +70,14 @@ def lint(session):
 @nox.session
 def types(session):
     """Checks the types of the package."""
-    session.install("-e", ".", *group("types"))
+    install(session, "-e", ".", *group("types"))
     session.run("mypy")
 
 
 @nox.session
 def docs(session):
     """Builds the documentation, warnings being errors, follows its links, and runs its examples."""
-    session.install("-e", ".[plot,pandas,sklearn,image]", *group("docs"))
+    install(session, "-e", ".[plot,pandas,sklearn,image]", *group("docs"))
     # Each example runs once: compiling it is most of its time.
     env = {**ENV, "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
     for builder in ("html", "doctest"):
@@ -83,14 +89,14 @@ def docs(session):
 @nox.session
 def examples(session):
     """Runs every example, small."""
-    session.install("-e", ".[examples]")
+    install(session, "-e", ".[examples]")
     session.run("python", "examples/run_all.py", env={**ENV, "MPLBACKEND": "agg"})
 
 
 @nox.session
 def distribution(session):
     """Trains on eight simulated devices, and in several processes; takes minutes."""
-    session.install("-e", ".[orbax]", *group("test"))
+    install(session, "-e", ".[orbax]", *group("test"))
     arguments = session.posargs or ["-n", "2", "--dist", "loadfile", "tests/distribution"]
     session.run("pytest", "-o", "addopts=", "-q", *arguments, env=ENV)
 
@@ -98,7 +104,7 @@ def distribution(session):
 @nox.session
 def interop(session):
     """Compares with real Keras on its JAX backend, live."""
-    session.install("-e", ".[plot,pandas]", *group("test"), *group("interop"))
+    install(session, "-e", ".[plot,pandas]", *group("test"), *group("interop"))
     arguments = session.posargs or ["-n", "auto", "tests/interop", "--every-name"]
     session.run("pytest", "-o", "addopts=", "-q", *arguments, env={**ENV, "KERAS_BACKEND": "jax"})
 
@@ -106,14 +112,14 @@ def interop(session):
 @nox.session
 def dialects(session):
     """Loads portable `.h5` files with tf_keras and Keras, and trains on."""
-    session.install("-e", ".", *group("interop"), *group("dialects"))
+    install(session, "-e", ".", *group("interop"), *group("dialects"))
     session.run("python", "-m", "tests.saving.other_kerases", env={**ENV, "KERAS_BACKEND": "jax"})
 
 
 @nox.session
 def export(session):
     """Runs the tests of exported models with onnxruntime, and of safetensors."""
-    session.install("-e", ".[onnx,safetensors,orbax]", *group("test"))
+    install(session, "-e", ".[onnx,safetensors,orbax]", *group("test"))
     tests = session.posargs or ["tests/export", "tests/saving/test_safetensors.py"]
     session.run("pytest", "-n", "auto", *tests, env=ENV)
 
@@ -121,7 +127,7 @@ def export(session):
 @nox.session
 def tools(session):
     """Runs the guide on Weights & Biases, MLflow and Hugging Face's data sets, offline."""
-    session.install("-e", ".", "pytest", *group("tools"))
+    install(session, "-e", ".", "pytest", *group("tools"))
     session.run("pytest", "-o", "addopts=", "tests/test_other_tools.py", *session.posargs, env=ENV)
 
 
@@ -131,17 +137,17 @@ def packages(session):
 
     The packages are installed without what they require, which is Keras and TensorFlow among it.
     """
-    session.install("-e", ".[plot,pandas,sklearn]", *group("packages"))
+    install(session, "-e", ".[plot,pandas,sklearn]", *group("packages"))
     alone = ("keras-tuner", "keras-hub", "bayesflow", "scikeras", "optuna-integration")
     alone += ("lime", "shap", "kt-legacy", "kagglehub")
-    session.install("--no-deps", *alone)
+    install(session, "--no-deps", *alone)
     keras = session.create_tmp()
-    session.install("--no-deps", "--target", keras, "--upgrade", *group("interop")[:1])
+    install(session, "--no-deps", "--target", keras, "--upgrade", *group("interop")[:1])
     session.run(*("python", "-m", "tests.packages", "--keras", keras, *session.posargs), env=ENV)
 
 
 @nox.session
 def bench(session):
     """Measures speed against other programs in the same run; see tests/benchmarks."""
-    session.install("-e", ".", *group("interop"))
+    install(session, "-e", ".", *group("interop"))
     session.run("python", "-m", "tests.benchmarks", *session.posargs, env=ENV)

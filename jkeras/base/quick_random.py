@@ -20,6 +20,10 @@ from jkeras.base.types import Shape
 
 # Positions are numbers of 32 bits.
 _MOST = 2**32 - 1
+# Up to so many numbers are drawn once for all that uses them, and on one core. XLA would draw them
+# again in each loop that uses them (five, for a mask between a normalization and a product), but on
+# all cores, which wins for some hundred thousand numbers.
+_DRAWN_ONCE = 2**17
 
 
 def quick(key: jax.Array, shape: Shape) -> jax.Array:
@@ -46,6 +50,18 @@ def quick(key: jax.Array, shape: Shape) -> jax.Array:
 
 
 def _bits(data: jax.Array, width: int, shape: Shape) -> jax.Array:
+    if math.prod(shape) > _DRAWN_ONCE:
+        return _drawn(data, width, shape)
+    # Always true, which XLA does not find out: what is in a branch is not put into other loops.
+    # (A barrier does not serve: on a CPU it is gone before loops are put together.)
+    return jax.lax.cond(
+        (data[0] | 1) > 0,
+        lambda: _drawn(data, width, shape),
+        lambda: jnp.zeros(shape, f"uint{width}"),
+    )
+
+
+def _drawn(data: jax.Array, width: int, shape: Shape) -> jax.Array:
     position = jnp.zeros(shape, jnp.uint32)
     for axis in range(len(shape)):
         stride = np.uint32(math.prod(shape[axis + 1 :]))

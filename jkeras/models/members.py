@@ -121,7 +121,7 @@ class Member:
                     rows = self._rows = np.asarray(plan.rows[self.number][0], np.int32)
                 own = ArrayData(Batch(rows, None, None), data.batch_size, True)
                 self.feed = session.place(own, plan.shuffle)
-                session.cells({})
+                session.cells(session.layout(), {})
 
     @contextlib.contextmanager
     def drawing(self) -> Iterator[None]:

@@ -297,6 +297,10 @@ class Session:
             x: A batch of inputs, of the size in which the model is called.
             like: That of a model which gives the same, by which it need not be found out again.
         """
+        return self._described(x, like)[1]
+
+    def _described(self, x: Structure, like: "Session | None" = None) -> tuple[Layout, Description]:
+        """Returns what the model is made of now, and the description; see `describe`."""
         leaves, structure = jax.tree.flatten(x)
         with self._lock:
             layout = self.layout()
@@ -309,13 +313,15 @@ class Session:
             if found is None and like is not None and like is not self:
                 outputs, _, written = like.describe(x)
                 found = Description(outputs, self.output_names(outputs), written)
-                self.layout().descriptions[key] = found
+                layout = self.layout()
+                layout.descriptions[key] = found
             if found is None:
                 variables = jax.tree.map(spec_of, layout.variables())
                 outputs, written = steps.describe(self.model, variables, jax.tree.map(spec_of, x))
                 found = Description(outputs, self.output_names(outputs), written)
-                self.layout().descriptions[key] = found
-            return found
+                layout = self.layout()
+                layout.descriptions[key] = found
+            return layout, found
 
     def output_names(self, outputs: Structure = None) -> Any:
         """Returns the names of the model's outputs, in their structure: layers, keys, numbers.
@@ -388,7 +394,11 @@ class Session:
         objective = program.objective
         if objective is None or "losses" not in metrics:
             return  # hooks have updated their variables themselves
-        states = {**metrics, **objective.loss_means(metrics)}
+        # Taken apart by NumPy: JAX's own way is an operation, a tenth of a small net's step.
+        losses = metrics["losses"]
+        if isinstance(losses, jax.Array) and losses.is_fully_addressable:
+            losses = jax.device_put(list(np.asarray(losses)))
+        states = {**metrics, **objective.loss_means({"losses": losses})}
         for name, metric in self._metrics_of(objective).items():
             metric.write(states[name])
 
@@ -473,11 +483,13 @@ class Session:
         compilation_cache.enable_by_default()
         with self._lock:
             own = hooks.overridden(self.model)
-            described = None if f"{mode}_step" in own else self.describe(batch.x)
-            if described is None:
+            described = None
+            if f"{mode}_step" in own:
                 hooks.ensure_built(self, batch.x)
+                layout = self.layout()
+            else:
+                layout, described = self._described(batch.x)
             leaves, structure = jax.tree.flatten(batch)
-            layout = self.layout()
             specs = tuple((a.shape[1:], np.dtype(a.dtype)) for a in leaves)
             eager = self.model.run_eagerly
             flags = tuple(layout.flags), tuple(layout.trainable), eager, hooks.set_on(self.model)
@@ -570,9 +582,9 @@ class Session:
         state = None if self._draws is None else self._draws.state
         return [path for path, variable in outside.items() if variable is state]
 
-    def cells(self, outside: Mapping[str, Variable]) -> Cells:
+    def cells(self, layout: Layout, outside: Mapping[str, Variable]) -> Cells:
         """Returns the cells of training; draws the key of the steps if there is none yet."""
-        layout, key = self.layout(), (tuple(outside), self.optimizer.schedules_set)
+        key = tuple(outside), self.optimizer.schedules_set
         if key not in layout.cells:
             layout.cells[key] = Cells(layout, self.optimizer, outside)
         if self.rng is None:
@@ -719,7 +731,7 @@ class Training(_Run):
         self._restored: dict[str, Any] = {}  # values of variables outside, not yet found
 
     def _compile(self) -> None:
-        cells = self._cells = self._session.cells(self._program.outside)
+        cells = self._cells = self._session.cells(self._layout, self._program.outside)
         run_chunk = self._program.chunk(self._select, cells.donates, cells.shardings)
         self._run_chunk = run_chunk if self._wrap is None else self._wrap(run_chunk)
 
@@ -752,10 +764,11 @@ class Training(_Run):
         return logs
 
     def _again(self) -> None:
+        self._layout = self._session.layout()
         self._set_restored()
         _warn_of_borrowed(self._program.outside)
         if self._layout.where is None:
-            self._cells = self._session.cells(self._program.outside)
+            self._cells = self._session.cells(self._layout, self._program.outside)
         else:  # where the arrays lie is a part of the program
             self._compile()
 
