@@ -468,7 +468,7 @@ class ModelParallel(_Splits):
         device_mesh: The mesh, where the rules do not have one.
         rest: How variables are split that no rule concerns: `"replicated"`, not at all; `"fsdp"`,
             as in `FullyShardedDataParallel`, along the batch's axis.
-        **kwargs: Nothing else.
+        **kwargs: Any other argument is an error.
 
     Raises:
         ValueError: If there is no mesh, an argument is unknown, or a layout names an axis that the

@@ -8,6 +8,7 @@ import numpy as np
 
 from jkeras.base import settings
 from jkeras.base.extras import missing
+from jkeras.callbacks import curves
 from jkeras.utils import bounding_boxes as boxes_module
 
 
@@ -185,7 +186,8 @@ def plot_image_gallery(
         value_range: The least and the greatest value of a pixel.
         scale: The size of an image, in inches.
         path: A file to save to.
-        show: Whether to open a window; if there is no `path` by default.
+        show: Whether to open a window; if there is no `path` by default. A notebook shows the
+            figure below the cell.
         transparent: Whether the saved background is.
         dpi: The pixels of an inch.
         legend_handles: Handles of a legend.
@@ -202,6 +204,8 @@ def plot_image_gallery(
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise missing("plot_image_gallery() needs Matplotlib", "matplotlib", "plot") from error
+    from jkeras.callbacks.figures import ShownOnce
+
     if path is not None and show:
         raise ValueError(
             "plot_image_gallery() expects either `path` to be set, or `show` to be true."
@@ -215,9 +219,9 @@ def plot_image_gallery(
     count = len(array)
     columns = cols or (math.ceil(count / rows) if rows else math.ceil(math.sqrt(count)))
     lines = rows or math.ceil(count / columns)
-    figure, axes = plt.subplots(
-        lines, columns, squeeze=False, figsize=(columns * scale, lines * scale), layout="tight"
-    )
+    size = columns * scale, lines * scale
+    figure = plt.figure(FigureClass=ShownOnce, figsize=size, layout="tight")
+    axes = figure.subplots(lines, columns, squeeze=False)
     names = label_map or {}
     for i, axis in enumerate(axes.ravel()):
         axis.set_axis_off()
@@ -236,7 +240,7 @@ def plot_image_gallery(
     if path is not None:
         figure.savefig(path, transparent=transparent, dpi=dpi)
         plt.close(figure)
-    elif show or show is None:
+    elif show or (show is None and not curves.in_notebook()):
         plt.show()
         plt.close(figure)
     return figure

@@ -25,7 +25,12 @@ LAZY |= {
     "IPython",
 }
 # Modules whose classes derive from a lazy package's: they are imported lazily themselves.
-ON_DEMAND = {"wrappers.scikit_learn", "wrappers.model_selection", "wrappers.old"}
+ON_DEMAND = {
+    "callbacks.figures",
+    "wrappers.scikit_learn",
+    "wrappers.model_selection",
+    "wrappers.old",
+}
 
 
 def modules():

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
+from docutils import nodes
 from matplotlib.figure import Figure
 
 from tests.tools.rings import folders_by_ring
@@ -218,6 +219,19 @@ def seen_models():
     return models
 
 
+def regression_model():
+    """Returns the model of the tutorial with a wide and a deep input."""
+    import jkeras as keras
+
+    layers = keras.layers
+    inputs = [keras.Input((4,), name="wide"), keras.Input((6,), name="deep")]
+    wide, deep = layers.Normalization(), layers.Normalization()
+    hidden = layers.Dense(30, activation="relu")(deep(inputs[1]))
+    hidden = layers.Dense(30, activation="relu")(hidden)
+    both = layers.concatenate([wide(inputs[0]), hidden])
+    return keras.Model(inputs, layers.Dense(1, name="price")(both))
+
+
 def draw_seen(folder):
     """Draws models as `plot_model` does, and a table as a terminal shows it."""
     from rich.console import Console
@@ -233,6 +247,7 @@ def draw_seen(folder):
     for units, activation in sizes:
         mlp.add(keras.layers.Dense(units, activation=activation))
     plot(mlp, folder / "seen_mlp.png", show_shapes=True, dpi=110)
+    plot(regression_model(), folder / "wide_and_deep.png", rankdir="LR", dpi=110)
     plot(wide, folder / "seen_wide.png", show_shapes=True, show_layer_names=True, dpi=110)
     plot(residuals, folder / "seen_nested.png", show_shapes=True, expand_nested=True, dpi=110)
     plot(wave, folder / "seen_program.png", rankdir="LR", dpi=110)
@@ -251,6 +266,37 @@ def draw_seen(folder):
     terminal.save_svg(str(path), title="model.summary()", unique_id="summary")
 
 
+def draw_rare(path):
+    """Draws precision over recall of two models of rare positives, and where 0.5 lies."""
+    import jkeras as keras
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2000, 4)).astype("float32")
+    y = (x[:, 0] + 0.5 * rng.normal(size=2000) > 1.85).astype("float32")
+    weights = {
+        label: len(y) / (2 * count) for label, count in enumerate(np.bincount(y.astype(int)))
+    }
+    figure = Figure(figsize=(5.5, 3.6), layout="constrained")
+    axes = figure.subplots()
+    for name, options in (("as it is", {}), ("with class weights", {"class_weight": weights})):
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, activation="sigmoid")])
+        model.compile(keras.optimizers.Adam(0.05), "binary_crossentropy")
+        model.fit(x, y, epochs=5, verbose=0, **options)
+        scores = model.predict(x, verbose=0)[:, 0]
+        found = np.cumsum(y[np.argsort(-scores)])
+        recall, precision = found / y.sum(), found / np.arange(1, len(y) + 1)
+        (line,) = axes.plot(recall, precision, label=name)
+        at = np.count_nonzero(scores > 0.5) - 1
+        axes.plot(
+            recall[at], precision[at], "o", color=line.get_color(), label="  its threshold 0.5"
+        )
+    axes.set(xlabel="recall", ylabel="precision")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=110)
+
+
 def write(app):
     """Writes the pictures beside the pages."""
     folder = Path(app.srcdir) / "pictures"
@@ -259,9 +305,20 @@ def write(app):
         draw_rooms(folder / "rooms.svg")
         draw_fit(folder / "fit.svg")
     draw_seen(folder)
+    draw_rare(folder / "rare.png")
+
+
+def let_scroll(app, doctree):
+    """Puts pictures of class `scroll` into boxes: a phone shows them large enough to be read."""
+    for image in list(doctree.findall(nodes.image)):
+        if "scroll" in image["classes"]:
+            box = nodes.container(classes=["scroll"])
+            image.replace_self(box)
+            box += image
 
 
 def setup(app):
     """Draws before pages are read."""
     app.connect("builder-inited", write)
+    app.connect("doctree-read", let_scroll)
     return {"parallel_read_safe": True}

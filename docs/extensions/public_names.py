@@ -175,9 +175,12 @@ def separate_examples(app: Sphinx, doctree: nodes.document) -> None:
 
 
 def protect(app: Sphinx, kind: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
-    """Keeps Napoleon from reading `The name: unique in a model` as the type of a property."""
+    """Keeps Napoleon from reading `The name: unique in a model` as a type and what it is."""
     if kind == "property" and lines:
         lines[0] = lines[0].replace(":", "\0")
+    for i, line in enumerate(lines[:-1]):
+        if line.strip() == "Returns:":
+            lines[i + 1] = lines[i + 1].replace(":", "\0")
 
 
 def escape(app: Sphinx, kind: str, name: str, value: Any, options: Any, lines: list[str]) -> None:

@@ -1,10 +1,10 @@
-"""Takes docs/images/tensorboard.png and docs/images/notebook.png in a headless Chromium.
+"""Takes tensorboard.png, hparams.png and notebook.png of docs/images in a headless Chromium.
 
     pip install ".[plot]" tensorboard "setuptools<81" nbconvert ipykernel nbclient playwright
     python docs/tools/make_screenshots.py
 
-TensorBoard shows a training of a small network on the sample of Fashion-MNIST; the notebook is run,
-and shown as nbconvert writes it.
+TensorBoard shows trainings of small networks; the notebook is run, and shown as nbconvert writes
+it.
 """
 
 import argparse
@@ -46,6 +46,22 @@ for run, rate in [("slow", 1e-4), ("fast", 1e-3)]:
     board = keras.callbacks.TensorBoard(f"logs/{run}")
     model.fit(x, y, epochs=8, validation_data=test, verbose=0, callbacks=[board])
 """
+SETTINGS = """
+import numpy as np
+import jkeras as keras
+
+x = np.random.default_rng(0).normal(size=(256, 3))
+for rate in (0.001, 0.01, 0.1):
+    for units in (2, 8):
+        keras.utils.set_random_seed(0)
+        layers = [keras.Input((3,)), keras.layers.Dense(units), keras.layers.Dense(1)]
+        model = keras.Sequential(layers)
+        model.compile(keras.optimizers.Adam(rate), "mse")
+        run = f"logs/rate_{rate}_units_{units}"
+        settings = {"learning_rate": rate, "units": units}
+        row = keras.callbacks.HParams(run, settings)
+        model.fit(x, x.sum(axis=1), epochs=2, verbose=0, callbacks=[row])
+"""
 
 
 def small(path, width):
@@ -70,9 +86,9 @@ def notebook(browser, folder):
     small(FOLDER / "notebook.png", 1000)
 
 
-def tensorboard(browser, folder):
-    """Takes a picture of TensorBoard's page of scalars."""
-    subprocess.run([sys.executable, "-c", MODEL + LOGGED], cwd=folder, check=True)
+def board(browser, folder, program, tab, ready, picture):
+    """Takes a picture of a tab of TensorBoard, with what a program has logged."""
+    subprocess.run([sys.executable, "-c", program], cwd=folder, check=True)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -87,26 +103,37 @@ def tensorboard(browser, folder):
             except OSError:
                 time.sleep(1)
         page = browser.new_page(viewport={"width": 1200, "height": 760})
-        page.goto(address + "#timeseries")
-        page.wait_for_selector("scalar-card", timeout=120_000)
+        page.goto(f"{address}#{tab}")
+        page.wait_for_selector(ready, timeout=120_000)
         page.wait_for_timeout(15_000)
-        page.screenshot(path=FOLDER / "tensorboard.png")
+        page.screenshot(path=FOLDER / picture)
     finally:
         server.terminate()
         server.wait()
-    small(FOLDER / "tensorboard.png", 1000)
+    small(FOLDER / picture, 1000)
+
+
+def tensorboard(browser, folder):
+    """Takes a picture of TensorBoard's page of scalars."""
+    board(browser, folder, MODEL + LOGGED, "timeseries", "scalar-card", "tensorboard.png")
+
+
+def hparams(browser, folder):
+    """Takes a picture of TensorBoard's page of hyperparameters."""
+    board(browser, folder, SETTINGS, "hparams", "tf-hparams-main", "hparams.png")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--chromium", default=shutil.which("chromium"))
-    parser.add_argument("--only", choices=["notebook", "tensorboard"])
+    parser.add_argument("--only", choices=["notebook", "tensorboard", "hparams"])
     options = parser.parse_args()
-    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=options.chromium, args=FLAGS)
-        for take in (notebook, tensorboard):
+        for take in (notebook, tensorboard, hparams):
             if options.only in (None, take.__name__):
-                take(browser, folder)
+                with tempfile.TemporaryDirectory() as folder:
+                    take(browser, folder)
 
 
 if __name__ == "__main__":

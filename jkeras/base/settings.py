@@ -55,9 +55,10 @@ def set_floatx(value: str) -> None:
 
     Example:
         >>> import jkeras as keras
+        >>> keras.config.set_floatx("float16")
+        >>> keras.layers.Dense(1)(keras.ops.ones((1, 1))).dtype
+        dtype('float16')
         >>> keras.config.set_floatx("float32")
-        >>> keras.config.floatx()
-        'float32'
     """
     if value not in _FLOATS:
         raise ValueError(f"Unknown float type {value!r}: expected one of {_FLOATS}.")

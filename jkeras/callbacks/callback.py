@@ -308,7 +308,7 @@ class History(Callback):
             log: Whether the vertical axes are logarithmic.
 
         Returns:
-            The figure of matplotlib. A notebook shows it as the last line of a cell, a script by
+            The figure of matplotlib. A notebook shows it below the cell, a script by
             `matplotlib.pyplot.show()`.
 
         Raises:
@@ -329,10 +329,10 @@ class History(Callback):
         plt = curves.pyplot("`History.plot`")
         courses = self.courses()
         curves.check(courses, names)
-        figure = plt.figure()
+        from jkeras.callbacks.figures import ShownOnce
+
+        figure = plt.figure(FigureClass=ShownOnce)
         curves.draw(figure, courses, names, log)
-        if curves.in_notebook():
-            plt.close(figure)  # else it is shown twice: by itself, and as the value of a cell
         return figure
 
     def courses(self) -> dict[str, curves.Course]:

@@ -26,15 +26,19 @@ class CSVLogger(Callback):
 
     Example:
         >>> import pathlib, tempfile, numpy as np, jkeras as keras
-        >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        >>> dense = keras.layers.Dense(1, kernel_initializer="ones")
+        >>> model = keras.Sequential([keras.Input((1,)), dense])
         >>> model.compile("sgd", "mse")
         >>> x = np.ones((8, 1))
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = pathlib.Path(folder, "log.csv")
         ...     log = keras.callbacks.CSVLogger(path)
         ...     history = model.fit(x, x, epochs=2, verbose=0, callbacks=[log])
-        ...     path.read_text().split()[0]
-        'epoch,loss,val_loss'
+        ...     print(path.read_text())
+        epoch,loss,val_loss
+        0,0.0,NA
+        1,0.0,NA
+        <BLANKLINE>
     """
 
     def __init__(self, filename: str | os.PathLike, separator: str = ",", append: bool = False):

@@ -32,12 +32,14 @@ class ReduceLROnPlateau(MonitorCallback):
     Example:
         >>> import numpy as np, jkeras as keras
         >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-        >>> model.compile("sgd", "mse")
-        >>> reduce = keras.callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=2)
+        >>> model.compile(keras.optimizers.SGD(0.25), "mse")
+        >>> reduce = keras.callbacks.ReduceLROnPlateau(
+        ...     "loss", factor=0.5, patience=2, min_delta=100.0
+        ... )
         >>> x = np.ones((8, 1))
-        >>> history = model.fit(x, x, epochs=3, verbose=0, callbacks=[reduce])
-        >>> sorted(history.history)
-        ['learning_rate', 'loss']
+        >>> history = model.fit(x, x, epochs=6, verbose=0, callbacks=[reduce])
+        >>> [float(rate) for rate in history.history["learning_rate"]]
+        [0.25, 0.25, 0.25, 0.125, 0.125, 0.0625]
     """
 
     def __init__(

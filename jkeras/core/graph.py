@@ -38,8 +38,11 @@ class SymbolicTensor:
     Example:
         >>> import jkeras as keras
         >>> x = keras.Input(shape=(3,))
-        >>> (x * 2 + 1).shape
+        >>> y = x * 2 + 1
+        >>> y.shape
         (None, 3)
+        >>> keras.Model(x, y)(keras.ops.ones((1, 3))).tolist()
+        [[3.0, 3.0, 3.0]]
         >>> keras.Input((2,), dtype="int32").dtype
         'int32'
     """

@@ -319,7 +319,7 @@ class MultiHeadAttention(_HeadAttention):
         output_shape: The size of the outputs, or several; the query's features by default.
         attention_axes: The axes over which attention goes; all but the first and the last by
             default.
-        sliding_window: How far from a target the sources are that it sees.
+        sliding_window: A target sees only sources fewer steps away than this; None for all.
         flash_attention: Whether cuDNN's fused kernel must be used; by default where it applies.
         use_gate: Whether heads are multiplied by a sigmoid of one more projection of the query.
         seed: An integer, for a sequence of draws of the layer's own.
@@ -386,7 +386,7 @@ class GroupedQueryAttention(_HeadAttention):
         num_key_value_heads: The number of key's and value's heads, a divisor of the query's.
         dropout: The fraction of scores set to zero in training.
         use_bias: Whether the projections have biases.
-        sliding_window: How far from a target the sources are that it sees.
+        sliding_window: A target sees only sources fewer steps away than this; None for all.
         flash_attention: Whether cuDNN's fused kernel must be used; by default where it applies.
         use_gate: Whether heads are multiplied by a sigmoid of one more projection of the query.
         seed: An integer, for a sequence of draws of the layer's own.

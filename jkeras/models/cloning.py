@@ -67,7 +67,7 @@ def clone_model(
         call_function: Called as `call_function(layer, *args, **kwargs)` where the new layer would
             be called (functional models only).
         recursive: Whether layers of models inside are cloned by `clone_function`, too.
-        **kwargs: Nothing else; `cache` is accepted and ignored.
+        **kwargs: `cache` is accepted and ignored; any other argument is an error.
 
     Raises:
         ValueError: If a subclassed model is cloned otherwise than by its config, or

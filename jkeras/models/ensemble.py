@@ -246,7 +246,7 @@ class Ensemble:
             validation_split: The fraction of the rows, at the end, that is kept for validation.
             validation_data: `(x, y)` or `(x, y, sample_weight)`.
             shuffle: Whether each epoch takes the samples in a new order: another one a member.
-            class_weight: From class numbers to factors of their samples' losses.
+            class_weight: A dict from class numbers to factors for the losses of their samples.
             sample_weight: A factor for each sample's loss.
             initial_epoch: The number of the first epoch.
             validation_batch_size: Samples a step of validation; `batch_size` by default.

@@ -594,7 +594,7 @@ def train_on_batch(
         x: The inputs; see `fit`.
         y: The targets.
         sample_weight: A factor for each sample's loss.
-        class_weight: From class numbers to factors of their samples' losses.
+        class_weight: A dict from class numbers to factors for the losses of their samples.
         return_dict: Whether to return a dict by name.
 
     Returns:

@@ -75,21 +75,26 @@ class Model(OldModel, Layer):
     Example:
         >>> import jkeras as keras
         >>> inputs = keras.Input(shape=(3,))
-        >>> model = keras.Model(inputs, keras.layers.Dense(2)(inputs))
+        >>> outputs = keras.layers.Dense(2, kernel_initializer="ones")(inputs)
+        >>> model = keras.Model(inputs, outputs)
         >>> model.input_shape, model.output_shape
         ((None, 3), (None, 2))
-        >>> model.inputs[0] is inputs, len(model.outputs)
-        (True, 1)
+        >>> model.inputs[0] is inputs, model.outputs[0] is outputs
+        (True, True)
+        >>> model.predict([[1.0, 2.0, 3.0]], verbose=0).tolist()
+        [[6.0, 6.0]]
         >>> class Net(keras.Model):
         ...     def __init__(self):
         ...         super().__init__()
-        ...         self.hidden = keras.layers.Dense(4, activation="relu")
-        ...         self.out = keras.layers.Dense(1)
+        ...         self.hidden = keras.layers.Dense(
+        ...             4, activation="relu", kernel_initializer="ones"
+        ...         )
+        ...         self.out = keras.layers.Dense(1, kernel_initializer="ones")
         ...
         ...     def call(self, inputs):
         ...         return self.out(self.hidden(inputs))
-        >>> Net()(keras.ops.ones((2, 3))).shape
-        (2, 1)
+        >>> Net()(keras.ops.ones((2, 3))).tolist()
+        [[12.0], [12.0]]
         >>> [layer.name for layer in model.layers[1:]], model.count_params()
         (['dense'], 8)
     """
@@ -291,11 +296,11 @@ class Model(OldModel, Layer):
             weighted_metrics: Likewise; these are weighted by `sample_weight`.
             run_eagerly: Whether to run step by step without compiling, for debugging: values can
                 be printed and breakpoints set in `call`.
-            steps_per_execution: How many steps one compiled program takes; 1 leaves the choice to
-                `fit`, which takes as many as callbacks and the progress bar allow.
+            steps_per_execution: How many steps one compiled program runs. With 1, `fit` chooses: as
+                many as callbacks and the progress bar allow.
             jit_compile: Accepted for Keras's sake; steps are always compiled, unless `run_eagerly`.
             auto_scale_loss: Whether to scale the loss under the policy `"mixed_float16"`.
-            **kwargs: Nothing else.
+            **kwargs: Any other argument is an error.
 
         Raises:
             ValueError: If a name is unknown; the nearest known one is suggested.
@@ -373,15 +378,16 @@ class Model(OldModel, Layer):
                 batches `(x, y)` or `(x, y, sample_weight)`: a generator, a `PyDataset`, a loader.
             y: The targets, likewise. One array for several outputs goes to each of them.
             batch_size: Samples a step; 32 by default. The last step of an epoch has what is left.
-            epochs: The number of the epoch to stop before.
+            epochs: How many epochs to train; with `initial_epoch`, the number of the epoch at which
+                to stop.
             verbose: 0: silent; 1 or `"auto"`: a live line in a terminal or notebook, else one with
                 a bar at the end of each epoch; 2: a plain line an epoch.
             callbacks: `keras.callbacks.Callback` objects.
-            validation_split: **The LAST rows, before any shuffling,** are kept for validation:
-                this fraction of them. Data sorted by class must be shuffled by yourself first.
+            validation_split: The fraction of the rows that is kept for validation. It is **the LAST
+                rows, before any shuffling**: shuffle data that is sorted by class yourself.
             validation_data: `(x, y)` or `(x, y, sample_weight)`; or something that gives batches.
             shuffle: Whether each epoch takes the samples in a new random order (arrays only).
-            class_weight: From class numbers to factors of their samples' losses.
+            class_weight: A dict from class numbers to factors for the losses of their samples.
             sample_weight: A factor for each sample's loss; for several outputs one array for all,
                 a list, or a dict by output name.
             initial_epoch: The number of the first epoch.
@@ -393,7 +399,8 @@ class Model(OldModel, Layer):
                 from one.
             data_on_device: Whether arrays are kept on the device for all epochs; `"auto"`: if they
                 take no more than `keras.config.data_budget()`, and are no memory maps.
-            **kwargs: Nothing else; `workers` and the like of Keras 2 are ignored, with a warning.
+            **kwargs: `workers` and the like of Keras 2 are ignored, with a warning; others are
+                an error.
 
         Returns:
             A `History`: `.history` has a list of values for each name.
@@ -472,7 +479,7 @@ class Model(OldModel, Layer):
             steps: How many steps to take; one pass over the data by default.
             callbacks: `keras.callbacks.Callback` objects.
             return_dict: Whether to return a dict by name.
-            **kwargs: Nothing else; `_use_cached_eval_dataset` is accepted and ignored.
+            **kwargs: `_use_cached_eval_dataset` is accepted and ignored; others are an error.
 
         Returns:
             The loss; with metrics or several outputs a list: the total loss, each output's loss,
@@ -522,7 +529,8 @@ class Model(OldModel, Layer):
             verbose: 0, 1, 2 or `"auto"`; see `fit`.
             steps: How many steps to take; one pass over the data by default.
             callbacks: `keras.callbacks.Callback` objects.
-            **kwargs: Nothing else; `workers` and the like of Keras 2 are ignored, with a warning.
+            **kwargs: `workers` and the like of Keras 2 are ignored, with a warning; others are
+                an error.
 
         Returns:
             The outputs, in the model's structure.

@@ -73,9 +73,11 @@ def get(identifier: Identifier) -> Any:
     if isinstance(identifier, (str, Mapping, type)):
         found = registry.resolve(identifier, "optimizers", "optimizer")
     if not isinstance(found, Optimizer):
+        made_by = getattr(identifier, "__module__", None) or ""
+        hint = " Call a function of optax, as in optax.adam(0.001)." * made_by.startswith("optax")
         raise ValueError(
             f"Could not interpret optimizer identifier: {identifier}. Give a name such as 'adam', "
-            "an object such as keras.optimizers.Adam(0.001), or a config."
+            f"an object such as keras.optimizers.Adam(0.001), or a config.{hint}"
         )
     return found
 

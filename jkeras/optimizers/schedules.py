@@ -27,8 +27,11 @@ class LearningRateSchedule(registry.Configurable):
         ...
         ...     def __call__(self, step):
         ...         return self.slope * step
-        >>> optimizer = keras.optimizers.SGD(Linear(0.5))
-        >>> float(optimizer.learning_rate)
+        >>> schedule = Linear(0.5)
+        >>> [schedule(step) for step in range(4)]
+        [0.0, 0.5, 1.0, 1.5]
+        >>> optimizer = keras.optimizers.SGD(schedule)
+        >>> float(optimizer.learning_rate)  # that of the step which comes next
         0.0
     """
 

@@ -4,8 +4,9 @@ import io
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,6 +21,8 @@ except ImportError:  # Windows: what a killed process leaves stays there
 _SUFFIX, _OLD = ".tmp", ".old"  # of new files, and of a folder that steps aside
 _RANDOM = 8  # letters that mkstemp puts before these
 _MAX_NAME = 255
+_RESERVED = 2**18  # bytes of a write for which space is asked before
+_FREED = 2**24  # bytes that take milliseconds to free
 _FLUSHED = 8 * 2**20  # bytes that the system begins to write together
 
 
@@ -55,7 +58,8 @@ def writing(path: str | os.PathLike, overwrite: bool = True) -> Iterator[IO[byte
                 os.chmod(temporary, _usual_mode(target))
                 if fcntl is None:  # Windows replaces no open file
                     file.close()
-                os.replace(temporary, target)
+                with _freed_beside(target):
+                    os.replace(temporary, target)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
@@ -171,12 +175,34 @@ def _new_file(target: Path) -> tuple[Path, IO[bytes]]:
         file.close()
 
 
+@contextmanager
+def _freed_beside(target: Path) -> Iterator[None]:
+    """Lets the space of a large file that is replaced be freed while the program goes on."""
+    old = None
+    if fcntl is not None and target.is_file() and target.stat().st_size >= _FREED:
+        with suppress(OSError):
+            old = os.open(target, os.O_RDONLY)
+    try:
+        yield
+    finally:
+        if old is not None:
+            threading.Thread(target=os.close, args=(old,)).start()
+
+
 class _Flushed(io.FileIO):
     """A file that the system begins to write to the disk before `fsync` waits for it."""
 
     _begun = 0
+    _can_reserve = hasattr(os, "posix_fallocate")
 
     def write(self, data: Any, /) -> int:
+        size = memoryview(data).nbytes
+        if size >= _RESERVED and self._can_reserve:
+            # Linux takes a quarter less time for space that it was asked for in one piece.
+            try:
+                os.posix_fallocate(self.fileno(), self.tell(), size)
+            except OSError:  # the file system cannot, or is full, which writing says
+                self._can_reserve = False
         written = super().write(data)
         end = self.tell()
         if end - self._begun >= _FLUSHED and hasattr(os, "posix_fadvise"):

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-_BLOCK = 2**19  # bytes summed up at once, so that what is made of them stays in the cache
-_LAST = 2**12  # numbers that are summed up as floats
+_ROW = 2**10  # numbers in a row, whose sums lie in the fastest cache
+_ROWS = 2**7  # rows summed up at once, so that what is made of them stays in the next
 
 
 def fletcher32(data: Any) -> int:
@@ -22,11 +22,17 @@ def fletcher32(data: Any) -> int:
     """
     content = np.frombuffer(data, np.uint8)
     whole = len(content) // 4 * 4
+    numbers = content[:whole].view("<u4")
+    in_rows = len(numbers) // _ROW * _ROW
+    rows = numbers[:in_rows].reshape(-1, _ROW)
+    blocks = [rows[at : at + _ROWS] for at in range(0, len(rows), _ROWS)]
+    if in_rows < len(numbers):
+        blocks.append(numbers[None, in_rows:])
     first = second = 0
-    for start in range(0, whole, _BLOCK):
-        words = content[start : min(start + _BLOCK, whole)].view("<u4")
-        plain, weighted = _sums(words)
-        second += first * 2 * len(words) + weighted
+    latter_words = np.empty((min(len(rows), _ROWS) or 1, _ROW), np.uint32)
+    for block in blocks:
+        plain, weighted = _sums(block, latter_words[: len(block), : block.shape[1]])
+        second += first * 2 * block.size + weighted
         first += plain
     if whole < len(content):
         rest = content[whole:].tobytes()
@@ -38,37 +44,28 @@ def fletcher32(data: Any) -> int:
     return high << 16 | low
 
 
-def _sums(pairs: np.ndarray) -> tuple[int, int]:
+def _sums(pairs: np.ndarray, latter_words: np.ndarray) -> tuple[int, int]:
     """Returns the plain and the weighted sum of 16-bit words, of which each number is a pair.
 
     With the sums s[k] of pairs, the weighted one is that of (n - 2k) s[k] less that of the second
-    words. That of k s[k] is found by adding the latter half of all s to the former: each number
-    of it has its place there, and half the length.
+    words. That of k s[k] follows from the sums of rows and of columns, since the place of a number
+    is that of its row and that in the row.
+
+    Args:
+        pairs: The words, as rows.
+        latter_words: Where the second words are put, in the same shape.
     """
-    count = _LAST
-    while count < len(pairs):
-        count *= 2
-    length, latter_words = len(pairs), np.zeros(count, np.uint32)
-    sums = np.zeros(count, np.uint32)
-    np.right_shift(pairs, np.uint32(16), out=latter_words[:length])
-    np.bitwise_and(pairs, np.uint32(0xFFFF), out=sums[:length])
-    sums += latter_words
+    np.right_shift(pairs, np.uint32(16), out=latter_words)
     by_place = 0
-    while count > _LAST:
-        count //= 2
-        latter = sums[count:]
-        by_place += count * _total(latter)
-        sums = sums[:count]
-        sums += latter
-    plain, last = (sums.astype(np.float64) @ _places()).tolist()
-    return int(plain), 2 * (length * int(plain) - by_place - int(last)) - _total(latter_words)
-
-
-def _total(numbers: np.ndarray) -> int:
-    """Returns the sum of numbers, of which a fourth fits 32 bits: it is taken faster so."""
-    return int(np.add.reduce(numbers.reshape(4, -1), axis=1, dtype=np.uint32).sum(dtype=np.uint64))
+    for axis, step in ((0, 1), (1, pairs.shape[1])):
+        latter = np.add.reduce(latter_words, axis=axis, dtype=np.uint32)
+        # What is beyond 32 bits is dropped, and had been added by the second words only.
+        sums = np.add.reduce(pairs, axis=axis, dtype=np.uint32) - (latter << np.uint32(16)) + latter
+        by_place += step * int(sums.astype(np.float64) @ _places()[: len(sums)])
+    plain = int(np.add.reduce(sums, dtype=np.uint64))
+    return plain, 2 * (pairs.size * plain - by_place) - int(np.add.reduce(latter, dtype=np.uint64))
 
 
 @functools.cache
 def _places() -> np.ndarray:
-    return np.stack([np.ones(_LAST), np.arange(_LAST)], 1)
+    return np.arange(max(_ROW, _ROWS), dtype=np.float64)

@@ -373,7 +373,7 @@ class H5Dataset(Dataset):
         spend = self.budget.spend
         spend(2 * self._nbytes, f"the array {self.path!r}")
         with self._reader.reading(self.path):
-            if h5_chunks.is_packed(self._plist):
+            if h5_chunks.is_read_here(self._plist):
                 return h5_chunks.read(self._dataset, self._plist, kind, spend)
             if self._plist.get_layout() == _layout("CHUNKED"):
                 h5_chunks.spend_on_chunk(self._plist, kind, spend)

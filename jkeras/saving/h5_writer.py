@@ -14,7 +14,8 @@ _MAX_ATTRIBUTE_BYTES = 64512
 
 # The layout of HDF5 1.10 (of 2016) has checksums of all that is not an array.
 _LAYOUT = ("v110", "v110")
-_CHUNK = 2**19  # bytes that stay in a processor's cache while they are summed up and written
+_CHUNK = 2**20  # bytes that stay in a cache while they are summed up and written, as in readers'
+_ALIGNED, _PAGE = 2**18, 4096  # bytes of what is aligned, and of a page
 _INLINE = 4096  # bytes of an array that is kept with its name, and shares its checksum
 
 
@@ -27,7 +28,11 @@ def create(file: str | os.PathLike | IO[bytes], oldest: bool = False) -> Any:
     """
     import h5py
 
-    return h5py.File(file, "w", libver="earliest" if oldest else _LAYOUT)
+    if oldest:
+        return h5py.File(file, "w", libver="earliest")
+    # Chunks begin on pages, of which the system then writes none twice.
+    aligned = {"alignment_threshold": _ALIGNED, "alignment_interval": _PAGE}
+    return h5py.File(file, "w", libver=_LAYOUT, **aligned)
 
 
 def write_text(group: Any, attribute: str, text: str) -> None:

@@ -189,6 +189,16 @@ def test_cells_of_ones_own_in_a_stack_get_lists_of_states():
     np.testing.assert_allclose(layers.RNN([Adding(), Adding()])(x), expected, rtol=1e-6)
 
 
+def test_a_spectrogram_fills_frames_up_with_zeros_to_its_length():
+    x = np.random.default_rng(5).normal(size=(1, 20, 1)).astype("float32")
+    layer = layers.STFTSpectrogram(
+        mode="magnitude", frame_length=6, frame_step=4, fft_length=20, window=None
+    )
+    frames = np.stack([x[0, start : start + 6, 0] for start in range(0, 15, 4)])
+    expected = np.abs(np.fft.rfft(frames, 20))
+    np.testing.assert_allclose(layer(x)[0], expected, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("mag_exp", [1.0, 2.0])
 def test_mel_spectrogram_by_its_definition(mag_exp):
     x = np.random.default_rng(5).normal(size=(2, 60)).astype("float32")

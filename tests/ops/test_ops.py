@@ -653,6 +653,19 @@ def test_transformations():
             call()
 
 
+def test_shifts_of_an_elastic_transform_are_smoothed_by_a_whole_gaussian():
+    # Where a pixel's value is its column, the outputs say from where they were taken.
+    columns = np.broadcast_to(np.arange(200.0, dtype="float32"), (4, 200, 200))[..., None]
+    bent = ops.image.elastic_transform(columns, alpha=10.0, sigma=2.0, seed=0)
+    shifts = np.asarray(bent - columns)[:, 20:-20, 20:-20, 0]
+    kernel = np.exp(-np.square(np.arange(-30, 31) / 2.0) / 2)
+    kernel /= kernel.sum()
+    for lag in (0, 2, 4):  # how noise hangs together that was smoothed by a kernel along two axes
+        along = (kernel[lag:] * kernel[: len(kernel) - lag]).sum()
+        found = (shifts[:, lag:] * shifts[:, : shifts.shape[1] - lag]).mean()
+        close(found / (100 * along * (kernel**2).sum()), 1, 0.06)
+
+
 def test_random_distortions_follow_from_a_generator():
     generator = random.SeedGenerator(1)
     first, second = (ops.image.elastic_transform(IMAGES, seed=generator) for _ in range(2))

@@ -251,3 +251,5 @@ def test_get_none_and_nonsense():
     for nonsense in (3, lambda: 3, [optimizer]):
         with pytest.raises(ValueError, match="Could not interpret optimizer identifier"):
             optimizers.get(nonsense)
+    with pytest.raises(ValueError, match=r"Call a function of optax, as in optax.adam\(0.001\)"):
+        optimizers.get(optax.adam)

@@ -17,7 +17,7 @@ import pytest
 
 import jkeras as keras
 from jkeras import layers
-from jkeras.saving import untrusted
+from jkeras.saving import h5_writer, untrusted
 from jkeras.saving.h5_reader import H5Reader
 from tests.saving import mutants
 
@@ -541,3 +541,26 @@ def test_kills():
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
     assert "1 kills of each" in result.stdout
+
+
+@pytest.mark.parametrize("size", [4097, 2**20 - 3, 2**21 + 4098])
+def test_checksums_are_those_of_the_library(tmp_path, size):
+    """HDF5 reads what is written here, and here is read what it writes; neither takes a flip."""
+    rng = np.random.default_rng(size)
+    content, ours, theirs = rng.integers(0, 256, size, "uint8"), tmp_path / "a", tmp_path / "b"
+    content[: size // 3] = 255
+    with h5_writer.create(ours) as file:
+        h5_writer.create_dataset(file, "0", content)
+    with h5py.File(theirs, "w") as file:
+        file.create_dataset("0", data=content, chunks=(size // 3,), fletcher32=True)
+    for path in (ours, theirs):
+        whole = path.read_bytes()
+        with h5py.File(path) as file:
+            np.testing.assert_array_equal(file["0"][()], content)
+            at = file["0"].id.get_chunk_info(0).byte_offset
+        np.testing.assert_array_equal(keras.saving.read_weights(path)["0"], content)
+        path.write_bytes(whole[: at + 9] + bytes([whole[at + 9] ^ 64]) + whole[at + 10 :])
+        with h5py.File(path) as file, pytest.raises(OSError, match=r"checksum|read"):
+            file["0"][()]
+        with pytest.raises(ValueError, match="checksum"):
+            keras.saving.read_weights(path)

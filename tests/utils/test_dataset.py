@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -317,6 +320,16 @@ def test_what_cannot_be_saved(tmp_path):
     (tmp_path / "dataset.index.json").write_text("[]")
     with pytest.raises(ValueError, match="is not the index"):
         Dataset.load(tmp_path)
+
+
+def test_a_program_that_ends_within_a_pass_over_a_cache(tmp_path):
+    program = f"""
+from jkeras.utils import Dataset
+batches = iter(Dataset.range(4).cache({str(tmp_path / "cache")!r}))
+next(batches)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stderr, list(tmp_path.iterdir())) == (0, "", [])
 
 
 def test_a_cache_in_files(tmp_path):

@@ -115,6 +115,7 @@ def writing(name: str, items: Iterator[Any]) -> Iterator[Any]:
     folder, start = os.path.split(name)
     handle, path = tempfile.mkstemp(prefix=f"{start}.", suffix=".part", dir=folder or ".")
     structure, starts = None, []
+    remove, whole = os.remove, False  # a pass may end with the process, when modules are gone
     try:
         with open(handle, "wb") as file:
             for element in first(items, None):
@@ -132,11 +133,12 @@ def writing(name: str, items: Iterator[Any]) -> Iterator[Any]:
                 yield element
         index = {"version": _VERSION, "structure": structure, "starts": starts}
         os.replace(path, f"{name}.data")
+        whole = True
         Path(f"{path}.json").write_text(json.dumps(index), encoding="utf-8")
         os.replace(f"{path}.json", f"{name}.index.json")
     finally:
-        if os.path.exists(path):
-            os.remove(path)
+        if not whole:
+            remove(path)
 
 
 def _structure(element: Any) -> Any:
