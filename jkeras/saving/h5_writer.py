@@ -75,7 +75,8 @@ def create_dataset(group: Any, name: str, array: np.ndarray) -> Any:
 
 def _create_chunked(group: Any, name: str, array: np.ndarray) -> Any:
     """Writes an array by whole rows, with HDF5's own checksum, which is only taken faster here."""
-    rows = min(max(_CHUNK * len(array) // array.nbytes, 1), len(array))
+    most = min(max(_CHUNK * len(array) // array.nbytes, 1), len(array))
+    rows = -(-len(array) // -(-len(array) // most))
     chunks = (rows, *array.shape[1:])
     made = group.create_dataset(
         name, shape=array.shape, dtype=array.dtype, chunks=chunks, fletcher32=True
