@@ -333,7 +333,7 @@ def test_progress_goes_to_logging_if_wanted(caplog, capsys):
         make().fit(X, Y, epochs=2)
     lines = [record.getMessage() for record in caplog.records]
     assert lines[0::2] == ["Epoch 1/2", "Epoch 2/2"]
-    assert all(line.startswith("3/3 - ") and "loss: " in line for line in lines[1::2])
+    assert all(line.startswith("3/3 ") and "loss: " in line for line in lines[1::2])
     assert capsys.readouterr().out == ""
 
 
