@@ -6,15 +6,20 @@ of the same names that a subclass or an object has.
 """
 
 import inspect
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, NamedTuple
+
+import jax
 
 import jkeras
 from jkeras.core import graph
 from jkeras.core.layer import Layer
 from jkeras.core.parts import held
 from jkeras.models.functional import Functional
+from jkeras.training import Batch, data
+from jkeras.training.objective import leaf_names
 
 
 # ------------------------------------------------------------------ nodes of a graph
@@ -99,8 +104,6 @@ def _run_through_graph(
     model: Any, inputs: Any, operation_fn: Callable[[Any], Callable], call_fn: Any = None
 ) -> Any:
     """Computes a model's outputs with other functions in the place of its layers."""
-    import jax
-
     found = model.call_graph()
     leaves = graph.symbols(found.inputs)
     known = dict(zip(map(id, leaves), jax.tree.leaves(inputs), strict=True))
@@ -159,6 +162,162 @@ def _takes(layer: Any, name: str) -> bool:
 
 def _own_variables(trainable: bool) -> Callable[[Any], list[Any]]:
     return lambda layer: [v for v in held(layer)[1] if v.trainable is trainable]
+
+
+# ------------------------------------------------------------------ losses and metrics
+class Term(NamedTuple):
+    """A loss of `compile`, as Keras writes it; the factor is None if no factors were given."""
+
+    path: tuple[Any, ...]
+    loss: Any
+    loss_weights: Any
+    name: str
+
+
+class _Terms(list):
+    """The losses of `compile`: a compiled step does not see that an entry is replaced."""
+
+    def __setitem__(self, index: Any, term: Any) -> None:
+        if self[index] != term:
+            warnings.warn(
+                "Replacing an entry of `_compile_loss._flat_losses` changes nothing: steps are "
+                "compiled with the losses and factors of `compile`. Call "
+                "`model.compile(..., loss_weights=[...])` again for other factors.",
+                stacklevel=2,
+            )
+
+
+class _OfCompile:
+    """What `compile` was told, and what was made of it."""
+
+    def __init__(self, model: Any):
+        self._model, self._session = model, model._session
+        self._told = self._session.arguments
+
+    @property
+    def built(self) -> bool:
+        """Whether targets and outputs were seen."""
+        return bool(self._session._objectives)
+
+    def build(self, y_true: Any, y_pred: Any) -> None:
+        """Makes losses and metrics for targets and outputs of these shapes."""
+        self._session.objective(y_pred, y_true)
+
+
+class CompileLoss(_OfCompile):
+    """The losses of `compile`, a function of targets and outputs, without what layers add.
+
+    Args:
+        model: The model.
+    """
+
+    @property
+    def _user_loss(self) -> Any:
+        return self._told["loss"]
+
+    @property
+    def _user_loss_weights(self) -> Any:
+        return self._told["loss_weights"]
+
+    @property
+    def _flat_losses(self) -> list[Term] | None:
+        objective = self._session.expected_objective()
+        if objective is None:
+            return None
+        leaves = jax.tree_util.tree_leaves_with_path(objective.output_names)
+        paths = [_path_of(keys) for keys, _ in leaves]
+        names, given = leaf_names(objective.output_names), self._user_loss_weights is not None
+        found = _Terms()
+        for term in objective.terms:
+            path, name = (), term.loss.name
+            if isinstance(term.outputs, int) and len(names) > 1:
+                path, name = paths[term.outputs], names[term.outputs]
+            found.append(Term(path, term.loss, term.factor if given else None, name))
+        return found
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The means of the losses of several outputs."""
+        objective, found = self._session.expected_objective(), self._session.metrics_by_name()
+        return [] if objective is None else [found[name] for name in objective.loss_names[1:]]
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        objective = self._session.objective(y_pred, y_true)
+        return objective.loss(_batch(objective, y_true, sample_weight), y_pred)[0]
+
+    call = __call__
+
+
+class CompileMetrics(_OfCompile):
+    """The metrics of `compile`, as one.
+
+    Args:
+        model: The model.
+    """
+
+    name = "compile_metrics"
+
+    @property
+    def _user_metrics(self) -> Any:
+        return self._told["metrics"]
+
+    @property
+    def _user_weighted_metrics(self) -> Any:
+        return self._told["weighted_metrics"]
+
+    def _by_name(self) -> dict[str, Any]:
+        objective = self._session.expected_objective()
+        entries = {} if objective is None else objective.metrics
+        return {name: metric for name, (_, metric, _) in entries.items()}
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The metrics."""
+        return list(self._by_name().values())
+
+    @property
+    def variables(self) -> list[Any]:
+        """The metrics' variables."""
+        return [v for metric in self.metrics for v in metric.variables]
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Counts a batch."""
+        self._session.shown = self._session.objective(y_pred, y_true)
+        jkeras.Model.compute_metrics(self._model, None, y_true, y_pred, sample_weight)
+
+    def result(self) -> dict[str, Any]:
+        """Returns the metrics' values by their names in logs."""
+        values: dict[str, Any] = {}
+        for name, metric in self._by_name().items():
+            value = metric.result()
+            values.update(value if isinstance(value, Mapping) else {name: value})
+        return values
+
+    def reset_state(self) -> None:
+        """Starts all of them anew."""
+        for metric in self.metrics:
+            metric.reset_state()
+
+
+def _batch(objective: Any, y: Any, sample_weight: Any) -> Batch:
+    names = objective.output_names
+    weights = data.as_targets(sample_weight, names, "sample_weight")
+    return Batch(None, data.as_targets(y, names, "y"), weights)
+
+
+def _path_of(keys: Iterable[Any]) -> tuple[Any, ...]:
+    return tuple(getattr(k, "key", getattr(k, "idx", getattr(k, "name", None))) for k in keys)
+
+
+def _compile_loss(model: Any) -> CompileLoss | None:
+    told = model._session.arguments
+    return None if told.get("loss") is None else CompileLoss(model)
+
+
+def _compile_metrics(model: Any) -> CompileMetrics | None:
+    told = model._session.arguments
+    given = (told.get("metrics"), told.get("weighted_metrics"))
+    return None if given == (None, None) else CompileMetrics(model)
 
 
 # ------------------------------------------------------------------ optimizers
@@ -232,6 +391,8 @@ def _table() -> dict[type, dict[str, Callable[[Any], Any]]]:
                 (metric for metric in model.metrics if metric.name == "loss"), None
             ),
             "_jit_compile": _attribute("jit_compile"),
+            "_compile_loss": _compile_loss,
+            "_compile_metrics": _compile_metrics,
         },
         jkeras.Sequential: {"_functional": _functional},
         Functional: {

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Unpack
 
 import jax
@@ -122,6 +122,7 @@ class _HeadAttention(Layer):
         self.output_dense = self._dense(
             "attention_output", equation, sizes, letters, (*query_shape[:-1], *shape)
         )
+        self._build_attention(len(query_shape) + 1)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
@@ -167,20 +168,24 @@ class _HeadAttention(Layer):
         use_causal_mask: bool = False,
     ) -> ArrayLike:
         key = value if key is None else key
-        axes = self._axes(query.ndim)
-        q = _Folded(self.query_dense(query), axes)
-        k, v = _Folded(self.key_dense(key), axes), _Folded(self.value_dense(value), axes)
-        masks = (query_mask, value_mask, key_mask, attention_mask)
-        mask = self._mask(q, k, *masks)
         if return_attention_scores and self.flash_attention:
             raise ValueError(
                 "Returning attention scores is not supported when flash attention is enabled. "
                 "Please disable flash attention to access attention scores "
                 f"(layer {self.name!r})."
             )
-        outputs, scores = self._attend(
-            q, k, v, mask, training, return_attention_scores, use_causal_mask
-        )
+        projected = self.query_dense(query), self.key_dense(key), self.value_dense(value)
+        masks = (query_mask, value_mask, key_mask, attention_mask)
+        if type(self)._compute_attention is _HeadAttention._compute_attention:
+            q, k, v = (_Folded(x, self._axes(query.ndim)) for x in projected)
+            outputs, scores = self._attend(
+                *(q, k, v, self._mask(q, k, *masks)),
+                *(training, return_attention_scores, use_causal_mask),
+            )
+        else:
+            outputs, scores = self._by_subclass(
+                projected, masks, training, return_attention_scores, use_causal_mask
+            )
         if self.use_gate:
             outputs = outputs * jax.nn.sigmoid(self.gate_dense(query))
         outputs = self.output_dense(outputs)
@@ -212,7 +217,37 @@ class _HeadAttention(Layer):
             scores = scores.reshape(*q.samples, self.heads, *q.steps, *k.steps)
         return q.unfold(outputs), scores
 
+    def _by_subclass(
+        self,
+        projected: Sequence[jax.Array],
+        masks: Sequence[Any],
+        training: bool | None,
+        return_scores: bool,
+        is_causal: bool,
+    ) -> tuple[jax.Array, jax.Array | None]:
+        """Calls the `_compute_attention` of a subclass as Keras does: all masks are one."""
+        query, *others = projected
+        if self.groups < self.heads:
+            others = [jnp.repeat(x, self.heads // self.groups, axis=-2) for x in others]
+        query_mask, value_mask, key_mask, given = masks
+        seen = [] if given is None else [jnp.asarray(given, bool)]
+        if query_mask is not None:
+            seen.append(jnp.asarray(query_mask, bool)[..., :, None])
+        seen += [
+            jnp.asarray(m, bool)[..., None, :] for m in (value_mask, key_mask) if m is not None
+        ]
+        if is_causal:
+            sizes = [[x.shape[i] for i in self._axes(x.ndim - 1)] for x in (query, others[0])]
+            causal = jnp.tri(math.prod(sizes[0]), math.prod(sizes[1]), dtype=bool)
+            seen.append(causal.reshape(1, *sizes[0], *sizes[1]))
+        whole = functools.reduce(jnp.logical_and, seen) if seen else None
+        outputs, scores = self._compute_attention(query, *others, whole, training, return_scores)
+        return outputs, scores if return_scores else None
+
     # Packages that extend Keras's layer know its parts by these names.
+    def _build_attention(self, rank: int) -> None:
+        """Called at the end of `build`, with the rank of the projected query."""
+
     _query_dense, _key_dense = alias("query_dense"), alias("key_dense")
     _value_dense, _output_dense = alias("value_dense"), alias("output_dense")
     _gate_dense = alias("gate_dense")

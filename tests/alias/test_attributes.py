@@ -130,3 +130,40 @@ def test_the_loss_that_compile_keeps(keras):
     model.compile("sgd", "mse", jit_compile=True)
     assert (model._loss_tracker.name, model._jit_compile) == ("loss", True)
     assert jkeras.metrics.Mean()._variables
+
+
+def test_losses_and_metrics_of_compile(keras):
+    x = keras.Input((3,))
+    a, b = (keras.layers.Dense(1, name=name, kernel_initializer="zeros")(x) for name in "ab")
+    model = keras.Model(x, {"a": a, "b": b})
+    assert model._compile_loss is model._compile_metrics is None
+    losses = {"a": "mse", "b": "mae"}
+    model.compile("sgd", losses, metrics={"a": ["mae"]}, loss_weights={"a": 0.5, "b": 2.0})
+    loss, metrics = model._compile_loss, model._compile_metrics
+    assert (loss.built, loss._user_loss, metrics._user_metrics) == (False, losses, {"a": ["mae"]})
+    y = {"a": np.full((2, 1), 2.0), "b": np.ones((2, 1))}
+    outputs = model(np.ones((2, 3)))
+    loss.build(y, outputs)
+    assert loss.built
+    terms = [(t.path, t.loss_weights, t.name) for t in loss._flat_losses]
+    assert terms == [(("a",), 0.5, "a"), (("b",), 2.0, "b")]
+    assert loss(y, outputs) == 0.5 * 4 + 2 * 1
+    metrics.update_state(y, outputs)
+    assert metrics.result() == {"a_mae": 2.0}
+    assert metrics.variables[0].value != 0
+    metrics.reset_state()
+    assert metrics.variables[0].value == 0
+    flat = loss._flat_losses
+    with pytest.warns(UserWarning, match="loss_weights"):
+        flat[0] = (*flat[0][:2], 3.0, "a")
+    assert loss(y, outputs) == 4.0
+
+
+def test_the_loss_of_one_output(keras):
+    model = keras.Sequential([keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(np.ones((2, 1)), np.ones((2, 1)), verbose=0)
+    (term,) = model._compile_loss._flat_losses
+    assert (term.path, term.loss_weights) == ((), None)
+    assert term.loss(np.ones((2, 1)), np.zeros((2, 1))) == 1.0
+    assert model._compile_metrics is None

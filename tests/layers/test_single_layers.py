@@ -307,3 +307,48 @@ def test_the_biases_around_the_forget_gate_are_drawn_by_themselves(make):
     layer = make(2, bias_initializer=counted)
     layer.build((None, 2, 4) if isinstance(layer, layers.LSTM) else (None, 2, 4, 1))
     assert layer.cell.bias.numpy().tolist() == [0, 1, 1, 1, 0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("axis", [1, 2])
+def test_attention_of_a_subclass_is_used(causal, axis):
+    class Doubled(keras.layers.MultiHeadAttention):
+        def _build_attention(self, rank):
+            super()._build_attention(rank)
+            self.rank = rank
+
+        def _compute_attention(self, query, key, value, attention_mask=None, *args):
+            return super()._compute_attention(query, key, 2 * value, attention_mask, *args)
+
+    x, mask = np.random.RandomState(0).randn(2, 4, 5, 3), np.arange(4 + axis - 1) < 3
+    options = {"use_bias": False, "attention_axes": axis}
+    plain, layer = keras.layers.MultiHeadAttention(2, 3, **options), Doubled(2, 3, **options)
+    given = {"use_causal_mask": causal}
+    if axis == 1:
+        given["attention_mask"] = np.broadcast_to(mask, (2, 4, 4))
+    expected = plain(x, x, **given)
+    layer.build(x.shape, x.shape)
+    layer.set_weights(plain.get_weights())
+    assert layer.rank == 5
+    np.testing.assert_allclose(layer(x, x, **given), 2 * expected, rtol=1e-5, atol=1e-6)
+
+
+def test_attention_of_a_subclass_gets_one_mask_and_all_heads():
+    seen = {}
+
+    class Seen(layers.GroupQueryAttention):
+        def _compute_attention(self, query, key, value, attention_mask=None, *args):
+            seen.update(mask=attention_mask, key=key)
+            return super()._compute_attention(query, key, value, attention_mask, *args)
+
+    x, hides = np.random.RandomState(0).randn(1, 3, 4), np.array([[True, True, False]])
+    plain, layer = (cls(3, 4, 2) for cls in (layers.GroupQueryAttention, Seen))
+    expected, scores = plain(x, x, key_mask=hides, return_attention_scores=True)
+    layer.build(x.shape, x.shape)
+    layer.set_weights(plain.get_weights())
+    outputs, own = layer(x, x, key_mask=hides, use_causal_mask=False, return_attention_scores=True)
+    assert seen["mask"].tolist() == [[[True, True, False]]]
+    assert seen["key"].shape == (1, 3, 4, 3)
+    np.testing.assert_allclose(outputs, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(own, scores, rtol=1e-5)
+    assert not isinstance(layer(x, x, key_mask=hides), tuple)
