@@ -174,7 +174,7 @@ class Term(NamedTuple):
     name: str
 
 
-class _Terms(list):
+class _Terms(list[Term]):
     """The losses of `compile`: a compiled step does not see that an entry is replaced."""
 
     def __setitem__(self, index: Any, term: Any) -> None:
@@ -229,7 +229,8 @@ class CompileLoss(_OfCompile):
         names, given = leaf_names(objective.output_names), self._user_loss_weights is not None
         found = _Terms()
         for term in objective.terms:
-            path, name = (), term.loss.name
+            path: tuple[Any, ...] = ()
+            name = term.loss.name
             if isinstance(term.outputs, int) and len(names) > 1:
                 path, name = paths[term.outputs], names[term.outputs]
             found.append(Term(path, term.loss, term.factor if given else None, name))
