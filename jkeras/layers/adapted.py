@@ -197,7 +197,9 @@ class AdaptedLayer(Layer):
         """Returns the scale of the weight, with size 1 on shared axes, in the form it is kept."""
         raise NotImplementedError
 
-    def quantize(self, mode: Any = None, type_check: bool = True, config: Any = None) -> None:
+    def quantize(
+        self, mode: Identifier = None, type_check: bool = True, config: Identifier = None
+    ) -> None:
         """Keeps the weight as integers: a quarter of the memory, a little less exact.
 
         Inputs are rounded to 8 bits as well, each sample by its own scale, unless the config says

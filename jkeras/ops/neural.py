@@ -494,7 +494,7 @@ def _beam_search(
         steps: Logarithms of probabilities, of shape `(max_length, classes)`.
         length: How many steps count.
         width: How many sequences are followed.
-        blank: The class between labels, which is no part of a sequence.
+        blank: The class between labels, which is not part of a sequence.
 
     Returns:
         The sequences, of shape `(width, max_length)`, and the logarithms of their probabilities.
