@@ -192,8 +192,8 @@ class Program:
                 f"Cannot read {what}: {type(error).__name__}: {error}\nIt was written with jax "
                 f"{jax_version}, and this is jax {jax.__version__}. JAX reads programs that are "
                 "up to six months older than itself, and three weeks newer; an exported program "
-                "is not a format to keep models in. Read it with a version near that one; or, if it "
-                "is the right version, the file is damaged."
+                "is not a format to keep models in. Read it with a version near that one; or, if "
+                "it is the right version, the file is damaged."
             ) from error
         for text in texts:
             _check(text, what)
