@@ -1,5 +1,6 @@
 """Activation functions by Keras's names: functions of an array, which symbolic tensors take too."""
 
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -431,7 +432,7 @@ registry.register_builtin("activations", silu, "swish")
 registry.register_builtin("activations", hard_silu, "hard_swish")
 
 
-def get(identifier: Identifier) -> Any:
+def get(identifier: Identifier) -> Callable[..., Any]:
     """Returns an activation function for a name, a config, a function or a layer; None is linear.
 
     Raises:
@@ -447,7 +448,7 @@ def get(identifier: Identifier) -> Any:
     )
 
 
-def serialize(activation: Identifier) -> Any:
+def serialize(activation: Identifier) -> str | dict[str, Any] | None:
     """Returns the name of an activation function, or the config of an activation layer."""
     name = getattr(activation, "__name__", None)
     if name and registry.find_builtin("activations", name) is activation:
@@ -455,7 +456,9 @@ def serialize(activation: Identifier) -> Any:
     return registry.serialize_keras_object(activation)
 
 
-def deserialize(config: Any, custom_objects: Any = None) -> Any:
+def deserialize(
+    config: Identifier, custom_objects: Mapping[str, Any] | None = None
+) -> Callable[..., Any]:
     """Returns the activation that a name or a config stands for."""
     with registry.CustomObjectScope(custom_objects):
         return get(config)

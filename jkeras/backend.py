@@ -57,7 +57,7 @@ def is_int_dtype(dtype: DTypeLike) -> bool:
     return name != "string" and jnp.issubdtype(name, jnp.integer)
 
 
-def result_type(*dtypes: Any) -> str:
+def result_type(*dtypes: DTypeLike) -> str:
     """Returns the dtype of what is computed of these; `int` and `float` give way to the others.
 
     Example:

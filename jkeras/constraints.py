@@ -1,5 +1,6 @@
 """Constraints: projections applied to weights after each update."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -137,7 +138,7 @@ class MinMaxNorm(Constraint):
 max_norm, non_neg, unit_norm, min_max_norm = MaxNorm, NonNeg, UnitNorm, MinMaxNorm
 
 
-def get(identifier: Identifier) -> Any:
+def get(identifier: Identifier) -> Callable[..., Any] | None:
     """Returns a constraint for a name, a config, a function or a constraint; None for None.
 
     Raises:
@@ -151,11 +152,13 @@ def get(identifier: Identifier) -> Any:
     return None if identifier is None else registry.resolve(identifier, "constraints", "constraint")
 
 
-def serialize(constraint: Identifier) -> Any:
+def serialize(constraint: Identifier) -> str | dict[str, Any] | None:
     """Returns the config of a constraint."""
     return registry.serialize_keras_object(constraint)
 
 
-def deserialize(config: Any, custom_objects: Any = None) -> Any:
+def deserialize(
+    config: Identifier, custom_objects: Mapping[str, Any] | None = None
+) -> Callable[..., Any] | None:
     """Returns the constraint that a config describes."""
     return registry.deserialize_keras_object(config, custom_objects, area="constraints")

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jkeras import losses, metrics
 from jkeras.base import registry
 from jkeras.base.numbers import as_number
-from jkeras.base.types import ArrayLike
+from jkeras.base.types import ArrayLike, Identifier, Structure
 from jkeras.models import Model
 
 
@@ -21,7 +21,7 @@ class DistillationLoss(registry.Configurable):
 
     def compute_loss(
         self, teacher_outputs: ArrayLike, student_outputs: ArrayLike, **kwargs: Any
-    ) -> Any:
+    ) -> ArrayLike:
         """Returns the loss, a number."""
         raise NotImplementedError("Subclasses must implement compute_loss method.")
 
@@ -39,14 +39,14 @@ class DistillationLoss(registry.Configurable):
                 f"student: {ours}"
             )
 
-    def validate_model_compatibility(self, teacher: Any, student: Any) -> None:
+    def validate_model_compatibility(self, teacher: Model, student: Model) -> None:
         """Refuses models that this loss cannot compare; nothing by default."""
 
 
 class _ByLosses(DistillationLoss):
     """Compares outputs by one loss, or by one of each output; None: not at all."""
 
-    def __init__(self, loss: Any):
+    def __init__(self, loss: Identifier):
         self.loss = loss
         self._losses = jax.tree.map(losses.get, loss)
         if not jax.tree.leaves(self._losses):
@@ -87,7 +87,7 @@ class LogitsDistillation(_ByLosses):
         1.0
     """
 
-    def __init__(self, temperature: float = 3.0, loss: Any = "kl_divergence"):
+    def __init__(self, temperature: float = 3.0, loss: Identifier = "kl_divergence"):
         super().__init__(loss)
         number = as_number(temperature)
         if number is None or number <= 0:
@@ -96,7 +96,7 @@ class LogitsDistillation(_ByLosses):
 
     def compute_loss(
         self, teacher_outputs: ArrayLike, student_outputs: ArrayLike, **kwargs: Any
-    ) -> Any:
+    ) -> ArrayLike:
         divided = [
             jax.tree.map(lambda x: jnp.asarray(x) / self.temperature, outputs)
             for outputs in (teacher_outputs, student_outputs)
@@ -124,7 +124,7 @@ class FeatureDistillation(_ByLosses):
 
     def __init__(
         self,
-        loss: Any = "mse",
+        loss: Identifier = "mse",
         teacher_layer_name: str | None = None,
         student_layer_name: str | None = None,
     ):
@@ -132,7 +132,7 @@ class FeatureDistillation(_ByLosses):
         self.teacher_layer_name = teacher_layer_name
         self.student_layer_name = student_layer_name
 
-    def validate_model_compatibility(self, teacher: Any, student: Any) -> None:
+    def validate_model_compatibility(self, teacher: Model, student: Model) -> None:
         for what, model, name in (
             ("teacher", teacher, self.teacher_layer_name),
             ("student", student, self.student_layer_name),
@@ -149,7 +149,7 @@ class FeatureDistillation(_ByLosses):
                     "FeatureDistillation with a layer name needs a functional or Sequential one."
                 )
 
-    def features(self, teacher: Any, student: Any) -> tuple[Any, Any]:
+    def features(self, teacher: Model, student: Model) -> tuple[Any, Any]:
         """Returns models that give the features to compare."""
         return tuple(  # type: ignore[return-value]
             model if name is None else Model(model.inputs, model.get_layer(name).output)
@@ -161,7 +161,7 @@ class FeatureDistillation(_ByLosses):
 
     def compute_loss(
         self, teacher_outputs: ArrayLike, student_outputs: ArrayLike, **kwargs: Any
-    ) -> Any:
+    ) -> ArrayLike:
         return self._total(teacher_outputs, student_outputs)
 
 
@@ -205,9 +205,9 @@ class Distiller(Model):
 
     def __init__(
         self,
-        teacher: Any,
-        student: Any,
-        distillation_losses: Any,
+        teacher: Model,
+        student: Model,
+        distillation_losses: Structure,
         distillation_loss_weights: Sequence[float] | None = None,
         student_loss_weight: float = 0.5,
         name: str = "distiller",
@@ -250,17 +250,17 @@ class Distiller(Model):
         self.total_loss_tracker = metrics.Mean(name="total_loss")
         self.built = True
 
-    def call(self, inputs: ArrayLike, training: bool | None = None, **kwargs: Any) -> Any:
+    def call(self, inputs: ArrayLike, training: bool | None = None, **kwargs: Any) -> Structure:
         return self.student(inputs, training=training)
 
     def compute_loss(
         self,
         x: ArrayLike = None,
-        y: Any = None,
+        y: Structure = None,
         y_pred: ArrayLike = None,
         sample_weight: ArrayLike = None,
         training: bool = True,
-    ) -> Any:
+    ) -> ArrayLike:
         of_student = super().compute_loss(x, y, y_pred, sample_weight, training)
         total: Any = 0.0
         outputs = None

@@ -16,6 +16,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from jkeras.base.types import ArrayLike
 from jkeras.core import placement, processes
 from jkeras.core.placement import Distribution
 
@@ -128,7 +129,9 @@ class DeviceMesh:
         ('batch',)
     """
 
-    def __init__(self, shape: Sequence[int], axis_names: Sequence[str], devices: Any = None):
+    def __init__(
+        self, shape: Sequence[int], axis_names: Sequence[str], devices: Sequence[Any] | None = None
+    ):
         devices = list_devices() if devices is None else _names_of(devices)
         if not shape or not axis_names or len(shape) != len(axis_names):
             raise ValueError(
@@ -285,7 +288,7 @@ class LayoutMap(MutableMapping):
         return iter(self._layouts)
 
 
-def distribute_tensor(tensor: Any, layout: Any) -> jax.Array:
+def distribute_tensor(tensor: ArrayLike, layout: Any) -> jax.Array:
     """Returns an array that lies on devices as a layout says; it may be called under `jit`.
 
     Args:
@@ -390,7 +393,10 @@ class DataParallel(_Keras):
     """
 
     def __init__(
-        self, device_mesh: Any = None, devices: Any = None, auto_shard_dataset: bool = True
+        self,
+        device_mesh: Any = None,
+        devices: Sequence[Any] | None = None,
+        auto_shard_dataset: bool = True,
     ):
         mesh = _mesh_of(device_mesh, devices)
         if len(mesh.axis_names) > 1:
@@ -491,7 +497,7 @@ class ModelParallel(_Splits):
         self,
         *,
         layout_map: Any = None,
-        batch_dim_name: Any = None,
+        batch_dim_name: str | None = None,
         auto_shard_dataset: bool = True,
         device_mesh: Any = None,
         rest: str = "replicated",

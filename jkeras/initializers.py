@@ -3,7 +3,7 @@
 import copy
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -215,7 +215,7 @@ class Constant(Initializer):
         [3.0, 3.0]
     """
 
-    def __init__(self, value: Any = 0.0):
+    def __init__(self, value: ArrayLike = 0.0):
         self.value = value
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
@@ -617,7 +617,7 @@ IdentityInitializer, OrthogonalInitializer = Identity, Orthogonal
 stft = STFTInitializer = STFT
 
 
-def get(identifier: Identifier) -> Any:
+def get(identifier: Identifier) -> Callable[..., Any] | None:
     """Returns an initializer for a name, a config, an array, a function or an initializer.
 
     Raises:
@@ -645,11 +645,13 @@ def _given(value: Any, shape: Shape, dtype: DTypeLike = None) -> jax.Array:
     return jnp.asarray(value, dtype)
 
 
-def serialize(initializer: Identifier) -> Any:
+def serialize(initializer: Identifier) -> str | dict[str, Any] | None:
     """Returns the config of an initializer."""
     return registry.serialize_keras_object(initializer)
 
 
-def deserialize(config: Any, custom_objects: Any = None) -> Any:
+def deserialize(
+    config: Identifier, custom_objects: Mapping[str, Any] | None = None
+) -> Callable[..., Any] | None:
     """Returns the initializer that a config describes."""
     return registry.deserialize_keras_object(config, custom_objects, area="initializers")

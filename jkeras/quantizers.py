@@ -1,5 +1,6 @@
 """Weights and activations as integers of few bits, by the names of `keras.quantizers`."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from jkeras.base import registry
@@ -19,7 +20,7 @@ from jkeras.ops.quantization import unpack_int4 as unpack_int4
 serialize = registry.serialize_keras_object
 
 
-def deserialize(config: Any, custom_objects: Any = None) -> Any:
+def deserialize(config: Identifier, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """Returns the quantizer that a config describes."""
     return registry.deserialize_keras_object(config, custom_objects, area="quantizers")
 

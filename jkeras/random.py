@@ -60,7 +60,7 @@ def _shape(shape: Shape) -> tuple[int, ...]:
 def normal(
     shape: Shape,
     mean: ArrayLike = 0.0,
-    stddev: Any = 1.0,
+    stddev: ArrayLike = 1.0,
     dtype: DTypeLike = None,
     seed: Seed = None,
 ) -> jax.Array:
@@ -94,7 +94,7 @@ def normal(
 def truncated_normal(
     shape: Shape,
     mean: ArrayLike = 0.0,
-    stddev: Any = 1.0,
+    stddev: ArrayLike = 1.0,
     dtype: DTypeLike = None,
     seed: Seed = None,
 ) -> jax.Array:
@@ -267,7 +267,7 @@ def shuffle(x: ArrayLike, axis: int = 0, seed: Seed = None) -> jax.Array:
 
 
 @_explained
-def gamma(shape: Shape, alpha: Any, dtype: DTypeLike = None, seed: Seed = None) -> jax.Array:
+def gamma(shape: Shape, alpha: ArrayLike, dtype: DTypeLike = None, seed: Seed = None) -> jax.Array:
     """Draws from a gamma distribution of scale 1.
 
     Args:
@@ -288,7 +288,7 @@ def gamma(shape: Shape, alpha: Any, dtype: DTypeLike = None, seed: Seed = None) 
 
 @_explained
 def beta(
-    shape: Shape, alpha: Any, beta: ArrayLike, dtype: DTypeLike = None, seed: Seed = None
+    shape: Shape, alpha: ArrayLike, beta: ArrayLike, dtype: DTypeLike = None, seed: Seed = None
 ) -> jax.Array:
     """Draws from a beta distribution, of mean `alpha / (alpha + beta)`.
 
@@ -313,7 +313,11 @@ def beta(
 
 @_explained
 def binomial(
-    shape: Shape, counts: Any, probabilities: Any, dtype: DTypeLike = None, seed: Seed = None
+    shape: Shape,
+    counts: ArrayLike,
+    probabilities: ArrayLike,
+    dtype: DTypeLike = None,
+    seed: Seed = None,
 ) -> jax.Array:
     """Draws how many of `counts` trials succeed.
 

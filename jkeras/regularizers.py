@@ -1,5 +1,6 @@
 """Regularizers: losses of weights or outputs."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -155,7 +156,7 @@ registry.register_builtin("regularizers", L2, "l2")
 l1, l2, l1_l2, orthogonal_regularizer = L1, L2, L1L2, OrthogonalRegularizer
 
 
-def get(identifier: Identifier) -> Any:
+def get(identifier: Identifier) -> Callable[..., Any] | None:
     """Returns a regularizer for a name, a config, a function or a regularizer; None for None.
 
     Raises:
@@ -171,11 +172,13 @@ def get(identifier: Identifier) -> Any:
     )
 
 
-def serialize(regularizer: Identifier) -> Any:
+def serialize(regularizer: Identifier) -> str | dict[str, Any] | None:
     """Returns the config of a regularizer."""
     return registry.serialize_keras_object(regularizer)
 
 
-def deserialize(config: Any, custom_objects: Any = None) -> Any:
+def deserialize(
+    config: Identifier, custom_objects: Mapping[str, Any] | None = None
+) -> Callable[..., Any] | None:
     """Returns the regularizer that a config describes."""
     return registry.deserialize_keras_object(config, custom_objects, area="regularizers")

@@ -6,7 +6,7 @@ tuple, a dict or a deque. The leaves of a dict come in the order of its keys.
 
 import contextlib
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from jkeras.base.types import Structure
@@ -33,7 +33,7 @@ def _children(structure: Structure) -> list[tuple[Any, Any]]:
     return list(enumerate(structure))
 
 
-def _rebuild(structure: Structure, children: Iterable[Any]) -> Any:
+def _rebuild(structure: Structure, children: Iterable[Any]) -> Structure:
     """Returns a structure like the given one with other children."""
     if isinstance(structure, dict):
         new = dict(zip((key for key, _ in _children(structure)), children, strict=True))
@@ -48,7 +48,7 @@ def _rebuild(structure: Structure, children: Iterable[Any]) -> Any:
     return type(structure)(children)
 
 
-def is_nested(structure: Any) -> bool:
+def is_nested(structure: Structure) -> bool:
     """Says whether a value is a list, a tuple, a dict or a deque.
 
     Example:
@@ -87,7 +87,7 @@ def flatten(structure: Structure) -> list[Any]:
     return [leaf for _, leaf in flatten_with_path(structure)]
 
 
-def map_structure(func: Callable, *structures: Any, none_is_leaf: bool = True) -> Any:
+def map_structure(func: Callable, *structures: Structure, none_is_leaf: bool = True) -> Structure:
     """Returns the structure of what a function gives for leaves in the same place.
 
     Args:
@@ -114,7 +114,9 @@ def map_structure(func: Callable, *structures: Any, none_is_leaf: bool = True) -
     return map_structure_up_to(structures[0], apply, *structures)
 
 
-def map_structure_up_to(shallow_structure: Any, func: Callable, *structures: Any) -> Any:
+def map_structure_up_to(
+    shallow_structure: Structure, func: Callable, *structures: Structure
+) -> Structure:
     """Applies a function to the parts of structures that lie where a shallow one has leaves.
 
     Raises:
@@ -141,7 +143,7 @@ def map_structure_up_to(shallow_structure: Any, func: Callable, *structures: Any
     )
 
 
-def _difference(a: Any, b: Any) -> str:
+def _difference(a: Structure, b: Structure) -> str:
     """Says in what two structures differ at their top; an empty string if in nothing."""
     if isinstance(a, dict) and isinstance(b, dict):
         if a.keys() == b.keys():
@@ -152,7 +154,7 @@ def _difference(a: Any, b: Any) -> str:
     return "" if len(a) == len(b) else f"Expected {len(a)} items, got {len(b)}: {b!r}."
 
 
-def assert_same_structure(a: Any, b: Any, check_types: bool | None = None) -> None:
+def assert_same_structure(a: Structure, b: Structure, check_types: bool | None = None) -> None:
     """Checks that two structures have the same shape.
 
     Args:
@@ -174,7 +176,7 @@ def assert_same_structure(a: Any, b: Any, check_types: bool | None = None) -> No
         assert_same_structure(first, second)
 
 
-def assert_same_paths(a: Any, b: Any) -> None:
+def assert_same_paths(a: Structure, b: Structure) -> None:
     """Checks that two structures have leaves at the same paths, whatever their types.
 
     Raises:
@@ -188,12 +190,12 @@ def assert_same_paths(a: Any, b: Any) -> None:
         )
 
 
-def pack_sequence_as(structure: Structure, flat_sequence: Any) -> Any:
+def pack_sequence_as(structure: Structure, flat_sequence: Sequence[Any]) -> Structure:
     """Returns a structure with other leaves, given in the order of `flatten`.
 
     Raises:
         ValueError: If there are too few or too many.
-        TypeError: If they are no sequence.
+        TypeError: If they are not a sequence.
 
     Example:
         >>> import jkeras as keras
@@ -218,7 +220,7 @@ def pack_sequence_as(structure: Structure, flat_sequence: Any) -> Any:
     return fill(order)
 
 
-def lists_to_tuples(structure: Structure) -> Any:
+def lists_to_tuples(structure: Structure) -> Structure:
     """Returns the structure with tuples for lists.
 
     Example:
@@ -232,7 +234,7 @@ def lists_to_tuples(structure: Structure) -> Any:
     return tuple(new) if isinstance(new, list) else new
 
 
-def map_shape_structure(func: Callable, structure: Structure) -> Any:
+def map_shape_structure(func: Callable, structure: Structure) -> Structure:
     """Applies a function to the shapes in a structure: tuples or lists of integers and None.
 
     Example:
@@ -248,7 +250,7 @@ def map_shape_structure(func: Callable, structure: Structure) -> Any:
     return _rebuild(structure, [map_shape_structure(func, c) for _, c in _children(structure)])
 
 
-def traverse(func: Callable, structure: Structure, top_down: bool = True) -> Any:
+def traverse(func: Callable, structure: Structure, top_down: bool = True) -> Structure:
     """Replaces the parts of a structure for which a function gives another value than None.
 
     Args:

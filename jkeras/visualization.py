@@ -1,6 +1,7 @@
 """Images with boxes and masks drawn on them, and galleries of images."""
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,11 +9,12 @@ import numpy as np
 
 from jkeras.base import settings
 from jkeras.base.extras import missing
+from jkeras.base.types import ArrayLike
 from jkeras.callbacks import curves
 from jkeras.utils import bounding_boxes as boxes_module
 
 
-def _as_pixels(images: Any, data_format: str | None) -> np.ndarray:
+def _as_pixels(images: ArrayLike, data_format: str | None) -> np.ndarray:
     """Returns a batch of images with channels last, as bytes."""
     array = np.asarray(images)
     if array.ndim not in (3, 4):
@@ -24,7 +26,7 @@ def _as_pixels(images: Any, data_format: str | None) -> np.ndarray:
 
 
 def draw_bounding_boxes(
-    images: Any,
+    images: ArrayLike,
     bounding_boxes: Mapping[str, Any],
     bounding_box_format: str,
     class_mapping: Mapping[int, str] | None = None,
@@ -95,8 +97,8 @@ def draw_bounding_boxes(
 
 
 def draw_segmentation_masks(
-    images: Any,
-    segmentation_masks: Any,
+    images: ArrayLike,
+    segmentation_masks: ArrayLike,
     num_classes: int | None = None,
     color_mapping: Mapping[int, Any] | None = None,
     alpha: float = 0.8,
@@ -159,19 +161,19 @@ def _color(index: int, count: int) -> tuple[float, ...]:
 
 # ------------------------------------------------------------------ galleries
 def plot_image_gallery(
-    images: Any,
-    y_true: Any = None,
-    y_pred: Any = None,
+    images: ArrayLike,
+    y_true: ArrayLike = None,
+    y_pred: ArrayLike = None,
     label_map: Mapping[int, str] | None = None,
     rows: int | None = None,
     cols: int | None = None,
     value_range: tuple[float, float] = (0, 255),
     scale: float = 2,
-    path: Any = None,
+    path: str | os.PathLike[str] | None = None,
     show: bool | None = None,
     transparent: bool = True,
     dpi: int = 60,
-    legend_handles: Any = None,
+    legend_handles: Sequence[Any] | None = None,
     data_format: str | None = None,
 ) -> Any:
     """Draws images in rows and columns, with Matplotlib.
@@ -247,7 +249,7 @@ def plot_image_gallery(
 
 
 def plot_bounding_box_gallery(
-    images: Any,
+    images: ArrayLike,
     bounding_box_format: str,
     y_true: Mapping[str, Any] | None = None,
     y_pred: Mapping[str, Any] | None = None,
@@ -261,7 +263,7 @@ def plot_bounding_box_gallery(
     ground_truth_mapping: Mapping[int, str] | None = None,
     prediction_mapping: Mapping[int, str] | None = None,
     legend: bool = False,
-    legend_handles: Any = None,
+    legend_handles: Sequence[Any] | None = None,
     rows: int | None = None,
     cols: int | None = None,
     data_format: str | None = None,
@@ -322,11 +324,11 @@ def plot_bounding_box_gallery(
 
 
 def plot_segmentation_mask_gallery(
-    images: Any,
+    images: ArrayLike,
     num_classes: int,
     value_range: tuple[float, float] = (0, 255),
-    y_true: Any = None,
-    y_pred: Any = None,
+    y_true: ArrayLike = None,
+    y_pred: ArrayLike = None,
     color_mapping: Mapping[int, Any] | None = None,
     blend: bool = True,
     alpha: float = 0.8,

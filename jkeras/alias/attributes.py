@@ -356,9 +356,20 @@ def _of_attention(name: str) -> Callable[[Any], Any]:
 
 
 _OF_ATTENTION = (
-    *("num_heads", "key_dim", "value_dim", "dropout", "use_bias", "output_shape"),
-    *("attention_axes", "kernel_initializer", "bias_initializer", "kernel_regularizer"),
-    *("bias_regularizer", "kernel_constraint", "bias_constraint", "activity_regularizer"),
+    "num_heads",
+    "key_dim",
+    "value_dim",
+    "dropout",
+    "use_bias",
+    "output_shape",
+    "attention_axes",
+    "kernel_initializer",
+    "bias_initializer",
+    "kernel_regularizer",
+    "bias_regularizer",
+    "kernel_constraint",
+    "bias_constraint",
+    "activity_regularizer",
     "flash_attention",
 )
 

@@ -18,6 +18,7 @@ import numpy as np
 import jkeras
 from jkeras import ops, random, tree, utils
 from jkeras.alias import text_and_images
+from jkeras.base.types import ArrayLike, DTypeLike, Shape
 
 VERSION = "2.20.0"
 
@@ -49,24 +50,26 @@ class Variable(jkeras.Variable):
 
     def __init__(
         self,
-        initial_value: Any = None,
+        initial_value: ArrayLike = None,
         trainable: bool = True,
         validate_shape: bool = True,
         caching_device: Any = None,
         name: str | None = None,
         variable_def: Any = None,
-        dtype: Any = None,
+        dtype: DTypeLike = None,
         **kwargs: Any,
     ):
         value = initial_value() if callable(initial_value) else constant(initial_value)
         super().__init__(value, trainable=trainable, dtype=dtype or str(value.dtype), name=name)
 
-    def read_value(self) -> Any:
+    def read_value(self) -> ArrayLike:
         """Returns the value."""
         return self.value
 
 
-def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None = None) -> Any:
+def constant(
+    value: ArrayLike, dtype: DTypeLike = None, shape: Shape = None, name: str | None = None
+) -> ArrayLike:
     """Returns an array of a value; text stays a NumPy array."""
     array = np.asarray(value) if isinstance(value, (str, bytes, list, tuple)) else value
     if isinstance(array, np.ndarray) and array.dtype.kind in "USO":
@@ -111,10 +114,10 @@ def _plain(function: Callable) -> Callable:
 
 
 def _uniform(
-    shape: Any,
+    shape: Shape,
     minval: Any = 0,
     maxval: Any = None,
-    dtype: Any = "float32",
+    dtype: DTypeLike = "float32",
     seed: Any = None,
     name: Any = None,
 ) -> Any:
@@ -125,10 +128,10 @@ def _uniform(
 
 
 def _normal(
-    shape: Any,
+    shape: Shape,
     mean: Any = 0.0,
     stddev: Any = 1.0,
-    dtype: Any = "float32",
+    dtype: DTypeLike = "float32",
     seed: Any = None,
     name: Any = None,
 ) -> Any:
@@ -136,10 +139,10 @@ def _normal(
 
 
 def _truncated_normal(
-    shape: Any,
+    shape: Shape,
     mean: Any = 0.0,
     stddev: Any = 1.0,
-    dtype: Any = "float32",
+    dtype: DTypeLike = "float32",
     seed: Any = None,
     name: Any = None,
 ) -> Any:
@@ -163,7 +166,7 @@ def _one_hot(
     on_value: Any = 1,
     off_value: Any = 0,
     axis: int = -1,
-    dtype: Any = "float32",
+    dtype: DTypeLike = "float32",
     name: Any = None,
 ) -> Any:
     hot = ops.one_hot(indices, depth, axis=axis, dtype=_dtype(dtype))
@@ -234,7 +237,7 @@ def _boolean_mask(tensor: Any, mask: Any, axis: int = 0, name: Any = None) -> An
 
 
 def _range(
-    start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name: Any = None
+    start: Any, limit: Any = None, delta: Any = 1, dtype: DTypeLike = None, name: Any = None
 ) -> Any:
     return ops.arange(
         *((0, start) if limit is None else (start, limit)), delta, dtype=_dtype(dtype)
@@ -245,11 +248,11 @@ def _fill(dims: Any, value: Any, name: Any = None) -> Any:
     return ops.full(dims, value)
 
 
-def _zeros(shape: Any, dtype: Any = "float32", name: Any = None) -> Any:
+def _zeros(shape: Shape, dtype: DTypeLike = "float32", name: Any = None) -> Any:
     return ops.zeros(tuple(shape) if np.ndim(shape) else (shape,), dtype=_dtype(dtype))
 
 
-def _ones(shape: Any, dtype: Any = "float32", name: Any = None) -> Any:
+def _ones(shape: Shape, dtype: DTypeLike = "float32", name: Any = None) -> Any:
     return ops.ones(tuple(shape) if np.ndim(shape) else (shape,), dtype=_dtype(dtype))
 
 
@@ -260,7 +263,7 @@ def _like(function: Callable) -> Callable:
     return like
 
 
-def _cast(x: Any, dtype: Any, name: Any = None) -> Any:
+def _cast(x: Any, dtype: DTypeLike, name: Any = None) -> Any:
     if isinstance(x, np.ndarray) and x.dtype.kind in "USO":
         return np.asarray(x.astype(np.float64 if "float" in str(dtype) else np.int64))
     return ops.cast(x, _dtype(dtype))
@@ -348,7 +351,9 @@ def _flip(axis: int) -> Callable:
     return lambda image: ops.flip(image, axis=axis)
 
 
-def _convert_image_dtype(image: Any, dtype: Any, saturate: bool = False, name: Any = None) -> Any:
+def _convert_image_dtype(
+    image: Any, dtype: DTypeLike, saturate: bool = False, name: Any = None
+) -> Any:
     image = ops.convert_to_tensor(image)
     if jnp.issubdtype(image.dtype, jnp.integer) and "float" in str(_dtype(dtype)):
         return image.astype(_dtype(dtype)) / jnp.iinfo(image.dtype).max
@@ -408,7 +413,7 @@ class TensorShape(tuple):
 class TensorSpec:
     """The shape and dtype of an array, as generators' data sets take it."""
 
-    def __init__(self, shape: Any = (), dtype: Any = "float32", name: str | None = None):
+    def __init__(self, shape: Shape = (), dtype: DTypeLike = "float32", name: str | None = None):
         self.shape, self.dtype, self.name = tuple(shape or ()), _dtype(dtype), name
 
 
@@ -595,7 +600,9 @@ def _clip_by_norm(t: Any, clip_norm: float, axes: Any = None, name: Any = None) 
     return ops.multiply(t, ops.minimum(1.0, clip_norm / ops.maximum(norm, 1e-12)))
 
 
-def _sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = None, name: Any = None) -> Any:
+def _sequence_mask(
+    lengths: Any, maxlen: Any = None, dtype: DTypeLike = None, name: Any = None
+) -> Any:
     size = int(np.max(lengths)) if maxlen is None else maxlen
     return ops.cast(jnp.arange(size) < jnp.expand_dims(jnp.asarray(lengths), -1), dtype or "bool")
 

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras import ops, random
+from jkeras.base.types import ArrayLike
 
 
 def text(value: Any) -> Any:
@@ -106,12 +107,12 @@ def _reduce_join(
 
 
 # ------------------------------------------------------------------ images
-def crop_to_box(image: Any, top: int, left: int, height: int, width: int) -> Any:
+def crop_to_box(image: ArrayLike, top: int, left: int, height: int, width: int) -> ArrayLike:
     """Returns a part of an image."""
     return image[..., top : top + height, left : left + width, :]
 
 
-def pad_to_box(image: Any, top: int, left: int, height: int, width: int) -> Any:
+def pad_to_box(image: ArrayLike, top: int, left: int, height: int, width: int) -> ArrayLike:
     """Returns an image with zeros around it, of the height and width that are asked for."""
     own = image.shape[-3:-1]
     sides = [(top, height - top - own[0]), (left, width - left - own[1]), (0, 0)]

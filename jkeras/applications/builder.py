@@ -10,7 +10,7 @@ from typing import Any
 
 from jkeras import activations, layers
 from jkeras.base import settings
-from jkeras.base.types import ArrayLike
+from jkeras.base.types import ArrayLike, Identifier
 from jkeras.core.graph import is_symbolic
 from jkeras.datasets import _files
 from jkeras.models import Model
@@ -89,7 +89,7 @@ class Request:
     name: str | None
     settings: dict[str, Any] = field(default_factory=dict)
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> ArrayLike:
         try:
             return self.__dict__["settings"][name]
         except KeyError:
@@ -109,17 +109,17 @@ def channel_axis() -> int:
     return 3 if settings.image_data_format() == "channels_last" else 1
 
 
-def norm(x: ArrayLike, name: str | None = None, **options: Any) -> Any:
+def norm(x: ArrayLike, name: str | None = None, **options: Any) -> ArrayLike:
     """Normalizes a batch over its channels."""
     return layers.BatchNormalization(axis=channel_axis(), name=name, **options)(x)
 
 
-def act(x: ArrayLike, name: str | None = None, function: Any = "relu") -> Any:
+def act(x: ArrayLike, name: str | None = None, function: Identifier = "relu") -> ArrayLike:
     """Applies an activation."""
     return layers.Activation(function, name=name)(x)
 
 
-def pool(x: ArrayLike, pooling: str | None, named: bool) -> Any:
+def pool(x: ArrayLike, pooling: str | None, named: bool) -> ArrayLike:
     """Pools over the places of an image, if that is asked for."""
     if pooling == "avg":
         return layers.GlobalAveragePooling2D(name="avg_pool" if named else None)(x)
@@ -128,7 +128,7 @@ def pool(x: ArrayLike, pooling: str | None, named: bool) -> Any:
     return x
 
 
-def usual_top(x: ArrayLike, given: Request, pool_name: str | None = "avg_pool") -> Any:
+def usual_top(x: ArrayLike, given: Request, pool_name: str | None = "avg_pool") -> ArrayLike:
     """Ends in global average pooling and a dense classifier."""
     x = layers.GlobalAveragePooling2D(name=pool_name)(x)
     return layers.Dense(given.classes, given.classifier_activation, name="predictions")(x)
@@ -310,7 +310,7 @@ def complete_shape(given: Request, size: int, least: int, static: bool) -> tuple
     return shape
 
 
-def _sources(inputs: ArrayLike) -> Any:
+def _sources(inputs: ArrayLike) -> ArrayLike:
     """Returns the Inputs that a symbolic tensor follows from; itself, if it is one."""
     found: dict[int, Any] = {}
     waiting = [inputs]

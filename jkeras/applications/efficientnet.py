@@ -1,6 +1,7 @@
 """EfficientNet B0 to B7."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from jkeras import initializers, layers
@@ -35,7 +36,7 @@ def conv_initializer() -> Any:
     return initializers.VarianceScaling(2.0, "fan_out", "truncated_normal")
 
 
-def squeeze_excite(x: ArrayLike, reduced: float, name: str) -> Any:
+def squeeze_excite(x: ArrayLike, reduced: float, name: str) -> ArrayLike:
     """Scales each channel by what the whole image says."""
     filters, axis = x.shape[channel_axis()], channel_axis()
     y = layers.GlobalAveragePooling2D(name=f"{name}_se_squeeze")(x)
@@ -50,14 +51,14 @@ def squeeze_excite(x: ArrayLike, reduced: float, name: str) -> Any:
     return layers.Multiply(name=f"{name}_se_excite")([x, y])
 
 
-def residual(x: ArrayLike, inputs: ArrayLike, rate: float, name: str) -> Any:
+def residual(x: ArrayLike, inputs: ArrayLike, rate: float, name: str) -> ArrayLike:
     """Adds what came in, after dropping whole updates."""
     if rate > 0:
         x = layers.Dropout(rate, noise_shape=(None, 1, 1, 1), name=f"{name}_drop")(x)
     return layers.Add(name=f"{name}_add")([x, inputs])
 
 
-def top(rate: float, **options: Any) -> Any:
+def top(rate: float, **options: Any) -> Callable[..., ArrayLike]:
     """Returns the function of a top with dropout."""
 
     def classify(x: ArrayLike, given: Request) -> Any:

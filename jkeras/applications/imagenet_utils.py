@@ -21,7 +21,9 @@ _MEAN_BGR = (103.939, 116.779, 123.68)
 _MEAN_RGB, _STDDEV_RGB = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def preprocess_input(x: ArrayLike, data_format: str | None = None, mode: str = "caffe") -> Any:
+def preprocess_input(
+    x: ArrayLike, data_format: str | None = None, mode: str = "caffe"
+) -> ArrayLike:
     """Returns images with pixels from 0 to 255 as a family of models takes them.
 
     The images that are passed are not changed.
@@ -71,11 +73,11 @@ def preprocess_input(x: ArrayLike, data_format: str | None = None, mode: str = "
     return _reversed(x, axis) - each(_MEAN_BGR)
 
 
-def _reversed(x: ArrayLike, axis: int) -> Any:
+def _reversed(x: ArrayLike, axis: int) -> ArrayLike:
     return x[..., ::-1] if axis == -1 else x[..., ::-1, :, :]
 
 
-def decode_predictions(preds: Any, top: int = 5) -> list[list[tuple[str, str, float]]]:
+def decode_predictions(preds: ArrayLike, top: int = 5) -> list[list[tuple[str, str, float]]]:
     """Returns the likeliest classes of each image.
 
     Args:

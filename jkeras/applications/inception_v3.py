@@ -9,14 +9,16 @@ from jkeras.applications.imagenet_utils import preprocessor
 from jkeras.base.types import ArrayLike
 
 
-def conv(x: ArrayLike, filters: int, *size: int, strides: int = 1, padding: str = "same") -> Any:
+def conv(
+    x: ArrayLike, filters: int, *size: int, strides: int = 1, padding: str = "same"
+) -> ArrayLike:
     """Convolves, normalizes and activates."""
     kernel = size if len(size) == 2 else size[0]
     x = layers.Conv2D(filters, kernel, strides=strides, padding=padding, use_bias=False)(x)
     return act(norm(x, scale=False))
 
 
-def chain(x: ArrayLike, *steps: tuple[int, ...], halve: bool = False) -> Any:
+def chain(x: ArrayLike, *steps: tuple[int, ...], halve: bool = False) -> ArrayLike:
     """Convolves step by step, each `(filters, *size)`; the last one may halve the places."""
     for filters, *size in steps[:-1]:
         x = conv(x, filters, *size)
@@ -25,7 +27,7 @@ def chain(x: ArrayLike, *steps: tuple[int, ...], halve: bool = False) -> Any:
     return conv(x, filters, *size, **options)
 
 
-def stem(x: ArrayLike) -> Any:
+def stem(x: ArrayLike) -> ArrayLike:
     """Begins: eight times fewer places, and 192 channels."""
     x = conv(x, 32, 3, strides=2, padding="valid")
     x = conv(conv(x, 32, 3, padding="valid"), 64, 3)
@@ -34,21 +36,21 @@ def stem(x: ArrayLike) -> Any:
     return layers.MaxPooling2D(3, strides=2)(x)
 
 
-def concat(xs: list[Any], name: str | None = None) -> Any:
+def concat(xs: list[Any], name: str | None = None) -> ArrayLike:
     """Joins branches on the channels."""
     return layers.Concatenate(channel_axis(), name=name)(xs)
 
 
-def average(x: ArrayLike) -> Any:
+def average(x: ArrayLike) -> ArrayLike:
     """Averages the neighbourhood of each place."""
     return layers.AveragePooling2D(3, strides=1, padding="same")(x)
 
 
-def _split(x: ArrayLike, name: str | None) -> Any:
+def _split(x: ArrayLike, name: str | None) -> ArrayLike:
     return concat([conv(x, 384, 1, 3), conv(x, 384, 3, 1)], name)
 
 
-def _body(x: ArrayLike, given: Request) -> Any:
+def _body(x: ArrayLike, given: Request) -> ArrayLike:
     x = stem(x)
     for i, filters in enumerate((32, 64, 64)):
         branches = [

@@ -12,7 +12,7 @@ from jkeras.base import settings
 from jkeras.base.types import ArrayLike
 
 
-def relu6(x: ArrayLike, name: str | None = None) -> Any:
+def relu6(x: ArrayLike, name: str | None = None) -> ArrayLike:
     """Applies a ReLU of at most 6."""
     return layers.ReLU(6.0, name=name)(x)
 
@@ -67,7 +67,7 @@ def check_width(alphas: tuple[float, ...], *sizes: int) -> Callable[[Request], N
 _SIZES = (128, 160, 192, 224)
 
 
-def _body(x: ArrayLike, given: Request) -> Any:
+def _body(x: ArrayLike, given: Request) -> ArrayLike:
     def convolution(x: ArrayLike, filters: int, size: int, name: str, stride: int = 1) -> Any:
         options: Any = {"strides": stride, "padding": "same", "use_bias": False, "name": name}
         x = layers.Conv2D(int(filters * given.alpha), size, **options)(x)
@@ -92,7 +92,7 @@ def _body(x: ArrayLike, given: Request) -> Any:
     return x
 
 
-def _top(x: ArrayLike, given: Request) -> Any:
+def _top(x: ArrayLike, given: Request) -> ArrayLike:
     x = layers.GlobalAveragePooling2D(keepdims=True)(x)
     x = layers.Dropout(given.dropout, name="dropout")(x)
     x = layers.Conv2D(given.classes, 1, padding="same", name="conv_preds")(x)

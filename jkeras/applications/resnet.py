@@ -11,7 +11,7 @@ from jkeras.base.types import ArrayLike
 EPSILON = 1.001e-5
 
 
-def stem(x: ArrayLike, normalized: bool) -> Any:
+def stem(x: ArrayLike, normalized: bool) -> ArrayLike:
     """Begins with a convolution of stride 2 and a pooling of stride 2."""
     x = layers.ZeroPadding2D(3, name="conv1_pad")(x)
     x = layers.Conv2D(64, 7, strides=2, name="conv1_conv")(x)
@@ -21,7 +21,7 @@ def stem(x: ArrayLike, normalized: bool) -> Any:
     return layers.MaxPooling2D(3, strides=2, name="pool1_pool")(x)
 
 
-def _block(x: ArrayLike, filters: int, stride: int, first: bool, name: str) -> Any:
+def _block(x: ArrayLike, filters: int, stride: int, first: bool, name: str) -> ArrayLike:
     shortcut = x
     if first:
         shortcut = layers.Conv2D(4 * filters, 1, strides=stride, name=f"{name}_0_conv")(x)
@@ -35,7 +35,7 @@ def _block(x: ArrayLike, filters: int, stride: int, first: bool, name: str) -> A
     return act(layers.Add(name=f"{name}_add")([shortcut, x]), f"{name}_out")
 
 
-def _resnet(name: str, *depths: int) -> Any:
+def _resnet(name: str, *depths: int) -> ArrayLike:
     def body(x: ArrayLike, given: Request) -> Any:
         x = stem(x, normalized=True)
         for stage, depth in enumerate(depths):

@@ -3,7 +3,7 @@
 from typing import Any
 
 from jkeras import initializers
-from jkeras.base.types import ArrayLike
+from jkeras.base.types import ArrayLike, Shape
 from jkeras.core.layer import Layer
 
 
@@ -27,11 +27,11 @@ class LayerScale(Layer):
         super().__init__(**kwargs)
         self.init_values, self.projection_dim = init_values, projection_dim
 
-    def build(self, _: Any) -> None:
+    def build(self, _: Shape) -> None:
         initializer = initializers.Constant(self.init_values)
         self.gamma = self.add_weight((self.projection_dim,), initializer, name="variable")
 
-    def call(self, x: ArrayLike) -> Any:
+    def call(self, x: ArrayLike) -> ArrayLike:
         return x * self.gamma
 
 
@@ -52,5 +52,5 @@ class CustomScaleLayer(Layer):
         super().__init__(**kwargs)
         self.scale = scale
 
-    def call(self, inputs: ArrayLike) -> Any:
+    def call(self, inputs: ArrayLike) -> ArrayLike:
         return inputs[0] + inputs[1] * self.scale

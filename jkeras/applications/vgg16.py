@@ -1,12 +1,16 @@
 """VGG with 16 layers that have weights, and what VGG with 19 shares with it."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from jkeras import layers
 from jkeras.applications.builder import Request, application
 from jkeras.applications.imagenet_utils import decode_predictions as decode_predictions
 from jkeras.applications.imagenet_utils import preprocessor
 from jkeras.base.types import ArrayLike
+
+if TYPE_CHECKING:
+    from jkeras.models.model import Model
 
 
 def _top(x: ArrayLike, given: Request) -> Any:
@@ -16,7 +20,7 @@ def _top(x: ArrayLike, given: Request) -> Any:
     return layers.Dense(given.classes, given.classifier_activation, name="predictions")(x)
 
 
-def vgg(name: str, depth: int) -> Any:
+def vgg(name: str, depth: int) -> "Callable[..., Model]":
     """Returns the function of a VGG whose last three stages have `depth` convolutions each."""
 
     def body(x: ArrayLike, given: Request) -> Any:

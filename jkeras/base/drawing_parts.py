@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.base.quick_random import drawing_kind
-from jkeras.base.types import Shape
+from jkeras.base.types import Key, Shape
 
 # So many numbers are drawn at once.
 _PIECE = 2**18
@@ -28,7 +28,7 @@ def strides(shape: Shape) -> list[int]:
 
 
 def draw(
-    function: Callable[[Any, Shape], jax.Array], key: Any, whole: Shape, part: Shape, first: Any
+    function: Callable[[Any, Shape], jax.Array], key: Key, whole: Shape, part: Shape, first: Any
 ) -> jax.Array:
     """Returns a part of what `function(key, whole)` returns; to be called in a program.
 

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jkeras.base.types import Shape
+from jkeras.base.types import Key, Shape
 
 # Up to so many numbers NumPy takes ten milliseconds: less than a program takes to compile.
 MOST_DRAWN = 2**18
@@ -43,7 +43,7 @@ def key_data(seed: int, count: int) -> np.ndarray:
     return np.array(threefry((zero, np.uint32(seed)), zero, np.uint32(count)), np.uint32)
 
 
-def counts_along(key: Any) -> bool:
+def counts_along(key: Key) -> bool:
     """Says whether a number that JAX draws with a key follows from its position alone.
 
     Args:
@@ -54,7 +54,7 @@ def counts_along(key: Any) -> bool:
     return kind == "threefry2x32" and bool(partitionable)
 
 
-def uniform(key: Any, shape: Shape) -> np.ndarray:
+def uniform(key: Key, shape: Shape) -> np.ndarray:
     """Returns what `jax.random.uniform(key, shape, "float32", -1, 1)` returns.
 
     Between -1 and 1 no step rounds, so that the bits are those of all processors.

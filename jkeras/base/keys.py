@@ -10,6 +10,7 @@ import numpy as np
 
 from jkeras.base import host_random
 from jkeras.base.tracing import concretely
+from jkeras.base.types import Seed, Structure
 
 
 class _GlobalSeed:
@@ -107,7 +108,7 @@ def key_from(seed: tuple[int, int]) -> jax.Array:
 
 
 @jax.jit
-def _key_of(seed: Any, count: Any) -> jax.Array:
+def _key_of(seed: Seed, count: Any) -> jax.Array:
     """Makes a key of another kind in one call: its steps by themselves take ten times as long."""
     return jax.random.fold_in(jax.random.key(seed), count)
 
@@ -128,7 +129,7 @@ def fold_path(key: jax.Array, path: str) -> jax.Array:
     return jax.random.fold_in(key, zlib.crc32(path.encode()))
 
 
-def key_of(tree: Any) -> jax.Array:
+def key_of(tree: Structure) -> jax.Array:
     """Returns a key that follows from all numbers in a structure."""
     total = jnp.zeros((), jnp.uint32)
     for array in jax.tree.leaves(tree):
@@ -145,7 +146,7 @@ def draw_integer_seed() -> int:
     return int(np.random.SeedSequence(draw_seed()).generate_state(1)[0] >> 1)
 
 
-def checked_seed(seed: Any) -> Any:
+def checked_seed(seed: Seed) -> Any:
     """Returns a seed that `as_key` takes, or None.
 
     Raises:
@@ -162,7 +163,7 @@ def checked_seed(seed: Any) -> Any:
     )
 
 
-def as_key(seed: Any) -> jax.Array:
+def as_key(seed: Seed) -> jax.Array:
     """Returns a key for an integer, a generator with a method `next_key`, or a JAX key."""
     if hasattr(seed, "next_key"):
         return seed.next_key()

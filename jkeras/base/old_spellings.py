@@ -5,12 +5,13 @@ All of them are in this file; docs/drop_in.md lists them. Spellings of `keras.ba
 """
 
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import jax
 
 from jkeras.base.deprecation import warn_deprecated
+from jkeras.base.types import ArrayLike, Data, Structure
 
 # Names in a namespace: what each is called now. A path from `keras` on.
 NAMES: dict[str, dict[str, str]] = {
@@ -223,7 +224,7 @@ class OldLayer:
             "subclassing the layer or model, then call `metric.update_state()` whenever necessary."
         )
 
-    def get_output_at(self, node_index: int) -> Any:
+    def get_output_at(self, node_index: int) -> Structure:
         """Returns the output of the layer's n-th symbolic call."""
         warn_deprecated("`layer.get_output_at` is Keras 2's: keep what the layer's call returned.")
         if not -len(self._calls) <= node_index < len(self._calls):
@@ -262,15 +263,15 @@ class OldModel:
 
     def fit_generator(
         self,
-        generator: Any,
+        generator: Data,
         steps_per_epoch: int | None = None,
         epochs: int = 1,
         verbose: int | str = 1,
         callbacks: Any = None,
-        validation_data: Any = None,
+        validation_data: Data = None,
         validation_steps: int | None = None,
-        validation_freq: Any = 1,
-        class_weight: Any = None,
+        validation_freq: int | Sequence[int] = 1,
+        class_weight: Mapping[int, float] | None = None,
         max_queue_size: int = 10,
         workers: int = 1,
         use_multiprocessing: bool = False,
@@ -295,14 +296,14 @@ class OldModel:
 
     def evaluate_generator(
         self,
-        generator: Any,
+        generator: Data,
         steps: int | None = None,
         callbacks: Any = None,
         max_queue_size: int = 10,
         workers: int = 1,
         use_multiprocessing: bool = False,
         verbose: int | str = 0,
-    ) -> Any:
+    ) -> ArrayLike:
         """Calls `evaluate`, which takes generators."""
         warn_deprecated(
             "`model.evaluate_generator` is Keras 2's spelling: `model.evaluate` takes the same."
@@ -311,21 +312,23 @@ class OldModel:
 
     def predict_generator(
         self,
-        generator: Any,
+        generator: Data,
         steps: int | None = None,
         callbacks: Any = None,
         max_queue_size: int = 10,
         workers: int = 1,
         use_multiprocessing: bool = False,
         verbose: int | str = 0,
-    ) -> Any:
+    ) -> Structure:
         """Calls `predict`, which takes generators."""
         warn_deprecated(
             "`model.predict_generator` is Keras 2's spelling: `model.predict` takes the same."
         )
         return self.predict(generator, steps=steps, callbacks=callbacks, verbose=verbose)
 
-    def predict_classes(self, x: Any, batch_size: int | None = 32, verbose: int | str = 0) -> Any:
+    def predict_classes(
+        self, x: Data, batch_size: int | None = 32, verbose: int | str = 0
+    ) -> Structure:
         """Returns the class of each sample: of the largest output, or 1 where one is over 0.5."""
         warn_deprecated(
             "`model.predict_classes` is Keras 2's: use `model.predict(x).argmax(-1)`, or "
@@ -336,7 +339,9 @@ class OldModel:
             return predicted.argmax(axis=-1)
         return (predicted > 0.5).astype("int32")
 
-    def predict_proba(self, x: Any, batch_size: int | None = 32, verbose: int | str = 0) -> Any:
+    def predict_proba(
+        self, x: Data, batch_size: int | None = 32, verbose: int | str = 0
+    ) -> Structure:
         """Returns what `predict` does."""
         warn_deprecated("`model.predict_proba` is Keras 2's: use `model.predict`.")
         return self.predict(x, batch_size=batch_size, verbose=verbose)

@@ -17,6 +17,7 @@ import numpy as np
 from jkeras.base import naming
 from jkeras.base.arguments import ArgumentsError, check_arguments
 from jkeras.base.naming import nearest, to_snake_case
+from jkeras.base.types import Identifier
 
 _Made = TypeVar("_Made")
 
@@ -84,7 +85,7 @@ def find_builtin(area: str, name: str) -> Any | None:
     return table.get(name.lower()) or table.get(to_snake_case(name))
 
 
-def resolve(identifier: Any, area: str, kind: str) -> Any:
+def resolve(identifier: Identifier, area: str, kind: str) -> Any:
     """Returns what an argument such as ``activation="relu"`` stands for.
 
     Args:
@@ -584,7 +585,7 @@ def _function_envelope(function: Callable) -> Any:
 
 
 def deserialize_keras_object(
-    config: Any,
+    config: Identifier,
     custom_objects: Mapping[str, Any] | None = None,
     safe_mode: bool = True,
     *,

@@ -24,3 +24,12 @@ Identifier: TypeAlias = Any
 Axis: TypeAlias = Any
 # One number for all axes, or one for each; or a word, such as a kind of padding.
 Sizes: TypeAlias = Any
+# A key of JAX's; for what is computed on the host, a generator of NumPy's.
+Key: TypeAlias = Any
+# A number, a schedule, or a function without arguments that gives the number.
+LearningRate: TypeAlias = Any
+# Objects whose classes stand on the file that takes them, which cannot import these therefore.
+AnyLayer: TypeAlias = Any
+AnyModel: TypeAlias = Any
+AnyOptimizer: TypeAlias = Any
+AnyVariable: TypeAlias = Any

@@ -2,12 +2,13 @@
 
 import functools
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self
 
 from jkeras.base import naming
 from jkeras.base.arguments import check_arguments
 from jkeras.base.old_spellings import OldLogs
+from jkeras.base.types import AnyModel
 from jkeras.callbacks import curves
 
 _BATCH_HOOKS = {
@@ -100,7 +101,7 @@ class Callback:
         """Gets the run's `verbose`, `epochs` and `steps`."""
         self.params = params
 
-    def set_model(self, model: Any) -> None:
+    def set_model(self, model: AnyModel) -> None:
         """Gets the model."""
         self._model = model
 
@@ -366,7 +367,7 @@ class CallbackList(Callback):
         callbacks: Any = None,
         add_history: bool = False,
         add_progbar: bool = False,
-        model: Any = None,
+        model: AnyModel | None = None,
         **params: Any,
     ):
         several = hasattr(callbacks, "__iter__") and not isinstance(callbacks, (str, type))
@@ -392,7 +393,7 @@ class CallbackList(Callback):
     def __iter__(self) -> Any:
         return iter(self.callbacks)
 
-    def append(self, callback: Any) -> None:
+    def append(self, callback: Callback) -> None:
         """Adds a callback."""
         self.callbacks.append(callback)
         self._sort()
@@ -406,7 +407,7 @@ class CallbackList(Callback):
         for callback in self.callbacks:
             callback.set_params(params)
 
-    def set_model(self, model: Any) -> None:
+    def set_model(self, model: AnyModel) -> None:
         """Hands the model to all callbacks."""
         super().set_model(model)
         for callback in self.callbacks:
@@ -564,12 +565,12 @@ class LambdaCallback(Callback):
 
     def __init__(
         self,
-        on_epoch_begin: Any = None,
-        on_epoch_end: Any = None,
-        on_train_begin: Any = None,
-        on_train_end: Any = None,
-        on_train_batch_begin: Any = None,
-        on_train_batch_end: Any = None,
+        on_epoch_begin: Callable[..., Any] | None = None,
+        on_epoch_end: Callable[..., Any] | None = None,
+        on_train_begin: Callable[..., Any] | None = None,
+        on_train_end: Callable[..., Any] | None = None,
+        on_train_batch_begin: Callable[..., Any] | None = None,
+        on_train_batch_end: Callable[..., Any] | None = None,
         **kwargs: Any,
     ):
         given = {

@@ -99,7 +99,7 @@ class EarlyStopping(MonitorCallback):
                 )
             self.model.set_weights(self.best_weights)
 
-    def get_monitor_value(self, logs: dict[str, Any] | None) -> Any:
+    def get_monitor_value(self, logs: dict[str, Any] | None) -> float | None:
         """Returns the watched value of some logs; warns, and returns None, if it is not there."""
         value = (logs or {}).get(self.monitor)
         if value is None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from jkeras.base.types import AnyModel
 from jkeras.utils import diagram
 
 
@@ -23,7 +24,7 @@ class GraphNode(NamedTuple):
     shapes: str
 
 
-def graph_nodes(model: Any) -> list[GraphNode]:
+def graph_nodes(model: AnyModel) -> list[GraphNode]:
     """Returns the layers of a built model, and what connects them."""
     options = diagram.Options(expand_nested=True, show_shapes=True)
     picture = diagram.describe(model, options)
@@ -46,10 +47,10 @@ def _nodes(box: diagram.Box, prefix: str) -> Iterator[tuple[str, GraphNode]]:
         yield item.key, GraphNode(prefix + name, kind.strip(" ()"), [], shapes)
 
 
-def conceptual_config(model: Any) -> str | None:
+def conceptual_config(model: AnyModel) -> str | None:
     """Returns the config of a model as TensorBoard can draw it; None if it has no graph.
 
-    TensorBoard fails on calls with arguments that are no tensors (`x * 2`, `x[:, 1:]`): these
+    TensorBoard fails on calls with arguments that are not tensors (`x * 2`, `x[:, 1:]`): these
     arguments are left out.
     """
     if model.call_graph() is None:

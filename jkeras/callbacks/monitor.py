@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from jkeras import ops
+from jkeras.base.types import AnyModel
 from jkeras.callbacks.callback import Callback
 
 # Names of metric classes, of which a metric's class is one or a subclass.
@@ -56,7 +57,7 @@ class MonitorCallback(Callback):
             )
         self.monitor_op = ops.less if direction == "min" else ops.greater
 
-    def is_improvement(self, value: Any, reference: Any) -> bool:
+    def is_improvement(self, value: float, reference: float) -> bool:
         """Says whether `value` is better than `reference`; anything is better than None."""
         if reference is None:
             return True
@@ -66,7 +67,7 @@ class MonitorCallback(Callback):
         return bool(compare(value + delta, reference))
 
 
-def direction_of(model: Any, name: str) -> str | None:
+def direction_of(model: AnyModel, name: str) -> str | None:
     """Returns whether the value `name` of a model's logs is better lower or higher.
 
     Returns:
@@ -95,7 +96,7 @@ def available(logs: Mapping[str, Any]) -> str:
     return ",".join(logs)
 
 
-def check_patience(patience: Any) -> None:
+def check_patience(patience: int) -> None:
     """Raises a `ValueError` unless `patience` is a number of epochs."""
     is_number = isinstance(patience, (int, float, np.number)) and not isinstance(patience, bool)
     if not is_number or patience < 0:

@@ -11,6 +11,7 @@ import jax
 
 from jkeras.base import registry
 from jkeras.base.extras import missing
+from jkeras.base.types import AnyModel
 from jkeras.callbacks.console import say
 from jkeras.callbacks.every_batches import EveryBatches, check_frequency
 from jkeras.callbacks.monitor import MonitorCallback
@@ -176,7 +177,7 @@ class OrbaxCheckpoint(MonitorCallback):
             self._manager.delete(number)
 
     def restore(
-        self, model: Any = None, step: int | None = None, weights_only: bool = False
+        self, model: AnyModel | None = None, step: int | None = None, weights_only: bool = False
     ) -> None:
         """Sets a model's variables to those of a checkpoint.
 
@@ -238,7 +239,7 @@ def _rename(tree: dict[str, Any], name: str) -> None:
         tree["optimizer_variables"] = {name: next(iter(own.values()))}
 
 
-def _config(model: Any) -> str | None:
+def _config(model: AnyModel) -> str | None:
     """Returns the model's config as JSON; None with a warning if it has none."""
     try:
         return json.dumps(registry.serialize_keras_object(model))
@@ -268,13 +269,13 @@ def _opened(path: Path) -> tuple[OrbaxCheckpoint, int]:
     return checkpoints, checkpoints.steps[-1] if step is None else step
 
 
-def load_weights(model: Any, path: Path) -> None:
+def load_weights(model: AnyModel, path: Path) -> None:
     """Reads a model's weights from a checkpoint, or from the last one of a folder."""
     checkpoints, step = _opened(path)
     checkpoints.restore(model, step, weights_only=True)
 
 
-def load_model(path: Path, compile: bool) -> Any:
+def load_model(path: Path, compile: bool) -> AnyModel:
     """Makes a model of a checkpoint, or of the last one of a folder.
 
     Raises:

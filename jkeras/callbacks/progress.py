@@ -10,7 +10,7 @@ from jkeras.callbacks.console import BOLD, GRAY, GREEN
 from jkeras.core import processes
 
 
-def resolve_verbose(verbose: Any) -> int:
+def resolve_verbose(verbose: int | str) -> int:
     """Returns 0 (silent), 1 (a live line) or 2 (a line an epoch) for an argument `verbose`.
 
     `"auto"` is 1. Of several processes, one shows something.

@@ -3,10 +3,10 @@
 import os
 import shutil
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
+from jkeras.base.types import AnyModel
 from jkeras.core import processes
 from jkeras.layers import Embedding
 
@@ -23,7 +23,7 @@ class EmbeddingsLog:
         ValueError: If `metadata` names a layer that is not an Embedding layer of the model.
     """
 
-    def __init__(self, folder: str, model: Any, metadata: str | Mapping[str, str] | None):
+    def __init__(self, folder: str, model: AnyModel, metadata: str | Mapping[str, str] | None):
         self._folder = folder
         self._layers = [layer for layer in model.layers if isinstance(layer, Embedding)]
         names = [layer.name for layer in self._layers]

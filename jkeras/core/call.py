@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base.registry import is_builtin
-from jkeras.base.types import Structure
+from jkeras.base.types import AnyLayer, Structure
 from jkeras.core import graph, placement, policy, scope, shapes
 from jkeras.core.explain import explained
 
@@ -46,7 +46,7 @@ class CallSignature:
         """Returns the given arguments by name."""
         return {**dict(zip(self.names, args, strict=False)), **kwargs}
 
-    def bind(self, layer: Any, args: tuple, kwargs: dict[str, Any]) -> inspect.BoundArguments:
+    def bind(self, layer: AnyLayer, args: tuple, kwargs: dict[str, Any]) -> inspect.BoundArguments:
         """Returns the given arguments by name; raises TypeError where they do not fit."""
         try:
             return self.signature.bind(layer, *args, **kwargs)
@@ -89,14 +89,16 @@ class CallSignature:
 class SignatureOfCall:
     """Gives the `CallSignature` of a class; found at the first use, to keep imports quick."""
 
-    def __get__(self, layer: Any, cls: Any) -> CallSignature:
+    def __get__(self, layer: AnyLayer, cls: Any) -> CallSignature:
         found = cls.__dict__.get("_own_signature")
         if found is None:
             found = cls._own_signature = CallSignature(cls.call)
         return found
 
 
-def outputs_of(layer: Any, here: scope.Scope, args: tuple, kwargs: dict[str, Any]) -> Any:
+def outputs_of(
+    layer: AnyLayer, here: scope.Scope, args: tuple, kwargs: dict[str, Any]
+) -> Structure:
     """Computes a layer's outputs in a scope, which is the current one."""
     signature = layer._signature
     training = None
@@ -162,7 +164,7 @@ def outputs_of(layer: Any, here: scope.Scope, args: tuple, kwargs: dict[str, Any
     return outputs
 
 
-def _call(layer: Any, here: scope.Scope, training: Any, bound: inspect.BoundArguments) -> Any:
+def _call(layer: AnyLayer, here: scope.Scope, training: Any, bound: inspect.BoundArguments) -> Any:
     before = here.training, here.autocast, here.names
     here.training = training
     dtype = layer.compute_dtype
@@ -194,7 +196,7 @@ _LOOKS_AT_VALUES = (
 )
 
 
-def _explain(error: Exception, layer: Any) -> None:
+def _explain(error: Exception, layer: AnyLayer) -> None:
     notes = getattr(error, "__notes__", ())
     if not any("keras.ops.where" in note for note in notes):
         error.add_note(
@@ -205,7 +207,7 @@ def _explain(error: Exception, layer: Any) -> None:
         )
 
 
-def _declared_outputs(layer: Any, here: Any, args: tuple, kwargs: dict) -> Any:
+def _declared_outputs(layer: AnyLayer, here: Any, args: tuple, kwargs: dict) -> Any:
     """Returns stand-ins of the shapes that `compute_output_shape` gives."""
     given = layer._signature.shapes_for(layer.compute_output_shape, args, kwargs)
     declared = layer.compute_output_shape(**shapes.map_shapes(here.known, given))
@@ -213,7 +215,7 @@ def _declared_outputs(layer: Any, here: Any, args: tuple, kwargs: dict) -> Any:
 
 
 # ------------------------------------------------------------------ arguments
-def as_arrays(tree: tuple[tuple, dict[str, Any]], dtype: str | None) -> Any:
+def as_arrays(tree: tuple[tuple, dict[str, Any]], dtype: str | None) -> Structure:
     """Makes JAX arrays of other arrays, and casts floating ones to a dtype, if one is given."""
 
     def cast(x: Structure) -> Any:
@@ -261,7 +263,11 @@ def _describe(x: Structure) -> str:
 
 # ------------------------------------------------------------------ masks
 def _mask_outputs(
-    layer: Any, here: scope.Scope, bound: inspect.BoundArguments, masks: dict, outputs: Structure
+    layer: AnyLayer,
+    here: scope.Scope,
+    bound: inspect.BoundArguments,
+    masks: dict,
+    outputs: Structure,
 ) -> None:
     if not layer._signature.names:
         return
@@ -277,7 +283,7 @@ def _mask_outputs(
             here.set_mask(output, mask)
 
 
-def mark_symbols(layer: Any, args: tuple, kwargs: dict[str, Any], outputs: Structure) -> None:
+def mark_symbols(layer: AnyLayer, args: tuple, kwargs: dict[str, Any], outputs: Structure) -> None:
     """Gives the symbolic outputs of a layer's symbolic call their masks, symbolic as well."""
     inputs = args[0] if args else next(iter(kwargs.values()), None)
     previous = kwargs.get("mask") if "mask" in layer._signature.mask_sources else None
@@ -291,7 +297,7 @@ def mark_symbols(layer: Any, args: tuple, kwargs: dict[str, Any], outputs: Struc
             output._keras_mask = one
 
 
-def spec_of(layer: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+def spec_of(layer: AnyLayer, args: tuple, kwargs: dict[str, Any]) -> Structure:
     """Returns what a layer gives for symbolic arguments, as symbolic tensors without source."""
     leaves = jax.tree.leaves((args, kwargs))
     masks = [getattr(x, "_keras_mask", None) for x in leaves]

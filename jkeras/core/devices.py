@@ -9,6 +9,8 @@ from typing import Any
 
 import jax
 
+from jkeras.base.types import AnyLayer, Structure
+
 
 @contextmanager
 def device(device_name: Any) -> Iterator[None]:
@@ -105,7 +107,7 @@ class RematScope:
     def __exit__(self, *_: object) -> None:
         remat_scope.reset(self._token)
 
-    def concerns(self, layer: Any) -> bool:
+    def concerns(self, layer: AnyLayer) -> bool:
         """Says whether a layer's call is to be computed again."""
         if self.mode is None or layer._layers or hasattr(layer, "seed_generator"):
             return False
@@ -115,7 +117,7 @@ class RematScope:
             return False
         return all(v.made_trainable for v in layer.variables)
 
-    def call(self, layer: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+    def call(self, layer: AnyLayer, args: tuple, kwargs: dict[str, Any]) -> Structure:
         """Computes a layer's outputs."""
 
         def compute() -> Any:

@@ -50,7 +50,7 @@ class Function:
         """Layers and operations between inputs and outputs, each once."""
         return list(self._graph.operations)
 
-    def __call__(self, inputs: Structure) -> Any:
+    def __call__(self, inputs: Structure) -> Structure:
         """Computes the outputs; of symbolic tensors, symbolic ones.
 
         Raises:
@@ -76,7 +76,7 @@ class Function:
             return graph.record(self._graph.run, (inputs,), {}, self.name)
         return self._graph.run(inputs)
 
-    def compute_output_spec(self, inputs: Structure) -> Any:
+    def compute_output_spec(self, inputs: Structure) -> Structure:
         """Returns what the outputs are for symbolic inputs."""
         return graph.abstract(self._graph.run, (inputs,), {})
 

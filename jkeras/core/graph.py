@@ -229,7 +229,7 @@ add_operators(SymbolicTensor, _lift_operator)
 
 
 class SymbolicSize(SymbolicTensor):
-    """The size of an axis, or what follows from such sizes: a number that is no array.
+    """The size of an axis, or what follows from such sizes: a number that is not an array.
 
     Once a model runs, also under `jit`, it is a number of Python's, so that shapes may have it.
 
@@ -434,14 +434,14 @@ class Operation(naming.Named, registry.Configurable):
             naming.AutomaticName(naming.auto_name(root), root) if name is None else check_name(name)
         )
 
-    def call(self, *args: Any, **kwargs: Any) -> Any:
+    def call(self, *args: Any, **kwargs: Any) -> Structure:
         """Computes the outputs."""
         raise NotImplementedError(
             f"Operation {type(self).__name__} does not have a `call` method implemented. Write "
             "call(self, inputs)."
         )
 
-    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Structure:
         """Returns symbolic tensors of the outputs' shapes and dtypes.
 
         Args:
@@ -450,7 +450,7 @@ class Operation(naming.Named, registry.Configurable):
         """
         return abstract(explaining(self.call, f"{type(self).__name__}.call()"), args, kwargs)
 
-    def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
+    def symbolic_call(self, *args: Any, **kwargs: Any) -> Structure:
         """Adds this call to the graph that the symbolic arguments come from."""
         with scope.hidden_sizes():
             outputs = record_call(self, args, kwargs, self.compute_output_spec(*args, **kwargs))
@@ -459,7 +459,7 @@ class Operation(naming.Named, registry.Configurable):
                 note_call(self, x.source)
         return outputs
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Structure:
         """Records a call on symbolic tensors, or computes."""
         if symbols((args, kwargs)):
             return self.symbolic_call(*args, **kwargs)
@@ -468,7 +468,7 @@ class Operation(naming.Named, registry.Configurable):
             return self.call(*args, **kwargs)
 
     @property
-    def input(self) -> Any:
+    def input(self) -> Structure:
         """The symbolic inputs of its first call in a functional model.
 
         Example:
@@ -483,7 +483,7 @@ class Operation(naming.Named, registry.Configurable):
         return inputs[0] if len(inputs) == 1 else inputs
 
     @property
-    def output(self) -> Any:
+    def output(self) -> Structure:
         """The symbolic outputs of its first call in a functional model.
 
         Example:
@@ -644,12 +644,14 @@ def symbols(tree: Structure) -> list[SymbolicTensor]:
     return [x for x in jax.tree.leaves(tree) if isinstance(x, SymbolicTensor)]
 
 
-def replace(tree: Structure, known: dict[int, Any]) -> Any:
+def replace(tree: Structure, known: dict[int, Any]) -> Structure:
     """Returns the structure with each symbolic tensor replaced by its entry in `known`."""
     return jax.tree.map(lambda x: known[id(x)] if isinstance(x, SymbolicTensor) else x, tree)
 
 
-def record(function: Callable, args: tuple, kwargs: dict[str, Any], name: str | None = None) -> Any:
+def record(
+    function: Callable, args: tuple, kwargs: dict[str, Any], name: str | None = None
+) -> Structure:
     """Records the call of a plain function on symbolic tensors; returns its symbolic outputs."""
     operation = NamedFunction(function, name)
     if operation.kind in _OF_SIZES and not kwargs and all(map(_is_size, args)):
@@ -668,7 +670,7 @@ def note_call(layer: Any, call: "Call") -> None:
     layer.__dict__.setdefault("_calls", []).append(call)
 
 
-def record_call(layer: Any, args: tuple, kwargs: dict[str, Any], specs: Structure) -> Any:
+def record_call(layer: Any, args: tuple, kwargs: dict[str, Any], specs: Structure) -> Structure:
     """Notes that calling `layer` gives symbolic tensors of these specs; returns them."""
     if scope.current() is not None:  # what a recorded call reads weights as, takes their place
         args, kwargs = jax.tree.map(lambda x: x, (args, kwargs))
@@ -714,7 +716,7 @@ def lift(function: Callable, name: str | None = None) -> Callable:
 
 
 # ------------------------------------------------------------------ shapes
-def abstract(function: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
+def abstract(function: Callable, args: tuple, kwargs: dict[str, Any]) -> Structure:
     """Returns what `function` gives for symbolic arguments, as symbolic tensors without source."""
     given = {id(x): x for x in symbols((args, kwargs))}
     sizes: list[SymbolicSize] = []
@@ -823,7 +825,7 @@ class Graph:
             found is not None and found.on_host for found in graphs
         )
 
-    def run(self, arrays: Any, training: Any = False) -> Any:
+    def run(self, arrays: Structure, training: bool | None = False) -> Structure:
         """Computes the outputs for arrays in the structure of the inputs."""
         if training and self.training is not None:
             return self.training.run(arrays)

@@ -25,7 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base import keys
-from jkeras.base.types import Seed, Structure
+from jkeras.base.types import AnyLayer, Seed, Structure
 from jkeras.core import graph, pure, scope
 
 # The numbers of the pass and the element that are prepared, and a count of calls on it.
@@ -53,7 +53,7 @@ def preparing_data(*position: int) -> Iterator[None]:
         _position.reset(token)
 
 
-def applies(layer: Any, args: tuple, kwargs: dict[str, Any]) -> bool:
+def applies(layer: AnyLayer, args: tuple, kwargs: dict[str, Any]) -> bool:
     """Says whether a call is made to prepare data, on NumPy arrays."""
     if _position.get() is None:
         if not _is_worker() or not layer._prepares_data:
@@ -93,7 +93,7 @@ def array_module() -> Any:
     return np if computes_with_numpy() else jnp
 
 
-def as_numpy(tree: Structure, dtype: str | None) -> Any:
+def as_numpy(tree: Structure, dtype: str | None) -> Structure:
     """Makes NumPy arrays of a call's arguments, and casts floating ones to a dtype."""
 
     def cast(x: Structure) -> Any:
@@ -105,7 +105,7 @@ def as_numpy(tree: Structure, dtype: str | None) -> Any:
     return jax.tree.map(cast, tree)
 
 
-def seeds(layer: Any) -> list[int]:
+def seeds(layer: AnyLayer) -> list[int]:
     """Returns what the draws of a call follow from: of the layer, the element, and the call."""
     here = _position.get()
     if here is None:
@@ -122,7 +122,9 @@ def seeds(layer: Any) -> list[int]:
         return [_seeds[layer] % 2**64, *numbers]
 
 
-def call(layer: Any, compute: Callable[[], Any], args: tuple, kwargs: dict[str, Any]) -> Any:
+def call(
+    layer: AnyLayer, compute: Callable[[], Any], args: tuple, kwargs: dict[str, Any]
+) -> Structure:
     """Computes a layer's outputs as NumPy arrays.
 
     Args:
@@ -157,7 +159,7 @@ def is_traced_by_tensorflow(args: tuple, kwargs: dict[str, Any]) -> bool:
     )
 
 
-def call_in_tensorflow(layer: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+def call_in_tensorflow(layer: AnyLayer, args: tuple, kwargs: dict[str, Any]) -> Structure:
     """Adds a call of the layer, with NumPy, to the function that TensorFlow traces."""
     tf = sys.modules["tensorflow"]
     flat, structure = jax.tree.flatten((args, kwargs))
@@ -188,7 +190,7 @@ def call_in_tensorflow(layer: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     return jax.tree.unflatten(form, results)
 
 
-def _program(layer: Any, args: tuple, kwargs: dict[str, Any]) -> Callable[[], Any]:
+def _program(layer: AnyLayer, args: tuple, kwargs: dict[str, Any]) -> Callable[[], Any]:
     """Returns a call of the layer's compiled program."""
     if os.getpid() != _process:
         raise RuntimeError(

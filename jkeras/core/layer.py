@@ -160,7 +160,7 @@ class Layer(Module, OldLayer, graph.Operation):
         )
 
     # -------------------------------------------------------------- to be written by a subclass
-    def build(self, *input_shape: Any) -> None:
+    def build(self, *input_shape: Shape) -> None:
         """Makes the weights; called once, before the first `call`, with the inputs' shapes.
 
         Example:
@@ -172,7 +172,7 @@ class Layer(Module, OldLayer, graph.Operation):
         """
         self._built = True
 
-    def call(self, *args: Any, **kwargs: Any) -> Any:
+    def call(self, *args: Any, **kwargs: Any) -> Structure:
         """Computes the outputs."""
         raise NotImplementedError(
             f"Layer {type(self).__name__} does not have a `call` method implemented. Write "
@@ -191,7 +191,7 @@ class Layer(Module, OldLayer, graph.Operation):
         return self._dtype_policy
 
     @dtype_policy.setter
-    def dtype_policy(self, value: Any) -> None:
+    def dtype_policy(self, value: Identifier) -> None:
         self._dtype_policy = policy.get_policy(value)
 
     @property
@@ -321,7 +321,7 @@ class Layer(Module, OldLayer, graph.Operation):
         self._built = bool(value)
 
     # -------------------------------------------------------------- losses
-    def add_loss(self, loss: Any) -> None:
+    def add_loss(self, loss: Structure) -> None:
         """Adds a scalar (or a list of them) to the loss that training minimizes.
 
         Raises:
@@ -379,7 +379,7 @@ class Layer(Module, OldLayer, graph.Operation):
         return scope.draw_key(self)
 
     # -------------------------------------------------------------- shapes and masks
-    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Structure:
         """Returns symbolic tensors of the outputs' shapes and dtypes.
 
         Args:
@@ -419,7 +419,7 @@ class Layer(Module, OldLayer, graph.Operation):
         outputs = self.compute_output_spec(*inputs, **named)
         return jax.tree.map(lambda x: x.shape if isinstance(x, SymbolicTensor) else x, outputs)
 
-    def compute_mask(self, inputs: Structure, previous_mask: ArrayLike = None) -> Any:
+    def compute_mask(self, inputs: Structure, previous_mask: ArrayLike = None) -> Structure:
         """Returns the mask of the outputs: the inputs' own unless a layer overrides it.
 
         Example:
@@ -441,7 +441,9 @@ class Layer(Module, OldLayer, graph.Operation):
         """In what the weights are kept: `"int8"`; None for floats."""
         return self._dtype_policy.quantization_mode
 
-    def quantize(self, mode: Any = None, type_check: bool = True, config: Any = None) -> None:
+    def quantize(
+        self, mode: Identifier = None, type_check: bool = True, config: Identifier = None
+    ) -> None:
         """Keeps the weights as integers, in layers that can: `Dense`, `EinsumDense`, `Embedding`.
 
         Raises:
@@ -459,12 +461,12 @@ class Layer(Module, OldLayer, graph.Operation):
             f"Layer {type(self).__name__} does not have a `quantize` method implemented."
         )
 
-    def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
+    def symbolic_call(self, *args: Any, **kwargs: Any) -> Structure:
         """Adds this call to the graph that the symbolic arguments come from."""
         return _recorded(self, args, kwargs, self.compute_output_spec(*args, **kwargs))
 
     # -------------------------------------------------------------- calling
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Structure:
         """Records a call on symbolic tensors, or computes; see the class."""
         here = scope.current()
         if here is not None and here.records:
@@ -595,7 +597,7 @@ def _recorded_build(build: Callable) -> Callable:
 # ------------------------------------------------------------------ small helpers
 def symbolic_call_like(
     layer: Layer, other: Layer, number: int, args: tuple, kwargs: dict[str, Any]
-) -> Any:
+) -> Structure:
     """Does `symbolic_call` as in a call of a layer that differs in its name at most.
 
     What `call` gives is not found again: that takes most of the time.

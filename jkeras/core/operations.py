@@ -8,7 +8,7 @@ table.
 import functools
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -312,7 +312,7 @@ def _describe(function: Callable, example: tuple[str, str] | None) -> str:
 
 
 # ------------------------------------------------------------------ what stands for an array
-def as_array(x: ArrayLike) -> Any:
+def as_array(x: ArrayLike) -> ArrayLike:
     """Returns the array that `x` stands for; a number stays one, since its dtype gives way."""
     if isinstance(x, Variable):
         return x.value
@@ -325,7 +325,7 @@ def as_array(x: ArrayLike) -> Any:
     return x
 
 
-def as_arrays(xs: Any) -> list[Any]:
+def as_arrays(xs: Sequence[ArrayLike]) -> list[Any]:
     """Returns the arrays that the members of `xs` stand for."""
     return [as_array(x) for x in xs]
 

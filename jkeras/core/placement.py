@@ -19,7 +19,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from jkeras.base import drawing_parts, host_random
 from jkeras.base.keys import as_key, typed
-from jkeras.base.types import Structure
+from jkeras.base.types import AnyVariable, ArrayLike, Key, Structure
 from jkeras.initializers import Initializer, drawing_of
 
 # Weights of fewer bytes are drawn as on one device and then sent: no program for each shape.
@@ -33,7 +33,7 @@ def current() -> Any:
     return _current
 
 
-def make_current(where: Any) -> None:
+def make_current(where: "Distribution | None") -> None:
     """Makes a distribution the one by which arrays are placed from now on; None for one device."""
     global _current
     if where is not None:
@@ -91,7 +91,10 @@ class Distribution:
     """
 
     def __init__(
-        self, device_mesh: Any, batch_dim_name: Any = None, auto_shard_dataset: bool = True
+        self,
+        device_mesh: Any,
+        batch_dim_name: str | Sequence[str] | None = None,
+        auto_shard_dataset: bool = True,
     ):
         self.device_mesh = device_mesh
         self.mesh = as_mesh(device_mesh)
@@ -178,7 +181,7 @@ class Distribution:
         """Returns how a variable is split that no rule matches."""
         return PartitionSpec()
 
-    def sharding_of(self, variable: Any) -> NamedSharding:
+    def sharding_of(self, variable: AnyVariable) -> NamedSharding:
         """Returns where a variable lies: a slot of an optimizer, where its trained variable does.
 
         Raises:
@@ -226,7 +229,7 @@ class Distribution:
                 )
         return PartitionSpec(*entries)
 
-    def draw(self, variable: Any, key: Any) -> jax.Array:
+    def draw(self, variable: AnyVariable, key: Key) -> jax.Array:
         """Returns a variable's initial value: of a large one, each device draws its own part."""
         sharding, start = self.sharding_of(variable), variable.initializer
         described = None if variable.nbytes < _DRAWN_WHOLE else _described(start)
@@ -315,7 +318,7 @@ class Distribution:
             return self.replicated
         return NamedSharding(self.mesh, PartitionSpec(*[None] * axis, self.batch_axes))
 
-    def send(self, batches: Structure, axis: int = 0) -> Any:
+    def send(self, batches: Structure, axis: int = 0) -> Structure:
         """Returns arrays of the host split over the devices; all processes have the same ones."""
         return jax.tree.map(lambda a: self.put(a, self.batch_sharding(a.shape, axis)), batches)
 
@@ -340,7 +343,7 @@ class Distribution:
 
         return jax.make_array_from_callback(tuple(shape), sharding, part)
 
-    def join(self, batches: Structure, axis: int = 0) -> Any:
+    def join(self, batches: Structure, axis: int = 0) -> Structure:
         """Returns arrays whose rows are those of all processes, one process after the other."""
         return jax.tree.map(lambda a: self._joined(np.asarray(a), axis), batches)
 
@@ -364,13 +367,13 @@ class Distribution:
         return self.put(np.concatenate([*parts], axis), sharding)
 
     # -------------------------------------------------------------- in programs
-    def split(self, batch: Structure) -> Any:
+    def split(self, batch: Structure) -> Structure:
         """Splits the rows of arrays in a program."""
         return jax.tree.map(
             lambda a: jax.lax.with_sharding_constraint(a, self.batch_sharding(a.shape)), batch
         )
 
-    def replicate(self, tree: Structure) -> Any:
+    def replicate(self, tree: Structure) -> Structure:
         """Puts all of each array in a program on all devices."""
         return jax.tree.map(lambda a: jax.lax.with_sharding_constraint(a, self.replicated), tree)
 
@@ -410,7 +413,7 @@ def _described(start: Any) -> tuple | None:
         return None
 
 
-def gathered(array: Any) -> np.ndarray:
+def gathered(array: ArrayLike) -> np.ndarray:
     """Returns all of an array as one of NumPy; to be called in all processes, if there are several.
 
     Args:
@@ -441,7 +444,7 @@ def move(named: Mapping[str, Any], others: Iterable[Any]) -> None:
             variable.set_cell(jax.device_put(gathered(variable.cell())))
 
 
-def on_mesh(tree: Structure) -> Any:
+def on_mesh(tree: Structure) -> Structure:
     """Returns arrays that may be computed with together with variables.
 
     Those that were put on other devices are sent to all of the current distribution's.

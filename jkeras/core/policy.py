@@ -185,7 +185,9 @@ class DTypePolicyMap(DTypePolicy):
         ('bfloat16', 'float32')
     """
 
-    def __init__(self, default_policy: Any = None, policy_map: Any = None):
+    def __init__(
+        self, default_policy: Identifier = None, policy_map: Mapping[str, Any] | None = None
+    ):
         self._default = default_policy
         super().__init__(get_policy(default_policy).name)
         if policy_map is not None and not isinstance(policy_map, Mapping):

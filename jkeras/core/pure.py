@@ -144,7 +144,7 @@ def stateless_call(
 
 
 # ------------------------------------------------------------------ init and apply
-def init(layer: Module, key: jax.Array, *specs: Any, **kwargs: Any) -> Variables:
+def init(layer: Module, key: jax.Array, *specs: Structure, **kwargs: Any) -> Variables:
     """Draws new weights for a layer; the layer's own weights stay as they are.
 
     Args:
@@ -176,7 +176,7 @@ def init(layer: Module, key: jax.Array, *specs: Any, **kwargs: Any) -> Variables
     return Variables(params, state)
 
 
-def ensure_built(layer: Module, *specs: Any, **kwargs: Any) -> None:
+def ensure_built(layer: Module, *specs: Structure, **kwargs: Any) -> None:
     """Builds a layer for inputs of these specs, by abstract evaluation: nothing is computed."""
     if specs or kwargs:
         named = {k: _symbols(spec) for k, spec in kwargs.items()}
@@ -205,7 +205,7 @@ def _symbol(spec: Any) -> Any:
 def apply(
     layer: Module,
     variables: Any,
-    *inputs: Any,
+    *inputs: Structure,
     training: bool = False,
     rng: jax.Array | Callable[[], jax.Array] | None = None,
     **kwargs: Any,

@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.base import keys, naming
-from jkeras.base.types import ArrayLike, Structure
+from jkeras.base.types import AnyLayer, ArrayLike, Key, Structure
 
 
 class Cell(Protocol):
@@ -28,7 +28,7 @@ class Cell(Protocol):
     shape: tuple[int, ...]
     variable_dtype: str
 
-    def show(self) -> Any:
+    def show(self) -> ArrayLike:
         """Returns the array that it holds."""
 
     def set_cell(self, array: ArrayLike) -> None:
@@ -74,11 +74,11 @@ class Scope:
         self.names: tuple[str, ...] = _names.get() if around is None else around.names
 
     # -------------------------------------------------------------- weights
-    def read(self, variable: Any) -> Any:
+    def read(self, variable: Any) -> ArrayLike:
         """Returns what `variable` reads as in this scope."""
         raise NotImplementedError
 
-    def write(self, variable: Any, value: Any) -> None:
+    def write(self, variable: Any, value: ArrayLike) -> None:
         """Makes `variable` read as `value` from now on."""
         raise NotImplementedError
 
@@ -91,7 +91,7 @@ class Scope:
         """Returns a key for a pure call inside that is given none; None if there is none."""
         return None
 
-    def draw_key(self, layer: Any = None) -> jax.Array:
+    def draw_key(self, layer: AnyLayer | None = None) -> jax.Array:
         """Returns a new key, which follows from the scope's key, a layer's path and a count.
 
         Args:
@@ -124,7 +124,7 @@ class Scope:
         """Remembers that `mask` belongs to `array`."""
         self.masks[id(array)] = (array, mask)
 
-    def get_mask(self, array: ArrayLike) -> Any:
+    def get_mask(self, array: ArrayLike) -> ArrayLike:
         """Returns the mask of `array`, or None."""
         entry = self.masks.get(id(array))
         return entry[1] if entry else _get_lasting_mask(array)
@@ -142,10 +142,10 @@ class Eager(Scope):
 
     _key: jax.Array | None = None
 
-    def read(self, variable: Any) -> Any:
+    def read(self, variable: Any) -> ArrayLike:
         return variable.show()
 
-    def write(self, variable: Any, value: Any) -> None:
+    def write(self, variable: Any, value: ArrayLike) -> None:
         variable.set_cell(value)
 
     def key(self) -> jax.Array:
@@ -177,12 +177,12 @@ class Abstract(Scope):
         super().__init__()
         self.values: dict[Any, Any] = {}
 
-    def read(self, variable: Any) -> Any:
+    def read(self, variable: Any) -> ArrayLike:
         if variable not in self.values:
             self.values[variable] = jnp.zeros(variable.shape, variable.variable_dtype)
         return self.values[variable]
 
-    def write(self, variable: Any, value: Any) -> None:
+    def write(self, variable: Any, value: ArrayLike) -> None:
         self.values[variable] = value
 
     def key(self) -> jax.Array:
@@ -205,7 +205,7 @@ class Pure(Scope):
         self,
         values: Mapping[Any, Any] | None = None,
         training: bool | None = None,
-        rng: Any = None,
+        rng: Key = None,
         paths: Callable[[], Mapping[Any, str]] | None = None,
     ):
         super().__init__(training, paths)
@@ -214,14 +214,14 @@ class Pure(Scope):
         around = current()
         self._around = around if isinstance(around, Pure) else None
 
-    def read(self, variable: Any) -> Any:
+    def read(self, variable: Any) -> ArrayLike:
         if variable in self.values:
             return self.values[variable]
         if self._around is None:
             raise ValueError(self._foreign(variable, "read"))
         return self._around.read(variable)
 
-    def write(self, variable: Any, value: Any) -> None:
+    def write(self, variable: Any, value: ArrayLike) -> None:
         if variable in self.values:
             self.values[variable] = value
         elif self._around is None:
@@ -260,12 +260,12 @@ class Finding(Pure):
     def __init__(self) -> None:
         super().__init__(rng=lambda: jax.random.key(0))
 
-    def read(self, variable: Any) -> Any:
+    def read(self, variable: Any) -> ArrayLike:
         if variable not in self.values:
             self.values[variable] = jnp.zeros(variable.shape, variable.variable_dtype)
         return self.values[variable]
 
-    def write(self, variable: Any, value: Any) -> None:
+    def write(self, variable: Any, value: ArrayLike) -> None:
         self.read(variable)
 
 
@@ -316,7 +316,7 @@ def default_key(key: jax.Array) -> Iterator[None]:
         yield
 
 
-def draw_key(layer: Any = None) -> jax.Array:
+def draw_key(layer: AnyLayer | None = None) -> jax.Array:
     """Returns a new key from the running call's key, or from the global seed outside of any."""
     scope = current()
     if scope is not None:
@@ -384,7 +384,7 @@ def _get_lasting_mask(array: ArrayLike) -> Any:
     return entry[1] if entry is not None and entry[0]() is array else None
 
 
-def get_mask(array: ArrayLike) -> Any:
+def get_mask(array: ArrayLike) -> ArrayLike:
     """Returns the mask that belongs to `array` here, or None."""
     scope = current()
     return scope.get_mask(array) if scope is not None else _get_lasting_mask(array)

@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.base.types import DTypeLike, Sizes, Structure
+from jkeras.base.types import ArrayLike, DTypeLike, Sizes, Structure
 from jkeras.core import scope
 
 Shape = tuple[int | None, ...]
@@ -165,7 +165,7 @@ def check_index(shape: Sequence[Any], key: Any) -> None:
             )
 
 
-def reshape(x: Any, newshape: Any) -> jax.Array:
+def reshape(x: ArrayLike, newshape: Any) -> jax.Array:
     """Reshapes an array, where -1 may be any size if that of the array is not known.
 
     `(None, 2)` may become `(-1, 6, 2)`: whether 6 divides the axis, the data will tell.
@@ -180,7 +180,7 @@ def reshape(x: Any, newshape: Any) -> jax.Array:
         return jnp.reshape(x, newshape)
     except Exception:
         given = newshape if isinstance(newshape, (tuple, list)) else [newshape]
-        sizes = [int(n) if isinstance(n, np.integer) else n for n in given]
+        sizes: list[Any] = [int(n) if isinstance(n, np.integer) else n for n in given]
         numbers = [n for n in sizes if isinstance(n, int)]
         if numbers.count(-1) != 1 or 0 in numbers or None not in known(x.shape):
             raise
@@ -193,7 +193,7 @@ def _sizes(shape: Shape) -> Iterator[Any]:
     return (n for n in shape if n is not None) if is_shape(shape) else iter(())
 
 
-def map_shapes(function: Callable, tree: Structure) -> Any:
+def map_shapes(function: Callable, tree: Structure) -> Structure:
     """Returns a structure of shapes with the function applied to each, as a tuple."""
     return jax.tree.map(lambda s: function(tuple(s)) if is_shape(s) else s, tree, is_leaf=is_shape)
 
@@ -212,7 +212,7 @@ def _shapes_of(outputs: Structure) -> Any:
 
 
 # ------------------------------------------------------------------ evaluation
-def evaluate(function: Callable, specs: Sequence[Any]) -> Any:
+def evaluate(function: Callable, specs: Sequence[Any]) -> Structure:
     """Returns what a function gives for arrays of these shapes and dtypes.
 
     Args:

@@ -7,6 +7,7 @@ from typing import Any, Self
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.base.types import ArrayLike
 from jkeras.core import scope
 from jkeras.core.variable import Variable
 
@@ -55,17 +56,17 @@ class StatelessScope(scope.Eager):
                 )
             self.write(variable, jnp.asarray(value, variable.dtype))
 
-    def read(self, variable: Variable) -> Any:
+    def read(self, variable: Variable) -> ArrayLike:
         return self.values[variable] if variable in self.values else variable.show()
 
-    def write(self, variable: Variable, value: Any) -> None:
+    def write(self, variable: Variable, value: ArrayLike) -> None:
         self.values[variable] = value
 
     def add_update(self, update: tuple[Variable, Any]) -> None:
         """Makes a variable read as a value from now on; takes the pair of both."""
         self.write(*update)
 
-    def add_loss(self, loss: Any) -> None:
+    def add_loss(self, loss: ArrayLike) -> None:
         """Adds to `losses`."""
         self.added_losses.append((None, loss))
 
@@ -74,7 +75,7 @@ class StatelessScope(scope.Eager):
         """The losses that layers added in the block."""
         return [loss for _, loss in self.added_losses]
 
-    def get_current_value(self, variable: Variable) -> Any:
+    def get_current_value(self, variable: Variable) -> ArrayLike:
         """Returns what a variable was given or assigned here; None if nothing was."""
         return self.values.get(variable)
 

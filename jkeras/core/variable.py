@@ -229,7 +229,7 @@ class Variable:
             array = jnp.asarray(array, here.autocast)
         return array
 
-    def assign(self, value: Any) -> jax.Array:
+    def assign(self, value: ArrayLike) -> jax.Array:
         """Sets the value; in a pure call, the new value is among the call's effects.
 
         Args:
@@ -251,7 +251,7 @@ class Variable:
         here = scope.current()
         return self.show() if here is None else here.read(self)
 
-    def take(self, value: Any, given: bool = False) -> None:
+    def take(self, value: ArrayLike, given: bool = False) -> None:
         """Does `assign`, and shows the new value to nobody: it need not be copied later.
 
         Args:
@@ -285,11 +285,11 @@ class Variable:
         else:
             here.write(self, jnp.asarray(array, self._dtype))
 
-    def assign_add(self, value: Any) -> jax.Array:
+    def assign_add(self, value: ArrayLike) -> jax.Array:
         """Adds `value` to the variable; returns the sum."""
         return self.assign(_uncast(self) + jnp.asarray(value))
 
-    def assign_sub(self, value: Any) -> jax.Array:
+    def assign_sub(self, value: ArrayLike) -> jax.Array:
         """Subtracts `value` from the variable; returns the difference."""
         return self.assign(_uncast(self) - jnp.asarray(value))
 

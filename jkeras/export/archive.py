@@ -16,6 +16,7 @@ import jax
 import numpy as np
 
 from jkeras.base import naming
+from jkeras.base.types import AnyModel, Structure
 from jkeras.callbacks.console import say
 from jkeras.core import parts
 from jkeras.core.scope import Finding, enter
@@ -92,7 +93,7 @@ class ExportArchive:
             self._keys[variable] = naming.claim(f"{_FOLDER}{path}", taken)
 
     def add_endpoint(
-        self, name: str, fn: Callable, input_signature: Any = None, **kwargs: Any
+        self, name: str, fn: Callable, input_signature: Structure = None, **kwargs: Any
     ) -> Callable:
         """Adds a function as an endpoint.
 
@@ -150,7 +151,7 @@ class ExportArchive:
         return endpoint
 
     def track_and_add_endpoint(
-        self, name: str, resource: Any, input_signature: Any = None, **kwargs: Any
+        self, name: str, resource: Any, input_signature: Structure = None, **kwargs: Any
     ) -> Callable:
         """Does `track` and `add_endpoint`, the function being the call of a layer or model.
 
@@ -173,7 +174,7 @@ class ExportArchive:
             variables: `keras.Variable`s, such as `model.optimizer.variables`.
 
         Raises:
-            ValueError: If these are no variables.
+            ValueError: If these are not variables.
         """
         found: Any = list(variables) if isinstance(variables, (list, tuple, set)) else [None]
         if not all(isinstance(v, Variable) for v in found):
@@ -273,7 +274,7 @@ def _require_built(layer: Any) -> None:
     )
 
 
-def signature_of(model: Any) -> list[Any]:
+def signature_of(model: AnyModel) -> list[Any]:
     """Returns what a model is called on, an entry for each argument, as symbolic tensors.
 
     Raises:
@@ -299,7 +300,7 @@ def signature_of(model: Any) -> list[Any]:
 
 
 def export_stablehlo(
-    model: Any, filepath: str | os.PathLike, verbose: bool, input_signature: Any
+    model: AnyModel, filepath: str | os.PathLike, verbose: bool, input_signature: Structure
 ) -> None:
     """Writes a file with a model's call in inference as its endpoint `serve`."""
     archive = ExportArchive()
@@ -308,7 +309,7 @@ def export_stablehlo(
     archive.write_out(filepath, verbose=verbose)
 
 
-def arguments_of(model: Any, input_signature: Any) -> list[Any]:
+def arguments_of(model: AnyModel, input_signature: Structure) -> list[Any]:
     """Returns what a model shall be exported for: what the user says, or what it is called on."""
     if input_signature is None:
         return signature_of(model)

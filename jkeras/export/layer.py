@@ -8,6 +8,7 @@ from typing import Any, Self
 import jax
 
 from jkeras.base import registry
+from jkeras.base.types import DTypeLike, Structure
 from jkeras.core import scope
 from jkeras.core.layer import Layer
 from jkeras.export.archive import load
@@ -54,7 +55,7 @@ class TFSMLayer(Layer):
         call_training_endpoint: str | None = None,
         trainable: bool = True,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: DTypeLike = None,
     ):
         super().__init__(trainable=trainable, name=name, dtype=dtype)
         path = Path(os.fsdecode(filepath)).expanduser()
@@ -82,7 +83,7 @@ class TFSMLayer(Layer):
                 )
         self._built = True
 
-    def call(self, inputs: Any, training: bool = False) -> Any:
+    def call(self, inputs: Structure, training: bool = False) -> Structure:
         program = self._training if training else self._inference
         wanted = program.arguments
         args = (inputs,)

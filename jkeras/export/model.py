@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 from jkeras.base import naming
+from jkeras.base.types import AnyModel, Structure
 from jkeras.export.archive import export_stablehlo
 
 _INSTEAD = {
@@ -31,11 +32,11 @@ _FORMATS = ("stablehlo", "onnx")
 
 
 def export_model(
-    self: Any,
+    self: AnyModel,
     filepath: str | os.PathLike,
     format: str | None = None,
     verbose: bool | None = None,
-    input_signature: Any = None,
+    input_signature: Structure = None,
     **kwargs: Any,
 ) -> None:
     """Writes the model's inference as a program that runs without this library.

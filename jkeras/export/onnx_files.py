@@ -12,6 +12,7 @@ import numpy as np
 
 from jkeras.base import naming, platforms
 from jkeras.base.extras import missing
+from jkeras.base.types import AnyModel, Structure
 from jkeras.callbacks.console import say
 from jkeras.core import parts, scope
 from jkeras.export import archive, programs
@@ -25,10 +26,10 @@ _BATCHES = (1, 3)
 
 
 def export_onnx(
-    model: Any,
+    model: AnyModel,
     filepath: str | os.PathLike,
     verbose: bool,
-    input_signature: Any,
+    input_signature: Structure,
     opset_version: int | None = None,
     check: bool = True,
 ) -> None:
@@ -93,7 +94,7 @@ def _packages(check: bool) -> tuple[Any, Any]:
     return onnx, onnxruntime
 
 
-def _input_names(model: Any, arguments: Sequence[Any]) -> list[str]:
+def _input_names(model: AnyModel, arguments: Sequence[Any]) -> list[str]:
     leaves = jax.tree.leaves(list(arguments))
     found = getattr(model, "call_graph", lambda: None)()
     if found is not None and len(found.input_names) == len(leaves):

@@ -14,6 +14,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from jkeras.base.types import DTypeLike
+
 # Constants that are broadcast are kept small, and expanded in the graph.
 _LARGEST_FOLDED = 2**20
 _SMALL_INTS = {"int8": "int32", "int16": "int32", "uint8": "int32", "uint16": "int32"}
@@ -107,12 +109,12 @@ class Graph:
         """Gives a constant its name."""
         self.constant(value.array, hint)
 
-    def type_of(self, dtype: Any) -> int:
+    def type_of(self, dtype: DTypeLike) -> int:
         """Returns ONNX's number of a dtype."""
         return self.onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
 
     # -------------------------------------------------------------- values
-    def made(self, name: str, shape: Sequence[Any], dtype: Any, stored: Any = None) -> Value:
+    def made(self, name: str, shape: Sequence[Any], dtype: DTypeLike, stored: Any = None) -> Value:
         """Returns the value that an output of a node is."""
         shape = tuple(shape)
         return Value(shape, shape if stored is None else tuple(stored), np.dtype(dtype), name)
@@ -136,7 +138,7 @@ class Graph:
             return known(np.broadcast_to(value.array, value.shape))  # type: ignore[arg-type]
         return self.made(self.full(value), value.shape, value.dtype)
 
-    def cast(self, name: str, dtype: Any) -> str:
+    def cast(self, name: str, dtype: DTypeLike) -> str:
         """Returns the name of a value in another dtype."""
         return self.add("Cast", [name], to=self.type_of(dtype))
 

@@ -84,7 +84,7 @@ class Program:
 
     @functools.cached_property
     def _run(self) -> Callable:
-        # What is no fit is said by `jax.export`'s own call, which has the arguments' structure.
+        # What does not fit is said by `jax.export`'s own call, which has the arguments' structure.
         flat = _mappable(self.exported)
 
         def run(*given: Any) -> Any:
@@ -192,8 +192,8 @@ class Program:
                 f"Cannot read {what}: {type(error).__name__}: {error}\nIt was written with jax "
                 f"{jax_version}, and this is jax {jax.__version__}. JAX reads programs that are "
                 "up to six months older than itself, and three weeks newer; an exported program "
-                "is no format to keep models in. Read it with a version near that one; or, if it "
-                "is the right version, the file is damaged."
+                "is not a format to keep models in. Read it with a version near that one; or, if "
+                "it is the right version, the file is damaged."
             ) from error
         for text in texts:
             _check(text, what)
@@ -347,7 +347,7 @@ def trace(
         except NotImplementedError as error:
             raise ValueError(
                 f"This cannot be exported for {', '.join(platforms)}: {error}. (What calls Python, "
-                "such as jax.pure_callback, is no part of a program.)"
+                "such as jax.pure_callback, cannot be part of a program.)"
             ) from error
     return Program(exported, tuple(weights), writes, draws, tuple(names))
 

@@ -1,8 +1,10 @@
 """Layers: weights declared in `build`, a computation in `call`."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from jkeras.base import registry
+from jkeras.base.types import Identifier
 from jkeras.core.input_spec import InputSpec as InputSpec
 from jkeras.core.layer import Layer as Layer
 from jkeras.layers.activation import ELU as ELU
@@ -183,7 +185,7 @@ SeparableConvolution2D = SeparableConv2D
 serialize = registry.serialize_keras_object
 
 
-def deserialize(config: Any, custom_objects: Any = None) -> Any:
+def deserialize(config: Identifier, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """Returns the layer that a config describes.
 
     Example:

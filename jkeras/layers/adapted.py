@@ -168,7 +168,7 @@ class AdaptedLayer(Layer):
     def _low_rank(self) -> tuple[Any, Any]:
         return tuple(getattr(self, f"lora_{self.adapted}_{part}") for part in "ab")  # type: ignore[return-value]
 
-    def low_rank_update(self) -> Any:
+    def low_rank_update(self) -> ArrayLike:
         """Returns what LoRA adds to the weight."""
         a, b = self._low_rank()
         return (self.lora_alpha / self.lora_rank) * jnp.matmul(a.value, b.value)  # type: ignore[operator]
@@ -193,11 +193,13 @@ class AdaptedLayer(Layer):
         """Returns the weight's axes that share a scale."""
         raise NotImplementedError
 
-    def arranged(self, scale: ArrayLike) -> Any:
+    def arranged(self, scale: ArrayLike) -> ArrayLike:
         """Returns the scale of the weight, with size 1 on shared axes, in the form it is kept."""
         raise NotImplementedError
 
-    def quantize(self, mode: Any = None, type_check: bool = True, config: Any = None) -> None:
+    def quantize(
+        self, mode: Identifier = None, type_check: bool = True, config: Identifier = None
+    ) -> None:
         """Keeps the weight as integers: a quarter of the memory, a little less exact.
 
         Inputs are rounded to 8 bits as well, each sample by its own scale, unless the config says
@@ -387,7 +389,9 @@ class QuantizationConfig(registry.Configurable):
 
     mode: str | None = None
 
-    def __init__(self, weight_quantizer: Any = None, activation_quantizer: Any = None):
+    def __init__(
+        self, weight_quantizer: Identifier = None, activation_quantizer: Identifier = None
+    ):
         self.weight_quantizer, self.activation_quantizer = weight_quantizer, activation_quantizer
 
     @property
@@ -415,7 +419,9 @@ class Int8QuantizationConfig(QuantizationConfig):
 
     mode = "int8"
 
-    def __init__(self, weight_quantizer: Any = None, activation_quantizer: Any = "default"):
+    def __init__(
+        self, weight_quantizer: Identifier = None, activation_quantizer: Identifier = "default"
+    ):
         if isinstance(activation_quantizer, str) and activation_quantizer == "default":
             activation_quantizer = AbsMaxQuantizer()
         super().__init__(
@@ -426,7 +432,7 @@ class Int8QuantizationConfig(QuantizationConfig):
         )
 
 
-def get_config_of_quantization(config: Any) -> Any:
+def get_config_of_quantization(config: Identifier) -> Any:
     """Returns the config for a mode, a dict or a config.
 
     Raises:
@@ -443,8 +449,12 @@ def get_config_of_quantization(config: Any) -> Any:
 
 # ------------------------------------------------------------------ computing with integers
 def product(
-    layer: AdaptedLayer, inputs: ArrayLike, equation: str, axes: Sequence[int], spread: Any
-) -> Any:
+    layer: AdaptedLayer,
+    inputs: ArrayLike,
+    equation: str,
+    axes: Sequence[int],
+    spread: Callable[[ArrayLike], ArrayLike],
+) -> ArrayLike:
     """Returns the einsum of floats and a layer's integers, as floats.
 
     The derivative is that of the einsum with the weight that the integers stand for.

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from jkeras.base import registry
 from jkeras.base.numbers import as_integer
-from jkeras.base.types import ArrayLike, Seed, Shape
+from jkeras.base.types import ArrayLike, Axis, Seed, Shape
 from jkeras.core import policy
 from jkeras.core.layer import Layer
 from jkeras.core.signatures import takes_arguments_of
@@ -385,7 +385,7 @@ class MultiHeadAttention(_HeadAttention):
         dropout: float = 0.0,
         use_bias: bool = True,
         output_shape: Shape = None,
-        attention_axes: Any = None,
+        attention_axes: Axis = None,
         **options: Unpack[HeadOptions],
     ):
         super().__init__(dropout, use_bias, **options)
@@ -537,7 +537,7 @@ class Attention(Layer):
                 f"equal. Received: {query} and {key}"
             )
 
-    def score(self, query: ArrayLike, key: Any) -> Any:
+    def score(self, query: ArrayLike, key: ArrayLike) -> ArrayLike:
         """Returns how much each source (batch, targets, sources) matters to each target."""
         if self.score_mode == "dot":
             scores = jnp.einsum("...th,...sh->...ts", query, key)
@@ -613,7 +613,7 @@ class AdditiveAttention(Attention):
         sizes = (input_shape[0][-1],)
         self.scale = self.add_weight(sizes, name="scale") if self.use_scale else None
 
-    def score(self, query: ArrayLike, key: Any) -> Any:
+    def score(self, query: ArrayLike, key: ArrayLike) -> ArrayLike:
         summands = jnp.tanh(query[..., :, None, :] + key[..., None, :, :])
         scaled = summands if self.scale is None else summands * self.scale.value
         return jnp.sum(scaled, axis=-1)

@@ -5,6 +5,7 @@
 `step`, which is all that runs in the loop.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -52,7 +53,7 @@ class Cell(Layer):
         self.seed, self.seed_generator = seed, seed_generator(seed)
 
     @property
-    def state_size(self) -> Any:
+    def state_size(self) -> Shape:
         """The states' sizes."""
         return self.units if self.number_of_states == 1 else [self.units] * self.number_of_states
 
@@ -91,12 +92,12 @@ class Cell(Layer):
             return None
         return nn.dropout(jnp.ones(shape, self.compute_dtype), rate, next_key(self))
 
-    def project(self, inputs: ArrayLike) -> Any:
+    def project(self, inputs: ArrayLike) -> ArrayLike:
         """Returns what the inputs contribute to the gates."""
         projected = inputs @ self.kernel
         return projected if self.bias is None else projected + self.bias
 
-    def step(self, projected: ArrayLike, states: list, factor: Any) -> tuple[Any, list]:
+    def step(self, projected: ArrayLike, states: list, factor: ArrayLike) -> tuple[Any, list]:
         """Returns output and new states; `factor` is dropout's for the state."""
         raise NotImplementedError
 
@@ -109,7 +110,7 @@ class Cell(Layer):
         return output, states if is_list else states[0]
 
 
-def times(x: ArrayLike, factor: Any) -> Any:
+def times(x: ArrayLike, factor: ArrayLike) -> ArrayLike:
     """Returns the product with a factor of dropout, if there is one."""
     return x if factor is None else x * factor
 
@@ -128,7 +129,7 @@ class SimpleRNNCell(Cell):
         (2, 3)
     """
 
-    def step(self, projected: ArrayLike, states: list, factor: Any) -> tuple[Any, list]:
+    def step(self, projected: ArrayLike, states: list, factor: ArrayLike) -> tuple[Any, list]:
         outputs = self.activation(projected + times(states[0], factor) @ self.recurrent_kernel)
         return outputs, [outputs]
 
@@ -176,7 +177,7 @@ class LSTMCell(Cell):
         initializer = _ForgetBias(self.bias_initializer)
         return add_weight(self, "bias", (columns,), initializer=initializer)
 
-    def step(self, projected: ArrayLike, states: list, factor: Any) -> tuple[Any, list]:
+    def step(self, projected: ArrayLike, states: list, factor: ArrayLike) -> tuple[Any, list]:
         output, memory = states
         gates = projected + self.recur(times(output, factor))
         i, f, c, o = jnp.split(gates, 4, axis=self.channel_axis)
@@ -185,7 +186,7 @@ class LSTMCell(Cell):
         output = gate(o) * activate(memory)
         return output, [output, memory]
 
-    def recur(self, output: ArrayLike) -> Any:
+    def recur(self, output: ArrayLike) -> ArrayLike:
         """Returns what the last output contributes to the gates."""
         return output @ self.recurrent_kernel
 
@@ -242,13 +243,13 @@ class GRUCell(Cell):
         # One row for the inputs' product; with reset_after, one for the state's as well.
         return add_weight(self, "bias", (2, columns) if self.reset_after else (columns,))
 
-    def project(self, inputs: ArrayLike) -> Any:
+    def project(self, inputs: ArrayLike) -> ArrayLike:
         projected = inputs @ self.kernel
         if self.bias is None:
             return projected
         return projected + (self.bias[0] if self.reset_after else self.bias)
 
-    def step(self, projected: ArrayLike, states: list, factor: Any) -> tuple[Any, list]:
+    def step(self, projected: ArrayLike, states: list, factor: ArrayLike) -> tuple[Any, list]:
         state, kernel = states[0], self.recurrent_kernel.value
         dropped = times(state, factor)
         update, reset, candidate = jnp.split(projected, 3, axis=-1)
@@ -285,7 +286,7 @@ class StackedRNNCells(Layer):
         (2, 3)
     """
 
-    def __init__(self, cells: Any, **kwargs: Any):
+    def __init__(self, cells: Sequence[Layer], **kwargs: Any):
         super().__init__(**kwargs)
         if not isinstance(cells, (list, tuple)) or not cells:
             raise ValueError(
@@ -307,7 +308,7 @@ class StackedRNNCells(Layer):
         return [cell.state_size for cell in self.cells]
 
     @property
-    def output_size(self) -> Any:
+    def output_size(self) -> Shape:
         """The last output's size."""
         return output_size(self.cells[-1])
 
@@ -320,16 +321,16 @@ class StackedRNNCells(Layer):
             cell.build(input_shape)
             input_shape = (input_shape[0], output_size(cell))
 
-    def draw(self, input_shape: Shape, states: list, training: Any) -> tuple[Any, Any]:
+    def draw(self, input_shape: Shape, states: list, training: bool | None) -> tuple[Any, Any]:
         """Returns the first cell's factor of dropout, and what `step` needs of all cells."""
-        factors = []
+        factors: list[Any] = []
         for cell, state in zip(self.cells, states, strict=True):
             splits = isinstance(cell, Cell)
             factors.append(cell.draw(input_shape, state, training) if splits else training)
             input_shape = (input_shape[0], output_size(cell))
         return (factors[0][0] if isinstance(self.cells[0], Cell) else None), factors
 
-    def project(self, inputs: ArrayLike) -> Any:
+    def project(self, inputs: ArrayLike) -> ArrayLike:
         """Returns what the inputs contribute to the first cell's gates."""
         first = self.cells[0]
         return first.project(inputs) if isinstance(first, Cell) else inputs
@@ -374,13 +375,13 @@ def check_state_size(cell: Any) -> None:
         )
 
 
-def output_size(cell: Any) -> Any:
+def output_size(cell: Any) -> Shape:
     """Returns the size of a cell's output."""
     size = getattr(cell, "output_size", None)
     return jax.tree.leaves(cell.state_size)[0] if size is None else size
 
 
-def initial_state(cell: Any, batch_size: int | None, dtype: DTypeLike) -> Any:
+def initial_state(cell: Any, batch_size: int | None, dtype: DTypeLike) -> Structure:
     """Returns the states that a cell begins with: a list, or the state of a cell with one."""
     if hasattr(cell, "get_initial_state"):
         return cell.get_initial_state(batch_size=batch_size)

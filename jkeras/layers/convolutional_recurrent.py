@@ -53,7 +53,7 @@ class ConvLSTMCell(LSTMCell):
         self.recurrent_kernel = add_weight(self, "recurrent_kernel", shape, options="recurrent")
         self.bias = self._add_bias(columns) if self.use_bias else None
 
-    def project(self, inputs: ArrayLike) -> Any:
+    def project(self, inputs: ArrayLike) -> ArrayLike:
         projected = nn.conv(
             inputs, self.kernel, self.strides, self.padding, self.data_format, self.dilation_rate
         )
@@ -63,7 +63,7 @@ class ConvLSTMCell(LSTMCell):
         shape[self.channel_axis] = -1
         return projected + self.bias.value.reshape(shape)
 
-    def recur(self, output: ArrayLike) -> Any:
+    def recur(self, output: ArrayLike) -> ArrayLike:
         return nn.conv(output, self.recurrent_kernel, 1, "same", self.data_format)
 
 

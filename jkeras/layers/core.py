@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jkeras import activations, initializers, regularizers
 from jkeras.base.deprecation import warn_deprecated
 from jkeras.base.numbers import as_integer
-from jkeras.base.types import ArrayLike, DTypeLike, Identifier, Shape
+from jkeras.base.types import ArrayLike, DTypeLike, Identifier, Shape, Structure
 from jkeras.core import policy
 from jkeras.core.graph import Call, SymbolicTensor, note_call
 from jkeras.core.input_spec import InputSpec
@@ -62,7 +62,7 @@ class InputLayer(Layer):
         sparse: bool | None = None,
         ragged: bool | None = None,
         batch_shape: Shape = None,
-        input_tensor: Any = None,
+        input_tensor: ArrayLike = None,
         optional: bool = False,
         name: str | None = None,
         **kwargs: Any,
@@ -181,7 +181,7 @@ def Input(
     name: str | None = None,
     tensor: ArrayLike = None,
     optional: bool = False,
-) -> Any:
+) -> SymbolicTensor:
     """Returns the symbolic tensor with which a functional model begins.
 
     Args:
@@ -256,7 +256,7 @@ class Dense(AdaptedLayer):
         *,
         lora_rank: int | None = None,
         lora_alpha: float | None = None,
-        quantization_config: Any = None,
+        quantization_config: Identifier = None,
         **options: Unpack[KernelOptions],
     ):
         super().__init__(**options)
@@ -276,7 +276,7 @@ class Dense(AdaptedLayer):
     def shared_axes(self) -> Sequence[int]:
         return (0,)
 
-    def arranged(self, scale: ArrayLike) -> Any:
+    def arranged(self, scale: ArrayLike) -> ArrayLike:
         return scale.reshape(-1)
 
     def _spread_scale(self, scale: ArrayLike) -> Any:
@@ -331,7 +331,7 @@ class EinsumDense(AdaptedLayer):
         *,
         lora_rank: int | None = None,
         lora_alpha: float | None = None,
-        quantization_config: Any = None,
+        quantization_config: Identifier = None,
         **options: Unpack[KernelOptions],
     ):
         super().__init__(**options)
@@ -365,7 +365,7 @@ class EinsumDense(AdaptedLayer):
         _, kernel, outputs = self._terms()
         return [i for i, letter in enumerate(kernel) if letter not in outputs]
 
-    def arranged(self, scale: ArrayLike) -> Any:
+    def arranged(self, scale: ArrayLike) -> ArrayLike:
         _, kernel, outputs = self._terms()
         return _arrange(scale, kernel, outputs)
 
@@ -483,10 +483,10 @@ class Embedding(AdaptedLayer):
         output_dim: int,
         *,
         mask_zero: bool = False,
-        weights: Any = None,
+        weights: Structure = None,
         lora_rank: int | None = None,
         lora_alpha: float | None = None,
-        quantization_config: Any = None,
+        quantization_config: Identifier = None,
         **options: Any,
     ):
         super().__init__(**options)
@@ -510,7 +510,7 @@ class Embedding(AdaptedLayer):
     def shared_axes(self) -> Sequence[int]:
         return (1,)
 
-    def arranged(self, scale: ArrayLike) -> Any:
+    def arranged(self, scale: ArrayLike) -> ArrayLike:
         return scale.reshape(-1)
 
     def _spread_scale(self, scale: ArrayLike) -> Any:
@@ -627,7 +627,7 @@ class Masking(Layer):
 
     supports_masking = True
 
-    def __init__(self, mask_value: Any = 0.0, **kwargs: Any):
+    def __init__(self, mask_value: ArrayLike = 0.0, **kwargs: Any):
         super().__init__(**kwargs)
         self.mask_value = mask_value
 
@@ -684,7 +684,7 @@ class Lambda(Layer):
         extra = {k: v for k, v in given.items() if k in self._parameters}
         return self.function(inputs, **{**extra, **self.arguments})
 
-    def compute_output_spec(self, inputs: ArrayLike, *args: Any, **kwargs: Any) -> Any:
+    def compute_output_spec(self, inputs: ArrayLike, *args: Any, **kwargs: Any) -> Structure:
         if self.output_shape is None:
             return super().compute_output_spec(inputs, *args, **kwargs)
         if callable(self.output_shape):

@@ -2,7 +2,7 @@
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import jax
@@ -87,7 +87,7 @@ class _Outside(Layer):
         self._state = _Weights(self, state, trainable=False)
 
     @property
-    def params(self) -> Any:
+    def params(self) -> Structure:
         """The parameters: a pytree of variables; before it is built, what was given."""
         return self._params.tree() if self.built else self._first[0]
 
@@ -110,7 +110,9 @@ class _Outside(Layer):
         """Returns the first parameters, and the first state."""
         raise NotImplementedError
 
-    def run(self, params: Any, state: Any, inputs: ArrayLike, training: bool) -> tuple[Any, Any]:
+    def run(
+        self, params: Structure, state: Structure, inputs: ArrayLike, training: bool
+    ) -> tuple[Any, Any]:
         """Computes the outputs, and the new state."""
         raise NotImplementedError
 
@@ -156,10 +158,10 @@ class JaxLayer(_Outside):
         self,
         call_fn: Callable,
         init_fn: Callable | None = None,
-        params: Any = None,
-        state: Any = None,
+        params: Structure = None,
+        state: Structure = None,
         seed: Seed = None,
-        native_serialization_platforms: Any = None,
+        native_serialization_platforms: Sequence[str] | None = None,
         **kwargs: Any,
     ):
         super().__init__(seed, **kwargs)
@@ -185,7 +187,9 @@ class JaxLayer(_Outside):
         made = self.init_fn(**{k: v for k, v in given.items() if k in self._init_takes})
         return made if "state" in self._takes else (made, None)
 
-    def run(self, params: Any, state: Any, inputs: ArrayLike, training: bool) -> tuple[Any, Any]:
+    def run(
+        self, params: Structure, state: Structure, inputs: ArrayLike, training: bool
+    ) -> tuple[Any, Any]:
         given = {"params": params, "state": state, "inputs": inputs, "training": training}
         if "rng" in self._takes:
             given["rng"] = self.key(training)
@@ -241,7 +245,7 @@ class FlaxLayer(_Outside):
         self,
         module: Any,
         method: Any = None,
-        variables: Any = None,
+        variables: Structure = None,
         seed: Seed = None,
         **kwargs: Any,
     ):
@@ -261,7 +265,7 @@ class FlaxLayer(_Outside):
         self._takes_training = "training" in inspect.signature(call).parameters
 
     @property
-    def params(self) -> Any:
+    def params(self) -> Structure:
         """The parameters, by collection for `linen`: with `state`, what `variables` takes."""
         params = super().params
         return {"params": params} if self._is_linen and params is not None else params
@@ -280,7 +284,9 @@ class FlaxLayer(_Outside):
         state = {name: tree for name, tree in variables.items() if name != "params"}
         return variables.get("params", {}), state
 
-    def run(self, params: Any, state: Any, inputs: ArrayLike, training: bool) -> tuple[Any, Any]:
+    def run(
+        self, params: Structure, state: Structure, inputs: ArrayLike, training: bool
+    ) -> tuple[Any, Any]:
         flag = {"training": training} if self._takes_training else {}
         if self._is_linen:
             import flax.core
@@ -361,7 +367,7 @@ class TorchModuleWrapper(Layer):
     """
 
     def __init__(
-        self, module: Any, name: str | None = None, output_shape: Any = None, **kwargs: Any
+        self, module: Any, name: str | None = None, output_shape: Shape = None, **kwargs: Any
     ):
         raise NotImplementedError(
             "TorchModuleWrapper is only compatible with the PyTorch backend, not with JAX.\n"

@@ -72,7 +72,7 @@ class _Merge(Layer):
         ndim = max(x.ndim for x in inputs)
         return [jnp.expand_dims(x, tuple(range(1, 1 + ndim - x.ndim))) for x in inputs]
 
-    def compute_output_spec(self, inputs: Structure) -> Any:
+    def compute_output_spec(self, inputs: Structure) -> Structure:
         # By rule, since an unknown size may equal a known one, but no size tried for it would.
         self._prepare((inputs,), {})
         shape = self.merged_shape([x.shape for x in inputs])
@@ -172,7 +172,7 @@ class Average(_Merge):
     def call(self, inputs: Structure) -> ArrayLike:
         return super().call(inputs) / len(inputs)
 
-    def compute_output_spec(self, inputs: Structure) -> Any:
+    def compute_output_spec(self, inputs: Structure) -> Structure:
         spec = super().compute_output_spec(inputs)
         return SymbolicTensor(spec.shape, jnp.result_type(spec.dtype, float))
 
@@ -367,7 +367,7 @@ multiply, average = _as_function(Multiply, 8.0), _as_function(Average, 3.0)
 maximum, minimum = _as_function(Maximum, 4.0), _as_function(Minimum, 2.0)
 
 
-def concatenate(inputs: Structure, axis: int = -1, **kwargs: Any) -> Any:
+def concatenate(inputs: Structure, axis: int = -1, **kwargs: Any) -> ArrayLike:
     """Joins a list of inputs along an axis.
 
     Args:
@@ -383,7 +383,7 @@ def concatenate(inputs: Structure, axis: int = -1, **kwargs: Any) -> Any:
     return Concatenate(axis, **kwargs)(inputs)
 
 
-def dot(inputs: Structure, axes: Axis = -1, **kwargs: Any) -> Any:
+def dot(inputs: Structure, axes: Axis = -1, **kwargs: Any) -> ArrayLike:
     """Returns the scalar products of two inputs along one axis of each, sample by sample.
 
     Args:

@@ -11,6 +11,7 @@ import numpy as np
 
 from jkeras import constraints, regularizers
 from jkeras.base import registry
+from jkeras.base.types import ArrayLike, Identifier, Shape
 from jkeras.core import graph
 from jkeras.core.layer import Layer
 from jkeras.core.variable import Variable
@@ -40,11 +41,11 @@ class RecordedWeight(Layer):
 
     def __init__(
         self,
-        shape: Any,
+        shape: Shape,
         weight_dtype: str = "float32",
-        initializer: Any = "zeros",
-        regularizer: Any = None,
-        constraint: Any = None,
+        initializer: Identifier = "zeros",
+        regularizer: Identifier = None,
+        constraint: Identifier = None,
         learned: bool = True,
         weight_name: str | None = None,
         **kwargs: Any,
@@ -102,7 +103,7 @@ class RecordedWeight(Layer):
         self.weight = variable
         self._own_weights = [variable]
 
-    def call(self) -> Any:
+    def call(self) -> ArrayLike:
         """Returns the weight."""
         return self.weight.value
 
@@ -133,7 +134,7 @@ class RecordedConstant(Layer):
 
     begins = True
 
-    def __init__(self, value: Any, **kwargs: Any):
+    def __init__(self, value: ArrayLike, **kwargs: Any):
         super().__init__(**kwargs)
         self.value = np.asarray(value)
 
@@ -165,7 +166,7 @@ class AddLoss(_AsItIs):
         'add_loss'
     """
 
-    def call(self, loss: Any) -> Any:
+    def call(self, loss: ArrayLike) -> ArrayLike:
         """Adds the loss, and returns it."""
         self.add_loss(loss)
         return loss
@@ -182,7 +183,7 @@ class GetMask(_AsItIs):
         [[True, False]]
     """
 
-    def call(self, inputs: Any, mask: Any = None) -> Any:
+    def call(self, inputs: ArrayLike, mask: ArrayLike = None) -> ArrayLike:
         """Returns the mask."""
         return mask
 
@@ -200,7 +201,7 @@ class SetMask(_AsItIs):
 
     supports_masking = True
 
-    def call(self, inputs: Any, mask: Any = None) -> Any:
+    def call(self, inputs: ArrayLike, mask: ArrayLike = None) -> ArrayLike:
         """Returns the inputs, which have the mask from now on."""
         return inputs
 
@@ -223,11 +224,11 @@ class SizeOf(graph.Operation):
         super().__init__(name)
         self.axis = axis
 
-    def call(self, inputs: Any) -> int:
+    def call(self, inputs: ArrayLike) -> int:
         """Returns the size."""
         return inputs.shape[self.axis]
 
-    def compute_output_spec(self, inputs: Any) -> Any:
+    def compute_output_spec(self, inputs: ArrayLike) -> Any:
         """Returns a symbolic size.
 
         Raises:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.base.platforms import platform
-from jkeras.base.types import ArrayLike, Identifier, Seed
+from jkeras.base.types import ArrayLike, Identifier, Seed, Shape
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
 from jkeras.core.variable import Variable
@@ -81,11 +81,11 @@ class RNN(Layer):
         self.states: list[Any] | None = None
 
     @property
-    def state_size(self) -> Any:
+    def state_size(self) -> Shape:
         """The states' sizes."""
         return self.cell.state_size
 
-    def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
+    def build(self, sequences_shape: Shape, initial_state_shape: Shape = None) -> None:
         if isinstance(self.cell, Layer) and not self.cell.built:
             self.cell.build((sequences_shape[0], *sequences_shape[2:]))
         if self.stateful:

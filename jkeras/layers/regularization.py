@@ -34,7 +34,7 @@ class _Random(Layer):
     def call(self, inputs: ArrayLike, training: bool = False) -> ArrayLike:
         return self.disturb(inputs, next_key(self)) if training else inputs
 
-    def disturb(self, inputs: ArrayLike, key: jax.Array) -> Any:
+    def disturb(self, inputs: ArrayLike, key: jax.Array) -> ArrayLike:
         """Returns what the layer makes of its inputs in training."""
         raise NotImplementedError
 
@@ -86,7 +86,7 @@ class Dropout(_Random):
             )
         return number
 
-    def disturb(self, inputs: ArrayLike, key: jax.Array) -> Any:
+    def disturb(self, inputs: ArrayLike, key: jax.Array) -> ArrayLike:
         return nn.dropout(inputs, self.rate, key, self._noise_shape(inputs))
 
     def _noise_shape(self, inputs: ArrayLike) -> tuple[int, ...]:
@@ -207,7 +207,7 @@ class AlphaDropout(Dropout):
         True
     """
 
-    def disturb(self, inputs: ArrayLike, key: jax.Array) -> Any:
+    def disturb(self, inputs: ArrayLike, key: jax.Array) -> ArrayLike:
         if self.rate >= 1:
             return jnp.zeros_like(inputs)
         least = -1.7580993408473766  # of SELU
@@ -239,7 +239,7 @@ class GaussianDropout(_Random):
         super().__init__(seed, **kwargs)
         self.rate = fraction(self, "rate", rate)
 
-    def disturb(self, inputs: ArrayLike, key: jax.Array) -> Any:
+    def disturb(self, inputs: ArrayLike, key: jax.Array) -> ArrayLike:
         stddev = math.sqrt(self.rate / (1.0 - self.rate)) if self.rate < 1 else math.inf
         return inputs * (1.0 + stddev * _normal(key, inputs))
 
@@ -267,5 +267,5 @@ class GaussianNoise(_Random):
         super().__init__(seed, **kwargs)
         self.stddev = fraction(self, "stddev", stddev)
 
-    def disturb(self, inputs: ArrayLike, key: jax.Array) -> Any:
+    def disturb(self, inputs: ArrayLike, key: jax.Array) -> ArrayLike:
         return inputs + self.stddev * _normal(key, inputs)

@@ -1,7 +1,7 @@
 """Layers that move or repeat values."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jax
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base import settings
-from jkeras.base.types import ArrayLike, Shape, Sizes
+from jkeras.base.types import ArrayLike, Shape, Sizes, Structure
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
@@ -96,7 +96,7 @@ class Reshape(Layer):
     def call(self, inputs: ArrayLike) -> ArrayLike:
         return inputs.reshape(inputs.shape[0], *self._sizes(inputs.shape[1:]))
 
-    def compute_output_spec(self, inputs: ArrayLike) -> Any:
+    def compute_output_spec(self, inputs: ArrayLike) -> Structure:
         # By rule, since no size tried for an unknown axis divides by every target.
         return SymbolicTensor((inputs.shape[0], *self._sizes(inputs.shape[1:])), inputs.dtype)
 
@@ -118,7 +118,7 @@ class Permute(Layer):
         [[[1.0], [2.0], [3.0]]]
     """
 
-    def __init__(self, dims: Any, **kwargs: Any):
+    def __init__(self, dims: Sequence[int], **kwargs: Any):
         super().__init__(**kwargs)
         self.dims = tuple(dims) if isinstance(dims, Iterable) else (dims,)
         if sorted(self.dims) != list(range(1, len(self.dims) + 1)):

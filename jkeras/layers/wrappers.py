@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jkeras import initializers
 from jkeras.base import naming
 from jkeras.base.registry import accepts
-from jkeras.base.types import ArrayLike, Shape
+from jkeras.base.types import ArrayLike, Shape, Structure
 from jkeras.core.layer import Layer
 from jkeras.layers.arguments import one_of
 from jkeras.ops import arrays as nn
@@ -33,7 +33,7 @@ class Wrapper(Layer):
         [[6.0]]
     """
 
-    def __init__(self, layer: Any, **kwargs: Any):
+    def __init__(self, layer: Layer, **kwargs: Any):
         if not isinstance(layer, Layer):
             raise ValueError(
                 f"Layer {layer!r} supplied to Wrapper isn't a supported layer type. Please ensure "
@@ -98,7 +98,7 @@ class TimeDistributed(Wrapper):
         outputs = self.layer(_together(inputs), **inside)
         return jax.tree.map(lambda x: x.reshape(batch, steps, *x.shape[1:]), outputs)
 
-    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Structure, mask: Structure = None) -> Structure:
         if mask is not None and mask.ndim <= 2:
             return mask
         own = None if mask is None else _together(mask)
@@ -146,7 +146,7 @@ class Bidirectional(Layer):
         self,
         layer: Any,
         merge_mode: str | None = "concat",
-        weights: Any = None,
+        weights: Structure = None,
         backward_layer: Any = None,
         **kwargs: Any,
     ):
@@ -186,11 +186,11 @@ class Bidirectional(Layer):
         self.stateful = layer.stateful
 
     @property
-    def layer(self) -> Any:
+    def layer(self) -> Layer:
         """The forward layer (which configs call so)."""
         return self.forward_layer
 
-    def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
+    def build(self, sequences_shape: Shape, initial_state_shape: Shape = None) -> None:
         for layer in (self.forward_layer, self.backward_layer):
             if not layer.built:
                 layer.build(sequences_shape)
@@ -273,7 +273,7 @@ class SpectralNormalization(Wrapper):
         1.0
     """
 
-    def __init__(self, layer: Any, power_iterations: int = 1, **kwargs: Any):
+    def __init__(self, layer: Layer, power_iterations: int = 1, **kwargs: Any):
         super().__init__(layer, **kwargs)
         if power_iterations <= 0:
             raise ValueError(

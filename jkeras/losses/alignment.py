@@ -1,7 +1,6 @@
 """Shapes that fit: targets to predictions, and weights and masks to losses."""
 
 import warnings
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +11,7 @@ from jkeras.base.types import ArrayLike, Axis, DTypeLike, Structure
 from jkeras.core import policy
 
 
-def as_arrays(tree: Structure, dtype: DTypeLike = None) -> Any:
+def as_arrays(tree: Structure, dtype: DTypeLike = None) -> Structure:
     """Makes arrays of the leaves of a structure; a list of numbers is one array.
 
     Args:
@@ -39,7 +38,7 @@ def smallest(dtype: DTypeLike) -> float:
     return max(settings.epsilon(), 16.0 / float(jnp.finfo(dtype).max))
 
 
-def as_axes(axis: Axis) -> Any:
+def as_axes(axis: Axis) -> Axis:
     """Makes a tuple of a list of axes, such as configs hold."""
     return tuple(axis) if isinstance(axis, list) else axis
 
@@ -114,7 +113,9 @@ def _fits(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
     return len(a) == len(b) and all(m == n or 1 in (m, n) for m, n in zip(a, b, strict=True))
 
 
-def align_weights(weights: Any, shape: tuple[int, ...], what: str = "sample_weight") -> jax.Array:
+def align_weights(
+    weights: ArrayLike, shape: tuple[int, ...], what: str = "sample_weight"
+) -> jax.Array:
     """Gives weights the rank of `shape`, so that their first axes meet its first axes.
 
     Args:

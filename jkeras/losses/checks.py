@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from jkeras.base.types import ArrayLike
 from jkeras.core import policy
 from jkeras.losses.crossentropy import (
     binary_crossentropy,
@@ -15,7 +16,7 @@ from jkeras.losses.crossentropy import (
 from jkeras.losses.loss import LossFunctionWrapper
 
 
-def check_labels(loss: Any, y: Any, num_classes: int | None) -> None:
+def check_labels(loss: Any, y: ArrayLike, num_classes: int | None) -> None:
     """Checks the targets of a loss on the host, where they can still be named in an error.
 
     Args:

@@ -204,7 +204,7 @@ def categorical_crossentropy(
 def categorical_focal_crossentropy(
     y_true: ArrayLike,
     y_pred: ArrayLike,
-    alpha: Any = 0.25,
+    alpha: ArrayLike = 0.25,
     gamma: float = 2.0,
     from_logits: bool = False,
     label_smoothing: float = 0.0,
@@ -505,7 +505,7 @@ class CategoricalFocalCrossentropy(LossFunctionWrapper):
 
     def __init__(
         self,
-        alpha: Any = 0.25,
+        alpha: ArrayLike = 0.25,
         gamma: float = 2.0,
         from_logits: bool = False,
         label_smoothing: float = 0.0,
@@ -568,7 +568,7 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
             axis=axis,
         )
 
-    def counted(self, y_true: ArrayLike, y_pred: ArrayLike) -> Any:
+    def counted(self, y_true: ArrayLike, y_pred: ArrayLike) -> ArrayLike:
         if self.ignore_class is None:
             return None
         labels, _ = class_numbers(*align(y_true, y_pred), self.axis)

@@ -1,6 +1,6 @@
 """Losses by name, by config, and from the user's functions."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from jkeras.base import naming, registry
@@ -49,7 +49,7 @@ for _function, _aliases in FUNCTIONS.items():
 registry.register_builtin("losses", crossentropy.crossentropy, "ce")
 
 
-def get(identifier: Identifier) -> Any:
+def get(identifier: Identifier) -> Callable[..., Any] | None:
     """Returns a loss for a name, a config, a function or a loss; None for None.
 
     A name in snake case, or an alias such as `"mse"`, gives the function; a class's name gives an
@@ -95,7 +95,9 @@ def as_loss(identifier: Identifier) -> Loss | None:
 serialize = registry.serialize_keras_object
 
 
-def deserialize(name: str | None, custom_objects: Any = None) -> Any:
+def deserialize(
+    name: str | None, custom_objects: Mapping[str, Any] | None = None
+) -> Callable[..., Any] | None:
     """Returns the loss that a name or a config stands for."""
     with registry.CustomObjectScope(custom_objects):
         return get(name)

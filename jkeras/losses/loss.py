@@ -79,7 +79,7 @@ class Loss(registry.Configurable):
             f"The class {type(self).__name__} has no method call(self, y_true, y_pred). Write one."
         )
 
-    def counted(self, y_true: ArrayLike, y_pred: ArrayLike) -> Any:
+    def counted(self, y_true: ArrayLike, y_pred: ArrayLike) -> ArrayLike:
         """Returns a mask of the losses that count, or None if all do."""
         return None
 
@@ -204,7 +204,7 @@ def divide(a: ArrayLike, b: ArrayLike) -> jax.Array:
     return jnp.where(b == 0, 0, a / jnp.where(b == 0, 1, b))
 
 
-def function_name(function: Any) -> str:
+def function_name(function: Callable[..., Any]) -> str:
     """Returns what logs call a function or a callable object."""
     name = getattr(function, "name", None) or getattr(function, "__name__", None)
     return naming.to_snake_case(name or type(function).__name__)

@@ -1,7 +1,5 @@
 """Losses that look at more than one prediction at a time: of sequences, and of embeddings."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import optax
@@ -53,8 +51,8 @@ def ctc(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
 def circle(
     y_true: ArrayLike,
     y_pred: ArrayLike,
-    ref_labels: Any = None,
-    ref_embeddings: Any = None,
+    ref_labels: ArrayLike = None,
+    ref_embeddings: ArrayLike = None,
     remove_diagonal: bool = True,
     gamma: float = 80,
     margin: float = 0.4,
@@ -169,6 +167,6 @@ class Circle(LossFunctionWrapper):
             remove_diagonal=remove_diagonal,
         )
 
-    def counted(self, y_true: ArrayLike, y_pred: ArrayLike) -> Any:
+    def counted(self, y_true: ArrayLike, y_pred: ArrayLike) -> ArrayLike:
         same, _ = _pairs(y_true, y_true, self.remove_diagonal)
         return same.any(axis=1)  # without another of its class, an embedding has no loss

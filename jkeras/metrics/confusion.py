@@ -20,7 +20,7 @@ from jkeras.metrics.metric import Metric, State
 _FEW = 8  # thresholds up to which comparing each prediction with each is fastest
 
 
-def check_thresholds(thresholds: Any) -> list[float]:
+def check_thresholds(thresholds: ArrayLike) -> list[float]:
     """Returns thresholds, given as a number or a list, as a list.
 
     Raises:
@@ -112,7 +112,7 @@ def confusion(
     positive: jax.Array,
     y_pred: jax.Array,
     weights: jax.Array,
-    thresholds: Any,
+    thresholds: ArrayLike,
     evenly: bool = False,
 ) -> dict[str, jax.Array]:
     """Sums the weights of true and false positives and negatives at each threshold.
@@ -161,7 +161,7 @@ class _Counts(Metric):
             config["thresholds"] = registry.serialize_keras_object(self.init_thresholds)
         return config
 
-    def init(self, *args: Any) -> State:
+    def init(self, *args: ArrayLike) -> State:
         return {name: jnp.zeros(len(self.thresholds), self.dtype) for name in self._counted}
 
     def update(
@@ -192,11 +192,13 @@ class _Counts(Metric):
 class _ConditionCount(_Counts):
     """The base of metrics that are one count."""
 
-    def __init__(self, thresholds: Any = None, name: str | None = None, dtype: DTypeLike = None):
+    def __init__(
+        self, thresholds: ArrayLike = None, name: str | None = None, dtype: DTypeLike = None
+    ):
         super().__init__(dtype, name)
         self._keep_thresholds(thresholds)
 
-    def compute(self, state: State) -> Any:
+    def compute(self, state: State) -> ArrayLike:
         return self._as_result(state["accumulator"])
 
 
@@ -289,7 +291,7 @@ class _Share(_Counts):
 
     def __init__(
         self,
-        thresholds: Any = None,
+        thresholds: ArrayLike = None,
         top_k: int | None = None,
         class_id: int | None = None,
         name: str | None = None,
@@ -300,7 +302,7 @@ class _Share(_Counts):
         self.class_id = None if class_id is None else count("class_id", class_id, 0)
         self._keep_thresholds(thresholds)
 
-    def compute(self, state: State) -> Any:
+    def compute(self, state: State) -> ArrayLike:
         part, rest = (state[name] for name in self._counted)
         return self._as_result(divide(part, part + rest))
 
@@ -407,7 +409,7 @@ class FBetaScore(Metric):
         self.beta = beta
         self.threshold = threshold
 
-    def init(self, *args: Any) -> State:
+    def init(self, *args: ArrayLike) -> State:
         if not args and self.average != "micro":
             return {}
         classes = () if self.average == "micro" else np.shape(args[1])[-1:]
@@ -445,7 +447,7 @@ class FBetaScore(Metric):
         counts = {name: jnp.sum(weights, axis, where=where) for name, where in found.items()}
         return self.merge(state, counts) if state else counts
 
-    def compute(self, state: State) -> Any:
+    def compute(self, state: State) -> ArrayLike:
         right = (1 + self.beta**2) * state["true_positives"]
         wrong = self.beta**2 * state["false_negatives"] + state["false_positives"]
         scores = divide(right, right + wrong)

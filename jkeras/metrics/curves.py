@@ -84,10 +84,10 @@ class AUC(_Curve):
         summation_method: str = "interpolation",
         name: str | None = None,
         dtype: DTypeLike = None,
-        thresholds: Any = None,
+        thresholds: Sequence[float] | None = None,
         multi_label: bool = False,
         num_labels: int | None = None,
-        label_weights: Any = None,
+        label_weights: Sequence[float] | None = None,
         from_logits: bool = False,
     ):
         super().__init__(dtype, name)
@@ -117,7 +117,7 @@ class AUC(_Curve):
             checked_number("label_weights", weight, 0)
         self.from_logits = from_logits
 
-    def init(self, *args: Any) -> State:
+    def init(self, *args: ArrayLike) -> State:
         if not self.multi_label:
             return self._zeros()
         if self.num_labels is not None:
@@ -168,7 +168,7 @@ class AUC(_Curve):
                     f"predictions have shape {shape}."
                 )
 
-    def compute(self, state: State) -> Any:
+    def compute(self, state: State) -> ArrayLike:
         areas = self._areas(*(state[name] for name in _COUNTS))
         if not self.multi_label:
             return areas
@@ -251,7 +251,7 @@ class _AtLeast(_Curve):
     def _rates(self, tp: Any, fp: Any, tn: Any, fn: Any) -> tuple[jax.Array, jax.Array]:
         raise NotImplementedError
 
-    def init(self, *args: Any) -> State:
+    def init(self, *args: ArrayLike) -> State:
         return self._zeros()
 
     def update(
@@ -266,7 +266,7 @@ class _AtLeast(_Curve):
         counts = self._counts([x.reshape(-1, 1) for x in found])
         return {name: state[name] + counts[name][:, 0] for name in _COUNTS}
 
-    def compute(self, state: State) -> Any:
+    def compute(self, state: State) -> ArrayLike:
         held, best = self._rates(*(state[name] for name in _COUNTS))
         return jnp.max(best, where=held >= self._least, initial=0.0)
 

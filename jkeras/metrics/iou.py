@@ -64,7 +64,7 @@ class IoU(Metric):
                     f"Target class id {target} is out of range, which is [0, {num_classes})."
                 )
 
-    def init(self, *args: Any) -> State:
+    def init(self, *args: ArrayLike) -> State:
         zeros = jnp.zeros((self.num_classes, self.num_classes), self.dtype)
         if policy.is_float(self.dtype):
             return {"total_confusion_matrix": zeros}
@@ -112,7 +112,7 @@ class IoU(Metric):
         y = jnp.asarray(y)
         return y.astype("int32") if sparse else jnp.argmax(y, axis=self.axis)
 
-    def compute(self, state: State) -> Any:
+    def compute(self, state: State) -> ArrayLike:
         matrix = state["total_confusion_matrix"].astype("float32") + state.get("fractions", 0.0)
         both = jnp.diagonal(matrix)
         either = matrix.sum(axis=0) + matrix.sum(axis=1) - both

@@ -1,9 +1,10 @@
 """Metrics by name, by config, from the user's functions, and by the shapes of the data."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from jkeras.base import registry
-from jkeras.base.types import Identifier
+from jkeras.base.types import Identifier, Shape
 from jkeras.losses.loss import function_name
 from jkeras.metrics import accuracies, confusion, probabilistic, regression
 from jkeras.metrics.means import MeanMetricWrapper
@@ -64,7 +65,10 @@ def is_deferred(identifier: Identifier) -> bool:
 
 
 def as_metric(
-    identifier: Identifier, y_true_shape: Any = None, y_pred_shape: Any = None, loss: Any = None
+    identifier: Identifier,
+    y_true_shape: Shape = None,
+    y_pred_shape: Shape = None,
+    loss: Identifier = None,
 ) -> Metric | None:
     """Returns the metric that an argument of `compile` stands for; None for None.
 
@@ -129,7 +133,7 @@ def _by_shapes(name: str, y_true_shape: Any, y_pred_shape: Any, loss: Any) -> Me
 serialize = registry.serialize_keras_object
 
 
-def deserialize(config: Any, custom_objects: Any = None) -> Any:
+def deserialize(config: Identifier, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """Returns the metric that a name or a config stands for."""
     with registry.CustomObjectScope(custom_objects):
         return get(config)

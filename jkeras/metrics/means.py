@@ -23,7 +23,7 @@ from jkeras.metrics.metric import Metric, State
 
 def masked_weights(
     shape: tuple[int, ...], sample_weight: ArrayLike, mask: ArrayLike, dtype: DTypeLike
-) -> Any:
+) -> ArrayLike:
     """Returns weights that broadcast to `shape` and are 0 where masked; None if all count alike.
 
     Raises:
@@ -82,18 +82,22 @@ class Mean(Metric):
     def __init__(self, name: str | None = "mean", dtype: DTypeLike = None):
         super().__init__(dtype, name)
 
-    def init(self, *args: Any) -> State:
+    def init(self, *args: ArrayLike) -> State:
         return {"total": jnp.zeros((), self.dtype), "count": jnp.zeros((), self.dtype)}
 
     def update(
-        self, state: State, values: Any, sample_weight: ArrayLike = None, mask: ArrayLike = None
+        self,
+        state: State,
+        values: ArrayLike,
+        sample_weight: ArrayLike = None,
+        mask: ArrayLike = None,
     ) -> State:
         mask = scope.get_mask(values) if mask is None else mask
         values = jnp.asarray(values, self.dtype)
         total, count = weighted_totals(values, sample_weight, mask)
         return {"total": state["total"] + total, "count": state["count"] + count}
 
-    def compute(self, state: State) -> Any:
+    def compute(self, state: State) -> ArrayLike:
         return divide(state["total"], state["count"])
 
 
@@ -115,18 +119,22 @@ class Sum(Metric):
     def __init__(self, name: str | None = "sum", dtype: DTypeLike = None):
         super().__init__(dtype, name)
 
-    def init(self, *args: Any) -> State:
+    def init(self, *args: ArrayLike) -> State:
         return {"total": jnp.zeros((), self.dtype)}
 
     def update(
-        self, state: State, values: Any, sample_weight: ArrayLike = None, mask: ArrayLike = None
+        self,
+        state: State,
+        values: ArrayLike,
+        sample_weight: ArrayLike = None,
+        mask: ArrayLike = None,
     ) -> State:
         mask = scope.get_mask(values) if mask is None else mask
         values = jnp.asarray(values, self.dtype)
         weights = masked_weights(values.shape, sample_weight, mask, self.dtype)
         return {"total": state["total"] + jnp.sum(values if weights is None else values * weights)}
 
-    def compute(self, state: State) -> Any:
+    def compute(self, state: State) -> ArrayLike:
         return state["total"]
 
 

@@ -6,7 +6,7 @@ pure functions by running them in a pure scope.
 """
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Self
@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jkeras import initializers
 from jkeras.base import naming, registry, settings
 from jkeras.base.tracing import concretely
-from jkeras.base.types import DTypeLike, Identifier, Shape, Structure
+from jkeras.base.types import ArrayLike, DTypeLike, Identifier, Shape, Structure
 from jkeras.core import policy, scope
 from jkeras.core.explain import explaining
 from jkeras.core.parts import find
@@ -107,7 +107,7 @@ class Metric(registry.Configurable):
         return self._dtype
 
     # -------------------------------------------------------------- pure functions
-    def init(self, *args: Any) -> State:
+    def init(self, *args: ArrayLike) -> State:
         """Returns the state before any data, by name.
 
         Args:
@@ -147,7 +147,7 @@ class Metric(registry.Configurable):
         """
         raise NotImplementedError
 
-    def compute(self, state: State) -> Any:
+    def compute(self, state: State) -> Structure:
         """Returns the result: an array, or a dict of arrays."""
         raise NotImplementedError
 
@@ -196,7 +196,7 @@ class Metric(registry.Configurable):
         """Does `reset_state`: its name in Keras 2."""
         self.reset_state()
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Structure:
         """Updates the variables, and returns the result for all data so far."""
         self.update_state(*args, **kwargs)
         return self.result()
@@ -292,7 +292,7 @@ class Metric(registry.Configurable):
 
     # -------------------------------------------------------------- lists of values, as in Keras
     def stateless_update_state(
-        self, metric_variables: Any, *args: Any, **kwargs: Any
+        self, metric_variables: Sequence[ArrayLike], *args: Any, **kwargs: Any
     ) -> list[jax.Array]:
         """Returns the variables' new values; given and returned in the order of `variables`."""
         self._make_cells(*args)
@@ -300,7 +300,7 @@ class Metric(registry.Configurable):
         new = self.update(state, *args, **kwargs)
         return [new[name] for name in state]
 
-    def stateless_result(self, metric_variables: Any) -> Any:
+    def stateless_result(self, metric_variables: Sequence[ArrayLike]) -> Structure:
         """Returns the result for these values of `variables`."""
         return self.compute(self._state_of(metric_variables))
 

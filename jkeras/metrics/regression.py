@@ -1,7 +1,5 @@
 """Metrics of numbers: how far predictions are from targets, and how well they vary together."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
@@ -62,7 +60,7 @@ class RootMeanSquaredError(Mean):
         y_true, y_pred = pair(y_true, y_pred)
         return super().update(state, jnp.square(y_true - y_pred), sample_weight, mask)
 
-    def compute(self, state: State) -> Any:
+    def compute(self, state: State) -> ArrayLike:
         return jnp.sqrt(super().compute(state))
 
 
@@ -196,7 +194,7 @@ class R2Score(Metric):
         self.class_aggregation = class_aggregation
         self.num_regressors = num_regressors
 
-    def init(self, *args: Any) -> State:
+    def init(self, *args: ArrayLike) -> State:
         if not args:
             return {}
         outputs = output_shape(*args[:2])[-1:]
@@ -244,7 +242,7 @@ class R2Score(Metric):
         merged["squared_deviation"] += jnp.square(difference) * state["count"] * share
         return merged
 
-    def compute(self, state: State) -> Any:
+    def compute(self, state: State) -> ArrayLike:
         total = state["squared_deviation"]
         scores = 1.0 - state["residual"] / total
         scores = jnp.where(jnp.isinf(scores), 0.0, scores)

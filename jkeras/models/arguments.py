@@ -2,7 +2,7 @@
 
 import inspect
 import warnings
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -109,7 +109,7 @@ def limited_epochs(epochs: int) -> int:
     return limit
 
 
-def validates(frequency: Any, epoch: int) -> bool:
+def validates(frequency: int | Sequence[int], epoch: int) -> bool:
     """Says whether `validation_freq` has an evaluation after an epoch, counted from zero."""
     if isinstance(frequency, (int, np.integer)):
         return (epoch + 1) % frequency == 0

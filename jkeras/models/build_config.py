@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.export
 
-from jkeras.base.types import Shape
+from jkeras.base.types import AnyModel, Shape
 from jkeras.core import graph, pure
 from jkeras.core.shapes import is_shape, map_shapes
 
@@ -26,7 +26,7 @@ def specs_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def call_specs(model: Any) -> Mapping[str, Any]:
+def call_specs(model: AnyModel) -> Mapping[str, Any]:
     """Returns what a model is called on, by the arguments' names; nothing if that is not known."""
     found = model.call_graph()
     if found is not None:
@@ -53,7 +53,7 @@ def to_config(specs: Mapping[str, Any], dtype: str) -> dict[str, Any]:
     return config if plain else {**config, "dtypes_dict": dtypes}
 
 
-def build(model: Any, config: Mapping[str, Any]) -> None:
+def build(model: AnyModel, config: Mapping[str, Any]) -> None:
     """Makes a model's weights for what `get_build_config` returned; nothing is computed.
 
     A `build` that the user wrote is called with the shapes it was called with before. What it

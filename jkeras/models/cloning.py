@@ -6,6 +6,7 @@ from typing import Any
 import jax
 
 from jkeras.base import registry
+from jkeras.base.types import Structure
 from jkeras.core import graph
 from jkeras.core.layer import Layer
 from jkeras.layers.core import Input, InputLayer
@@ -18,7 +19,7 @@ def model_from_json(
     json_string: str,
     custom_objects: Mapping[str, Any] | None = None,
     safe_mode: bool = True,
-) -> Any:
+) -> Model:
     """Makes a model, with new weights, from what `model.to_json()` returned.
 
     Args:
@@ -49,12 +50,12 @@ def model_from_json(
 
 def clone_model(
     model: Any,
-    input_tensors: Any = None,
+    input_tensors: Structure = None,
     clone_function: Callable[[Layer], Layer] | None = None,
     call_function: Callable[..., Any] | None = None,
     recursive: bool = False,
     **kwargs: Any,
-) -> Any:
+) -> Model:
     """Makes a model of new layers with the same configs; its weights are drawn anew.
 
     A compiled model's clone is compiled alike, with an optimizer of its own.
@@ -140,7 +141,7 @@ def _cloned(
     return _clone_graph(model, found, input_tensors, clone, call_function)
 
 
-def _is_stack(model: Any) -> bool:
+def _is_stack(model: Model) -> bool:
     return isinstance(model, Sequential) and type(model).__init__ is Sequential.__init__
 
 
@@ -160,7 +161,7 @@ def _clone_stack(
 
 
 def _clone_graph(
-    model: Any,
+    model: Model,
     found: graph.Graph,
     input_tensors: Any,
     clone: Callable[[Layer], Layer],

@@ -7,6 +7,7 @@ from typing import Any
 
 from jkeras import optimizers
 from jkeras.base import registry
+from jkeras.base.types import AnyModel
 from jkeras.models import arguments
 from jkeras.models.session import Session
 from jkeras.training.objective import CompiledObjective, custom_names
@@ -15,7 +16,7 @@ _OF_OBJECTIVE = ("loss", "loss_weights", "metrics", "weighted_metrics")
 
 
 def compile_model(
-    model: Any, given: dict[str, Any], auto_scale_loss: bool, unknown: Mapping[str, Any]
+    model: AnyModel, given: dict[str, Any], auto_scale_loss: bool, unknown: Mapping[str, Any]
 ) -> None:
     """Does `Model.compile`.
 
@@ -50,7 +51,7 @@ def compile_model(
     model.stop_training = False
 
 
-def get_compile_config(self: Any) -> dict[str, Any] | None:
+def get_compile_config(self: AnyModel) -> dict[str, Any] | None:
     """Returns the arguments of `compile` as JSON-able values; None before `compile`.
 
     Also None, with a warning, if the optimizer has no config: an optax transformation.
@@ -64,7 +65,7 @@ def get_compile_config(self: Any) -> dict[str, Any] | None:
         return None
 
 
-def compile_from_config(self: Any, config: Mapping[str, Any]) -> None:
+def compile_from_config(self: AnyModel, config: Mapping[str, Any]) -> None:
     """Calls `compile` with what `get_compile_config` returned."""
     if not hasattr(type(self).compile, "is_standard"):
         warnings.warn(

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base.naming import nearest
+from jkeras.base.types import AnyModel, Structure
 from jkeras.core import graph, pure
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.layer import Layer
@@ -85,7 +86,7 @@ def _of_call(call: graph.Call, batch_size: int) -> Cost:
     return _measure(apply, pure.read(layer), arrays)
 
 
-def of_model(model: Any, batch_size: int) -> Cost | None:
+def of_model(model: AnyModel, batch_size: int) -> Cost | None:
     """Measures a whole model: one program, in which XLA has joined the layers.
 
     Returns:
@@ -202,7 +203,9 @@ class Program:
         return f"<Program cost: {cost}; memory in bytes: {memory}; print it for its {self.stage}>"
 
 
-def program(self: Any, x: Any = None, stage: str = "stablehlo", training: bool = False) -> Program:
+def program(
+    self: AnyModel, x: Structure = None, stage: str = "stablehlo", training: bool = False
+) -> Program:
     """Returns the program that the model's call becomes, with what it costs.
 
     Args:

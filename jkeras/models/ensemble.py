@@ -20,7 +20,7 @@ import numpy as np
 
 from jkeras.base import keys
 from jkeras.base.extras import missing
-from jkeras.base.types import Structure
+from jkeras.base.types import Data, Structure
 from jkeras.callbacks.monitor import direction_of
 from jkeras.callbacks.progress import resolve_verbose
 from jkeras.core import pure
@@ -219,16 +219,16 @@ class Ensemble:
         y: Structure = None,
         batch_size: int | None = None,
         epochs: int = 1,
-        verbose: Any = "auto",
+        verbose: int | str = "auto",
         callbacks: Any = None,
         validation_split: float = 0.0,
-        validation_data: Any = None,
+        validation_data: Data = None,
         shuffle: bool = True,
-        class_weight: Any = None,
+        class_weight: Mapping[int, float] | None = None,
         sample_weight: Structure = None,
         initial_epoch: int = 0,
         validation_batch_size: int | None = None,
-        validation_freq: Any = 1,
+        validation_freq: int | Sequence[int] = 1,
         rows: Sequence[Any] | None = None,
     ) -> dict[str, list[list[float]]]:
         """Trains all members.
@@ -258,7 +258,7 @@ class Ensemble:
             The history: from names to a list for each member.
 
         Raises:
-            ValueError: If the models are not compiled, the data are no arrays, or a callback wants
+            ValueError: If the models are not compiled, the data are not arrays, or a callback wants
                 to be called for batches.
         """
         session = self._standard_session("fit")
@@ -342,7 +342,7 @@ class Ensemble:
             member.place(plan, self._members[0])
         return Together(self._programs, self._members, plan, 0).evaluate()
 
-    def predict(self, x: Structure, batch_size: int = 32, reduce: str | None = None) -> Any:
+    def predict(self, x: Structure, batch_size: int = 32, reduce: str | None = None) -> Structure:
         """Returns the members' outputs.
 
         Args:

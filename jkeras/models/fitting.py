@@ -2,7 +2,7 @@
 
 import contextlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import jax
@@ -12,7 +12,7 @@ import numpy as np
 from jkeras.base import keys, settings
 from jkeras.base.old_spellings import OldLogs
 from jkeras.base.platforms import platform
-from jkeras.base.types import ArrayLike, Structure
+from jkeras.base.types import AnyModel, ArrayLike, Structure
 from jkeras.callbacks.callback import CallbackList, History
 from jkeras.callbacks.console import is_terminal
 from jkeras.callbacks.progress import EpochProgress, Progress, resolve_verbose
@@ -25,7 +25,7 @@ from jkeras.training.agreement import Agreement
 from jkeras.training.feeds import Chunk
 
 
-def _pace(model: Any, verbose: int) -> loop.Pace:
+def _pace(model: AnyModel, verbose: int) -> loop.Pace:
     if settings.get("debug_nans"):
         return loop.Pace(1)
     if model.run_eagerly or model.steps_per_execution > 1:
@@ -47,7 +47,7 @@ class Fit:
     """
 
     def __init__(
-        self, model: Any, train: Any, shuffle: bool, steps: int | None, initial_epoch: int = 0
+        self, model: AnyModel, train: Any, shuffle: bool, steps: int | None, initial_epoch: int = 0
     ):
         session = model._session
         self._model, self._session = model, session
@@ -85,7 +85,7 @@ class Fit:
     def _bad_step(self, metrics: Any) -> int:
         return self._training.bad_step(metrics)
 
-    def listen(self, verbose: Any, epochs: int, callbacks: Any) -> None:
+    def listen(self, verbose: int | str, epochs: int, callbacks: Any) -> None:
         """Makes the callbacks and the progress bar listen."""
         verbose, model = resolve_verbose(verbose), self._model
         steps = self._steps or self._feed.steps_per_pass
@@ -105,7 +105,9 @@ class Fit:
             meet=None if self._agreement is None else self._agreement.meet,
         )
 
-    def validate_on(self, data: Structure, steps: int | None, frequency: Any) -> None:
+    def validate_on(
+        self, data: Structure, steps: int | None, frequency: int | Sequence[int]
+    ) -> None:
         """Makes every n-th epoch end with an evaluation."""
         self._validation = Evaluate(self._model, data, steps, getattr(self._feed, "unsent", None))
         self._validation.listen_with(self._called, pause=self._pause, meet=self._listeners.meet)
@@ -414,7 +416,7 @@ class Keeper(Protocol):
         """Waits until all is written."""
 
 
-def get_training_state(self: Any, epoch: int | None = None) -> dict[str, Any]:
+def get_training_state(self: AnyModel, epoch: int | None = None) -> dict[str, Any]:
     """Returns, during `fit`, what another process needs to go on from here.
 
     That is the weights, the optimizer's state, the number of steps taken, the metrics of the
@@ -428,7 +430,7 @@ def get_training_state(self: Any, epoch: int | None = None) -> dict[str, Any]:
     return _running(self, "get_training_state").read(epoch)
 
 
-def set_training_state(self: Any, state: Mapping[str, Any]) -> None:
+def set_training_state(self: AnyModel, state: Mapping[str, Any]) -> None:
     """Makes `fit` go on from a state; to be called by a callback, in `on_train_begin`.
 
     Args:
@@ -440,7 +442,7 @@ def set_training_state(self: Any, state: Mapping[str, Any]) -> None:
     _running(self, "set_training_state").restore(state)
 
 
-def _running(model: Any, method: str) -> Fit:
+def _running(model: AnyModel, method: str) -> Fit:
     if model._fitting is None:
         raise ValueError(f"`{method}` works while `fit` is running: call it in a callback.")
     return model._fitting
@@ -456,7 +458,7 @@ class Evaluate:
         unsent: Other data that will be on the device as well, and are not there yet.
     """
 
-    def __init__(self, model: Any, data: Any, steps: int | None, unsent: Any = None):
+    def __init__(self, model: AnyModel, data: Any, steps: int | None, unsent: Any = None):
         session = model._session
         self._model = model
         self._steps = data_module.limited_steps(steps, data.steps)
@@ -467,7 +469,7 @@ class Evaluate:
         )  # one for all epochs: arrays are sent to the device once
         self._evaluation = Evaluation(session, self._program, self._feed.select)
 
-    def listen(self, verbose: Any, callbacks: Any) -> Progress | None:
+    def listen(self, verbose: int | str, callbacks: Any) -> Progress | None:
         """Makes the callbacks and a progress bar listen; returns the latter."""
         verbose = resolve_verbose(verbose)
         steps = self._steps or self._feed.steps_per_pass
@@ -538,13 +540,13 @@ class Evaluate:
 
 
 def predict(
-    model: Any,
+    model: AnyModel,
     x: Structure,
     batch_size: int | None,
-    verbose: Any,
+    verbose: int | str,
     steps: int | None,
     callbacks: Any,
-) -> Any:
+) -> Structure:
     """Does `Model.predict`."""
     session: Session = model._session
     data = session.read(x, None, None, batch_size)
@@ -581,13 +583,13 @@ def predict(
 
 # ------------------------------------------------------------------ one batch; methods of Model
 def train_on_batch(
-    self: Any,
+    self: AnyModel,
     x: Structure,
     y: Structure = None,
     sample_weight: Structure = None,
-    class_weight: Any = None,
+    class_weight: Mapping[int, float] | None = None,
     return_dict: bool = False,
-) -> Any:
+) -> ArrayLike | dict[str, ArrayLike]:
     """Takes one training step on all of the given samples.
 
     Args:
@@ -635,12 +637,12 @@ def train_on_batch(
 
 
 def test_on_batch(
-    self: Any,
+    self: AnyModel,
     x: Structure,
     y: Structure = None,
     sample_weight: Structure = None,
     return_dict: bool = False,
-) -> Any:
+) -> ArrayLike | dict[str, ArrayLike]:
     """Returns the loss and the metrics over all of the given samples, as one batch.
 
     Args:
@@ -659,14 +661,14 @@ def test_on_batch(
         ... )
         {'loss': 10.0, 'mae': 3.0}
     """
-    options = {"return_dict": return_dict, "verbose": 0}
+    options: dict[str, Any] = {"return_dict": return_dict, "verbose": 0}
     if _lengths_vary(x, y, sample_weight):
         return self.evaluate(iter([(x, y, sample_weight)]), **options)
     options["sample_weight"] = sample_weight
     return self.evaluate(x, y, batch_size=_rows(x), **options)
 
 
-def predict_on_batch(self: Any, x: Structure) -> Any:
+def predict_on_batch(self: AnyModel, x: Structure) -> Structure:
     """Returns the outputs for all of the given samples, computed as one batch.
 
     Example:

@@ -70,7 +70,9 @@ class Functional(Model):
         own = Layer._attributes(self)
         return {"layers": list(dict.fromkeys(find([self.operations, own], is_layer))), **own}
 
-    def call(self, inputs: Structure, training: bool | None = None, mask: ArrayLike = None) -> Any:
+    def call(
+        self, inputs: Structure, training: bool | None = None, mask: ArrayLike = None
+    ) -> Structure:
         """Computes the outputs."""
         inputs = self._encode_inputs(inputs)
         if isinstance(inputs, host.Encoded):
@@ -86,7 +88,7 @@ class Functional(Model):
             return x
         return host.encode(self._graph, arrange_inputs(self._graph, x, self.name))
 
-    def add_loss(self, loss: Any) -> None:
+    def add_loss(self, loss: Structure) -> None:
         """Adds a scalar (or a list of them) to the loss that training minimizes.
 
         Args:

@@ -15,7 +15,7 @@ import numpy as np
 from jax import lax
 
 from jkeras.base import keys, naming
-from jkeras.base.types import ArrayLike, Structure
+from jkeras.base.types import AnyModel, ArrayLike, Structure
 from jkeras.core import pure, scope
 from jkeras.core.variable import Variable
 from jkeras.optimizers.cells import map_cells
@@ -26,12 +26,12 @@ from jkeras.training.steps import OutsideVariables
 HOOKS = ("train_step", "test_step", "compute_loss", "compute_metrics")
 
 
-def overridden(model: Any) -> frozenset[str]:
+def overridden(model: AnyModel) -> frozenset[str]:
     """Returns the hooks that a model's class, or the model itself, has written."""
     return frozenset(n for n in HOOKS if not hasattr(getattr(model, n), "is_standard"))
 
 
-def set_on(model: Any) -> tuple[Any, ...]:
+def set_on(model: AnyModel) -> tuple[Any, ...]:
     """Returns what was assigned to a model's own hooks, such as `model.compute_loss = f`."""
     return tuple(vars(model).get(n) for n in HOOKS)
 
@@ -106,7 +106,7 @@ class HookObjective:
 
     covers_added_losses = True
 
-    def __init__(self, model: Any, tracker: Any, logs: Mapping[str, Any]):
+    def __init__(self, model: AnyModel, tracker: Any, logs: Mapping[str, Any]):
         self._model, self._tracker, self._logs = model, tracker, logs
 
     def loss(self, batch: Batch, outputs: Structure) -> tuple[Any, dict[str, Any]]:
@@ -132,12 +132,17 @@ class HookObjective:
         return {"logs": self._logs}
 
     def update(
-        self, metrics: Any, batch: Batch, outputs: Structure, masks: Any, losses: Mapping[str, Any]
+        self,
+        metrics: Structure,
+        batch: Batch,
+        outputs: Structure,
+        masks: Structure,
+        losses: Mapping[str, Any],
     ) -> dict[str, Any]:
         """Returns the logs of this step."""
         return {"logs": as_logs(losses["logs"])}
 
-    def compute(self, metrics: Any) -> dict[str, Any]:
+    def compute(self, metrics: Structure) -> dict[str, Any]:
         """Returns the logs of the last step."""
         return dict(sorted(metrics["logs"].items()))
 
@@ -376,7 +381,7 @@ def ensure_built(session: Any, x: Structure) -> None:
     model.built = True
 
 
-def takes_inputs_alone(model: Any) -> bool:
+def takes_inputs_alone(model: AnyModel) -> bool:
     """Says whether a model has a `call` that can be called on inputs alone."""
     if model.call_graph() is not None:
         return True
@@ -461,7 +466,7 @@ def _trace(trial: HookSteps, mode: str, batch: Batch) -> tuple[list[str], dict[s
 
 # ------------------------------------------------------------------ the hooks of Model
 @standard
-def train_step(self: Any, state: Any, data: Structure) -> Any:
+def train_step(self: AnyModel, state: Any, data: Structure) -> Any:
     """Takes one training step: a pure function, which a subclass may override.
 
     Args:
@@ -491,7 +496,7 @@ def train_step(self: Any, state: Any, data: Structure) -> Any:
 
 
 @standard
-def test_step(self: Any, state: Any, data: Structure) -> Any:
+def test_step(self: AnyModel, state: Any, data: Structure) -> Any:
     """Takes one step of evaluation: a pure function, which a subclass may override.
 
     Args:
@@ -525,13 +530,13 @@ def test_step(self: Any, state: Any, data: Structure) -> Any:
 
 @standard
 def compute_loss(
-    self: Any,
+    self: AnyModel,
     x: Structure = None,
     y: Structure = None,
     y_pred: ArrayLike = None,
     sample_weight: Structure = None,
     training: bool = True,
-) -> Any:
+) -> ArrayLike:
     """Returns the loss of predictions; a subclass may override it.
 
     Args:
@@ -591,7 +596,7 @@ def compute_metrics(
 
 
 def stateless_compute_loss(
-    self: Any,
+    self: AnyModel,
     trainable_variables: Sequence[Any],
     non_trainable_variables: Sequence[Any],
     metrics_variables: Sequence[Any],
@@ -625,7 +630,7 @@ def stateless_compute_loss(
 
 
 def compute_loss_and_updates(
-    self: Any,
+    self: AnyModel,
     trainable_variables: Sequence[Any],
     non_trainable_variables: Sequence[Any],
     metrics_variables: Sequence[Any],
@@ -668,7 +673,7 @@ def compute_loss_and_updates(
 
 
 def _purely(
-    model: Any,
+    model: AnyModel,
     arrays: tuple[Sequence[Any], Sequence[Any], Sequence[Any]],
     compute: Callable[[], Any],
     training: bool,
@@ -693,7 +698,7 @@ def _purely(
     return found, new, list(effects.others)[: len(arrays[2])]
 
 
-def _objective(model: Any, y_pred: Structure, y: Structure) -> Any:
+def _objective(model: AnyModel, y_pred: Structure, y: Structure) -> Any:
     if not model.compiled:
         raise ValueError(
             "You must call `compile()` before `compute_loss()`: for example "

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jkeras.base.types import Structure
 from jkeras.core import graph
 from jkeras.core.layer import Layer
 
@@ -65,7 +66,7 @@ def encode(found: graph.Graph, arrays: list[Any]) -> Encoded:
     return Encoded({**{positions[i]: a for i, a in known.items() if i in needed}, **inside})
 
 
-def run(found: graph.Graph, encoded: Encoded) -> Any:
+def run(found: graph.Graph, encoded: Encoded) -> Structure:
     """Computes the outputs of a graph from what `encode` has made of its inputs."""
     values = encoded.values
     known = {i: values[key] for i, key in _positions(found).items() if key in values}

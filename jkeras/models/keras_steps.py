@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from jkeras.base.types import Structure
+from jkeras.base.types import AnyModel, Identifier, Structure
 from jkeras.core import pure
 from jkeras.layers.adapted import get_config_of_quantization
 from jkeras.models.hooks import StepData, standard
@@ -13,7 +13,7 @@ from jkeras.models.hooks import StepData, standard
 
 # ------------------------------------------------------------------ steps
 @standard
-def predict_step(self: Any, state: Any, data: Any) -> tuple[Any, list[Any]]:
+def predict_step(self: AnyModel, state: Any, data: Structure) -> tuple[Any, list[Any]]:
     """Computes the outputs of a batch: a pure function, which a subclass may override.
 
     Args:
@@ -39,7 +39,7 @@ def predict_step(self: Any, state: Any, data: Any) -> tuple[Any, list[Any]]:
     return self.stateless_call(trainable, non_trainable, x, training=False)
 
 
-def own_predict_step(model: Any, named: Mapping[str, Any]) -> Callable[..., tuple] | None:
+def own_predict_step(model: AnyModel, named: Mapping[str, Any]) -> Callable[..., tuple] | None:
     """Returns the step of a model with a `predict_step` of its own, for a map over batches."""
     if hasattr(model.predict_step, "is_standard"):
         return None
@@ -57,7 +57,7 @@ def own_predict_step(model: Any, named: Mapping[str, Any]) -> Callable[..., tupl
     return step
 
 
-def make_train_function(self: Any, force: bool = False) -> Callable[..., Any]:
+def make_train_function(self: AnyModel, force: bool = False) -> Callable[..., Any]:
     """Returns `train_function(iterator)`: takes one step with the next batch, and returns logs.
 
     `fit` does not use it: its steps are compiled together.
@@ -68,7 +68,7 @@ def make_train_function(self: Any, force: bool = False) -> Callable[..., Any]:
     return _function(self, "train_function", self.train_on_batch)
 
 
-def make_test_function(self: Any, force: bool = False) -> Callable[..., Any]:
+def make_test_function(self: AnyModel, force: bool = False) -> Callable[..., Any]:
     """Returns `test_function(iterator)`: evaluates the next batch, and returns logs.
 
     Args:
@@ -77,7 +77,7 @@ def make_test_function(self: Any, force: bool = False) -> Callable[..., Any]:
     return _function(self, "test_function", self.test_on_batch)
 
 
-def make_predict_function(self: Any, force: bool = False) -> Callable[..., Any]:
+def make_predict_function(self: AnyModel, force: bool = False) -> Callable[..., Any]:
     """Returns `predict_function(iterator)`: computes the outputs of the next batch.
 
     Args:
@@ -90,7 +90,7 @@ def make_predict_function(self: Any, force: bool = False) -> Callable[..., Any]:
     return _function(self, "predict_function", predict)
 
 
-def jax_state_sync(self: Any) -> None:
+def jax_state_sync(self: AnyModel) -> None:
     """Does nothing, since a model's variables always say what training has come to.
 
     Keras on JAX keeps the arrays of a running epoch elsewhere, so that its callbacks call this
@@ -104,7 +104,7 @@ distribute_strategy = property(
 )
 
 
-def _function(model: Any, name: str, run: Callable[..., Any]) -> Callable[..., Any]:
+def _function(model: AnyModel, name: str, run: Callable[..., Any]) -> Callable[..., Any]:
     options = {} if name == "predict_function" else {"return_dict": True}
 
     def function(iterator: Any) -> Any:
@@ -118,7 +118,11 @@ def _function(model: Any, name: str, run: Callable[..., Any]) -> Callable[..., A
 
 # ------------------------------------------------------------------ quantization
 def quantize(
-    self: Any, mode: Any = None, config: Any = None, filters: Any = None, **kwargs: Any
+    self: AnyModel,
+    mode: Identifier = None,
+    config: Identifier = None,
+    filters: Any = None,
+    **kwargs: Any,
 ) -> None:
     """Keeps the weights of all layers that can as integers: see `Dense.quantize`.
 

@@ -1,7 +1,7 @@
 """Model: layers put together, by a graph of symbolic tensors or by a subclass."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import jax
@@ -10,7 +10,7 @@ import jax.export
 from jkeras import saving
 from jkeras.base import registry
 from jkeras.base.old_spellings import OldModel
-from jkeras.base.types import ArrayLike, Data, Shape, Structure
+from jkeras.base.types import AnyVariable, ArrayLike, Data, Identifier, Shape, Structure
 from jkeras.callbacks.callback import History
 from jkeras.core import graph, placement, pure, serialization
 from jkeras.core.input_spec import check_input
@@ -220,14 +220,16 @@ class Model(OldModel, Layer):
 
     # -------------------------------------------------------------- calling
     @hooks.standard
-    def call(self, inputs: Structure, training: bool | None = None, mask: ArrayLike = None) -> Any:
+    def call(
+        self, inputs: Structure, training: bool | None = None, mask: ArrayLike = None
+    ) -> Structure:
         """Computes the outputs of a functional model; a subclass writes its own."""
         raise NotImplementedError(
             f"Model {type(self).__name__} has no method call(self, inputs), and was not made "
             "of `inputs` and `outputs`. Write one."
         )
 
-    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Structure:
         found = self.call_graph()
         if found is None or not found.on_host:
             return super().compute_output_spec(*args, **kwargs)
@@ -272,14 +274,14 @@ class Model(OldModel, Layer):
     @without_others
     def compile(
         self,
-        optimizer: Any = "rmsprop",
-        loss: Any = None,
-        loss_weights: Any = None,
-        metrics: Any = None,
-        weighted_metrics: Any = None,
+        optimizer: Identifier = "rmsprop",
+        loss: Identifier = None,
+        loss_weights: Structure = None,
+        metrics: Identifier = None,
+        weighted_metrics: Identifier = None,
         run_eagerly: bool = False,
         steps_per_execution: int = 1,
-        jit_compile: Any = "auto",
+        jit_compile: bool | str | None = "auto",
         auto_scale_loss: bool = True,
         **kwargs: Any,
     ) -> None:
@@ -351,18 +353,18 @@ class Model(OldModel, Layer):
         y: Structure = None,
         batch_size: int | None = None,
         epochs: int = 1,
-        verbose: Any = "auto",
+        verbose: int | str = "auto",
         callbacks: Any = None,
         validation_split: float = 0.0,
         validation_data: Data = None,
         shuffle: bool = True,
-        class_weight: Any = None,
+        class_weight: Mapping[int, float] | None = None,
         sample_weight: Structure = None,
         initial_epoch: int = 0,
         steps_per_epoch: int | None = None,
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
-        validation_freq: Any = 1,
+        validation_freq: int | Sequence[int] = 1,
         *,
         data_on_device: bool | str = "auto",
         **kwargs: Any,
@@ -398,7 +400,7 @@ class Model(OldModel, Layer):
             validation_freq: Validate after every n-th epoch; or a collection of epochs, counted
                 from one.
             data_on_device: Whether arrays are kept on the device for all epochs; `"auto"`: if they
-                take no more than `keras.config.data_budget()`, and are no memory maps.
+                take no more than `keras.config.data_budget()`, and are not memory maps.
             **kwargs: `workers` and the like of Keras 2 are ignored, with a warning; others are
                 an error.
 
@@ -461,13 +463,13 @@ class Model(OldModel, Layer):
         x: Data = None,
         y: Structure = None,
         batch_size: int | None = None,
-        verbose: Any = "auto",
+        verbose: int | str = "auto",
         sample_weight: Structure = None,
         steps: int | None = None,
         callbacks: Any = None,
         return_dict: bool = False,
         **kwargs: Any,
-    ) -> Any:
+    ) -> ArrayLike | dict[str, ArrayLike]:
         """Returns the loss and the metrics over some data.
 
         Args:
@@ -516,11 +518,11 @@ class Model(OldModel, Layer):
         self,
         x: Data,
         batch_size: int | None = None,
-        verbose: Any = "auto",
+        verbose: int | str = "auto",
         steps: int | None = None,
         callbacks: Any = None,
         **kwargs: Any,
-    ) -> Any:
+    ) -> Structure:
         """Returns the model's outputs for some data, as NumPy arrays.
 
         Args:
@@ -700,7 +702,7 @@ class Model(OldModel, Layer):
         return ModelVariables(super().variables, self)
 
     @variables.setter
-    def variables(self, values: Any) -> None:
+    def variables(self, values: Structure) -> None:
         pure.write(self, values)
 
     init = pure.init
@@ -723,12 +725,14 @@ class ModelVariables(list):
         state: From paths to the arrays of the other variables.
     """
 
-    def __init__(self, variables: Any, model: Model | None = None, arrays: Any = None):
+    def __init__(
+        self, variables: Sequence[AnyVariable], model: Model | None = None, arrays: Structure = None
+    ):
         super().__init__(variables)
         self._model, self._arrays = model, arrays
 
     @classmethod
-    def of_arrays(cls, params: Any, state: Any) -> Self:
+    def of_arrays(cls, params: Structure, state: Structure) -> Self:
         """Returns one that holds arrays, and has no model."""
         found = [x for part in (params, state) if isinstance(part, dict) for x in part.values()]
         return cls(found, arrays=pure.Variables(params, state))

@@ -13,6 +13,7 @@ import jax
 import numpy as np
 
 from jkeras.base import keys, naming, registry
+from jkeras.base.types import AnyModel, ArrayLike, Structure
 from jkeras.core import graph, parts, scope
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.layer import Layer
@@ -72,7 +73,7 @@ class Recording(scope.Scope):
         return self._sizes[key][1]
 
     # -------------------------------------------------------------- what a call reads and writes
-    def read(self, variable: Any) -> Any:
+    def read(self, variable: Any) -> Structure:
         if variable not in self._owners or not variable.is_weight:
             raise NotRecorded(f"It reads the variable {variable.path!r} itself.")
         if variable not in self._weights:
@@ -80,25 +81,25 @@ class Recording(scope.Scope):
             self._weights[variable] = _noted(RecordedWeight.of(variable, policy))
         return self._weights[variable]
 
-    def write(self, variable: Any, value: Any) -> None:
+    def write(self, variable: Any, value: ArrayLike) -> None:
         raise NotRecorded(f"It assigns to the variable {variable.path!r} itself.")
 
     def key(self) -> jax.Array:
         raise NotRecorded("It draws random numbers itself: only layers such as Dropout may.")
 
-    def get_mask(self, array: Any) -> Any:
+    def get_mask(self, array: ArrayLike) -> ArrayLike:
         if getattr(array, "_keras_mask", None) is None:
             return None
         if id(array) not in self._got:
             self._got[id(array)] = array, _noted(GetMask(), array)
         return self._got[id(array)][1]
 
-    def set_mask(self, array: Any, mask: Any) -> None:
+    def set_mask(self, array: ArrayLike, mask: ArrayLike) -> None:
         if mask is not self.get_mask(array):
             raise NotRecorded("It gives a tensor a mask itself.")
 
     # -------------------------------------------------------------- what it calls
-    def record(self, layer: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+    def record(self, layer: Layer, args: tuple, kwargs: dict[str, Any]) -> Structure:
         """Notes the call of a layer, or what the call does; returns symbolic outputs."""
         if not graph.symbols((args, kwargs)):
             args, kwargs = jax.tree.map(self._constant, (args, kwargs))
@@ -124,7 +125,7 @@ class Recording(scope.Scope):
             )
         return _noted(RecordedConstant(x))
 
-    def run(self, layer: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+    def run(self, layer: Layer, args: tuple, kwargs: dict[str, Any]) -> Structure:
         """Runs a layer's `call` on symbolic tensors, as `core.call` does on arrays."""
         with scope.hidden_sizes():
             return self._run(layer, args, kwargs)
@@ -165,7 +166,7 @@ class Recording(scope.Scope):
                 outputs = _with_masks(outputs, mask)
         return outputs
 
-    def _cast(self, layer: Any, tree: Any) -> Any:
+    def _cast(self, layer: Layer, tree: Any) -> Any:
         """Casts floating inputs to the layer's compute dtype."""
         dtype = layer.compute_dtype
 
@@ -176,7 +177,7 @@ class Recording(scope.Scope):
         return jax.tree.map(cast, tree) if layer.autocast else tree
 
 
-def _noted(layer: Any, *args: Any, **kwargs: Any) -> Any:
+def _noted(layer: Layer, *args: Any, **kwargs: Any) -> Any:
     """Notes a call in the graph, and not in the layer, which may be part of other models."""
     before = list(layer._calls)
     try:
@@ -188,13 +189,13 @@ def _noted(layer: Any, *args: Any, **kwargs: Any) -> Any:
             graph.note_call(layer, call)
 
 
-def _regularized(layer: Any, x: Any) -> Any:
+def _regularized(layer: Layer, x: Any) -> Any:
     policy = layer.dtype_policy
     again = Activation("linear", activity_regularizer=layer.activity_regularizer, dtype=policy)
     return _noted(again, x)
 
 
-def _with_masks(outputs: Any, mask: Any) -> Any:
+def _with_masks(outputs: Any, mask: ArrayLike) -> Any:
     leaves = jax.tree.leaves(outputs)
     found = [mask] if len(leaves) == 1 else jax.tree.leaves(mask, is_leaf=lambda x: x is None)
     pairs = zip(leaves, found, strict=False)
@@ -216,7 +217,7 @@ def _aside() -> Iterator[None]:
 
 
 def record(
-    layer: Any, specs: Mapping[str, Any], within: bool = False, both: bool = False
+    layer: Layer, specs: Mapping[str, Any], within: bool = False, both: bool = False
 ) -> graph.Graph:
     """Returns the graph of a layer's call.
 
@@ -258,7 +259,7 @@ def _inputs(name: str, spec: Any) -> Any:
     return jax.tree_util.tree_map_with_path(begin, spec)
 
 
-def _run(layer: Any, inputs: dict[str, Any], training: bool, within: bool) -> tuple[Any, tuple]:
+def _run(layer: Layer, inputs: dict[str, Any], training: bool, within: bool) -> tuple[Any, tuple]:
     here = Recording(layer, training, within)
     copies = jax.tree.map(lambda x: x, inputs)  # a call may change a list that it is given
     with scope.enter(here):
@@ -285,7 +286,7 @@ def _outline(ends: tuple[Any, tuple], begin: Any, own: set[Any]) -> Any:
     return lines, ends_at, str(jax.tree.structure(outputs))
 
 
-def _maker(layer: Any, own: set[Any]) -> Any:
+def _maker(layer: Layer, own: set[Any]) -> Any:
     """Returns what two calls of the same thing have in common, in two recordings."""
     if isinstance(layer, graph.NamedFunction):
         return layer.kind, id(layer.function)
@@ -304,7 +305,7 @@ def _value(x: Any) -> Any:
 
 
 # ------------------------------------------------------------------ models of it
-def _specs_of(model: Any) -> Mapping[str, Any]:
+def _specs_of(model: AnyModel) -> Mapping[str, Any]:
     """Returns what a model is called on.
 
     Raises:
@@ -316,7 +317,7 @@ def _specs_of(model: Any) -> Mapping[str, Any]:
     return specs
 
 
-def as_model(found: graph.Graph, model: Any) -> Any:
+def as_model(found: graph.Graph, model: AnyModel) -> AnyModel:
     """Returns a functional model of a recorded graph, which shares the layers."""
     twin = model._of_tensors(name=model._name)
     twin._graph, twin._built = found, True
@@ -327,7 +328,7 @@ def as_model(found: graph.Graph, model: Any) -> Any:
     return twin
 
 
-def places_of(found: graph.Graph, model: Any) -> dict[Any, tuple[str, str, int | None]]:
+def places_of(found: graph.Graph, model: AnyModel) -> dict[Any, tuple[str, str, int | None]]:
     """Returns where the layers of a recorded graph are in the model whose call it is.
 
     These are their paths, their paths in files, and for a single weight its number there.
@@ -349,7 +350,7 @@ def places_of(found: graph.Graph, model: Any) -> dict[Any, tuple[str, str, int |
     return places
 
 
-def functional(self: Any) -> Any:
+def functional(self: AnyModel) -> AnyModel:
     """Returns a functional model of what `call` does: its layers, and the calls between them.
 
     The layers are shared: training one model trains the other. Layers of your own are single nodes
@@ -400,7 +401,7 @@ def seen_graph(model: Any) -> graph.Graph | None:
     return _graph_for(model, getattr(model, "call_specs", dict)())
 
 
-def graph_within(layer: Any, call: graph.Call | None) -> graph.Graph | None:
+def graph_within(layer: Layer, call: graph.Call | None) -> graph.Graph | None:
     """Returns the graph of what a layer of the user's does in a call of another graph."""
     found = layer.call_graph() if hasattr(layer, "call_graph") else None
     if found is not None or call is None or not isinstance(layer, Layer):
@@ -413,7 +414,7 @@ def graph_within(layer: Any, call: graph.Call | None) -> graph.Graph | None:
     return _graph_for(layer, named)
 
 
-def _graph_for(layer: Any, specs: Mapping[str, Any]) -> graph.Graph | None:
+def _graph_for(layer: Layer, specs: Mapping[str, Any]) -> graph.Graph | None:
     if not layer.built or not specs or registry.is_builtin(type(layer)):
         return None
     try:
@@ -428,7 +429,7 @@ def _graph_for(layer: Any, specs: Mapping[str, Any]) -> graph.Graph | None:
 
 
 # ------------------------------------------------------------------ what files hold
-def describe_for_file(self: Any) -> dict[str, Any]:
+def describe_for_file(self: AnyModel) -> dict[str, Any]:
     """Returns what a file holds of the graph of a model that is of a class of the user's.
 
     Returns:
@@ -475,7 +476,7 @@ class _Described(NamedTuple):
     unused: dict[str, Any]
 
 
-def _describe(model: Any) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+def _describe(model: AnyModel) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     found = record(model, _specs_of(model), within=True, both=True)
     whole = as_model(found, model)
     config = functional_config.describe(whole)
@@ -496,12 +497,12 @@ def _describe(model: Any) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any
     return envelope, places, unused
 
 
-def twin(self: Any) -> Any:
+def twin(self: AnyModel) -> AnyModel:
     """Returns the functional model that files hold, which shares the weights."""
     return as_model(record(self, _specs_of(self), within=True, both=True), self)
 
 
-def copied_twin(self: Any, config: Mapping[str, Any]) -> Any:
+def copied_twin(self: AnyModel, config: Mapping[str, Any]) -> AnyModel:
     """Makes the model of the config that `describe_for_file` gave, which holds the same arrays."""
     with _aside(), registry.object_sharing():
         copy = registry.deserialize_keras_object(config, area="models")
@@ -526,14 +527,14 @@ def restore(self: Any, places: Mapping[str, Any]) -> None:
                 node.share(shared[number])
 
 
-def _owners(model: Any) -> dict[str, Layer]:
+def _owners(model: AnyModel) -> dict[str, Layer]:
     """Returns the layers whose weights a graph may read besides calling them, by their paths."""
     walked = parts.walk(model)
     return {p.path: p.layer for p in walked if p.path and not isinstance(p.layer, RecordedWeight)}
 
 
 def _number(node: Any, owner: Layer | None) -> int | None:
-    """Returns which of another layer's weights a node gives; None if it is no such node."""
+    """Returns which of another layer's weights a node gives; None if it is not such a node."""
     if owner is None or not isinstance(node, RecordedWeight):
         return None
     numbers = (i for i, v in enumerate(owner._saved_variables()) if v is node.weight)

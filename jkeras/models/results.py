@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from jkeras.base.types import AnyModel
 from jkeras.core.layer import Layer
 
 
-def _get_metrics(self: Any) -> list[Any]:
+def _get_metrics(self: AnyModel) -> list[Any]:
     compiled = list(self._session.metrics_by_name().values())
     own = Layer.metrics.fget(self)  # type: ignore[attr-defined]
     return [*compiled, *(m for m in own if not any(m is c for c in compiled))]
@@ -18,7 +19,7 @@ metrics = property(
 )
 
 
-def _get_names(self: Any) -> list[str]:
+def _get_names(self: AnyModel) -> list[str]:
     return list(self._compiled_session("metrics_names").metrics_by_name())
 
 
@@ -27,7 +28,7 @@ metrics_names = property(
 )
 
 
-def reset_metrics(self: Any) -> None:
+def reset_metrics(self: AnyModel) -> None:
     """Starts all metrics again.
 
     Example:
@@ -45,7 +46,7 @@ def reset_metrics(self: Any) -> None:
         metric.reset_state()
 
 
-def get_metrics_result(self: Any) -> dict[str, Any]:
+def get_metrics_result(self: AnyModel) -> dict[str, Any]:
     """Returns the values of all metrics by name."""
     names = {id(metric): name for name, metric in self._session.metrics_by_name().items()}
     values: dict[str, Any] = {}
@@ -56,7 +57,7 @@ def get_metrics_result(self: Any) -> dict[str, Any]:
     return values
 
 
-def as_list(model: Any, logs: Mapping[str, Any]) -> Any:
+def as_list(model: AnyModel, logs: Mapping[str, Any]) -> Any:
     """Returns logs in the order of `evaluate`'s list; a single value by itself."""
     names = list(model._session.metrics_by_name())
     # A metric that gives several values has names of its own.

@@ -322,7 +322,9 @@ class Sequential(Model):
         found: Any = self.call_graph()
         return host.encode(found, arrange_inputs(found, x, self.name))
 
-    def call(self, inputs: Structure, training: bool | None = None, mask: ArrayLike = None) -> Any:
+    def call(
+        self, inputs: Structure, training: bool | None = None, mask: ArrayLike = None
+    ) -> Structure:
         """Calls the layers one after the other."""
         here = scope.current()
         outputs = inputs = self._encode_inputs(inputs)

@@ -16,7 +16,7 @@ import numpy as np
 from jkeras.base import compilation_cache, keys, registry
 from jkeras.base.platforms import platform
 from jkeras.base.tracing import concretely
-from jkeras.base.types import ArrayLike, Structure
+from jkeras.base.types import AnyModel, ArrayLike, Data, Structure
 from jkeras.core import graph, placement, pure, scope
 from jkeras.core.seeds import SeedGenerator
 from jkeras.core.variable import Variable, read_cells, write_cells
@@ -68,7 +68,7 @@ class Layout:
         where: The distribution by which it is placed; None on one device.
     """
 
-    def __init__(self, model: Any):
+    def __init__(self, model: AnyModel):
         self.snapshot = Snapshot(model, FACADE)
         self.named = pure.named_variables(model)
         self.where = placement.current()
@@ -230,7 +230,7 @@ class Session:
 
     def __init__(
         self,
-        model: Any,
+        model: AnyModel,
         optimizer: Any = None,
         arguments: Mapping[str, Any] | None = None,
         custom: Mapping[str, Any] | None = None,
@@ -323,7 +323,7 @@ class Session:
                 layout.descriptions[key] = found
             return layout, found
 
-    def output_names(self, outputs: Structure = None) -> Any:
+    def output_names(self, outputs: Structure = None) -> Structure:
         """Returns the names of the model's outputs, in their structure: layers, keys, numbers.
 
         Args:
@@ -389,7 +389,7 @@ class Session:
             for name in objective.result_names
         }
 
-    def publish(self, program: Program, metrics: Any) -> None:
+    def publish(self, program: Program, metrics: Structure) -> None:
         """Makes the metric objects show these states, so that `metric.result()` is current."""
         objective = program.objective
         if objective is None or "losses" not in metrics:
@@ -423,14 +423,14 @@ class Session:
         y: Structure,
         sample_weight: Structure,
         batch_size: int | None,
-        class_weight: Any = None,
+        class_weight: Mapping[int, float] | None = None,
         on_device: bool | str = "auto",
     ) -> Any:
         """Makes arrays or a stream of batches of what the user passed."""
         reader = self._reader(x, batch_size)
         return reader.data(x, y, sample_weight, batch_size, class_weight, on_device)
 
-    def read_validation(self, given: Any, batch_size: int | None, on_device: bool | str) -> Any:
+    def read_validation(self, given: Data, batch_size: int | None, on_device: bool | str) -> Any:
         """Does so for `validation_data`."""
         return self._reader(given, batch_size).validation_data(given, batch_size, on_device)
 
@@ -566,12 +566,12 @@ class Session:
         return self._draws.next_key()
 
     @property
-    def draws(self) -> Any:
+    def draws(self) -> ArrayLike:
         """The state of the random draws of evaluation; None before the first. It may be set."""
         return None if self._draws is None else self._draws.state.value
 
     @draws.setter
-    def draws(self, state: Any) -> None:
+    def draws(self, state: ArrayLike) -> None:
         if state is not None:
             if self._draws is None:
                 self._draws = SeedGenerator(0, name="draws")
@@ -627,7 +627,7 @@ class Session:
         )
 
     # -------------------------------------------------------------- prediction
-    def known_outputs(self, x: Structure, batch_size: int) -> Any:
+    def known_outputs(self, x: Structure, batch_size: int) -> Structure:
         """Returns the outputs for one batch like an earlier one; None if it is not."""
         shortcut, layout = self._shortcut, self._layout
         if shortcut is None or layout is None or layout.where is not placement.current():
@@ -794,7 +794,7 @@ class Training(_Run):
             if path in self._restored:
                 variable.assign(self._restored.pop(path))
 
-    def bad_step(self, metrics: Any) -> int:
+    def bad_step(self, metrics: Structure) -> int:
         """Returns the first step of the epoch whose loss was not finite; 0 if there was none."""
         if "losses" not in metrics:
             return 0  # a step of the user's own keeps no count
@@ -889,7 +889,7 @@ class Prediction(_Run):
         self._late = parts
         return {"outputs": parts[0]}
 
-    def end(self) -> Any:
+    def end(self) -> Structure:
         """Keeps what the model has written; returns all outputs, as NumPy arrays."""
         self._write(self._carry)
         self._fetch()

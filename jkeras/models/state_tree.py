@@ -6,6 +6,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from jkeras.base.types import AnyModel
+
 _PARTS = (
     "trainable_variables",
     "non_trainable_variables",
@@ -14,7 +16,7 @@ _PARTS = (
 )
 
 
-def _variables(model: Any) -> dict[str, list[Any]]:
+def _variables(model: AnyModel) -> dict[str, list[Any]]:
     optimizer = model._session.optimizer
     return {
         "trainable_variables": model.trainable_variables,
@@ -24,7 +26,9 @@ def _variables(model: Any) -> dict[str, list[Any]]:
     }
 
 
-def get_state_tree(self: Any, value_format: str = "backend_tensor") -> dict[str, dict[str, Any]]:
+def get_state_tree(
+    self: AnyModel, value_format: str = "backend_tensor"
+) -> dict[str, dict[str, Any]]:
     """Returns all arrays of the model, its optimizer and its metrics, nested by their paths.
 
     Args:
@@ -59,7 +63,7 @@ def get_state_tree(self: Any, value_format: str = "backend_tensor") -> dict[str,
     return tree
 
 
-def set_state_tree(self: Any, state_tree: Mapping[str, Any]) -> None:
+def set_state_tree(self: AnyModel, state_tree: Mapping[str, Any]) -> None:
     """Sets the arrays that `get_state_tree` has returned, or some of them.
 
     Args:

@@ -13,7 +13,7 @@ import jax
 
 from jkeras.base import registry, settings
 from jkeras.base.numbers import count
-from jkeras.base.types import Structure
+from jkeras.base.types import AnyModel, Structure
 from jkeras.core import graph, placement
 from jkeras.core.layer import Layer
 from jkeras.layers.core import InputLayer
@@ -22,7 +22,7 @@ from jkeras.models.recording import graph_within, seen_graph
 
 
 def summary(
-    model: Any,
+    model: AnyModel,
     line_length: int | None = None,
     positions: Sequence[float] | None = None,
     print_fn: Callable[..., Any] | None = None,
@@ -204,7 +204,7 @@ def _calls_by_layer(found: graph.Graph | None) -> dict[int, list[graph.Call]]:
 
 
 def _rows(
-    model: Any,
+    model: AnyModel,
     top: list[Any],
     calls: dict[int, list[graph.Call]],
     expand_nested: bool,
@@ -303,7 +303,7 @@ def _shardings(layer: Any) -> str:
     return "\n".join(lines) or "-"
 
 
-def _totals(model: Any) -> Iterator[str]:
+def _totals(model: AnyModel) -> Iterator[str]:
     trainable = _size(model.trainable_weights)
     frozen = _size(model.non_trainable_weights)
     optimizer = getattr(model, "optimizer", None)

@@ -321,7 +321,7 @@ def _threads_are_alike() -> bool:
 
 
 # ------------------------------------------------------------------ stacks
-def at(tree: Structure, place: Any) -> Any:
+def at(tree: Structure, place: Any) -> Structure:
     """Returns what is at a place, or places, of all arrays' first axes."""
     return jax.tree.map(lambda array: array[place], tree)
 
@@ -336,7 +336,7 @@ def _is_small(arrays: list[Any], count: int = 1) -> bool:
     return placement.current() is None and count * sum(a.nbytes for a in arrays) <= _BY_NUMPY
 
 
-def stacked(trees: list[Any]) -> Any:
+def stacked(trees: list[Any]) -> Structure:
     """Returns trees of arrays as one, whose arrays have a first axis more."""
     if _is_small(jax.tree.leaves(trees[0]), len(trees)):
         held = jax.device_get(trees)  # at once: one by one, each waits for the device

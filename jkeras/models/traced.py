@@ -7,6 +7,7 @@ from typing import Any
 import jax
 
 from jkeras.base import registry
+from jkeras.base.types import Structure
 from jkeras.core import scope
 from jkeras.core.layer import Layer
 from jkeras.core.variable import Variable
@@ -37,7 +38,7 @@ class TracedLayer(_Holder, Layer):
         self._places = {}
         self._built = True
 
-    def call(self, *args: Any, **kwargs: Any) -> Any:
+    def call(self, *args: Any, **kwargs: Any) -> Structure:
         raise NotImplementedError(
             f"The layer {self.name!r} of a TracedModel cannot be called by itself: the model is "
             "one program. Load the model with its class, by custom_objects=..., to have its layers."
@@ -112,7 +113,9 @@ class TracedModel(_Holder, Model):
                 stacklevel=2,
             )
 
-    def call(self, inputs: Any, *args: Any, training: bool = False, **kwargs: Any) -> Any:
+    def call(
+        self, inputs: Structure, *args: Any, training: bool = False, **kwargs: Any
+    ) -> Structure:
         program = self.saved_programs.train if training else self.saved_programs.infer
         here: Any = scope.current()
         weights = {k: variable.value for k, variable in self._by_key.items()}
@@ -135,7 +138,7 @@ class TracedModel(_Holder, Model):
             ValueError: Always.
         """
         raise ValueError(
-            f"{self.name!r} is a TracedModel: one program, which is no graph of layers. Load the "
+            f"{self.name!r} is a TracedModel: one program, not a graph of layers. Load the "
             "model with its class, by custom_objects=..., to see what it calls."
         )
 

@@ -5,7 +5,7 @@ They know neither layers nor symbolic tensors: `keras.ops` lifts them, the layer
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -32,7 +32,9 @@ def _at_least_float32(x: ArrayLike) -> jax.Array:
     return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
-def normalize(x: ArrayLike, axis: Axis = -1, order: Any = 2, epsilon: float = 1e-12) -> jax.Array:
+def normalize(
+    x: ArrayLike, axis: Axis = -1, order: float | str = 2, epsilon: float = 1e-12
+) -> jax.Array:
     """Scales `x` to norm 1 along an axis.
 
     Args:
@@ -244,7 +246,7 @@ def _axes_of_space(inputs: jax.Array, kernel: jax.Array) -> int:
     return inputs.ndim - 2
 
 
-def sizes(value: Any, n: int) -> tuple[int, ...]:
+def sizes(value: Sizes, n: int) -> tuple[int, ...]:
     """Returns one size for each of `n` spatial axes."""
     single = as_integer(value)
     return tuple(value) if single is None else (single,) * n
@@ -262,7 +264,7 @@ def _dimension_numbers(ndim: int, data_format: str | None) -> lax.ConvDimensionN
 
 def conv(
     inputs: ArrayLike,
-    kernel: Any,
+    kernel: ArrayLike,
     strides: Sizes = 1,
     padding: str = "valid",
     data_format: str | None = None,
@@ -329,7 +331,7 @@ def _of_other_channels(given: int, wanted: int, relation: str = "match") -> str:
 
 def depthwise_conv(
     inputs: ArrayLike,
-    kernel: Any,
+    kernel: ArrayLike,
     strides: Sizes = 1,
     padding: str = "valid",
     data_format: str | None = None,
@@ -371,8 +373,8 @@ def _pads(padding: str, window: Sequence[int], dilation: Sequence[int]) -> Any:
 
 def separable_conv(
     inputs: ArrayLike,
-    depthwise_kernel: Any,
-    pointwise_kernel: Any,
+    depthwise_kernel: ArrayLike,
+    pointwise_kernel: ArrayLike,
     strides: Sizes = 1,
     padding: str = "valid",
     data_format: str | None = None,
@@ -395,7 +397,7 @@ def separable_conv(
 
 def conv_transpose(
     inputs: ArrayLike,
-    kernel: Any,
+    kernel: ArrayLike,
     strides: Sizes = 1,
     padding: str = "valid",
     output_padding: Sizes = None,
@@ -587,7 +589,7 @@ def recurrent(
     unroll: bool = False,
     zero_output_for_mask: bool = False,
     return_sequences: bool = True,
-    previous_output: Any = None,
+    previous_output: ArrayLike = None,
 ) -> tuple[jax.Array, jax.Array | None, Any]:
     """Runs a step over time.
 
@@ -640,7 +642,9 @@ def _where(condition: jax.Array, x: jax.Array, y: jax.Array) -> jax.Array:
 
 
 # ------------------------------------------------------------------ attention
-def attention_kernel(flash_attention: bool | None, query: jax.Array, mask: ArrayLike) -> Any:
+def attention_kernel(
+    flash_attention: bool | None, query: jax.Array, mask: ArrayLike
+) -> Literal["cudnn", "xla"]:
     """Returns `"cudnn"` or `"xla"`: what computes attention.
 
     Args:
@@ -661,8 +665,8 @@ def attention_kernel(flash_attention: bool | None, query: jax.Array, mask: Array
 
 def attention_heads(
     query: ArrayLike,
-    key: Any,
-    value: Any,
+    key: ArrayLike,
+    value: ArrayLike,
     mask: ArrayLike = None,
     scale: float | None = None,
     dropout_rate: float = 0.0,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from jkeras.base.types import ArrayLike, DTypeLike, Structure
 from jkeras.core import host
 
 FORMATS = (
@@ -43,13 +44,13 @@ def _from_xyxy(kind: str, a: Any, b: Any, c: Any, d: Any) -> tuple[Any, ...]:
 
 
 def convert_format(
-    boxes: Any,
+    boxes: Structure,
     source: str,
     target: str,
-    height: Any = None,
-    width: Any = None,
-    dtype: Any = "float32",
-) -> Any:
+    height: ArrayLike = None,
+    width: ArrayLike = None,
+    dtype: DTypeLike = "float32",
+) -> Structure:
     """Returns boxes in another format.
 
     Args:
@@ -103,8 +104,8 @@ def convert_format(
 
 def clip_to_image_size(
     bounding_boxes: Mapping[str, Any],
-    height: Any = None,
-    width: Any = None,
+    height: ArrayLike = None,
+    width: ArrayLike = None,
     bounding_box_format: str = "xyxy",
 ) -> dict[str, Any]:
     """Cuts boxes at the edges of their images; what lies outside is labelled -1.

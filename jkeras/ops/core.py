@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.base.numbers import as_integer
-from jkeras.base.types import ArrayLike, DTypeLike, Shape
+from jkeras.base.types import ArrayLike, DTypeLike, Shape, Structure
 from jkeras.core import policy, shapes
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.operations import as_array, define, export
@@ -138,7 +138,7 @@ def _range(dtype: DTypeLike) -> tuple[float, float]:
 
 
 @op
-def stop_gradient(variable: Any) -> Any:
+def stop_gradient(variable: Structure) -> Structure:
     """Returns its argument, through which no gradient flows.
 
     Example:
@@ -195,7 +195,7 @@ def unstack(x: ArrayLike, num: int | None = None, axis: int = 0) -> list[jax.Arr
 
 
 @partial(op, arrays="inputs", called_with="inputs start_indices")
-def slice(inputs: ArrayLike, start_indices: Any, shape: Shape) -> jax.Array:
+def slice(inputs: ArrayLike, start_indices: ArrayLike, shape: Shape) -> jax.Array:
     """Returns the part of this shape from `start_indices` on; a size of -1 reaches to the end.
 
     The start may be traced by JAX; it is moved where the part would not fit.
@@ -226,7 +226,7 @@ def slice(inputs: ArrayLike, start_indices: Any, shape: Shape) -> jax.Array:
 
 
 @partial(op, arrays="inputs updates", called_with="inputs start_indices updates")
-def slice_update(inputs: ArrayLike, start_indices: Any, updates: Any) -> jax.Array:
+def slice_update(inputs: ArrayLike, start_indices: ArrayLike, updates: ArrayLike) -> jax.Array:
     """Returns `inputs` with the part from `start_indices` on replaced by `updates`.
 
     Example:
@@ -241,7 +241,7 @@ def slice_update(inputs: ArrayLike, start_indices: Any, updates: Any) -> jax.Arr
 
 
 @op
-def scatter(indices: ArrayLike, values: Any, shape: Shape) -> jax.Array:
+def scatter(indices: ArrayLike, values: ArrayLike, shape: Shape) -> jax.Array:
     """Returns zeros of this shape, to which `values` are added at `indices`.
 
     Args:
@@ -260,7 +260,7 @@ def scatter(indices: ArrayLike, values: Any, shape: Shape) -> jax.Array:
 
 @op
 def scatter_update(
-    inputs: ArrayLike, indices: ArrayLike, updates: Any, reduction: str | None = None
+    inputs: ArrayLike, indices: ArrayLike, updates: ArrayLike, reduction: str | None = None
 ) -> jax.Array:
     """Returns `inputs` with `updates` put, or reduced into it, at `indices`.
 
@@ -295,7 +295,7 @@ def _places(indices: ArrayLike) -> tuple[jax.Array, ...]:
 
 # ------------------------------------------------------------------ control flow
 @partial(op, arrays="", called_with="pred true_fn false_fn")
-def cond(pred: Any, true_fn: Callable, false_fn: Callable) -> Any:
+def cond(pred: ArrayLike, true_fn: Callable, false_fn: Callable) -> Structure:
     """Returns `true_fn()` or `false_fn()`; `pred` may be traced by JAX.
 
     Example:
@@ -307,15 +307,15 @@ def cond(pred: Any, true_fn: Callable, false_fn: Callable) -> Any:
 
 
 @partial(op, arrays="", called_with="index branches operands")
-def switch(index: Any, branches: Sequence[Callable], *operands: Any) -> Any:
+def switch(index: ArrayLike, branches: Sequence[Callable], *operands: Structure) -> Structure:
     """Returns `branches[index](*operands)`; an index outside of the list is moved into it."""
     return jax.lax.switch(as_array(index), branches, *operands)
 
 
 @partial(op, arrays="", called_with="loop_vars")
 def while_loop(
-    cond: Callable, body: Callable, loop_vars: Any, maximum_iterations: int | None = None
-) -> Any:
+    cond: Callable, body: Callable, loop_vars: Structure, maximum_iterations: int | None = None
+) -> Structure:
     """Replaces `loop_vars` by `body(*loop_vars)` as long as `cond(*loop_vars)` holds.
 
     Args:
@@ -349,7 +349,9 @@ def while_loop(
 
 
 @partial(op, arrays="", called_with="init_val")
-def fori_loop(lower: Any, upper: Any, body_fun: Callable, init_val: Any) -> Any:
+def fori_loop(
+    lower: ArrayLike, upper: ArrayLike, body_fun: Callable, init_val: Structure
+) -> Structure:
     """Replaces `init_val` by `body_fun(i, value)`, for each `i` from `lower` to before `upper`.
 
     Example:
@@ -363,12 +365,12 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable, init_val: Any) -> Any:
 @partial(op, arrays="", called_with="f init xs")
 def scan(
     f: Callable,
-    init: Any,
+    init: Structure,
     xs: ArrayLike = None,
     length: int | None = None,
     reverse: bool = False,
-    unroll: Any = 1,
-) -> Any:
+    unroll: int | bool = 1,
+) -> Structure:
     """Carries a value along the first axis of `xs`.
 
     Args:
@@ -396,7 +398,9 @@ def scan(
 
 
 @partial(op, arrays="", called_with="f elems")
-def associative_scan(f: Callable, elems: Any, reverse: bool = False, axis: int = 0) -> Any:
+def associative_scan(
+    f: Callable, elems: Structure, reverse: bool = False, axis: int = 0
+) -> Structure:
     """Combines the parts along an axis, from the first to each, by an associative function.
 
     Example:
@@ -408,7 +412,7 @@ def associative_scan(f: Callable, elems: Any, reverse: bool = False, axis: int =
 
 
 @partial(op, called_with="f xs", arrays="")
-def map(f: Callable, xs: ArrayLike) -> Any:
+def map(f: Callable, xs: ArrayLike) -> Structure:
     """Applies `f` to each part along the first axis, one after another.
 
     Example:
@@ -420,7 +424,7 @@ def map(f: Callable, xs: ArrayLike) -> Any:
 
 
 @partial(op, arrays="", called_with="elements")
-def vectorized_map(function: Callable, elements: Any) -> Any:
+def vectorized_map(function: Callable, elements: Structure) -> Structure:
     """Applies `function` to each part along the first axis, at once: `jax.vmap`.
 
     Example:

@@ -123,7 +123,7 @@ _FILL: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
 
 
 def affine(
-    image: np.ndarray, numbers: Any, interpolation: str, fill_mode: str, fill_value: float
+    image: np.ndarray, numbers: ArrayLike, interpolation: str, fill_mode: str, fill_value: float
 ) -> np.ndarray:
     """Does what `ops.image.affine_transform` does to one image, channels last.
 

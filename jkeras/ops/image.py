@@ -10,7 +10,7 @@ import jax.scipy.ndimage
 
 from jkeras.base import settings
 from jkeras.base.numbers import as_integer
-from jkeras.base.types import ArrayLike, Seed, Shape, Sizes
+from jkeras.base.types import ArrayLike, Axis, Seed, Shape, Sizes
 from jkeras.core.operations import as_array, define
 from jkeras.core.seeds import as_key
 from jkeras.ops import arrays as nn
@@ -332,8 +332,8 @@ def scale_and_translate(
     images: ArrayLike,
     output_shape: Shape,
     scale: ArrayLike,
-    translation: Any,
-    spatial_dims: Any,
+    translation: ArrayLike,
+    spatial_dims: Axis,
     method: str,
     antialias: bool = True,
 ) -> jax.Array:
@@ -442,7 +442,7 @@ def extract_patches(
 
 @partial(define, module="ops.image", arrays="volumes")
 def extract_patches_3d(
-    volumes: Any,
+    volumes: ArrayLike,
     size: Sizes,
     strides: Sizes = None,
     dilation_rate: Sizes = 1,
@@ -517,8 +517,8 @@ def sobel_edges(images: ArrayLike, data_format: str | None = None) -> jax.Array:
 
 @partial(op, class_name="SSIM")
 def ssim(
-    image1: Any,
-    image2: Any,
+    image1: ArrayLike,
+    image2: ArrayLike,
     max_val: float = 1.0,
     filter_size: int = 11,
     filter_sigma: float = 1.5,
@@ -570,7 +570,7 @@ _ORDERS = {"nearest": 0, "bilinear": 1}
 @op
 def map_coordinates(
     inputs: ArrayLike,
-    coordinates: Any,
+    coordinates: ArrayLike,
     order: int,
     fill_mode: str = "constant",
     fill_value: float = 0,
@@ -626,7 +626,7 @@ def _grid(x: jax.Array) -> tuple[jax.Array, jax.Array]:
 @op
 def affine_transform(
     images: ArrayLike,
-    transform: Any,
+    transform: ArrayLike,
     interpolation: str = "bilinear",
     fill_mode: str = "constant",
     fill_value: float = 0,
@@ -684,8 +684,8 @@ def projection(start: jax.Array, end: jax.Array) -> jax.Array:
 @op
 def perspective_transform(
     images: ArrayLike,
-    start_points: Any,
-    end_points: Any,
+    start_points: ArrayLike,
+    end_points: ArrayLike,
     interpolation: str = "bilinear",
     fill_value: float = 0,
     data_format: str | None = None,

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -105,7 +104,7 @@ def lu_factor(x: ArrayLike) -> tuple[jax.Array, jax.Array]:
 
 
 @op
-def matrix_rank(x: ArrayLike, tol: Any = None) -> jax.Array:
+def matrix_rank(x: ArrayLike, tol: ArrayLike = None) -> jax.Array:
     """Returns how many singular values of matrices `x` are larger than `tol`."""
     if jnp.ndim(x) < 2:
         raise ValueError(
@@ -115,7 +114,9 @@ def matrix_rank(x: ArrayLike, tol: Any = None) -> jax.Array:
 
 
 @op
-def norm(x: ArrayLike, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> jax.Array:
+def norm(
+    x: ArrayLike, ord: float | str | None = None, axis: Axis = None, keepdims: bool = False
+) -> jax.Array:
     """Returns norms: Euclidean by default.
 
     Args:
@@ -133,7 +134,7 @@ def norm(x: ArrayLike, ord: Any = None, axis: Axis = None, keepdims: bool = Fals
 
 
 @op
-def pinv(x: ArrayLike, rcond: Any = None) -> jax.Array:
+def pinv(x: ArrayLike, rcond: ArrayLike = None) -> jax.Array:
     """Returns the pseudo-inverses of matrices."""
     return jnp.linalg.pinv(_float(x), rtol=rcond)
 
@@ -179,7 +180,7 @@ def svd(x: ArrayLike, full_matrices: bool = True, compute_uv: bool = True) -> St
 
 
 @partial(op, class_name="JVP", arrays="", called_with="fun primals tangents")
-def jvp(fun: Callable, primals: Any, tangents: Any, has_aux: bool = False) -> Any:
+def jvp(fun: Callable, primals: Structure, tangents: Structure, has_aux: bool = False) -> Structure:
     """Returns `fun(*primals)`, and how it changes in the direction of `tangents`.
 
     Example:

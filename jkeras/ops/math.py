@@ -59,7 +59,7 @@ def logdet(x: ArrayLike) -> jax.Array:
 
 
 @partial(op, class_name="CDist")
-def cdist(x: ArrayLike, y: Any) -> jax.Array:
+def cdist(x: ArrayLike, y: ArrayLike) -> jax.Array:
     """Returns the Euclidean distances between the rows of two matrices.
 
     Args:
@@ -134,7 +134,9 @@ def in_top_k(targets: ArrayLike, predictions: ArrayLike, k: int) -> jax.Array:
 
 
 # ------------------------------------------------------------------ segments
-def _segment_reduction(reduce: Callable, data: Any, segment_ids: Any, *options: Any) -> jax.Array:
+def _segment_reduction(
+    reduce: Callable, data: ArrayLike, segment_ids: Any, *options: Any
+) -> jax.Array:
     if jnp.ndim(segment_ids) != 1:
         raise ValueError(
             f"Argument `segment_ids` should be an 1-D vector, got shape: {jnp.shape(segment_ids)}."
@@ -156,7 +158,7 @@ def _segment_reduction(reduce: Callable, data: Any, segment_ids: Any, *options: 
 
 @op
 def segment_sum(
-    data: Any, segment_ids: ArrayLike, num_segments: int | None = None, sorted: bool = False
+    data: ArrayLike, segment_ids: ArrayLike, num_segments: int | None = None, sorted: bool = False
 ) -> jax.Array:
     """Sums the parts of `data` that have the same number.
 
@@ -177,7 +179,7 @@ def segment_sum(
 
 @op
 def segment_prod(
-    data: Any, segment_ids: ArrayLike, num_segments: int | None = None, sorted: bool = False
+    data: ArrayLike, segment_ids: ArrayLike, num_segments: int | None = None, sorted: bool = False
 ) -> jax.Array:
     """Multiplies the parts of `data` that have the same number; see `segment_sum`."""
     return _segment_reduction(jax.ops.segment_prod, data, segment_ids, num_segments, sorted)
@@ -185,7 +187,7 @@ def segment_prod(
 
 @op
 def segment_max(
-    data: Any, segment_ids: ArrayLike, num_segments: int | None = None, sorted: bool = False
+    data: ArrayLike, segment_ids: ArrayLike, num_segments: int | None = None, sorted: bool = False
 ) -> jax.Array:
     """Returns the largest of the parts of `data` that have the same number; see `segment_sum`."""
     return _segment_reduction(jax.ops.segment_max, data, segment_ids, num_segments, sorted)
@@ -193,7 +195,7 @@ def segment_max(
 
 @op
 def segment_min(
-    data: Any, segment_ids: ArrayLike, num_segments: int | None = None, sorted: bool = False
+    data: ArrayLike, segment_ids: ArrayLike, num_segments: int | None = None, sorted: bool = False
 ) -> jax.Array:
     """Returns the smallest of the parts of `data` that have the same number; see `segment_sum`."""
     return _segment_reduction(jax.ops.segment_min, data, segment_ids, num_segments, sorted)

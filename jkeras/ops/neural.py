@@ -167,9 +167,9 @@ def normalize(
 @partial(op, arrays="query key value", called_with="query key value bias mask scale")
 def dot_product_attention(
     query: ArrayLike,
-    key: Any,
-    value: Any,
-    bias: Any = None,
+    key: ArrayLike,
+    value: ArrayLike,
+    bias: ArrayLike = None,
     mask: ArrayLike = None,
     scale: ArrayLike = None,
     is_causal: bool = False,
@@ -381,8 +381,8 @@ def sparse_categorical_crossentropy(
 def ctc_loss(
     target: ArrayLike,
     output: ArrayLike,
-    target_length: Any,
-    output_length: Any,
+    target_length: ArrayLike,
+    output_length: ArrayLike,
     mask_index: int = 0,
 ) -> jax.Array:
     """Returns the loss of each sequence by connectionist temporal classification.
@@ -419,7 +419,7 @@ def ctc_loss(
 @partial(op, class_name="CTCDecode")
 def ctc_decode(
     inputs: ArrayLike,
-    sequence_lengths: Any,
+    sequence_lengths: ArrayLike,
     strategy: str = "greedy",
     beam_width: int = 100,
     top_paths: int = 1,
@@ -494,7 +494,7 @@ def _beam_search(
         steps: Logarithms of probabilities, of shape `(max_length, classes)`.
         length: How many steps count.
         width: How many sequences are followed.
-        blank: The class between labels, which is no part of a sequence.
+        blank: The class between labels, which is not part of a sequence.
 
     Returns:
         The sequences, of shape `(width, max_length)`, and the logarithms of their probabilities.
@@ -561,7 +561,7 @@ def psnr(x1: ArrayLike, x2: ArrayLike, max_val: float) -> jax.Array:
 
 
 @op
-def polar(abs_: Any, angle: Any) -> jax.Array:
+def polar(abs_: ArrayLike, angle: ArrayLike) -> jax.Array:
     """Returns the complex numbers of these sizes and angles."""
     return jax.lax.complex(abs_ * jnp.cos(angle), abs_ * jnp.sin(angle))
 

@@ -1,7 +1,7 @@
 """NumPy's functions by Keras's names: `keras.ops.sum` and 200 others, over `jax.numpy`."""
 
 import builtins
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from jkeras.base import settings
 from jkeras.base.arguments import ArgumentsError
 from jkeras.base.numbers import as_integer
-from jkeras.base.types import ArrayLike, Axis, DTypeLike, Shape, Structure
+from jkeras.base.types import ArrayLike, Axis, DTypeLike, Shape, Sizes, Structure
 from jkeras.core import policy, shapes
 from jkeras.core.graph import Slice
 from jkeras.core.operations import as_array, as_arrays, define, export
@@ -23,20 +23,22 @@ op = partial(define, module="ops.numpy")
 
 
 # ------------------------------------------------------------------ common signatures
-def _unary(x: ArrayLike) -> Any: ...
-def _binary(x1: ArrayLike, x2: ArrayLike) -> Any: ...
-def _bitwise(x: ArrayLike, y: Any) -> Any: ...
-def _reduction(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any: ...
-def _extreme(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None) -> Any: ...
+def _unary(x: ArrayLike) -> ArrayLike: ...
+def _binary(x1: ArrayLike, x2: ArrayLike) -> ArrayLike: ...
+def _bitwise(x: ArrayLike, y: ArrayLike) -> ArrayLike: ...
+def _reduction(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> ArrayLike: ...
+def _extreme(
+    x: ArrayLike, axis: Axis = None, keepdims: bool = False, initial: ArrayLike = None
+) -> ArrayLike: ...
 def _quantiles(
-    x: ArrayLike, q: Any, axis: Axis = None, method: str = "linear", keepdims: bool = False
-) -> Any: ...
-def _cumulative(x: ArrayLike, axis: Axis = None, dtype: DTypeLike = None) -> Any: ...
-def _sorting(x: ArrayLike, axis: int | None = -1) -> Any: ...
-def _splitting(x: ArrayLike, indices_or_sections: Any, axis: int = 0) -> Any: ...
-def _splitting_one(x: ArrayLike, indices_or_sections: Any) -> Any: ...
-def _joining(xs: Structure) -> Any: ...
-def _diagonal_like(x: ArrayLike, k: int = 0) -> Any: ...
+    x: ArrayLike, q: ArrayLike, axis: Axis = None, method: str = "linear", keepdims: bool = False
+) -> ArrayLike: ...
+def _cumulative(x: ArrayLike, axis: Axis = None, dtype: DTypeLike = None) -> ArrayLike: ...
+def _sorting(x: ArrayLike, axis: int | None = -1) -> ArrayLike: ...
+def _splitting(x: ArrayLike, indices_or_sections: Any, axis: int = 0) -> Structure: ...
+def _splitting_one(x: ArrayLike, indices_or_sections: Any) -> Structure: ...
+def _joining(xs: Structure) -> ArrayLike: ...
+def _diagonal_like(x: ArrayLike, k: int = 0) -> ArrayLike: ...
 
 
 # ------------------------------------------------------------------ element by element
@@ -144,7 +146,7 @@ def divide_no_nan(x1: ArrayLike, x2: ArrayLike) -> ArrayLike:
 
 
 @op
-def clip(x: ArrayLike, x_min: Any, x_max: Any) -> ArrayLike:
+def clip(x: ArrayLike, x_min: ArrayLike, x_max: ArrayLike) -> ArrayLike:
     """Returns `x` with each value moved into the range from `x_min` to `x_max`.
 
     Example:
@@ -202,7 +204,9 @@ def round(x: ArrayLike, decimals: int = 0) -> ArrayLike:
 
 
 @op
-def nan_to_num(x: ArrayLike, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> ArrayLike:
+def nan_to_num(
+    x: ArrayLike, nan: ArrayLike = 0.0, posinf: ArrayLike = None, neginf: ArrayLike = None
+) -> ArrayLike:
     """Replaces NaN by `nan`, and infinities by `posinf` and `neginf` (the largest numbers)."""
     return jnp.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf)
 
@@ -232,7 +236,7 @@ def isin(
 
 
 @op
-def where(condition: Any, x1: ArrayLike = None, x2: ArrayLike = None) -> Any:
+def where(condition: ArrayLike, x1: ArrayLike = None, x2: ArrayLike = None) -> ArrayLike:
     """Returns `x1` where `condition` holds, else `x2`; without these, where it holds.
 
     Example:
@@ -246,7 +250,9 @@ def where(condition: Any, x1: ArrayLike = None, x2: ArrayLike = None) -> Any:
 
 
 @partial(op, called_with="condlist choicelist default")
-def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
+def select(
+    condlist: Sequence[ArrayLike], choicelist: Sequence[ArrayLike], default: ArrayLike = 0
+) -> ArrayLike:
     """Returns, at each place, the first choice whose condition holds, else `default`."""
     return jnp.select(as_arrays(condlist), as_arrays(choicelist), as_array(default))
 
@@ -301,7 +307,7 @@ def prod(
 
 
 @partial(op, called_with="x weights")
-def average(x: ArrayLike, axis: Axis = None, weights: Any = None) -> ArrayLike:
+def average(x: ArrayLike, axis: Axis = None, weights: ArrayLike = None) -> ArrayLike:
     """Returns the mean along `axis`, in which each value counts by its weight.
 
     Example:
@@ -325,7 +331,7 @@ def diff(a: ArrayLike, n: int = 1, axis: int = -1) -> ArrayLike:
 
 
 @partial(op, arrays="y")
-def trapezoid(y: Any, x: ArrayLike = None, dx: float = 1.0, axis: int = -1) -> Any:
+def trapezoid(y: ArrayLike, x: ArrayLike = None, dx: float = 1.0, axis: int = -1) -> ArrayLike:
     """Integrates `y` along `axis` by the trapezoidal rule, at points `x` or `dx` apart."""
     return jnp.trapezoid(y, as_array(x), dx, axis)
 
@@ -395,7 +401,7 @@ def tensordot(x1: ArrayLike, x2: ArrayLike, axes: Axis = 2) -> ArrayLike:
 
 
 @partial(op, called_with="operands")
-def einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Any:
+def einsum(subscripts: str, *operands: ArrayLike, **kwargs: Any) -> ArrayLike:
     """Multiplies and sums as `subscripts` say: `"ij,jk->ik"` is the matrix product.
 
     Example:
@@ -521,7 +527,7 @@ def swapaxes(x: ArrayLike, axis1: int, axis2: int) -> ArrayLike:
 
 
 @op
-def moveaxis(x: ArrayLike, source: Any, destination: Any) -> ArrayLike:
+def moveaxis(x: ArrayLike, source: Axis, destination: Axis) -> ArrayLike:
     """Moves axes to other places."""
     return jnp.moveaxis(x, source, destination)
 
@@ -563,7 +569,7 @@ def append(x1: ArrayLike, x2: ArrayLike, axis: int | None = None) -> ArrayLike:
 
 
 @op
-def split(x: ArrayLike, indices_or_sections: Any, axis: int = 0) -> Structure:
+def split(x: ArrayLike, indices_or_sections: int | Sequence[int], axis: int = 0) -> Structure:
     """Cuts `x` along `axis` into so many equal parts, or at these places.
 
     Example:
@@ -596,7 +602,7 @@ def _static(name: str, x: ArrayLike) -> Any:
 
 
 @op
-def repeat(x: ArrayLike, repeats: Any, axis: int | None = None) -> ArrayLike:
+def repeat(x: ArrayLike, repeats: Sizes, axis: int | None = None) -> ArrayLike:
     """Repeats each value along `axis`; without one, flattened.
 
     Example:
@@ -608,7 +614,7 @@ def repeat(x: ArrayLike, repeats: Any, axis: int | None = None) -> ArrayLike:
 
 
 @op
-def tile(x: ArrayLike, repeats: Any) -> ArrayLike:
+def tile(x: ArrayLike, repeats: Sizes) -> ArrayLike:
     """Lays copies of `x` one after another along each axis.
 
     Example:
@@ -626,7 +632,7 @@ def flip(x: ArrayLike, axis: Axis = None) -> ArrayLike:
 
 
 @op
-def roll(x: ArrayLike, shift: Any, axis: Axis = None) -> ArrayLike:
+def roll(x: ArrayLike, shift: Sizes, axis: Axis = None) -> ArrayLike:
     """Shifts values along `axis`; what leaves at the end comes in at the start."""
     return jnp.roll(x, shift, axis)
 
@@ -639,7 +645,7 @@ def rot90(array: ArrayLike, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Array
 
 @partial(op, called_with="x constant_values")
 def pad(
-    x: ArrayLike, pad_width: Any, mode: str = "constant", constant_values: Any = None
+    x: ArrayLike, pad_width: Sizes, mode: str = "constant", constant_values: ArrayLike = None
 ) -> ArrayLike:
     """Puts values before and after each axis.
 
@@ -680,7 +686,7 @@ def trace(x: ArrayLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Arra
 
 
 @partial(op, called_with="x")
-def meshgrid(*x: Any, indexing: str = "xy") -> Any:
+def meshgrid(*x: ArrayLike, indexing: str = "xy") -> Structure:
     """Returns the coordinates of a grid, an array for each vector given."""
     return jnp.meshgrid(*as_arrays(x), indexing=indexing)
 
@@ -775,20 +781,20 @@ def unique(
 
 
 @partial(op, class_name="SearchSorted")
-def searchsorted(sorted_sequence: Any, values: Any, side: str = "left") -> Any:
+def searchsorted(sorted_sequence: ArrayLike, values: ArrayLike, side: str = "left") -> ArrayLike:
     """Returns where `values` belong in a sorted vector."""
     return jnp.searchsorted(sorted_sequence, values, side)
 
 
 @partial(op, called_with="x bins")
-def digitize(x: ArrayLike, bins: Any) -> ArrayLike:
+def digitize(x: ArrayLike, bins: ArrayLike) -> ArrayLike:
     """Returns the number of the bin in which each value lies; `bins` are its left edges."""
     return jnp.digitize(x, as_array(bins))
 
 
 @op
 def bincount(
-    x: ArrayLike, weights: Any = None, minlength: int = 0, sparse: bool = False
+    x: ArrayLike, weights: ArrayLike = None, minlength: int = 0, sparse: bool = False
 ) -> ArrayLike:
     """Counts how often 0, 1, 2, ... occur along the last axis of integers; not for `jax.jit`.
 
@@ -813,7 +819,7 @@ def bincount(
 
 
 @op
-def histogram(x: ArrayLike, bins: int = 10, range: Any = None) -> ArrayLike:
+def histogram(x: ArrayLike, bins: int = 10, range: Sequence[float] | None = None) -> ArrayLike:
     """Counts how many values of a vector lie in each of `bins` equal parts of a range.
 
     Returns:
@@ -904,7 +910,7 @@ def full(shape: Shape, fill_value: ArrayLike, dtype: DTypeLike = None) -> ArrayL
 
 
 @_made
-def eye(N: int, M: int | None = None, k: int = 0, dtype: DTypeLike = None) -> Any:
+def eye(N: int, M: int | None = None, k: int = 0, dtype: DTypeLike = None) -> ArrayLike:
     """Returns ones on a diagonal, zeros elsewhere.
 
     Example:
@@ -916,13 +922,13 @@ def eye(N: int, M: int | None = None, k: int = 0, dtype: DTypeLike = None) -> An
 
 
 @_made
-def identity(n: int, dtype: DTypeLike = None) -> Any:
+def identity(n: int, dtype: DTypeLike = None) -> ArrayLike:
     """Returns the identity matrix."""
     return jnp.identity(n, policy.standardize_dtype(dtype))
 
 
 @_made
-def tri(N: int, M: int | None = None, k: int = 0, dtype: DTypeLike = None) -> Any:
+def tri(N: int, M: int | None = None, k: int = 0, dtype: DTypeLike = None) -> ArrayLike:
     """Returns ones on and below a diagonal, zeros above."""
     return jnp.tri(N, M, k, policy.standardize_dtype(dtype))
 
@@ -964,7 +970,9 @@ def full_like(x: ArrayLike, fill_value: ArrayLike, dtype: DTypeLike = None) -> A
 
 
 @partial(op, called_with="start stop step")
-def arange(start: Any, stop: Any = None, step: Any = None, dtype: DTypeLike = None) -> Any:
+def arange(
+    start: ArrayLike, stop: ArrayLike = None, step: ArrayLike = None, dtype: DTypeLike = None
+) -> ArrayLike:
     """Returns the numbers from `start` to before `stop`; integers unless one given is a float.
 
     Example:
@@ -984,14 +992,14 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: DTypeLike = No
 
 @partial(op, arrays="start stop")
 def linspace(
-    start: Any,
-    stop: Any,
+    start: ArrayLike,
+    stop: ArrayLike,
     num: int = 50,
     endpoint: bool = True,
     retstep: bool = False,
     dtype: DTypeLike = None,
     axis: int = 0,
-) -> Any:
+) -> Structure:
     """Returns `num` numbers at equal distances from `start` to `stop`.
 
     Example:
@@ -1004,27 +1012,27 @@ def linspace(
 
 @partial(op, arrays="start stop")
 def logspace(
-    start: Any,
-    stop: Any,
+    start: ArrayLike,
+    stop: ArrayLike,
     num: int = 50,
     endpoint: bool = True,
     base: float = 10,
     dtype: DTypeLike = None,
     axis: int = 0,
-) -> Any:
+) -> Structure:
     """Returns `base` to the power of `linspace(start, stop, num)`."""
     return jnp.logspace(start, stop, num, endpoint, base, dtype, axis)
 
 
 @partial(op, arrays="start stop")
 def geomspace(
-    start: Any,
-    stop: Any,
+    start: ArrayLike,
+    stop: ArrayLike,
     num: int = 50,
     endpoint: bool = True,
     dtype: DTypeLike = None,
     axis: int = 0,
-) -> Any:
+) -> Structure:
     """Returns `num` numbers from `start` to `stop`, each the same multiple of the one before."""
     return jnp.geomspace(start, stop, num, endpoint, dtype, axis)
 

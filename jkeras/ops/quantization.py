@@ -71,7 +71,7 @@ def quantize_and_dequantize(
 
 
 def compute_float8_scale(
-    amax: Any, scale: ArrayLike, dtype_max: float, margin: int = 0
+    amax: ArrayLike, scale: ArrayLike, dtype_max: float, margin: int = 0
 ) -> jax.Array:
     """Returns the scale with which values up to `amax` fit into a dtype of 8 bits.
 
@@ -92,7 +92,7 @@ def compute_float8_scale(
     return 1.0 / factor
 
 
-def compute_float8_amax_history(x: ArrayLike, amax_history: Any) -> jax.Array:
+def compute_float8_amax_history(x: ArrayLike, amax_history: ArrayLike) -> jax.Array:
     """Returns the history of largest absolute values, with that of `x` in front.
 
     Args:
@@ -109,7 +109,9 @@ def compute_float8_amax_history(x: ArrayLike, amax_history: Any) -> jax.Array:
     return jnp.roll(history, -1).at[0].set(largest)
 
 
-def pack_int4(arr: Any, axis: int = 0, dtype: DTypeLike = "int8") -> tuple[jax.Array, tuple, int]:
+def pack_int4(
+    arr: ArrayLike, axis: int = 0, dtype: DTypeLike = "int8"
+) -> tuple[jax.Array, tuple, int]:
     """Returns pairs of integers of 4 bits, each pair in one byte.
 
     Args:
@@ -135,7 +137,9 @@ def pack_int4(arr: Any, axis: int = 0, dtype: DTypeLike = "int8") -> tuple[jax.A
     return packed, packed.shape, size
 
 
-def unpack_int4(packed: Any, orig_len: int, axis: int = 0, dtype: DTypeLike = "int8") -> jax.Array:
+def unpack_int4(
+    packed: ArrayLike, orig_len: int, axis: int = 0, dtype: DTypeLike = "int8"
+) -> jax.Array:
     """Returns the integers that `pack_int4` has packed.
 
     Args:
@@ -164,8 +168,8 @@ def _check_int4(array: ArrayLike, dtype: DTypeLike) -> None:
 
 def fake_quant_with_min_max_vars(
     inputs: ArrayLike,
-    min_vals: Any,
-    max_vals: Any,
+    min_vals: ArrayLike,
+    max_vals: ArrayLike,
     num_bits: int = 8,
     narrow_range: bool = False,
     axis: int | None = None,

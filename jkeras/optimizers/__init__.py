@@ -85,6 +85,6 @@ def get(identifier: Identifier) -> Any:
 serialize = registry.serialize_keras_object
 
 
-def deserialize(config: Any, custom_objects: Any = None) -> Any:
+def deserialize(config: Identifier, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """Returns the optimizer that a config describes."""
     return registry.deserialize_keras_object(config, custom_objects, area="optimizers")

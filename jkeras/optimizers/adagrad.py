@@ -1,19 +1,23 @@
 """Rules that divide by sums or means of squared gradients."""
 
-from typing import Any, Unpack
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Unpack
 
 import jax
 import jax.numpy as jnp
 import optax
 
 from jkeras import initializers
-from jkeras.base.types import ArrayLike
+from jkeras.base.types import ArrayLike, LearningRate
 from jkeras.optimizers import rules
 from jkeras.optimizers.arguments import (
     CommonArguments,
 )
 from jkeras.optimizers.base import Optimizer, takes_common_arguments
 from jkeras.optimizers.rules import Part, Step
+
+if TYPE_CHECKING:
+    from jkeras.core.variable import Variable
 
 
 class Adagrad(Optimizer):
@@ -37,7 +41,7 @@ class Adagrad(Optimizer):
     @takes_common_arguments
     def __init__(
         self,
-        learning_rate: Any = 0.001,
+        learning_rate: LearningRate = 0.001,
         initial_accumulator_value: float = 0.1,
         epsilon: float = 1e-7,
         **common: Unpack[CommonArguments],
@@ -45,7 +49,7 @@ class Adagrad(Optimizer):
         super().__init__(learning_rate, **common)
         self.initial_accumulator_value, self.epsilon = initial_accumulator_value, epsilon
 
-    def build(self, variables: Any) -> None:
+    def build(self, variables: "Sequence[Variable]") -> None:
         super().build(variables)
         start = initializers.Constant(self.initial_accumulator_value)
         self.add_optimizer_variables(variables, "accumulator", start)
@@ -79,7 +83,7 @@ class Adadelta(Optimizer):
     @takes_common_arguments
     def __init__(
         self,
-        learning_rate: Any = 0.001,
+        learning_rate: LearningRate = 0.001,
         rho: float = 0.95,
         epsilon: float = 1e-7,
         **common: Unpack[CommonArguments],
@@ -117,7 +121,7 @@ class RMSprop(Optimizer):
     @takes_common_arguments
     def __init__(
         self,
-        learning_rate: Any = 0.001,
+        learning_rate: LearningRate = 0.001,
         rho: float = 0.9,
         momentum: float = 0.0,
         epsilon: float = 1e-7,
@@ -167,7 +171,7 @@ class Adafactor(Optimizer):
     @takes_common_arguments
     def __init__(
         self,
-        learning_rate: Any = 0.001,
+        learning_rate: LearningRate = 0.001,
         beta_2_decay: float = -0.8,
         epsilon_1: float = 1e-30,
         epsilon_2: float = 1e-3,
@@ -179,7 +183,7 @@ class Adafactor(Optimizer):
         self.beta_2_decay, self.epsilon_1, self.epsilon_2 = beta_2_decay, epsilon_1, epsilon_2
         self.clip_threshold, self.relative_step = clip_threshold, relative_step
 
-    def build(self, variables: Any) -> None:
+    def build(self, variables: "Sequence[Variable]") -> None:
         super().build(variables)
         for v in variables:
             *rest, rows, columns = v.shape if len(v.shape) > 1 else (0, 0)
@@ -244,7 +248,7 @@ class Ftrl(Optimizer):
     @takes_common_arguments
     def __init__(
         self,
-        learning_rate: Any = 0.001,
+        learning_rate: LearningRate = 0.001,
         learning_rate_power: float = -0.5,
         initial_accumulator_value: float = 0.1,
         l1_regularization_strength: float = 0.0,
@@ -261,7 +265,7 @@ class Ftrl(Optimizer):
         self.l2_shrinkage_regularization_strength = l2_shrinkage_regularization_strength
         self.beta = beta
 
-    def build(self, variables: Any) -> None:
+    def build(self, variables: "Sequence[Variable]") -> None:
         super().build(variables)
         start = initializers.Constant(self.initial_accumulator_value)
         self.add_optimizer_variables(variables, ["accumulator", "linear"], [start, "zeros"])

@@ -1,15 +1,19 @@
 """Adam and its kin: rules with means of gradients and of their squares."""
 
-from typing import Any, Unpack
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Unpack
 
 import jax.numpy as jnp
 import optax
 
-from jkeras.base.types import ArrayLike
+from jkeras.base.types import ArrayLike, LearningRate
 from jkeras.optimizers import rules
 from jkeras.optimizers.arguments import CommonArguments
 from jkeras.optimizers.base import Optimizer, takes_common_arguments
 from jkeras.optimizers.rules import Part, Step
+
+if TYPE_CHECKING:
+    from jkeras.core.variable import Variable
 
 
 class _Moments(Optimizer):
@@ -20,7 +24,7 @@ class _Moments(Optimizer):
     @takes_common_arguments
     def __init__(
         self,
-        learning_rate: Any = 0.001,
+        learning_rate: LearningRate = 0.001,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
@@ -53,7 +57,7 @@ class Adam(_Moments):
     @takes_common_arguments
     def __init__(
         self,
-        learning_rate: Any = 0.001,
+        learning_rate: LearningRate = 0.001,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
@@ -96,7 +100,7 @@ class AdamW(Adam):
     @takes_common_arguments
     def __init__(
         self,
-        learning_rate: Any = 0.001,
+        learning_rate: LearningRate = 0.001,
         weight_decay: float = 0.004,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
@@ -160,7 +164,7 @@ class Nadam(_Moments):
         0.75
     """
 
-    def build(self, variables: Any) -> None:
+    def build(self, variables: "Sequence[Variable]") -> None:
         super().build(variables)
         self.add_variable((), "ones", name="u_product")
 
@@ -239,7 +243,7 @@ class ScheduleFreeAdamW(_Moments):
     @takes_common_arguments
     def __init__(
         self,
-        learning_rate: Any = 0.0025,
+        learning_rate: LearningRate = 0.0025,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
@@ -249,7 +253,7 @@ class ScheduleFreeAdamW(_Moments):
         super().__init__(learning_rate, beta_1, beta_2, epsilon, **common)
         self.warmup_steps = warmup_steps
 
-    def build(self, variables: Any) -> None:
+    def build(self, variables: "Sequence[Variable]") -> None:
         super().build(variables)
         for v in variables:
             self.add_variable_from_reference(v, "momentum", initializer=v)

@@ -11,6 +11,7 @@ import numpy as np
 
 from jkeras.base import naming, registry
 from jkeras.base.deprecation import warn_deprecated
+from jkeras.base.types import ArrayLike, LearningRate
 from jkeras.core.signatures import Init
 from jkeras.core.variable import Variable
 
@@ -119,7 +120,9 @@ def checks_arguments(init: Init) -> Init:
     return initialize  # type: ignore[return-value]
 
 
-def check_clips(clipnorm: Any, clipvalue: Any, global_clipnorm: Any) -> None:
+def check_clips(
+    clipnorm: float | None, clipvalue: float | None, global_clipnorm: float | None
+) -> None:
     """Raises a ValueError if more than one of the ways to clip is given."""
     if sum(value is not None for value in (clipnorm, clipvalue, global_clipnorm)) > 1:
         raise ValueError(
@@ -135,7 +138,7 @@ def refuse_unknown(kwargs: Mapping[str, Any], cls: type) -> None:
         raise ValueError(f"Argument(s) not recognized: {dict(kwargs)}{hint}")
 
 
-def take_old_arguments(learning_rate: Any, kwargs: dict[str, Any]) -> Any:
+def take_old_arguments(learning_rate: LearningRate, kwargs: dict[str, Any]) -> LearningRate:
     """Takes `lr` and `decay` out of `kwargs`, with a warning, and returns the learning rate."""
     if kwargs.pop("decay", None) is not None:
         warn_deprecated(
@@ -163,7 +166,7 @@ def old_name(old: str, new: str) -> Any:
     return property(get, set_, doc=f"Keras 2's name of `{new}`.")
 
 
-def unzipped(grads_and_vars: Any) -> tuple[list[Any], list[Any]]:
+def unzipped(grads_and_vars: Iterable[tuple[ArrayLike, Any]]) -> tuple[list[Any], list[Any]]:
     """Returns the gradients and the variables of pairs.
 
     Raises:
@@ -210,7 +213,7 @@ def warn_of_missing(grads: Sequence[Any], variables: Sequence[Variable]) -> None
         )
 
 
-def standardize_learning_rate(value: Any) -> Any:
+def standardize_learning_rate(value: LearningRate) -> LearningRate:
     """Returns a learning rate as a number, or the schedule or function that gives it.
 
     Raises:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import optax
 
 from jkeras.base import naming, registry, settings
-from jkeras.base.types import ArrayLike
+from jkeras.base.types import ArrayLike, LearningRate
 from jkeras.constraints import constrained
 from jkeras.core import scope
 from jkeras.core.signatures import Init, takes_arguments_of
@@ -75,7 +75,7 @@ class Optimizer(cells.Remembers):
     @arguments.checks_arguments
     def __init__(
         self,
-        learning_rate: Any,
+        learning_rate: LearningRate,
         weight_decay: float | None = None,
         clipnorm: float | None = None,
         clipvalue: float | None = None,
@@ -171,7 +171,9 @@ class Optimizer(cells.Remembers):
         """
         raise NotImplementedError(f"{type(self).__name__} has neither `update_step` nor `rule`.")
 
-    def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
+    def update_step(
+        self, gradient: ArrayLike, variable: Variable, learning_rate: ArrayLike
+    ) -> None:
         """Updates one variable and its slots, with `assign`, `assign_add` and `assign_sub`.
 
         Args:
@@ -327,13 +329,13 @@ class Optimizer(cells.Remembers):
         number = (self.updates_before(state["iteration"]) + 1).astype(rate.dtype)
         return Step(number, rate, {k: x for k, x in state.items() if not isinstance(x, dict)})
 
-    def updates_before(self, iteration: Any) -> Any:
+    def updates_before(self, iteration: ArrayLike) -> ArrayLike:
         """Returns how many updates there are in `iteration` steps, some of which only add up."""
         steps = self.gradient_accumulation_steps
         return iteration // steps if steps else iteration
 
     # -------------------------------------------------------------- on variables
-    def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> Any:
+    def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> ArrayLike:
         """Updates variables.
 
         Args:
@@ -461,7 +463,7 @@ class Optimizer(cells.Remembers):
             if variable in averages:
                 variable.assign(averages[variable].value)
 
-    def loss_scale(self, state: State) -> Any:
+    def loss_scale(self, state: State) -> ArrayLike:
         """Returns what to multiply the loss with before taking gradients, or None.
 
         Args:
@@ -469,7 +471,7 @@ class Optimizer(cells.Remembers):
         """
         return self.loss_scale_factor
 
-    def scale_loss(self, loss: Any) -> Any:
+    def scale_loss(self, loss: ArrayLike) -> ArrayLike:
         """Returns the loss times the loss scale, if there is one."""
         scale = self.loss_scale(self._scalars())
         return loss if scale is None else loss * scale
@@ -481,7 +483,7 @@ class Optimizer(cells.Remembers):
         return {"learning_rate": self}
 
     @property
-    def iterations(self) -> Any:
+    def iterations(self) -> ArrayLike:
         """How many updates were made.
 
         Example:
@@ -495,7 +497,7 @@ class Optimizer(cells.Remembers):
         return self.updates_before(self._iterations)
 
     @property
-    def learning_rate(self) -> Any:
+    def learning_rate(self) -> LearningRate:
         """The current learning rate; setting it compiles nothing again.
 
         Raises:
@@ -514,7 +516,7 @@ class Optimizer(cells.Remembers):
         return self.step_of({"iteration": self._iterations.value}).learning_rate
 
     @learning_rate.setter
-    def learning_rate(self, value: Any) -> None:
+    def learning_rate(self, value: LearningRate) -> None:
         self._set_learning_rate(value)
 
     def _set_learning_rate(self, value: Any) -> None:

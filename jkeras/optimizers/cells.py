@@ -84,7 +84,7 @@ class Remembers(registry.Configurable):
     def add_optimizer_variables(
         self,
         trainable_variables: Sequence[Variable],
-        name: Any,
+        name: str | Sequence[str],
         initializer: Identifier = "zeros",
     ) -> Any:
         """Makes slots for each of the trained variables.
@@ -124,15 +124,15 @@ class Remembers(registry.Configurable):
         made[key] = self._known[key]
         return made[key]
 
-    def assign(self, variable: Variable, value: Any) -> None:
+    def assign(self, variable: Variable, value: ArrayLike) -> None:
         """Sets a variable, in `update_step`."""
         variable.assign(value)
 
-    def assign_add(self, variable: Variable, value: Any) -> None:
+    def assign_add(self, variable: Variable, value: ArrayLike) -> None:
         """Adds to a variable, in `update_step`."""
         variable.assign_add(value)
 
-    def assign_sub(self, variable: Variable, value: Any) -> None:
+    def assign_sub(self, variable: Variable, value: ArrayLike) -> None:
         """Subtracts from a variable, in `update_step`."""
         variable.assign_sub(value)
 
@@ -251,12 +251,12 @@ def is_cell(x: Any) -> bool:
     return isinstance(x, Variable)
 
 
-def map_cells(function: Callable, cells: Any, *states: Any) -> Any:
+def map_cells(function: Callable, cells: Structure, *states: Structure) -> Structure:
     """Maps a function over variables in a tree, and over what stands in their places."""
     return jax.tree.map(function, cells, *states, is_leaf=is_cell)
 
 
-def cell_leaves(cells: Any) -> list[Variable]:
+def cell_leaves(cells: Structure) -> list[Variable]:
     """Returns the variables in a tree."""
     return jax.tree.leaves(cells, is_leaf=is_cell)
 

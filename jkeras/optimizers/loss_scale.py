@@ -9,6 +9,7 @@ import optax
 
 from jkeras import initializers
 from jkeras.base import registry
+from jkeras.base.types import ArrayLike, LearningRate
 from jkeras.core.variable import Variable
 from jkeras.optimizers import rules
 from jkeras.optimizers.arguments import CommonArguments, checks_arguments
@@ -146,16 +147,16 @@ class LossScaleOptimizer(Optimizer):
 
         return optax.GradientTransformation(init, update)
 
-    def loss_scale(self, state: State) -> Any:
+    def loss_scale(self, state: State) -> ArrayLike:
         return state.get("dynamic_scale", self.initial_scale)
 
     @property
-    def learning_rate(self) -> Any:
+    def learning_rate(self) -> LearningRate:
         """The inner optimizer's learning rate."""
         return self.inner_optimizer.learning_rate
 
     @learning_rate.setter
-    def learning_rate(self, value: Any) -> None:
+    def learning_rate(self, value: LearningRate) -> None:
         self.inner_optimizer.learning_rate = value
 
     @property
@@ -163,7 +164,7 @@ class LossScaleOptimizer(Optimizer):
         return self.inner_optimizer.rated_optimizers
 
     @property
-    def iterations(self) -> Any:
+    def iterations(self) -> ArrayLike:
         return self.inner_optimizer.iterations
 
     def exclude_from_weight_decay(

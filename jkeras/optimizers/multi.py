@@ -7,6 +7,7 @@ from typing import Any, Self
 import optax
 
 from jkeras.base import naming, registry
+from jkeras.base.types import LearningRate
 from jkeras.core.variable import Variable
 from jkeras.optimizers import rules
 from jkeras.optimizers.arguments import checks_arguments
@@ -194,7 +195,7 @@ class MultiOptimizer(Optimizer):
         return optax.GradientTransformation(init, update)
 
     @property
-    def learning_rate(self) -> Any:
+    def learning_rate(self) -> LearningRate:
         """There are several: see `optimizers`."""
         raise AttributeError(
             "Learning rate cannot be accessed on a MultiOptimizer. "
@@ -202,7 +203,7 @@ class MultiOptimizer(Optimizer):
         )
 
     @learning_rate.setter
-    def learning_rate(self, value: Any) -> None:
+    def learning_rate(self, value: LearningRate) -> None:
         raise AttributeError(
             "Learning rate cannot be set on a MultiOptimizer. "
             "Set the learning rate on the individual sub-optimizers instead."

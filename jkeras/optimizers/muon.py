@@ -1,11 +1,12 @@
 """Muon: momentum made orthogonal."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
 
-from jkeras.base.types import ArrayLike
+from jkeras.base.types import ArrayLike, LearningRate
 from jkeras.core.variable import Variable
 from jkeras.optimizers import rules
 from jkeras.optimizers.base import Optimizer, takes_common_arguments
@@ -49,14 +50,14 @@ class Muon(Optimizer):
     @takes_common_arguments
     def __init__(
         self,
-        learning_rate: Any = 0.001,
+        learning_rate: LearningRate = 0.001,
         adam_beta_1: float = 0.9,
         adam_beta_2: float = 0.999,
         adam_weight_decay: float | None = 0.004,
         epsilon: float = 1e-7,
         weight_decay: float | None = 0.004,
         *,
-        exclude_layers: Any = None,
+        exclude_layers: Sequence[str] | None = None,
         exclude_embeddings: bool = True,
         muon_a: float = 3.4445,
         muon_b: float = -4.775,
@@ -85,7 +86,7 @@ class Muon(Optimizer):
             and not any(re.search(pattern, path) for pattern in self.exclude_layers)
         )
 
-    def build(self, variables: Any) -> None:
+    def build(self, variables: Sequence[Variable]) -> None:
         super().build(variables)
         for v in variables:
             self.add_variable_from_reference(v, "momentum")
@@ -106,7 +107,7 @@ class Muon(Optimizer):
         adam = rules.adam(step, self.adam_beta_1, self.adam_beta_2, self.epsilon, rate)
         return rules.split("velocity", adam, rules.each(matrix))
 
-    def zeropower_via_newtonschulz5(self, x: ArrayLike, steps: int) -> Any:
+    def zeropower_via_newtonschulz5(self, x: ArrayLike, steps: int) -> ArrayLike:
         """Returns about `u @ vt` for the singular value decomposition `u @ s @ vt` of a matrix.
 
         Args:
@@ -121,6 +122,6 @@ class Muon(Optimizer):
             x = self.muon_a * x + (self.muon_b * a + self.muon_c * a @ a) @ x
         return x.T if is_tall else x
 
-    def lr_adjust(self, x: ArrayLike) -> Any:
+    def lr_adjust(self, x: ArrayLike) -> ArrayLike:
         """Returns a matrix's orthogonal update scaled to the root mean square `rms_rate`."""
         return x if self.rms_rate is None else self.rms_rate * max(x.shape) ** 0.5 * x

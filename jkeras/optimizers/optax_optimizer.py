@@ -10,6 +10,7 @@ import optax
 from jax.tree_util import DictKey
 
 from jkeras.base.tracing import concretely
+from jkeras.base.types import LearningRate
 from jkeras.core.variable import Variable
 from jkeras.optimizers import arguments, rules
 from jkeras.optimizers.base import Optimizer
@@ -110,12 +111,12 @@ class OptaxOptimizer(Optimizer):
         return found[0]
 
     @property
-    def learning_rate(self) -> Any:
+    def learning_rate(self) -> LearningRate:
         """The learning rate injected by `optax.inject_hyperparams`."""
         return self._injected_rate()
 
     @learning_rate.setter
-    def learning_rate(self, value: Any) -> None:
+    def learning_rate(self, value: LearningRate) -> None:
         rate, value = self._injected_rate(), arguments.standardize_learning_rate(value)
         is_scheduled = any(
             pair == (".hyperparams_states", "['learning_rate']")

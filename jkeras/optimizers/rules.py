@@ -288,7 +288,7 @@ def _cast(arrays: Arrays, like: Arrays) -> Arrays:
 
 
 # ------------------------------------------------------------------ parts of several optimizers
-def keeps_momentum(slots: Any, momentum: Any) -> bool:
+def keeps_momentum(slots: tuple[tuple[str, ...], ...], momentum: ArrayLike) -> bool:
     """Says whether an optimizer was made with momentum, whose value may be traced by now.
 
     Args:
@@ -312,7 +312,7 @@ def trace(momentum: float, nesterov: bool = False) -> Part:
     return kept(optax.trace(momentum, nesterov), optax.TraceState, trace="momentum")
 
 
-def adam(step: Step, beta_1: float, beta_2: float, epsilon: float, rate: Any) -> Part:
+def adam(step: Step, beta_1: float, beta_2: float, epsilon: float, rate: ArrayLike) -> Part:
     """Returns Adam, or AMSGrad where there is a slot `velocity_hat`.
 
     Epsilon is the paper's "epsilon hat", added to the root of the mean of squares before its bias

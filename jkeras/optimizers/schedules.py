@@ -2,14 +2,14 @@
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from jkeras.base import registry
-from jkeras.base.types import ArrayLike
+from jkeras.base.types import ArrayLike, Identifier
 from jkeras.optimizers import arguments
 
 # A constructor of the fields; schedules are equal to themselves only.
@@ -35,7 +35,7 @@ class LearningRateSchedule(registry.Configurable):
         0.0
     """
 
-    def __call__(self, step: Any) -> Any:
+    def __call__(self, step: ArrayLike) -> ArrayLike:
         """Returns the learning rate at `step`, an integer scalar that counts from 0."""
         raise NotImplementedError(f"{type(self).__name__} has no __call__.")
 
@@ -82,7 +82,7 @@ class ExponentialDecay(_Schedule):
     staircase: bool = False
     name: str = "ExponentialDecay"
 
-    def __call__(self, step: Any) -> jax.Array:
+    def __call__(self, step: ArrayLike) -> jax.Array:
         return self.initial_learning_rate * self.decay_rate ** self._periods(step)
 
     def _periods(self, step: Any) -> jax.Array:
@@ -110,7 +110,7 @@ class InverseTimeDecay(ExponentialDecay):
 
     name: str = "InverseTimeDecay"
 
-    def __call__(self, step: Any) -> jax.Array:
+    def __call__(self, step: ArrayLike) -> jax.Array:
         return self.initial_learning_rate / (1 + self.decay_rate * self._periods(step))
 
 
@@ -148,7 +148,7 @@ class PiecewiseConstantDecay(_Schedule):
         if list(self.boundaries) != sorted(self.boundaries):
             raise ValueError(f"`boundaries` must increase. Received: boundaries={self.boundaries}")
 
-    def __call__(self, step: Any) -> jax.Array:
+    def __call__(self, step: ArrayLike) -> jax.Array:
         index = jnp.searchsorted(_as_float(self.boundaries), _as_float(step), side="left")
         return _as_float(self.values)[index]
 
@@ -180,7 +180,7 @@ class PolynomialDecay(_Schedule):
     cycle: bool = False
     name: str = "PolynomialDecay"
 
-    def __call__(self, step: Any) -> jax.Array:
+    def __call__(self, step: ArrayLike) -> jax.Array:
         periods = _as_float(step) / self.decay_steps
         if self.cycle:
             done = periods / jnp.maximum(1.0, jnp.ceil(periods))
@@ -218,7 +218,7 @@ class CosineDecay(_Schedule):
     warmup_target: float | None = None
     warmup_steps: int = 0
 
-    def __call__(self, step: Any) -> jax.Array:
+    def __call__(self, step: ArrayLike) -> jax.Array:
         step, start = _as_float(step), self.initial_learning_rate
         if self.warmup_target is None:
             return start * self._decayed(step)
@@ -256,7 +256,7 @@ class CosineDecayRestarts(_Schedule):
     alpha: float = 0.0
     name: str = "SGDRDecay"
 
-    def __call__(self, step: Any) -> jax.Array:
+    def __call__(self, step: ArrayLike) -> jax.Array:
         periods = _as_float(step) / self.first_decay_steps
         if self.t_mul == 1.0:
             restarts = jnp.floor(periods)
@@ -283,6 +283,6 @@ def _as_float(x: ArrayLike) -> jax.Array:
 serialize = registry.serialize_keras_object
 
 
-def deserialize(config: Any, custom_objects: Any = None) -> Any:
+def deserialize(config: Identifier, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """Returns the schedule that a config describes."""
     return registry.deserialize_keras_object(config, custom_objects, area="optimizers.schedules")

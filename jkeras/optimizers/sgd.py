@@ -1,9 +1,10 @@
 """Rules that follow the gradient, or its sign."""
 
-from typing import Any, Unpack
+from typing import Unpack
 
 import optax
 
+from jkeras.base.types import LearningRate
 from jkeras.optimizers import rules
 from jkeras.optimizers.arguments import CommonArguments
 from jkeras.optimizers.base import Optimizer, takes_common_arguments
@@ -32,7 +33,7 @@ class SGD(Optimizer):
     @takes_common_arguments
     def __init__(
         self,
-        learning_rate: Any = 0.01,
+        learning_rate: LearningRate = 0.01,
         momentum: float = 0.0,
         nesterov: bool = False,
         **common: Unpack[CommonArguments],
@@ -70,7 +71,7 @@ class Lion(Optimizer):
     @takes_common_arguments
     def __init__(
         self,
-        learning_rate: Any = 0.001,
+        learning_rate: LearningRate = 0.001,
         beta_1: float = 0.9,
         beta_2: float = 0.99,
         **common: Unpack[CommonArguments],

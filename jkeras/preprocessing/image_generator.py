@@ -10,7 +10,7 @@ import numpy as np
 
 from jkeras.base.deprecation import warn_deprecated
 from jkeras.base.settings import floatx, image_data_format
-from jkeras.base.types import ArrayLike, DTypeLike
+from jkeras.base.types import ArrayLike, DTypeLike, Structure
 from jkeras.callbacks.console import say
 from jkeras.utils import image as images
 from jkeras.utils.numerical import to_categorical
@@ -253,7 +253,7 @@ class Iterator(PyDataset):
         self.batch_index = (self.batch_index + 1) % len(self)
         return batch
 
-    def next(self) -> Any:
+    def next(self) -> Structure:
         """Returns the next batch."""
         return next(self)
 
@@ -283,7 +283,7 @@ class NumpyArrayIterator(Iterator):
     def __init__(
         self,
         x: ArrayLike,
-        y: Any,
+        y: ArrayLike,
         image_data_generator: "ImageDataGenerator",
         batch_size: int = 32,
         shuffle: bool = False,
@@ -510,7 +510,7 @@ class DataFrameIterator(_FileIterator):
         directory: str | None = None,
         image_data_generator: Any = None,
         x_col: str = "filename",
-        y_col: Any = "class",
+        y_col: str | Sequence[str] = "class",
         weight_col: str | None = None,
         target_size: tuple[int, int] = (256, 256),
         color_mode: str = "rgb",
@@ -648,8 +648,8 @@ class ImageDataGenerator:
         zca_whitening: bool = False,
         zca_epsilon: float = 1e-6,
         rotation_range: float = 0,
-        width_shift_range: Any = 0.0,
-        height_shift_range: Any = 0.0,
+        width_shift_range: float | Sequence[float] = 0.0,
+        height_shift_range: float | Sequence[float] = 0.0,
         brightness_range: tuple[float, float] | None = None,
         shear_range: float = 0.0,
         zoom_range: Any = 0.0,
@@ -709,7 +709,7 @@ class ImageDataGenerator:
     def flow(
         self,
         x: ArrayLike,
-        y: Any = None,
+        y: ArrayLike = None,
         batch_size: int = 32,
         shuffle: bool = True,
         sample_weight: ArrayLike = None,
@@ -816,7 +816,7 @@ class ImageDataGenerator:
         dataframe: Any,
         directory: str | None = None,
         x_col: str = "filename",
-        y_col: Any = "class",
+        y_col: str | Sequence[str] = "class",
         weight_col: str | None = None,
         target_size: tuple[int, int] = (256, 256),
         color_mode: str = "rgb",

@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,13 +32,13 @@ def make_sampling_table(size: int, sampling_factor: float = 1e-5) -> np.ndarray:
 
 
 def skipgrams(
-    sequence: Any,
+    sequence: Sequence[int],
     vocabulary_size: int,
     window_size: int = 4,
     negative_samples: float = 1.0,
     shuffle: bool = True,
     categorical: bool = False,
-    sampling_table: Any = None,
+    sampling_table: ArrayLike = None,
     seed: int | None = None,
 ) -> tuple[list[list[int]], list[Any]]:
     """Returns pairs of words, and whether the second is near the first.
@@ -111,7 +112,7 @@ class TimeseriesGenerator(PyDataset):
 
     def __init__(
         self,
-        data: Any,
+        data: ArrayLike,
         targets: ArrayLike,
         length: int,
         sampling_rate: int = 1,

@@ -9,20 +9,21 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from jkeras.base.types import AnyLayer
 from jkeras.core.parts import walk
 from jkeras.saving.archive import Archive
 
 FOLDER = "assets"
 
 
-def write(model: Any, folder: Path) -> None:
+def write(model: AnyLayer, folder: Path) -> None:
     """Lets the layers of a model write their files, each into a folder of its own."""
     for path, layer in _owners(model, "save_assets"):
         (folder / path).mkdir(parents=True, exist_ok=True)
         layer.save_assets(str(folder / path))
 
 
-def load(model: Any, members: Archive, files: Mapping[Any, str] | None = None) -> None:
+def load(model: AnyLayer, members: Archive, files: Mapping[Any, str] | None = None) -> None:
     """Lets the layers of a model read their files.
 
     Only the files in a layer's own folder are unpacked, into a new temporary one.

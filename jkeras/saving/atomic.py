@@ -69,7 +69,7 @@ def writing(path: str | os.PathLike, overwrite: bool = True) -> Iterator[IO[byte
 def _file_target(path: str | os.PathLike, overwrite: bool) -> Path:
     target = _target(path, overwrite)
     if target.exists() and not target.is_file():
-        kind = "a folder" if target.is_dir() else "no regular file (a pipe or a device)"
+        kind = "a folder" if target.is_dir() else "a pipe or a device"
         raise OSError(f"Cannot save to {str(target)!r}: {kind} is there. Choose another name.")
     return target
 

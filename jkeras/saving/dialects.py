@@ -12,6 +12,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from jkeras.base import registry
+from jkeras.base.types import ArrayLike
 from jkeras.core import operations
 from jkeras.saving.old_calls import OldCalls, is_tensorflow_function, tensorflow_function
 
@@ -82,7 +83,7 @@ _DROPPED_OF: dict[str, dict[str, tuple[Any, ...]]] = {
 }
 
 
-def keras2_hard_sigmoid(x: Any) -> Any:
+def keras2_hard_sigmoid(x: ArrayLike) -> ArrayLike:
     """`clip(0.2 * x + 0.5, 0, 1)`: Keras 2's `hard_sigmoid`; Keras 3's has another slope."""
     return jnp.clip(0.2 * x + 0.5, 0.0, 1.0)
 

@@ -8,6 +8,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from jkeras.base.types import AnyModel
 from jkeras.saving import archive, atomic, errors, h5_writer, keras_format
 from jkeras.saving.h5_reader import Group, H5Reader
 
@@ -73,7 +74,7 @@ class KerasFileEditor:
                 line = f"    {name}: shape={np.shape(value)}, dtype={np.asarray(value).dtype}"
                 print(line, file=file or sys.stdout)
 
-    def compare(self, reference_model: Any) -> dict[str, Any]:
+    def compare(self, reference_model: AnyModel) -> dict[str, Any]:
         """Prints and returns how the file differs from what a model would save.
 
         Args:

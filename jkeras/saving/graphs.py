@@ -13,6 +13,7 @@ from typing import Any
 
 from jkeras import initializers
 from jkeras.base import registry
+from jkeras.base.types import AnyModel
 from jkeras.core import parts
 from jkeras.core.variable import Variable
 from jkeras.saving.archive import Archive, parse_json
@@ -23,7 +24,7 @@ _VERSION = 1
 _STEPS = ("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
 
 
-def describe(model: Any) -> dict[str, Any] | None:
+def describe(model: AnyModel) -> dict[str, Any] | None:
     """Returns what a file holds of a model's graph; None if there is none, which is logged."""
     if not hasattr(model, "_describe_for_file"):  # a layer
         return None
@@ -37,7 +38,7 @@ def describe(model: Any) -> dict[str, Any] | None:
     return json.loads(json.dumps({"version": _VERSION, **found})) if found else None
 
 
-def own_steps(model: Any) -> list[str]:
+def own_steps(model: AnyModel) -> list[str]:
     """Returns the steps that a model's class has written itself, which no file holds."""
     base: Any = next(c for c in type(model).__mro__ if registry.is_builtin(c))
     return [n for n in _STEPS if getattr(type(model), n, None) is not getattr(base, n, None)]
@@ -118,7 +119,7 @@ def is_known(config: Mapping[str, Any]) -> bool:
     return True
 
 
-def restore(model: Any, found: Mapping[str, Any]) -> dict[Any, tuple[str, int | None]] | None:
+def restore(model: AnyModel, found: Mapping[str, Any]) -> dict[Any, tuple[str, int | None]] | None:
     """Tells a model that was made of a graph where its layers were.
 
     Returns:
@@ -136,7 +137,7 @@ def restore(model: Any, found: Mapping[str, Any]) -> dict[Any, tuple[str, int | 
     }
 
 
-def trained(model: Any, found: Mapping[str, Any]) -> list[Variable] | None:
+def trained(model: AnyModel, found: Mapping[str, Any]) -> list[Variable] | None:
     """Returns the trained variables in the order of the optimizer's state.
 
     Those that the model lacks, since the call of its class did not use them, are made for it.

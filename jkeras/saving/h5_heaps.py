@@ -220,7 +220,7 @@ class Names:
 
     def _check_free_space(self, start: int, size: int, free: int) -> None:
         seen: set[int] = set()
-        while free + _FREE <= size:  # the last one says a number that is no place
+        while free + _FREE <= size:  # the last one holds a number that is not a place
             if free in seen or len(seen) > _MAX_FREE:
                 raise ValueError(
                     f"Not allowed: the heap at byte {start} of {self._name!r} is damaged: its free "

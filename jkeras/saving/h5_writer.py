@@ -42,7 +42,7 @@ def write_text(group: Any, attribute: str, text: str) -> None:
     group.attrs[attribute] = np.bytes_(content) if content and fits else text
 
 
-def write_array(group: Any, name: str, array: Any) -> None:
+def write_array(group: Any, name: str, array: np.ndarray) -> None:
     """Writes an array; bfloat16, which HDF5 does not know, as two bytes and a mark."""
     array = np.asarray(array)
     if array.dtype.name == "bfloat16":

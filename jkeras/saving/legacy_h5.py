@@ -8,6 +8,7 @@ from typing import IO, Any
 import numpy as np
 
 from jkeras.base import naming, registry
+from jkeras.base.types import AnyModel
 from jkeras.core import parts, placement
 from jkeras.core.layer import Layer
 from jkeras.core.variable import Variable
@@ -44,7 +45,7 @@ def is_weights(root: Group) -> bool:
 
 # ------------------------------------------------------------------ writing
 def write(
-    model: Any, file: IO[bytes], include_optimizer: bool = True, is_portable: bool = False
+    model: AnyModel, file: IO[bytes], include_optimizer: bool = True, is_portable: bool = False
 ) -> None:
     """Writes a whole model to an open file.
 
@@ -155,7 +156,7 @@ def ordered_weights(layer: Layer) -> list[Variable]:
 
 
 # ------------------------------------------------------------------ reading
-def read(root: Group, compile: bool = True) -> Any:
+def read(root: Group, compile: bool = True) -> AnyModel:
     """Returns the model in a file."""
     text = root.text("model_config")
     if text is None:
@@ -243,7 +244,7 @@ class _Members:
         return dataset.read(dataset.shape).astype("uint8").tobytes()
 
 
-def load_weights(model: Any, root: Group, skip_mismatch: bool, by_name: bool) -> None:
+def load_weights(model: AnyModel, root: Group, skip_mismatch: bool, by_name: bool) -> None:
     """Reads weights from a file of weights, or of a whole model."""
     group = root.group("model_weights") or root
     plan = _plan(model, group, by_name)

@@ -15,6 +15,7 @@ import numpy as np
 from jkeras.base import keys, naming, registry
 from jkeras.base.deprecation import warn_deprecated
 from jkeras.base.numbers import boolean
+from jkeras.base.types import AnyModel
 from jkeras.core.layer import Layer
 from jkeras.saving import (
     archive,
@@ -144,7 +145,7 @@ def load_model(
     safe_mode: bool = True,
     *,
     untrusted: bool = False,
-) -> Any:
+) -> AnyModel:
     """Reads a model from a `.keras` or `.h5` file, of Keras 3 or Keras 2.
 
     What the file is, is found from its contents, not its name.
@@ -216,7 +217,7 @@ def _all_or_nothing() -> Iterator[None]:
 
 # ------------------------------------------------------------------ weights
 def save_weights(
-    model: Any,
+    model: AnyModel,
     filepath: str | os.PathLike,
     overwrite: bool = True,
     max_shard_size: float | None = None,
@@ -277,7 +278,7 @@ def save_weights(
 
 
 def load_weights(
-    model: Any, filepath: str | os.PathLike, skip_mismatch: bool = False, **kwargs: Any
+    model: AnyModel, filepath: str | os.PathLike, skip_mismatch: bool = False, **kwargs: Any
 ) -> None:
     """Reads weights from a file: `.weights.h5`, `.keras`, `.safetensors`, or an older `.h5`.
 
@@ -473,8 +474,8 @@ def _existing(filepath: str | os.PathLike) -> Path:
         raise errors.missing(filepath)
     if not (path.is_file() or path.is_dir()):  # reading a pipe would wait for who writes to it
         raise ValueError(
-            f"The path {str(path)!r} is no regular file, but a pipe or a device. Open it yourself, "
-            "and pass `io.BytesIO(file.read())` to `load_model`."
+            f"The path {str(path)!r} is not a regular file, but a pipe or a device. Open it "
+            "yourself, and pass `io.BytesIO(file.read())` to `load_model`."
         )
     return path
 

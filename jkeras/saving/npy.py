@@ -48,8 +48,8 @@ def read_array(members: Archive, name: str, dtype: str, limit: int | None = None
     fits = found.kind in "biufc" and (found in (wanted, kind))
     if not fits or found.itemsize != wanted.itemsize or header.tell() + size != len(data):
         raise ValueError(
-            f"The member {name!r} of {str(members.path)!r} is no array of dtype {dtype!r}, or has "
-            "another size than it says."
+            f"The member {name!r} of {str(members.path)!r} is not an array of dtype {dtype!r}, or "
+            "has another size than it says."
         )
     array = np.frombuffer(bytearray(data[header.tell() :]), wanted)
     return array.reshape(shape, order="F" if is_fortran else "C")

@@ -2,8 +2,8 @@
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
+from jkeras.base.types import AnyOptimizer
 from jkeras.core.variable import Variable
 from jkeras.saving.h5_reader import Dataset
 from jkeras.saving.plan import Plan
@@ -23,7 +23,7 @@ _OLD_ADAMAX_SLOTS = {"m": "momentum", "v": "norm"}
 
 def plan(
     result: Plan,
-    optimizer: Any,
+    optimizer: AnyOptimizer,
     saved: Sequence[tuple[str, Dataset]],
     weight_names: Mapping[Variable, str] | None = None,
 ) -> None:
@@ -68,7 +68,7 @@ def _fits(order: Sequence[Variable], arrays: Sequence[Dataset]) -> bool:
 
 
 def _orders(
-    optimizer: Any, names: Sequence[str], weight_names: Mapping[Variable, str]
+    optimizer: AnyOptimizer, names: Sequence[str], weight_names: Mapping[Variable, str]
 ) -> Iterator[list[Variable]]:
     """Yields the orders in which the arrays may be meant, the likeliest first."""
     first = names[0]
@@ -83,7 +83,7 @@ def _orders(
 
 
 def _old_orders(
-    optimizer: Any, names: Sequence[str], weight_names: Mapping[Variable, str]
+    optimizer: AnyOptimizer, names: Sequence[str], weight_names: Mapping[Variable, str]
 ) -> Iterator[list[Variable]]:
     """Yields orders of TensorFlow until 2.10, of Keras 2.3, and of Keras 2.0."""
     variables = optimizer._trainable_variables

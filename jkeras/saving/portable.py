@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from jkeras.base.types import AnyOptimizer
 from jkeras.saving.dialects import Config, for_older_readers
 
 # What is written: Keras 3 reads it, and Keras 2 looks whether it is older than 3.
@@ -198,7 +199,7 @@ def _without_policies(value: Any) -> Any:
     return {k: _without_policies(v) for k, v in value.items() if not (is_loss and k == "dtype")}
 
 
-def optimizer_arrays(optimizer: Any) -> Iterator[tuple[str, Any]]:
+def optimizer_arrays(optimizer: AnyOptimizer) -> Iterator[tuple[str, Any]]:
     """Yields what an optimizer remembers, with names, in the order of TensorFlow until 2.10."""
     kind = type(optimizer).__name__
     variables = optimizer._trainable_variables

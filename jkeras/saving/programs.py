@@ -16,6 +16,7 @@ import jax
 import numpy as np
 
 from jkeras.base import naming, registry
+from jkeras.base.types import AnyModel
 from jkeras.core import parts, scope
 from jkeras.core.layer import Layer
 from jkeras.core.variable import Variable
@@ -28,7 +29,7 @@ _log = logging.getLogger("jkeras")
 FOLDER = "program"
 _TABLE = f"{FOLDER}/program.json"
 _KINDS = ("infer", "train")
-# Numbers that are no weights, such as the states of seeds, are few.
+# Numbers that are not weights, such as the states of seeds, are few.
 _MAX_ARRAYS = 64 * 2**20
 
 
@@ -91,7 +92,7 @@ class SavedPrograms:
 
 
 # ------------------------------------------------------------------ writing
-def write(model: Any) -> dict[str, bytes]:
+def write(model: AnyModel) -> dict[str, bytes]:
     """Makes the programs of a model.
 
     Args:
@@ -153,7 +154,7 @@ def write(model: Any) -> dict[str, bytes]:
     return {**members, **_arrays(model)}
 
 
-def write_if_needed(model: Any) -> dict[str, bytes]:
+def write_if_needed(model: AnyModel) -> dict[str, bytes]:
     """Returns the programs of a model of a class of the user's; none where there can be none.
 
     They are made once, and again when what they follow from has changed.

@@ -9,6 +9,7 @@ from typing import IO, Any
 import numpy as np
 
 from jkeras.base import extras, naming
+from jkeras.base.types import AnyModel
 from jkeras.core import parts
 from jkeras.saving.budget import Budget, size_of
 from jkeras.saving.h5_reader import Dataset
@@ -31,7 +32,7 @@ def _library() -> Any:
     return safetensors
 
 
-def write(model: Any, file: IO[bytes], skip: Iterable[Any] = ()) -> None:
+def write(model: AnyModel, file: IO[bytes], skip: Iterable[Any] = ()) -> None:
     """Writes a model's weights by their paths: `dense/kernel`."""
     skipped = {id(v) for layer in skip for v in layer.variables}
     arrays = {
@@ -68,7 +69,7 @@ def opened(path: Path) -> Iterator[dict[str, Dataset]]:
             yield {n: _Array(file, n, part, budget) for n, part in slices.items()}
     except library.SafetensorError as error:
         raise ValueError(
-            f"The file {str(path)!r} is no safetensors file, or is damaged: {error}"
+            f"The file {str(path)!r} is not a safetensors file, or is damaged: {error}"
         ) from error
 
 
@@ -85,7 +86,7 @@ class _Array(Dataset):
         return self._file.get_tensor(self.path)
 
 
-def plan(model: Any, arrays: dict[str, Dataset], skip: Iterable[Any] = ()) -> Plan:
+def plan(model: AnyModel, arrays: dict[str, Dataset], skip: Iterable[Any] = ()) -> Plan:
     """Plans to read a model's weights, by path; `.` in names stands for `/` as well."""
     result, found = Plan(), {name.replace(".", "/"): array for name, array in arrays.items()}
     skipped = set(map(id, skip))

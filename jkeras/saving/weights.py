@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from jkeras.base.types import AnyOptimizer
 from jkeras.core import parts, placement
 from jkeras.core.layer import Layer
 from jkeras.saving import atomic, errors, h5_writer, optimizer_state
@@ -227,7 +228,7 @@ class StoredArrays(Mapping):
         return len(list(iter(self)))
 
 
-def plan_optimizer(result: Plan, optimizer: Any, source: "Tree | Shards") -> None:
+def plan_optimizer(result: Plan, optimizer: AnyOptimizer, source: "Tree | Shards") -> None:
     """Plans to read what an optimizer remembers, if the file has it."""
     saved = numbered(source.find("optimizer/vars"))
     named = [(str(i), dataset) for i, dataset in enumerate(saved)]

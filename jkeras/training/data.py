@@ -15,7 +15,7 @@ import numpy as np
 
 from jkeras import losses
 from jkeras.base import settings
-from jkeras.base.types import ArrayLike, Structure
+from jkeras.base.types import ArrayLike, Data, Structure
 from jkeras.core import policy
 from jkeras.training.budget import data_bytes, fits_on_device
 from jkeras.training.feeds import ArrayFeed, Feed, HostFeed, SliceFeed, StreamFeed
@@ -46,7 +46,7 @@ def is_stream(value: Any) -> bool:
     return hasattr(value, "__iter__") or hasattr(value, "__next__") or hasattr(value, "__getitem__")
 
 
-def as_array(value: Any, argument: str) -> Any:
+def as_array(value: ArrayLike, argument: str) -> ArrayLike:
     """Makes an array of what a user passes as one.
 
     Raises:
@@ -181,7 +181,7 @@ def _is_on_disk(value: Any) -> bool:
     return all(hasattr(value, name) for name in ("shape", "dtype", "chunks", "__getitem__"))
 
 
-def as_structure(value: Any, argument: str) -> Any:
+def as_structure(value: Structure, argument: str) -> Structure:
     """Makes arrays of the leaves of a structure; a list of numbers is one array.
 
     None inside of a structure, an optional input that is not there, stays None.
@@ -205,7 +205,7 @@ def _is_structure(value: Any) -> bool:
     return isinstance(value, Mapping)
 
 
-def as_targets(value: Any, names: Any, argument: str) -> list[Any] | None:
+def as_targets(value: Structure, names: Any, argument: str) -> list[Any] | None:
     """Makes a list of targets (or sample weights), one an output.
 
     A single array for several outputs goes to each of them, as in tf.keras. A dict goes by output
@@ -651,7 +651,7 @@ class Reader(NamedTuple):
         y: Structure = None,
         sample_weight: Structure = None,
         batch_size: int | None = None,
-        class_weight: Any = None,
+        class_weight: Mapping[int, float] | None = None,
         on_device: bool | str = "auto",
     ) -> ArrayData | StreamData:
         """Makes arrays or a stream of batches of what the user passed."""
@@ -695,7 +695,7 @@ class Reader(NamedTuple):
         x: Structure,
         y: Structure = None,
         sample_weight: Structure = None,
-        class_weight: Any = None,
+        class_weight: Mapping[int, float] | None = None,
         names: Any = None,
         is_step: bool = False,
     ) -> Batch:
@@ -727,7 +727,7 @@ class Reader(NamedTuple):
         return batch
 
     def validation_data(
-        self, given: Any, batch_size: int | None = None, on_device: bool | str = "auto"
+        self, given: Data, batch_size: int | None = None, on_device: bool | str = "auto"
     ) -> ArrayData | StreamData:
         """Makes arrays or a stream of batches of `validation_data`."""
         if is_stream(given):

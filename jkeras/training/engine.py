@@ -15,14 +15,14 @@ from jkeras.base.types import Structure
 from jkeras.training.single_steps import SingleSteps
 
 
-def take_rows(resident: Structure, index: jax.Array) -> Any:
+def take_rows(resident: Structure, index: jax.Array) -> Structure:
     """Gathers the rows `index` of each array in a structure: a batch of data on the device."""
     return jax.tree.map(
         lambda array: array.at[index].get(mode="promise_in_bounds", unique_indices=False), resident
     )
 
 
-def take_slot(resident: Structure, slot: Any) -> Any:
+def take_slot(resident: Structure, slot: Structure) -> Structure:
     """Takes the slot itself as the batch: for streamed data."""
     del resident
     return slot
@@ -128,7 +128,7 @@ _BLOCK = 16
 _LARGEST_IN_BLOCKS = 2**24  # bytes
 
 
-def _in_blocks(count: Any, body: Callable[[Any, Any], Any], state: Any) -> Any:
+def _in_blocks(count: Any, body: Callable[[Any, Any], Any], state: Any) -> Structure:
     """Does `lax.fori_loop(0, count, body, state)` in blocks of known length."""
 
     def one(i: Any, state: Any) -> Any:

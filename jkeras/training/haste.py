@@ -168,7 +168,7 @@ class Shortcut:
         if isinstance(x, (np.ndarray, jax.Array)) and x.dtype not in ("int64", "uint64"):
             self._known.add((x.shape[1:], x.dtype))
 
-    def run(self, x: Structure, batch_size: int) -> Any:
+    def run(self, x: Structure, batch_size: int) -> Structure:
         """Returns the outputs; None for anything that was not remembered."""
         if (
             not isinstance(x, (np.ndarray, jax.Array))

@@ -14,6 +14,7 @@ import jax
 import numpy as np
 
 from jkeras.base.platforms import platform
+from jkeras.base.types import Structure
 from jkeras.training.feeds import Chunk, Feed
 from jkeras.training.haste import Backlog
 
@@ -225,7 +226,7 @@ class Training(Protocol):
     def take(self, chunk: Chunk) -> Logs:
         """Runs a chunk; returns the logs at its end, still on the device."""
 
-    def bad_step(self, metrics: Any) -> int:
+    def bad_step(self, metrics: Structure) -> int:
         """Returns the first step whose loss was not finite, for the metrics' states.
 
         0 if there was none, or if that is not known.

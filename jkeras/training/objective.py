@@ -115,10 +115,10 @@ class CompiledObjective:
 
     def __init__(
         self,
-        loss: Any = None,
-        loss_weights: Any = None,
-        metrics: Any = None,
-        weighted_metrics: Any = None,
+        loss: Structure = None,
+        loss_weights: Structure = None,
+        metrics: Structure = None,
+        weighted_metrics: Structure = None,
         output_names: Any = None,
         outputs: Sequence[Any] | None = None,
         targets: Sequence[Any] | None = None,
@@ -153,7 +153,7 @@ class CompiledObjective:
             shown[unique(f"{name}_loss", shown)] = None
         self._parts = list(shown)
 
-    def _terms(self, loss: Any, loss_weights: Any) -> list[tuple[str, LossTerm]]:
+    def _terms(self, loss: Structure, loss_weights: Structure) -> list[tuple[str, LossTerm]]:
         """Returns the terms by the paths of their outputs, such as `encoder/mean`.
 
         A loss of both `mean` and `variance` has the path `mean_variance`.
@@ -275,7 +275,7 @@ class CompiledObjective:
         metrics: Mapping[str, Any],
         batch: Batch,
         outputs: Structure,
-        masks: Any,
+        masks: Structure,
         losses: Mapping[str, Any],
     ) -> dict[str, Any]:
         """Returns the metrics' states with one more batch; losses count by its size."""
@@ -323,7 +323,7 @@ class CompiledObjective:
         """Returns the first step (from 1) whose loss was not finite; 0 if there was none."""
         return jnp.maximum(-metrics["losses"][0], 0)
 
-    def by_output(self, batch: Batch, outputs: Structure, masks: Any = None) -> list[tuple]:
+    def by_output(self, batch: Batch, outputs: Structure, masks: Structure = None) -> list[tuple]:
         """Returns (target, output, sample weight, mask) for each output."""
         predictions = flatten_outputs(outputs, self.output_names)
         masks = flatten_outputs(masks, self.output_names)

@@ -52,7 +52,7 @@ class SingleSteps:
         self._costs: dict[Any, float] = {}  # of steps, by the shapes of a slot
         self._compiled: dict[Any, Future] = {}
 
-    def way(self, state: Any, resident: Structure, slots: Any, rest: Any) -> str:
+    def way(self, state: Structure, resident: Structure, slots: Structure, rest: Structure) -> str:
         """Says how to run slots of these shapes.
 
         Returns:
@@ -69,7 +69,9 @@ class SingleSteps:
             found = self._ways[key] = self._found_way(state, resident, slots, rest)
         return found
 
-    def _found_way(self, state: Any, resident: Structure, slots: Any, rest: Any) -> str:
+    def _found_way(
+        self, state: Structure, resident: Structure, slots: Structure, rest: Structure
+    ) -> str:
         arrays = jax.tree.leaves(slots)
         count, key = arrays[0].shape[0], tuple([a.shape[1:] for a in arrays])
         cost = self._costs.get(key)
@@ -81,7 +83,14 @@ class SingleSteps:
         is_long = platform() != "cpu" and count * cost > _OF_LONG_EPOCHS
         return "apart" if is_long and rest is not None else "together"
 
-    def run(self, state: Any, resident: Structure, slots: Any, numbers: range, rest: Any) -> Any:
+    def run(
+        self,
+        state: Structure,
+        resident: Structure,
+        slots: Structure,
+        numbers: range,
+        rest: Structure,
+    ) -> Structure:
         """Runs the steps of these slots, and the rest.
 
         Args:
@@ -96,7 +105,9 @@ class SingleSteps:
             state = self._run_slot(state, resident, _slot(slots, number))
         return self.finish(state, resident, rest, last)
 
-    def finish(self, state: Any, resident: Structure, rest: Any, last: Future | None) -> Any:
+    def finish(
+        self, state: Structure, resident: Structure, rest: Structure, last: Future | None
+    ) -> Structure:
         """Runs the step of the rest, if there is one; returns what a chunk does.
 
         Args:
@@ -109,7 +120,7 @@ class SingleSteps:
             state = self._run_last(last, state, resident, rest)
         return state if self._finish is None else (state, self._finish(state))
 
-    def compile(self, state: Any, resident: Any, rest: Any) -> Future:
+    def compile(self, state: Structure, resident: Structure, rest: Structure) -> Future:
         """Compiles the program of the rest, in a thread of its own."""
         leaves, structure = jax.tree.flatten((state, rest))
         key = (structure, tuple([np.shape(leaf) for leaf in leaves]))
@@ -126,7 +137,9 @@ class SingleSteps:
             self._compiled[key] = future
         return self._compiled[key]
 
-    def _run_last(self, last: Future, state: Any, resident: Any, rest: Any) -> Any:
+    def _run_last(
+        self, last: Future, state: Structure, resident: Structure, rest: Structure
+    ) -> Structure:
         try:
             return last.result()(state, resident, rest)
         except (TypeError, ValueError):  # arrays of other types, or elsewhere, than those before

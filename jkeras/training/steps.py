@@ -28,15 +28,20 @@ class Objective(Protocol):
     def loss(self, batch: Batch, outputs: Structure) -> tuple[Any, dict[str, Any]]:
         """Returns the loss, and its parts by name; run where the layer's weights can be read."""
 
-    def init(self) -> Any:
+    def init(self) -> Structure:
         """Returns the metrics' states over no data."""
 
     def update(
-        self, metrics: Any, batch: Batch, outputs: Structure, masks: Any, losses: dict[str, Any]
-    ) -> Any:
+        self,
+        metrics: Structure,
+        batch: Batch,
+        outputs: Structure,
+        masks: Structure,
+        losses: dict[str, Any],
+    ) -> Structure:
         """Returns the metrics' states with one more batch."""
 
-    def compute(self, metrics: Any) -> dict[str, Any]:
+    def compute(self, metrics: Structure) -> dict[str, Any]:
         """Returns the metrics' values by name."""
 
 

@@ -11,14 +11,19 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jkeras.base.types import ArrayLike, Structure
 from jkeras.ops.boxes import FORMATS as FORMATS
 from jkeras.ops.boxes import clip_to_image_size as clip_to_image_size
 from jkeras.ops.boxes import convert_format as convert_format
 
 
 def _in_corners(
-    boxes: Any, bounding_box_format: str, height: Any, width: Any, change: Callable[..., Any]
-) -> Any:
+    boxes: ArrayLike,
+    bounding_box_format: str,
+    height: ArrayLike,
+    width: ArrayLike,
+    change: Callable[..., Any],
+) -> ArrayLike:
     """Changes boxes as `xyxy`, and returns them in the format that they had."""
     of_boxes = jnp.asarray(boxes, "float32")
     corners = convert_format(of_boxes, bounding_box_format, "xyxy", height, width)
@@ -27,8 +32,13 @@ def _in_corners(
 
 
 def crop(
-    boxes: Any, top: Any, left: Any, height: Any, width: Any, bounding_box_format: str = "xyxy"
-) -> Any:
+    boxes: Structure,
+    top: ArrayLike,
+    left: ArrayLike,
+    height: ArrayLike,
+    width: ArrayLike,
+    bounding_box_format: str = "xyxy",
+) -> Structure:
     """Returns boxes in the coordinates of a part of the image, cut at its edges.
 
     Args:
@@ -56,13 +66,13 @@ def crop(
 
 
 def pad(
-    boxes: Any,
-    top: Any,
-    left: Any,
-    height: Any = None,
-    width: Any = None,
+    boxes: Structure,
+    top: ArrayLike,
+    left: ArrayLike,
+    height: ArrayLike = None,
+    width: ArrayLike = None,
     bounding_box_format: str = "xyxy",
-) -> Any:
+) -> Structure:
     """Returns boxes in the coordinates of an image with an edge around it.
 
     Args:
@@ -96,8 +106,8 @@ def _absolute(name: str, bounding_box_format: str) -> None:
 
 # ------------------------------------------------------------------ overlaps
 def compute_iou(
-    boxes1: Any,
-    boxes2: Any,
+    boxes1: ArrayLike,
+    boxes2: ArrayLike,
     bounding_box_format: str,
     use_masking: bool = False,
     mask_val: int = -1,
@@ -138,7 +148,7 @@ def compute_iou(
     return jnp.where(masked[0][..., :, None] | masked[1][..., None, :], -1.0, result)
 
 
-def _pairable(name: str, boxes: Any) -> jax.Array:
+def _pairable(name: str, boxes: ArrayLike) -> jax.Array:
     boxes = jnp.asarray(boxes, "float32")
     if boxes.ndim not in (2, 3):
         raise ValueError(
@@ -148,12 +158,12 @@ def _pairable(name: str, boxes: Any) -> jax.Array:
     return boxes
 
 
-def _image_size(image_shape: Any) -> tuple[Any, Any]:
+def _image_size(image_shape: ArrayLike) -> tuple[Any, Any]:
     return (None, None) if image_shape is None else (image_shape[0], image_shape[1])
 
 
 def compute_ciou(
-    boxes1: Any, boxes2: Any, bounding_box_format: str, image_shape: tuple | None = None
+    boxes1: ArrayLike, boxes2: ArrayLike, bounding_box_format: str, image_shape: tuple | None = None
 ) -> jax.Array:
     """Returns the complete intersection over union of boxes, one by one (Zheng et al., 2021).
 
@@ -193,8 +203,8 @@ def compute_ciou(
 
 # ------------------------------------------------------------------ anchors
 def encode_box_to_deltas(
-    anchors: Any,
-    boxes: Any,
+    anchors: ArrayLike,
+    boxes: ArrayLike,
     anchor_format: str,
     box_format: str,
     encoding_format: str = "center_yxhw",
@@ -232,14 +242,14 @@ def encode_box_to_deltas(
 
 
 def decode_deltas_to_boxes(
-    anchors: Any,
-    boxes_delta: Any,
+    anchors: ArrayLike,
+    boxes_delta: ArrayLike,
     anchor_format: str,
     box_format: str,
     encoded_format: str = "center_yxhw",
     variance: Sequence[float] | None = None,
     image_shape: tuple | None = None,
-) -> Any:
+) -> Structure:
     """Returns the boxes that `encode_box_to_deltas` encoded.
 
     Args:
@@ -269,7 +279,7 @@ def decode_deltas_to_boxes(
     return decode(anchors, boxes_delta)
 
 
-def _check_encoding(encoding_format: str, variance: Any) -> Any:
+def _check_encoding(encoding_format: str, variance: ArrayLike) -> ArrayLike:
     if encoding_format not in ("center_xywh", "center_yxhw"):
         raise ValueError(
             "`encoding_format` should be one of 'center_xywh' or 'center_yxhw', got "
@@ -282,17 +292,17 @@ def _check_encoding(encoding_format: str, variance: Any) -> Any:
 
 # ------------------------------------------------------------------ affine maps
 def affine_transform(
-    boxes: Any,
-    angle: Any,
-    translate_x: Any,
-    translate_y: Any,
-    scale: Any,
-    shear_x: Any,
-    shear_y: Any,
-    height: Any,
-    width: Any,
-    center_x: Any = None,
-    center_y: Any = None,
+    boxes: ArrayLike,
+    angle: ArrayLike,
+    translate_x: ArrayLike,
+    translate_y: ArrayLike,
+    scale: ArrayLike,
+    shear_x: ArrayLike,
+    shear_y: ArrayLike,
+    height: ArrayLike,
+    width: ArrayLike,
+    center_x: ArrayLike = None,
+    center_y: ArrayLike = None,
     bounding_box_format: str = "xyxy",
 ) -> jax.Array:
     """Returns the boxes around boxes that were moved, turned, scaled and sheared, in this order.

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from jkeras.base.types import Structure
 from jkeras.utils import elements
 from jkeras.utils.elements import as_array, as_element, as_numpy, map_leaves
 from jkeras.utils.pipelines.pipeline import Sources
@@ -54,14 +55,16 @@ class Dataset(Sources, Transformations):
         """Returns `transformation_func(dataset)`."""
         return transformation_func(self)
 
-    def reduce(self, initial_state: Any, reduce_func: Callable, name: str | None = None) -> Any:
+    def reduce(
+        self, initial_state: Structure, reduce_func: Callable, name: str | None = None
+    ) -> Structure:
         """Returns the last state of `reduce_func(state, element) -> state`."""
         state = as_element(initial_state)
         for element in self:
             state = as_element(reduce_func(state, element))
         return state
 
-    def get_single_element(self, name: str | None = None) -> Any:
+    def get_single_element(self, name: str | None = None) -> Structure:
         """Returns the only element.
 
         Raises:

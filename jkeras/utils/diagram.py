@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jkeras.base.types import DTypeLike, Identifier, Shape
+from jkeras.base.types import AnyModel, DTypeLike, Identifier, Shape
 from jkeras.core import graph
 from jkeras.core.layer import Layer
 from jkeras.models.recording import graph_within, seen_graph
@@ -111,7 +111,7 @@ class _Ends(NamedTuple):
         return [self.ends[min(index, len(self.ends) - 1)]] if self.ends else []
 
 
-def describe(model: Any, options: Options) -> Diagram:
+def describe(model: AnyModel, options: Options) -> Diagram:
     """Returns the picture of a model.
 
     A model of symbolic tensors is drawn as its graph, a subclass of Model as that of its call. One
@@ -153,7 +153,7 @@ class _Builder:
                 self.edges[Edge(tail, head, visible)] = None
 
     # -------------------------------------------------------------- models with a graph
-    def add_graph(self, model: Any, found: graph.Graph, box: Box) -> _Ends:
+    def add_graph(self, model: AnyModel, found: graph.Graph, box: Box) -> _Ends:
         """Adds the graph of a model to a box."""
         inputs, outputs = graph.symbols(found.inputs), graph.symbols(found.outputs)
         listed = model._operations if _graph_of(model) is not None else found.shown
@@ -192,7 +192,7 @@ class _Builder:
         return self._add_node(operation, *shapes, box)
 
     # -------------------------------------------------------------- models without
-    def add_layers(self, model: Any, box: Box) -> _Ends:
+    def add_layers(self, model: AnyModel, box: Box) -> _Ends:
         """Adds a box with the layers of a model to a box, one below the other."""
         if not model._layers:
             return self._add_node(model, *_shapes_of_layer(model), box)

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jkeras.base.types import Shape, Structure
+from jkeras.base.types import ArrayLike, Shape, Structure
 
 
 class HostArray(np.ndarray):
@@ -20,7 +20,7 @@ class HostArray(np.ndarray):
         [b'a', b'b']
     """
 
-    def numpy(self) -> Any:
+    def numpy(self) -> Structure:
         """Returns a plain array; a number or a string of one; strings as bytes, as in `tf.data`."""
         array = self.view(np.ndarray)
         if array.dtype == object:
@@ -46,7 +46,7 @@ class HostArray(np.ndarray):
 _SHORT = {np.dtype("int64"): "int32", np.dtype("float64"): "float32"}
 
 
-def as_array(value: Any) -> Any:
+def as_array(value: ArrayLike) -> ArrayLike:
     """Returns a leaf as an array: Python's numbers have 32 bits, strings are objects."""
     if isinstance(value, HostArray) or hasattr(value, "as_numpy_iterator"):  # a set in a set
         return value
@@ -62,7 +62,7 @@ def as_array(value: Any) -> Any:
     return array.view(HostArray)
 
 
-def map_leaves(function: Callable, tree: Structure, *others: Any) -> Any:
+def map_leaves(function: Callable, tree: Structure, *others: Structure) -> Structure:
     """Applies a function to the leaves of tuples and dicts; lists are leaves, as in `tf.data`."""
     if isinstance(tree, tuple):
         parts = [map_leaves(function, *parts) for parts in zip(tree, *others, strict=True)]
@@ -79,12 +79,12 @@ def leaves(tree: Structure) -> list[Any]:
     return found
 
 
-def as_element(value: Any) -> Any:
+def as_element(value: Structure) -> Structure:
     """Returns what a user or a user's function gave as a structure of arrays."""
     return map_leaves(as_array, value)
 
 
-def as_result(value: Any) -> Any:
+def as_result(value: Structure) -> Structure:
     """Returns what a function gave as a structure of arrays: a list is a tuple, as in `tf.data`."""
     return as_element(_without_lists(value))
 
@@ -100,17 +100,17 @@ def _without_lists(value: Any) -> Any:
     return value
 
 
-def as_numpy(element: Any) -> Any:
+def as_numpy(element: Structure) -> Structure:
     """Returns an element with plain NumPy arrays, numbers and bytes."""
     return map_leaves(lambda v: v.numpy() if isinstance(v, HostArray) else v, element)
 
 
-def call(function: Callable, element: Any) -> Any:
+def call(function: Callable, element: Structure) -> Structure:
     """Calls a function of the user's: a tuple gives its arguments, anything else the only one."""
     return function(*element) if isinstance(element, tuple) else function(element)
 
 
-def stack(elements: Sequence[Any]) -> Any:
+def stack(elements: Sequence[Any]) -> Structure:
     """Returns a structure of arrays with a batch axis in front.
 
     Raises:
@@ -133,14 +133,16 @@ def _stack(arrays: Sequence[Any]) -> Any:
     return np.stack(arrays).view(HostArray)
 
 
-def join(batches: Sequence[Any]) -> Any:
+def join(batches: Sequence[Any]) -> Structure:
     """Returns several batches as one."""
     if len(batches) == 1:
         return batches[0]
     return map_leaves(lambda *arrays: np.concatenate(arrays).view(HostArray), *batches)
 
 
-def padded_stack(elements: Sequence[Any], shapes: Shape = None, values: Any = None) -> Any:
+def padded_stack(
+    elements: Sequence[Any], shapes: Shape = None, values: Structure = None
+) -> Structure:
     """Returns a structure of arrays with a batch axis in front, each filled up to one shape.
 
     Args:
@@ -193,7 +195,7 @@ class ArraySpec(NamedTuple):
     dtype: str
 
 
-def spec(value: Any) -> Any:
+def spec(value: ArrayLike) -> Any:
     """Returns the shape and dtype of a leaf."""
     if not isinstance(value, np.ndarray):
         return value

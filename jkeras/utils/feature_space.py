@@ -9,7 +9,7 @@ import numpy as np
 from jkeras import layers
 from jkeras.base import registry
 from jkeras.base.naming import nearest
-from jkeras.base.types import ArrayLike
+from jkeras.base.types import ArrayLike, Data, Identifier, Structure
 from jkeras.core.graph import is_symbolic
 from jkeras.saving import save_model
 
@@ -34,7 +34,7 @@ class Feature(registry.Configurable):
         output_mode: `"float"`, `"int"` or `"one_hot"`.
     """
 
-    def __init__(self, dtype: str, preprocessor: Any, output_mode: str):
+    def __init__(self, dtype: str, preprocessor: Identifier, output_mode: str):
         if output_mode not in ("int", "one_hot", "float"):
             raise ValueError(
                 "Invalid value for argument `output_mode`. Expected one of {'int', 'one_hot', "
@@ -158,7 +158,7 @@ class FeatureSpace(layers.Layer):
         return Cross(feature_names, crossing_dim, output_mode)
 
     @classmethod
-    def feature(cls, dtype: str, preprocessor: Any, output_mode: str) -> Feature:
+    def feature(cls, dtype: str, preprocessor: Identifier, output_mode: str) -> Feature:
         """Returns a column with a layer of your own: see `Feature`."""
         return Feature(dtype, preprocessor, output_mode)
 
@@ -169,7 +169,7 @@ class FeatureSpace(layers.Layer):
 
     @classmethod
     def float_rescaled(
-        cls, scale: Any = 1.0, offset: Any = 0.0, name: str | None = None
+        cls, scale: ArrayLike = 1.0, offset: ArrayLike = 0.0, name: str | None = None
     ) -> Feature:
         """Returns a column of numbers: `x * scale + offset`."""
         return Feature("float32", layers.Rescaling(scale, offset, name=name), "float")
@@ -256,7 +256,7 @@ class FeatureSpace(layers.Layer):
         return Cross(given, self.crossing_dim)
 
     # -------------------------------------------------------------- learning from data
-    def adapt(self, dataset: Any) -> None:
+    def adapt(self, dataset: Data) -> None:
         """Learns vocabularies, means and bins.
 
         Args:
@@ -270,7 +270,7 @@ class FeatureSpace(layers.Layer):
         self._adapted = True
 
     # -------------------------------------------------------------- encoding
-    def __call__(self, data: Any) -> Any:
+    def __call__(self, data: Structure) -> Structure:
         """Encodes a dict of columns: arrays, the values of one row, or symbolic tensors."""
         self._check_adapted()
         if not isinstance(data, Mapping):
@@ -334,7 +334,7 @@ class FeatureSpace(layers.Layer):
             )
         return self._inputs.value
 
-    def get_encoded_features(self) -> Any:
+    def get_encoded_features(self) -> Structure:
         """Returns what the Inputs of `get_inputs` are encoded as: symbolic tensors."""
         if not hasattr(self, "_encoded"):
             self._encoded = _Held(self._encode(self.get_inputs()))

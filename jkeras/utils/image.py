@@ -66,7 +66,9 @@ def array_to_img(
     return image.fromarray(x[..., 0].astype("int32" if np.max(x) > 255 else "uint8"))
 
 
-def img_to_array(img: Any, data_format: str | None = None, dtype: DTypeLike = None) -> np.ndarray:
+def img_to_array(
+    img: ArrayLike, data_format: str | None = None, dtype: DTypeLike = None
+) -> np.ndarray:
     """Makes an array of a Pillow image.
 
     Args:

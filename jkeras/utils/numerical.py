@@ -11,7 +11,7 @@ from jkeras.base.types import ArrayLike
 from jkeras.core.explain import explaining
 
 
-def to_categorical(x: ArrayLike, num_classes: int | None = None) -> Any:
+def to_categorical(x: ArrayLike, num_classes: int | None = None) -> ArrayLike:
     """Returns 1 at the place of each class in a new last axis, 0 elsewhere.
 
     Args:
@@ -59,7 +59,7 @@ def to_categorical(x: ArrayLike, num_classes: int | None = None) -> Any:
     return jnp.asarray(array) if isinstance(x, jax.Array) else array
 
 
-def normalize(x: ArrayLike, axis: int = -1, order: int = 2) -> Any:
+def normalize(x: ArrayLike, axis: int = -1, order: int = 2) -> ArrayLike:
     """Scales vectors to norm 1.
 
     Args:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jkeras.base.naming import nearest
+from jkeras.base.types import AnyModel
 from jkeras.core.layer import Layer
 from jkeras.utils.diagram import Diagram, Options, describe, to_dot
 from jkeras.utils.drawing import draw
@@ -48,7 +49,7 @@ class Dot:
 
 
 def model_to_dot(
-    model: Any,
+    model: AnyModel,
     show_shapes: bool = False,
     show_dtype: bool = False,
     show_layer_names: bool = True,
@@ -103,7 +104,7 @@ def model_to_dot(
 
 
 def plot_model(
-    model: Any,
+    model: AnyModel,
     to_file: str | os.PathLike = "model.png",
     show_shapes: bool = False,
     show_dtype: bool = False,

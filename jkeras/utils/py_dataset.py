@@ -49,7 +49,7 @@ class PyDataset:
         self.use_multiprocessing = use_multiprocessing
         self.max_queue_size = count("max_queue_size", max_queue_size, 0)
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: int) -> Structure:
         """Returns batch number `index`."""
         raise NotImplementedError(
             f"{type(self).__name__} has no method __getitem__(self, index). "
@@ -81,7 +81,9 @@ class PyDataset:
             index += 1
 
 
-def pack_x_y_sample_weight(x: Structure, y: Any = None, sample_weight: Any = None) -> Any:
+def pack_x_y_sample_weight(
+    x: Structure, y: Structure = None, sample_weight: Structure = None
+) -> Structure:
     """Returns `x`, `(x, y)` or `(x, y, sample_weight)`: what a batch looks like.
 
     Example:
@@ -95,7 +97,7 @@ def pack_x_y_sample_weight(x: Structure, y: Any = None, sample_weight: Any = Non
     return (x, y) if sample_weight is None else (x, y, sample_weight)
 
 
-def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
+def unpack_x_y_sample_weight(data: Structure) -> tuple[Any, Any, Any]:
     """Returns `(x, y, sample_weight)` of a batch, with None for what it lacks.
 
     Raises:

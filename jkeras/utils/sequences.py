@@ -1,7 +1,5 @@
 """Sequences of several lengths made one array."""
 
-from typing import Any
-
 import numpy as np
 
 from jkeras.base.numbers import as_integer
@@ -14,7 +12,7 @@ def pad_sequences(
     dtype: DTypeLike = "int32",
     padding: str = "pre",
     truncating: str = "pre",
-    value: Any = 0.0,
+    value: float | str = 0.0,
 ) -> np.ndarray:
     """Cuts or fills up sequences to one length.
 

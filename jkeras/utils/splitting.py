@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from jkeras.base.keys import draw_integer_seed
+from jkeras.base.types import Data
 from jkeras.utils.dataset import Dataset
 from jkeras.utils.pipelines.batches import Batch
 
 
 def split_dataset(
-    dataset: Any,
+    dataset: Data,
     left_size: float | int | None = None,
     right_size: float | int | None = None,
     shuffle: bool = False,
@@ -68,7 +69,7 @@ class _Elements(list):
     """The elements of a data set whose length is not known otherwise."""
 
 
-def _samples(dataset: Any) -> tuple[Callable[[int], Any], int]:
+def _samples(dataset: Data) -> tuple[Callable[[int], Any], int]:
     if isinstance(dataset, (list, tuple)) and not isinstance(dataset, _Elements):
         arrays = type(dataset)(dataset)
         if not arrays:

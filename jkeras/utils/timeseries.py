@@ -4,13 +4,14 @@ from typing import Any
 
 import numpy as np
 
+from jkeras.base.types import ArrayLike
 from jkeras.utils.dataset import Dataset
 from jkeras.utils.elements import as_array
 
 
 def timeseries_dataset_from_array(
-    data: Any,
-    targets: Any,
+    data: ArrayLike,
+    targets: ArrayLike,
     sequence_length: int,
     sequence_stride: int = 1,
     sampling_rate: int = 1,

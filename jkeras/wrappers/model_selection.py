@@ -15,6 +15,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils.validation import validate_data
 
 from jkeras.base.keys import draw_integer_seed
+from jkeras.base.types import ArrayLike
 from jkeras.models import Ensemble
 from jkeras.models.members import WantsBatchesError
 from jkeras.models.searching import group_by_structure
@@ -32,7 +33,7 @@ class _TrainsTogether:
     cv: Any
     n_jobs: int | None
 
-    def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
+    def fit(self, X: ArrayLike, y: ArrayLike = None, **params: Any) -> Self:
         """Tries all settings on all folds, and fits the best one to all data.
 
         Args:
@@ -107,10 +108,10 @@ class RandomizedSearchCV(_TrainsTogether, model_selection.RandomizedSearchCV):
 
 def cross_validate(
     estimator: Any,
-    X: Any,
-    y: Any = None,
+    X: ArrayLike,
+    y: ArrayLike = None,
     *,
-    groups: Any = None,
+    groups: ArrayLike = None,
     cv: Any = None,
     params: Mapping[str, Any] | None = None,
     **arguments: Any,
@@ -136,7 +137,7 @@ def cross_validate(
 
 
 def cross_val_score(
-    estimator: Any, X: Any, y: Any = None, *, scoring: Any = None, **arguments: Any
+    estimator: Any, X: ArrayLike, y: ArrayLike = None, *, scoring: Any = None, **arguments: Any
 ) -> np.ndarray:
     """Does what `sklearn.model_selection.cross_val_score` does; the folds are one program.
 
@@ -173,7 +174,7 @@ def _with_queue(estimator: Any) -> Any:
     return estimator
 
 
-def _folds(estimator: Any, X: Any, y: Any, groups: Any, cv: Any) -> Folds:
+def _folds(estimator: Any, X: ArrayLike, y: ArrayLike, groups: ArrayLike, cv: Any) -> Folds:
     return list(check_cv(cv, y, classifier=is_classifier(estimator)).split(X, y, groups))
 
 
@@ -181,8 +182,8 @@ def _prepare(
     estimator: Any,
     candidates: Sequence[Mapping[str, Any]],
     folds: Folds,
-    X: Any,
-    y: Any,
+    X: ArrayLike,
+    y: ArrayLike,
     params: Mapping[str, Any],
 ) -> None:
     """Puts a fit into the queue for each candidate and fold, in the order of scikit-learn's calls.

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 from jkeras.base.deprecation import warn_deprecated
+from jkeras.base.types import ArrayLike
 from jkeras.models import Model
 from jkeras.utils.numerical import to_categorical
 
@@ -52,7 +53,7 @@ class _Old(BaseEstimator):
         own = {name: value for name, value in self.sk_params.items() if name in taken}
         return {**own, **given}
 
-    def fit(self, x: Any, y: Any, **kwargs: Any) -> Any:
+    def fit(self, x: ArrayLike, y: ArrayLike, **kwargs: Any) -> Any:
         """Makes a model and trains it; returns the history."""
         self.model = self._make(**self._arguments(self._make, {}))
         y = self._targets(np.asarray(y))
@@ -66,7 +67,7 @@ class _Old(BaseEstimator):
     def _targets(self, y: np.ndarray) -> np.ndarray:
         return y
 
-    def _outputs(self, x: Any, given: dict[str, Any]) -> np.ndarray:
+    def _outputs(self, x: ArrayLike, given: dict[str, Any]) -> np.ndarray:
         return np.asarray(
             self.model.predict(np.asarray(x), **self._arguments(Model.predict, given))
         )
@@ -86,19 +87,19 @@ class KerasClassifier(ClassifierMixin, _Old):
         is_categorical = loss == "categorical_crossentropy"
         return np.asarray(to_categorical(numbers)) if is_categorical else numbers
 
-    def predict(self, x: Any, **kwargs: Any) -> np.ndarray:
+    def predict(self, x: ArrayLike, **kwargs: Any) -> np.ndarray:
         """Returns the classes."""
         outputs = self._outputs(x, kwargs)
         several = outputs.shape[-1] > 1
         numbers = outputs.argmax(-1) if several else (outputs[:, 0] > 0.5).astype(int)
         return self.classes_[numbers]
 
-    def predict_proba(self, x: Any, **kwargs: Any) -> np.ndarray:
+    def predict_proba(self, x: ArrayLike, **kwargs: Any) -> np.ndarray:
         """Returns the classes' probabilities, of shape (samples, classes)."""
         outputs = self._outputs(x, kwargs)
         return outputs if outputs.shape[-1] > 1 else np.hstack([1 - outputs, outputs])
 
-    def score(self, x: Any, y: Any, **kwargs: Any) -> float:
+    def score(self, x: ArrayLike, y: ArrayLike, **kwargs: Any) -> float:
         """Returns the accuracy."""
         y = np.asarray(y)
         labels = y.argmax(-1) if y.ndim == 2 and y.shape[1] > 1 else y.ravel()
@@ -108,11 +109,11 @@ class KerasClassifier(ClassifierMixin, _Old):
 class KerasRegressor(RegressorMixin, _Old):
     """A regressor of Keras 2."""
 
-    def predict(self, x: Any, **kwargs: Any) -> np.ndarray:
+    def predict(self, x: ArrayLike, **kwargs: Any) -> np.ndarray:
         """Returns the outputs."""
         return np.squeeze(self._outputs(x, kwargs), -1)
 
-    def score(self, x: Any, y: Any, **kwargs: Any) -> float:
+    def score(self, x: ArrayLike, y: ArrayLike, **kwargs: Any) -> float:
         """Returns the loss, negative."""
         given = self._arguments(Model.evaluate, kwargs)
         found = self.model.evaluate(np.asarray(x), np.asarray(y), **given)

@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, Transfo
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
+from jkeras.base.types import ArrayLike
 from jkeras.models import Model, clone_model
 
 
@@ -86,7 +87,7 @@ class _Estimator(BaseEstimator):
         """How many epochs the last fit took."""
         return len(self.history_.epoch) if hasattr(self, "history_") else 0
 
-    def fit(self, X: Any, y: Any, **kwargs: Any) -> Self:
+    def fit(self, X: ArrayLike, y: ArrayLike, **kwargs: Any) -> Self:
         """Fits the model to data.
 
         Args:
@@ -114,11 +115,11 @@ class _Estimator(BaseEstimator):
         """Says whether targets of a part of the data are made as those of all are."""
         return True
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Returns the model's predictions, of shape (samples,)."""
         return self._from_outputs(self._outputs(X))
 
-    def _outputs(self, X: Any) -> np.ndarray:
+    def _outputs(self, X: ArrayLike) -> np.ndarray:
         check_is_fitted(self, "model_")
         X = validate_data(self, X, reset=False)
         return np.asarray(self.model_.predict(X, verbose=0))
@@ -130,7 +131,7 @@ class _Estimator(BaseEstimator):
             _check_compiled(self.model)
             if self.warm_start:
                 return self.model
-            model = clone_model(self.model)
+            model: Any = clone_model(self.model)
             model.compile_from_config(self.model.get_compile_config())
             return model
         if not callable(self.model):
@@ -200,7 +201,7 @@ class SKLearnClassifier(ClassifierMixin, _Estimator):
         tags.classifier_tags.poor_score = True
         return tags
 
-    def predict_proba(self, X: Any) -> np.ndarray:
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Returns the probabilities of the classes, of shape (samples, classes).
 
         Outputs of a loss `from_logits`, or below zero, go through a softmax; others are divided by
@@ -211,7 +212,7 @@ class SKLearnClassifier(ClassifierMixin, _Estimator):
             outputs = np.exp(outputs - outputs.max(axis=1, keepdims=True))
         return outputs / outputs.sum(axis=1, keepdims=True)
 
-    def decision_function(self, X: Any) -> np.ndarray:
+    def decision_function(self, X: ArrayLike) -> np.ndarray:
         """Returns the model's outputs, of shape (samples, classes)."""
         return self._outputs(X)
 
@@ -279,7 +280,7 @@ class SKLearnTransformer(TransformerMixin, _Estimator):
         history_: What the model's `fit` returned.
     """
 
-    def transform(self, X: Any) -> np.ndarray:
+    def transform(self, X: ArrayLike) -> np.ndarray:
         """Returns the model's outputs."""
         return self._outputs(X)
 

@@ -215,7 +215,7 @@ class MelSpectrogram(Layer):
         lower_edge_hertz: float = 125.0,
         upper_edge_hertz: float = 3800.0,
         dtype: DTypeLike = "float32",
-    ) -> Any:
+    ) -> ArrayLike:
         """Returns the matrix (frequencies, bands) that sums frequencies up in bands.
 
         Args:

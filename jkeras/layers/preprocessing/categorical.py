@@ -1,21 +1,23 @@
 """Layers that encode categories given as integers, and the base of those that run on the host."""
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
 from jkeras.base.numbers import as_integer, as_number
-from jkeras.base.types import ArrayLike, DTypeLike, Structure
+from jkeras.base.types import ArrayLike, Data, DTypeLike, Structure
 from jkeras.core import host
 from jkeras.core.graph import SymbolicTensor
 from jkeras.core.layer import Layer
 from jkeras.layers.arguments import one_of, positive_integer
 
 
-def encode(indices: ArrayLike, mode: str, depth: int, dtype: DTypeLike, weights: Any = None) -> Any:
+def encode(
+    indices: ArrayLike, mode: str, depth: int, dtype: DTypeLike, weights: ArrayLike = None
+) -> ArrayLike:
     """Encodes indices below `depth`; others, such as -1, are left out.
 
     Args:
@@ -107,7 +109,7 @@ class CategoryEncoding(Layer):
             raise ValueError(f"`num_tokens` must be >= 1. Received: num_tokens={num_tokens!r}.")
         self.num_tokens = num_tokens
 
-    def call(self, inputs: ArrayLike, count_weights: Any = None) -> ArrayLike:
+    def call(self, inputs: ArrayLike, count_weights: ArrayLike = None) -> ArrayLike:
         if count_weights is not None and self.output_mode != "count":
             raise ValueError(
                 "`count_weights` is not used when `output_mode` is not `'count'`. "
@@ -145,7 +147,7 @@ class Discretization(Layer):
 
     def __init__(
         self,
-        bin_boundaries: Any = None,
+        bin_boundaries: Sequence[float] | None = None,
         num_bins: int | None = None,
         epsilon: float = 0.01,
         output_mode: str = "int",
@@ -174,7 +176,7 @@ class Discretization(Layer):
             )
         self.bin_boundaries = None if bin_boundaries is None else [float(b) for b in given]
 
-    def adapt(self, data: Any, steps: int | None = None) -> None:
+    def adapt(self, data: Data, steps: int | None = None) -> None:
         """Finds the boundaries between intervals that hold equally many numbers of `data`.
 
         Args:
@@ -213,7 +215,7 @@ class Discretization(Layer):
         return config
 
 
-def batches(data: Any, steps: int | None = None) -> Iterable[np.ndarray]:
+def batches(data: Data, steps: int | None = None) -> Iterable[np.ndarray]:
     """Yields arrays: an array or a list of values as it is, an iterable batch by batch.
 
     Of a batch that is a tuple, such as (x, y), it gives the first part.
@@ -267,7 +269,7 @@ class HostLayer(Layer):
         """The size of an index's encoding."""
         raise NotImplementedError
 
-    def indices(self, inputs: ArrayLike) -> Any:
+    def indices(self, inputs: ArrayLike) -> ArrayLike:
         """Returns an array of integers."""
         raise NotImplementedError
 
@@ -284,7 +286,7 @@ class HostLayer(Layer):
         self.check_call(inputs)
         return encode(self.indices(inputs), self.output_mode, self.depth, self.compute_dtype)
 
-    def compute_output_spec(self, inputs: ArrayLike) -> Any:
+    def compute_output_spec(self, inputs: ArrayLike) -> Structure:
         # By rule: strings have no abstract values to evaluate with.
         shape = tuple(jax.tree.leaves(inputs)[0].shape)
         if self.output_mode == "int":
@@ -296,7 +298,7 @@ class HostLayer(Layer):
         return SymbolicTensor((*rest, self.depth), self.compute_dtype)
 
 
-def map_values(function: Callable[..., int], *arrays: Any) -> np.ndarray:
+def map_values(function: Callable[..., int], *arrays: ArrayLike) -> np.ndarray:
     """Applies a function of Python values to arrays, element by element."""
     given = [np.asarray(x) for x in arrays]
     flat = (as_strings(x).ravel().tolist() for x in given)

@@ -1,5 +1,6 @@
 """Layers that change the colors of images at random in training."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -30,7 +31,11 @@ class ColorLayer(ImageLayer):
     """The least and the greatest factor that make sense."""
 
     def __init__(
-        self, value_range: Any = (0, 255), seed: Seed = None, data_format: Any = None, **kwargs: Any
+        self,
+        value_range: Sequence[float] = (0, 255),
+        seed: Seed = None,
+        data_format: str | None = None,
+        **kwargs: Any,
     ):
         super().__init__(seed, data_format, **kwargs)
         self.value_range = as_value_range(self, value_range)
@@ -61,8 +66,8 @@ class _FactorLayer(ColorLayer):
 
     def __init__(
         self,
-        factor: Any,
-        value_range: Any = (0, 255),
+        factor: float | Sequence[float],
+        value_range: Sequence[float] = (0, 255),
         data_format: str | None = None,
         seed: Seed = None,
         **kwargs: Any,
@@ -81,7 +86,13 @@ class _FactorLayer(ColorLayer):
 class _SeedFirst(_FactorLayer):
     """A `_FactorLayer` whose third argument is the seed."""
 
-    def __init__(self, factor: Any, value_range: Any = (0, 255), seed: Seed = None, **kwargs: Any):
+    def __init__(
+        self,
+        factor: float | Sequence[float],
+        value_range: Sequence[float] = (0, 255),
+        seed: Seed = None,
+        **kwargs: Any,
+    ):
         super().__init__(factor, value_range, seed=seed, **kwargs)
 
 
@@ -106,7 +117,7 @@ class RandomBrightness(_SeedFirst):
     least = -1
     _on_numpy = True
 
-    def by_factor(self, image: ArrayLike, factor: Any) -> Any:
+    def by_factor(self, image: ArrayLike, factor: ArrayLike) -> ArrayLike:
         return image + factor * self.span
 
     def sample_on_host(self, image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
@@ -139,7 +150,7 @@ class RandomContrast(_SeedFirst):
     def change(self, image: jax.Array, key: jax.Array) -> jax.Array:
         return self.by_factor(image, draw(key, (1 - self.factor[0], 1 + self.factor[1])))
 
-    def by_factor(self, image: ArrayLike, factor: Any) -> Any:
+    def by_factor(self, image: ArrayLike, factor: ArrayLike) -> ArrayLike:
         mean = image.mean((0, 1))
         return (image - mean) * factor + mean
 
@@ -345,7 +356,7 @@ class RandomInvert(ColorLayer):
     """
 
     @takes_arguments_of(ColorLayer.__init__)
-    def __init__(self, factor: Any = 1.0, **options: Any):
+    def __init__(self, factor: float | Sequence[float] = 1.0, **options: Any):
         super().__init__(**options)
         self.factor = as_factor(self, "factor", factor)
 
@@ -373,7 +384,12 @@ class Solarization(ColorLayer):
     """
 
     @takes_arguments_of(ColorLayer.__init__, without=["data_format"])
-    def __init__(self, addition_factor: Any = 0.0, threshold_factor: Any = 0.0, **options: Any):
+    def __init__(
+        self,
+        addition_factor: float | Sequence[float] = 0.0,
+        threshold_factor: float | Sequence[float] = 0.0,
+        **options: Any,
+    ):
         super().__init__(**options)
         self.addition_factor = as_factor(self, "addition_factor", addition_factor)
         self.threshold_factor = as_factor(self, "threshold_factor", threshold_factor)
@@ -408,7 +424,13 @@ class RandomGaussianBlur(_FactorLayer):
     """
 
     @takes_arguments_of(_FactorLayer.__init__)
-    def __init__(self, factor: Any = 1.0, kernel_size: Sizes = 3, sigma: Any = 1.0, **options: Any):
+    def __init__(
+        self,
+        factor: float | Sequence[float] = 1.0,
+        kernel_size: Sizes = 3,
+        sigma: float | Sequence[float] = 1.0,
+        **options: Any,
+    ):
         super().__init__(factor, **options)
         self.kernel_size = size_tuple(self, "kernel_size", kernel_size, 2)
         self.sigma = as_factor(self, "sigma", sigma, most=float("inf"))
@@ -444,11 +466,11 @@ class RandomColorJitter(ImageLayer):
 
     def __init__(
         self,
-        value_range: Any = (0, 255),
-        brightness_factor: Any = None,
-        contrast_factor: Any = None,
-        saturation_factor: Any = None,
-        hue_factor: Any = None,
+        value_range: Sequence[float] = (0, 255),
+        brightness_factor: float | Sequence[float] | None = None,
+        contrast_factor: float | Sequence[float] | None = None,
+        saturation_factor: float | Sequence[float] | None = None,
+        hue_factor: float | Sequence[float] | None = None,
         seed: Seed = None,
         data_format: str | None = None,
         **kwargs: Any,

@@ -1,13 +1,14 @@
 """Layers that move the pixels of images at random in training."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.base.types import ArrayLike, Seed
+from jkeras.base.types import ArrayLike, Key, Seed, Sizes
 from jkeras.core import host
 from jkeras.core.signatures import takes_arguments_of
 from jkeras.layers.arguments import one_of
@@ -61,7 +62,7 @@ class RandomFlip(ImageLayer):
     def sample_on_host(self, image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         return np.flip(image, _AXES[self.mode]) if generator.random() < 0.5 else image
 
-    def sample_boxes(self, boxes: Any, size: Any, key: Any) -> Any:
+    def sample_boxes(self, boxes: ArrayLike, size: Sizes, key: Key) -> ArrayLike:
         xp, on_host = host.array_module(), host.computes_with_numpy()
         turned = key.random() < 0.5 if on_host else jax.random.bernoulli(key)
         # The far edge of each axis that is mirrored is where the near one was.
@@ -114,7 +115,7 @@ class _Affine(ImageLayer):
         numbers = self.matrix(generator, *mask.shape[:2])
         return host_image.affine(mask, numbers, "nearest", self.fill_mode, 0)
 
-    def sample_boxes(self, boxes: Any, size: Any, key: Any) -> Any:
+    def sample_boxes(self, boxes: ArrayLike, size: Sizes, key: Any) -> ArrayLike:
         a, b, c, d, e, f = self.matrix(key, *size)
         # Where the corners come to: the map's inverse. Places are those of pixels' centers.
         x, y = boxes[:, [0, 2, 0, 2]] - 0.5 - c, boxes[:, [1, 1, 3, 3]] - 0.5 - f
@@ -152,11 +153,11 @@ class RandomRotation(_Affine):
     _on_numpy = True
 
     @takes_arguments_of(_Affine.__init__)
-    def __init__(self, factor: Any, **options: Any):
+    def __init__(self, factor: float | Sequence[float], **options: Any):
         super().__init__(**options)
         self.factor = as_factor(self, "factor", factor, -1)
 
-    def matrix(self, key: Any, height: int, width: int) -> tuple[Any, ...]:
+    def matrix(self, key: Key, height: int, width: int) -> tuple[Any, ...]:
         angle, xp = 2 * math.pi * draw(key, self.factor), host.array_module()
         sine, cosine = xp.sin(angle), xp.cos(angle)
         y, x = (height - 1) / 2, (width - 1) / 2  # the center stays
@@ -167,7 +168,12 @@ class _TwoFactors(_Affine):
     """An affine map by one factor for the height and one for the width."""
 
     @takes_arguments_of(_Affine.__init__)
-    def __init__(self, height_factor: Any, width_factor: Any, **options: Any):
+    def __init__(
+        self,
+        height_factor: float | Sequence[float],
+        width_factor: float | Sequence[float] | None,
+        **options: Any,
+    ):
         super().__init__(**options)
         self.height_factor, self.width_factor = height_factor, width_factor
         self._height_range = as_factor(self, "height_factor", height_factor, -1)
@@ -211,10 +217,15 @@ class RandomZoom(_TwoFactors):
     """
 
     @takes_arguments_of(_TwoFactors.__init__)
-    def __init__(self, height_factor: Any, width_factor: Any = None, **options: Any):
+    def __init__(
+        self,
+        height_factor: float | Sequence[float],
+        width_factor: float | Sequence[float] | None = None,
+        **options: Any,
+    ):
         super().__init__(height_factor, width_factor, **options)
 
-    def matrix(self, key: Any, height: int, width: int) -> tuple[Any, ...]:
+    def matrix(self, key: Key, height: int, width: int) -> tuple[Any, ...]:
         y, x = self._factors(key)
         return 1 + x, 0.0, -x * (width - 1) / 2, 0.0, 1 + y, -y * (height - 1) / 2
 
@@ -242,7 +253,7 @@ class RandomTranslation(_TwoFactors):
         [0.0, 1.0, 1.0, 1.0]
     """
 
-    def matrix(self, key: Any, height: int, width: int) -> tuple[Any, ...]:
+    def matrix(self, key: Key, height: int, width: int) -> tuple[Any, ...]:
         y, x = self._factors(key)
         return 1.0, 0.0, -x * width, 0.0, 1.0, -y * height
 
@@ -271,8 +282,8 @@ class RandomShear(_Affine):
 
     def __init__(
         self,
-        x_factor: Any = 0.0,
-        y_factor: Any = 0.0,
+        x_factor: float | Sequence[float] = 0.0,
+        y_factor: float | Sequence[float] = 0.0,
         interpolation: str = "bilinear",
         fill_mode: str = "reflect",
         fill_value: float = 0.0,
@@ -284,7 +295,7 @@ class RandomShear(_Affine):
         self.x_factor = as_factor(self, "x_factor", x_factor, -1)
         self.y_factor = as_factor(self, "y_factor", y_factor, -1)
 
-    def matrix(self, key: Any, height: int, width: int) -> tuple[Any, ...]:
+    def matrix(self, key: Key, height: int, width: int) -> tuple[Any, ...]:
         first, second, third = jax.random.split(key, 3)
         sign = jnp.where(jax.random.bernoulli(third), 1.0, -1.0)
         x, y = sign * draw(first, self.x_factor), sign * draw(second, self.y_factor)
@@ -316,7 +327,7 @@ class RandomPerspective(ImageLayer):
 
     def __init__(
         self,
-        factor: Any = 1.0,
+        factor: float | Sequence[float] = 1.0,
         scale: float = 1.0,
         interpolation: str = "bilinear",
         fill_value: float = 0.0,
@@ -335,14 +346,14 @@ class RandomPerspective(ImageLayer):
     def sample_mask(self, mask: jax.Array, key: jax.Array) -> jax.Array:
         return self._warp(mask, key, "nearest", 0)
 
-    def sample_boxes(self, boxes: Any, size: Any, key: Any) -> Any:
+    def sample_boxes(self, boxes: ArrayLike, size: Sizes, key: Key) -> ArrayLike:
         # The numbers that take places of the image to the result's: the points change roles.
         a, b, c, d, e, f, g, h = image_ops.projection(*reversed(self._corners(size, key)))
         x, y = boxes[:, [0, 2, 0, 2]] - 0.5, boxes[:, [1, 1, 3, 3]] - 0.5
         scale = g * x + h * y + 1
         return hull((a * x + b * y + c) / scale + 0.5, (d * x + e * y + f) / scale + 0.5)
 
-    def _corners(self, size: Any, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def _corners(self, size: Sizes, key: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Returns the corners of an image, and where they come to."""
         first, second = jax.random.split(key)
         bottom, right = size[0] - 1.0, size[1] - 1.0
@@ -386,12 +397,12 @@ class RandomElasticTransform(ImageLayer):
 
     def __init__(
         self,
-        factor: Any = 1.0,
+        factor: float | Sequence[float] = 1.0,
         scale: ArrayLike = 1.0,
         interpolation: str = "bilinear",
         fill_mode: str = "reflect",
         fill_value: float = 0.0,
-        value_range: Any = (0, 255),
+        value_range: Sequence[float] = (0, 255),
         seed: Seed = None,
         data_format: str | None = None,
         **kwargs: Any,
@@ -458,10 +469,10 @@ class RandomErasing(ImageLayer):
 
     def __init__(
         self,
-        factor: Any = 1.0,
+        factor: float | Sequence[float] = 1.0,
         scale: ArrayLike = (0.02, 0.33),
         fill_value: float | None = None,
-        value_range: Any = (0, 255),
+        value_range: Sequence[float] = (0, 255),
         seed: Seed = None,
         data_format: str | None = None,
         **kwargs: Any,

@@ -1,5 +1,6 @@
 """Layers that hash categories."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ def bucket(value: Any, buckets: int, salt: tuple[int, int] | None = None) -> int
     return (farmhash64(s) if salt is None else siphash64(s, salt)) % buckets
 
 
-def two_words(salt: Any) -> tuple[int, int] | None:
+def two_words(salt: int | Sequence[int] | None) -> tuple[int, int] | None:
     """Returns a key of SipHash for what layers accept as `salt`.
 
     Raises:
@@ -77,7 +78,7 @@ class Hashing(HostLayer):
         self,
         num_bins: int,
         mask_value: Any = None,
-        salt: Any = None,
+        salt: int | Sequence[int] | None = None,
         output_mode: str = "int",
         sparse: bool = False,
         **kwargs: Any,
@@ -97,7 +98,7 @@ class Hashing(HostLayer):
     def depth(self) -> int:
         return self.num_bins
 
-    def indices(self, inputs: ArrayLike) -> Any:
+    def indices(self, inputs: ArrayLike) -> ArrayLike:
         masked = self.mask_value is not None
         mask_value = str(self.mask_value) if isinstance(self.mask_value, str) else self.mask_value
 
@@ -151,7 +152,7 @@ class HashedCrossing(HostLayer):
     def depth(self) -> int:
         return self.num_bins
 
-    def indices(self, inputs: ArrayLike) -> Any:
+    def indices(self, inputs: ArrayLike) -> ArrayLike:
         if not isinstance(inputs, (list, tuple)) or len(inputs) < 2:
             raise ValueError(
                 "`HashedCrossing` should be called on a list or tuple of at least two inputs. "

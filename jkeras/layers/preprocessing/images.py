@@ -1,6 +1,6 @@
 """The base of layers of images, and those that are not random."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -9,7 +9,7 @@ import numpy as np
 
 from jkeras.base import settings
 from jkeras.base.numbers import as_number
-from jkeras.base.types import ArrayLike, Seed
+from jkeras.base.types import ArrayLike, DTypeLike, Key, Seed, Sizes, Structure
 from jkeras.core import host
 from jkeras.core.layer import Layer
 from jkeras.layers.arguments import next_key, one_of, positive_integer, seed_generator
@@ -62,7 +62,7 @@ class ImageLayer(Layer):
             config["bounding_box_format"] = self.bounding_box_format
         return config
 
-    def call(self, data: Any, training: bool = True) -> ArrayLike:
+    def call(self, data: Structure, training: bool = True) -> ArrayLike:
         batch = dict(data) if isinstance(data, Mapping) else {"images": data}
         unknown = batch.keys() - {"images", "labels", "segmentation_masks", "bounding_boxes"}
         if unknown or "images" not in batch:
@@ -105,7 +105,7 @@ class ImageLayer(Layer):
             batch = jax.tree.map(lambda v: v[0], batch)
         return batch if isinstance(data, Mapping) else batch["images"]
 
-    def output_dtype(self, images: ArrayLike) -> Any:
+    def output_dtype(self, images: ArrayLike) -> DTypeLike:
         """Returns the dtype of the outputs."""
         return self.compute_dtype
 
@@ -128,7 +128,7 @@ class ImageLayer(Layer):
             batch["segmentation_masks"] = moved.astype(masks.dtype)
         return batch
 
-    def change_all(self, images: ArrayLike, key: Any, is_mask: bool = False) -> Any:
+    def change_all(self, images: ArrayLike, key: Key, is_mask: bool = False) -> ArrayLike:
         """Changes all images, or masks, of a batch."""
         change: Any
         if host.computes_with_numpy():
@@ -138,7 +138,7 @@ class ImageLayer(Layer):
         return _each(change, images, key)
 
     def with_boxes(
-        self, found: Any, before: Any, after: Any, move: Callable[[Any], Any]
+        self, found: Any, before: Sizes, after: Sizes, move: Callable[[Any], Any]
     ) -> dict[str, Any]:
         """Returns a batch's boxes, moved in corners and cut at the edges of the new images."""
         kind = self.bounding_box_format
@@ -146,11 +146,11 @@ class ImageLayer(Layer):
         moved = boxes_module.clip_to_image_size({**found, "boxes": move(corners)}, *after)
         return boxes_module.convert_format(moved, "xyxy", kind, *after)
 
-    def move_boxes(self, boxes: Any, size: Any, key: Any) -> Any:
+    def move_boxes(self, boxes: ArrayLike, size: Sizes, key: Key) -> ArrayLike:
         """Moves the boxes of a batch as the images of the same key."""
         return _each(lambda own, key: self.sample_boxes(own, size, key), boxes, key)
 
-    def sample_boxes(self, boxes: Any, size: Any, key: Any) -> Any:
+    def sample_boxes(self, boxes: ArrayLike, size: Sizes, key: Key) -> ArrayLike:
         """Moves the boxes of one image.
 
         Args:
@@ -164,11 +164,11 @@ class ImageLayer(Layer):
         """What is done outside of training: nothing."""
         return batch
 
-    def sample(self, image: jax.Array, key: Any) -> jax.Array:
+    def sample(self, image: jax.Array, key: Key) -> jax.Array:
         """Changes one image."""
         raise NotImplementedError
 
-    def sample_mask(self, mask: jax.Array, key: Any) -> jax.Array:
+    def sample_mask(self, mask: jax.Array, key: Key) -> jax.Array:
         """Moves one mask as `sample` moves the image of the same key."""
         return self.sample(mask, key)
 
@@ -190,20 +190,22 @@ def _each(change: Callable[[Any, Any], Any], values: ArrayLike, key: Any) -> Any
     return jax.vmap(change)(values, keys)
 
 
-def hull(x: Any, y: Any) -> Any:
+def hull(x: ArrayLike, y: ArrayLike) -> ArrayLike:
     """Returns the smallest boxes around points, of shape (boxes, points)."""
     xp = host.array_module()
     return xp.stack([x.min(-1), y.min(-1), x.max(-1), y.max(-1)], -1)
 
 
-def in_window(boxes: Any, top: Any, left: Any, scale: tuple[Any, Any] = (1, 1)) -> Any:
+def in_window(
+    boxes: ArrayLike, top: ArrayLike, left: ArrayLike, scale: tuple[Any, Any] = (1, 1)
+) -> ArrayLike:
     """Returns boxes in the coordinates of a part of the image, scaled by (rows, columns)."""
     xp = host.array_module()
     corner, factor = xp.asarray([left, top] * 2), xp.asarray(scale[::-1] * 2)
     return (boxes - corner.astype("float32")) * factor.astype("float32")
 
 
-def stacked(inputs: ArrayLike) -> Any:
+def stacked(inputs: ArrayLike) -> ArrayLike:
     """Returns a list of arrays of one shape as a batch of them; anything else as it is."""
     return host.array_module().stack(inputs) if isinstance(inputs, (list, tuple)) else inputs
 
@@ -262,7 +264,7 @@ def sample_keys(key: jax.Array, n: Any) -> jax.Array:
     return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(n))
 
 
-def draw(key: Any, bounds: tuple[float, float], shape: tuple[int, ...] = ()) -> Any:
+def draw(key: Key, bounds: tuple[float, float], shape: tuple[int, ...] = ()) -> ArrayLike:
     """Returns a number between the bounds, drawn by a key, or by a generator of NumPy's."""
     if isinstance(key, np.random.Generator):
         return key.uniform(*bounds, shape or None)
@@ -328,27 +330,27 @@ class Resizing(ImageLayer):
         self._on_numpy = not antialias
         self.sample(jnp.zeros((1, 1, 1)), None)  # what is wrong shows here rather than in a model
 
-    def output_dtype(self, images: ArrayLike) -> Any:
+    def output_dtype(self, images: ArrayLike) -> DTypeLike:
         is_integer = jnp.issubdtype(images.dtype, jnp.integer)
         return images.dtype if is_integer else self.compute_dtype
 
-    def sample_boxes(self, boxes: Any, size: Any, key: Any) -> Any:
+    def sample_boxes(self, boxes: ArrayLike, size: Sizes, key: Key) -> ArrayLike:
         target, window = (self.height, self.width), (0, 0, *size)
         if self.crop_to_aspect_ratio or self.pad_to_aspect_ratio:
             window = host_image.window(size, target, pads=self.pad_to_aspect_ratio)
         top, left, high, wide = window
         return in_window(boxes, top, left, (self.height / high, self.width / wide))
 
-    def sample(self, image: jax.Array, key: Any) -> jax.Array:
+    def sample(self, image: jax.Array, key: Key) -> jax.Array:
         return self._resize(image, self.interpolation)
 
-    def sample_mask(self, mask: jax.Array, key: Any) -> jax.Array:
+    def sample_mask(self, mask: jax.Array, key: Key) -> jax.Array:
         return self._resize(mask, "nearest")
 
-    def sample_on_host(self, image: np.ndarray, generator: Any) -> np.ndarray:
+    def sample_on_host(self, image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         return self._resize(image, self.interpolation)
 
-    def sample_mask_on_host(self, mask: np.ndarray, generator: Any) -> np.ndarray:
+    def sample_mask_on_host(self, mask: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         return self._resize(mask, "nearest")
 
     def _resize(self, images: ArrayLike, interpolation: str) -> Any:
@@ -370,7 +372,7 @@ class Resizing(ImageLayer):
         )
 
 
-def largest_window(images: ArrayLike, size: tuple[int, int]) -> Any:
+def largest_window(images: ArrayLike, size: tuple[int, int]) -> ArrayLike:
     """Resizes the largest central part of images that has the ratio of `size`."""
     if host.computes_with_numpy():
         return host_image.resize(host_image.fit(images, size, crop_to_aspect_ratio=True), size)
@@ -401,14 +403,14 @@ class _Crop(ImageLayer):
         top, left = self.corner_on_host(generator, rows, columns)
         return image[top : top + self.height, left : left + self.width]
 
-    def sample_boxes(self, boxes: Any, size: Any, key: Any) -> Any:
+    def sample_boxes(self, boxes: ArrayLike, size: Sizes, key: Any) -> ArrayLike:
         spare = size[0] - self.height, size[1] - self.width
         if min(spare) < 0:
             return self._in_largest_window(boxes, size)
         corner = self.corner_on_host if host.computes_with_numpy() else self.corner
         return in_window(boxes, *corner(key, *spare))
 
-    def _in_largest_window(self, boxes: Any, size: Any) -> Any:
+    def _in_largest_window(self, boxes: ArrayLike, size: Sizes) -> ArrayLike:
         top, left, high, wide = host_image.window(size, (self.height, self.width))
         return in_window(boxes, top, left, (self.height / high, self.width / wide))
 
@@ -448,7 +450,7 @@ class CenterCrop(_Crop):
     def __init__(self, height: int, width: int, data_format: str | None = None, **kwargs: Any):
         super().__init__(height, width, data_format=data_format, **kwargs)
 
-    def corner(self, key: Any, rows: int, columns: int) -> tuple[Any, Any]:
+    def corner(self, key: Key, rows: int, columns: int) -> tuple[Any, Any]:
         return rows // 2, columns // 2
 
 
@@ -496,7 +498,7 @@ class RandomCrop(_Crop):
             )
         return {**batch, **moved}
 
-    def corner(self, key: Any, rows: int, columns: int) -> tuple[Any, Any]:
+    def corner(self, key: Key, rows: int, columns: int) -> tuple[Any, Any]:
         above, left = jax.random.randint(key, (2,), 0, jnp.array([rows, columns]) + 1)
         return above, left
 
@@ -527,11 +529,11 @@ class AutoContrast(ImageLayer):
     in_inference = True
     random = False
 
-    def __init__(self, value_range: Any = (0, 255), **kwargs: Any):
+    def __init__(self, value_range: Sequence[float] = (0, 255), **kwargs: Any):
         super().__init__(**kwargs)
         self.value_range = as_value_range(self, value_range)
 
-    def sample(self, image: jax.Array, key: Any) -> jax.Array:
+    def sample(self, image: jax.Array, key: Key) -> jax.Array:
         least, most = self.value_range
         low, high = image.min((0, 1)), image.max((0, 1))
         scale = (most - least) / jnp.where(high > low, high - low, 1)
@@ -560,7 +562,7 @@ class Equalization(ImageLayer):
 
     def __init__(
         self,
-        value_range: Any = (0, 255),
+        value_range: Sequence[float] = (0, 255),
         bins: int = 256,
         data_format: str | None = None,
         **kwargs: Any,
@@ -569,7 +571,7 @@ class Equalization(ImageLayer):
         self.value_range = as_value_range(self, value_range)
         self.bins = positive_integer(self, "bins", bins)
 
-    def sample(self, image: jax.Array, key: Any) -> jax.Array:
+    def sample(self, image: jax.Array, key: Key) -> jax.Array:
         least, most = self.value_range
         unit = jnp.clip((image - least) / (most - least), 0, 1)
         index = jnp.floor(unit * (self.bins - 1)).astype("int32")
@@ -615,9 +617,9 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
 
     def __init__(
         self,
-        value_range: Any = (0, 255),
+        value_range: Sequence[float] = (0, 255),
         clip_limit: float = 4.0,
-        tile_grid_size: Any = (8, 8),
+        tile_grid_size: Sizes = (8, 8),
         data_format: str | None = None,
         **kwargs: Any,
     ):
@@ -634,7 +636,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
             )
         self.tile_grid_size = tuple(sizes)
 
-    def sample(self, image: jax.Array, key: Any) -> jax.Array:
+    def sample(self, image: jax.Array, key: Key) -> jax.Array:
         low, high = self.value_range
         pixels = jnp.clip((image - low) / (high - low) * 255, 0, 255).astype("int32")
         equalize = jax.vmap(self._equalize, in_axes=-1, out_axes=-1)
@@ -704,7 +706,7 @@ class MaxNumBoundingBoxes(ImageLayer):
         self.max_number = positive_integer(self, "max_number", max_number)
         self.fill_value = fill_value
 
-    def call(self, data: Any, training: bool = True) -> ArrayLike:
+    def call(self, data: Structure, training: bool = True) -> ArrayLike:
         if not isinstance(data, Mapping) or "bounding_boxes" not in data:
             return data
         found = dict(data["bounding_boxes"])

@@ -3,14 +3,14 @@
 import codecs
 import collections
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.base.types import ArrayLike
+from jkeras.base.types import ArrayLike, Data
 from jkeras.core import host
 from jkeras.layers.arguments import one_of
 from jkeras.layers.preprocessing.categorical import (
@@ -41,13 +41,13 @@ class _Lookup(HostLayer):
         num_oov_indices: int,
         mask_token: Any,
         oov_token: Any,
-        vocabulary: Any,
-        idf_weights: Any,
+        vocabulary: ArrayLike,
+        idf_weights: ArrayLike,
         invert: bool,
         output_mode: str,
         pad_to_max_tokens: bool,
         sparse: bool,
-        salt: Any,
+        salt: int | Sequence[int] | None,
         **kwargs: Any,
     ):
         super().__init__(output_mode, sparse, **kwargs)
@@ -113,7 +113,7 @@ class _Lookup(HostLayer):
         """Returns how many indices there are, special ones included."""
         return len(self.get_vocabulary())
 
-    def set_vocabulary(self, vocabulary: Any, idf_weights: Any = None) -> None:
+    def set_vocabulary(self, vocabulary: Any, idf_weights: ArrayLike = None) -> None:
         """Sets the tokens.
 
         Args:
@@ -178,7 +178,7 @@ class _Lookup(HostLayer):
                 "integer. For words use keras.layers.StringLookup."
             ) from None
 
-    def adapt(self, data: Any, steps: int | None = None) -> None:
+    def adapt(self, data: Data, steps: int | None = None) -> None:
         """Makes the vocabulary of `data`: its tokens, the most frequent first.
 
         Args:
@@ -244,7 +244,7 @@ class _Lookup(HostLayer):
         weights = np.pad(self._idf, (0, self.depth - len(self._idf)))
         return counts * host.array_module().asarray(weights, self.compute_dtype)
 
-    def indices(self, inputs: ArrayLike) -> Any:
+    def indices(self, inputs: ArrayLike) -> ArrayLike:
         x = self._as_array(inputs)
         xp: Any = jnp if isinstance(x, jax.Array) else np
         special = len(self._special_tokens)
@@ -339,15 +339,15 @@ class StringLookup(_Lookup):
         num_oov_indices: int = 1,
         mask_token: str | None = None,
         oov_token: str = "[UNK]",
-        vocabulary: Any = None,
-        idf_weights: Any = None,
+        vocabulary: ArrayLike = None,
+        idf_weights: ArrayLike = None,
         invert: bool = False,
         output_mode: str = "int",
         pad_to_max_tokens: bool = False,
         sparse: bool = False,
         encoding: str = "utf-8",
         name: str | None = None,
-        salt: Any = None,
+        salt: int | Sequence[int] | None = None,
         **kwargs: Any,
     ):
         tokens = (max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, idf_weights)
@@ -407,15 +407,15 @@ class IntegerLookup(_Lookup):
         num_oov_indices: int = 1,
         mask_token: int | None = None,
         oov_token: int = -1,
-        vocabulary: Any = None,
+        vocabulary: ArrayLike = None,
         vocabulary_dtype: str = "int64",
-        idf_weights: Any = None,
+        idf_weights: ArrayLike = None,
         invert: bool = False,
         output_mode: str = "int",
         sparse: bool = False,
         pad_to_max_tokens: bool = False,
         oov_method: str = "floormod",
-        salt: Any = None,
+        salt: int | Sequence[int] | None = None,
         name: str | None = None,
         **kwargs: Any,
     ):

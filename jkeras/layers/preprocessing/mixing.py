@@ -1,7 +1,7 @@
 """Layers that mix images, or many changes of them, at random in training."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from jkeras.base import registry
 from jkeras.base.numbers import count
-from jkeras.base.types import ArrayLike, Seed
+from jkeras.base.types import ArrayLike, Key, Seed, Sizes
 from jkeras.core.layer import Layer
 from jkeras.layers.arguments import next_key, one_of, positive_integer
 from jkeras.layers.preprocessing.colors import (
@@ -125,7 +125,11 @@ class CutMix(_Pairs):
     """
 
     def __init__(
-        self, factor: Any = 1.0, seed: Seed = None, data_format: str | None = None, **kwargs: Any
+        self,
+        factor: float | Sequence[float] = 1.0,
+        seed: Seed = None,
+        data_format: str | None = None,
+        **kwargs: Any,
     ):
         super().__init__(seed, data_format, **kwargs)
         self.factor = as_factor(self, "factor", factor)
@@ -143,7 +147,11 @@ class _Changes(ImageLayer):
     """Applies changes drawn from a list: the same for a batch, each as strong as drawn anew."""
 
     def _keep(
-        self, value_range: Any, factor: Any, interpolation: str, with_colors: bool = True
+        self,
+        value_range: Sequence[float],
+        factor: Any,
+        interpolation: str,
+        with_colors: bool = True,
     ) -> None:
         """Keeps the arguments that both have, and makes the list."""
         self.value_range = values = as_value_range(self, value_range)
@@ -214,9 +222,9 @@ class RandAugment(_Changes):
 
     def __init__(
         self,
-        value_range: Any = (0, 255),
+        value_range: Sequence[float] = (0, 255),
         num_ops: int = 2,
-        factor: Any = 0.5,
+        factor: float | Sequence[float] = 0.5,
         interpolation: str = "bilinear",
         seed: Seed = None,
         data_format: str | None = None,
@@ -226,13 +234,13 @@ class RandAugment(_Changes):
         self.num_ops = count("num_ops", num_ops, 0)
         self._keep(value_range, factor, interpolation)
 
-    def change_all(self, images: jax.Array, key: Any, is_mask: bool = False) -> jax.Array:
+    def change_all(self, images: jax.Array, key: Key, is_mask: bool = False) -> jax.Array:
         def apply(one: ImageLayer, images: jax.Array, key: Any) -> jax.Array:
             return one.change_all(images, key, is_mask)
 
         return self.chain(images, key, self.num_ops, self.num_ops, apply, is_mask)
 
-    def move_boxes(self, boxes: Any, size: Any, key: Any) -> Any:
+    def move_boxes(self, boxes: ArrayLike, size: Sizes, key: Key) -> ArrayLike:
         def apply(one: ImageLayer, boxes: jax.Array, key: Any) -> jax.Array:
             return one.move_boxes(boxes, size, key)
 
@@ -264,10 +272,10 @@ class AugMix(_Changes):
 
     def __init__(
         self,
-        value_range: Any = (0, 255),
+        value_range: Sequence[float] = (0, 255),
         num_chains: int = 3,
         chain_depth: int = 3,
-        factor: Any = 0.3,
+        factor: float | Sequence[float] = 0.3,
         alpha: float = 1.0,
         all_ops: bool = True,
         interpolation: str = "bilinear",
@@ -281,7 +289,7 @@ class AugMix(_Changes):
         self.alpha, self.all_ops = alpha, all_ops
         self._keep(value_range, factor, interpolation, all_ops)
 
-    def change_all(self, images: jax.Array, key: Any, is_mask: bool = False) -> jax.Array:
+    def change_all(self, images: jax.Array, key: Key, is_mask: bool = False) -> jax.Array:
         first, second, third, *keys = jax.random.split(key, 4)
         depth = self.chain_depth
         lengths = jax.random.randint(first, (self.num_chains,), 1, depth + 1)
@@ -310,7 +318,7 @@ class Pipeline(Layer):
 
     _prepares_data = True
 
-    def __init__(self, layers: Any, name: str | None = None):
+    def __init__(self, layers: Sequence[Layer], name: str | None = None):
         super().__init__(name=name)
         self._pipeline_layers = registry.deserialize_keras_object(list(layers), area="layers")
         for layer in self._pipeline_layers:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from jkeras.base import settings
-from jkeras.base.types import ArrayLike, Axis, Shape
+from jkeras.base.types import ArrayLike, Axis, Data, Shape
 from jkeras.core import host
 from jkeras.core.layer import Layer
 from jkeras.layers.preprocessing.categorical import batches
@@ -147,12 +147,12 @@ class Normalization(Layer):
                     )
 
     @property
-    def mean(self) -> Any:
+    def mean(self) -> ArrayLike:
         """The mean, broadcastable to the inputs; None before it is known."""
         return self._statistic(0, "adapt_mean")
 
     @property
-    def variance(self) -> Any:
+    def variance(self) -> ArrayLike:
         """The variance, broadcastable to the inputs; None before it is known."""
         return self._statistic(1, "adapt_variance")
 
@@ -166,7 +166,7 @@ class Normalization(Layer):
             value = xp.broadcast_to(xp.asarray(value), kept)
         return xp.asarray(value, self.compute_dtype).reshape(shape)
 
-    def adapt(self, data: Any) -> None:
+    def adapt(self, data: Data) -> None:
         """Finds mean and variance of `data`; what was found before is forgotten.
 
         Args:

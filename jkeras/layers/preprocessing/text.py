@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jkeras.base.numbers import as_integer
-from jkeras.base.types import ArrayLike
+from jkeras.base.types import ArrayLike, Data, Structure
 from jkeras.core import host
 from jkeras.core.graph import SymbolicTensor
 from jkeras.layers.arguments import one_of
@@ -74,8 +74,8 @@ class TextVectorization(StringLookup):
         output_mode: str = "int",
         output_sequence_length: int | None = None,
         pad_to_max_tokens: bool = False,
-        vocabulary: Any = None,
-        idf_weights: Any = None,
+        vocabulary: ArrayLike = None,
+        idf_weights: ArrayLike = None,
         sparse: bool = False,
         ragged: bool = False,
         encoding: str = "utf-8",
@@ -125,7 +125,7 @@ class TextVectorization(StringLookup):
         self.ngrams = tuple(ngrams) if isinstance(ngrams, Iterable) else ngrams
         self.output_sequence_length = output_sequence_length
 
-    def adapt(self, data: Any, steps: int | None = None) -> None:
+    def adapt(self, data: Data, steps: int | None = None) -> None:
         super().adapt((self._words(batch) for batch in batches(data, steps)), None)
 
     def call(self, inputs: ArrayLike) -> ArrayLike:
@@ -166,7 +166,7 @@ class TextVectorization(StringLookup):
         longest = max(map(len, rows), default=0)
         return np.array([row + [""] * (longest - len(row)) for row in rows], dtype=str)
 
-    def compute_output_spec(self, inputs: ArrayLike) -> Any:
+    def compute_output_spec(self, inputs: ArrayLike) -> Structure:
         if self.output_mode == "int":
             return SymbolicTensor((*inputs.shape[:1], self.output_sequence_length), "int32")
         return SymbolicTensor((*inputs.shape[:1], self.depth), self.compute_dtype)

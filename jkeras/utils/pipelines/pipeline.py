@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from jkeras.base.types import ArrayLike, DTypeLike, Structure
 from jkeras.utils.elements import as_array, as_element, leaves, map_leaves
 from jkeras.utils.pipelines import orders, sources
 from jkeras.utils.pipelines.stage import INFINITE, Chooser, Pass, Seed, Stage
@@ -48,7 +49,7 @@ class Sources(Pipeline):
 
     # -------------------------------------------------------------- sources
     @classmethod
-    def from_tensor_slices(cls, tensors: Any, name: str | None = None) -> Self:
+    def from_tensor_slices(cls, tensors: Structure, name: str | None = None) -> Self:
         """Returns the rows of an array, or of the arrays of a tuple or dict.
 
         Raises:
@@ -79,7 +80,7 @@ class Sources(Pipeline):
         return cls._of(sources.Rows(rows, size))
 
     @classmethod
-    def from_tensors(cls, tensors: Any, name: str | None = None) -> Self:
+    def from_tensors(cls, tensors: Structure, name: str | None = None) -> Self:
         """Returns a data set of one element: an array, or a tuple or dict of arrays."""
         return cls._of(sources.Numbered(lambda _: tensors, 1))
 
@@ -87,10 +88,10 @@ class Sources(Pipeline):
     def from_generator(
         cls,
         generator: Callable[..., Iterable[Any]],
-        output_types: Any = None,
-        output_shapes: Any = None,
+        output_types: Structure = None,
+        output_shapes: Structure = None,
         args: Sequence[Any] | None = None,
-        output_signature: Any = None,
+        output_signature: Structure = None,
         name: str | None = None,
     ) -> Self:
         """Returns what an iterable gives that `generator(*args)` returns, anew in each pass.
@@ -125,13 +126,13 @@ class Sources(Pipeline):
         return cls._of(sources.Generated(lambda: generator(*(args or ())), element))
 
     @classmethod
-    def range(cls, *args: int, output_type: Any = "int64", name: str | None = None) -> Self:
+    def range(cls, *args: int, output_type: DTypeLike = "int64", name: str | None = None) -> Self:
         """Returns integers, as Python's `range(start, stop, step)` gives them."""
         numbers, dtype = range(*map(int, args)), np.dtype(_dtype_name(output_type))
         return cls._of(sources.Numbered(lambda i: np.asarray(numbers[i], dtype), len(numbers)))
 
     @classmethod
-    def counter(cls, start: int = 0, step: int = 1, dtype: Any = "int64") -> Self:
+    def counter(cls, start: int = 0, step: int = 1, dtype: DTypeLike = "int64") -> Self:
         """Returns `start`, `start + step`, ... without an end."""
         kind = np.dtype(_dtype_name(dtype)).type
         return cls._of(sources.Numbered(lambda i: kind(start + i * step), INFINITE))
@@ -144,7 +145,7 @@ class Sources(Pipeline):
     @classmethod
     def list_files(
         cls,
-        file_pattern: Any,
+        file_pattern: ArrayLike,
         shuffle: bool | None = None,
         seed: int | None = None,
         name: str | None = None,
@@ -171,7 +172,7 @@ class Sources(Pipeline):
         return made._then(orders.Shuffle(made._stage, len(paths), seed, True))
 
     @classmethod
-    def zip(cls, *args: Any, datasets: Any = None, name: str | None = None) -> Self:
+    def zip(cls, *args: Any, datasets: Structure = None, name: str | None = None) -> Self:
         """Returns the elements of several data sets side by side, until the first of them ends.
 
         Args:
@@ -190,7 +191,7 @@ class Sources(Pipeline):
     def sample_from_datasets(
         cls,
         datasets: Sequence[Any],
-        weights: Any = None,
+        weights: ArrayLike = None,
         seed: int | None = None,
         stop_on_empty_dataset: bool = False,
         rerandomize_each_iteration: bool | None = None,
@@ -233,8 +234,8 @@ class Sources(Pipeline):
     @classmethod
     def load(
         cls,
-        path: Any,
-        element_spec: Any = None,
+        path: str | os.PathLike[str],
+        element_spec: Structure = None,
         compression: str | None = None,
         reader_func: Callable | None = None,
     ) -> Self:
@@ -256,7 +257,7 @@ class Sources(Pipeline):
 
 
 # ------------------------------------------------------------------ parts
-def stored_name(path: Any) -> str:
+def stored_name(path: str | os.PathLike[str]) -> str:
     """Returns what the names of a saved data set's files begin with."""
     return os.path.join(os.path.expanduser(os.fspath(path)), "dataset")
 
@@ -301,12 +302,12 @@ def _as_rows(value: Any) -> Any:
     return array
 
 
-def _cast(value: Any, dtype: Any) -> Any:
+def _cast(value: Any, dtype: DTypeLike) -> Any:
     name = _dtype_name(dtype)
     return value if name is None or name == "string" else as_array(value.astype(name))
 
 
-def _dtype_name(dtype: Any) -> Any:
+def _dtype_name(dtype: DTypeLike) -> Any:
     """Returns the name of a dtype of NumPy's or TensorFlow's."""
     if dtype is None or isinstance(dtype, (str, type, np.dtype)):
         return dtype

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from jkeras.base.types import Structure
 from jkeras.core.host import preparing_data
 from jkeras.utils.elements import as_element, as_result, call
 from jkeras.utils.pipelines.stage import UNKNOWN, InOrder, Pass, Stage, Step, first
@@ -80,7 +81,7 @@ class Unique(InOrder):
 class Scan(InOrder):
     """Outputs of a function of a state and an element, which returns the next state as well."""
 
-    def __init__(self, source: Stage, initial_state: Any, function: Callable):
+    def __init__(self, source: Stage, initial_state: Structure, function: Callable):
         super().__init__(source, source.size)
         self._initial, self._function = initial_state, function
 

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from jkeras.base.types import Shape, Structure
 from jkeras.utils import elements
 from jkeras.utils.elements import as_element, call, map_leaves
 from jkeras.utils.pipelines import batches, orders, sources, steps, storage
@@ -52,7 +53,7 @@ class Transformations(Pipeline):
         """Returns each element once: where it comes first."""
         return self._then(steps.Unique(self._stage))
 
-    def scan(self, initial_state: Any, scan_func: Callable, name: str | None = None) -> Self:
+    def scan(self, initial_state: Structure, scan_func: Callable, name: str | None = None) -> Self:
         """Returns outputs of `scan_func(state, element) -> state, output`, in order."""
         return self._then(steps.Scan(self._stage, initial_state, scan_func))
 
@@ -124,8 +125,8 @@ class Transformations(Pipeline):
     def padded_batch(
         self,
         batch_size: int,
-        padded_shapes: Any = None,
-        padding_values: Any = None,
+        padded_shapes: Shape = None,
+        padding_values: Structure = None,
         drop_remainder: bool = False,
         name: str | None = None,
     ) -> Self:
@@ -158,8 +159,8 @@ class Transformations(Pipeline):
         element_length_func: Callable,
         bucket_boundaries: Sequence[int],
         bucket_batch_sizes: Sequence[int],
-        padded_shapes: Any = None,
-        padding_values: Any = None,
+        padded_shapes: Shape = None,
+        padding_values: Structure = None,
         pad_to_bucket_boundary: bool = False,
         no_padding: bool = False,
         drop_remainder: bool = False,
@@ -307,7 +308,7 @@ class Transformations(Pipeline):
 
     def save(
         self,
-        path: Any,
+        path: str | os.PathLike[str],
         compression: str | None = None,
         shard_func: Callable | None = None,
         checkpoint_args: Any = None,
