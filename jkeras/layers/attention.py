@@ -241,7 +241,8 @@ class _HeadAttention(Layer):
             causal = jnp.tri(math.prod(sizes[0]), math.prod(sizes[1]), dtype=bool)
             seen.append(causal.reshape(1, *sizes[0], *sizes[1]))
         whole = functools.reduce(jnp.logical_and, seen) if seen else None
-        outputs, scores = self._compute_attention(query, *others, whole, training, return_scores)
+        key, value = others
+        outputs, scores = self._compute_attention(query, key, value, whole, training, return_scores)
         return outputs, scores if return_scores else None
 
     # Packages that extend Keras's layer know its parts by these names.
