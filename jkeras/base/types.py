@@ -28,7 +28,7 @@ Sizes: TypeAlias = Any
 Key: TypeAlias = Any
 # A number, a schedule, or a function without arguments that gives the number.
 LearningRate: TypeAlias = Any
-# Objects whose classes stand on the file that takes them, which cannot import these therefore.
+# Objects of classes of outer files, which the file that takes them cannot import.
 AnyLayer: TypeAlias = Any
 AnyModel: TypeAlias = Any
 AnyOptimizer: TypeAlias = Any
