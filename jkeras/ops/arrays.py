@@ -429,7 +429,9 @@ def conv_transpose(
     ]
     numbers = _dimension_numbers(inputs.ndim, data_format)
     is_plain = set(dilation) == {1} and inputs.shape[numbers.lhs_spec[1]] == kernel.shape[-1]
-    if is_plain and inputs.dtype == jnp.float32 and cpu_convolution.is_on_cpu(kernel):
+    if is_plain and platform() == "cpu":
+        dtype = jnp.result_type(inputs.dtype, kernel.dtype)
+        inputs, kernel = inputs.astype(dtype), kernel.astype(dtype)
         return cpu_convolution.transposed(inputs, kernel, strides, pads, data_format)
     kernel = jnp.flip(kernel, range(n)).swapaxes(-1, -2)
     return _convolve(inputs, kernel, (1,) * n, pads, data_format, dilation, strides)

@@ -110,9 +110,5 @@ _MOST_SHIFTS = 49
 
 def is_better(kernel: jax.Array) -> bool:
     """Says whether a convolution is written out as a sum over the window's elements."""
-    return is_on_cpu(kernel) and math.prod(kernel.shape[:-2]) <= _MOST_SHIFTS
-
-
-def is_on_cpu(kernel: jax.Array) -> bool:
-    """Says whether a convolution is computed by a CPU in float32: sums of others are less exact."""
-    return platform() == "cpu" and kernel.dtype == jnp.float32
+    is_single = kernel.dtype == jnp.float32  # else the sum would be less exact
+    return platform() == "cpu" and is_single and math.prod(kernel.shape[:-2]) <= _MOST_SHIFTS
