@@ -317,8 +317,8 @@ def _common_shape(shapes: Sequence[Any]) -> Shape:
 # a batch is not taken for another axis. A table of positions may be shorter than the first sizes; a
 # cropping may take more than they have. The numbers up to 10 divide 2520.
 _UNIT, _SMALL_UNITS, _LARGE_UNITS = 64, (8, 2, 1), (2520, 4096)
-# Larger sizes are only tried if the first took no longer, since a call may loop over an axis.
-_QUICK = 0.1  # seconds
+# A call may loop over an axis: larger sizes are only tried if they take at most so much longer.
+_MOST_MORE = 0.5  # seconds
 
 
 def _evaluate_at_numbers(function: Callable, specs: Sequence[Any]) -> Any:
@@ -329,13 +329,27 @@ def _evaluate_at_numbers(function: Callable, specs: Sequence[Any]) -> Any:
             unit += max(unit // 2, 1)
         return _evaluate_twice(function, specs, (6 * unit, 3 * unit), (10 * unit, 5 * unit))
 
-    begin = time.monotonic()
+    @functools.cache
+    def is_quick_at_larger_sizes() -> bool:
+        seconds = []
+        for unit in (_SMALL_UNITS[-1], _UNIT):  # again: nothing is traced for the first time now
+            begin = time.thread_time()
+            with contextlib.suppress(Exception):
+                evaluate_at(unit)
+            seconds.append(time.thread_time() - begin)
+        return (seconds[1] - seconds[0]) * _LARGE_UNITS[-1] / _UNIT < _MOST_MORE
+
+    def evaluate_larger(unit: int) -> list[_Result]:
+        if not is_quick_at_larger_sizes():
+            raise ValueError("It takes longer, the larger an axis is.")
+        return evaluate_at(unit)
+
     try:
         results = evaluate_at(_UNIT)
     except Exception as error:
-        larger = _LARGE_UNITS if time.monotonic() - begin < _QUICK else ()
         attempts: list[Callable] = [
-            functools.partial(evaluate_at, unit) for unit in (*_SMALL_UNITS, *larger)
+            *[functools.partial(evaluate_at, unit) for unit in _SMALL_UNITS],
+            *[functools.partial(evaluate_larger, unit) for unit in _LARGE_UNITS],
         ]
         for sample in {s.sample for s in specs if s.sample}:
             here = AbstractScope(sample, None, dict.fromkeys(sizes - {None, sample}, True))

@@ -331,6 +331,18 @@ def test_a_large_cropping_where_symbols_are_refused():
     assert crop(keras.Input((None, 4))).shape == (None, None, 4)
 
 
+def test_what_loops_over_an_axis_and_fails_is_not_tried_at_thousands():
+    tried = []
+
+    def fail(layer, x):
+        tried.append(x.shape[0])
+        raise ValueError(f"These are {len([list(x) for _ in range(4)])} passes.")
+
+    with pytest.raises(ValueError, match="These are"):
+        Applied(fail)(keras.Input((4,)))
+    assert max(int(n) for n in tried if isinstance(n, int)) < 5000
+
+
 def test_what_only_some_batches_fit_is_left_to_them():
     layer = Applied(lambda layer, x: ops.reshape(x, [100, 4]))
     model = keras.Sequential([keras.Input((10, 4)), layer])
