@@ -22,8 +22,10 @@ def group(name):
 
 
 def install(session, *requirements):
-    """Installs requirements, compiling nothing: Python compiles what a session imports, which is
-    a small part of what it installs, and compiling is half of the time that installing takes."""
+    """Installs requirements without compiling them, which is half of the time that it takes.
+
+    Python compiles what a session imports, a small part of what it installs.
+    """
     session.install("--no-compile", *requirements)
 
 

@@ -8,6 +8,7 @@ of the same names that a subclass or an object has.
 import inspect
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -347,14 +348,6 @@ def _filter_empty(_: Any) -> Callable:
     return filter_empty
 
 
-def _attribute(name: str) -> Callable[[Any], Any]:
-    return lambda holder: getattr(holder, name)
-
-
-def _of_attention(name: str) -> Callable[[Any], Any]:
-    return lambda layer: getattr(layer, name)
-
-
 _OF_ATTENTION = (
     "num_heads",
     "key_dim",
@@ -396,20 +389,20 @@ def _table() -> dict[type, dict[str, Callable[[Any], Any]]]:
             "_call_has_training_arg": lambda layer: _takes(layer, "training"),
             "_call_has_mask_arg": lambda layer: _takes(layer, "mask"),
             "_call_has_context_arg": lambda layer: {"training": _takes(layer, "training")},
-            "_build_shapes_dict": _attribute("_build_shapes"),
+            "_build_shapes_dict": attrgetter("_build_shapes"),
         },
         jkeras.Model: {
             "_loss_tracker": lambda model: next(
                 (metric for metric in model.metrics if metric.name == "loss"), None
             ),
-            "_jit_compile": _attribute("jit_compile"),
+            "_jit_compile": attrgetter("jit_compile"),
             "_compile_loss": _compile_loss,
             "_compile_metrics": _compile_metrics,
         },
         jkeras.Sequential: {"_functional": _functional},
         Functional: {
-            "_inputs": _attribute("inputs"),
-            "_outputs": _attribute("outputs"),
+            "_inputs": attrgetter("inputs"),
+            "_outputs": attrgetter("outputs"),
             "_inputs_struct": lambda model: model.call_graph().inputs,
             "_outputs_struct": lambda model: model.call_graph().outputs,
             "_nodes": lambda model: [Node(call) for call in _all_calls(model)],
@@ -418,19 +411,19 @@ def _table() -> dict[type, dict[str, Callable[[Any], Any]]]:
             "_run_through_graph": lambda model: _run_through_graph.__get__(model),
         },
         layers.MultiHeadAttention: {
-            **{f"_{name}": _of_attention(name) for name in _OF_ATTENTION},
+            **{f"_{name}": attrgetter(name) for name in _OF_ATTENTION},
             "_get_common_kwargs_for_sublayer": _common_arguments,
         },
         optimizers.Optimizer: {
-            "_variables": _attribute("variables"),
+            "_variables": attrgetter("variables"),
             "_trainable_variables_indices": _indices,
             "_get_variable_index": _index_of,
             "_get_current_learning_rate": lambda optimizer: lambda: optimizer.learning_rate,
             "_filter_empty_gradients": _filter_empty,
             "_use_weight_decay": lambda optimizer: optimizer._decays,
         },
-        jkeras.Variable: {"_value": _attribute("value")},
-        jkeras.metrics.Metric: {"_variables": _attribute("variables")},
+        jkeras.Variable: {"_value": attrgetter("value")},
+        jkeras.metrics.Metric: {"_variables": attrgetter("variables")},
     }
 
 
