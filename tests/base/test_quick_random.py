@@ -62,3 +62,22 @@ def test_a_quick_key_makes_no_other_keys():
         jax.random.split(ours)
     with pytest.raises(NotImplementedError, match="one array"):
         jax.random.fold_in(ours, jnp.uint32(1))
+
+
+def test_few_numbers_are_drawn_once_for_all_that_uses_them():
+    def used_twice(key, x):
+        kept = jax.random.bernoulli(quick(key, x.shape), 0.5, x.shape)
+        return (x.sum(0) + kept.sum(0)) * kept
+
+    def branches(rows):
+        lowered = jax.jit(used_twice).lower(jax.random.key(0), jnp.ones((rows, 4)))
+        return lowered.compile().as_text().count("conditional(")
+
+    # What is in a branch of its own, XLA puts into no other loop; it must not find out which it is.
+    assert branches(8) == 1
+    assert branches(2**16) == 0  # many are drawn on all cores
+
+
+def test_many_numbers_are_the_same():
+    shape, key = (2**17 + 3,), jax.random.key(7)
+    assert (jax.random.bits(quick(key, shape), shape) == jax.random.bits(key, shape)).all()
