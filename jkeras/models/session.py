@@ -310,14 +310,13 @@ class Session:
             specs = tuple((a.shape[1:], np.dtype(a.dtype)) for a in leaves)
             key = (structure, specs, tuple(layout.flags))
             found = layout.descriptions.get(key)
-            if found is None and like is not None and like is not self:
-                outputs, _, written = like.describe(x)
-                found = Description(outputs, self.output_names(outputs), written)
-                layout = self.layout()
-                layout.descriptions[key] = found
             if found is None:
-                variables = jax.tree.map(spec_of, layout.variables())
-                outputs, written = steps.describe(self.model, variables, jax.tree.map(spec_of, x))
+                if like is not None and like is not self:
+                    outputs, _, written = like.describe(x)
+                else:
+                    variables = jax.tree.map(spec_of, layout.variables())
+                    specs_of_x = jax.tree.map(spec_of, x)
+                    outputs, written = steps.describe(self.model, variables, specs_of_x)
                 found = Description(outputs, self.output_names(outputs), written)
                 layout = self.layout()
                 layout.descriptions[key] = found
