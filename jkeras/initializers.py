@@ -57,16 +57,16 @@ def _fill_symmetric(limit: float, dtype: DTypeLike, key: Any, shape: tuple[int, 
 
     One product makes them of numbers between -1 and 1, which makes the same bits everywhere.
     """
-    by_numpy = (
-        not isinstance(key, jax.core.Tracer)
-        and jnp.dtype(dtype) == np.float32
-        and math.prod(shape) <= host_random.MOST_DRAWN
-        and host_random.counts_along(key)
-    )
-    if by_numpy:
+    if jnp.dtype(dtype) == np.float32 and _may_use_numpy(key, shape):
         with concretely():
             return jax.device_put(np.float32(limit) * host_random.uniform(key, shape))
     return _fill(_symmetric(limit, dtype), key, shape)
+
+
+def _may_use_numpy(key: Any, shape: tuple[int, ...]) -> bool:
+    """Says whether NumPy can draw an array, and takes less time than JAX does to compile."""
+    few = math.prod(shape) <= host_random.MOST_DRAWN
+    return few and not isinstance(key, jax.core.Tracer) and host_random.counts_along(key)
 
 
 def _normal_numbers(key: Any, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
@@ -528,7 +528,19 @@ class Orthogonal(Initializer):
                 f"Received: shape={shape} of rank {len(shape)}."
             )
         matrix = (math.prod(shape[:-1]), shape[-1])
+        if _may_use_numpy(key, shape):
+            drawn = _orthogonal_by_numpy(key, matrix, self.gain).reshape(shape)
+            with concretely():
+                return jax.device_put(drawn.astype(jnp.dtype(dtype)))
         return _orthogonal_matrix(key, matrix, self.gain).reshape(shape).astype(dtype)
+
+
+def _orthogonal_by_numpy(key: Any, shape: tuple[int, int], gain: Any) -> np.ndarray:
+    """Does the same up to rounding, which JAX takes half a second to compile."""
+    numbers = host_random.normal(key, (max(shape), min(shape)))
+    columns, triangle = np.linalg.qr(numbers)
+    columns = columns * np.where(np.diag(triangle) < 0, -1, 1)  # else the signs are not random
+    return np.float32(gain) * (columns if shape[0] >= shape[1] else columns.T)
 
 
 @functools.partial(jax.jit, static_argnums=1)

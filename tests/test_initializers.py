@@ -286,3 +286,16 @@ def test_other_identifiers():
     assert initializers.get(np.ones(2))((2,)).tolist() == [1, 1]
     old = {"class_name": "VarianceScaling", "config": {"scale": 2.0, "distribution": "normal"}}
     assert initializers.get(old).distribution == "truncated_normal"
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (3, 5), (4, 4), (2, 3, 4), (3, 1)])
+def test_orthogonal_matrices_are_those_of_jax(shape):
+    found = keras.initializers.Orthogonal(gain=2.0, seed=7)(shape)
+    rows, columns = int(np.prod(shape[:-1])), shape[-1]
+    drawn = jax.nn.initializers.orthogonal(2.0)(jax.random.key(7), (rows, columns))
+    np.testing.assert_allclose(found, drawn.reshape(shape), 1e-5, 1e-5)
+    q = np.asarray(found).reshape(rows, columns) / 2
+    product = q.T @ q if rows >= columns else q @ q.T
+    np.testing.assert_allclose(product, np.eye(min(rows, columns)), atol=1e-6)
+    traced = jax.jit(lambda: keras.initializers.Orthogonal(gain=2.0, seed=7)(shape))()
+    np.testing.assert_allclose(found, traced, 1e-5, 1e-5)

@@ -22,3 +22,11 @@ def test_uniform_numbers_are_those_of_jax(shape):
         found = host_random.uniform(key, shape)
         assert found.dtype == np.float32
         np.testing.assert_array_equal(found, expected)
+
+
+def test_normal_numbers_are_those_of_jax_up_to_rounding():
+    for seed in (1, 99):
+        key = jax.random.key(seed)
+        found = host_random.normal(key, (300, 800))
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, jax.random.normal(key, (300, 800)), 2e-5, 1e-6)
