@@ -120,6 +120,7 @@ class Variable:
         self.path_in_model: str | None = None  # as far as a distribution needs it
         self.placed_like: Variable | None = None  # the one beside which it lies
         self._array: jax.Array | None = None
+        self._later: Callable[[], jax.Array] | None = None  # makes the array when it is read first
         self._shown = False  # whether somebody else may hold the array
         self.initializer: Callable | None = None  # what draws it; None if it started from an array
         self._seed: tuple[int, int] | None = None
@@ -153,6 +154,9 @@ class Variable:
         if self._array is None:
             # Weights are concrete even when first read inside somebody's trace.
             with concretely():
+                if self._later is not None:
+                    self._array, self._later = self._later(), None
+                    return self._array
                 key = None if self._seed is None else keys.key_from(self._seed)
                 where = placement.current()
                 self._array = self.initial_value(key) if where is None else where.draw(self, key)
@@ -167,7 +171,7 @@ class Variable:
                 "`outputs, effects = model.apply(variables, x, training=True)`; the new values "
                 "are in `effects.state`."
             )
-        self._array, self._shown = array, False
+        self._array, self._later, self._shown = array, None, False
 
     def hand_over(self) -> jax.Array:
         """Returns the array to one who will destroy it (donate it to a compiled step).
@@ -187,7 +191,7 @@ class Variable:
     @property
     def is_drawn(self) -> bool:
         """Whether the cell holds an array yet."""
-        return self._array is not None
+        return self._array is not None or self._later is not None
 
     def initial_value(self, key: jax.Array | None = None) -> jax.Array:
         """Returns a new initial value; random initializers without their own seed use `key`."""
@@ -414,6 +418,11 @@ def write_cells(variables: Iterable[Variable], arrays: Iterable[jax.Array]) -> N
     """Makes each variable's cell hold an array that nobody else holds."""
     for variable, array in zip(variables, arrays, strict=True):
         variable._array, variable._shown = array, False
+
+
+def write_cell_later(variable: Variable, make: Callable[[], jax.Array]) -> None:
+    """Makes a variable's cell hold what `make` returns, which is called if somebody reads it."""
+    variable._array, variable._later, variable._shown = None, make, False
 
 
 _COMPARABLE = (Variable, jax.Array, np.ndarray, np.generic, int, float, complex, list, tuple)

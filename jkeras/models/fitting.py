@@ -18,7 +18,7 @@ from jkeras.callbacks.console import is_terminal
 from jkeras.callbacks.progress import EpochProgress, Progress, resolve_verbose
 from jkeras.core import placement, processes
 from jkeras.models import arguments, results
-from jkeras.models.session import Evaluation, Prediction, Session, Training
+from jkeras.models.session import Evaluation, Prediction, Session, Training, looked_at_once
 from jkeras.training import data as data_module
 from jkeras.training import engine, loop, nans
 from jkeras.training.agreement import Agreement
@@ -614,20 +614,22 @@ def train_on_batch(
     """
     session: Session = self._compiled_session("train_on_batch")
     varies = _lengths_vary(x, y, sample_weight)
-    if varies:
-        given = session.read(iter([(x, y, sample_weight)]), None, None, None, class_weight)
-    else:
-        given = session.read(x, y, sample_weight, None, class_weight)
-    if not varies and not isinstance(given, data_module.ArrayData):
-        raise TypeError(
-            "train_on_batch() takes the arrays of one batch, but `x` gives batches: it is "
-            f"{x!r:.60}. Pass it to fit(), or call train_on_batch(*batch) for each batch in turn."
-        )
-    batch = given.example if varies else given.batch
-    data = given if varies else data_module.ArrayData(batch, data_module.check_lengths(batch))
-    program = session.program("train", data.example)
-    session.check_labels(program, data)
-    training = Training(session, program, engine.take_slot)
+    with looked_at_once(session.layout()):
+        if varies:
+            given = session.read(iter([(x, y, sample_weight)]), None, None, None, class_weight)
+        else:
+            given = session.read(x, y, sample_weight, None, class_weight)
+        if not varies and not isinstance(given, data_module.ArrayData):
+            raise TypeError(
+                "train_on_batch() takes the arrays of one batch, but `x` gives batches: it is "
+                f"{x!r:.60}. Pass it to fit(), or call train_on_batch(*batch) for each batch in "
+                "turn."
+            )
+        batch = given.example if varies else given.batch
+        data = given if varies else data_module.ArrayData(batch, data_module.check_lengths(batch))
+        program = session.program("train", data.example)
+        session.check_labels(program, data)
+        training = Training(session, program, engine.take_slot)
     training.begin()
     where = placement.current()
     batch = batch if where is None else where.send(batch, 0)

@@ -6,20 +6,21 @@ import logging
 import operator
 import threading
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.base import compilation_cache, keys, registry
+from jkeras.base import compilation_cache, host_memory, keys, registry
 from jkeras.base.platforms import platform
 from jkeras.base.tracing import concretely
 from jkeras.base.types import AnyModel, ArrayLike, Data, Structure
 from jkeras.core import graph, placement, pure, scope
 from jkeras.core.seeds import SeedGenerator
-from jkeras.core.variable import Variable, read_cells, write_cells
+from jkeras.core.variable import Variable, read_cells, write_cell_later, write_cells
 from jkeras.metrics import Mean
 from jkeras.models import hooks, keras_steps, sharing
 from jkeras.optimizers.cells import is_cell
@@ -66,9 +67,11 @@ class Layout:
         descriptions: Descriptions, by the specs of the inputs.
         cells: The cells of training, by the paths of the variables outside of the model.
         where: The distribution by which it is placed; None on one device.
+        trusted: Whether it need not be looked whether the model is still made of the same things.
     """
 
     def __init__(self, model: AnyModel):
+        self.trusted = False
         self.snapshot = Snapshot(model, FACADE)
         self.named = pure.named_variables(model)
         self.where = placement.current()
@@ -82,7 +85,7 @@ class Layout:
 
     def is_current(self) -> bool:
         """Says whether the model is still made of the same things, and trains the same weights."""
-        return (
+        return self.trusted or (
             self.where is placement.current()
             and self.snapshot.is_current()
             and self.trainable == list(map(_IS_TRAINABLE, self.named.values()))
@@ -101,6 +104,20 @@ class Layout:
         for (path, variable), trains in zip(self.named.items(), self.trainable, strict=True):
             (params if trains else state)[path] = variable.cell()
         return pure.Variables(params, state)
+
+
+@contextmanager
+def looked_at_once(layout: Layout) -> Iterator[None]:
+    """Looks no more whether a model has changed, while no code of the user's runs.
+
+    Looking takes a fiftieth of a small net's step, and is done by each function that asks for the
+    layout. Only a layout with programs is trusted: before that the model may still be built.
+    """
+    layout.trusted = bool(layout.programs)
+    try:
+        yield
+    finally:
+        layout.trusted = False
 
 
 class Cells:
@@ -311,6 +328,7 @@ class Session:
             key = (structure, specs, tuple(layout.flags))
             found = layout.descriptions.get(key)
             if found is None:
+                layout.trusted = False  # the call may build layers
                 if like is not None and like is not self:
                     outputs, _, written = like.describe(x)
                 else:
@@ -393,13 +411,16 @@ class Session:
         objective = program.objective
         if objective is None or "losses" not in metrics:
             return  # hooks have updated their variables themselves
-        # Taken apart by NumPy: JAX's own way is an operation, a tenth of a small net's step.
         losses = metrics["losses"]
-        if isinstance(losses, jax.Array) and losses.is_fully_addressable:
-            losses = jax.device_put(list(np.asarray(losses)))
-        states = {**metrics, **objective.loss_means({"losses": losses})}
+        places = objective.loss_means({"losses": range(losses.shape[0])})
         for name, metric in self._metrics_of(objective).items():
-            metric.write(states[name])
+            if name in objective.metrics:
+                metric.write(metrics[name])
+                continue
+            # Few look at these: making arrays of them takes a tenth of a small net's step.
+            for part, variable in metric.named_variables().items():
+                take = functools.partial(_entry, losses, places[name][part])
+                write_cell_later(variable, take)
 
     # -------------------------------------------------------------- data
     def _reader(self, given: Any, batch_size: int | None) -> data.Reader:
@@ -479,7 +500,7 @@ class Session:
             mode: Which.
             batch: A batch of arrays or specs, of the size of most batches.
         """
-        compilation_cache.enable_by_default()
+        _ready_process()
         with self._lock:
             own = hooks.overridden(self.model)
             described = None
@@ -495,6 +516,7 @@ class Session:
             key = (mode, structure, specs, *flags, getattr(self.optimizer, "schedules_set", 0))
             program = layout.programs.get(key)
             if program is None:
+                layout.trusted = False
                 make = hooks.program_parts if own else _standard_parts
                 parts = make(self, mode, batch, described)
                 step = self._noted(mode, parts.pop("step"))
@@ -513,7 +535,7 @@ class Session:
 
         Handing over arrays in dicts takes as long as a small model's outputs for one row.
         """
-        compilation_cache.enable_by_default()
+        _ready_process()
         layout, own = self.layout(), vars(self.model).get("predict_step")
         key = ("predict", self.model.run_eagerly, own)
         if key not in layout.programs:
@@ -909,6 +931,19 @@ class Prediction(_Run):
             return run_chunk({}, read_cells(cells), None, rest=x)[1][0]
 
         return Shortcut(run, self._layout.snapshot.is_current)
+
+
+def _entry(array: ArrayLike, place: int) -> jax.Array:
+    """Returns an entry, by NumPy where that can be: JAX's own way is an operation."""
+    if isinstance(array, jax.Array) and not array.is_fully_addressable:
+        return array[place]
+    return jax.device_put(np.asarray(array)[place])
+
+
+def _ready_process() -> None:
+    """Does what a process needs once, before programs are compiled."""
+    compilation_cache.enable_by_default()
+    host_memory.keep_by_default()
 
 
 def _beside(resident: Any, slot: Any) -> Any:
