@@ -161,6 +161,9 @@ class Fit:
             session.interrupts.patient = False
             for keeper in self._keepers:
                 keeper.close()
+            # Its parts hold its methods: the data would stay on the device until Python looks for
+            # such circles.
+            vars(self).clear()
         return called.history  # type: ignore[return-value]
 
     def _begin(self) -> None:
@@ -488,12 +491,13 @@ class Evaluate:
         meet: Any = None,
     ) -> None:
         """Makes the callbacks of a `fit` listen."""
-        pace = _pace(self._model, verbose)
+        model = self._model
+        pace = _pace(model, verbose)
         if placement.spans_processes():
             pace = loop.Pace(pace.fixed)
-            meet = meet or Agreement(self._model, "stop_evaluating", pace).meet
+            meet = meet or Agreement(model, "stop_evaluating", pace).meet
         self._listeners = loop.Listeners(
-            called, pace, progress, lambda: self._model.stop_evaluating, meet=meet
+            called, pace, progress, lambda: model.stop_evaluating, meet=meet
         )
         if pause is not None:
             self._listeners = self._listeners._replace(pause=pause)

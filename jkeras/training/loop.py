@@ -273,7 +273,7 @@ class Epochs:
         finish_epoch: Callable[[int, dict[str, Any], int], None],
     ):
         self._training, self._feed = training, feed
-        self._listeners = listeners._replace(reached=self._reached)
+        self._listeners = listeners
         self.place = Place(0)
         self._steps, self._validate, self._finish_epoch = steps, validate, finish_epoch
         self._warned = False  # of a loss that is not finite
@@ -289,7 +289,8 @@ class Epochs:
         """
         begun, epochs = (place.done, place.logs), range(place.epoch, end)
         self.place = place
-        callbacks, progress = self._listeners.callbacks, self._listeners.progress
+        listeners = self._listeners._replace(reached=self._reached)
+        callbacks, progress = listeners.callbacks, listeners.progress
         at_once = callbacks.wants_epochs or progress is not None
         # Several processes meet at the end of an epoch: how many wait must not follow from clocks.
         backlog = Backlog(self._finish, at_once or self._listeners.meet is not None)
@@ -305,7 +306,7 @@ class Epochs:
                 if progress is not None:
                     progress.start(epoch)
                 done, logs = run_pass(
-                    "train", self._feed, self._training.take, self._listeners, self._steps, begun
+                    "train", self._feed, self._training.take, listeners, self._steps, begun
                 )
                 begun = (0, {})
                 ended_early = self._steps is not None and done < self._steps

@@ -1,9 +1,12 @@
 """What `fit` takes as data, and that the numbers do not depend on how it comes."""
 
+import contextlib
 import functools
+import gc
 import logging
 import warnings
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
@@ -330,3 +333,53 @@ def test_inputs_of_one_step_may_differ_in_length():
     np.testing.assert_allclose(together.get_weights()[0], singly.get_weights()[0], rtol=1e-6)
     with pytest.raises(ValueError, match="Data cardinality is ambiguous"):
         model.fit(list(graphs[0]), y)
+
+
+def on_device_after(call):
+    """Returns how many more bytes are on the device after a call, before Python looks for circles.
+
+    What was traced, compiled and found out once has its constants there: the second call counts.
+    """
+    call()
+    gc.collect()
+    gc.disable()
+    try:
+        before = sum(array.nbytes for array in jax.live_arrays())
+        call()
+        return sum(array.nbytes for array in jax.live_arrays()) - before
+    finally:
+        gc.enable()
+
+
+def test_the_data_leave_the_device_when_a_call_ends():
+    x, y = np.zeros((4096, 64), "float32"), np.zeros((4096, 1), "float32")
+    model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=["mae"])
+    stop = keras.callbacks.EarlyStopping()
+    calls = {
+        "fit": lambda: model.fit(x, y, verbose=0),
+        "validation": lambda: model.fit(x, y, verbose=0, validation_data=(x, y), callbacks=[stop]),
+        "split": lambda: model.fit(x, y, verbose=0, validation_split=0.5, batch_size=64),
+        "stream": lambda: model.fit(((x, y) for _ in range(3)), verbose=0),
+        "evaluate": lambda: model.evaluate(x, y, verbose=0),
+        "predict": lambda: model.predict(x, verbose=0),
+        "one batch": lambda: model.train_on_batch(x, y),
+    }
+    kept = {name: on_device_after(call) for name, call in calls.items()}
+    assert max(kept.values()) < x.nbytes // 8, kept
+
+
+def test_the_data_leave_the_device_when_fit_fails():
+    x, y = np.zeros((4096, 64), "float32"), np.zeros((4096, 1), "float32")
+    model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+
+    class Fails(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            raise RuntimeError("no")
+
+    def fail():
+        with contextlib.suppress(RuntimeError):
+            model.fit(x, y, verbose=0, callbacks=[Fails()])
+
+    assert on_device_after(fail) < x.nbytes // 8
