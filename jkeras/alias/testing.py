@@ -1,5 +1,6 @@
 """`keras.src.testing`: the base of tests that packages write like Keras's own."""
 
+import itertools
 import json
 import os
 import shutil
@@ -329,3 +330,24 @@ def tensorflow_uses_gpu() -> bool:
 
 
 tensorflow_uses_tpu = torch_uses_gpu = tensorflow_uses_gpu
+
+
+def named_product(*args: Any, **kwargs: Any) -> list[dict[str, Any]]:
+    """Returns all combinations of parameters, each with a name, for absl's `named_parameters`.
+
+    Args:
+        *args: Lists of dicts of parameters that go together, each with a `testcase_name`.
+        **kwargs: The values of parameters of their own.
+    """
+
+    def named(value: Any) -> str:
+        return str(getattr(value, "__name__", value)).lower()
+
+    each = [list(dicts) for dicts in args]
+    each += [[{"testcase_name": named(v), key: v} for v in kwargs[key]] for key in kwargs]
+    found = []
+    for parts in itertools.product(*reversed(each)):  # the last one changes last
+        chosen = parts[::-1]
+        name = "_".join(part["testcase_name"] for part in chosen)
+        found.append({k: v for part in chosen for k, v in part.items()} | {"testcase_name": name})
+    return found

@@ -317,3 +317,9 @@ def test_tests_written_like_keras_s_own(keras):
     test.assertNotAllClose([1.0], [1.1])
     test.assertDType(keras.ops.ones(1), "float32")
     assert not testing.uses_tpu()
+    product = importlib.import_module("keras.src.testing.test_utils").named_product
+    found = product([{"testcase_name": "one", "x": 1}], kind=(float, None))
+    assert found == [
+        {"testcase_name": "one_float", "x": 1, "kind": float},
+        {"testcase_name": "one_none", "x": 1, "kind": None},
+    ]
