@@ -181,7 +181,8 @@ class _HeadAttention(Layer):
             )
         projected = self.query_dense(query), self.key_dense(key), self.value_dense(value)
         masks = (query_mask, value_mask, key_mask, attention_mask)
-        if not self._has_own("_compute_attention", "_compute_attention_mask", "_masked_softmax"):
+        own = self._has_own("_compute_attention", "_compute_attention_mask", "_masked_softmax")
+        if not (own or "_softmax" in vars(self)):
             q, k, v = (_Folded(x, self._axes(query.ndim)) for x in projected)
             outputs, scores = self._attend(
                 *(q, k, v, self._mask(q, k, *masks)),
@@ -255,7 +256,7 @@ class _HeadAttention(Layer):
     ) -> tuple[jax.Array, jax.Array | None]:
         axes = self._axes(query.ndim - 1)
         q, k, v = (_Folded(x, axes) for x in (query, key, value))
-        if self._has_own("_masked_softmax"):
+        if self._has_own("_masked_softmax") or "_softmax" in vars(self):
             return self._attend_by_softmax(q, k, v, attention_mask, training)
         mask = self._mask(q, k, None, None, None, attention_mask)
         return self._attend(q, k, v, mask, training, return_attention_scores, use_causal_mask)
@@ -281,13 +282,19 @@ class _HeadAttention(Layer):
             used = nn.dropout(used, self.dropout, next_key(self))
         return q.unfold(jnp.einsum("bhts,bshd->bthd", used, v.array)), scores
 
+    _softmax: Any  # a layer, if a subclass's `_build_attention` makes one
+
     def _masked_softmax(self, attention_scores: ArrayLike, attention_mask: Any = None) -> jax.Array:
         scores = jnp.asarray(attention_scores)
         steps = (scores.ndim - 2) // 2 if self.attention_axes is None else len(self.attention_axes)
+        mask = None
         if attention_mask is not None:
             mask = jnp.asarray(attention_mask, bool)
             missing = scores.ndim - mask.ndim  # the heads, and what is in front of them
             mask = jnp.expand_dims(mask, [mask.ndim - 2 * steps + i for i in range(missing)])
+        if "_softmax" in vars(self):
+            return self._softmax(scores, mask=mask)
+        if mask is not None:
             # A large number, not infinity: a target that sees nothing gets the mean of everything.
             scores = jnp.where(mask, scores, jnp.finfo(scores.dtype).min / 2)
         return jax.nn.softmax(scores, axis=tuple(range(-steps, 0)))

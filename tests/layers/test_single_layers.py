@@ -391,3 +391,20 @@ def test_another_softmax_of_attention():
     outputs, scores = layer(x, x, return_attention_scores=True)
     assert (np.sum(scores, axis=-1) < 1).all()
     np.testing.assert_allclose(layer(x, x), outputs, rtol=1e-5)
+
+
+def test_a_softmax_that_a_subclass_of_attention_makes():
+    class Warm(layers.MultiHeadAttention):
+        def _build_attention(self, rank):
+            super()._build_attention(rank)
+            self._softmax = Halved()
+
+    class Halved(layers.Layer):
+        def call(self, scores, mask=None, training=None):
+            assert mask.shape == (1, 1, 3, 3)
+            return ops.where(mask, 0.5, ops.zeros_like(scores))
+
+    x = np.random.RandomState(0).randn(2, 3, 4)
+    layer = Warm(2, 3)
+    _, scores = layer(x, x, use_causal_mask=True, return_attention_scores=True)
+    assert scores[0, 0].tolist() == [[0.5, 0, 0], [0.5, 0.5, 0], [0.5, 0.5, 0.5]]
