@@ -141,7 +141,7 @@ def packages(session):
     """
     install(session, "-e", ".[plot,pandas,sklearn]", *group("packages"))
     alone = ("keras-tuner", "keras-hub", "bayesflow", "scikeras", "optuna-integration")
-    alone += ("lime", "shap", "kt-legacy", "kagglehub")
+    alone += ("lime", "shap", "kt-legacy", "kagglehub", "HGQ2", "quantizers")
     install(session, "--no-deps", *alone)
     keras = session.create_tmp()
     install(session, "--no-deps", "--target", keras, "--upgrade", *group("interop")[:1])

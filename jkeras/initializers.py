@@ -4,7 +4,7 @@ import copy
 import functools
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -108,6 +108,16 @@ class Initializer(registry.Configurable):
 
     def __init__(self) -> None:
         pass  # it takes no arguments, which the signature says
+
+    def clone(self) -> Self:
+        """Returns an equal initializer.
+
+        Example:
+            >>> import jkeras as keras
+            >>> keras.initializers.Constant(2.0).clone().value
+            2.0
+        """
+        return self.from_config(self.get_config())
 
     def elements(self, shape: tuple[int, ...], dtype: DTypeLike) -> Drawing | None:
         """Returns what draws elements of an array, each from the key and its position in it.

@@ -410,6 +410,12 @@ def _table() -> dict[type, dict[str, Callable[[Any], Any]]]:
             "_operations_by_depth": _operations_by_depth,
             "_run_through_graph": lambda model: _run_through_graph.__get__(model),
         },
+        layers.EinsumDense: {
+            "partial_output_shape": attrgetter("output_shape"),
+            "full_output_shape": lambda layer: tuple(
+                layer._shapes(layer._build_shapes["input_shape"])[2]
+            ),
+        },
         layers.MultiHeadAttention: {
             **{f"_{name}": attrgetter(name) for name in _OF_ATTENTION},
             "_get_common_kwargs_for_sublayer": _common_arguments,

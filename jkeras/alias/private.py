@@ -9,13 +9,15 @@ import importlib
 import importlib.util
 import types
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import jax
 import numpy as np
 
 import jkeras
-from jkeras.base import naming
+from jkeras.alias import einsum
+from jkeras.base import naming, settings
 from jkeras.core import graph, scope
 from jkeras.training import data
 
@@ -58,6 +60,7 @@ AREAS = {name: (name,) for name in PUBLIC if "." not in name} | {
     "ops": ("ops", ""),
     "quantizers": ("quantizers",),
     "saving": ("saving", "utils"),
+    "testing": (),
     "trainers": ("models", "utils", ""),
     "utils": ("utils", "config", "saving", "backend", "dtype_policies"),
     "version": ("",),
@@ -85,6 +88,8 @@ def resolve(dotted: str) -> Any:
 
 def find(parts: tuple[str, ...], name: str) -> Any:
     """Returns what `keras.src.<parts>.<name>` stands for; raises AttributeError."""
+    if parts[:1] == ("testing",):  # imported when it is asked for: it needs unittest
+        return getattr(importlib.import_module("jkeras.alias.testing"), name)
     if name in _HELPERS:
         return _HELPERS[name]
     area = parts[0] if parts else "version"
@@ -150,6 +155,41 @@ def _standardize_tuple(value: Any, n: int, name: str, allow_zero: bool = False) 
     return values
 
 
+def _compute_conv_output_shape(
+    input_shape: Any,
+    filters: int,
+    kernel_size: Any,
+    strides: Any = 1,
+    padding: str = "valid",
+    data_format: str = "channels_last",
+    dilation_rate: Any = 1,
+) -> tuple:
+    layers = {3: jkeras.layers.Conv1D, 4: jkeras.layers.Conv2D, 5: jkeras.layers.Conv3D}
+    layer = layers[len(input_shape)](
+        filters, kernel_size, strides, padding, data_format, dilation_rate
+    )
+    return layer.compute_output_shape(tuple(input_shape))
+
+
+def _obtain_input_shape(
+    input_shape: Any,
+    default_size: int,
+    min_size: int,
+    data_format: str,
+    require_flatten: bool,
+    weights: str | None = None,
+) -> tuple:
+    from jkeras.applications.builder import complete_shape
+
+    asked = SimpleNamespace(
+        input_shape=input_shape,
+        input_tensor=None,
+        pretrained=weights == "imagenet",
+        include_top=require_flatten,
+    )
+    return complete_shape(asked, default_size, min_size, require_flatten, data_format)
+
+
 class _LazyModule:
     """A module that is imported when something of it is used, if it is there at all."""
 
@@ -175,11 +215,23 @@ _HELPERS: dict[str, Any] = {
     "SUPPORTS_COMPLEX_DTYPES": True,
     "SUPPORTS_RAGGED_TENSORS": False,
     "SUPPORTS_SPARSE_TENSORS": False,
+    "BaseConv": jkeras.layers.Conv2D.__base__,
+    "BaseConvTranspose": jkeras.layers.Conv2DTranspose.__base__,
+    "BaseDepthwiseConv": jkeras.layers.DepthwiseConv2D.__base__,
+    "BaseGlobalPooling": jkeras.layers.GlobalMaxPooling2D.__base__,
+    "BasePooling": jkeras.layers.AveragePooling2D.__base__,
+    "BaseSeparableConv": jkeras.layers.SeparableConv2D.__base__,
     "KerasVariable": jkeras.Variable,
+    "Merge": jkeras.layers.Add.__base__,
     "Variable": jkeras.Variable,
+    "_analyze_einsum_string": einsum.shapes,
+    "_analyze_quantization_info": einsum.scales,
+    "_build_attention_equation": einsum.attention,
+    "_build_proj_equation": einsum.projection,
     "any_symbolic_tensors": _any_symbolic,
     "auto_name": naming.auto_name,
     "class_weight_to_sample_weights": _class_weight_to_sample_weights,
+    "compute_conv_output_shape": _compute_conv_output_shape,
     "compute_output_spec": _compute_output_spec,
     "convert_to_numpy": jkeras.ops.convert_to_numpy,
     "convert_to_tensor": jkeras.ops.convert_to_tensor,
@@ -195,8 +247,10 @@ _HELPERS: dict[str, Any] = {
     "is_tensor": jkeras.ops.is_tensor,
     "keras_export": lambda *args, **kwargs: _decorator,
     "no_automatic_dependency_tracking": _decorator,
+    "obtain_input_shape": _obtain_input_shape,
     "print_msg": lambda message, line_break=True: print(message, end="\n" if line_break else ""),  # noqa: T201
     "set_keras_mask": _set_mask,
+    "standardize_data_format": settings.standardize_data_format,
     "standardize_shape": lambda shape, *args, **kwargs: tuple(shape),
     "standardize_tuple": _standardize_tuple,
     "to_snake_case": naming.to_snake_case,

@@ -262,14 +262,16 @@ def _check(given: Request) -> None:
             )
 
 
-def complete_shape(given: Request, size: int, least: int, static: bool) -> tuple:
+def complete_shape(
+    given: Any, size: int, least: int, static: bool, data_format: str | None = None
+) -> tuple:
     """Returns the shape of an image.
 
     Raises:
         ValueError: If the shape asked for is not an image's, or it does not fit.
     """
     shape = given.input_shape
-    last = settings.image_data_format() == "channels_last"
+    last = settings.standardize_data_format(data_format) == "channels_last"
 
     def image(height: Any, width: Any, channels: Any = 3) -> tuple:
         return (height, width, channels) if last else (channels, height, width)

@@ -462,7 +462,7 @@ def serialize_keras_object(obj: Any) -> Any:
     if isinstance(obj, (list, tuple)):
         items = [serialize_keras_object(v) for v in obj]
         return _unless_equal(obj, tuple(items) if isinstance(obj, tuple) else items)
-    if isinstance(obj, Mapping):
+    if _is_dict(obj):
         return _serialize_mapping(obj)
     if isinstance(obj, np.dtype) or (isinstance(obj, type) and issubclass(obj, np.generic)):
         return np.dtype(obj).name
@@ -476,6 +476,11 @@ def serialize_keras_object(obj: Any) -> Any:
         f"Cannot serialize object {obj!r} of type {type(obj).__name__} in a config: it has no "
         "get_config(). Give it one (and from_config), or keep plain values."
     )
+
+
+def _is_dict(obj: Any) -> bool:
+    """Says whether this is a mapping, and no object with a config that has keys besides."""
+    return isinstance(obj, Mapping) and not hasattr(obj, "get_config")
 
 
 def _serialize_mapping(mapping: Mapping[Any, Any]) -> Any:
@@ -629,7 +634,7 @@ def _deserialize(config: Any, area: str | None, only_complete: bool = False) -> 
     if isinstance(config, (list, tuple)):
         items = [inner_object(v) for v in config]
         return tuple(items) if isinstance(config, tuple) else items
-    if not isinstance(config, Mapping):
+    if not _is_dict(config):
         return config
     if "class_name" not in config or not isinstance(config["class_name"], str):
         return {k: inner_object(v) for k, v in config.items()}

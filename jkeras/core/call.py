@@ -53,6 +53,14 @@ class CallSignature:
         except TypeError as error:
             raise TypeError(f"{type(layer).__name__}.call(): {error}") from None
 
+    def as_given(self, bound: inspect.BoundArguments, number: int) -> tuple[tuple, dict[str, Any]]:
+        """Returns the first arguments by position, as the caller gave them, and all others by name.
+
+        So does Keras: a `call(*args, **kwargs)` around another one finds `training` in `kwargs`.
+        """
+        args, kwargs = bound.args[1:], bound.kwargs
+        return args[:number], {**dict(zip(self.names[number:], args[number:])), **kwargs}
+
     def shapes_for(self, method: Callable, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
         """Returns the shapes that `build` or `compute_output_shape` takes, by parameter."""
         parameters = [
@@ -129,7 +137,7 @@ def outputs_of(
             elif masks and jax.tree.leaves(masks.get(source)):
                 given[name] = masks[source]
         try:
-            outputs = _call(layer, here, training, bound)
+            outputs = _call(layer, here, training, *signature.as_given(bound, len(args)))
         except Exception:
             trusting = isinstance(here, shapes.AbstractScope) and here.trusting
             if not (trusting and layer._declares_output_shape):
@@ -164,7 +172,9 @@ def outputs_of(
     return outputs
 
 
-def _call(layer: AnyLayer, here: scope.Scope, training: Any, bound: inspect.BoundArguments) -> Any:
+def _call(
+    layer: AnyLayer, here: scope.Scope, training: Any, args: tuple, kwargs: dict[str, Any]
+) -> Any:
     before = here.training, here.autocast, here.names
     here.training = training
     dtype = layer.compute_dtype
@@ -175,11 +185,11 @@ def _call(layer: AnyLayer, here: scope.Scope, training: Any, bound: inspect.Boun
         with jax.named_scope(layer._name):
             again = layer._remat
             if again is not None and isinstance(here, scope.Pure) and again.concerns(layer):
-                outputs = again.call(layer, bound.args[1:], bound.kwargs)
+                outputs = again.call(layer, args, kwargs)
             else:
-                outputs = layer.call(*bound.args[1:], **bound.kwargs)
+                outputs = layer.call(*args, **kwargs)
         if watch is not None:
-            watch(layer, bound.args[1:], outputs)
+            watch(layer, args, outputs)
         return outputs
     except _LOOKS_AT_VALUES as error:
         _explain(error, layer)

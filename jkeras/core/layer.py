@@ -87,6 +87,7 @@ class Layer(Module, OldLayer, graph.Operation):
 
     _signature = call.SignatureOfCall()
     _makes_masks = _declares_output_shape = False
+    _base_call: Callable | None = None  # the `call` of the built-in layer that a class extends
     # A layer's records, as long as nothing is to be noted.
     _calls: Sequence[graph.Call] = ()
     _added_losses: Sequence[tuple[Any, Any]] = ()
@@ -118,6 +119,9 @@ class Layer(Module, OldLayer, graph.Operation):
         cls._name = naming.AutomaticName(root, root)
         cls._makes_masks = cls.compute_mask is not Layer.compute_mask
         cls._declares_output_shape = cls.compute_output_shape is not Layer.compute_output_shape
+        own = vars(cls)
+        if "call" in own and "_base_call" not in own and registry.is_builtin(cls):
+            cls._base_call = own["call"]
 
     def __init__(
         self,
@@ -416,7 +420,10 @@ class Layer(Module, OldLayer, graph.Operation):
         named = {k.removesuffix("_shape"): v for k, v in named.items()}
         if set(named) == {"input"}:
             inputs, named = (named["input"],), {}
-        outputs = self.compute_output_spec(*inputs, **named)
+        if self._declares_output_shape or self._building:  # a subclass's method asks
+            outputs = _spec_of_base(self, inputs, named)
+        else:
+            outputs = self.compute_output_spec(*inputs, **named)
         return jax.tree.map(lambda x: x.shape if isinstance(x, SymbolicTensor) else x, outputs)
 
     def compute_mask(self, inputs: Structure, previous_mask: ArrayLike = None) -> Structure:
@@ -505,7 +512,8 @@ class Layer(Module, OldLayer, graph.Operation):
         """Checks the inputs against `input_spec`, and builds if that is still to be done."""
         first = args[0] if args else next(iter(kwargs.values()), None)
         check_input(self.input_spec, first, self._name)
-        if not self._built and type(self).build is not Layer.build:
+        building = self._building  # `build` of a subclass asks for an output's shape
+        if not (self._built or building) and type(self).build is not Layer.build:
             self._signature.bind(self, args, kwargs)
             self.build(**self._signature.shapes_for(self.build, args, kwargs))
             check_input(self.input_spec, first, self._name)
@@ -595,6 +603,19 @@ def _recorded_build(build: Callable) -> Callable:
 
 
 # ------------------------------------------------------------------ small helpers
+def _spec_of_base(layer: Layer, args: tuple, kwargs: dict[str, Any]) -> Structure:
+    """Returns what the built-in layer gives that a user's class extends.
+
+    The class asks for it in its `build`, when its own `call` may need what is not there yet, and by
+    `super()` in its `compute_output_shape`.
+    """
+    layer._prepare(args, kwargs)
+    base = type(layer)._base_call
+    if base is None:
+        return call.spec_of(layer, args, kwargs)
+    return graph.abstract(functools.partial(base, layer), args, kwargs)
+
+
 def symbolic_call_like(
     layer: Layer, other: Layer, number: int, args: tuple, kwargs: dict[str, Any]
 ) -> Structure:

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, Unpack
 
 import jax
@@ -134,6 +134,11 @@ class _HeadAttention(Layer):
             config["dtype"] = registry.serialize_keras_object(policies)
         return config
 
+    def _base_call(self, query: ArrayLike, *others: Any, **kwargs: Any) -> jax.Array:
+        """Stands for `call` where a subclass, which may have other parts, asks for a shape."""
+        sizes = self.output_shape or (query.shape[-1],)
+        return jnp.zeros((*query.shape[:-1], *sizes), self.compute_dtype)
+
     def _projection(self, name: str, shape: Shape, heads: int, size: int) -> EinsumDense:
         return self._dense(name, "...d,dnh->...nh", (heads, size), "nh", shape)
 
@@ -176,16 +181,30 @@ class _HeadAttention(Layer):
             )
         projected = self.query_dense(query), self.key_dense(key), self.value_dense(value)
         masks = (query_mask, value_mask, key_mask, attention_mask)
-        if type(self)._compute_attention is _HeadAttention._compute_attention:
+        own = self._has_own("_compute_attention", "_compute_attention_mask", "_masked_softmax")
+        if not (own or "_softmax" in vars(self)):
             q, k, v = (_Folded(x, self._axes(query.ndim)) for x in projected)
             outputs, scores = self._attend(
                 *(q, k, v, self._mask(q, k, *masks)),
                 *(training, return_attention_scores, use_causal_mask),
             )
         else:
-            outputs, scores = self._by_subclass(
-                projected, masks, training, return_attention_scores, use_causal_mask
+            mask = self._compute_attention_mask(
+                query,
+                value,
+                query_mask=query_mask,
+                value_mask=value_mask,
+                key_mask=key_mask,
+                attention_mask=attention_mask,
+                use_causal_mask=use_causal_mask,
             )
+            if self.groups < self.heads:
+                each = self.heads // self.groups
+                projected = projected[0], *(jnp.repeat(x, each, axis=-2) for x in projected[1:])
+            outputs, scores = self._compute_attention(
+                *projected, mask, training, return_attention_scores
+            )
+            scores = scores if return_attention_scores else None
         if self.use_gate:
             outputs = outputs * jax.nn.sigmoid(self.gate_dense(query))
         outputs = self.output_dense(outputs)
@@ -217,34 +236,6 @@ class _HeadAttention(Layer):
             scores = scores.reshape(*q.samples, self.heads, *q.steps, *k.steps)
         return q.unfold(outputs), scores
 
-    def _by_subclass(
-        self,
-        projected: Sequence[jax.Array],
-        masks: Sequence[Any],
-        training: bool | None,
-        return_scores: bool,
-        is_causal: bool,
-    ) -> tuple[jax.Array, jax.Array | None]:
-        """Calls the `_compute_attention` of a subclass as Keras does: all masks are one."""
-        query, *others = projected
-        if self.groups < self.heads:
-            others = [jnp.repeat(x, self.heads // self.groups, axis=-2) for x in others]
-        query_mask, value_mask, key_mask, given = masks
-        seen = [] if given is None else [jnp.asarray(given, bool)]
-        if query_mask is not None:
-            seen.append(jnp.asarray(query_mask, bool)[..., :, None])
-        seen += [
-            jnp.asarray(m, bool)[..., None, :] for m in (value_mask, key_mask) if m is not None
-        ]
-        if is_causal:
-            sizes = [[x.shape[i] for i in self._axes(x.ndim - 1)] for x in (query, others[0])]
-            causal = jnp.tri(math.prod(sizes[0]), math.prod(sizes[1]), dtype=bool)
-            seen.append(causal.reshape(1, *sizes[0], *sizes[1]))
-        whole = functools.reduce(jnp.logical_and, seen) if seen else None
-        key, value = others
-        outputs, scores = self._compute_attention(query, key, value, whole, training, return_scores)
-        return outputs, scores if return_scores else None
-
     # Packages that extend Keras's layer know its parts by these names.
     def _build_attention(self, rank: int) -> None:
         """Called at the end of `build`, with the rank of the projected query."""
@@ -265,8 +256,80 @@ class _HeadAttention(Layer):
     ) -> tuple[jax.Array, jax.Array | None]:
         axes = self._axes(query.ndim - 1)
         q, k, v = (_Folded(x, axes) for x in (query, key, value))
+        if self._has_own("_masked_softmax") or "_softmax" in vars(self):
+            return self._attend_by_softmax(q, k, v, attention_mask, training)
         mask = self._mask(q, k, None, None, None, attention_mask)
         return self._attend(q, k, v, mask, training, return_attention_scores, use_causal_mask)
+
+    def _has_own(self, *methods: str) -> bool:
+        """Says whether a subclass has one of the methods in another form."""
+        return any(getattr(type(self), m) is not getattr(_HeadAttention, m) for m in methods)
+
+    def _attend_by_softmax(
+        self, q: _Folded, k: _Folded, v: _Folded, mask: Any, training: bool | None
+    ) -> tuple[jax.Array, jax.Array]:
+        """Computes scores and outputs apart, so that a subclass makes the scores sum to 1."""
+        scores = jnp.einsum("bthd,bshd->bhts", q.array * self.key_size**-0.5, k.array)
+        folded = scores.shape
+        if self.sliding_window is not None:
+            near = self._near(*folded[-2:]).reshape(*q.steps, *k.steps)
+            mask = near if mask is None else jnp.asarray(mask, bool) & near
+        scores = self._masked_softmax(
+            scores.reshape(*q.samples, self.heads, *q.steps, *k.steps), mask
+        )
+        used = jnp.reshape(scores, folded)
+        if training and self.dropout:
+            used = nn.dropout(used, self.dropout, next_key(self))
+        return q.unfold(jnp.einsum("bhts,bshd->bthd", used, v.array)), scores
+
+    _softmax: Any  # a layer, if a subclass's `_build_attention` makes one
+
+    def _masked_softmax(self, attention_scores: ArrayLike, attention_mask: Any = None) -> jax.Array:
+        scores = jnp.asarray(attention_scores)
+        steps = (scores.ndim - 2) // 2 if self.attention_axes is None else len(self.attention_axes)
+        mask = None
+        if attention_mask is not None:
+            mask = jnp.asarray(attention_mask, bool)
+            missing = scores.ndim - mask.ndim  # the heads, and what is in front of them
+            mask = jnp.expand_dims(mask, [mask.ndim - 2 * steps + i for i in range(missing)])
+        if "_softmax" in vars(self):
+            return self._softmax(scores, mask=mask)
+        if mask is not None:
+            # A large number, not infinity: a target that sees nothing gets the mean of everything.
+            scores = jnp.where(mask, scores, jnp.finfo(scores.dtype).min / 2)
+        return jax.nn.softmax(scores, axis=tuple(range(-steps, 0)))
+
+    def _compute_attention_mask(
+        self,
+        query: ArrayLike,
+        value: ArrayLike,
+        query_mask: ArrayLike = None,
+        value_mask: ArrayLike = None,
+        key_mask: ArrayLike = None,
+        attention_mask: Any = None,
+        use_causal_mask: bool = False,
+    ) -> jax.Array | None:
+        """Returns all masks as one, (batch, [heads,] targets, sources)."""
+        seen = [] if attention_mask is None else [jnp.asarray(attention_mask, bool)]
+        if query_mask is not None:
+            seen.append(jnp.asarray(query_mask, bool)[..., :, None])
+        for mask in (value_mask, key_mask):
+            if mask is not None:
+                seen.append(jnp.asarray(mask, bool)[..., None, :])
+        if use_causal_mask:
+            seen.append(self._compute_causal_mask(query, value))
+        return functools.reduce(jnp.logical_and, seen) if seen else None
+
+    def _compute_causal_mask(self, query: ArrayLike, value: ArrayLike = None) -> jax.Array:
+        value = query if value is None else value
+        targets, sources = ([x.shape[i] for i in self._axes(x.ndim)] for x in (query, value))
+        causal = jnp.tri(math.prod(targets), math.prod(sources), dtype=bool)
+        return causal.reshape(1, *targets, *sources)
+
+    def _near(self, targets: int, sources: int) -> jax.Array:
+        """Returns what the sliding window lets each target see."""
+        here, there = jnp.arange(targets)[:, None], jnp.arange(sources)
+        return abs(here - there) < (self.sliding_window or 0)
 
     def _axes(self, ndim: int) -> tuple[int, ...]:
         if self.attention_axes is None:
@@ -299,8 +362,7 @@ class _HeadAttention(Layer):
         folded = math.prod(q.samples[1:])
         seen = [jnp.repeat(m, folded, axis=0) if folded > 1 < len(m) else m for m in seen]
         if self.sliding_window is not None:
-            here, there = jnp.arange(targets)[:, None], jnp.arange(sources)
-            seen.append((abs(here - there) < self.sliding_window)[None, None])
+            seen.append(self._near(targets, sources)[None, None])
         if not seen:
             return None
         mask = functools.reduce(jnp.logical_and, seen)

@@ -60,7 +60,10 @@ class _Convolution(SpatialLayer):
 
     def _convolve(self, function: Callable, inputs: Any, *kernels: Any, **options: Any) -> Any:
         """Convolves with a function of `ops.arrays`, adds the bias, and applies the activation."""
-        outputs = function(
+        return self._finish(self._slide(function, inputs, *kernels, **options))
+
+    def _slide(self, function: Callable, inputs: Any, *kernels: Any, **options: Any) -> Any:
+        return function(
             inputs,
             *kernels,
             strides=self.strides,
@@ -69,6 +72,8 @@ class _Convolution(SpatialLayer):
             dilation_rate=self.dilation_rate,
             **options,
         )
+
+    def _finish(self, outputs: Any) -> Any:
         if self.bias is not None:
             bias = self.bias.value
             if self.data_format == "channels_first":
@@ -97,6 +102,8 @@ class _Conv(AdaptedLayer, _Convolution):
         use_bias: bool = True,
         **options: Any,
     ):
+        # Packages that extend the base class for all ranks name theirs, as Keras's own layers do.
+        self.rank = options.pop("rank", None) or self.rank
         adaptation = options.pop("lora_rank", None), options.pop("lora_alpha", None)
         common = (kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias)
         super().__init__(*common, **options)
@@ -128,7 +135,21 @@ class _Conv(AdaptedLayer, _Convolution):
 
     def call(self, inputs: ArrayLike) -> ArrayLike:
         self._check_inputs(inputs)
-        return self._convolve(nn.conv, inputs, self.kernel)
+        return self._finish(self.convolution_op(inputs, self.kernel))
+
+    def convolution_op(self, inputs: ArrayLike, kernel: ArrayLike) -> ArrayLike:
+        """Convolves inputs with a kernel; a subclass may override it, to change the kernel first.
+
+        Example:
+            >>> import jkeras as keras
+            >>> class Positive(keras.layers.Conv1D):
+            ...     def convolution_op(self, inputs, kernel):
+            ...         return super().convolution_op(inputs, keras.ops.abs(kernel))
+            >>> layer = Positive(1, 2, kernel_initializer=keras.initializers.Constant(-1.0))
+            >>> layer(keras.ops.ones((1, 2, 1))).tolist()
+            [[[2.0]]]
+        """
+        return self._slide(nn.conv, inputs, kernel)
 
 
 class Conv1D(_Conv):

@@ -342,7 +342,7 @@ class EinsumDense(AdaptedLayer):
         self.activation = activations.get(activation)
 
     def build(self, input_shape: Shape) -> None:
-        kernel_shape, bias_shape = self._shapes(input_shape)
+        kernel_shape, bias_shape, _ = self._shapes(input_shape)
         _, of_kernel, of_outputs = re.split(",|->", self.equation.replace(" ", ""))
         summed = [i for i, letter in enumerate(of_kernel) if letter not in of_outputs]
         initializer = initializers.counting(self.kernel_initializer, summed)
@@ -388,8 +388,8 @@ class EinsumDense(AdaptedLayer):
         outputs = outputs if self.bias is None else outputs + self.bias.value
         return outputs if self.activation is None else self.activation(outputs)
 
-    def _shapes(self, input_shape: Shape) -> tuple[list, list | None]:
-        """Returns the shapes of kernel and bias."""
+    def _shapes(self, input_shape: Shape) -> tuple[list, list | None, list]:
+        """Returns the shapes of kernel, bias and outputs."""
         pattern = r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]*)(\.\.\.)?"
         terms = re.fullmatch(pattern, self.equation.replace(" ", ""))
         if not terms or terms[1] != terms[5] or terms[3] != terms[7] or (terms[1] and terms[3]):
@@ -422,8 +422,10 @@ class EinsumDense(AdaptedLayer):
                     f"Dimension {letter!r} was specified in the output {terms[6]!r} but has no "
                     f"corresponding dim in the input spec {terms[2]!r} or weight spec {terms[4]!r}"
                 )
+        kernel_shape = [sizes.get(letter) for letter in terms[4]]
+        output_shape = [sizes.get(letter) for letter in outputs]
         if self.bias_axes is None:
-            return [sizes.get(letter) for letter in terms[4]], None
+            return kernel_shape, None, output_shape
         for letter in self.bias_axes:
             if letter not in terms[6]:
                 raise ValueError(
@@ -432,7 +434,7 @@ class EinsumDense(AdaptedLayer):
                 )
         first = min(outputs.index(letter) for letter in self.bias_axes)
         bias = [sizes[letter] if letter in self.bias_axes else 1 for letter in outputs[first:]]
-        return [sizes.get(letter) for letter in terms[4]], bias
+        return kernel_shape, bias, output_shape
 
 
 def _arrange(array: ArrayLike, before: str, after: str) -> Any:

@@ -65,7 +65,11 @@ class _Merge(Layer):
         return _broadcast(shapes)
 
     def call(self, inputs: Structure) -> ArrayLike:
-        return functools.reduce(self.combine, self._aligned(inputs))
+        return self._merge_function(self._aligned(inputs))
+
+    # Packages that extend Keras's base of these layers override it.
+    def _merge_function(self, inputs: Structure) -> ArrayLike:
+        return functools.reduce(self.combine, inputs)
 
     def _aligned(self, inputs: Structure) -> list[jax.Array]:
         """Returns the inputs with as many axes as the one that has most."""
@@ -169,8 +173,8 @@ class Average(_Merge):
         [[2.5, 2.5]]
     """
 
-    def call(self, inputs: Structure) -> ArrayLike:
-        return super().call(inputs) / len(inputs)
+    def _merge_function(self, inputs: Structure) -> ArrayLike:
+        return super()._merge_function(inputs) / len(inputs)
 
     def compute_output_spec(self, inputs: Structure) -> Structure:
         spec = super().compute_output_spec(inputs)

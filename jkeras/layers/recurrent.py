@@ -266,7 +266,9 @@ class CellRNN(RNN):
         self.input_spec = InputSpec(ndim=3)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "zero_output_for_mask": self.zero_output_for_mask}
+        config = {**super().get_config(), "zero_output_for_mask": self.zero_output_for_mask}
+        config.pop("use_cudnn", None)  # as in Keras: it says how to compute, not what
+        return config
 
 
 # The weights are the cell's.

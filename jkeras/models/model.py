@@ -709,6 +709,9 @@ class Model(OldModel, Layer):
     apply = pure.apply
 
 
+Model._base_call = None  # Its subclass writes `call`: there is none that could stand for that one.
+
+
 class ModelVariables(list):
     """The variables of a model: Keras's list, and the pure core's two dicts.
 

@@ -149,7 +149,8 @@ class Recording(scope.Scope):
         self.callers.append(layer)
         self.shows_sizes = not registry.is_builtin(type(layer))
         try:
-            outputs = layer.call(*bound.args[1:], **bound.kwargs)
+            args, kwargs = signature.as_given(bound, len(args))
+            outputs = layer.call(*args, **kwargs)
         finally:
             self.shows_sizes = False
             self.callers.pop()

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import jkeras
@@ -222,3 +223,103 @@ assert tensorflow.keras.optimizers is jkeras.optimizers and pad_sequences is not
     command = [sys.executable, "-m", "jkeras", "-c", code]
     done = subprocess.run(command, env=env, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+
+
+def test_equations_of_einsum(keras):
+    attention = importlib.import_module("keras.src.layers.attention.multi_head_attention")
+    assert attention._build_proj_equation(2, 1, 2) == ("abc,cde->abde", "de", 4)
+    assert attention._build_proj_equation(2, 2, 1) == ("abcd,cde->abe", "e", 3)
+    found = attention._build_attention_equation(4, attn_axes=(1,))
+    assert found == ("aecd,abcd->acbe", "acbe,aecd->abcd", 4)
+    found = attention._build_attention_equation(5, (1, 2))
+    assert found == ("afgde,abcde->adbcfg", "adbcfg,afgde->abcde", 6)
+    einsum = importlib.import_module("keras.src.layers.core.einsum_dense")
+    found = einsum._analyze_einsum_string("abc,cde->abde", "de", (2, 3, 4), (3, 5, 6))
+    assert found == ([4, 5, 6], [5, 6], [2, 3, 5, 6], [0], [1, 2])
+    found = einsum._analyze_einsum_string("ab0,bc->ac0", "c", (None, 4, 7, 7), (5,))
+    assert found == ([4, 5], [5, 1, 1], [None, 5, 7, 7], [0], [1])
+    found = einsum._analyze_quantization_info("abc,cde->abde", (2, 3, 4))
+    axes = [2], [0], [0, 1, 2], [0, 1, 2], [3], [1], [], []
+    assert found == (*axes, "abde,cde->abc", [0, 1, 2])
+
+
+def test_base_classes_of_layers(keras):
+    base = importlib.import_module("keras.src.layers.convolutional.base_conv").BaseConv
+
+    class Doubled(base):
+        def __init__(self, filters, kernel_size, **kwargs):
+            super().__init__(rank=1, filters=filters, kernel_size=kernel_size, **kwargs)
+
+        def convolution_op(self, inputs, kernel):
+            return super().convolution_op(inputs, 2 * kernel)
+
+    assert isinstance(keras.layers.Conv2D(1, 2), base)
+    layer = Doubled(1, 2, kernel_initializer="ones")
+    assert layer(keras.ops.ones((1, 2, 1))).tolist() == [[[4.0]]]
+    assert "rank" not in layer.get_config()
+
+    class Spread(importlib.import_module("keras.src.layers.merging.base_merge").Merge):
+        def _merge_function(self, inputs):
+            return keras.ops.max(inputs[0] - inputs[1], axis=-1, keepdims=True)
+
+    assert Spread()([keras.ops.ones((1, 3)), keras.ops.zeros((1, 3))]).tolist() == [[1.0]]
+    assert isinstance(keras.layers.Dot(1), Spread.__base__)
+    pooling = importlib.import_module("keras.src.layers.pooling.base_pooling").BasePooling
+    assert isinstance(keras.layers.MaxPooling2D(), pooling)
+    utils = importlib.import_module("keras.src.ops.operation_utils")
+    shape = utils.compute_conv_output_shape((None, 28, 28, 3), 8, (3, 3), strides=2)
+    assert shape == (None, 13, 13, 8)
+
+
+def test_shapes_of_images(keras):
+    find = importlib.import_module("keras.src.applications.imagenet_utils").obtain_input_shape
+    assert find(None, 224, 32, "channels_last", True) == (224, 224, 3)
+    assert find(None, 224, 32, "channels_first", False) == (3, None, None)
+    assert find((64, 48, 3), 224, 32, "channels_last", True) == (64, 48, 3)
+    with pytest.raises(ValueError, match="at least 32x32"):
+        find((20, 48, 3), 224, 32, "channels_last", True)
+    backend = importlib.import_module("keras.src.backend")
+    assert backend.standardize_data_format("Channels_First") == "channels_first"
+
+
+def test_tests_written_like_keras_s_own(keras):
+    testing = importlib.import_module("keras.src.testing")
+
+    class Scale(keras.layers.Layer):
+        def __init__(self, factor, **kwargs):
+            super().__init__(**kwargs)
+            self.factor = factor
+
+        def build(self, input_shape):
+            self.shift = self.add_weight(shape=input_shape[-1:], initializer="zeros")
+
+        def call(self, x):
+            return self.factor * x + self.shift
+
+    test = testing.TestCase()
+    given = {
+        "init_kwargs": {"factor": 2.0},
+        "input_data": np.ones((2, 3), "float32"),
+        "expected_output": np.full((2, 3), 2.0),
+        "expected_output_shape": (2, 3),
+        "expected_num_trainable_weights": 1,
+        "expected_num_losses": 0,
+        "custom_objects": {"Scale": Scale},
+    }
+    test.run_layer_test(Scale, **given)
+    for wrong in (
+        {"expected_output_shape": (2, 4)},
+        {"expected_num_trainable_weights": 2},
+        {"expected_output": np.zeros((2, 3))},
+    ):
+        with pytest.raises(AssertionError):
+            test.run_layer_test(Scale, **{**given, **wrong})
+    test.assertNotAllClose([1.0], [1.1])
+    test.assertDType(keras.ops.ones(1), "float32")
+    assert not testing.uses_tpu()
+    product = importlib.import_module("keras.src.testing.test_utils").named_product
+    found = product([{"testcase_name": "one", "x": 1}], kind=(float, None))
+    assert found == [
+        {"testcase_name": "one_float", "x": 1, "kind": float},
+        {"testcase_name": "one_none", "x": 1, "kind": None},
+    ]

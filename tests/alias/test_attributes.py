@@ -167,3 +167,10 @@ def test_the_loss_of_one_output(keras):
     assert (term.path, term.loss_weights) == ((), None)
     assert term.loss(np.ones((2, 1)), np.zeros((2, 1))) == 1.0
     assert model._compile_metrics is None
+
+
+def test_shapes_of_einsum_dense(keras):
+    layer = keras.layers.EinsumDense("abc,cd->abd", (None, 5), bias_axes="d")
+    layer.build((None, 3, 4))
+    assert layer.partial_output_shape == (None, 5)
+    assert layer.full_output_shape == (None, 3, 5)

@@ -1,6 +1,7 @@
 """Configs: captured from constructors, and read back through fixed tables only."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -510,3 +511,44 @@ def test_a_replaced_function_meets_what_is_inside_of_a_config(monkeypatch):
     monkeypatch.setattr(registry, "deserialize_keras_object", spy)
     assert original(["a", {"b": "c"}]) == ["a", {"b": "c"}]
     assert met == ["a", {"b": "c"}, "c"]
+
+
+def test_a_mapping_with_a_config_is_an_object():
+    class Options(Mapping):
+        def __init__(self, **values):
+            self._values = values
+
+        def __getitem__(self, key):
+            return self._values[key]
+
+        def __iter__(self):
+            return iter(self._values)
+
+        def __len__(self):
+            return len(self._values)
+
+        def get_config(self):
+            return dict(self._values)
+
+        @classmethod
+        def from_config(cls, config):
+            return cls(**config)
+
+    class Taking(layers.Layer):
+        def __init__(self, options, **kwargs):
+            super().__init__(**kwargs)
+            self.options = options
+
+        def get_config(self):
+            return {**super().get_config(), "options": self.options}
+
+        @classmethod
+        def from_config(cls, config):
+            return super().from_config(keras.saving.deserialize_keras_object(config))
+
+    with keras.saving.custom_object_scope({"Options": Options, "Taking": Taking}):
+        written = keras.saving.serialize_keras_object(Taking(Options(bits=3)))
+        assert written["config"]["options"]["class_name"] == "Options"
+        read = keras.saving.deserialize_keras_object(written)
+    assert isinstance(read.options, Options)
+    assert dict(read.options) == {"bits": 3}

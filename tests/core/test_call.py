@@ -1,5 +1,7 @@
 """One call of a layer: masks in symbolic calls, what a call may return, and traced values."""
 
+import inspect
+
 import jax
 import numpy as np
 import pytest
@@ -124,3 +126,22 @@ def test_the_mask_of_an_eager_output():
     x = layers.Embedding(4, 2, mask_zero=True)(np.array([[1, 2, 0]]))
     assert x._keras_mask.tolist() == [[True, True, False]]
     assert layers.Dense(1)(x)._keras_mask.tolist() == [[True, True, False]]
+
+
+def test_what_is_not_given_by_position_goes_by_name():
+    class Wrapped(layers.Layer):
+        def call(self, inputs, mask=None, training=None):
+            return inputs
+
+    seen, inner = [], Wrapped.call
+
+    def call(self, *args, **kwargs):
+        seen.append((len(args), sorted(kwargs), kwargs.get("training")))
+        return inner(self, *args, **kwargs)
+
+    call.__signature__ = inspect.signature(inner)
+    Wrapped.call = call
+    model = keras.Sequential([keras.Input((2,)), Wrapped()])
+    model(np.ones((1, 2)), training=True)
+    Wrapped()(np.ones((1, 2)), None, training=False)
+    assert seen[-2:] == [(1, ["training"], True), (2, ["training"], False)]

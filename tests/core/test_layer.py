@@ -323,6 +323,37 @@ def test_a_written_output_shape_is_used():
     assert Opaque()(keras.Input((3,))).shape == (None, 1)
 
 
+@pytest.mark.parametrize(
+    ("base", "args", "shape", "outputs"),
+    [
+        (layers.Dense, (2,), (None, 3), (None, 2)),
+        (layers.Conv1D, (2, 3), (None, 8, 3), (None, 6, 2)),
+        (layers.Flatten, (), (None, 2, 3), (None, 6)),
+        (layers.Concatenate, (), [(None, 2), (None, 3)], (None, 5)),
+    ],
+    ids=["Dense", "Conv1D", "Flatten", "Concatenate"],
+)
+def test_a_subclass_asks_for_the_output_shape_of_its_base(base, args, shape, outputs):
+    class Asking(base):
+        def build(self, input_shape):
+            super().build(input_shape)
+            self.shape_in_build = self.compute_output_shape(input_shape)
+            self.later = layers.Dense(1)
+
+        def call(self, inputs):
+            return super().call(inputs) if self.later else None  # which `build` has not made yet
+
+        def compute_output_shape(self, input_shape):
+            return super().compute_output_shape(input_shape)
+
+    layer = Asking(*args)
+    inputs = [keras.Input(s[1:]) for s in shape] if isinstance(shape, list) else shape[1:]
+    inputs = inputs if isinstance(shape, list) else keras.Input(inputs)
+    assert layer(inputs).shape == outputs
+    assert tuple(layer.shape_in_build) == outputs
+    assert layer.compute_output_shape(shape) == outputs
+
+
 def test_input_and_output_are_those_of_the_first_call():
     x = keras.Input((3,))
     dense = layers.Dense(2)

@@ -352,3 +352,59 @@ def test_attention_of_a_subclass_gets_one_mask_and_all_heads():
     np.testing.assert_allclose(outputs, expected, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(own, scores, rtol=1e-5)
     assert not isinstance(layer(x, x, key_mask=hides), tuple)
+
+
+@pytest.mark.parametrize("method", ["_masked_softmax", "_compute_attention_mask"])
+@pytest.mark.parametrize("options", [{}, {"sliding_window": 2}, {"attention_axes": (2,)}])
+def test_masks_and_softmax_of_a_subclass_of_attention_are_used(method, options):
+    seen = []
+
+    def noted(self, *args, **kwargs):
+        seen.append(method)
+        return getattr(super(changed, self), method)(*args, **kwargs)
+
+    changed = type("Changed", (layers.MultiHeadAttention,), {method: noted})
+    draw = np.random.RandomState(0)
+    x = draw.randn(*((2, 3, 5, 4) if "attention_axes" in options else (2, 5, 4)))
+    given = {"use_causal_mask": True, "attention_mask": draw.rand(2, 1, 5, 5) < 0.6}
+    if "attention_axes" in options:
+        del given["attention_mask"]
+    plain, layer = (cls(2, 3, **options) for cls in (layers.MultiHeadAttention, changed))
+    expected, scores = plain(x, x, return_attention_scores=True, **given)
+    layer.build(x.shape, x.shape)
+    layer.set_weights(plain.get_weights())
+    outputs, own = layer(x, x, return_attention_scores=True, **given)
+    np.testing.assert_allclose(outputs, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(own, scores, rtol=1e-5, atol=1e-6)
+    assert not isinstance(layer(x, x, **given), tuple)
+    assert seen
+
+
+def test_another_softmax_of_attention():
+    class Rectified(layers.MultiHeadAttention):
+        def _masked_softmax(self, attention_scores, attention_mask=None):
+            scores = ops.relu(attention_scores)
+            return scores / (1 + ops.sum(scores, axis=-1, keepdims=True))
+
+    x = np.random.RandomState(0).randn(1, 3, 4)
+    layer = Rectified(2, 3)
+    outputs, scores = layer(x, x, return_attention_scores=True)
+    assert (np.sum(scores, axis=-1) < 1).all()
+    np.testing.assert_allclose(layer(x, x), outputs, rtol=1e-5)
+
+
+def test_a_softmax_that_a_subclass_of_attention_makes():
+    class Warm(layers.MultiHeadAttention):
+        def _build_attention(self, rank):
+            super()._build_attention(rank)
+            self._softmax = Halved()
+
+    class Halved(layers.Layer):
+        def call(self, scores, mask=None, training=None):
+            assert mask.shape == (1, 1, 3, 3)
+            return ops.where(mask, 0.5, ops.zeros_like(scores))
+
+    x = np.random.RandomState(0).randn(2, 3, 4)
+    layer = Warm(2, 3)
+    _, scores = layer(x, x, use_causal_mask=True, return_attention_scores=True)
+    assert scores[0, 0].tolist() == [[0.5, 0, 0], [0.5, 0.5, 0], [0.5, 0.5, 0.5]]

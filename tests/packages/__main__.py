@@ -121,7 +121,8 @@ def main():
                 cells = []
                 for keras in sides.values():
                     start = [] if keras else ["-m", "jkeras", "--no-tensorflow"]
-                    shared = [os.path.join(work, "outputs")] if "hub" in script.stem else []
+                    compares = script.stem.startswith(("keras_hub", "hgq2"))
+                    shared = [os.path.join(work, f"{script.stem}.outputs")] if compares else []
                     done = run(options.python, [*start, str(script), *shared], keras, [], work)
                     error = done.stderr.strip().splitlines()[-1:] or [""]
                     cells.append("ran" if done.returncode == 0 else f"failed: {error[0][:120]}")
