@@ -28,8 +28,8 @@ def keep_by_default() -> None:
     as before. Where another C library is used, or somebody has set limits, nothing is changed.
     """
     off = os.environ.get(VARIABLE, "").lower() in ("off", "0", "false", "no")
-    names = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES")
-    if off or platform() != "cpu" or any(name in os.environ for name in names):
+    limits = {"MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"}
+    if off or platform() != "cpu" or limits & set(os.environ):
         return
     with suppress(AttributeError, OSError, TypeError):  # no glibc, or no C library by this way
         set_limit = ctypes.CDLL(None).mallopt
