@@ -156,3 +156,10 @@ def test_numbers_of_the_global_seed_are_no_constants_of_a_compiled_function(draw
 def test_a_seed_that_is_no_seed():
     with pytest.raises(ValueError, match=r"Argument `seed` must be either an integer.*'one'"):
         keras.random.SeedGenerator("one")
+
+
+def test_packages_for_several_backends_may_pass_theirs_to_a_seed_generator():
+    ours, theirs = random.SeedGenerator(1), random.SeedGenerator(1, backend=keras.backend)
+    assert (ours.next() == theirs.next()).all()
+    with pytest.raises(ValueError, match="Unrecognized keyword arguments"):
+        random.SeedGenerator(1, device="cpu")

@@ -32,6 +32,7 @@ class SeedGenerator:
     """
 
     def __init__(self, seed: int | None = None, name: str | None = None, **kwargs: Any):
+        kwargs.pop("backend", None)  # packages for several backends pass theirs: there is one here
         if kwargs:
             raise ValueError(
                 f"Unrecognized keyword arguments passed to SeedGenerator: {sorted(kwargs)}."
