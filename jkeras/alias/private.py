@@ -37,6 +37,10 @@ PUBLIC = (
     "mixed_precision",
     "models",
     "ops",
+    "ops.image",
+    "ops.linalg",
+    "ops.nn",
+    "ops.numpy",
     "optimizers",
     "optimizers.schedules",
     "preprocessing",
@@ -94,6 +98,8 @@ def find(parts: tuple[str, ...], name: str) -> Any:
         return _HELPERS[name]
     area = parts[0] if parts else "version"
     places = [".".join(parts[:n]) for n in range(len(parts), 0, -1)]
+    if area == "backend":  # which has the operations of ops, and not those of Keras 2's `backend`
+        places = [f"ops.{parts[-1]}", "ops", *places]
     for place in [*places, *AREAS[area]]:
         try:
             return _public(place, name)

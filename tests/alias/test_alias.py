@@ -282,6 +282,20 @@ def test_shapes_of_images(keras):
     assert backend.standardize_data_format("Channels_First") == "channels_first"
 
 
+def test_modules_of_a_backend_have_the_operations_of_keras_ops(keras, recwarn):
+    image = importlib.import_module("keras.src.backend.jax.image")
+    assert image.affine_transform is keras.ops.image.affine_transform
+    numpy = importlib.import_module("keras.src.backend.jax.numpy")
+    assert numpy.mean is keras.ops.mean  # and not Keras 2's function of the same name
+    core = importlib.import_module("keras.src.backend.jax.core")
+    assert int(core.switch(1, [lambda x: x, lambda x: 2 * x], 3)) == 6
+    backend = importlib.import_module("keras.src.backend")
+    assert backend.linalg.svd is keras.ops.linalg.svd
+    assert backend.nn.relu is keras.ops.relu
+    assert backend.floatx() == "float32"
+    assert not [w for w in recwarn if w.category is DeprecationWarning]
+
+
 def test_tests_written_like_keras_s_own(keras):
     testing = importlib.import_module("keras.src.testing")
 
