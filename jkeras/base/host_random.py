@@ -84,22 +84,28 @@ def _fractions(key: Key, shape: Shape) -> np.ndarray:
 
 # Polynomials for the inverse of the error function: within and beyond 5 of -log(1 - x**2).
 # Source: Giles, "Approximating the erfinv function", GPU Computing Gems, 2011; XLA's, too.
-_NEAR: tuple[float, ...] = (
+_NEAR = (
     2.81022636e-08,
     3.43273939e-07,
     -3.5233877e-06,
     -4.39150654e-06,
     0.00021858087,
+    -0.00125372503,
+    -0.00417768164,
+    0.246640727,
+    1.50140941,
 )
-_NEAR += (-0.00125372503, -0.00417768164, 0.246640727, 1.50140941)
-_FAR: tuple[float, ...] = (
+_FAR = (
     -0.000200214257,
     0.000100950558,
     0.00134934322,
     -0.00367342844,
     0.00573950773,
+    -0.0076224613,
+    0.00943887047,
+    1.00167406,
+    2.83297682,
 )
-_FAR += (-0.0076224613, 0.00943887047, 1.00167406, 2.83297682)
 
 
 def normal(key: Key, shape: Shape) -> np.ndarray:

@@ -18,11 +18,12 @@ from jkeras.callbacks.console import is_terminal
 from jkeras.callbacks.progress import EpochProgress, Progress, resolve_verbose
 from jkeras.core import placement, processes
 from jkeras.models import arguments, results
-from jkeras.models.session import Evaluation, Prediction, Session, Training, looked_at_once
+from jkeras.models.session import Evaluation, Prediction, Session, Training
 from jkeras.training import data as data_module
 from jkeras.training import engine, loop, nans
 from jkeras.training.agreement import Agreement
 from jkeras.training.feeds import Chunk
+from jkeras.training.haste import looked_at_once
 
 
 def _pace(model: AnyModel, verbose: int) -> loop.Pace:

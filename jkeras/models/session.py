@@ -6,8 +6,7 @@ import logging
 import operator
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -104,20 +103,6 @@ class Layout:
         for (path, variable), trains in zip(self.named.items(), self.trainable, strict=True):
             (params if trains else state)[path] = variable.cell()
         return pure.Variables(params, state)
-
-
-@contextmanager
-def looked_at_once(layout: Layout) -> Iterator[None]:
-    """Looks no more whether a model has changed, while no code of the user's runs.
-
-    Looking takes a fiftieth of a small net's step, and is done by each function that asks for the
-    layout. Only a layout with programs is trusted: before that the model may still be built.
-    """
-    layout.trusted = bool(layout.programs)
-    try:
-        yield
-    finally:
-        layout.trusted = False
 
 
 class Cells:
